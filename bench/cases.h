@@ -1,0 +1,37 @@
+// The cases: each measures one thing, beside its peers, and writes its sections of the report.
+// One file a case, <name>_case.cc.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "island.h"
+#include "peers.h"
+#include "report.h"
+
+namespace cay::bench {
+
+struct Context {
+  Island& island;
+  const WorkDirectory& work;
+  std::string cay;      // the program, for what is measured as a whole process
+  bool docker = false;  // Docker among the peers
+  int rounds = 200;
+  Report& report;
+};
+
+Result<void> MeasureCreate(Context& context);    // create, exec, destroy; with bubblewrap, runc …
+Result<void> MeasureExec(Context& context);      // in a live sandbox, beside vfork on the host
+Result<void> MeasureParallel(Context& context);  // a hundred creates at once
+Result<void> MeasureMemory(Context& context);    // five hundred idle sandboxes
+Result<void> MeasureStream(Context& context);    // output, beside a pipe and a socket
+
+struct Case {
+  std::string_view name;
+  Result<void> (*measure)(Context&);
+};
+std::span<const Case> AllCases();
+
+}  // namespace cay::bench

@@ -1,0 +1,73 @@
+// Byte streams: where an archive comes from and where it goes to.
+//
+//   FdSource file(fd);                       // borrows the descriptor
+//   auto plain = TRY(Decompress(file));      // compression.h
+//
+// A source gives 0 at its end, and only there. Blocking; one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace cay::archive {
+
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  // At least one byte unless the stream has ended or `into` is empty.
+  virtual Result<size_t> Read(std::span<char> into) = 0;
+};
+
+class ByteSink {
+ public:
+  virtual ~ByteSink() = default;
+  // All of it, or an error.
+  virtual Result<void> Write(std::string_view bytes) = 0;
+};
+
+// read(2) and write(2) on a blocking descriptor that outlives this.
+class FdSource final : public ByteSource {
+ public:
+  explicit FdSource(const Fd& fd) : fd_(fd.get()) {}
+  Result<size_t> Read(std::span<char> into) override;
+
+ private:
+  int fd_;
+};
+
+class FdSink final : public ByteSink {
+ public:
+  explicit FdSink(const Fd& fd) : fd_(fd.get()) {}
+  Result<void> Write(std::string_view bytes) override;
+
+ private:
+  int fd_;
+};
+
+class StringSource final : public ByteSource {
+ public:
+  explicit StringSource(std::string_view bytes) : rest_(bytes) {}
+  Result<size_t> Read(std::span<char> into) override;
+
+ private:
+  std::string_view rest_;
+};
+
+class StringSink final : public ByteSink {
+ public:
+  Result<void> Write(std::string_view bytes) override {
+    text_.append(bytes);
+    return {};
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace cay::archive

@@ -1,0 +1,22 @@
+#include "base/text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cay {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST(Split, KeepsEmptyPieces) {
+  EXPECT_THAT(Split("a,,b", ','), ElementsAre("a", "", "b"));
+  EXPECT_THAT(Split(",", ','), ElementsAre("", ""));
+}
+
+TEST(Split, GivesTheWholeTextWithoutASeparator) {
+  EXPECT_THAT(Split("abc", ','), ElementsAre("abc"));
+  EXPECT_THAT(Split("", ','), ElementsAre(""));
+}
+
+}  // namespace
+}  // namespace cay

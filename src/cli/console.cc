@@ -1,0 +1,73 @@
+#include "cli/console.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/file.h"
+#include "cli/command.h"
+
+namespace cay::cli {
+
+Result<void> Print(std::string_view text) {
+  Result<void> written = WriteAll(STDOUT_FILENO, text);
+  if (!written && written.error().sys_errno() == EPIPE) return {};
+  return written;
+}
+
+std::string OneLine(std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string line;
+  line.reserve(text.size());
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7F) {
+      line.push_back(c);
+    } else {
+      line.append("\\x").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
+    }
+  }
+  return line;
+}
+
+void Note(std::string_view text) {
+  std::string line = "cay: " + OneLine(text) + "\n";
+  // Nobody is left to be told when this fails.
+  [[maybe_unused]] ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+int ExitCodeOf(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kNotExecutable:
+      return kExitNotExecutable;
+    case ErrorCode::kCommandNotFound:
+      return kExitNotFound;
+    default:
+      return kExitFailure;
+  }
+}
+
+int Report(const Error& error) {
+  Note(error.ToString());
+  return ExitCodeOf(error);
+}
+
+std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()), 0);
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    for (size_t i = 0; i < row.size(); ++i) {
+      out.append(row[i]);
+      if (i + 1 < row.size()) out.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    out.push_back('\n');
+  }
+  return out;
+}
+
+}  // namespace cay::cli

@@ -1,0 +1,118 @@
+// cay gc: removes what a crash left behind.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "engine/native/inventory.h"
+#include "template/template_store.h"
+
+namespace cay::cli {
+namespace {
+
+using engine::native::GcReport;
+
+struct GcOptions {
+  bool dry_run = false;
+  bool json = false;
+  std::string state_dir;
+};
+
+// What the engine and the templates gave back.
+struct Collected {
+  GcReport engine;
+  uint64_t layers = 0;  // of templates that are no more
+};
+
+std::string RenderGcJson(const Collected& collected, bool dry_run) {
+  const GcReport& report = collected.engine;
+  boost::json::object object;
+  object["dry_run"] = dry_run;
+  object["sandboxes"] = boost::json::array(report.sandboxes.begin(), report.sandboxes.end());
+  object["cgroups"] = boost::json::array(report.cgroups.begin(), report.cgroups.end());
+  object["id_ranges"] = report.id_ranges;
+  object["scratch_images"] = report.scratch_images;
+  object["template_layers"] = collected.layers;
+  object["failures"] = boost::json::array(report.failures.begin(), report.failures.end());
+  return boost::json::serialize(object) + "\n";
+}
+
+std::string RenderGcText(const Collected& collected, bool dry_run) {
+  const GcReport& report = collected.engine;
+  std::string text;
+  std::string_view verb = dry_run ? "would remove " : "removed ";
+  for (const std::string& id : report.sandboxes) text.append(verb).append("sandbox " + id + "\n");
+  for (const std::string& id : report.cgroups) text.append(verb).append("cgroup of " + id + "\n");
+  if (report.id_ranges > 0) {
+    text.append(verb).append("uid ranges without a sandbox: ");
+    text.append(std::to_string(report.id_ranges) + "\n");
+  }
+  if (report.scratch_images > 0) {
+    text.append(verb).append("unfinished disk images: ");
+    text.append(std::to_string(report.scratch_images) + "\n");
+  }
+  if (collected.layers > 0) {
+    text.append(verb).append("layers of removed templates: ");
+    text.append(std::to_string(collected.layers) + "\n");
+  }
+  return text.empty() ? "nothing was left behind\n" : text;
+}
+
+Result<int> GcMain(GcOptions& options, Positionals&) {
+  Paths paths = TRY(Paths::Resolve(options.state_dir));
+  Collected collected;
+  collected.engine = TRY(engine::native::CollectGarbage(paths, options.dry_run));
+  // After the sandboxes: a layer stays while the record of one names it.
+  templates::TemplateStore store = TRY(templates::TemplateStore::Open(paths));
+  collected.layers = TRY(store.CollectGarbage(options.dry_run));
+  TRY(Print(options.json ? RenderGcJson(collected, options.dry_run)
+                         : RenderGcText(collected, options.dry_run)));
+  for (const std::string& failure : collected.engine.failures) Note(failure);
+  return collected.engine.failures.empty() ? 0 : kExitFailure;
+}
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "dry-run",
+     .short_name = 'n',
+     .help = "Only say what would be removed",
+     .apply = &Into<GcOptions,
+                    [](GcOptions& o, std::string_view) {
+                      o.dry_run = true;
+                      return Ok();
+                    }>},
+    {.name = "json",
+     .help = "Print a JSON object",
+     .apply = &Into<GcOptions,
+                    [](GcOptions& o, std::string_view) {
+                      o.json = true;
+                      return Ok();
+                    }>},
+    {.name = "state-dir",
+     .value = "DIR",
+     .help = "Where Cay keeps templates and sandboxes",
+     .example = "/var/lib/cay",
+     .completes = Completes::kDirectories,
+     .apply = &Into<GcOptions,
+                    [](GcOptions& o, std::string_view value) {
+                      o.state_dir = value;
+                      return Ok();
+                    }>},
+};
+
+}  // namespace
+
+constinit const Command kGcCommand = {
+    .name = "gc",
+    .summary = "Remove what a crash left behind",
+    .usage = "[OPTIONS]",
+    .description =
+        "Sandboxes whose owner is gone, with the processes that still run in them, and cgroups, "
+        "uid\n"
+        "ranges and disk images that belong to no sandbox. What is in use is never touched.\n",
+    .options = kOptions,
+    .examples = "cay gc\ncay gc --dry-run --json\n",
+    .run = &ParseAndRun<GcOptions, GcMain>,
+};
+
+}  // namespace cay::cli

@@ -1,0 +1,38 @@
+// cay: one program. The way of a run from here: cli/run_command.cc ->
+// engine/native/native_engine.cc
+// -> engine/native/launcher.cc -> engine/native/spawn.cc, where clone3 makes the sandbox.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "engine/native/launcher_server.h"
+
+namespace {
+
+// A program may be started with descriptors 0 to 2 closed: the next file opened would then be taken
+// for standard input or output.
+void OpenStandardDescriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using cay::cli::Arguments;
+  std::string_view first = argc > 1 ? argv[1] : "";
+  // The launcher starts from this same file; nothing else of the program is to run in it.
+  if (argc == 2 && first == "launcher") {
+    return cay::engine::native::ServeLauncher(cay::Fd::Adopt(STDIN_FILENO));
+  }
+  OpenStandardDescriptors();
+  Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);
+  const char* version[] = {"version"};
+  if (argc == 2 && first == "--version") arguments = version;
+  cay::Result<int> code = cay::cli::Dispatch(cay::cli::kRootCommand, "cay", arguments);
+  return code ? *code : cay::cli::Report(code.error());
+}

@@ -1,0 +1,27 @@
+// The table of all subcommands.
+#include "cli/command.h"
+
+namespace cay::cli {
+namespace {
+
+constexpr const Command* kCommands[] = {&kRunCommand,      &kPsCommand,     &kGcCommand,
+                                        &kTemplateCommand, &kDoctorCommand, &kCompletionCommand,
+                                        &kVersionCommand,  &kHelpCommand};
+
+}  // namespace
+
+constinit const Command kRootCommand = {
+    .name = "",
+    .summary = "Cay runs code that nobody has vouched for in a sandbox of its own.",
+    .usage = "COMMAND [OPTIONS] [ARGUMENTS]",
+    .description = {},
+    .examples =
+        "cay run -- python3 -c 'print(\"hello\")'\n"
+        "cay run --copy ./app:app --timeout 30s 'python3 app/main.py'\n"
+        "cay run -it -- bash\n"
+        "cay doctor\n"
+        "cay help run          # every option of a command\n",
+    .subcommands = kCommands,
+};
+
+}  // namespace cay::cli

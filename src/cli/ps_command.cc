@@ -1,0 +1,134 @@
+// cay ps: the sandboxes of this machine, under one state directory.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "engine/native/inventory.h"
+
+namespace cay::cli {
+namespace {
+
+using engine::SandboxStatus;
+using engine::native::InventoryEntry;
+
+struct PsOptions {
+  bool json = false;
+  bool quiet = false;
+  std::string state_dir;
+};
+
+int64_t AgeMillis(const SandboxStatus& status) {
+  auto now =
+      std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch());
+  return std::max<int64_t>(0, now.count() - status.created_unix_ms);
+}
+
+// 12s, 5m, 3h, 2d: one unit is enough to find a sandbox by.
+std::string FormatAge(int64_t age_ms) {
+  int64_t seconds = age_ms / 1000;
+  if (seconds < 120) return std::to_string(seconds) + "s";
+  if (seconds < 120 * 60) return std::to_string(seconds / 60) + "m";
+  if (seconds < 48 * 3600) return std::to_string(seconds / 3600) + "h";
+  return std::to_string(seconds / 86400) + "d";
+}
+
+// An ephemeral one without an owner is what a crash left: `cay gc` removes it.
+std::string StateOf(const InventoryEntry& row) {
+  bool left = !row.owned && row.status.lifetime == engine::Lifetime::kEphemeral;
+  return left ? "left" : std::string(engine::StateName(row.status.state));
+}
+
+template <class T>
+boost::json::value OrNull(const std::optional<T>& value) {
+  return value ? boost::json::value(*value) : boost::json::value(nullptr);
+}
+
+std::string RenderPsJson(const std::vector<InventoryEntry>& rows) {
+  boost::json::array list;
+  for (const InventoryEntry& row : rows) {
+    bool persistent = row.status.lifetime == engine::Lifetime::kPersistent;
+    list.push_back({{"id", row.status.id.text()},
+                    {"state", StateOf(row)},
+                    {"owned", row.owned},
+                    {"template", OneLine(row.status.label)},
+                    {"created_unix_ms", row.status.created_unix_ms},
+                    {"age_ms", AgeMillis(row.status)},
+                    {"lifetime", persistent ? "persistent" : "ephemeral"},
+                    {"memory", OrNull(row.stats.memory)},
+                    {"memory_limit", row.status.limits.memory},
+                    {"pids", OrNull(row.stats.pids)},
+                    {"pids_limit", row.status.limits.pids}});
+  }
+  return boost::json::serialize(list) + "\n";
+}
+
+std::string RenderPsTable(const std::vector<InventoryEntry>& rows) {
+  std::vector<std::vector<std::string>> cells = {
+      {"ID", "STATE", "AGE", "TEMPLATE", "MEMORY", "LIMIT", "PIDS"}};
+  for (const InventoryEntry& row : rows) {
+    cells.push_back({row.status.id.text(), StateOf(row), FormatAge(AgeMillis(row.status)),
+                     OneLine(row.status.label),
+                     row.stats.memory ? HumanBytes(*row.stats.memory) : "-",
+                     FormatBytes(row.status.limits.memory),
+                     row.stats.pids ? std::to_string(*row.stats.pids) : "-"});
+  }
+  return FormatTable(cells);
+}
+
+Result<int> PsMain(PsOptions& options, Positionals&) {
+  Paths paths = TRY(Paths::Resolve(options.state_dir));
+  std::vector<InventoryEntry> rows = TRY(engine::native::TakeInventory(paths));
+  if (options.quiet) {
+    std::string text;
+    for (const InventoryEntry& row : rows) text += row.status.id.text() + "\n";
+    TRY(Print(text));
+  } else {
+    TRY(Print(options.json ? RenderPsJson(rows) : RenderPsTable(rows)));
+  }
+  return 0;
+}
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "json",
+     .help = "Print a JSON array",
+     .apply = &Into<PsOptions,
+                    [](PsOptions& o, std::string_view) {
+                      o.json = true;
+                      return Ok();
+                    }>},
+    {.name = "quiet",
+     .short_name = 'q',
+     .help = "Only the ids",
+     .apply = &Into<PsOptions,
+                    [](PsOptions& o, std::string_view) {
+                      o.quiet = true;
+                      return Ok();
+                    }>},
+    {.name = "state-dir",
+     .value = "DIR",
+     .help = "Where Cay keeps templates and sandboxes",
+     .example = "/var/lib/cay",
+     .completes = Completes::kDirectories,
+     .apply = &Into<PsOptions,
+                    [](PsOptions& o, std::string_view value) {
+                      o.state_dir = value;
+                      return Ok();
+                    }>},
+};
+
+}  // namespace
+
+constinit const Command kPsCommand = {
+    .name = "ps",
+    .summary = "List the sandboxes of this machine",
+    .usage = "[OPTIONS]",
+    .description = "The state \"left\" is what a crash left behind: cay gc removes it.\n",
+    .options = kOptions,
+    .examples = "cay ps\ncay ps --json\n",
+    .run = &ParseAndRun<PsOptions, PsMain>,
+};
+
+}  // namespace cay::cli

@@ -1,0 +1,84 @@
+// What came of a run: from the command's end and the sandbox's figures to an exit code, a line for
+// people, and the object of `--json`. Pure.
+//
+//   {"exit_code":1,"signal":null,"timed_out":false,"oom_killed":false,"disk_full":false,
+//    "duration_ms":52,"cpu_ms":31,"memory_peak":9437184,"stdout":"…","stdout_truncated":false,
+//    "stderr":"…","stderr_truncated":false,"not_enforced":[]}
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "engine/engine.h"
+
+namespace cay::cli {
+
+// Output held for --json: the newest `limit` bytes, and how many were let go. Memory is at most
+// twice the limit.
+class HeldOutput {
+ public:
+  static constexpr size_t kDefaultLimit = 1 << 20;  // DESIGN.md section 4
+
+  explicit HeldOutput(size_t limit = kDefaultLimit) : limit_(limit) {}
+
+  void Append(std::string_view bytes);
+  // Bytes that were lost before they came here (a ring that overran).
+  void AddDropped(uint64_t bytes) { dropped_ += bytes; }
+
+  std::string_view held() const;
+  uint64_t dropped() const;  // before held()
+
+ private:
+  size_t limit_;
+  std::string bytes_;
+  uint64_t dropped_ = 0;
+};
+
+struct StageTime {
+  std::string name;
+  uint64_t us = 0;
+};
+
+struct RunResult {
+  int exit_code = 0;          // of the process `cay run`: what ExitCode() says
+  std::optional<int> signal;  // that ended the command
+  bool timed_out = false;
+  bool oom_killed = false;
+  bool disk_full = false;
+  uint64_t duration_ms = 0;        // of the command, its start included
+  std::optional<uint64_t> cpu_ms;  // of everything in the sandbox
+  std::optional<Bytes> memory_peak;
+  HeldOutput out;
+  HeldOutput err;
+  std::vector<engine::NotEnforced> not_enforced;
+  std::vector<StageTime> stages;  // in the order of time; shown with --timing
+  std::optional<Error> error;     // Cay's own failure: then there was no command's end
+};
+
+// 0–255 of the command, 128 + signal, 124 for a timeout, as shells say it.
+int ExitCode(int command_exit_code, std::optional<int> signal, bool timed_out);
+
+// The object of --json, on one line with a newline. Output that is not UTF-8 is in base64, said by
+// "stdout_encoding":"base64". With `timing` it has "timing_us", an object of stages.
+std::string RenderJson(const RunResult& result, bool timing);
+
+// A table of stages with their sum, for --timing.
+std::string RenderTiming(const std::vector<StageTime>& stages);
+
+// The lines for people about an unusual end: "timed out after 2s", "killed: out of memory (limit
+// 512m)", "the disk is full (limit 64m)".
+std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limits& limits,
+                                     Millis timeout);
+
+// RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF.
+bool IsUtf8(std::string_view text);
+
+// RFC 4648 section 4, with padding.
+std::string EncodeBase64(std::string_view bytes);
+
+}  // namespace cay::cli

@@ -1,0 +1,114 @@
+#include "cli/run_result.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+
+namespace cay::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(ExitCode, FollowsTheShells) {
+  EXPECT_EQ(ExitCode(3, std::nullopt, false), 3);
+  EXPECT_EQ(ExitCode(0, 9, false), 137);
+  EXPECT_EQ(ExitCode(0, 9, true), 124);
+}
+
+TEST(HeldOutput, KeepsTheNewestBytesAndCountsTheOthers) {
+  HeldOutput output(4);
+  output.Append("ab");
+  EXPECT_EQ(output.held(), "ab");
+  EXPECT_EQ(output.dropped(), 0U);
+  output.Append("cdef");
+  EXPECT_EQ(output.held(), "cdef");
+  EXPECT_EQ(output.dropped(), 2U);
+  output.Append("0123456789");
+  EXPECT_EQ(output.held(), "6789");
+  EXPECT_EQ(output.dropped(), 12U);
+  output.AddDropped(100);
+  EXPECT_EQ(output.dropped(), 112U);
+}
+
+TEST(RenderJson, HasEveryFieldOnOneLine) {
+  RunResult result;
+  result.exit_code = 1;
+  result.out.Append("hi\n");
+  std::string text = RenderJson(result, false);
+  EXPECT_EQ(text.find('\n'), text.size() - 1);
+  auto object = boost::json::parse(text).as_object();
+  for (const char* key : {"stdout", "stderr", "exit_code", "signal", "timed_out", "oom_killed",
+                          "disk_full", "duration_ms", "cpu_ms", "memory_peak", "stdout_truncated",
+                          "stderr_truncated", "not_enforced"}) {
+    EXPECT_TRUE(object.contains(key)) << key;
+  }
+  EXPECT_EQ(object["stdout"], "hi\n");
+  EXPECT_TRUE(object["signal"].is_null());
+  EXPECT_FALSE(object.contains("timing_us"));
+}
+
+TEST(RenderJson, PutsWhatIsNotTextInBase64) {
+  RunResult result;
+  result.out.Append("\xff\xfe");
+  auto object = boost::json::parse(RenderJson(result, false)).as_object();
+  EXPECT_EQ(object["stdout"], "//4=");
+  EXPECT_EQ(object["stdout_encoding"], "base64");
+  EXPECT_FALSE(object.contains("stderr_encoding"));
+}
+
+TEST(RenderJson, StaysTextWhenACharacterWasCutInTwo) {
+  RunResult result;
+  result.out = HeldOutput(3);
+  result.out.Append("\xC3\xA4\xC3\xA4");  // the first one loses its lead byte
+  auto object = boost::json::parse(RenderJson(result, false)).as_object();
+  EXPECT_EQ(object["stdout"], "\xC3\xA4");
+  EXPECT_EQ(object["stdout_dropped_bytes"], 2);
+  EXPECT_EQ(object["stdout_truncated"], true);
+}
+
+TEST(RenderJson, HoldsTheStagesAndTheErrorWhenThereAreSome) {
+  RunResult result;
+  result.stages = {{"clone", 60}};
+  result.error = Error::Invalid("no").WithRemedy("yes");
+  auto object = boost::json::parse(RenderJson(result, true)).as_object();
+  EXPECT_EQ(object["timing_us"].as_object()["clone"], 60);
+  EXPECT_EQ(object["error"].as_object()["code"], "invalid_argument");
+}
+
+TEST(RenderTiming, SumsTheStages) {
+  std::string table = RenderTiming({{"clone", 1060}, {"exec", 3}});
+  EXPECT_THAT(table, HasSubstr("clone  1.060\n"));
+  EXPECT_THAT(table, HasSubstr("total  1.063\n"));
+}
+
+TEST(RenderNotes, SayWhatEndedTheCommandAndTheLimit) {
+  RunResult result;
+  result.timed_out = result.oom_killed = result.disk_full = true;
+  EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)),
+              ElementsAre("timed out after 2s", "killed: out of memory (limit 512m)",
+                          "the sandbox's disk is full (limit 1g)"));
+}
+
+TEST(IsUtf8, FollowsRfc3629) {
+  for (const char* good :
+       {"", "a", "\xC2\x80", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF"}) {
+    EXPECT_TRUE(IsUtf8(good)) << good;
+  }
+  for (const char* bad : {"\x80", "\xC0\xAF", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80",
+                          "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
+    EXPECT_FALSE(IsUtf8(bad)) << bad;
+  }
+}
+
+TEST(EncodeBase64, MatchesRfc4648) {
+  EXPECT_EQ(EncodeBase64(""), "");
+  EXPECT_EQ(EncodeBase64("f"), "Zg==");
+  EXPECT_EQ(EncodeBase64("fo"), "Zm8=");
+  EXPECT_EQ(EncodeBase64("foo"), "Zm9v");
+  EXPECT_EQ(EncodeBase64("foobar"), "Zm9vYmFy");
+}
+
+}  // namespace
+}  // namespace cay::cli

@@ -1,0 +1,96 @@
+#include "cli/run_setup.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/file.h"
+
+namespace cay::cli {
+namespace {
+
+constexpr Bytes kMaxEnvFile = kMiB;
+
+Result<engine::Mount> ResolveMount(const engine::Mount& mount) {
+  std::string what = "--mount " + mount.source;
+  char* real = ::realpath(mount.source.c_str(), nullptr);
+  if (real == nullptr) {
+    return Failure(
+        Error::FromErrno(what).WithRemedy("name a path of this machine that you can see"));
+  }
+  std::string source(real);
+  ::free(real);
+  struct stat info{};
+  if (::stat(source.c_str(), &info) != 0) return Failure(Error::FromErrno(what));
+  if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)) {
+    return Failure(Error::Invalid(what + ": it is neither a directory nor a regular file")
+                       .WithRemedy("devices, sockets and pipes are not shown to a sandbox"));
+  }
+  int wanted = R_OK | (S_ISDIR(info.st_mode) ? X_OK : 0) | (mount.read_only ? 0 : W_OK);
+  if (::faccessat(AT_FDCWD, source.c_str(), wanted, AT_EACCESS) != 0) {
+    return Failure(Error::FromErrno(what).WithRemedy(mount.read_only
+                                                         ? "mount what you may read yourself"
+                                                         : "mount what you may write yourself"));
+  }
+  return engine::Mount{std::move(source), mount.target, mount.read_only};
+}
+
+}  // namespace
+
+Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount>& mounts) {
+  std::vector<engine::Mount> resolved;
+  for (const engine::Mount& mount : mounts) resolved.push_back(TRY(ResolveMount(mount)));
+  return resolved;
+}
+
+Result<std::vector<std::string>> BuildEnv(const RunOptions& options,
+                                          const templates::Template& base) {
+  std::vector<EnvChange> changes;
+  bool is_root = options.user == "root" || options.user == "0" || options.user.starts_with("0:");
+  if (is_root) changes.push_back({"HOME", "/root"});
+  if (options.tty) changes.push_back({"TERM", LookupEnvironment("TERM").value_or("xterm")});
+  for (const std::string& path : options.env_files) {
+    std::string what = "--env-file " + path;
+    Result<std::string> text = ReadFile(path, kMaxEnvFile);
+    if (!text) return Failure(std::move(text).error().WithContext("--env-file"));
+    Result<std::vector<EnvChange>> parsed = ParseEnvFile(*text, &LookupEnvironment);
+    if (!parsed) return Failure(std::move(parsed).error().WithContext(what));
+    changes.insert(changes.end(), parsed->begin(), parsed->end());
+  }
+  for (const std::string& text : options.env) {
+    changes.push_back(TRY(ParseEnv(text, &LookupEnvironment)));
+  }
+  return ApplyEnv(base.env, changes);
+}
+
+engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,
+                                         const templates::Template& base,
+                                         std::vector<engine::Mount> mounts) {
+  engine::CreateRequest request(std::move(id), base.root);
+  request.limits = options.limits;
+  request.required = options.required;
+  request.best_effort = options.best_effort;
+  request.hostname = options.hostname;
+  request.mounts = std::move(mounts);
+  request.tmpfs = options.tmpfs;
+  request.noexec = options.noexec;
+  request.scratch = options.scratch;
+  request.label = base.name;
+  return request;
+}
+
+protocol::StartRequest BuildStartRequest(const RunOptions& options, const templates::Template& base,
+                                         std::vector<std::string> env, bool pass_stdin) {
+  protocol::StartRequest request;
+  request.argv = options.command;
+  request.env = std::move(env);
+  request.cwd = options.workdir.empty() ? base.workdir : options.workdir;
+  request.user = options.user.empty() ? base.user : options.user;
+  request.stdin_open = pass_stdin;
+  if (options.tty) request.terminal.emplace();
+  return request;
+}
+
+}  // namespace cay::cli

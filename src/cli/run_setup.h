@@ -1,0 +1,31 @@
+// What `cay run` looks up on the caller's machine before a sandbox is made for it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/run_options.h"
+#include "engine/engine.h"
+#include "protocol/process_messages.h"
+#include "template/template_store.h"
+
+namespace cay::cli {
+
+// The mounts with absolute sources, each a directory or regular file that the caller may read (and
+// write, for :rw) itself. Errors name the option and say the remedy.
+Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount>& mounts);
+
+// The template's environment, HOME when root is asked for, TERM with -t, the env files', and the
+// options', in this order. Nothing of the caller's but what an option names.
+Result<std::vector<std::string>> BuildEnv(const RunOptions& options,
+                                          const templates::Template& base);
+
+engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,
+                                         const templates::Template& base,
+                                         std::vector<engine::Mount> mounts);
+
+protocol::StartRequest BuildStartRequest(const RunOptions& options, const templates::Template& base,
+                                         std::vector<std::string> env, bool pass_stdin);
+
+}  // namespace cay::cli

@@ -1,0 +1,221 @@
+// cay template import | list | rm: a thin front of template/template_store.h.
+#include <unistd.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <ctime>
+
+#include "cli/command.h"
+#include "cli/console.h"
+#include "template/template_store.h"
+
+namespace cay::cli {
+namespace {
+
+using templates::ImportOptions;
+using templates::ImportProgress;
+using templates::TemplateInfo;
+using templates::TemplateStore;
+
+struct ImportArguments {
+  ImportOptions import;
+  bool quiet = false;
+  std::string state_dir;
+};
+
+struct ListArguments {
+  bool json = false;
+  bool quiet = false;
+  std::string state_dir;
+};
+
+struct RemoveArguments {
+  std::string state_dir;
+};
+
+template <class Options>
+constexpr OptionSpec kStateDir = {.name = "state-dir",
+                                  .value = "DIR",
+                                  .help = "Where Cay keeps templates and sandboxes",
+                                  .example = "/var/lib/cay",
+                                  .completes = Completes::kDirectories,
+                                  .apply = &Into<Options, [](Options& o, std::string_view value) {
+                                    o.state_dir = value;
+                                    return Ok();
+                                  }>};
+
+Result<TemplateStore> OpenStore(const std::string& state_dir) {
+  Paths paths = TRY(Paths::Resolve(state_dir));
+  return TemplateStore::Open(paths);
+}
+
+// 2026-01-31 12:00, local time; "-" for what has none.
+std::string FormatTime(int64_t unix_ms) {
+  if (unix_ms == 0) return "-";
+  auto seconds = static_cast<time_t>(unix_ms / 1000);
+  struct tm parts{};
+  char text[32];
+  if (::localtime_r(&seconds, &parts) == nullptr) return "-";
+  return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts));
+}
+
+// One line that is written over again, and only for a person who watches.
+void ShowProgress(const ImportProgress& progress) {
+  std::string line =
+      "\r" + std::to_string(progress.entries) + " files, " + HumanBytes(progress.bytes) + " ";
+  [[maybe_unused]] ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+Result<int> ImportMain(ImportArguments& options, Positionals& rest) {
+  TemplateStore store = TRY(OpenStore(options.state_dir));
+  bool watched = !options.quiet && ::isatty(STDERR_FILENO) == 1;
+  if (watched) options.import.on_progress = &ShowProgress;
+  Result<TemplateInfo> info = store.Import(rest.values[0], rest.values[1], options.import);
+  // Takes the progress line away.
+  if (watched) [[maybe_unused]]
+    ssize_t written = ::write(STDERR_FILENO, "\r\x1b[K", 4);
+  if (!info) return Failure(std::move(info).error());
+  if (!options.quiet) {
+    TRY(Print("imported " + info->name + " (" + HumanBytes(info->size) +
+              "); try: cay run --template " + info->name + " -it -- sh\n"));
+    const std::string notes = templates::DescribeNotes(info->notes);
+    if (!notes.empty()) Note(notes);
+  }
+  return 0;
+}
+
+Result<int> ListMain(ListArguments& options, Positionals&) {
+  TemplateStore store = TRY(OpenStore(options.state_dir));
+  std::vector<TemplateInfo> infos = TRY(store.List());
+  if (options.json) {
+    boost::json::array list;
+    for (const TemplateInfo& info : infos) {
+      list.push_back({{"name", info.name},
+                      {"imported_unix_ms", info.imported_unix_ms},
+                      {"size", info.size},
+                      {"source", info.source}});
+    }
+    TRY(Print(boost::json::serialize(list) + "\n"));
+    return 0;
+  }
+  if (options.quiet) {
+    for (const TemplateInfo& info : infos) TRY(Print(info.name + "\n"));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows = {{"NAME", "SIZE", "IMPORTED", "SOURCE"}};
+  for (const TemplateInfo& info : infos) {
+    rows.push_back({info.name, info.imported_unix_ms == 0 ? "-" : HumanBytes(info.size),
+                    FormatTime(info.imported_unix_ms), OneLine(info.source)});
+  }
+  TRY(Print(FormatTable(rows)));
+  return 0;
+}
+
+Result<int> RemoveMain(RemoveArguments& options, Positionals& rest) {
+  TemplateStore store = TRY(OpenStore(options.state_dir));
+  for (const std::string& name : rest.values) TRY(store.Remove(name));
+  return 0;
+}
+
+Result<void> SetMaxSize(ImportArguments& o, std::string_view value) {
+  o.import.max_bytes = TRY(ParseBytes(value));
+  return {};
+}
+
+constexpr OptionSpec kImportOptions[] = {
+    {.name = "replace",
+     .help = "Take the place of a template of that name",
+     .apply = &Into<ImportArguments,
+                    [](ImportArguments& o, std::string_view) {
+                      o.import.replace = true;
+                      return Ok();
+                    }>},
+    {.name = "max-size",
+     .value = "SIZE",
+     .help = "Refuse more unpacked content than this (default 16g)",
+     .example = "4g",
+     .apply = &Into<ImportArguments, SetMaxSize>},
+    {.name = "quiet",
+     .short_name = 'q',
+     .help = "Say nothing but errors",
+     .apply = &Into<ImportArguments,
+                    [](ImportArguments& o, std::string_view) {
+                      o.quiet = true;
+                      return Ok();
+                    }>},
+    kStateDir<ImportArguments>,
+};
+
+constexpr OptionSpec kListOptions[] = {
+    {.name = "json",
+     .help = "Print a JSON array",
+     .apply = &Into<ListArguments,
+                    [](ListArguments& o, std::string_view) {
+                      o.json = true;
+                      return Ok();
+                    }>},
+    {.name = "quiet",
+     .short_name = 'q',
+     .help = "Only the names",
+     .apply = &Into<ListArguments,
+                    [](ListArguments& o, std::string_view) {
+                      o.quiet = true;
+                      return Ok();
+                    }>},
+    kStateDir<ListArguments>,
+};
+
+constexpr OptionSpec kRemoveOptions[] = {kStateDir<RemoveArguments>};
+
+constinit const Command kImport = {
+    .name = "import",
+    .summary = "Make a template from a root filesystem: a directory or a tar (plain, .gz, .zst)",
+    .usage = "[OPTIONS] NAME SOURCE",
+    .options = kImportOptions,
+    .examples =
+        "cay template import alpine ./alpine-minirootfs.tar.gz\n"
+        "cay template import --replace ci ./rootfs/\n"
+        "docker export $(docker create python:3.13) > py.tar && cay template import py py.tar\n",
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .completes = Completes::kFiles,
+    .run = &ParseAndRun<ImportArguments, ImportMain>,
+};
+
+constinit const Command kList = {
+    .name = "list",
+    .summary = "List the templates of this machine",
+    .usage = "[OPTIONS]",
+    .options = kListOptions,
+    .examples = "cay template list\ncay template list --json\n",
+    .run = &ParseAndRun<ListArguments, ListMain>,
+};
+
+constinit const Command kRemove = {
+    .name = "rm",
+    .summary = "Remove templates; sandboxes that run from one keep its files until they end",
+    .usage = "[OPTIONS] NAME...",
+    .options = kRemoveOptions,
+    .examples = "cay template rm alpine\n",
+    .min_arguments = 1,
+    .max_arguments = 1000,
+    .completes = Completes::kTemplates,
+    .run = &ParseAndRun<RemoveArguments, RemoveMain>,
+};
+
+constexpr const Command* kSubcommands[] = {&kImport, &kList, &kRemove};
+
+}  // namespace
+
+constinit const Command kTemplateCommand = {
+    .name = "template",
+    .summary = "Import, list and remove what sandboxes start from",
+    .usage = "COMMAND",
+    .examples =
+        "cay template import alpine ./alpine-minirootfs.tar.gz\n"
+        "cay run --template alpine -- cat /etc/os-release\n",
+    .subcommands = kSubcommands,
+};
+
+}  // namespace cay::cli

@@ -1,0 +1,38 @@
+#include "engine/engine.h"
+
+#include <string_view>
+
+namespace cay::engine {
+
+LimitSet LimitSet::FromBits(uint32_t bits) {
+  LimitSet set;
+  set.bits_ = bits & ((1U << kLimitKindCount) - 1);
+  return set;
+}
+
+std::string_view LimitName(LimitKind kind) {
+  static constexpr std::array<std::string_view, kLimitKindCount> kNames = {
+      "memory", "cpus", "pids", "disk", "inodes", "open_files", "file_size"};
+  return kNames.at(static_cast<size_t>(kind));
+}
+
+std::string_view StageName(Stage stage) {
+  static constexpr std::array<std::string_view, kStageCount> kNames = {
+      "prepare", "cgroup", "scratch", "netns",   "clone",
+      "id_map",  "attach", "layers",  "confine", "exec"};
+  return kNames.at(static_cast<size_t>(stage));
+}
+
+std::string_view StateName(State state) {
+  static constexpr std::array<std::string_view, 4> kNames = {"running", "paused", "stopped",
+                                                             "failed"};
+  return kNames.at(static_cast<size_t>(state));
+}
+
+std::string_view ExitReasonName(ExitReason reason) {
+  static constexpr std::array<std::string_view, 6> kNames = {"none",      "stopped", "oom_killed",
+                                                             "signalled", "exited",  "unknown"};
+  return kNames.at(static_cast<size_t>(reason));
+}
+
+}  // namespace cay::engine

@@ -1,0 +1,218 @@
+// Engine: what makes and destroys sandboxes on a machine. The native engine (engine/native/) is
+// Cay's own; every other one stands behind this same interface and runs the same guest.
+//
+//   auto engine = TRY(native::NativeEngine::Start(options));
+//   CreateRequest request(TRY(SandboxId::Generate()), TRY(templates.Find("host")).root);
+//   Created created = TRY(engine->Create(request));
+//   Fd stream = TRY(engine->Connect(request.id));      // speak src/protocol/ on it
+//   TRY(engine->Destroy(request.id));
+//
+// Calls are synchronous and may be made from any thread. Errors are the caller's (a limit that
+// cannot be enforced, an id that is not there) or the machine's; what code inside did is never one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "base/units.h"
+
+namespace cay::engine {
+
+// What a sandbox may use. Defaults are DESIGN.md's section 4.
+struct Limits {
+  Bytes memory =
+      512 * kMiB;  // of all processes and in-memory filesystems together; no swap beside it
+  MilliCpus cpus = 1000;
+  uint32_t pids = 256;         // threads count
+  Bytes disk = 1 * kGiB;       // of the writable layer
+  uint64_t inodes = 0;         // of the writable layer; 0: one for each 16 KiB of disk
+  uint64_t open_files = 4096;  // RLIMIT_NOFILE of each process
+  Bytes file_size = 1 * kGiB;  // RLIMIT_FSIZE of each process
+};
+
+enum class LimitKind : uint8_t { kMemory, kCpus, kPids, kDisk, kInodes, kOpenFiles, kFileSize };
+inline constexpr size_t kLimitKindCount = 7;
+std::string_view LimitName(LimitKind kind);  // "memory", "cpus", …
+
+// A set of LimitKind.
+class LimitSet {
+ public:
+  void Add(LimitKind kind) { bits_ |= Bit(kind); }
+  bool Contains(LimitKind kind) const { return (bits_ & Bit(kind)) != 0; }
+  bool empty() const { return bits_ == 0; }
+  uint32_t bits() const { return bits_; }
+  static LimitSet FromBits(uint32_t bits);
+  static LimitSet All() { return FromBits((1U << kLimitKindCount) - 1); }
+
+ private:
+  static uint32_t Bit(LimitKind kind) { return 1U << static_cast<unsigned>(kind); }
+  uint32_t bits_ = 0;
+};
+
+// One overlay of a root filesystem: read-only layers, the topmost first, under the sandbox's own
+// writable layer. Layers are host directories that the administrator or Cay made; never shaped by
+// sandboxed code.
+struct Overlay {
+  std::string target;               // "/" or a directory such as "/usr"; absolute, without ".."
+  std::vector<std::string> layers;  // absolute host paths
+};
+
+// overlays[0].target is "/".
+struct RootFilesystem {
+  std::vector<Overlay> overlays;
+};
+
+// A host path made visible inside. The caller has checked that the administrator allows it.
+struct Mount {
+  std::string source;  // absolute host path, a directory or a regular file
+  std::string target;  // absolute path inside; made if it is not there
+  bool read_only = true;
+};
+
+struct Tmpfs {
+  std::string target;
+  Bytes size = 64 * kMiB;  // counts against the memory limit
+};
+
+// Where the writable layer lives.
+enum class Scratch : uint8_t {
+  kAuto,    // kDisk where the machine can, otherwise kMemory
+  kDisk,    // a filesystem image of exactly the disk limit, on the state directory's disk
+  kMemory,  // a tmpfs of the disk limit; what is written counts against the memory limit
+};
+
+enum class Lifetime : uint8_t {
+  kEphemeral,   // dies with the engine object that made it (`cay run`)
+  kPersistent,  // outlives it; the next engine on the same state directory adopts it
+};
+
+struct CreateRequest {
+  CreateRequest(SandboxId sandbox_id, RootFilesystem root_filesystem)
+      : id(std::move(sandbox_id)), root(std::move(root_filesystem)) {}
+
+  SandboxId id;
+  RootFilesystem root;
+  Limits limits;
+  LimitSet required;         // limits that the caller named: refused when they cannot be enforced …
+  bool best_effort = false;  // … unless this. Others are reported in Created::not_enforced
+  std::string hostname = "cay";
+  std::vector<Mount> mounts;
+  std::vector<Tmpfs> tmpfs;
+  bool noexec = false;  // nothing writable is executable
+  Scratch scratch = Scratch::kAuto;
+  Lifetime lifetime = Lifetime::kEphemeral;
+  std::string
+      label;  // free text of at most 4096 bytes, kept in the sandbox's record (a template's name …)
+};
+
+// The stages of a create, in order. Each has one duration.
+enum class Stage : uint8_t {
+  kPrepare,  // validation, id range, directories, record
+  kCgroup,   // directories and limits
+  kScratch,  // the writable filesystem
+  kNetns,    // taken from the pool, or made
+  kClone,    // clone3
+  kIdMap,    // uid_map, gid_map
+  kAttach,   // v1 cgroups (v2 is part of kClone)
+  kLayers,   // overlays over idmapped layers, /dev; the child makes /proc meanwhile
+  kConfine,  // in the child: mounts, pivot_root, limits, capabilities, seccomp
+  kExec,     // until the guest runs
+};
+inline constexpr size_t kStageCount = 10;
+std::string_view StageName(Stage stage);
+using StageTimes = std::array<uint32_t, kStageCount>;  // microseconds
+
+struct NotEnforced {
+  LimitKind limit;
+  std::string why;  // one sentence
+};
+
+struct Created {
+  StageTimes stage_us{};
+  std::vector<NotEnforced> not_enforced;
+  Scratch scratch = Scratch::kDisk;  // never kAuto
+  bool single_user = false;          // only uid 1000 exists inside (made by an ordinary user)
+};
+
+struct Stats {
+  std::optional<Bytes> memory;
+  std::optional<Bytes> memory_peak;
+  std::optional<uint64_t> oom_kills;
+  std::optional<uint64_t> cpu_us;
+  std::optional<uint64_t> throttled_us;
+  std::optional<uint64_t> pids;
+  std::optional<Bytes> disk;  // allocated to the writable layer
+};
+
+enum class State : uint8_t { kRunning, kPaused, kStopped, kFailed };
+std::string_view StateName(State state);
+
+// Why the guest, and so every process, is no longer there.
+enum class ExitReason : uint8_t {
+  kNone,       // it is there
+  kStopped,    // Stop was called
+  kOomKilled,  // the kernel ran out of the sandbox's memory and chose the guest
+  kSignalled,  // killed by something else: see Exit::signal
+  kExited,     // the guest ended by itself: a defect, or the sandbox was asked to end
+  kUnknown,    // it ended while no engine was watching
+};
+std::string_view ExitReasonName(ExitReason reason);
+
+struct Exit {
+  ExitReason reason = ExitReason::kNone;
+  int signal = 0;
+  int exit_code = 0;
+};
+
+struct SandboxStatus {
+  SandboxId id;
+  State state = State::kRunning;
+  Lifetime lifetime = Lifetime::kEphemeral;
+  std::string label;
+  int64_t created_unix_ms = 0;
+  Limits limits;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // The sandbox is running, and Connect will succeed, when this returns. On error nothing of it
+  // remains.
+  virtual Result<Created> Create(const CreateRequest& request) = 0;
+
+  // Ends every process and removes everything. Returns when no process of it can run any more; disk
+  // and cgroups are given back soon after. kNotFound when there is no such sandbox.
+  virtual Result<void> Destroy(const SandboxId& id) = 0;
+
+  // Stop ends the processes and keeps the writable layer; Start makes a new guest over it.
+  virtual Result<void> Stop(const SandboxId& id) = 0;
+  virtual Result<Created> Start(const SandboxId& id) = 0;
+
+  // The freezer. Memory stays; nothing runs.
+  virtual Result<void> Pause(const SandboxId& id) = 0;
+  virtual Result<void> Resume(const SandboxId& id) = 0;
+
+  // Changes memory, cpus and pids of a running sandbox; kNotSupported for a change of the others.
+  virtual Result<void> Update(const SandboxId& id, const Limits& limits) = 0;
+
+  virtual Result<Stats> GetStats(const SandboxId& id) = 0;
+
+  // A new connection to the guest: a stream socket, blocking, close-on-exec.
+  virtual Result<Fd> Connect(const SandboxId& id) = 0;
+
+  // A descriptor that polls readable once the guest is gone (a pidfd).
+  virtual Result<Fd> Watch(const SandboxId& id) = 0;
+  virtual Result<Exit> GetExit(const SandboxId& id) = 0;
+
+  virtual Result<std::vector<SandboxStatus>> List() = 0;
+};
+
+}  // namespace cay::engine

@@ -1,0 +1,197 @@
+#include "engine/native/attach.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <string_view>
+
+#include "base/sys.h"
+
+namespace cay::engine::native {
+namespace {
+
+// What runc masks and makes read-only by default, as far as it exists. Ids without privilege in the
+// initial user namespace cannot use most of it anyway; the next kernel bug should not meet an open
+// door.
+constexpr std::array<const char*, 9> kMaskedFiles = {"kcore",       "keys",          "kallsyms",
+                                                     "kmsg",        "latency_stats", "timer_list",
+                                                     "sched_debug", "sysrq-trigger", "kpagecount"};
+constexpr std::array<const char*, 3> kMaskedDirectories = {"acpi", "scsi", "driver"};
+constexpr std::array<const char*, 4> kReadOnly = {"sys", "bus", "fs", "irq"};
+
+// Executable places of a template, which stay so (read-only) when everything writable is noexec.
+constexpr std::array<const char*, 8> kExecutable = {"usr",   "bin",   "sbin",   "lib",
+                                                    "lib32", "lib64", "libx32", "opt"};
+
+Result<Fd> OpenBelow(const Fd& root, const char* path, uint64_t flags, uint64_t resolve) {
+  open_how how{};
+  how.flags = flags;
+  how.resolve = resolve | RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  return sys::OpenAt2(root.get(), path, how);
+}
+
+bool IsMissing(const Error& error) { return error.sys_errno() == ENOENT; }
+
+Error NoPlaceFor(const std::string& target, const std::string& why) {
+  return Error(ErrorCode::kInvalidArgument, Fault::kCaller,
+               "the template has no proper " + target + ": " + why)
+      .WithRemedy(target + " must be there and not be a symlink");
+}
+
+Result<bool> IsSymlink(const Fd& path) {
+  struct stat info{};
+  if (::fstat(path.get(), &info) < 0)
+    return Failure(Error::FromErrno("looking at a mount's place"));
+  return S_ISLNK(info.st_mode);
+}
+
+// The directory, made (0755) with its parents where it is missing.
+Result<Fd> OpenOrMakeDirectory(const Fd& root, std::string_view target) {
+  Fd current = TRY(OpenBelow(root, ".", O_PATH | O_DIRECTORY, 0));
+  for (size_t end = 1; end <= target.size(); ++end) {
+    if (end < target.size() && target[end] != '/') continue;
+    const std::string prefix(target.substr(0, end));
+    auto next = OpenBelow(root, prefix.c_str(), O_PATH | O_DIRECTORY, 0);
+    if (!next && IsMissing(next.error())) {
+      const std::string name = prefix.substr(prefix.rfind('/') + 1);
+      TRY(sys::MkdirAt(current.get(), name.c_str(), 0755));
+      next = OpenBelow(root, prefix.c_str(), O_PATH | O_DIRECTORY, 0);
+    }
+    current = TRY(std::move(next));
+  }
+  return current;
+}
+
+Result<Fd> OpenOrMakeFile(const Fd& root, const std::string& target) {
+  auto file = OpenBelow(root, target.c_str(), O_PATH, 0);
+  if (file || !IsMissing(file.error())) return file;
+  const size_t slash = target.rfind('/');
+  const Fd parent = TRY(OpenOrMakeDirectory(root, target.substr(0, slash)));
+  TRY(sys::OpenAt(parent.get(), target.c_str() + slash + 1,
+                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+  return sys::OpenAt(parent.get(), target.c_str() + slash + 1, O_PATH | O_NOFOLLOW);
+}
+
+Result<Fd> OpenTarget(const Fd& root, const PlacedMount& placed) {
+  switch (placed.place) {
+    case Place::kDirectory:
+      return OpenOrMakeDirectory(root, placed.target);
+    case Place::kFile:
+      return OpenOrMakeFile(root, placed.target);
+    case Place::kRoot:
+    case Place::kFixed:
+      break;
+  }
+  auto fixed = OpenBelow(root, placed.target.c_str(), O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+  if (!fixed) return Failure(NoPlaceFor(placed.target, fixed.error().message()));
+  // A symlink in the last place can be opened like this; nothing can be mounted on it.
+  if (TRY(IsSymlink(*fixed))) return Failure(NoPlaceFor(placed.target, "it is a symlink"));
+  return fixed;
+}
+
+Result<void> Attach(const Fd& root, const PlacedMount& placed) {
+  const Fd target = TRY(OpenTarget(root, placed));
+  auto moved = sys::MoveMount(placed.mount, target, "");
+  if (!moved) return Failure(std::move(moved).error().WithContext("mounting at " + placed.target));
+  return {};
+}
+
+// The mounted root takes the place of "/" and the host's tree goes: pivot_root(2), "." on ".".
+Result<void> EnterRoot(const Fd& root) {
+  if (::fchdir(root.get()) < 0) return Failure(Error::FromErrno("entering the root filesystem"));
+  TRY(sys::PivotRoot(".", "."));
+  TRY(sys::Umount(".", MNT_DETACH));
+  if (::chdir("/") < 0) return Failure(Error::FromErrno("chdir to the new root"));
+  return {};
+}
+
+Result<void> SetReadOnly(const Fd& mount) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  return sys::MountSetattr(mount, attributes, false);
+}
+
+Result<void> MaskWith(const Fd& root, const std::string& path, const char* cover) {
+  const auto target = OpenBelow(root, path.c_str(), O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+  if (!target) return IsMissing(target.error()) ? Result<void>{} : Failure(target.error());
+  const Fd mask = TRY(sys::OpenTree(root.get(), cover, OPEN_TREE_CLONE));
+  TRY(SetReadOnly(mask));
+  return sys::MoveMount(mask, *target, "");
+}
+
+Result<void> MaskProc(const Fd& root) {
+  for (const char* name : kMaskedFiles) {
+    TRY(MaskWith(root, std::string("proc/") + name, "dev/null"));
+  }
+  // /dev/mqueue is empty and read-only in every sandbox.
+  for (const char* name : kMaskedDirectories) {
+    TRY(MaskWith(root, std::string("proc/") + name, "dev/mqueue"));
+  }
+  for (const char* name : kReadOnly) {
+    const std::string path = std::string("proc/") + name;
+    TRY(MaskWith(root, path, path.c_str()));
+  }
+  return {};
+}
+
+Result<void> ForbidExecution(const Fd& root) {
+  std::vector<PlacedMount> executable;
+  for (const char* name : kExecutable) {
+    const auto found =
+        OpenBelow(root, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+    if (!found) continue;  // missing, or a symlink to a place that is in the list
+    Fd tree = TRY(sys::OpenTree(root.get(), name, OPEN_TREE_CLONE | AT_RECURSIVE));
+    TRY(SetReadOnly(tree));
+    executable.push_back({name, Place::kFixed, std::move(tree)});
+  }
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_NOEXEC;
+  TRY(sys::MountSetattr(root, attributes, false));
+  for (const PlacedMount& placed : executable) TRY(Attach(root, placed));
+  return {};
+}
+
+}  // namespace
+
+Result<OwnMounts> MakeOwnMounts(const AttachOptions& options) {
+  const Fd proc_context = TRY(sys::FsOpen("proc"));
+  TRY(sys::FsConfigCreate(proc_context));
+  Fd proc =
+      TRY(sys::FsMount(proc_context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+
+  const Fd pts_context = TRY(sys::FsOpen("devpts"));
+  TRY(sys::FsConfigFlag(pts_context, "newinstance"));
+  // Ptys of all sandboxes count against kernel.pty.max; none may take them all.
+  TRY(sys::FsConfigString(pts_context, "max", "64"));
+  TRY(sys::FsConfigString(pts_context, "mode", "0620"));
+  TRY(sys::FsConfigString(pts_context, "ptmxmode", "0666"));
+  if (!options.single_user) TRY(sys::FsConfigString(pts_context, "gid", "5"));
+  TRY(sys::FsConfigCreate(pts_context));
+  Fd pts = TRY(sys::FsMount(pts_context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+
+  Fd shm = TRY(MakeTmpfs(options.shm_size, "1777", options.noexec));
+  return OwnMounts{std::move(proc), std::move(pts), std::move(shm)};
+}
+
+Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
+                        const AttachOptions& options) {
+  if (mounts.empty() || mounts.front().place != Place::kRoot) {
+    return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "the first mount is not the root"));
+  }
+  // Hung on a directory that every host has and every user may look up, for the moment before it is
+  // the root.
+  const Fd hook = TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
+  const Fd root = std::move(mounts.front().mount);
+  TRY(sys::MoveMount(root, hook, ""));
+  for (size_t i = 1; i < mounts.size(); ++i) TRY(Attach(root, mounts[i]));
+  TRY(Attach(root, {"/proc", Place::kFixed, std::move(own.proc)}));
+  TRY(Attach(root, {"/dev/pts", Place::kFixed, std::move(own.pts)}));
+  TRY(Attach(root, {"/dev/shm", Place::kFixed, std::move(own.shm)}));
+  TRY(MaskProc(root));
+  if (options.noexec) TRY(ForbidExecution(root));
+  return EnterRoot(root);
+}
+
+}  // namespace cay::engine::native

@@ -1,0 +1,37 @@
+// Attach: what the child does with its filesystems once it is alone in its mount namespace: puts
+// the detached mounts in place, makes that the root, and lets the host's tree go.
+//
+// Targets lie in a tree that code inside may have shaped in an earlier life of the sandbox, or that
+// a hostile template brought along: every one is resolved by openat2(2) below the new root, fixed
+// ones without following any symlink (runc CVE-2019-16884, CVE-2023-27561, CVE-2025-31133).
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/native/rootfs.h"
+
+namespace cay::engine::native {
+
+struct AttachOptions {
+  Bytes shm_size = 64 * kMiB;
+  bool noexec = false;
+  bool single_user = false;  // devpts without gid 5, which has no mapping
+};
+
+// Filesystems that belong to the child's own namespaces; made while the launcher still builds the
+// others.
+struct OwnMounts {
+  Fd proc;
+  Fd pts;
+  Fd shm;
+};
+Result<OwnMounts> MakeOwnMounts(const AttachOptions& options);
+
+// Attaches everything, pivots, detaches the host's tree, masks /proc. The working directory is then
+// "/".
+Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
+                        const AttachOptions& options);
+
+}  // namespace cay::engine::native

@@ -1,0 +1,170 @@
+#include "engine/native/cgroup_discover.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+
+namespace cay::engine::native {
+namespace {
+
+bool HasWord(std::string_view list, std::string_view word) {
+  const auto words = Split(list, ',');
+  return std::ranges::find(words, word) != words.end();
+}
+
+bool IsOctal(char c) { return c >= '0' && c <= '7'; }
+
+// mountinfo writes space, tab, newline and backslash as \ooo.
+std::string Unescape(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size() && IsOctal(text[i + 1]) && IsOctal(text[i + 2]) &&
+        IsOctal(text[i + 3])) {
+      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                               (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::optional<Controller> ControllerOfWord(std::string_view word) {
+  if (word == "memory") return Controller::kMemory;
+  if (word == "cpu") return Controller::kCpu;
+  if (word == "cpuacct") return Controller::kCpuacct;
+  if (word == "pids") return Controller::kPids;
+  if (word == "freezer") return Controller::kFreezer;
+  if (word == "blkio" || word == "io") return Controller::kIo;
+  return std::nullopt;
+}
+
+// The own group's path in each tree: by controller word for v1, under "" for v2.
+using OwnPaths = std::map<std::string, std::string, std::less<>>;
+
+Result<OwnPaths> ParseOwnPaths(std::string_view text) {
+  OwnPaths paths;
+  for (std::string_view line : Split(text, '\n')) {
+    if (line.empty()) continue;
+    // "5:cpu,cpuacct:/user.slice"; the path itself may hold colons.
+    const size_t first = line.find(':');
+    const size_t second =
+        first == std::string_view::npos ? std::string_view::npos : line.find(':', first + 1);
+    if (second == std::string_view::npos) {
+      return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                           "/proc/self/cgroup has a line that is none: " + std::string(line)));
+    }
+    const std::string_view path = line.substr(second + 1);
+    for (std::string_view word : Split(line.substr(first + 1, second - first - 1), ',')) {
+      paths.emplace(word, path);
+    }
+  }
+  return paths;
+}
+
+// What `path` (from the tree's top) is called below a mount that shows the tree from `root` on.
+std::optional<std::string> BelowMount(std::string_view path, std::string_view root) {
+  // A group outside the reader's cgroup namespace is written with "..": nothing can be made there.
+  if (path.starts_with("/..") || root.starts_with("/..")) return std::nullopt;
+  if (root == "/") return path == "/" ? std::string() : std::string(path);
+  if (!path.starts_with(root)) return std::nullopt;
+  const std::string_view rest = path.substr(root.size());
+  if (!rest.empty() && rest.front() != '/') return std::nullopt;
+  return std::string(rest);
+}
+
+struct MountLine {
+  CgroupPlace place;
+  std::string root;
+  std::string tree;  // the key in OwnPaths
+};
+
+// Nothing for a mount that is no cgroup tree of use to Cay.
+Result<std::optional<MountLine>> ParseMountLine(std::string_view line) {
+  const size_t dash = line.find(" - ");
+  const auto left = Split(line.substr(0, dash), ' ');
+  if (dash == std::string_view::npos || left.size() < 6) {
+    return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                         "/proc/self/mountinfo has a line that is none: " + std::string(line)));
+  }
+  const auto right = Split(line.substr(dash + 3), ' ');
+  const std::string_view type = right[0];
+  if (type != "cgroup" && type != "cgroup2") return std::nullopt;
+  const std::string_view super_options = right.size() > 2 ? right[2] : std::string_view();
+
+  MountLine out;
+  out.root = Unescape(left[3]);
+  out.place.mount_point = Unescape(left[4]);
+  out.place.read_only = HasWord(left[5], "ro") || HasWord(super_options, "ro");
+  out.place.v2 = type == "cgroup2";
+  if (out.place.v2) return out;
+  for (std::string_view word : Split(super_options, ',')) {
+    if (const auto controller = ControllerOfWord(word)) {
+      out.place.controllers.Add(*controller);
+      out.tree = word;
+    }
+  }
+  if (out.place.controllers.empty()) return std::nullopt;
+  return out;
+}
+
+CgroupLayout LayoutOf(const std::vector<CgroupPlace>& places) {
+  const auto needed = [](const CgroupPlace& place) {
+    ControllerSet only_io;
+    only_io.Add(Controller::kIo);
+    return !place.v2 && place.controllers != only_io;
+  };
+  const bool v1 = std::ranges::any_of(places, needed);
+  const bool v2 = std::ranges::any_of(places, &CgroupPlace::v2);
+  if (v1) return v2 ? CgroupLayout::kHybrid : CgroupLayout::kV1;
+  return v2 ? CgroupLayout::kV2 : CgroupLayout::kNone;
+}
+
+}  // namespace
+
+Result<CgroupMap> DescribeCgroups(std::string_view mountinfo, std::string_view self_cgroup) {
+  const OwnPaths own_paths = TRY(ParseOwnPaths(self_cgroup));
+  CgroupMap map;
+  for (std::string_view line : Split(mountinfo, '\n')) {
+    if (line.empty()) continue;
+    std::optional<MountLine> mount = TRY(ParseMountLine(line));
+    if (!mount) continue;
+    if (const auto path = own_paths.find(mount->tree); path != own_paths.end()) {
+      mount->place.own = BelowMount(path->second, mount->root);
+    }
+    // The same tree may be mounted again, or another one over the same place: the last one is what
+    // a path leads to.
+    std::erase_if(map.places, [&](const CgroupPlace& other) {
+      return other.mount_point == mount->place.mount_point ||
+             (other.v2 == mount->place.v2 && other.controllers == mount->place.controllers);
+    });
+    map.places.push_back(std::move(mount->place));
+  }
+  map.layout = LayoutOf(map.places);
+  return map;
+}
+
+ControllerSet ParseControllers(std::string_view text) {
+  ControllerSet set;
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
+  for (std::string_view word : Split(text, ' ')) {
+    if (const auto controller = ControllerOfWord(word)) set.Add(*controller);
+  }
+  return set;
+}
+
+std::vector<std::string> OwnAndAbove(std::string_view own, std::string_view owner_leaf) {
+  const size_t last = own.rfind('/');
+  if (last != std::string_view::npos && own.substr(last + 1) == owner_leaf)
+    own = own.substr(0, last);
+  std::vector<std::string> paths;
+  while (true) {
+    paths.emplace_back(own);
+    if (own.empty()) return paths;
+    own = own.substr(0, own.rfind('/'));
+  }
+}
+
+}  // namespace cay::engine::native

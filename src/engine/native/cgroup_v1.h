@@ -1,0 +1,31 @@
+// The knobs of cgroup v1: what to write where, in which order. Each function is told the group's
+// directory in the tree of that controller.
+//
+// Sources: Documentation/admin-guide/cgroup-v1/{memory,pids,freezer-subsystem,cpuacct}.rst and
+// Documentation/scheduler/sched-bwc.rst.
+#pragma once
+
+#include "base/result.h"
+#include "base/units.h"
+#include "engine/native/cgroup.h"
+#include "engine/native/cgroup_knobs.h"
+
+namespace cay::engine::native::v1 {
+
+// Memory and swap together at most `bytes`. Where swap is not accounted, the group is told not to
+// swap. `fresh`: the group has no limit yet. kResourceExhausted when more than `bytes` are in use
+// and cannot be reclaimed.
+Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChanges& changes);
+
+Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes);
+
+// Each fills what its tree knows.
+Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats);
+Result<void> ReadCpuacct(const CgroupDir& dir, CgroupStats& stats);
+Result<void> ReadCpu(const CgroupDir& dir, CgroupStats& stats);
+
+// kTimeout when a task would not freeze within 2 s; then all are thawed again.
+Result<void> Freeze(const CgroupDir& dir);
+Result<void> Thaw(const CgroupDir& dir);
+
+}  // namespace cay::engine::native::v1

@@ -1,0 +1,168 @@
+#include "engine/native/inventory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <memory>
+#include <set>
+
+#include "base/file.h"
+#include "base/sys.h"
+#include "engine/native/cgroup.h"
+#include "engine/native/id_range.h"
+#include "engine/native/launcher.h"
+#include "engine/native/sandbox_dir.h"
+
+namespace cay::engine::native {
+namespace {
+
+// A half-made image older than this belongs to nobody: making one takes well under a second.
+constexpr time_t kStaleImageS = 60;
+
+Stats ReadStats(CgroupTree& cgroups, const SandboxId& id) {
+  const auto cgroup = cgroups.Open(id);
+  if (!cgroup) return {};
+  const auto stats = cgroup->ReadStats();
+  return stats ? ToStats(*stats) : Stats{};
+}
+
+State RecordedState(const Record& record) {
+  if (record.stopped) return State::kStopped;
+  return record.paused ? State::kPaused : State::kRunning;
+}
+
+class Collector {
+ public:
+  Collector(const Paths& paths, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
+            bool dry_run)
+      : paths_(paths), cgroups_(std::move(cgroups)), ids_(std::move(ids)), dry_run_(dry_run) {}
+
+  Result<GcReport> Run() {
+    for (const SandboxId& id : TRY(SandboxDir::List(paths_.sandboxes_dir()))) {
+      const auto removed = CollectSandbox(id);
+      if (!removed) report_.failures.push_back(id.text() + ": " + removed.error().message());
+    }
+    TRY(CollectCgroups());
+    TRY(CollectIdRanges());
+    TRY(CollectImages());
+    return std::move(report_);
+  }
+
+ private:
+  bool Exists(const std::string& id) const {
+    return ::access((paths_.sandboxes_dir() + "/" + id).c_str(), F_OK) == 0;
+  }
+
+  Result<void> EndCgroup(const SandboxId& id) {
+    auto cgroup = cgroups_.Open(id);
+    if (!cgroup) {
+      return cgroup.error().code() == ErrorCode::kNotFound ? Result<void>{}
+                                                           : Failure(cgroup.error());
+    }
+    TRY(cgroup->KillAll());
+    return cgroup->Remove();
+  }
+
+  Result<void> CollectSandbox(const SandboxId& id) {
+    if (TRY(SandboxDir::IsOwned(paths_.sandboxes_dir(), id))) return {};
+    const auto record = SandboxDir::ReadRecordOf(paths_.sandboxes_dir(), id);
+    if (record && record->request.lifetime == Lifetime::kPersistent) return {};
+    if (!dry_run_) {
+      auto dir = SandboxDir::Claim(paths_.sandboxes_dir(), id);
+      if (!dir) {
+        const ErrorCode code = dir.error().code();
+        const bool gone_or_taken = code == ErrorCode::kNotFound || code == ErrorCode::kUnavailable;
+        return gone_or_taken ? Result<void>{} : Failure(std::move(dir).error());
+      }
+      TRY(EndCgroup(id));
+      if (record && record->id_range && ids_) TRY(ids_->Free(*record->id_range));
+      TRY(std::move(*dir).Remove());
+    }
+    report_.sandboxes.push_back(id.text());
+    return {};
+  }
+
+  // A launcher makes the directory before, and removes it after, everything else of a sandbox. So a
+  // group without one is garbage; but one that somebody lives in belongs to a sandbox of another
+  // state directory on this machine.
+  Result<void> CollectCgroups() {
+    for (const SandboxId& id : TRY(cgroups_.List())) {
+      if (Exists(id.text())) continue;
+      auto cgroup = cgroups_.Open(id);
+      if (!cgroup) continue;
+      const auto stats = cgroup->ReadStats();
+      if (stats && stats->pids.value_or(0) > 0) continue;
+      if (!dry_run_) {
+        const auto removed = cgroup->Remove(Millis(0));
+        if (!removed && removed.error().sys_errno() == EBUSY) continue;
+        if (!removed) {
+          report_.failures.push_back("cgroup " + id.text() + ": " + removed.error().message());
+          continue;
+        }
+      }
+      report_.cgroups.push_back(id.text());
+    }
+    return {};
+  }
+
+  Result<void> CollectIdRanges() {
+    if (!ids_) return {};
+    for (const auto& [range, owner] : TRY(ids_->List())) {
+      if (Exists(owner)) continue;
+      if (!dry_run_) TRY(ids_->Free(range));
+      ++report_.id_ranges;
+    }
+    return {};
+  }
+
+  Result<void> CollectImages() {
+    const std::string directory = paths_.scratch_dir();
+    const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(directory.c_str()), ::closedir);
+    if (!listing) return {};
+    while (const dirent* entry = ::readdir(listing.get())) {
+      struct stat info{};
+      if (!std::string_view(entry->d_name).starts_with("making-")) continue;
+      if (::fstatat(::dirfd(listing.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        continue;
+      if (::time(nullptr) - info.st_mtime < kStaleImageS) continue;
+      if (!dry_run_) TRY(RemoveTreeAt(::dirfd(listing.get()), entry->d_name));
+      ++report_.scratch_images;
+    }
+    return {};
+  }
+
+  const Paths& paths_;
+  CgroupTree cgroups_;
+  std::optional<IdRangeAllocator> ids_;
+  bool dry_run_;
+  GcReport report_;
+};
+
+}  // namespace
+
+Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths) {
+  CgroupTree cgroups = TRY(CgroupTree::Discover(
+      {.purpose = CgroupPurpose::kLook, .name = CgroupParentName(paths.state_dir)}));
+  std::vector<InventoryEntry> entries;
+  for (const SandboxId& id : TRY(SandboxDir::List(paths.sandboxes_dir()))) {
+    const auto record = SandboxDir::ReadRecordOf(paths.sandboxes_dir(), id);
+    if (!record) continue;  // being made or removed just now, or half of either: gc's
+    const auto owned = SandboxDir::IsOwned(paths.sandboxes_dir(), id);
+    entries.push_back({.status = Describe(*record, RecordedState(*record)),
+                       .owned = owned && *owned,
+                       .stats = ReadStats(cgroups, id)});
+  }
+  return entries;
+}
+
+Result<GcReport> CollectGarbage(const Paths& paths, bool dry_run) {
+  CgroupTree cgroups = TRY(CgroupTree::Discover({.name = CgroupParentName(paths.state_dir)}));
+  std::optional<IdRangeAllocator> ids;
+  if (::geteuid() == 0) ids = TRY(IdRangeAllocator::Open(paths.run_dir));
+  return Collector(paths, std::move(cgroups), std::move(ids), dry_run).Run();
+}
+
+}  // namespace cay::engine::native

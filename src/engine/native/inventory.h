@@ -1,0 +1,37 @@
+// Inventory: what sandboxes exist on this machine, and what a crash left behind. Needs no launcher:
+// `cay ps`, `cay gc`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/paths.h"
+#include "base/result.h"
+#include "engine/engine.h"
+
+namespace cay::engine::native {
+
+struct InventoryEntry {
+  SandboxStatus status;
+  bool owned = false;  // by a living launcher; an ephemeral one without is garbage
+  Stats stats;
+};
+
+// Every sandbox that has a readable record, whoever owns it.
+Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths);
+
+struct GcReport {
+  std::vector<std::string> sandboxes;  // ids whose directories were removed
+  std::vector<std::string> cgroups;    // ids of groups without a directory
+  uint64_t id_ranges = 0;              // ranges without a sandbox
+  uint64_t scratch_images = 0;         // half-made empty filesystem images
+  std::vector<std::string> failures;   // what could not be removed, and why
+};
+
+// Removes what belongs to no living launcher: ephemeral sandboxes, with the processes that still
+// run in them, and cgroups, id ranges and images without a sandbox. Persistent sandboxes stay. With
+// `dry_run` only reports.
+Result<GcReport> CollectGarbage(const Paths& paths, bool dry_run);
+
+}  // namespace cay::engine::native

@@ -1,0 +1,323 @@
+#include "engine/native/launcher.h"
+
+#include <fcntl.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "engine/native/confine.h"
+#include "engine/native/guest_image.h"
+#include "engine/native/request.h"
+#include "engine/native/rootfs.h"
+#include "engine/native/scratch.h"
+#include "engine/native/spawn.h"
+
+namespace cay::engine::native {
+namespace {
+
+constexpr int kHighestReservedFd = 3;
+
+int64_t UnixMs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// The guest gets descriptors 0 to 3. If none of ours has such a number, arranging them in the child
+// cannot close what it still needs.
+Result<void> ReserveDescriptors() {
+  while (true) {
+    Fd placeholder = TRY(sys::OpenAt(AT_FDCWD, "/dev/null", O_RDWR));
+    if (placeholder.get() > kHighestReservedFd) return {};
+    [[maybe_unused]] const int kept = std::move(placeholder).Release();
+  }
+}
+
+// Owning files as the mapped root, or being the creator of its user namespace, must not cost
+// capabilities.
+Result<void> KeepCapabilitiesAcrossIds() {
+  return sys::Prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, "setting securebits");
+}
+
+void Note(StageTimes& stage_us, Stage stage, Stopwatch& watch) {
+  stage_us[static_cast<size_t>(stage)] = watch.Lap();
+}
+
+Result<void> LeaveMountNamespace() {
+  TRY(sys::Unshare(CLONE_NEWNS));
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
+    return Failure(Error::FromErrno("making mounts private"));
+  }
+  return {};
+}
+
+struct Check {
+  LimitKind limit;
+  std::string why_not;
+};
+
+}  // namespace
+
+Launcher::Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
+                   std::optional<NetnsPool> netns, Fd guest_image)
+    : options_(std::move(options)),
+      cgroups_(std::move(cgroups)),
+      ids_(std::move(ids)),
+      netns_(std::move(netns)),
+      guest_image_(std::move(guest_image)),
+      staging_dir_(options_.paths.run_dir + "/staging") {}
+
+Result<Launcher> Launcher::Open(LauncherOptions options) {
+  TRY(ReserveDescriptors());
+  ::umask(0);
+  TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
+  CgroupTree cgroups =
+      TRY(CgroupTree::Discover({.name = CgroupParentName(options.paths.state_dir)}));
+  std::optional<IdRangeAllocator> ids;
+  std::optional<NetnsPool> netns;
+  if (::geteuid() == 0) {
+    TRY(KeepCapabilitiesAcrossIds());
+    ids = TRY(IdRangeAllocator::Open(options.paths.run_dir));
+    netns = TRY(NetnsPool::Open(options.netns_pool));
+  }
+  Fd image = TRY(MakeGuestImage());
+  Launcher launcher(std::move(options), std::move(cgroups), std::move(ids), std::move(netns),
+                    std::move(image));
+  TRY(MakeDirectories(launcher.staging_dir_, 0700));
+  TRY(launcher.AdoptAll());
+  return launcher;
+}
+
+Result<std::vector<NotEnforced>> Launcher::CheckEnforceable(const CreateRequest& request) const {
+  std::vector<Check> checks = {{LimitKind::kMemory, cgroups_.WhyNot(Controller::kMemory)},
+                               {LimitKind::kCpus, cgroups_.WhyNot(Controller::kCpu)}};
+  // Without a pids controller, RLIMIT_NPROC counts for each user namespace as well, if only one
+  // user is in it.
+  if (ids_) checks.push_back({LimitKind::kPids, cgroups_.WhyNot(Controller::kPids)});
+  if (HighestOpenFiles() < request.limits.open_files) {
+    checks.push_back({LimitKind::kOpenFiles, "this process may not open more than " +
+                                                 std::to_string(HighestOpenFiles()) +
+                                                 " files itself"});
+  }
+  std::vector<NotEnforced> not_enforced;
+  for (Check& check : checks) {
+    if (check.why_not.empty()) continue;
+    if (request.required.Contains(check.limit) && !request.best_effort) {
+      return Failure(Error(ErrorCode::kNotEnforceable, Fault::kCaller,
+                           "the " + std::string(LimitName(check.limit)) +
+                               " limit cannot be enforced here: " + check.why_not)
+                         .WithRemedy("mend that, or accept it with --best-effort"));
+    }
+    not_enforced.push_back({check.limit, std::move(check.why_not)});
+  }
+  return not_enforced;
+}
+
+Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
+  if (request.scratch == Scratch::kMemory) return Scratch::kMemory;
+  const std::string why_not = WhyNoDiskScratch();
+  if (why_not.empty()) return Scratch::kDisk;
+  if (request.scratch == Scratch::kAuto) return Scratch::kMemory;
+  return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
+                       "a writable layer on disk cannot be had here: " + why_not)
+                     .WithRemedy("ask for one in memory with --scratch memory"));
+}
+
+// Everything but processes. What was made before a failure is undone by Discard.
+Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch) {
+  Record& record = sandbox.record;
+  const SandboxId& id = record.request.id;
+  if (ids_) record.id_range = TRY(ids_->Take(id));
+  TRY(sandbox.dir.WriteRecord(record));
+  Note(stage_us, Stage::kPrepare, watch);
+  const bool any_controller = cgroups_.Has(Controller::kMemory) || cgroups_.Has(Controller::kCpu) ||
+                              cgroups_.Has(Controller::kPids);
+  if (any_controller) {
+    sandbox.cgroup = TRY(cgroups_.Create(id));
+    TRY(sandbox.cgroup->Apply(record.request.limits));
+  }
+  Note(stage_us, Stage::kCgroup, watch);
+  if (record.scratch == Scratch::kDisk) {
+    TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), record.request.limits));
+  }
+  TRY(MountScratch(sandbox));
+  Note(stage_us, Stage::kScratch, watch);
+  return {};
+}
+
+Result<void> Launcher::MountScratch(Sandbox& sandbox) {
+  if (!ids_) return {};  // the child makes its own
+  const Record& record = sandbox.record;
+  if (record.scratch == Scratch::kDisk) {
+    sandbox.scratch_mount = TRY(MountScratchImage(sandbox.dir.dir()));
+  } else if (!sandbox.scratch_mount) {
+    sandbox.scratch_mount = TRY(MakeScratchTmpfs(
+        record.request.limits, static_cast<unsigned>(record.request.root.overlays.size()),
+        record.id_range->base()));
+  }
+  return {};
+}
+
+Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
+  const Record& record = sandbox.record;
+  SpawnPlan plan{.request = record.request,
+                 .guest_image = guest_image_,
+                 .sandbox_dir = sandbox.dir.dir(),
+                 .staging_dir = staging_dir_};
+  plan.cgroup = sandbox.cgroup ? &*sandbox.cgroup : nullptr;
+  plan.netns = netns_ ? &*netns_ : nullptr;
+  plan.scratch = sandbox.scratch_mount ? &*sandbox.scratch_mount : nullptr;
+  plan.root_uid = record.id_range ? record.id_range->base() : ::geteuid();
+  plan.single_user = !record.id_range;
+  plan.limit_nproc = !cgroups_.Has(Controller::kPids);
+  if (ids_ && !attach_layers_ && OverlayIsOld()) {
+    TRY(LeaveMountNamespace());
+    attach_layers_ = true;
+  }
+  plan.attach_layers = attach_layers_;
+  plan.idmap_scratch = record.scratch == Scratch::kDisk;
+  auto spawned = Spawn(plan, stage_us);
+  if (!spawned && ids_ && !attach_layers_ && RefusesDetachedMounts(spawned.error())) {
+    // An overlayfs that takes no detached layers: they are attached for a moment, in a mount
+    // namespace of our own.
+    TRY(LeaveMountNamespace());
+    attach_layers_ = plan.attach_layers = true;
+    if (record.scratch == Scratch::kDisk) {
+      sandbox.scratch_mount.reset();  // idmapped to a namespace that is gone
+      TRY(MountScratch(sandbox));
+      plan.scratch = &*sandbox.scratch_mount;
+    }
+    spawned = Spawn(plan, stage_us);
+  }
+  if (!spawned) return Failure(std::move(spawned).error());
+  sandbox.pidfd = std::move(spawned->pidfd);
+  sandbox.state = State::kRunning;
+  sandbox.exit = {};
+  sandbox.adopted = false;
+  return {};
+}
+
+Result<Created> Launcher::Create(const CreateRequest& request) {
+  Created created;
+  Stopwatch watch;
+  TRY(ValidateRequest(request));
+  created.not_enforced = TRY(CheckEnforceable(request));
+  created.scratch = TRY(ChooseScratch(request));
+  created.single_user = !ids_.has_value();
+  Sandbox sandbox({.request = request,
+                   .id_range = std::nullopt,
+                   .scratch = created.scratch,
+                   .created_unix_ms = UnixMs()},
+                  TRY(SandboxDir::Make(options_.paths.sandboxes_dir(), request.id)));
+  Result<void> made = Prepare(sandbox, created.stage_us, watch);
+  if (made) made = SpawnGuest(sandbox, created.stage_us);
+  if (!made) {
+    Discard(std::move(sandbox));
+    return Failure(std::move(made).error());
+  }
+  sandboxes_.emplace(request.id, std::move(sandbox));
+  return created;
+}
+
+Result<Launcher::Sandbox*> Launcher::Find(const SandboxId& id) {
+  const auto found = sandboxes_.find(id);
+  if (found == sandboxes_.end()) {
+    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "there is no sandbox " + id.text()));
+  }
+  NoteExit(found->second);
+  return &found->second;
+}
+
+Result<Launcher::Sandbox*> Launcher::FindIn(const SandboxId& id, State state) {
+  Sandbox* sandbox = TRY(Find(id));
+  if (sandbox->state == state) return sandbox;
+  return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
+                       "the sandbox is " + std::string(StateName(sandbox->state)) + ", not " +
+                           std::string(StateName(state))));
+}
+
+Result<Created> Launcher::Start(const SandboxId& id) {
+  Sandbox* sandbox = TRY(FindIn(id, State::kStopped));
+  Created created;
+  created.not_enforced = TRY(CheckEnforceable(sandbox->record.request));
+  created.scratch = sandbox->record.scratch;
+  created.single_user = !ids_.has_value();
+  Stopwatch watch;
+  if (sandbox->record.scratch == Scratch::kDisk) TRY(AwaitDetached(sandbox->dir.dir()));
+  TRY(MountScratch(*sandbox));
+  Note(created.stage_us, Stage::kScratch, watch);
+  if (auto spawned = SpawnGuest(*sandbox, created.stage_us); !spawned) {
+    if (sandbox->record.scratch == Scratch::kDisk) sandbox->scratch_mount.reset();
+    return Failure(std::move(spawned).error());
+  }
+  sandbox->record.stopped = false;
+  TRY(sandbox->dir.WriteRecord(sandbox->record));
+  return created;
+}
+
+Result<void> Launcher::Pause(const SandboxId& id) {
+  Sandbox* sandbox = TRY(FindIn(id, State::kRunning));
+  if (!sandbox->cgroup || !cgroups_.Has(Controller::kFreezer)) {
+    return Failure(
+        Error(ErrorCode::kNotSupported, Fault::kMachine,
+              "sandboxes cannot be paused here: " + cgroups_.WhyNot(Controller::kFreezer)));
+  }
+  TRY(NotePaused(*sandbox, true));
+  if (auto frozen = sandbox->cgroup->Freeze(); !frozen) {
+    TRY(NotePaused(*sandbox, false));
+    return frozen;
+  }
+  sandbox->state = State::kPaused;
+  return {};
+}
+
+Result<void> Launcher::Resume(const SandboxId& id) {
+  Sandbox* sandbox = TRY(FindIn(id, State::kPaused));
+  TRY(sandbox->cgroup->Thaw());
+  sandbox->state = State::kRunning;
+  return NotePaused(*sandbox, false);
+}
+
+// On disk first: a launcher that comes after us must not take a frozen guest for a running one.
+Result<void> Launcher::NotePaused(Sandbox& sandbox, bool paused) {
+  sandbox.record.paused = paused;
+  return sandbox.dir.WriteRecord(sandbox.record);
+}
+
+Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
+  Sandbox* sandbox = TRY(Find(id));
+  Limits& now = sandbox->record.request.limits;
+  TRY(ValidateLimits(limits));
+  if (limits.disk != now.disk || limits.inodes != now.inodes ||
+      limits.open_files != now.open_files || limits.file_size != now.file_size) {
+    return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
+                         "only memory, cpus and pids of a live sandbox can be changed"));
+  }
+  if (!sandbox->cgroup) {
+    return Failure(Error(ErrorCode::kNotEnforceable, Fault::kMachine,
+                         "limits cannot be changed here: " + cgroups_.WhyNot(Controller::kMemory)));
+  }
+  TRY(sandbox->cgroup->Apply(limits));
+  now = limits;
+  return sandbox->dir.WriteRecord(sandbox->record);
+}
+
+bool Launcher::DoIdleWork() {
+  if (netns_) {
+    const auto refilled = netns_->Refill();
+    if (!refilled) LogWarning(refilled.error().message());
+    if (refilled && *refilled) return true;
+  }
+  return CleanUp();
+}
+
+}  // namespace cay::engine::native

@@ -1,0 +1,117 @@
+// Launcher: what makes, changes and ends sandboxes on this machine: the privileged part of the
+// native engine. Single-threaded, without secrets in its memory, usually a process of its own
+// (launcher_server.h); tests use it in theirs.
+//
+//   Launcher launcher = TRY(Launcher::Open({.paths = paths, .guest_image = GuestImage()}));
+//   Created created = TRY(launcher.Create(request));
+//   TRY(launcher.Destroy(request.id));
+//
+// It owns the sandboxes whose directories it has locked: those it made, and the persistent ones of
+// a launcher that is gone, which it adopts at Open. Descriptors 0 to 3 of its process belong to
+// nobody (see Open).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/paths.h"
+#include "engine/engine.h"
+#include "engine/native/cgroup.h"
+#include "engine/native/id_range.h"
+#include "engine/native/janitor.h"
+#include "engine/native/netns.h"
+#include "engine/native/sandbox_dir.h"
+#include "engine/native/spawn.h"
+
+namespace cay::engine::native {
+
+struct LauncherOptions {
+  Paths paths;
+  size_t netns_pool = 1;  // network namespaces kept ready
+};
+
+class Launcher {
+ public:
+  static Result<Launcher> Open(LauncherOptions options);
+
+  // Gives back what Destroy left for later. Sandboxes that were not destroyed stay as they are.
+  ~Launcher();
+  Launcher(Launcher&&) noexcept = default;
+  Launcher& operator=(Launcher&&) noexcept = delete;
+
+  Result<Created> Create(const CreateRequest& request);
+  Result<void> Destroy(const SandboxId& id);
+  Result<void> Stop(const SandboxId& id);
+  Result<Created> Start(const SandboxId& id);
+  Result<void> Pause(const SandboxId& id);
+  Result<void> Resume(const SandboxId& id);
+  Result<void> Update(const SandboxId& id, const Limits& limits);
+  Result<Stats> GetStats(const SandboxId& id);
+  Result<Fd> Connect(const SandboxId& id);
+  Result<Fd> Watch(const SandboxId& id);
+  Result<Exit> GetExit(const SandboxId& id);
+  Result<std::vector<SandboxStatus>> List();
+
+  // Destroys every ephemeral sandbox: their owner is gone.
+  void DestroyEphemeral();
+
+  // One piece of work made ahead of demand; false when there is none. For moments without requests.
+  bool DoIdleWork();
+
+ private:
+  struct Sandbox {
+    Sandbox(Record sandbox_record, SandboxDir sandbox_dir)
+        : record(std::move(sandbox_record)), dir(std::move(sandbox_dir)) {}
+
+    Record record;
+    SandboxDir dir;
+    State state = State::kRunning;
+    std::optional<Fd> pidfd;          // of the guest, while there is one
+    std::optional<Fd> scratch_mount;  // keeps a tmpfs while stopped, and the cost of unmounting off
+                                      // Destroy's path
+    std::optional<Cgroup> cgroup;
+    bool adopted = false;  // the guest is no child of ours
+    Exit exit;
+  };
+
+  Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
+           std::optional<NetnsPool> netns, Fd guest_image);
+
+  // launcher.cc: beginnings.
+  Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
+  Result<Scratch> ChooseScratch(const CreateRequest& request) const;
+  Result<void> Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch);
+  Result<void> MountScratch(Sandbox& sandbox);
+  Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
+  Result<void> NotePaused(Sandbox& sandbox, bool paused);
+  Result<Sandbox*> Find(const SandboxId& id);
+  Result<Sandbox*> FindIn(const SandboxId& id, State state);
+
+  // launcher_end.cc: ends, what is seen from outside, and what an earlier launcher left.
+  Result<void> EndGuest(Sandbox& sandbox, ExitReason reason);
+  void NoteExit(Sandbox& sandbox);
+  void Discard(Sandbox sandbox);
+  void DiscardOldest();
+  bool CleanUp();
+  Result<void> AdoptAll();
+  Result<Sandbox> Adopt(SandboxDir dir);
+
+  LauncherOptions options_;
+  CgroupTree cgroups_;
+  std::optional<IdRangeAllocator> ids_;  // root only
+  std::optional<NetnsPool> netns_;       // root only
+  Fd guest_image_;
+  Janitor janitor_;
+  std::string staging_dir_;
+  bool attach_layers_ = false;
+  std::map<SandboxId, Sandbox> sandboxes_;
+  std::deque<Sandbox> doomed_;        // ended; resources to be given back
+  std::deque<Cgroup> dying_cgroups_;  // the kernel was not done with them yet
+};
+
+SandboxStatus Describe(const Record& record, State state);
+
+}  // namespace cay::engine::native

@@ -1,0 +1,43 @@
+// What the native engine and its launcher say to each other: one request packet, one reply packet,
+// in order.
+//
+//   request   [operation, id, …]     as CBOR; what follows the id depends on the operation
+//   reply     [true, …]              or [false, the error]; Connect and Watch bring a descriptor
+//
+// The launcher's client is trusted with what it asks for (it runs as the same user, or as an
+// administrator's server), but everything it sends is checked all the same.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "protocol/cbor.h"
+
+namespace cay::engine::native {
+
+enum class Operation : uint8_t {
+  kCreate,
+  kDestroy,
+  kStop,
+  kStart,
+  kPause,
+  kResume,
+  kUpdate,
+  kStats,
+  kConnect,
+  kWatch,
+  kExit,
+};
+inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kExit);
+
+void EncodeCreated(protocol::CborWriter& writer, const Created& created);
+Result<Created> DecodeCreated(protocol::CborReader& reader);
+void EncodeStats(protocol::CborWriter& writer, const Stats& stats);
+Result<Stats> DecodeStats(protocol::CborReader& reader);
+void EncodeExit(protocol::CborWriter& writer, const Exit& exit);
+Result<Exit> DecodeExit(protocol::CborReader& reader);
+
+}  // namespace cay::engine::native

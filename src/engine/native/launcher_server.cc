@@ -1,0 +1,138 @@
+#include "engine/native/launcher_server.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "engine/native/launcher.h"
+#include "engine/native/launcher_protocol.h"
+#include "engine/native/packet.h"
+#include "engine/native/request.h"
+#include "protocol/cbor.h"
+
+namespace cay::engine::native {
+namespace {
+
+struct Reply {
+  std::string body;
+  std::optional<Fd> fd;
+};
+
+protocol::CborWriter Success() {
+  protocol::CborWriter writer;
+  writer.Bool(true);
+  return writer;
+}
+
+Result<Reply> Plain(Result<void> result) {
+  TRY(std::move(result));
+  return Reply{Success().text(), std::nullopt};
+}
+
+Result<Reply> WithDescriptor(Result<Fd> result) {
+  return Reply{Success().text(), TRY(std::move(result))};
+}
+
+Result<Reply> WithCreated(const Result<Created>& created) {
+  if (!created) return Failure(created.error());
+  protocol::CborWriter writer = Success();
+  EncodeCreated(writer, *created);
+  return Reply{std::move(writer).Take(), std::nullopt};
+}
+
+Result<Reply> Answer(Launcher& launcher, std::string_view body) {
+  protocol::CborReader reader(body);
+  const auto operation = static_cast<Operation>(TRY(reader.Unsigned(kLastOperation)));
+  if (operation == Operation::kCreate) {
+    return WithCreated(launcher.Create(TRY(DecodeRequest(reader))));
+  }
+  const SandboxId id = TRY(SandboxId::Parse(TRY(reader.Bytes(SandboxId::kLength))));
+  protocol::CborWriter writer = Success();
+  switch (operation) {
+    case Operation::kDestroy:
+      return Plain(launcher.Destroy(id));
+    case Operation::kStop:
+      return Plain(launcher.Stop(id));
+    case Operation::kStart:
+      return WithCreated(launcher.Start(id));
+    case Operation::kPause:
+      return Plain(launcher.Pause(id));
+    case Operation::kResume:
+      return Plain(launcher.Resume(id));
+    case Operation::kUpdate:
+      return Plain(launcher.Update(id, TRY(DecodeLimits(reader))));
+    case Operation::kConnect:
+      return WithDescriptor(launcher.Connect(id));
+    case Operation::kWatch:
+      return WithDescriptor(launcher.Watch(id));
+    case Operation::kStats:
+      EncodeStats(writer, TRY(launcher.GetStats(id)));
+      break;
+    case Operation::kExit:
+      EncodeExit(writer, TRY(launcher.GetExit(id)));
+      break;
+    case Operation::kCreate:
+      break;
+  }
+  return Reply{std::move(writer).Take(), std::nullopt};
+}
+
+Result<void> Send(const Fd& control, const Result<Reply>& reply) {
+  if (reply) {
+    std::vector<const Fd*> fds;
+    if (reply->fd) fds.push_back(&*reply->fd);
+    return SendPacket(control, PacketType::kReply, reply->body, fds);
+  }
+  return SendPacket(control, PacketType::kFailed, EncodeError(reply.error()));
+}
+
+bool HasRequest(const Fd& control) {
+  pollfd poller{.fd = control.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&poller, 1, 0) != 0;
+}
+
+Result<Launcher> OpenFor(const Packet& hello) {
+  protocol::CborReader reader(hello.body);
+  LauncherOptions options;
+  options.paths.state_dir = std::string(TRY(reader.Bytes(4096)));
+  options.paths.run_dir = std::string(TRY(reader.Bytes(4096)));
+  options.netns_pool = TRY(reader.Unsigned(1024));
+  return Launcher::Open(std::move(options));
+}
+
+Result<void> Serve(const Fd& control, Launcher& launcher) {
+  while (true) {
+    while (!HasRequest(control) && launcher.DoIdleWork()) {
+    }
+    const std::optional<Packet> packet = TRY(ReceivePacket(control));
+    if (!packet) return {};
+    TRY(Send(control, Answer(launcher, packet->body)));
+  }
+}
+
+}  // namespace
+
+int ServeLauncher(Fd control) {
+  ::prctl(PR_SET_NAME, "cay-launcher", 0, 0, 0);
+  // A ^C at the terminal reaches the whole process group; when to end is the client's to say, by
+  // closing its end.
+  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
+  const auto hello = ReceivePacket(control);
+  if (!hello || !*hello) return 1;
+  auto launcher = OpenFor(**hello);
+  if (!launcher) {
+    (void)Send(control, Failure(launcher.error()));
+    return 1;
+  }
+  if (!Send(control, Reply{Success().text(), std::nullopt})) return 1;
+  const Result<void> served = Serve(control, *launcher);
+  if (!served) LogError("the launcher stops: " + served.error().message());
+  launcher->DestroyEphemeral();
+  return served ? 0 : 1;
+}
+
+}  // namespace cay::engine::native

@@ -1,0 +1,74 @@
+#include "engine/native/netns.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "base/log.h"
+#include "base/sys.h"
+
+namespace cay::engine::native {
+namespace {
+
+constexpr const char* kOwnNetns = "/proc/thread-self/ns/net";
+
+}  // namespace
+
+Result<void> BringLoopbackUp() {
+  const int raw = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (raw < 0) return Failure(Error::FromErrno("opening a socket"));
+  const Fd socket = Fd::Adopt(raw);
+  ifreq request{};
+  std::strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  TRY(sys::Ioctl(socket, SIOCSIFFLAGS, &request, "bringing lo up"));
+  return {};
+}
+
+Result<NetnsPool> NetnsPool::Open(size_t wanted) {
+  Fd home = TRY(sys::OpenAt(AT_FDCWD, kOwnNetns, O_RDONLY));
+  return NetnsPool(std::move(home), wanted);
+}
+
+void NetnsPool::GoHome() const {
+  if (::setns(home_.get(), CLONE_NEWNET) == 0) return;
+  LogError("cannot return to the host's network namespace");
+  std::abort();
+}
+
+Result<Fd> NetnsPool::Make() const {
+  TRY(sys::Unshare(CLONE_NEWNET));
+  Result<void> up = BringLoopbackUp();
+  Result<Fd> made =
+      up ? sys::OpenAt(AT_FDCWD, kOwnNetns, O_RDONLY) : Failure(std::move(up).error());
+  GoHome();
+  return made;
+}
+
+Result<bool> NetnsPool::Refill() {
+  if (ready_.size() >= wanted_) return false;
+  ready_.push_back(TRY(Make()));
+  return true;
+}
+
+Result<Fd> NetnsPool::Take() {
+  if (ready_.empty()) return Make();
+  Fd netns = std::move(ready_.front());
+  ready_.pop_front();
+  return netns;
+}
+
+Result<void> NetnsPool::Inside(const Fd& netns,
+                               const std::function<Result<void>()>& function) const {
+  TRY(sys::SetNs(netns, CLONE_NEWNET));
+  Result<void> result = function();
+  GoHome();
+  return result;
+}
+
+}  // namespace cay::engine::native

@@ -1,0 +1,233 @@
+#include "engine/native/request.h"
+
+#include <linux/limits.h>
+
+#include <algorithm>
+
+#include "engine/native/rootfs.h"
+#include "engine/native/scratch.h"
+
+namespace cay::engine::native {
+namespace {
+
+constexpr size_t kMaxLabel = 4096;
+constexpr size_t kMaxHostname = 64;  // __NEW_UTS_LEN
+constexpr Bytes kMinMemory = 4 * kMiB;
+constexpr uint32_t kMinPids = 4;  // the guest, its spawner, a command and what it starts
+constexpr uint32_t kMaxPids = 4'194'304;
+constexpr uint64_t kMinOpenFiles = 16;
+
+// Absolute, every component a name: no "", "." or "..", no NUL.
+bool IsPlainPath(std::string_view path) {
+  if (path == "/") return true;
+  if (path.empty() || path.front() != '/' || path.size() >= PATH_MAX) return false;
+  if (path.find('\0') != std::string_view::npos) return false;
+  path.remove_prefix(1);
+  while (true) {
+    const size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view name = path.substr(0, slash);
+    if (name.empty() || name == "." || name == ".." || name.size() > NAME_MAX) return false;
+    if (slash == path.size()) return true;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+bool IsAtOrBelow(std::string_view path, std::string_view top) {
+  return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
+}
+
+Result<void> CheckTarget(const std::string& target) {
+  if (!IsPlainPath(target) || target == "/") {
+    return Failure(Error::Invalid("cannot mount at \"" + target + "\"")
+                       .WithRemedy("name an absolute path without \"..\", as in /workspace/data"));
+  }
+  for (const std::string_view own : {"/proc", "/sys", "/dev"}) {
+    if (IsAtOrBelow(target, own)) {
+      return Failure(Error::Invalid("cannot mount at " + target + ": " + std::string(own) +
+                                    " belongs to the sandbox itself"));
+    }
+  }
+  return {};
+}
+
+Result<void> CheckRoot(const RootFilesystem& root) {
+  const bool shaped = !root.overlays.empty() && root.overlays.size() <= kMaxOverlays &&
+                      root.overlays.front().target == "/";
+  if (!shaped) {
+    return Failure(Error::Invalid("a root filesystem has 1 to " + std::to_string(kMaxOverlays) +
+                                  " overlays, and the first is /"));
+  }
+  for (const Overlay& overlay : root.overlays) {
+    if (&overlay != &root.overlays.front()) TRY(CheckTarget(overlay.target));
+    if (overlay.layers.empty() || overlay.layers.size() > kMaxLayers ||
+        !std::ranges::all_of(overlay.layers, IsPlainPath)) {
+      return Failure(Error::Invalid("an overlay has 1 to " + std::to_string(kMaxLayers) +
+                                    " layers, each an absolute path"));
+    }
+  }
+  return {};
+}
+
+Result<void> CheckHostname(std::string_view hostname) {
+  const bool valid = !hostname.empty() && hostname.size() <= kMaxHostname &&
+                     std::ranges::all_of(hostname, [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '-' || c == '.';
+                     });
+  if (valid) return {};
+  return Failure(Error::Invalid("not a host name: \"" + std::string(hostname) + "\"")
+                     .WithRemedy("use at most 64 letters, digits, hyphens and dots"));
+}
+
+Result<void> AtLeast(const char* name, uint64_t value, uint64_t least, const std::string& written) {
+  if (value >= least) return {};
+  return Failure(Error::Invalid("the " + std::string(name) + " limit must be at least " + written));
+}
+
+}  // namespace
+
+Result<void> ValidateLimits(const Limits& limits) {
+  TRY(AtLeast("memory", limits.memory, kMinMemory, FormatBytes(kMinMemory)));
+  TRY(AtLeast("cpus", limits.cpus, 10, "0.01"));
+  TRY(AtLeast("pids", limits.pids, kMinPids, std::to_string(kMinPids)));
+  TRY(AtLeast("disk", limits.disk, kMinScratchDisk, FormatBytes(kMinScratchDisk)));
+  TRY(AtLeast("open_files", limits.open_files, kMinOpenFiles, std::to_string(kMinOpenFiles)));
+  if (limits.pids > kMaxPids) {
+    return Failure(Error::Invalid("the pids limit must be at most " + std::to_string(kMaxPids)));
+  }
+  if (limits.disk % 4096 != 0) {
+    return Failure(Error::Invalid("the disk limit must be a multiple of 4k"));
+  }
+  return {};
+}
+
+Result<void> ValidateRequest(const CreateRequest& request) {
+  TRY(CheckRoot(request.root));
+  TRY(ValidateLimits(request.limits));
+  TRY(CheckHostname(request.hostname));
+  if (request.mounts.size() + request.tmpfs.size() > kMaxMounts) {
+    return Failure(Error::Invalid("more than " + std::to_string(kMaxMounts) + " mounts"));
+  }
+  for (const Mount& mount : request.mounts) {
+    if (!IsPlainPath(mount.source)) {
+      return Failure(Error::Invalid("not an absolute path to mount: \"" + mount.source + "\""));
+    }
+    TRY(CheckTarget(mount.target));
+  }
+  for (const Tmpfs& tmpfs : request.tmpfs) {
+    TRY(CheckTarget(tmpfs.target));
+    TRY(AtLeast("tmpfs size", tmpfs.size, 4 * kKiB, "4k"));
+  }
+  if (request.label.size() > kMaxLabel) {
+    return Failure(
+        Error::Invalid("a label is longer than " + std::to_string(kMaxLabel) + " bytes"));
+  }
+  return {};
+}
+
+void EncodeLimits(protocol::CborWriter& writer, const Limits& limits) {
+  writer.Array(7)
+      .Unsigned(limits.memory)
+      .Unsigned(limits.cpus)
+      .Unsigned(limits.pids)
+      .Unsigned(limits.disk)
+      .Unsigned(limits.inodes)
+      .Unsigned(limits.open_files)
+      .Unsigned(limits.file_size);
+}
+
+namespace {
+
+Result<void> ExpectArray(protocol::CborReader& reader, size_t count) {
+  if (TRY(reader.Array(count)) == count) return {};
+  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "a request of another shape"));
+}
+
+Result<std::string> Text(protocol::CborReader& reader) {
+  return std::string(TRY(reader.Bytes(kMaxRequestBytes)));
+}
+
+Result<RootFilesystem> DecodeRoot(protocol::CborReader& reader) {
+  RootFilesystem root;
+  const size_t overlays = TRY(reader.Array(kMaxOverlays));
+  for (size_t i = 0; i < overlays; ++i) {
+    TRY(ExpectArray(reader, 2));
+    Overlay overlay{TRY(Text(reader)), {}};
+    const size_t layers = TRY(reader.Array(kMaxLayers));
+    for (size_t layer = 0; layer < layers; ++layer) overlay.layers.push_back(TRY(Text(reader)));
+    root.overlays.push_back(std::move(overlay));
+  }
+  return root;
+}
+
+Result<void> DecodeMounts(protocol::CborReader& reader, CreateRequest& request) {
+  const size_t mounts = TRY(reader.Array(kMaxMounts));
+  for (size_t i = 0; i < mounts; ++i) {
+    TRY(ExpectArray(reader, 3));
+    std::string source = TRY(Text(reader));
+    std::string target = TRY(Text(reader));
+    request.mounts.push_back({std::move(source), std::move(target), TRY(reader.Bool())});
+  }
+  const size_t tmpfs = TRY(reader.Array(kMaxMounts));
+  for (size_t i = 0; i < tmpfs; ++i) {
+    TRY(ExpectArray(reader, 2));
+    std::string target = TRY(Text(reader));
+    request.tmpfs.push_back({std::move(target), TRY(reader.Unsigned())});
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Limits> DecodeLimits(protocol::CborReader& reader) {
+  TRY(ExpectArray(reader, 7));
+  Limits limits;
+  limits.memory = TRY(reader.Unsigned());
+  limits.cpus = static_cast<MilliCpus>(TRY(reader.Unsigned(UINT32_MAX)));
+  limits.pids = static_cast<uint32_t>(TRY(reader.Unsigned(UINT32_MAX)));
+  limits.disk = TRY(reader.Unsigned());
+  limits.inodes = TRY(reader.Unsigned());
+  limits.open_files = TRY(reader.Unsigned());
+  limits.file_size = TRY(reader.Unsigned());
+  return limits;
+}
+
+void EncodeRequest(protocol::CborWriter& writer, const CreateRequest& request) {
+  writer.Array(12).Bytes(request.id.text());
+  writer.Array(request.root.overlays.size());
+  for (const Overlay& overlay : request.root.overlays) {
+    writer.Array(2).Bytes(overlay.target).Array(overlay.layers.size());
+    for (const std::string& layer : overlay.layers) writer.Bytes(layer);
+  }
+  EncodeLimits(writer, request.limits);
+  writer.Unsigned(request.required.bits()).Bool(request.best_effort).Bytes(request.hostname);
+  writer.Array(request.mounts.size());
+  for (const Mount& mount : request.mounts) {
+    writer.Array(3).Bytes(mount.source).Bytes(mount.target).Bool(mount.read_only);
+  }
+  writer.Array(request.tmpfs.size());
+  for (const Tmpfs& tmpfs : request.tmpfs) writer.Array(2).Bytes(tmpfs.target).Unsigned(tmpfs.size);
+  writer.Bool(request.noexec)
+      .Unsigned(static_cast<uint64_t>(request.scratch))
+      .Unsigned(static_cast<uint64_t>(request.lifetime))
+      .Bytes(request.label);
+}
+
+Result<CreateRequest> DecodeRequest(protocol::CborReader& reader) {
+  TRY(ExpectArray(reader, 12));
+  SandboxId id = TRY(SandboxId::Parse(TRY(Text(reader))));
+  CreateRequest request(std::move(id), TRY(DecodeRoot(reader)));
+  request.limits = TRY(DecodeLimits(reader));
+  request.required = LimitSet::FromBits(static_cast<uint32_t>(TRY(reader.Unsigned(UINT32_MAX))));
+  request.best_effort = TRY(reader.Bool());
+  request.hostname = TRY(Text(reader));
+  TRY(DecodeMounts(reader, request));
+  request.noexec = TRY(reader.Bool());
+  request.scratch = static_cast<Scratch>(TRY(reader.Unsigned(2)));
+  request.lifetime = static_cast<Lifetime>(TRY(reader.Unsigned(1)));
+  request.label = TRY(Text(reader));
+  TRY(ValidateRequest(request));
+  return request;
+}
+
+}  // namespace cay::engine::native

@@ -1,0 +1,66 @@
+// SandboxDir: what a sandbox has on disk, state_dir/sandboxes/ID/:
+//
+//   lock          held by the launcher that owns the sandbox: who can take it may clean up or adopt
+//   record        what a launcher needs to know of it when it starts again
+//   guest.sock    where the guest listens
+//   scratch.img   the writable layer, unless it is in memory
+//
+// The directory is made first and removed last, so that everything else of a sandbox (cgroups, id
+// range) can be found from it after a crash.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/native/id_range.h"
+
+namespace cay::engine::native {
+
+struct Record {
+  CreateRequest request;
+  std::optional<IdRange> id_range;  // none for an ordinary user's sandbox
+  Scratch scratch = Scratch::kDisk;
+  bool stopped = false;  // by Stop: no guest is to be looked for
+  bool paused = false;   // written before freezing, cleared after thawing
+  int64_t created_unix_ms = 0;
+};
+
+std::string EncodeRecord(const Record& record);
+Result<Record> DecodeRecord(std::string_view bytes);
+
+class SandboxDir {
+ public:
+  // Makes it, and takes its lock. kAlreadyExists when it is there.
+  static Result<SandboxDir> Make(const std::string& sandboxes_dir, const SandboxId& id);
+
+  // One that is there, with its lock: kUnavailable when somebody else owns it.
+  static Result<SandboxDir> Claim(const std::string& sandboxes_dir, const SandboxId& id);
+
+  // Ids of all that are there, whoever owns them.
+  static Result<std::vector<SandboxId>> List(const std::string& sandboxes_dir);
+
+  // Without taking the lock: for looking only.
+  static Result<Record> ReadRecordOf(const std::string& sandboxes_dir, const SandboxId& id);
+  static Result<bool> IsOwned(const std::string& sandboxes_dir, const SandboxId& id);
+
+  const Fd& dir() const { return dir_; }
+  Result<void> WriteRecord(const Record& record) const;
+  Result<Record> ReadRecord() const;
+
+  // Removes it and gives the lock up.
+  Result<void> Remove() &&;
+
+ private:
+  SandboxDir(std::string path, Fd dir, Fd lock)
+      : path_(std::move(path)), dir_(std::move(dir)), lock_(std::move(lock)) {}
+
+  std::string path_;
+  Fd dir_;
+  Fd lock_;
+};
+
+}  // namespace cay::engine::native

@@ -1,0 +1,249 @@
+// The system calls of every sandbox. Each group says why it is treated as it is.
+//
+// Point of departure: what the default profile of moby (profiles/seccomp/default.json) allows a
+// container without capabilities. Cay takes more away, because nobody vouches for the code inside
+// and because some of those calls spend what all sandboxes of a machine share. Refusals are chosen
+// so that programs fall back: ENOSYS says "an older kernel", EPERM "not you"; nothing of the native
+// ABI kills. Unknown and future calls are ENOSYS.
+//
+// A change here shows in seccomp_golden.txt beside it; review both.
+#pragma once
+
+#include <linux/netlink.h>
+#include <linux/sched.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "engine/native/allowed_calls.h"
+#include "engine/native/syscall_policy.h"
+
+namespace cay::engine::native {
+
+// include/uapi/linux/sockios.h and asm-generic/ioctls.h; the libc headers have not all of them.
+inline constexpr uint32_t kSiocgskns = 0x894C;
+inline constexpr uint32_t kTioclinux = 0x541C;
+// include/uapi/linux/personality.h.
+inline constexpr uint32_t kPerLinux32 = 0x0008;
+inline constexpr uint32_t kUname26 = 0x0002'0000;
+inline constexpr uint32_t kAddrNoRandomize = 0x0004'0000;
+inline constexpr uint32_t kPersonalityQuery = 0xffff'ffff;
+
+// CLONE_NEWTIME is not among them: in clone(2) its bit is part of the exit signal.
+inline constexpr uint64_t kCloneNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+                                             CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                                             CLONE_NEWNET;
+
+namespace policy_internal {
+
+constexpr void AddRefused(Policy& policy) {
+  const Action refuse = Action::Errno(EPERM);
+  policy.Add({"namespaces",
+              "a user namespace of its own would give the code capabilities over nfnetlink, "
+              "overlayfs, tc … (CVE-2022-0185, CVE-2023-0386, CVE-2024-1086)",
+              refuse,
+              {SYS_unshare, SYS_setns}});
+  policy.Add({"mounts",
+              "masks could be removed, other roots entered, cgroupfs mounted (CVE-2022-0492)",
+              refuse,
+              {SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_fsopen, SYS_fsconfig,
+               SYS_fsmount, SYS_fspick, SYS_open_tree, SYS_move_mount, SYS_mount_setattr,
+               kSysOpenTreeAttr, SYS_swapon, SYS_swapoff, SYS_quotactl, SYS_quotactl_fd}});
+  policy.Add(
+      {"the kernel itself",
+       "its code, its log, its accounting, its end",
+       refuse,
+       {SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load,
+        SYS_reboot, SYS_syslog, SYS_acct, SYS_vhangup, SYS_sethostname, SYS_setdomainname}});
+  policy.Add({"programs in the kernel",
+              "the verifier and the perf core are a steady source of privilege escalation "
+              "(CVE-2021-3490, CVE-2022-23222, CVE-2023-2163; CVE-2023-5717)",
+              refuse,
+              {SYS_bpf, SYS_perf_event_open}});
+  policy.Add({"page faults in user space",
+              "stops the kernel at will in the middle of a copy, the classic help for winning "
+              "races (the exploit of CVE-2016-6187)",
+              refuse,
+              {SYS_userfaultfd}});
+  policy.Add(
+      {"file handles and fanotify",
+       "handles reach files by inode past every path and mount (shocker, 2014); fanotify "
+       "reports handles and whole mounts",
+       refuse,
+       {SYS_name_to_handle_at, SYS_open_by_handle_at, SYS_fanotify_init, SYS_fanotify_mark}});
+  policy.Add({"the machine's clock",
+              "one for all sandboxes and the host",
+              refuse,
+              {SYS_settimeofday, SYS_clock_settime, SYS_adjtimex, SYS_clock_adjtime}});
+  policy.Add({"hardware",
+              "ports and segment descriptors (CVE-2015-5157, CVE-2017-17053)",
+              refuse,
+              {SYS_iopl, SYS_ioperm, SYS_modify_ldt}});
+  policy.Add({"other processes' insides",
+              "descriptors taken out of and compared with other processes; kernel pointers' order",
+              refuse,
+              {SYS_kcmp, SYS_pidfd_getfd, SYS_process_madvise}});
+  policy.Add({"memory placement",
+              "moves pages between nodes that all sandboxes share",
+              refuse,
+              {SYS_mbind, SYS_set_mempolicy, SYS_get_mempolicy, SYS_migrate_pages, SYS_move_pages,
+               SYS_set_mempolicy_home_node}});
+  policy.Add({"flushing the whole machine",
+              "sync(2) waits for every filesystem of the host: in a loop it stalls all neighbours. "
+              "libc's sync() cannot fail and hides the refusal; syncfs and fsync work",
+              refuse,
+              {SYS_sync}});
+}
+
+constexpr void AddAbsent(Policy& policy) {
+  const Action absent = Action::Errno(ENOSYS);
+  policy.Add({"clone3",
+              "its flags are behind a pointer, where a filter cannot look; libc falls back to "
+              "clone",
+              absent,
+              {SYS_clone3}});
+  policy.Add({"io_uring",
+              "does the work of other calls past this filter; CVE-2021-41073, CVE-2022-29582, "
+              "CVE-2023-2598; switched off by Android, ChromeOS and moby too",
+              absent,
+              {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}});
+  policy.Add({"kernel asynchronous I/O",
+              "fs.aio-max-nr is one number for the whole machine, which a single sandbox could "
+              "use up",
+              absent,
+              {SYS_io_setup, SYS_io_destroy, SYS_io_getevents, SYS_io_submit, SYS_io_cancel,
+               SYS_io_pgetevents}});
+  policy.Add({"keyrings",
+              "keys outlive processes and are shared by uid (CVE-2016-0728)",
+              absent,
+              {SYS_add_key, SYS_request_key, SYS_keyctl}});
+}
+
+constexpr void AddCloneAndFiles(Policy& policy) {
+  policy.Add({"clone",
+              "processes and threads, but no namespaces",
+              Action::Errno(EPERM),
+              {SYS_clone},
+              {{{Masked(0, kCloneNamespaces, 0)}, Action::Allow()}}});
+  policy.Add({"mknod",
+              "no device nodes, and so no overlayfs whiteouts either",
+              Action::Allow(),
+              {SYS_mknod},
+              {{{Masked(1, S_IFMT, S_IFCHR)}, Action::Errno(EPERM)},
+               {{Masked(1, S_IFMT, S_IFBLK)}, Action::Errno(EPERM)}}});
+  policy.Add({"mknodat",
+              "as mknod",
+              Action::Allow(),
+              {SYS_mknodat},
+              {{{Masked(2, S_IFMT, S_IFCHR)}, Action::Errno(EPERM)},
+               {{Masked(2, S_IFMT, S_IFBLK)}, Action::Errno(EPERM)}}});
+  policy.Add({"ioctl",
+              "typing into a terminal that others read (TIOCSTI: CVE-2017-5226, TIOCLINUX: "
+              "CVE-2023-28100), taking the console, loading line disciplines (CVE-2017-2636, "
+              "CVE-2023-6546), a socket's network namespace",
+              Action::Allow(),
+              {SYS_ioctl},
+              {{{Low32(1, TIOCSTI)}, Action::Errno(EPERM)},
+               {{Low32(1, kTioclinux)}, Action::Errno(EPERM)},
+               {{Low32(1, TIOCCONS)}, Action::Errno(EPERM)},
+               {{Low32(1, TIOCSETD)}, Action::Errno(EPERM)},
+               {{Low32(1, kSiocgskns)}, Action::Errno(EPERM)}}});
+}
+
+constexpr void AddProcessCallsWithArguments(Policy& policy) {
+  policy.Add({"personality",
+              "only values that change what uname says, or the layout of debugged programs; not "
+              "READ_IMPLIES_EXEC or MMAP_PAGE_ZERO",
+              Action::Errno(EPERM),
+              {SYS_personality},
+              {{{Low32(0, 0)}, Action::Allow()},
+               {{Low32(0, kPerLinux32)}, Action::Allow()},
+               {{Low32(0, kUname26)}, Action::Allow()},
+               {{Low32(0, kUname26 | kPerLinux32)}, Action::Allow()},
+               {{Low32(0, kAddrNoRandomize)}, Action::Allow()},
+               {{Low32(0, kPersonalityQuery)}, Action::Allow()}}});
+  const std::string_view why_not_core =
+      "the engine sets RLIMIT_CORE to 1, the one value with which the kernel does not start the "
+      "host's core dump helper as the host's root (fs/coredump.c; 0 is not enough); whoever asks "
+      "for less gets no core dumps, so it is answered as done";
+  policy.Add({"setrlimit",
+              why_not_core,
+              Action::Allow(),
+              {SYS_setrlimit},
+              {{{Low32(0, RLIMIT_CORE)}, Action::Errno(0)}}});
+  policy.Add(
+      {"prlimit64",
+       "as setrlimit; and only one's own limits: in an ordinary user's sandbox the guest has the "
+       "code's user id, and would be starved by it",
+       Action::Allow(),
+       {SYS_prlimit64},
+       {{{Not(Low32(0, 0)), Not(Masked(2, ~0ULL, 0))}, Action::Errno(EPERM)},
+        {{Low32(1, RLIMIT_CORE), Not(Masked(2, ~0ULL, 0)), Masked(3, ~0ULL, 0)}, Action::Errno(0)},
+        {{Low32(1, RLIMIT_CORE), Not(Masked(2, ~0ULL, 0))}, Action::Errno(EPERM)}}});
+  policy.Add({"prctl",
+              "everything but rewriting the memory map that /proc shows, and core scheduling, "
+              "which takes the sibling thread from neighbours",
+              Action::Allow(),
+              {SYS_prctl},
+              {{{Low32(0, PR_SET_MM)}, Action::Errno(EPERM)},
+               {{Low32(0, PR_SCHED_CORE)}, Action::Errno(EPERM)}}});
+}
+
+// Families and protocols that are not needed are not there, so that no module is loaded for them
+// (net-pf-* aliases: CVE-2017-6074 DCCP, CVE-2019-8956 and others SCTP, CVE-2022-0435 TIPC,
+// CVE-2021-26708 VSOCK, CVE-2020-14386 PACKET, CVE-2026-31431 ALG).
+constexpr void AddSockets(Policy& policy) {
+  constexpr uint64_t kTypeMask = 0xf;  // SOCK_TYPE_MASK of the kernel: without NONBLOCK, CLOEXEC
+  constexpr uint64_t kSolTcp = IPPROTO_TCP;
+  const Condition internet = Masked(0, 0xffff'ffff & ~8ULL, AF_INET);  // AF_INET6 is AF_INET | 8
+  static_assert((AF_INET | 8) == AF_INET6);
+  const Action allow = Action::Allow();
+  policy.Add({"socket",
+              "Unix, IPv4, IPv6 with TCP, UDP and ping; rtnetlink, without which interfaces "
+              "cannot be listed",
+              Action::Errno(EPROTONOSUPPORT),
+              {SYS_socket},
+              {{{Low32(0, AF_UNIX)}, allow},
+               {{Low32(0, AF_NETLINK), Low32(2, NETLINK_ROUTE)}, allow},
+               {{Low32(0, AF_NETLINK)}, Action::Errno(EPROTONOSUPPORT)},
+               {{Not(internet)}, Action::Errno(EAFNOSUPPORT)},
+               {{Masked(1, kTypeMask, SOCK_RAW)}, Action::Errno(EPERM)},
+               {{Not(Masked(1, kTypeMask & ~3ULL, 0))}, Action::Errno(ESOCKTNOSUPPORT)},
+               {{Low32(2, IPPROTO_IP)}, allow},
+               {{Low32(2, IPPROTO_TCP)}, allow},
+               {{Low32(2, IPPROTO_UDP)}, allow},
+               {{Low32(2, IPPROTO_ICMP)}, allow},
+               {{Low32(2, IPPROTO_ICMPV6)}, allow}}});
+  policy.Add({"socketpair",
+              "only Unix sockets have pairs that are needed",
+              Action::Errno(EAFNOSUPPORT),
+              {SYS_socketpair},
+              {{{Low32(0, AF_UNIX)}, allow}}});
+  policy.Add({"setsockopt",
+              "no upper layer protocols: they load modules (tls: CVE-2023-0461, CVE-2024-26582)",
+              allow,
+              {SYS_setsockopt},
+              {{{Low32(1, kSolTcp), Low32(2, TCP_ULP)}, Action::Errno(ENOPROTOOPT)}}});
+}
+
+}  // namespace policy_internal
+
+constexpr Policy SandboxPolicy() {
+  Policy policy(Action::Errno(ENOSYS));
+  policy_internal::AddAllowed(policy);
+  policy_internal::AddRefused(policy);
+  policy_internal::AddAbsent(policy);
+  policy_internal::AddCloneAndFiles(policy);
+  policy_internal::AddProcessCallsWithArguments(policy);
+  policy_internal::AddSockets(policy);
+  return policy;
+}
+
+}  // namespace cay::engine::native

@@ -1,0 +1,287 @@
+#include "engine/native/scratch.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "base/file.h"
+#include "base/sys.h"
+
+namespace cay::engine::native {
+namespace {
+
+// What the host keeps for itself when a sandbox asks for disk.
+constexpr Bytes kHostReserve = 256 * kMiB;
+constexpr int kLoopTries = 64;
+constexpr int kDetachTries = 500;
+constexpr useconds_t kDetachPauseUs = 10'000;
+constexpr std::array<const char*, 3> kMke2fsPaths = {"/usr/sbin/mke2fs", "/sbin/mke2fs",
+                                                     "/usr/local/sbin/mke2fs"};
+
+const char* FindMke2fs() {
+  const auto* const found = std::ranges::find_if(
+      kMke2fsPaths, [](const char* path) { return ::access(path, X_OK) == 0; });
+  return found == kMke2fsPaths.end() ? nullptr : *found;
+}
+
+std::string BaseImagePath(const std::string& images_dir, const Limits& limits) {
+  return images_dir + "/empty-ext4-" + std::to_string(limits.disk) + "-" +
+         std::to_string(EffectiveInodes(limits)) + ".img";
+}
+
+Result<void> RunMke2fs(const std::vector<std::string>& arguments, const std::string& log_path) {
+  std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  const Fd log = TRY(sys::OpenAt(AT_FDCWD, log_path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
+  const pid_t child = ::vfork();
+  if (child < 0) return Failure(Error::FromErrno("starting mke2fs"));
+  if (child == 0) {
+    ::dup2(log.get(), STDOUT_FILENO);
+    ::dup2(log.get(), STDERR_FILENO);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  auto said = ReadFile(log_path, 64 * kKiB);
+  return Failure(
+      Error(ErrorCode::kIo, Fault::kMachine,
+            "mke2fs cannot make the empty filesystem: " + (said ? *said : "no message")));
+}
+
+// A directory tree that mke2fs puts into the image: N/upper and N/work.
+Result<void> MakeSkeleton(const std::string& path) {
+  for (unsigned i = 0; i < kMaxOverlays; ++i) {
+    const std::string overlay = path + "/" + std::to_string(i);
+    TRY(MakeDirectories(overlay + "/upper", 0755));
+    TRY(MakeDirectories(overlay + "/work", 0755));
+  }
+  return {};
+}
+
+Result<void> BuildBaseImage(const std::string& directory, const std::string& image,
+                            const Limits& limits) {
+  const char* mke2fs = FindMke2fs();
+  if (mke2fs == nullptr) {
+    return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine, "mke2fs is not installed")
+                       .WithRemedy("apt-get install e2fsprogs"));
+  }
+  TRY(MakeSkeleton(directory + "/root"));
+  {
+    const Fd file = TRY(sys::OpenAt(AT_FDCWD, image.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
+    if (::ftruncate(file.get(), static_cast<off_t>(limits.disk)) < 0) {
+      return Failure(Error::FromErrno("sizing " + image));
+    }
+  }
+  // A few inodes are ext4's own and the skeleton's, not the sandbox's.
+  const uint64_t inodes = EffectiveInodes(limits) + 16 + 3 * uint64_t{kMaxOverlays};
+  return RunMke2fs({mke2fs,
+                    "-q",
+                    "-F",
+                    "-t",
+                    "ext4",
+                    "-b",
+                    "4096",
+                    "-I",
+                    "256",
+                    "-m",
+                    "0",
+                    "-O",
+                    "^has_journal,^resize_inode,sparse_super,extent,metadata_csum",
+                    "-E",
+                    "lazy_itable_init=1,nodiscard,root_owner=0:0",
+                    "-N",
+                    std::to_string(inodes),
+                    "-d",
+                    directory + "/root",
+                    image},
+                   directory + "/log");
+}
+
+// Builds aside and renames: of several processes that find the image missing, each makes a whole
+// one.
+Result<Fd> OpenBaseImage(const std::string& images_dir, const Limits& limits) {
+  const std::string path = BaseImagePath(images_dir, limits);
+  if (auto ready = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY)) return ready;
+  TRY(MakeDirectories(images_dir, 0700));
+  std::string aside = images_dir + "/making-XXXXXX";
+  if (::mkdtemp(aside.data()) == nullptr) return Failure(Error::FromErrno("making " + aside));
+  Result<void> built = BuildBaseImage(aside, aside + "/image", limits);
+  if (built && ::rename((aside + "/image").c_str(), path.c_str()) < 0) {
+    built = Failure(Error::FromErrno("renaming " + aside));
+  }
+  TRY(RemoveTreeAt(AT_FDCWD, aside));
+  TRY(std::move(built));
+  return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY);
+}
+
+Result<void> CheckRoom(const Fd& dir, Bytes disk) {
+  struct statvfs info{};
+  if (::fstatvfs(dir.get(), &info) < 0) return Failure(Error::FromErrno("statvfs"));
+  const Bytes free = info.f_bavail * info.f_frsize;
+  if (free >= disk + kHostReserve) return {};
+  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+                       "the disk limit of " + FormatBytes(disk) + " is more than the " +
+                           HumanBytes(free > kHostReserve ? free - kHostReserve : 0) +
+                           " that the state directory's disk can give")
+                     .WithRemedy("ask for less with --disk, or free some space"));
+}
+
+// Copies what is not a hole: some 100 KiB of metadata, whatever the size.
+Result<void> CopySparse(const Fd& from, const Fd& to) {
+  const off_t size = ::lseek(from.get(), 0, SEEK_END);
+  if (size < 0 || ::ftruncate(to.get(), size) < 0)
+    return Failure(Error::FromErrno("copying an image"));
+  off_t at = 0;
+  while (at < size) {
+    off_t data = ::lseek(from.get(), at, SEEK_DATA);
+    if (data < 0) {
+      if (errno == ENXIO) break;
+      return Failure(Error::FromErrno("copying an image"));
+    }
+    const off_t hole = ::lseek(from.get(), data, SEEK_HOLE);
+    if (hole < 0) return Failure(Error::FromErrno("copying an image"));
+    off_t target = data;
+    while (data < hole) {
+      const ssize_t copied = ::copy_file_range(from.get(), &data, to.get(), &target,
+                                               static_cast<size_t>(hole - data), 0);
+      if (copied <= 0)
+        return Failure(Error::FromErrno("copying an image", copied < 0 ? errno : EIO));
+    }
+    at = hole;
+  }
+  return {};
+}
+
+struct LoopDevice {
+  Fd fd;
+  std::string path;
+};
+
+// Binds the image to a free loop device. Others may take the same one first: then again.
+Result<LoopDevice> AttachLoop(const Fd& image) {
+  const Fd control = TRY(sys::OpenAt(AT_FDCWD, "/dev/loop-control", O_RDWR));
+  loop_config config{};
+  config.fd = static_cast<uint32_t>(image.get());
+  config.block_size = 4096;
+  // Direct I/O: through the page cache the device's own worker would have its pages charged to the sandbox, and hang
+  // where the sandbox has no memory left.
+  config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
+  for (int tries = 0; tries < kLoopTries; ++tries) {
+    const int number = TRY(sys::IoctlInt(control, LOOP_CTL_GET_FREE, 0, "finding a loop device"));
+    std::string path = "/dev/loop" + std::to_string(number);
+    auto opened = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR);
+    if (!opened) return Failure(std::move(opened).error());
+    auto configured = sys::Ioctl(*opened, LOOP_CONFIGURE, &config, "configuring a loop device");
+    if (configured) return LoopDevice{std::move(*opened), std::move(path)};
+    if (configured.error().sys_errno() != EBUSY) return Failure(std::move(configured).error());
+  }
+  return Failure(
+      Error(ErrorCode::kResourceExhausted, Fault::kMachine, "no loop device could be had"));
+}
+
+// LOOP_GET_STATUS64 gives device and inode of the backing file.
+Result<bool> IsOnALoopDevice(const struct stat& image) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> devices(::opendir("/sys/block"), ::closedir);
+  if (!devices) return Failure(Error::FromErrno("listing block devices"));
+  while (const dirent* entry = ::readdir(devices.get())) {
+    if (!std::string_view(entry->d_name).starts_with("loop")) continue;
+    const auto device =
+        sys::OpenAt(AT_FDCWD, (std::string("/dev/") + entry->d_name).c_str(), O_RDONLY);
+    if (!device) continue;
+    loop_info64 info{};
+    if (::ioctl(device->get(), LOOP_GET_STATUS64, &info) < 0) continue;  // ENXIO: not in use
+    if (info.lo_inode == image.st_ino && info.lo_device == image.st_dev) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+uint64_t EffectiveInodes(const Limits& limits) {
+  return limits.inodes != 0 ? limits.inodes : std::max<uint64_t>(limits.disk / (16 * kKiB), 128);
+}
+
+std::string WhyNoDiskScratch() {
+  if (::geteuid() != 0) return "an ordinary user cannot mount filesystem images";
+  if (::access("/dev/loop-control", R_OK | W_OK) != 0)
+    return "there are no loop devices (modprobe loop)";
+  if (FindMke2fs() == nullptr) return "mke2fs is not installed (apt-get install e2fsprogs)";
+  return {};
+}
+
+Result<void> MakeScratchImage(const std::string& images_dir, const Fd& sandbox_dir,
+                              const Limits& limits) {
+  if (limits.disk < kMinScratchDisk || limits.disk % 4096 != 0) {
+    return Failure(Error::Invalid("the disk limit must be a multiple of 4k and at least " +
+                                  FormatBytes(kMinScratchDisk)));
+  }
+  TRY(CheckRoom(sandbox_dir, limits.disk));
+  const Fd base = TRY(OpenBaseImage(images_dir, limits));
+  const Fd image = TRY(sys::OpenAt(sandbox_dir.get(), kScratchImageName,
+                                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  if (auto copied = CopySparse(base, image); !copied) {
+    ::unlinkat(sandbox_dir.get(), kScratchImageName, 0);
+    return copied;
+  }
+  return {};
+}
+
+Result<Fd> MountScratchImage(const Fd& sandbox_dir) {
+  const Fd image = TRY(sys::OpenAt(sandbox_dir.get(), kScratchImageName, O_RDWR | O_NOFOLLOW));
+  const LoopDevice device = TRY(AttachLoop(image));
+  const Fd context = TRY(sys::FsOpen("ext4"));
+  TRY(sys::FsConfigString(context, "source", device.path.c_str()));
+  TRY(sys::FsConfigFlag(context, "noinit_itable"));
+  TRY(sys::FsConfigCreate(context));
+  return sys::FsMount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+Result<void> AwaitDetached(const Fd& sandbox_dir) {
+  struct stat image{};
+  if (::fstatat(sandbox_dir.get(), kScratchImageName, &image, AT_SYMLINK_NOFOLLOW) < 0) {
+    return Failure(Error::FromErrno("looking at the writable layer"));
+  }
+  for (int tries = 0; tries < kDetachTries; ++tries) {
+    if (!TRY(IsOnALoopDevice(image))) return {};
+    ::usleep(kDetachPauseUs);
+  }
+  return Failure(
+      Error(ErrorCode::kTimeout, Fault::kMachine, "the sandbox's writable layer is still in use")
+          .WithRemedy("look for processes that hold it: losetup --list"));
+}
+
+Result<Fd> MakeScratchTmpfs(const Limits& limits, unsigned overlays, uid_t owner) {
+  const Fd context = TRY(sys::FsOpen("tmpfs"));
+  TRY(sys::FsConfigString(context, "size", std::to_string(limits.disk).c_str()));
+  const uint64_t inodes = EffectiveInodes(limits) + 1 + 3 * uint64_t{overlays};
+  TRY(sys::FsConfigString(context, "nr_inodes", std::to_string(inodes).c_str()));
+  TRY(sys::FsConfigString(context, "mode", "0755"));
+  TRY(sys::FsConfigCreate(context));
+  Fd mount = TRY(sys::FsMount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  for (unsigned i = 0; i < overlays; ++i) {
+    const std::string overlay = std::to_string(i);
+    TRY(sys::MkdirAt(mount.get(), overlay.c_str(), 0755));
+    for (const char* part : {"/upper", "/work"}) {
+      TRY(sys::MkdirAt(mount.get(), (overlay + part).c_str(), 0755));
+      TRY(sys::ChownAt(mount.get(), (overlay + part).c_str(), owner, owner));
+    }
+  }
+  return mount;
+}
+
+}  // namespace cay::engine::native

@@ -1,0 +1,48 @@
+#include "engine/native/seccomp_filter.h"
+
+#include <linux/seccomp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/sys.h"
+#include "engine/native/bpf_compiler.h"
+#include "engine/native/sandbox_policy.h"
+
+namespace cay::engine::native {
+namespace {
+
+// Compiled by the compiler: no start-up cost, and a policy that contradicts itself does not build.
+consteval size_t FilterLength() { return CompileFilter(SandboxPolicy()).size(); }
+
+consteval std::array<sock_filter, FilterLength()> MakeFilter() {
+  const std::vector<sock_filter> program = CompileFilter(SandboxPolicy());
+  std::array<sock_filter, FilterLength()> filter{};
+  std::copy(program.begin(), program.end(), filter.begin());
+  return filter;
+}
+
+constexpr auto kFilter = MakeFilter();
+static_assert(kFilter.size() <= BPF_MAXINSNS);
+
+}  // namespace
+
+std::span<const sock_filter> SandboxFilter() { return kFilter; }
+
+Result<void> InstallSandboxFilter() {
+  constexpr std::string_view kWhat = "install the seccomp filter";
+  if (const int injected = sys::TakeFault(sys::Call::kSeccomp); injected != 0) [[unlikely]] {
+    return Failure(Error::FromErrno(kWhat, injected));
+  }
+  // The kernel only reads the program; its type is not const for historical reasons.
+  const sock_fprog program = {.len = static_cast<unsigned short>(kFilter.size()),
+                              .filter = const_cast<sock_filter*>(kFilter.data())};
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0U, &program) != 0) {
+    return Failure(Error::FromErrno(kWhat));
+  }
+  return {};
+}
+
+}  // namespace cay::engine::native

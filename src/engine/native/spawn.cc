@@ -1,0 +1,261 @@
+#include "engine/native/spawn.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "base/sys.h"
+#include "engine/native/child.h"
+#include "engine/native/rootfs.h"
+#include "engine/native/userns.h"
+
+namespace cay::engine::native {
+namespace {
+
+// A child that hangs on the host's disk must not stop the launcher for ever.
+constexpr time_t kChildPatienceS = 20;
+
+int64_t NowNs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// A child of ours until it is handed on: otherwise it dies with this object.
+class Child {
+ public:
+  Child(pid_t pid, Fd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  Child(Child&& other) noexcept
+      : pid_(std::exchange(other.pid_, -1)), pidfd_(std::move(other.pidfd_)) {}
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  Child& operator=(Child&&) = delete;
+  ~Child() {
+    if (pid_ < 0) return;
+    ::kill(pid_, SIGKILL);  // not reaped yet: the number is still its own
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  pid_t pid() const { return pid_; }
+  Fd HandOn() && {
+    pid_ = -1;
+    return std::move(pidfd_);
+  }
+
+ private:
+  pid_t pid_;
+  Fd pidfd_;
+};
+
+// While it lives the effective user is the sandbox's root as the host sees it: the creator of a
+// user namespace is who its inotify instances, pending signals, namespaces … are counted against
+// one level up. Without it every sandbox would share root's counts, and one could use them up for
+// the host. Capabilities stay (see launcher.cc).
+class CreatorId {
+ public:
+  static Result<CreatorId> Become(uid_t uid) {
+    if (uid != 0 && ::seteuid(uid) < 0) return Failure(Error::FromErrno("seteuid"));
+    return CreatorId(uid != 0);
+  }
+  CreatorId(CreatorId&& other) noexcept : changed_(std::exchange(other.changed_, false)) {}
+  CreatorId(const CreatorId&) = delete;
+  CreatorId& operator=(const CreatorId&) = delete;
+  CreatorId& operator=(CreatorId&&) = delete;
+  ~CreatorId() {
+    if (changed_ && ::seteuid(0) < 0) std::abort();
+  }
+
+ private:
+  explicit CreatorId(bool changed) : changed_(changed) {}
+  bool changed_;
+};
+
+void Note(StageTimes& stage_us, Stage stage, Stopwatch& watch) {
+  stage_us[static_cast<size_t>(stage)] = watch.Lap();
+}
+
+Result<Fd> BindGuestSocket(const Fd& sandbox_dir) {
+  const int raw = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (raw < 0) return Failure(Error::FromErrno("opening the guest's socket"));
+  Fd socket = Fd::Adopt(raw);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  // By descriptor: the state directory's path may be longer than sun_path.
+  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", sandbox_dir.get(),
+                kGuestSocketName);
+  ::unlinkat(sandbox_dir.get(), kGuestSocketName, 0);
+  if (const int injected = sys::TakeFault(sys::Call::kBind); injected != 0) {
+    return Failure(Error::FromErrno("binding the guest's socket", injected));
+  }
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    return Failure(Error::FromErrno("binding the guest's socket"));
+  }
+  if (::fchmodat(sandbox_dir.get(), kGuestSocketName, 0600, 0) < 0) {
+    return Failure(Error::FromErrno("closing the guest's socket to others"));
+  }
+  return socket;
+}
+
+Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_entrances,
+                         const Fd& guest_socket, SocketPair& pair) {
+  int pidfd = -1;
+  clone_args args{};
+  args.flags =
+      CLONE_PIDFD | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC;
+  if (plan.netns == nullptr) args.flags |= CLONE_NEWNET;
+  if (plan.cgroup != nullptr && plan.cgroup->v2_dir()) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(*plan.cgroup->v2_dir());
+  }
+  args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  const CreatorId creator = TRY(CreatorId::Become(plan.single_user ? 0 : plan.root_uid));
+  const pid_t pid = TRY(sys::Clone3(args));
+  if (pid == 0) {
+    const Fd socket = std::move(pair.second);
+    {
+      const Fd launchers_end = std::move(pair.first);
+    }
+    RunChild({.request = plan.request,
+              .guest_image = plan.guest_image,
+              .guest_socket = guest_socket,
+              .cgroup_entrances = cgroup_entrances,
+              .staging_dir = plan.staging_dir,
+              .single_user = plan.single_user,
+              .limit_nproc = plan.limit_nproc,
+              .own_netns = plan.netns == nullptr,
+              .die_with_parent = plan.request.lifetime == Lifetime::kEphemeral},
+             socket);
+  }
+  return Child(pid, Fd::Adopt(pidfd));
+}
+
+// Socket and child are made inside the sandbox's network namespace.
+Result<Child> CloneInside(const SpawnPlan& plan, SocketPair& pair, StageTimes& stage_us,
+                          Stopwatch& watch) {
+  std::vector<Fd> entrances;
+  if (plan.cgroup != nullptr) entrances = TRY(plan.cgroup->OpenEntrances());
+  Note(stage_us, Stage::kAttach, watch);
+  if (plan.netns == nullptr) {
+    const Fd guest_socket = TRY(BindGuestSocket(plan.sandbox_dir));
+    auto child = CloneChild(plan, entrances, guest_socket, pair);
+    Note(stage_us, Stage::kClone, watch);
+    return child;
+  }
+  const Fd netns = TRY(plan.netns->Take());
+  Note(stage_us, Stage::kNetns, watch);
+  std::optional<Child> child;
+  TRY(plan.netns->Inside(netns, [&]() -> Result<void> {
+    const Fd guest_socket = TRY(BindGuestSocket(plan.sandbox_dir));
+    child.emplace(TRY(CloneChild(plan, entrances, guest_socket, pair)));
+    return {};
+  }));
+  Note(stage_us, Stage::kClone, watch);
+  return std::move(*child);
+}
+
+Result<void> MapIds(const SpawnPlan& plan, pid_t pid) {
+  if (plan.single_user) {
+    return WriteIdMaps(pid, {{kUserId, ::geteuid(), 1}}, {{kUserId, ::getegid(), 1}}, true);
+  }
+  const IdMapping all{0, plan.root_uid, 65'536};
+  return WriteIdMaps(pid, {all}, {all}, false);
+}
+
+// The child's word, or what its silence means.
+Result<void> ExpectConfined(const std::optional<Packet>& packet) {
+  if (packet && packet->type == PacketType::kConfined) return {};
+  if (packet && packet->type == PacketType::kFailed) return Failure(DecodeError(packet->body));
+  return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
+                       "the new sandbox died before its guest could start")
+                     .WithRemedy("look at dmesg, and at: cay doctor"));
+}
+
+Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid) {
+  if (plan.single_user) return SendPacket(socket, PacketType::kMounts, {});
+  const Fd userns = TRY(OpenUserns(pid));
+  RootfsOptions options;
+  options.idmap_userns = userns.get();
+  options.root_uid = plan.root_uid;
+  options.staging_dir = plan.staging_dir;
+  options.attach_layers = plan.attach_layers;
+  options.idmap_scratch = plan.idmap_scratch;
+  const std::vector<PlacedMount> mounts =
+      TRY(RootfsBuilder(options).Build(plan.request, *plan.scratch));
+  std::vector<const Fd*> fds;
+  for (const PlacedMount& placed : mounts) fds.push_back(&placed.mount);
+  return SendPacket(socket, PacketType::kMounts, EncodePlaces(mounts), fds);
+}
+
+// From the clone to the running guest.
+Result<void> Drive(const SpawnPlan& plan, const Fd& socket, pid_t pid, StageTimes& stage_us,
+                   Stopwatch& watch) {
+  TRY(MapIds(plan, pid));
+  TRY(SendPacket(socket, PacketType::kMapped, {}));
+  Note(stage_us, Stage::kIdMap, watch);
+  TRY(SendMounts(plan, socket, pid));
+  Note(stage_us, Stage::kLayers, watch);
+  TRY(ExpectConfined(TRY(ReceivePacket(socket))));
+  Note(stage_us, Stage::kConfine, watch);
+  if (const auto packet = TRY(ReceivePacket(socket))) TRY(ExpectConfined(packet));
+  Note(stage_us, Stage::kExec, watch);
+  return {};
+}
+
+// The child's report of failure, if one waits to be read.
+std::optional<Error> LastWord(const Fd& socket) {
+  pollfd poller{.fd = socket.get(), .events = POLLIN, .revents = 0};
+  if (::poll(&poller, 1, 0) != 1) return std::nullopt;
+  const auto packet = ReceivePacket(socket);
+  if (!packet || !*packet || (*packet)->type != PacketType::kFailed) return std::nullopt;
+  return DecodeError((*packet)->body);
+}
+
+}  // namespace
+
+Stopwatch::Stopwatch() : last_ns_(NowNs()) {}
+
+uint32_t Stopwatch::Lap() {
+  const int64_t now = NowNs();
+  return static_cast<uint32_t>((now - std::exchange(last_ns_, now)) / 1000);
+}
+
+Result<Reaped> Reap(const Fd& pidfd) {
+  siginfo_t info{};
+  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) < 0) {
+    if (errno != EINTR) return Failure(Error::FromErrno("waiting for the guest"));
+  }
+  return Reaped{info.si_code, info.si_status};
+}
+
+Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us) {
+  Stopwatch watch;
+  SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
+  const timeval patience{.tv_sec = kChildPatienceS, .tv_usec = 0};
+  if (::setsockopt(pair.first.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0) {
+    return Failure(Error::FromErrno("setting a time limit"));
+  }
+  Child child = TRY(CloneInside(plan, pair, stage_us, watch));
+  {
+    const Fd childs_end = std::move(pair.second);
+  }
+  const Fd socket = std::move(pair.first);
+  if (auto driven = Drive(plan, socket, child.pid(), stage_us, watch); !driven) {
+    // What the child says of its own failure tells more than that it cannot be reached.
+    if (auto last = LastWord(socket)) return Failure(std::move(*last));
+    return Failure(std::move(driven).error());
+  }
+  return Spawned{std::move(child).HandOn()};
+}
+
+}  // namespace cay::engine::native

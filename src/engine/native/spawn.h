@@ -1,0 +1,58 @@
+// Spawn: the launcher's side of a start: clone3 with every namespace, id maps, cgroups, the root
+// filesystem; until the guest runs. See child.h for the other side.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/native/cgroup.h"
+#include "engine/native/netns.h"
+
+namespace cay::engine::native {
+
+// Microseconds from one call to the next.
+class Stopwatch {
+ public:
+  Stopwatch();
+  uint32_t Lap();
+
+ private:
+  int64_t last_ns_;
+};
+
+struct SpawnPlan {
+  const CreateRequest& request;
+  const Fd& guest_image;
+  const Fd& sandbox_dir;  // guest.sock is bound in it
+  const std::string& staging_dir;
+  Cgroup* cgroup = nullptr;    // null: none to be had
+  NetnsPool* netns = nullptr;  // null: made by clone3 (an ordinary user)
+  Fd* scratch = nullptr;       // null: the child makes its own (an ordinary user); see Build
+  uid_t root_uid = 0;  // the host id of root inside; of uid 1000 inside for an ordinary user
+  bool single_user = false;
+  bool limit_nproc = false;
+  bool attach_layers = false;  // see RootfsOptions
+  bool idmap_scratch = false;
+};
+
+// The guest's process; it is a child of the caller, who must reap it.
+struct Spawned {
+  Fd pidfd;
+};
+
+inline constexpr const char* kGuestSocketName = "guest.sock";
+
+// On error no process of it remains. `stage_us` gets the stages kLayers to kExec.
+Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us);
+
+// Waits until the child behind the pidfd is dead, and reaps it. Its waitid(2) status.
+struct Reaped {
+  int code = 0;  // CLD_EXITED, CLD_KILLED …
+  int status = 0;
+};
+Result<Reaped> Reap(const Fd& pidfd);
+
+}  // namespace cay::engine::native

@@ -1,0 +1,88 @@
+// ProcessTable: the processes that the host started, and PID 1's duty of reaping everything.
+//
+// Bounds: kMaxRunning at a time; of those that have ended the last kMaxEnded are kept, and of their
+// output kMaxEndedBytes, the oldest being forgotten first.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "guest/event_loop.h"
+#include "guest/process.h"
+#include "guest/spawner.h"
+#include "protocol/process_messages.h"
+
+namespace cay::guest {
+
+inline constexpr size_t kMaxRunning = 64;
+inline constexpr size_t kMaxEnded = 64;
+inline constexpr size_t kMaxEndedBytes = 16 * 1024 * 1024;
+
+// A child that has not executed after this long is killed: hostile code of the same user can stop
+// it.
+inline constexpr auto kSpawnPatience = std::chrono::seconds(10);
+
+class ProcessTable final : public EventLoop::Handler {
+ public:
+  // Begins to reap. `proc` is the directory /proc, and outlives the table.
+  static Result<std::unique_ptr<ProcessTable>> Create(EventLoop& loop, const Fd& proc,
+                                                      bool single_user);
+  ~ProcessTable() override;
+
+  // Submits it. kInvalidArgument, kLimitTooHigh and kResourceExhausted are told at once; that it
+  // could not be executed is told to its followers.
+  Result<std::shared_ptr<Process>> Start(protocol::StartRequest request);
+
+  // kNotFound says so when it was forgotten.
+  Result<std::shared_ptr<Process>> Find(uint64_t id) const;
+
+  protocol::ProcessList List() const;
+  size_t running() const;
+  size_t kept() const { return processes_.size(); }
+
+ private:
+  class SpawnDone final : public EventLoop::Handler {
+   public:
+    explicit SpawnDone(ProcessTable& table) : table_(table) {}
+    void OnReady(uint32_t /*events*/) override { table_.OnSpawnDone(); }
+
+   private:
+    ProcessTable& table_;
+  };
+  class SpawnTimer final : public EventLoop::Timer {
+   public:
+    explicit SpawnTimer(ProcessTable& table) : table_(table) {}
+    void OnTime() override { table_.OnSpawnSlow(); }
+
+   private:
+    ProcessTable& table_;
+  };
+
+  ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Fd signals, Spawner& spawner);
+  void OnReady(uint32_t events) override;
+  void Reap();
+  void OnSpawnDone();
+  void OnSpawnSlow();
+  void OnEnded(Process& process);
+  void Forget();
+  std::vector<pid_t> FindLeftovers(uint64_t id) const;
+  Result<void> Check(const protocol::StartRequest& request) const;
+
+  EventLoop& loop_;
+  const Fd& proc_;
+  const bool single_user_;
+  Fd signals_;
+  Spawner& spawner_;
+  SpawnDone spawn_done_;
+  SpawnTimer spawn_timer_;
+  std::map<uint64_t, std::shared_ptr<Process>> processes_;  // by id: the oldest first
+  std::vector<uint64_t> spawning_;                          // in the spawner's order
+  uint64_t next_id_ = 1;
+  bool childless_ = false;  // the last reaping found no child at all
+};
+
+}  // namespace cay::guest

@@ -1,0 +1,84 @@
+#include "guest/spawner.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "guest/child.h"
+#include "guest/confine.h"
+
+namespace cay::guest {
+namespace {
+
+constexpr size_t kStackBytes = 64 * 1024;
+
+}  // namespace
+
+Result<Spawner*> Spawner::Start() {
+  const int raw = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (raw < 0) return Failure(Error::FromErrno("eventfd"));
+  auto spawner = std::unique_ptr<Spawner>(new Spawner(Fd::Adopt(raw)));
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, kStackBytes);
+  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread{};
+  const int error = ::pthread_create(&thread, &attributes, &ThreadMain, spawner.get());
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) return Failure(Error::FromErrno("pthread_create", error));
+  Spawner* started = spawner.release();  // the thread's from here on
+  std::unique_lock lock(started->mutex_);
+  started->changed_.wait(lock, [&] { return started->confined_.has_value(); });
+  TRY(*started->confined_);
+  return started;
+}
+
+void* Spawner::ThreadMain(void* self) {
+  auto& spawner = *static_cast<Spawner*>(self);
+  Result<void> confined = ConfineSpawner();
+  {
+    const std::lock_guard lock(spawner.mutex_);
+    spawner.thread_id_ = ::gettid();
+    spawner.confined_ = std::move(confined);
+  }
+  spawner.changed_.notify_all();
+  spawner.Serve();
+}
+
+void Spawner::Submit(SpawnJob& job) {
+  {
+    const std::lock_guard lock(mutex_);
+    submitted_.push_back(&job);
+  }
+  changed_.notify_one();
+}
+
+std::vector<SpawnJob*> Spawner::TakeDone() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = ::read(done_fd_.get(), &count, sizeof count);
+  const std::lock_guard lock(mutex_);
+  return std::exchange(done_, {});
+}
+
+void Spawner::Serve() {
+  while (true) {
+    SpawnJob* job = nullptr;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return !submitted_.empty(); });
+      job = submitted_.front();
+      submitted_.erase(submitted_.begin());
+    }
+    Spawn(*job);
+    {
+      const std::lock_guard lock(mutex_);
+      done_.push_back(job);
+    }
+    // An eventfd takes this write unless its count is at the maximum, far beyond the jobs there
+    // are.
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(done_fd_.get(), &one, sizeof one);
+  }
+}
+
+}  // namespace cay::guest

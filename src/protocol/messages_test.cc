@@ -1,0 +1,128 @@
+#include "protocol/messages.h"
+
+#include <gtest/gtest.h>
+
+#include "protocol/file_messages.h"
+#include "protocol/process_messages.h"
+
+namespace cay::protocol {
+namespace {
+
+StartRequest Sample() {
+  StartRequest request;
+  request.argv = {"sh", "-c", std::string("a\0b", 3)};
+  request.env = {"PATH=/bin", "X="};
+  request.cwd = "/tmp";
+  request.user = "1000:1000";
+  request.stdin_open = true;
+  request.terminal = TerminalSize{.rows = 50, .columns = 132};
+  request.rlimits = {{.kind = RlimitKind::kOpenFiles, .value = 64}};
+  request.ring_bytes = 65536;
+  request.overflow = Overflow::kDrop;
+  return request;
+}
+
+TEST(Messages, ComeBackAsTheyWereSent) {
+  const auto back = Decode<StartRequest>(Encode(Sample()));
+  ASSERT_TRUE(back) << back.error().ToString();
+  EXPECT_EQ(back->argv, Sample().argv);
+  EXPECT_EQ(back->env, Sample().env);
+  EXPECT_EQ(back->user, "1000:1000");
+  EXPECT_TRUE(back->stdin_open);
+  EXPECT_EQ(back->terminal, Sample().terminal);
+  EXPECT_EQ(back->rlimits, Sample().rlimits);
+  EXPECT_EQ(back->ring_bytes, 65536U);
+  EXPECT_EQ(back->overflow, Overflow::kDrop);
+}
+
+TEST(Messages, AnEmptyOptionalStaysEmpty) {
+  StartRequest request;
+  EXPECT_FALSE(Decode<StartRequest>(Encode(request))->terminal.has_value());
+}
+
+TEST(Messages, CutAtAnyByteAreRefused) {
+  const std::string whole = Encode(Sample());
+  for (size_t length = 0; length < whole.size(); ++length) {
+    const auto cut = Decode<StartRequest>(std::string_view(whole).substr(0, length));
+    ASSERT_FALSE(cut) << length;
+    EXPECT_EQ(cut.error().code(), ErrorCode::kProtocol);
+  }
+  EXPECT_FALSE(Decode<StartRequest>(whole + '\0'));
+}
+
+TEST(Messages, WithAnyByteChangedAreRefusedOrWithinTheirLimits) {
+  const std::string whole = Encode(Sample());
+  for (size_t at = 0; at < whole.size(); ++at) {
+    for (const int flip : {0x01, 0x20, 0x80, 0xff}) {
+      std::string changed = whole;
+      changed[at] = static_cast<char>(changed[at] ^ flip);
+      const auto decoded = Decode<StartRequest>(changed);
+      if (!decoded) continue;
+      EXPECT_TRUE(CheckLimits(*decoded)) << at;
+    }
+  }
+}
+
+TEST(Messages, WithAFieldUnknownRepeatedOrOutOfOrderAreRefused) {
+  EXPECT_FALSE(Decode<Gap>(CborWriter().Map(1).Unsigned(9).Unsigned(1).text()));
+  EXPECT_FALSE(
+      Decode<Gap>(CborWriter().Map(2).Unsigned(1).Unsigned(1).Unsigned(1).Unsigned(1).text()));
+  EXPECT_FALSE(
+      Decode<Gap>(CborWriter().Map(2).Unsigned(2).Unsigned(1).Unsigned(1).Unsigned(1).text()));
+  EXPECT_TRUE(
+      Decode<Gap>(CborWriter().Map(2).Unsigned(1).Unsigned(1).Unsigned(2).Unsigned(1).text()));
+}
+
+TEST(Messages, OverTheirLimitsAreRefusedOnBothSides) {
+  StartRequest request;
+  request.cwd = std::string(kMaxPathBytes + 1, 'x');
+  EXPECT_EQ(CheckLimits(request).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(Decode<StartRequest>(Encode(request)).error().code(), ErrorCode::kProtocol);
+  SignalRequest signal{.process = 1, .signal = kMaxSignal + 1};
+  EXPECT_FALSE(CheckLimits(signal));
+  EXPECT_FALSE(Decode<SignalRequest>(Encode(signal)));
+  Exited exited;
+  exited.leftovers.resize(kMaxLeftovers + 1);
+  EXPECT_FALSE(CheckLimits(exited));
+  EXPECT_FALSE(Decode<Exited>(Encode(exited)));
+}
+
+TEST(Messages, AListingOfTheMostProcessesFitsItsFrame) {
+  ProcessInfo info;
+  info.process = info.first_seq = info.end_seq = UINT64_MAX;
+  info.pid = INT32_MAX;
+  info.started_unix_ms = INT64_MAX;
+  info.argv.assign(kMaxListedArguments, std::string(kMaxListedArgumentBytes, 'x'));
+  info.exited.emplace();
+  info.exited->leftovers.assign(kMaxLeftovers, INT32_MAX);
+  ProcessList list;
+  list.processes.assign(kMaxListed, info);
+  EXPECT_LE(Encode(list).size(), 256U * 1024);
+  EXPECT_TRUE(Decode<ProcessList>(Encode(list)));
+}
+
+TEST(Messages, NegativeNumbersKeepTheirSign) {
+  Exited exited;
+  exited.exit_code = -1;
+  EXPECT_EQ(Decode<Exited>(Encode(exited))->exit_code, -1);
+  FileInfo info;
+  info.modified_unix_ns = -5;
+  EXPECT_EQ(Decode<FileInfo>(Encode(info))->modified_unix_ns, -5);
+}
+
+TEST(ErrorMessage, CarriesAnErrorAcrossAndCannotDrawOnATerminal) {
+  const Error error = Error::FromErrno("opening /x", ENOSPC);
+  const Error back = FromMessage(*Decode<ErrorMessage>(Encode(ToMessage(error))));
+  EXPECT_EQ(back.code(), error.code());
+  EXPECT_EQ(back.message(), error.message());
+  EXPECT_EQ(back.sys_errno(), ENOSPC);
+
+  ErrorMessage hostile;
+  hostile.code = "no such code";
+  hostile.message = "\x1b[2J\nfoo\xff";
+  EXPECT_EQ(FromMessage(hostile).code(), ErrorCode::kInternal);
+  EXPECT_EQ(FromMessage(hostile).message(), " [2J foo?");
+}
+
+}  // namespace
+}  // namespace cay::protocol

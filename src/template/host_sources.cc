@@ -1,0 +1,292 @@
+#include "template/host_sources.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "base/fd.h"
+#include "base/file.h"
+
+namespace cay::templates {
+namespace {
+
+// A new kind of skeleton must not be taken for an old one.
+constexpr std::string_view kStampVersion = "cay-host 3";
+
+constexpr std::array kTops = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+
+// Names under /etc, patterns of fnmatch(3) for the last part; a directory is taken with all that is
+// in it. Left out on purpose, though everybody may read them: files in which people keep passwords
+// or tokens (environment, profile.d, gitconfig, npmrc, pip.conf, wgetrc, maven), the machine's own
+// passwd, group, hosts, hostname, resolv.conf and nsswitch.conf (the skeleton has its own), and
+// machine-id.
+constexpr std::array kWanted = {
+    // the dynamic linker, and names that stand for one of several programs
+    "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld-musl-*.path", "alternatives",
+    // certificates of public authorities
+    "ssl/certs", "ssl/openssl.cnf", "ssl/cert.pem", "ssl/java", "pki/tls/certs", "pki/tls/cert.pem",
+    "pki/tls/openssl.cnf", "pki/ca-trust/extracted", "pki/java", "crypto-policies",
+    "ca-certificates.conf",
+    // time, language, names of protocols and types
+    "localtime", "timezone", "adjtime", "locale.alias", "locale.conf", "mime.types", "mailcap",
+    "services", "protocols", "rpc", "ethertypes", "networks", "host.conf", "gai.conf", "magic",
+    "magic.mime", "netconfig",
+    // what system this is
+    "os-release", "debian_version", "lsb-release", "redhat-release", "fedora-release",
+    "system-release", "alpine-release", "arch-release", "issue",
+    // shells and terminals
+    "shells", "profile", "bash.bashrc", "bashrc", "inputrc", "terminfo", "skel", "login.defs",
+    // languages and libraries
+    "python3", "python3.*", "python", "perl", "java", "java-*", "R", "ghc", "mono", "dotnet",
+    "texmf", "fonts", "OpenCL", "vulkan", "glvnd", "ImageMagick-*", "groff", "gdb", "xml", "sgml",
+    "vim", "mke2fs.conf", "xattr.conf"};
+
+struct DirCloser {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+std::string Join(const std::string& parent, const std::string& name) {
+  return parent.empty() ? name : parent + "/" + name;
+}
+
+std::string Absolute(const std::string& root, const std::string& path) {
+  return root == "/" ? "/" + path : root + "/" + path;
+}
+
+// The stamp has one line for each name.
+bool HasControlCharacter(std::string_view name) {
+  return std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+}
+
+// Names in a directory, sorted; empty when it cannot be read.
+std::vector<std::string> Names(const std::string& directory) {
+  std::vector<std::string> names;
+  const std::unique_ptr<DIR, DirCloser> listing(::opendir(directory.c_str()));
+  if (!listing) return names;
+  while (const dirent* entry = ::readdir(listing.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != ".." && !HasControlCharacter(name)) names.push_back(name);
+    if (names.size() > kMaxHostFiles) break;
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+std::optional<std::string> ReadLink(const std::string& path) {
+  std::array<char, 4096> target{};
+  const ssize_t length = ::readlink(path.c_str(), target.data(), target.size());
+  if (length <= 0 || static_cast<size_t>(length) == target.size()) return std::nullopt;
+  return std::string(target.data(), static_cast<size_t>(length));
+}
+
+class Scanner {
+ public:
+  explicit Scanner(HostSources& out) : out_(out) {}
+
+  // Adds `path` with all that is in it.
+  Result<void> Add(const std::string& path) {
+    std::vector<std::string> pending = {path};
+    while (!pending.empty()) {
+      const std::string current = std::move(pending.back());
+      pending.pop_back();
+      struct stat info{};
+      const std::string absolute = Absolute(out_.root, current);
+      if (::lstat(absolute.c_str(), &info) < 0) continue;
+      const auto mode = static_cast<mode_t>(info.st_mode & 0755);
+      if (S_ISLNK(info.st_mode)) {
+        if (auto target = ReadLink(absolute)) {
+          out_.files.push_back({HostFile::Kind::kSymlink, current, *target, 0777});
+        }
+      } else if (S_ISREG(info.st_mode) && (info.st_mode & S_IROTH) != 0) {
+        out_.files.push_back({HostFile::Kind::kFile, current, {}, mode});
+      } else if (S_ISDIR(info.st_mode) && (info.st_mode & 0005) == 0005) {
+        out_.files.push_back({HostFile::Kind::kDirectory, current, {}, 0755});
+        for (const std::string& name : Names(absolute)) pending.push_back(Join(current, name));
+      }
+      if (out_.files.size() + pending.size() > kMaxHostFiles) {
+        return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+                             absolute + " makes more than " + std::to_string(kMaxHostFiles) +
+                                 " files for the host template"));
+      }
+    }
+    return {};
+  }
+
+  // Walks to the parent of a wanted name by real directories only, and adds every match.
+  Result<void> AddWanted(const std::string& wanted) {
+    std::string parent = "etc";
+    std::string last = wanted;
+    for (size_t slash = last.find('/'); slash != std::string::npos; slash = last.find('/')) {
+      parent = Join(parent, last.substr(0, slash));
+      last.erase(0, slash + 1);
+      if (!AddParent(parent)) return {};
+    }
+    if (last.find('*') == std::string::npos) return Add(Join(parent, last));
+    for (const std::string& name : Names(Absolute(out_.root, parent))) {
+      if (::fnmatch(last.c_str(), name.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0) {
+        TRY(Add(Join(parent, name)));
+      }
+    }
+    return {};
+  }
+
+ private:
+  bool AddParent(const std::string& path) {
+    struct stat info{};
+    if (::lstat(Absolute(out_.root, path).c_str(), &info) < 0 || !S_ISDIR(info.st_mode) ||
+        (info.st_mode & 0005) != 0005) {
+      return false;
+    }
+    const bool known =
+        std::ranges::any_of(out_.files, [&](const HostFile& file) { return file.path == path; });
+    if (!known) out_.files.push_back({HostFile::Kind::kDirectory, path, {}, 0755});
+    return true;
+  }
+
+  HostSources& out_;
+};
+
+std::string Trimmed(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+std::string OnlineCpus(const std::string& root) {
+  Result<std::string> text = ReadFile(Absolute(root, "sys/devices/system/cpu/online"), 4096);
+  return text && !text->empty() ? Trimmed(*text) : "0";
+}
+
+std::string TopLine(const std::string& root, const std::string& name) {
+  struct stat info{};
+  const std::string absolute = Absolute(root, name);
+  std::string line = "top " + name;
+  if (::lstat(absolute.c_str(), &info) < 0) return line + " -\n";
+  if (S_ISLNK(info.st_mode)) return line + " link " + ReadLink(absolute).value_or("") + "\n";
+  return line + (S_ISDIR(info.st_mode) ? " directory\n" : " -\n");
+}
+
+// An overlay does not show what is mounted on its layers, so a /usr/local on a disk of its own is
+// one more layer to name.
+bool LocalIsMounted(const std::string& root) {
+  struct stat usr{};
+  struct stat local{};
+  return ::lstat(Absolute(root, "usr").c_str(), &usr) == 0 &&
+         ::lstat(Absolute(root, "usr/local").c_str(), &local) == 0 && S_ISDIR(local.st_mode) &&
+         usr.st_dev != local.st_dev;
+}
+
+std::string LocalLine(const std::string& root) {
+  return LocalIsMounted(root) ? "top usr/local directory\n" : "top usr/local -\n";
+}
+
+// The boot is part of it because the skeleton is not synced to disk: after a power failure its
+// files may be empty.
+std::string Header(const std::string& root) {
+  std::string header(kStampVersion);
+  header += " uid=" + std::to_string(::geteuid()) + " cpus=" + OnlineCpus(root) + " boot=";
+  header += Trimmed(ReadFile("/proc/sys/kernel/random/boot_id", 4096).value_or("")) + "\n";
+  for (const char* top : kTops) header += TopLine(root, top);
+  header += LocalLine(root);
+  return header;
+}
+
+// "ino mode size mtime ctime path": everything by which a changed file or directory shows itself.
+void AppendSourceLine(std::string& out, const std::string& root, const std::string& path) {
+  struct stat info{};
+  if (::lstat(Absolute(root, path).c_str(), &info) < 0) {
+    out += "- " + path + "\n";
+    return;
+  }
+  std::array<char, 160> facts{};
+  const int length = std::snprintf(facts.data(), facts.size(), "%llx %o %llx %llx.%lx %llx.%lx ",
+                                   static_cast<unsigned long long>(info.st_ino), info.st_mode,
+                                   static_cast<unsigned long long>(info.st_size),
+                                   static_cast<unsigned long long>(info.st_mtim.tv_sec),
+                                   static_cast<unsigned long>(info.st_mtim.tv_nsec),
+                                   static_cast<unsigned long long>(info.st_ctim.tv_sec),
+                                   static_cast<unsigned long>(info.st_ctim.tv_nsec));
+  out.append(facts.data(), static_cast<size_t>(length));
+  out += path;
+  out += '\n';
+}
+
+}  // namespace
+
+Result<HostSources> HostSources::Scan(const std::string& root) {
+  HostSources sources;
+  sources.root = root;
+  sources.cpus = OnlineCpus(root);
+  for (const char* name : kTops) {
+    struct stat info{};
+    const std::string absolute = Absolute(root, name);
+    if (::lstat(absolute.c_str(), &info) < 0) continue;
+    if (S_ISDIR(info.st_mode)) sources.tops.push_back({name, {}});
+    if (S_ISLNK(info.st_mode)) sources.tops.push_back({name, ReadLink(absolute).value_or("usr")});
+  }
+  if (LocalIsMounted(root)) sources.tops.push_back({"usr/local", {}});
+  Scanner scanner(sources);
+  for (const char* wanted : kWanted) TRY(scanner.AddWanted(wanted));
+  return sources;
+}
+
+std::string StampOf(const HostSources& sources) {
+  std::string stamp = Header(sources.root);
+  AppendSourceLine(stamp, sources.root, "etc");
+  for (const HostFile& file : sources.files) {
+    // A symlink cannot change without its directory.
+    if (file.kind != HostFile::Kind::kSymlink) AppendSourceLine(stamp, sources.root, file.path);
+  }
+  return stamp;
+}
+
+std::vector<std::string> DirectoryTops(std::string_view stamp) {
+  constexpr std::string_view kPrefix = "top ";
+  constexpr std::string_view kSuffix = " directory";
+  std::vector<std::string> tops;
+  stamp.remove_prefix(std::min(stamp.find('\n'), stamp.size() - 1) + 1);
+  while (stamp.starts_with(kPrefix)) {
+    const size_t end = std::min(stamp.find('\n'), stamp.size() - 1);
+    std::string_view line = stamp.substr(0, end);
+    stamp.remove_prefix(end + 1);
+    if (!line.ends_with(kSuffix)) continue;
+    line.remove_prefix(kPrefix.size());
+    line.remove_suffix(kSuffix.size());
+    tops.emplace_back(line);
+  }
+  return tops;
+}
+
+bool StampHolds(const std::string& root, std::string_view stamp) {
+  const std::string header = Header(root);
+  if (!stamp.starts_with(header)) return false;
+  stamp.remove_prefix(header.size());
+  std::string line;
+  while (!stamp.empty()) {
+    const size_t end = stamp.find('\n');
+    if (end == std::string_view::npos) return false;
+    const std::string_view expected = stamp.substr(0, end + 1);
+    stamp.remove_prefix(end + 1);
+    // "- path" or five facts and the path.
+    size_t start = 0;
+    const int words = expected.starts_with("- ") ? 1 : 5;
+    for (int word = 0; word < words && start != std::string_view::npos; ++word) {
+      start = expected.find(' ', start);
+      if (start != std::string_view::npos) ++start;
+    }
+    if (start == std::string_view::npos) return false;
+    line.clear();
+    AppendSourceLine(line, root, std::string(expected.substr(start, expected.size() - start - 1)));
+    if (line != expected) return false;
+  }
+  return true;
+}
+
+}  // namespace cay::templates

@@ -1,0 +1,191 @@
+#include "template/layer_tree.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/sys.h"
+
+namespace cay::templates {
+namespace {
+
+constexpr uint64_t kResolveStrict =
+    RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+constexpr uint64_t kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+Result<Fd> OpenStrict(int dir, const std::string& path, uint64_t flags) {
+  return sys::OpenAt2(dir, path.c_str(), {.flags = flags, .mode = 0, .resolve = kResolveStrict});
+}
+
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+std::string NameOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+}  // namespace
+
+Result<LayerTree> LayerTree::Open(const std::string& root) {
+  Fd fd = TRY(sys::OpenAt(AT_FDCWD, root.c_str(), static_cast<int>(kDirectoryFlags)));
+  return LayerTree(std::move(fd), ::geteuid() == 0);
+}
+
+Result<Fd> LayerTree::OpenDirectory(const std::string& path) const {
+  return OpenStrict(root_.get(), path, kDirectoryFlags);
+}
+
+Result<Fd> LayerTree::OpenParent(const std::string& path) const {
+  return OpenDirectory(ParentOf(path));
+}
+
+Result<void> LayerTree::SetNode(const Fd& fd, const Node& node) {
+  // chown(2) clears set-id bits, so the mode comes last.
+  if (may_give_away_) TRY(sys::ChownAt(fd.get(), "", node.uid, node.gid));
+  if (::fchmod(fd.get(), node.mode) < 0) return Failure(Error::FromErrno("changing a mode"));
+  return {};
+}
+
+Result<Fd> LayerTree::MakeStep(const Fd& parent, const std::string& name, const Node& node,
+                               bool keep) {
+  Result<Fd> there = OpenStrict(parent.get(), name, kDirectoryFlags);
+  if (!there) {
+    const int why = there.error().sys_errno();
+    if (why == ELOOP || why == ENOTDIR) {
+      if (::unlinkat(parent.get(), name.c_str(), 0) < 0) {
+        return Failure(Error::FromErrno("replacing /" + name + " by a directory"));
+      }
+    } else if (why != ENOENT) {
+      return there;
+    }
+    TRY(sys::MkdirAt(parent.get(), name.c_str(), 0700));
+    there = OpenStrict(parent.get(), name, kDirectoryFlags);
+    if (!there) return there;
+    keep = false;
+  }
+  if (!keep) TRY(SetNode(*there, node));
+  return there;
+}
+
+Result<void> LayerTree::Ensure(const std::string& path, const Node& node, bool keep) {
+  Fd at = TRY(OpenDirectory("."));
+  size_t start = 0;
+  while (true) {
+    const size_t end = path.find('/', start);
+    const bool last = end == std::string::npos;
+    const std::string name = path.substr(start, last ? std::string::npos : end - start);
+    at = TRY(MakeStep(at, name, last ? node : Node{}, last ? keep : true));
+    if (last) return {};
+    start = end + 1;
+  }
+}
+
+Result<void> LayerTree::EnsureDirectory(const std::string& path, const Node& node) {
+  return Ensure(path, node, /*keep=*/false);
+}
+
+Result<void> LayerTree::EnsureDirectoryKept(const std::string& path, const Node& node) {
+  return Ensure(path, node, /*keep=*/true);
+}
+
+Result<Fd> LayerTree::CreateFile(const std::string& path) {
+  const Fd parent = TRY(OpenParent(path));
+  const std::string name = NameOf(path);
+  if (::unlinkat(parent.get(), name.c_str(), 0) < 0 && errno != ENOENT) {
+    return Failure(Error::FromErrno("replacing /" + path));
+  }
+  return sys::OpenAt(parent.get(), name.c_str(),
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+Result<void> LayerTree::WriteFile(const std::string& path, std::string_view content,
+                                  const Node& node) {
+  const Fd file = TRY(CreateFile(path));
+  TRY(WriteAll(file.get(), content));
+  return SetNode(file, node);
+}
+
+Result<void> LayerTree::WriteSymlink(const std::string& path, const std::string& target) {
+  const Fd parent = TRY(OpenParent(path));
+  const std::string name = NameOf(path);
+  if (::unlinkat(parent.get(), name.c_str(), 0) < 0 && errno != ENOENT) {
+    return Failure(Error::FromErrno("replacing /" + path));
+  }
+  return sys::SymlinkAt(target.c_str(), parent.get(), name.c_str());
+}
+
+Result<uint64_t> LayerTree::CopyFile(const Fd& source, uint64_t max_bytes, const std::string& path,
+                                     const Node& node) {
+  const Fd file = TRY(CreateFile(path));
+  uint64_t copied = 0;
+  while (true) {
+    const ssize_t got = ::sendfile(file.get(), source.get(), nullptr, 1 << 20);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return Failure(Error::FromErrno("copying to /" + path));
+    }
+    if (got == 0) break;
+    copied += static_cast<uint64_t>(got);
+    if (copied > max_bytes) {
+      return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                           "/" + path + " is longer than " + std::to_string(max_bytes) + " bytes"));
+    }
+  }
+  TRY(SetNode(file, node));
+  return copied;
+}
+
+Result<struct stat> LayerTree::Stat(const std::string& path) const {
+  Result<Fd> fd = OpenStrict(root_.get(), path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (!fd) {
+    const int why = fd.error().sys_errno();
+    if (why == ENOENT || why == ENOTDIR) {
+      return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "no /" + path));
+    }
+    return Failure(fd.error());
+  }
+  struct stat info{};
+  if (::fstat(fd->get(), &info) < 0) return Failure(Error::FromErrno("looking at /" + path));
+  return info;
+}
+
+Result<std::string> LayerTree::ReadInside(const std::string& path, size_t max_bytes) const {
+  // O_NONBLOCK: opening a FIFO that somebody put there must not wait.
+  const Fd fd =
+      TRY(sys::OpenAt2(root_.get(), path.c_str(),
+                       {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                        .mode = 0,
+                        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV}));
+  struct stat info{};
+  if (::fstat(fd.get(), &info) < 0) return Failure(Error::FromErrno("looking at /" + path));
+  if (!S_ISREG(info.st_mode)) {
+    return Failure(Error::Invalid("/" + path + " is not a regular file"));
+  }
+  std::string out;
+  out.resize(std::min<uint64_t>(static_cast<uint64_t>(info.st_size), max_bytes) + 1);
+  size_t used = 0;
+  while (used < out.size()) {
+    const ssize_t got = ::read(fd.get(), out.data() + used, out.size() - used);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      return Failure(Error::FromErrno("reading /" + path));
+    }
+    if (got == 0) break;
+    used += static_cast<size_t>(got);
+  }
+  if (used > max_bytes) {
+    return Failure(
+        Error::Invalid("/" + path + " is longer than " + std::to_string(max_bytes) + " bytes"));
+  }
+  out.resize(used);
+  return out;
+}
+
+}  // namespace cay::templates

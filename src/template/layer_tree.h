@@ -1,0 +1,78 @@
+// LayerTree: writing into the root directory of a layer, whose content may be hostile.
+//
+//   LayerTree tree = TRY(LayerTree::Open("/var/lib/cay/templates/.partial/x/root"));
+//   TRY(tree.EnsureDirectory("proc", {.mode = 0555}));
+//   TRY(tree.WriteFile("etc/passwd", text, {.mode = 0644}));
+//
+// Every path is relative to the layer, without ".." or empty parts, and is walked one component at
+// a time by openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+// RESOLVE_NO_XDEV: a template whose /dev is a symlink to the host's, or which changes while we
+// work, cannot make us write outside.
+//
+// Ownership is that of the layer on disk (0 is the sandbox's root). A process that is not root
+// cannot give files away: there every file stays the user's own, and the engine maps that user to
+// uid 1000 inside.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace cay::templates {
+
+inline constexpr uid_t kUserUid = 1000;  // `user`, as whom commands run
+inline constexpr uid_t kNobodyUid = 65534;
+
+struct Node {
+  mode_t mode = 0755;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+class LayerTree {
+ public:
+  static Result<LayerTree> Open(const std::string& root);
+
+  // Makes the missing directories of the path as root's 0755 and the last one as `node`. What is
+  // there but is no directory (a symlink, a file, a device) is removed and made anew.
+  Result<void> EnsureDirectory(const std::string& path, const Node& node);
+
+  // As EnsureDirectory, but a directory that is there keeps its mode and owner.
+  Result<void> EnsureDirectoryKept(const std::string& path, const Node& node);
+
+  // Replaces whatever is there (kIo when that is a directory). The parent must be a directory.
+  Result<void> WriteFile(const std::string& path, std::string_view content, const Node& node);
+  Result<void> WriteSymlink(const std::string& path, const std::string& target);
+
+  // Copies the open regular file `source`, at most `max_bytes` of it; returns its size.
+  Result<uint64_t> CopyFile(const Fd& source, uint64_t max_bytes, const std::string& path,
+                            const Node& node);
+
+  // Without following any symlink; ENOENT and ENOTDIR are kNotFound.
+  Result<struct stat> Stat(const std::string& path) const;
+
+  // A regular file's content; symlinks are followed but never out of the layer.
+  Result<std::string> ReadInside(const std::string& path, size_t max_bytes) const;
+
+  int fd() const { return root_.get(); }
+
+ private:
+  LayerTree(Fd root, bool may_give_away) : root_(std::move(root)), may_give_away_(may_give_away) {}
+
+  Result<Fd> OpenDirectory(const std::string& path) const;
+  Result<Fd> OpenParent(const std::string& path) const;
+  Result<void> Ensure(const std::string& path, const Node& node, bool keep);
+  Result<Fd> MakeStep(const Fd& parent, const std::string& name, const Node& node, bool keep);
+  Result<Fd> CreateFile(const std::string& path);
+  Result<void> SetNode(const Fd& fd, const Node& node);
+
+  Fd root_;
+  bool may_give_away_;
+};
+
+}  // namespace cay::templates

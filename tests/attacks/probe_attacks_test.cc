@@ -1,0 +1,69 @@
+// Every line of attack_table.cc as a test of its own: called by root, by an ordinary user, and
+// outside of a sandbox, where the probe must see the difference.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "arena.h"
+#include "attack_table.h"
+
+namespace cay::attacks {
+namespace {
+
+std::vector<Attack> Select(bool (*wanted)(const Attack&)) {
+  std::vector<Attack> selected;
+  for (const auto& group : {FilesystemAttacks(), ProcAttacks(), PrivilegeAttacks(), KernelAttacks(),
+                            NetworkAttacks(), ResourceAttacks()}) {
+    for (const Attack& attack : group) {
+      if (wanted(attack)) selected.push_back(attack);
+    }
+  }
+  return selected;
+}
+
+void ExpectContained(const Arena& arena, const Attack& attack) {
+  const Outcome outcome = arena.Attack(attack.probe, attack.options)->Wait();
+  EXPECT_TRUE(Matches(VerdictOf(outcome), attack.expected))
+      << "said: " << VerdictOf(outcome) << "\nmust say: " << attack.expected << "\nexit code "
+      << outcome.exit_code << ", stderr: " << outcome.err;
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(arena.Leftovers().empty());
+}
+
+class AttackAsRoot : public testing::TestWithParam<Attack> {};
+TEST_P(AttackAsRoot, IsContained) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  ExpectContained(Arena::Own(), GetParam());
+}
+
+class AttackAsUser : public testing::TestWithParam<Attack> {};
+TEST_P(AttackAsUser, IsContained) {
+  ExpectContained(::geteuid() == 0 ? Arena::OrdinaryUser() : Arena::Own(), GetParam());
+}
+
+class Probe : public testing::TestWithParam<Attack> {};
+TEST_P(Probe, SeesTheDifferenceOutside) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const Outcome outcome = Arena::Own().Outside(GetParam().probe)->Wait();
+  EXPECT_TRUE(Matches(VerdictOf(outcome), GetParam().outside))
+      << "said: " << VerdictOf(outcome) << "\nmust say: " << GetParam().outside;
+}
+
+std::string NameOf(const testing::TestParamInfo<Attack>& info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(All, AttackAsRoot,
+                         testing::ValuesIn(Select([](const Attack&) { return true; })), NameOf);
+INSTANTIATE_TEST_SUITE_P(All, AttackAsUser, testing::ValuesIn(Select([](const Attack& attack) {
+                           return attack.caller == Caller::kBoth;
+                         })),
+                         NameOf);
+INSTANTIATE_TEST_SUITE_P(All, Probe, testing::ValuesIn(Select([](const Attack& attack) {
+                           return attack.outside[0] != '\0';
+                         })),
+                         NameOf);
+
+}  // namespace
+
+// What gtest shows as a test's parameter.
+void PrintTo(const Attack& attack, std::ostream* out) { *out << attack.probe; }
+
+}  // namespace cay::attacks

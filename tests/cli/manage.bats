@@ -1,0 +1,100 @@
+load common
+
+@test "ps lists a running sandbox, gc leaves it alone" {
+  "$CAY" run -- sh -c 'echo ready; exec sleep 60' > out < /dev/null 3>&- &
+  pid=$!
+  until_true 20 grep -q ready out
+  run "$CAY" ps --json
+  [[ $(json '[(s["state"], s["template"], s["owned"]) for s in o]') == "[('running', 'host', True)]" ]]
+  run "$CAY" ps
+  [[ ${lines[0]} == ID*STATE*AGE*TEMPLATE* && ${lines[1]} == *running*host* ]]
+  run "$CAY" gc --json
+  [[ $(json 'o["sandboxes"]') == "[]" ]]
+  kill "$pid"
+  wait "$pid" || :
+  run "$CAY" ps --quiet
+  [[ -z $output ]]
+}
+
+@test "gc says what it would remove and removes what a crash left" {
+  need_root
+  "$CAY" run -- sh -c 'echo ready; exec sleep 60' > out < /dev/null 3>&- &
+  pid=$!
+  until_true 20 grep -q ready out
+  launcher=$(pgrep -P "$pid" | head -n 1)
+  kill -KILL "$launcher" "$pid"
+  wait "$pid" || :
+  dead() { [[ $("$CAY" ps) != *running* ]]; }
+  until_true 20 dead
+  run "$CAY" gc --dry-run --json
+  found=$(json 'len(o["sandboxes"])')
+  run "$CAY" gc --json
+  [[ $(json 'len(o["sandboxes"])') == "$found" && $(json 'o["failures"]') == "[]" ]]
+  run "$CAY" gc
+  [[ $output == "nothing was left behind" ]]
+}
+
+@test "templates are imported, listed, used and removed" {
+  need_root
+  mkdir -p rootfs/bin rootfs/etc
+  cp "$(command -v busybox)" rootfs/bin/busybox || skip "needs a static busybox"
+  ln -s busybox rootfs/bin/sh
+  echo 'user:x:1000:1000::/:/bin/sh' > rootfs/etc/passwd
+  tar -C rootfs -czf rootfs.tar.gz .
+  "$CAY" template import --quiet tiny rootfs.tar.gz
+  run "$CAY" template list --quiet
+  [[ $output == *host* && $output == *tiny* ]]
+  run "$CAY" template list --json
+  [[ $(json '[t["name"] for t in o if t["name"] == "tiny"]') == "['tiny']" ]]
+  run_cay --template tiny --workdir / -- sh -c 'echo inside'
+  [[ $output == inside ]]
+  capture "$CAY" template import tiny rootfs.tar.gz
+  assert_error 125 tiny
+  "$CAY" template import --replace --quiet tiny rootfs
+  "$CAY" template rm tiny
+  capture "$CAY" template rm tiny
+  assert_error 125 tiny
+}
+
+@test "every command has help, and help is the same" {
+  for command in run ps gc doctor completion version template "template import" "template list" "template rm"; do
+    # shellcheck disable=SC2086
+    run "$CAY" $command --help
+    [[ $status == 0 && $output == "Usage: cay $command"* && $output == *Examples:* ]]
+    first=$output
+    # shellcheck disable=SC2086
+    run "$CAY" help $command
+    [[ $output == "$first" ]]
+  done
+  run "$CAY" --help
+  [[ $status == 0 && $output == *"  run "* && $output == *"  doctor "* ]]
+}
+
+@test "the version" {
+  run "$CAY" version
+  [[ $output == "cay "* ]]
+  first=$output
+  run "$CAY" --version
+  [[ $output == "$first" ]]
+}
+
+@test "the completions are scripts that their shells take" {
+  run "$CAY" completion bash
+  [[ $output == *"--memory"* ]]
+  bash -n <<<"$output"
+  COMP_WORDS=(cay run --mem)
+  COMP_CWORD=2
+  eval "$output"
+  _cay
+  [[ ${COMPREPLY[*]} == --memory ]]
+  COMP_WORDS=(cay template "")
+  _cay
+  [[ ${COMPREPLY[*]} == "import list rm" ]]
+  for shell in zsh fish; do
+    run "$CAY" completion $shell
+    [[ $status == 0 && $output == *memory* ]]
+    if command -v $shell > /dev/null; then $shell -n <(printf '%s\n' "$output"); fi
+  done
+  capture "$CAY" completion tcsh
+  assert_error 125 tcsh
+}
