@@ -45,11 +45,14 @@ layer() {
     base) echo base ;;
     protocol) echo base protocol ;;
     archive) echo base archive ;;
+    store) echo base store ;;
+    http) echo base http ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
     template) echo base archive protocol engine template ;;
-    sandbox) echo base archive protocol engine template sandbox ;;
-    cli) echo base archive protocol engine template sandbox cli ;;
+    sandbox) echo base archive protocol engine template store sandbox ;;
+    api) echo base archive protocol engine template store sandbox http api ;;
+    cli) echo base archive protocol engine template store sandbox http api cli ;;
     *) return 1 ;;
   esac
 }

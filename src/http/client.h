@@ -1,0 +1,69 @@
+// Client: HTTP/1.1 to one server, for the command line: TCP, TLS or a Unix socket; keep-alive;
+// bodies as streams both ways. Blocking, for one thread.
+//
+//   Client client = TRY(Client::Open(TRY(Url::Parse("http://127.0.0.1:8888"))));
+//   ClientResponse response = TRY(client.Send({.method = "GET", .target = "/api/sandboxes"}));
+//   std::string body = TRY(response.ReadAll(1 * kMiB));
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "http/exchange.h"
+#include "http/message.h"
+
+namespace cay::http {
+
+// http://HOST:PORT, https://HOST:PORT, unix:/PATH.
+struct Url {
+  std::string scheme;  // "http", "https", "unix"
+  std::string host;
+  uint16_t port = 0;
+  std::string path;  // of the Unix socket
+  static Result<Url> Parse(std::string_view text);
+  std::string ToString() const;
+};
+
+struct ClientRequest {
+  std::string method = "GET";
+  std::string target = "/";
+  Headers headers;
+  std::string body;
+  // A streamed body instead: fills a part of the space, 0 at its end. Chunked unless the length is known.
+  std::function<Result<size_t>(std::span<char>)> source;
+  std::optional<uint64_t> source_length;
+};
+
+class ClientResponse {
+ public:
+  virtual ~ClientResponse() = default;
+  virtual int status() const = 0;
+  virtual const Headers& headers() const = 0;
+  // The next piece; 0 at its end. A body that is cut short is kUnavailable.
+  virtual Result<size_t> Read(std::span<char> space) = 0;
+  Result<std::string> ReadAll(size_t max_bytes);
+  virtual int fd() const = 0;
+  virtual bool HasBuffered() const = 0;
+};
+
+class Client {
+ public:
+  // Connects at the first request. kUnavailable when nobody listens.
+  static Result<std::unique_ptr<Client>> Open(const Url& url,
+                                              Millis connect_timeout = Millis(10'000));
+  virtual ~Client() = default;
+
+  // One at a time: the response before it must have been read or destroyed. A keep-alive connection
+  // that the server has closed meanwhile is opened again when the request can be repeated.
+  virtual Result<std::unique_ptr<ClientResponse>> Send(ClientRequest request) = 0;
+  // A WebSocket on a connection of its own.
+  virtual Result<std::unique_ptr<WebSocket>> OpenWebSocket(std::string_view target,
+                                                           const Headers& headers) = 0;
+};
+
+}  // namespace cay::http

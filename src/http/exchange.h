@@ -1,0 +1,102 @@
+// Exchange: one request and its response, for the handler that answers it.
+//
+//   void Handle(http::Exchange& exchange) {
+//     auto body = exchange.ReadWholeBody(1 * kMiB);
+//     if (!body) return exchange.Respond(Problem(body.error()));
+//     …
+//     exchange.Begin(200, {{"Content-Type", "text/event-stream"}});
+//     while (…) if (!exchange.Write(event)) return;   // the client has gone, or does not read
+//     exchange.Finish();
+//   }
+//
+// A handler runs in a thread of the server's and may block (docs/decisions: one thread for each request
+// that is under way, none for idle connections). Every wait on the client is bounded by
+// the server's limits: a client that sends or reads too slowly is kTimeout, one that went away kUnavailable. After
+// an error, and after a handler that returns without having answered (500), the connection is closed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "http/message.h"
+
+namespace cay::http {
+
+// A WebSocket (RFC 6455), server's end. Pings are answered inside; a peer that is silent too long
+// is an error out of Read.
+class WebSocket {
+ public:
+  enum class Kind : uint8_t { kText, kBinary };
+  struct Message {
+    Kind kind;
+    std::string bytes;
+  };
+
+  virtual ~WebSocket() = default;
+
+  // For poll: Read will not wait long when this is readable, or when HasBuffered().
+  virtual int fd() const = 0;
+  virtual bool HasBuffered() const = 0;
+
+  // The next message, of at most the server's limit; nothing when the peer has closed.
+  virtual Result<std::optional<Message>> Read() = 0;
+  virtual Result<void> Send(Kind kind, std::string_view bytes) = 0;
+  // Tells the peer why (RFC 6455, 7.4.1) and ends it.
+  virtual void Close(uint16_t code, std::string_view reason) = 0;
+};
+
+// The connection itself, after a protocol switch.
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+  virtual int fd() const = 0;
+  virtual bool HasBuffered() const = 0;
+  virtual Result<size_t> Read(std::span<char> space) = 0;  // 0: end of file
+  virtual Result<void> Write(std::string_view bytes) = 0;
+  virtual void CloseWrite() = 0;
+};
+
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+
+  virtual Request& request() = 0;
+  const Request& request() const { return const_cast<Exchange*>(this)->request(); }
+
+  // The next piece of the body; 0 at its end. "Expect: 100-continue" is answered by the first call.
+  // kLimitTooHigh when the body is over the server's limit or the one set here.
+  virtual Result<size_t> ReadBody(std::span<char> space) = 0;
+  // All of it; kLimitTooHigh when there is more.
+  Result<std::string> ReadWholeBody(size_t max_bytes);
+  // Bodies are refused over the server's limit unless a handler that streams raises it.
+  virtual void SetBodyLimit(uint64_t max_bytes) = 0;
+
+  // A whole response. Compressed when the client accepts that and it is worth it.
+  virtual Result<void> Respond(Response response) = 0;
+
+  // A response in pieces: chunked, unless the length is known. For HEAD no body is sent.
+  virtual Result<void> Begin(int status, Headers headers,
+                             std::optional<uint64_t> content_length = std::nullopt) = 0;
+  virtual Result<void> Write(std::string_view bytes) = 0;  // waits until the kernel took it
+  virtual Result<void> Finish() = 0;
+  // Whether a status line has been sent (then an error can only cut the stream).
+  virtual bool started() const = 0;
+  virtual int status() const = 0;              // sent; 0 before
+  virtual uint64_t bytes_written() const = 0;  // of bodies
+
+  // For handlers that wait for something else meanwhile: poll this for POLLRDHUP | POLLHUP | POLLERR.
+  virtual int socket() const = 0;
+  bool ClientGone() const;
+
+  virtual bool WantsWebSocket() const = 0;
+  virtual Result<std::unique_ptr<WebSocket>> AcceptWebSocket(Headers headers = {}) = 0;
+  // Sends this head (101, or the head of an answer to CONNECT) and gives the connection up.
+  virtual Result<std::unique_ptr<ByteStream>> SwitchProtocols(Headers headers) = 0;
+};
+
+}  // namespace cay::http

@@ -1,0 +1,49 @@
+// EventLog: what happened, for those who watch: bounded, ascending ids that survive a restart, and
+// a wait for more.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "sandbox/types.h"
+#include "store/store.h"
+
+namespace cay::sandbox {
+
+struct EventFilter {
+  std::string owner;    // empty: everybody's
+  std::string sandbox;  // empty: all
+};
+
+class EventLog {
+ public:
+  static constexpr size_t kKept = 10'000;
+
+  static Result<std::unique_ptr<EventLog>> Open(store::Store& store);
+  ~EventLog();
+
+  // Gives it its id and time. In the store soon after (at once, for what a transaction carried).
+  Event Append(Event event);
+
+  struct Batch {
+    std::vector<Event> events;  // after `after`, oldest first, at most `limit`
+    uint64_t missed_up_to = 0;  // not 0: events up to this one are no longer kept
+    uint64_t last = 0;          // what to ask after next
+  };
+  // Waits at most `patience` for one that matches.
+  Batch After(uint64_t after, const EventFilter& filter, size_t limit, Millis patience);
+  uint64_t last_id() const;
+  // Wakes all who wait: the server ends.
+  void Close();
+
+ private:
+  class Impl;
+  explicit EventLog(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cay::sandbox

@@ -1,0 +1,183 @@
+// Manager: the sandboxes of a server: their states, limits, owners and timers, the pool, what
+// survives a restart. Every rule about a sandbox's life is here.
+//
+//   auto manager = TRY(Manager::Open(options, engine, templates, store));
+//   SandboxView made = TRY(manager->Create(caller, spec, idempotency_key));
+//   Lease lease = TRY(manager->Use(caller, made.id.text()));     // running, and kept from being idle
+//   TRY(lease.guest().ReadFile(…));
+//   TRY(manager->Destroy(caller, made.id.text(), "requested"));
+//
+// `which` is an id, or a name among the caller's. Calls block and may come from any thread; those about
+// different sandboxes do not wait for one another but in the engine. What was acknowledged is in the
+// store.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/engine.h"
+#include "sandbox/event_log.h"
+#include "sandbox/guest_channel.h"
+#include "sandbox/types.h"
+#include "store/store.h"
+#include "template/template_store.h"
+
+namespace cay::sandbox {
+
+// One warm pool. Limits that are left out are the defaults.
+struct PoolOptions {
+  std::string template_name = "host";
+  engine::Limits limits;
+  size_t minimum = 0;           // ready at all times
+  size_t maximum = 0;           // never more; after a burst it grows towards this …
+  Millis shrink_after{60'000};  // … and goes back after so long without one
+};
+
+struct ManagerOptions {
+  Paths paths;
+  std::string default_template = "host";
+  engine::Limits default_limits;
+  engine::Limits max_limits;  // of one sandbox
+  Millis default_timeout{3'600'000};
+  Millis max_timeout{86'400'000};  // 0: any, and "none" is allowed
+  Millis default_idle_timeout{1'800'000};
+  Millis max_idle_timeout{86'400'000};
+  OnTimeout default_on_timeout = OnTimeout::kDestroy;
+  size_t max_sandboxes = 1000;  // of the server, pooled ones included
+  size_t max_sandboxes_per_owner = 1000;
+  Bytes max_memory = 0;  // sum of memory limits; 0: no bound
+  std::vector<std::string>
+      mount_roots;  // host directories below which mounts are allowed; read-write ones end in ":rw"
+  std::vector<PoolOptions> pools;
+  Millis sweep_interval{60'000};  // at the latest; deadlines are met when they come
+  size_t max_creating = 64;       // creates that wait for the engine; more get kUnavailable
+};
+
+class Sandbox;
+
+// While one lives the sandbox is in use: it is not idle, and is not destroyed under its user's hands without
+// that user's streams ending. Movable; for one thread at a time.
+class Lease {
+ public:
+  Lease(Lease&&) noexcept;
+  Lease& operator=(Lease&&) noexcept;
+  ~Lease();
+
+  const SandboxId& id() const;
+  const SandboxView& view() const;  // as it was when it was taken
+  const GuestChannel& guest() const;
+  std::vector<std::string> Environment(
+      const StringMap& more) const;  // template's, sandbox's, these
+  const std::string& user() const;
+  const std::string& workdir() const;
+  // A descriptor that polls readable once the guest is gone.
+  Result<Fd> Watch() const;
+
+ private:
+  friend class Manager;
+  explicit Lease(std::shared_ptr<Sandbox> sandbox);
+  std::shared_ptr<Sandbox> sandbox_;
+};
+
+struct ListFilter {
+  std::optional<SandboxState> state;
+  std::string project;
+  std::string template_name;
+  StringMap metadata;  // all of these
+  std::string cursor;  // Page::next of the page before
+  size_t limit = 100;  // at most 1000
+};
+
+struct Page {
+  std::vector<SandboxView> sandboxes;  // newest first
+  std::string next;                    // empty: the last page
+};
+
+// A number that /metrics shows. Histograms of microseconds: powers of two from 64 µs to 67 s.
+struct Histogram {
+  static constexpr size_t kBuckets = 21;
+  std::array<uint64_t, kBuckets> counts{};  // the last is "more"
+  uint64_t count = 0;
+  uint64_t sum_us = 0;
+};
+
+struct PoolStatus {
+  std::string template_name;
+  engine::Limits limits;
+  size_t ready = 0, minimum = 0, maximum = 0, making = 0;
+  uint64_t claimed = 0, missed = 0, discarded = 0;
+  std::string last_error;
+};
+
+struct ManagerMetrics {
+  std::array<uint64_t, 6> by_state{};  // SandboxState
+  uint64_t created = 0, destroyed = 0, failed = 0, refused = 0, adopted = 0, lost = 0;
+  std::array<Histogram, engine::kStageCount> stages;
+  Histogram create_cold, create_pooled, destroy;
+  std::vector<PoolStatus> pools;
+};
+
+// What opening found.
+struct ReconcileReport {
+  size_t adopted = 0;                                     // promised, and there
+  std::vector<std::pair<std::string, std::string>> lost;  // promised, not there: id, why
+  size_t removed = 0;                                     // there, promised to nobody: destroyed
+};
+
+class Manager {
+ public:
+  // Takes over what an earlier server left. The references outlive the manager.
+  static Result<std::unique_ptr<Manager>> Open(ManagerOptions options, engine::Engine& engine,
+                                               templates::TemplateStore& templates,
+                                               store::Store& store, EventLog& events);
+  // Sandboxes live on.
+  ~Manager();
+
+  const ReconcileReport& reconciled() const;
+
+  // Same key, same owner, same spec: the same sandbox again. Same key, other spec: kAlreadyExists.
+  Result<SandboxView> Create(const Caller& caller, const SandboxSpec& spec,
+                             const std::string& idempotency_key = {});
+  Result<SandboxView> Get(const Caller& caller, std::string_view which);
+  Result<Page> List(const Caller& caller, const ListFilter& filter);
+  Result<SandboxView> Update(const Caller& caller, std::string_view which,
+                             const SandboxChange& change);
+  Result<SandboxView> Extend(const Caller& caller, std::string_view which, Millis by);
+  Result<SandboxView> Start(const Caller& caller, std::string_view which);
+  Result<SandboxView> Stop(const Caller& caller, std::string_view which);
+  Result<SandboxView> Pause(const Caller& caller, std::string_view which);
+  Result<SandboxView> Resume(const Caller& caller, std::string_view which);
+  // Ends every process; empties /workspace/agent_workspace, /workspace/outputs and /tmp; keeps project_files.
+  Result<SandboxView> Reset(const Caller& caller, std::string_view which);
+  Result<void> Destroy(const Caller& caller, std::string_view which, const std::string& reason);
+  Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
+
+  // kIllegalState unless it runs. A paused one is named as such, with the remedy.
+  Result<Lease> Use(const Caller& caller, std::string_view which);
+
+  // For the keeper of processes (process_keeper.h): a lease without a caller; counting; the end of a guest.
+  Result<Lease> UseForServer(const SandboxId& id);
+  void NoteExecution(const SandboxId& id, int running_delta);
+  // Called, from any thread, when a sandbox's guest has ended or it is no longer running.
+  void OnGuestGone(std::function<void(const SandboxId& id, const std::string& reason)> callback);
+  // Called before reset, stop or destroy ends the processes.
+  std::vector<SandboxId> Running();
+
+  // Applies what a reload may change: limits, timeouts, pools, mount roots.
+  void Reconfigure(const ManagerOptions& options);
+  ManagerMetrics Metrics();
+  // No more creates (kUnavailable); waits for those under way. Pool members are destroyed.
+  void Drain(Millis patience);
+
+ private:
+  class Impl;
+  explicit Manager(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cay::sandbox

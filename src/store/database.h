@@ -1,0 +1,93 @@
+// Database: SQLite, as the store uses it: statements that cannot be injected into, transactions that cannot be forgotten.
+//
+//   Database db = TRY(Database::Open(path, Durability::kProcess));
+//   Statement insert = TRY(db.Prepare("INSERT INTO key(id, name) VALUES(?1, ?2)"));
+//   TRY(insert.Run(id, name));
+//   TRY(db.Transact([&]() -> Result<void> { … }));       // rolled back when it fails
+//
+// One thread at a time (store.h holds the lock). SQLITE_FULL, SQLITE_IOERR and SQLITE_READONLY are
+// kResourceExhausted and kIo of the machine: nothing that failed has happened.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace cay::store {
+
+// What a commit survives.
+enum class Durability : uint8_t {
+  kProcess,  // the death of every process (synchronous=NORMAL in WAL mode)
+  kPower,    // the loss of power (synchronous=FULL)
+};
+
+class Statement {
+ public:
+  Statement(Statement&&) noexcept;
+  Statement& operator=(Statement&&) noexcept;
+  ~Statement();
+
+  // Binds, from ?1 on. Text is copied.
+  void Bind(int index, int64_t value);
+  void Bind(int index, std::string_view text);
+  void BindBlob(int index, std::string_view bytes);
+  void BindNull(int index);
+
+  // One step: true when there is a row.
+  Result<bool> Step();
+  void Reset();  // and clears what was bound
+
+  int64_t Int(int column) const;
+  std::string Text(int column) const;  // blobs too
+  bool IsNull(int column) const;
+
+  // Bind all, step to the end, reset.
+  template <class... T>
+  Result<void> Run(const T&... values);
+
+ private:
+  friend class Database;
+  Statement(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
+  sqlite3* db_;
+  sqlite3_stmt* statement_;
+};
+
+class Database {
+ public:
+  static Result<Database> Open(const std::string& path, Durability durability);
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+  ~Database();
+
+  Result<Statement> Prepare(std::string_view sql);
+  Result<void> Execute(std::string_view sql);
+  // BEGIN IMMEDIATE … COMMIT.
+  Result<void> Transact(const std::function<Result<void>()>& work);
+  // PRAGMA quick_check; the error names what is wrong.
+  Result<void> CheckIntegrity();
+  int64_t ChangedRows() const;
+
+ private:
+  explicit Database(sqlite3* db) : db_(db) {}
+  sqlite3* db_;
+};
+
+template <class... T>
+Result<void> Statement::Run(const T&... values) {
+  int index = 0;
+  (Bind(++index, values), ...);
+  const auto stepped = Step();
+  Reset();
+  if (!stepped) return Failure(stepped.error());
+  return {};
+}
+
+}  // namespace cay::store
