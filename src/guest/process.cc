@@ -253,7 +253,8 @@ size_t Process::Room() const {
   size_t room = OutputRing::kMaxCommit;
   if (request_.overflow == protocol::Overflow::kDrop) return room;
   for (const Follower* follower : followers_) {
-    room = std::min(room, ring_.RoomBehind(follower->position()));
+    const std::optional<uint64_t> position = follower->position();
+    if (position) room = std::min(room, ring_.RoomBehind(*position));
   }
   return room;
 }

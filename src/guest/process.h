@@ -32,12 +32,13 @@ namespace cay::guest {
 
 inline constexpr auto kOutputGrace = std::chrono::milliseconds(100);
 
-// One who reads a process's output.
+// One who reads a process's output, or waits for its end.
 class Follower {
  public:
   virtual ~Follower() = default;
-  virtual uint64_t position() const = 0;  // the sequence number it wants next
-  virtual void OnProcessChange() = 0;     // started, more output, ended
+  // The sequence number it wants next; nothing when it wants no output, and so never lags.
+  virtual std::optional<uint64_t> position() const = 0;
+  virtual void OnProcessChange() = 0;  // started, more output, ended
 };
 
 // One who writes a process's stdin. Writers take turns: the first until it has nothing pending.

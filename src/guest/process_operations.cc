@@ -40,7 +40,7 @@ class FollowOperation final : public Operation, public Follower {
   }
   ~FollowOperation() override { process_->RemoveFollower(*this); }
 
-  uint64_t position() const override { return position_; }
+  std::optional<uint64_t> position() const override { return position_; }
   void OnProcessChange() override {
     Pump();
     connection_.Update();
@@ -133,6 +133,34 @@ Result<void> FollowOperation::OnFrame(const protocol::Frame& frame) {
       return UnexpectedFrame();
   }
 }
+
+// kWait: the end, and nothing of the output.
+class WaitOperation final : public Operation, public Follower {
+ public:
+  WaitOperation(Connection& connection, std::shared_ptr<Process> process)
+      : connection_(connection), process_(std::move(process)) {
+    process_->AddFollower(*this);
+  }
+  ~WaitOperation() override { process_->RemoveFollower(*this); }
+
+  std::optional<uint64_t> position() const override { return std::nullopt; }
+  void OnProcessChange() override {
+    if (finished_ || !process_->ended()) return;
+    finished_ = true;
+    if (process_->start_error()) {
+      connection_.Fail(*process_->start_error());
+      return;
+    }
+    connection_.SendMessage(FrameType::kExited, process_->exited());
+    connection_.Finish();
+  }
+  Result<void> OnFrame(const protocol::Frame& /*frame*/) override { return UnexpectedFrame(); }
+
+ private:
+  Connection& connection_;
+  std::shared_ptr<Process> process_;
+  bool finished_ = false;
+};
 
 // kOpenStdin.
 class StdinOperation final : public Operation {
@@ -290,6 +318,15 @@ Result<std::unique_ptr<Operation>> OpenKillLeftovers(Guest& guest, Connection& c
   const auto request = TRY(protocol::Decode<protocol::ProcessRequest>(payload));
   std::shared_ptr<Process> process = TRY(guest.processes.Find(request.process));
   return std::make_unique<KillOperation>(guest, connection, std::move(process));
+}
+
+Result<std::unique_ptr<Operation>> OpenWait(Guest& guest, Connection& connection,
+                                            std::string_view payload) {
+  const auto request = TRY(protocol::Decode<protocol::ProcessRequest>(payload));
+  auto operation =
+      std::make_unique<WaitOperation>(connection, TRY(guest.processes.Find(request.process)));
+  operation->OnProcessChange();
+  return operation;
 }
 
 }  // namespace cay::guest

@@ -21,5 +21,7 @@ Result<std::unique_ptr<Operation>> OpenStdin(Guest& guest, Connection& connectio
                                              std::string_view payload);
 Result<std::unique_ptr<Operation>> OpenKillLeftovers(Guest& guest, Connection& connection,
                                                      std::string_view payload);
+Result<std::unique_ptr<Operation>> OpenWait(Guest& guest, Connection& connection,
+                                            std::string_view payload);
 
 }  // namespace cay::guest

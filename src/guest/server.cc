@@ -34,6 +34,8 @@ OperationOpener FindOpener(FrameType type) {
       return &OpenStdin;
     case FrameType::kKillLeftovers:
       return &OpenKillLeftovers;
+    case FrameType::kWait:
+      return &OpenWait;
     case FrameType::kReadFile:
       return &OpenReadFile;
     case FrameType::kWriteFile:

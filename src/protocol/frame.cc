@@ -24,6 +24,7 @@ std::optional<size_t> MaxFromHost(FrameType type) {
     case FrameType::kResize:
     case FrameType::kOpenStdin:
     case FrameType::kKillLeftovers:
+    case FrameType::kWait:
     case FrameType::kReadFile:
     case FrameType::kWriteFile:
     case FrameType::kList:

@@ -41,6 +41,7 @@ enum class FrameType : uint8_t {
   kResize = 6,          // [kDone]; also on a kStart or kAttach connection, then unanswered
   kOpenStdin = 7,       // then kStdinData …, kStdinEnd|kStdinFlush; [kStdinAck …, kDone]
   kKillLeftovers = 8,   // [kLeftoversKilled]
+  kWait = 9,            // [kExited, when the process has ended]
   kReadFile = 16,       // [kFileInfo, kData …, kDataEnd]
   kWriteFile = 17,      // then kData …, kDataEnd; [kFileInfo]
   kList = 18,           // [kEntries …, kDone]

@@ -134,7 +134,7 @@ struct StdinAck {
   }
 };
 
-// kExited: once the process has ended and its output is complete.
+// kExited: once the process has ended and its output is complete. A start that failed is kError.
 struct Exited {
   int32_t exit_code = 0;  // when signal is 0
   uint32_t signal = 0;
@@ -214,7 +214,7 @@ struct ResizeRequest {
   }
 };
 
-// kOpenStdin, kKillLeftovers: the process they are about.
+// kOpenStdin, kKillLeftovers, kWait: the process they are about.
 struct ProcessRequest {
   uint64_t process = 0;
   static void Fields(auto& self, auto& codec) { codec.Field(1, self.process); }

@@ -23,6 +23,9 @@ Result<void> CallForDone(const GuestChannel::Connector& connector, Millis patien
   return {};
 }
 
+// An answer to kWait is small, and there may be thousands of waits.
+constexpr size_t kWaitReadBytes = 512;
+
 // The content of a kData frame. An empty one brings nothing on: a guest that sends them for ever
 // would hold the caller without being silent.
 Result<std::string_view> Content(const protocol::Frame& frame) {
@@ -82,6 +85,21 @@ WatchStream& WatchStream::operator=(WatchStream&&) noexcept = default;
 WatchStream::~WatchStream() = default;
 int WatchStream::fd() const { return call_->connection().get(); }
 
+Result<std::optional<protocol::Exited>> WaitStream::Next() {
+  const std::optional<protocol::Frame> frame = TRY(call_->TryReceive());
+  if (!frame) return std::nullopt;
+  if (frame->type != FrameType::kExited) return Failure(UnexpectedFrame(frame->type));
+  auto exited = TRY(protocol::Decode<protocol::Exited>(frame->payload));
+  TRY(CheckExited(exited));
+  return exited;
+}
+
+WaitStream::WaitStream(std::unique_ptr<GuestCall> call) : call_(std::move(call)) {}
+WaitStream::WaitStream(WaitStream&&) noexcept = default;
+WaitStream& WaitStream::operator=(WaitStream&&) noexcept = default;
+WaitStream::~WaitStream() = default;
+int WaitStream::fd() const { return call_->connection().get(); }
+
 Result<protocol::Info> GuestChannel::Ping() const {
   GuestCall call = TRY(GuestCall::Open(TRY(connector_()), FrameType::kPing, "", patience_));
   auto info = TRY(call.Expect<protocol::Info>(FrameType::kInfo));
@@ -95,6 +113,12 @@ Result<ProcessStream> GuestChannel::Start(const protocol::StartRequest& request)
 
 Result<ProcessStream> GuestChannel::Attach(uint64_t process, uint64_t from_seq) const {
   return ProcessStream::Attach(TRY(connector_()), {.process = process, .from_seq = from_seq});
+}
+
+Result<WaitStream> GuestChannel::Wait(uint64_t process) const {
+  return WaitStream(std::make_unique<GuestCall>(TRY(
+      GuestCall::Open(TRY(connector_()), FrameType::kWait,
+                      protocol::ProcessRequest{.process = process}, patience_, kWaitReadBytes))));
 }
 
 Result<std::vector<protocol::ProcessInfo>> GuestChannel::ListProcesses() const {

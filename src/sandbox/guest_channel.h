@@ -54,6 +54,23 @@ class WatchStream {
   std::unique_ptr<GuestCall> call_;
 };
 
+// A wait for the end of a process: fd() polls readable when there may be news. Costs the process
+// nothing, however much it writes.
+class WaitStream {
+ public:
+  explicit WaitStream(std::unique_ptr<GuestCall> call);
+  WaitStream(WaitStream&&) noexcept;
+  WaitStream& operator=(WaitStream&&) noexcept;
+  ~WaitStream();
+  int fd() const;
+  // Its end; nothing while it runs. kNotFound for a process that the guest does not know,
+  // kUnavailable when the guest is gone. To be asked no more after an end or an error.
+  Result<std::optional<protocol::Exited>> Next();
+
+ private:
+  std::unique_ptr<GuestCall> call_;
+};
+
 class GuestChannel {
  public:
   // Makes a new connection to the guest each time: a blocking stream socket.
@@ -66,6 +83,8 @@ class GuestChannel {
   // Processes. `process` is Started::process.
   Result<ProcessStream> Start(const protocol::StartRequest& request) const;
   Result<ProcessStream> Attach(uint64_t process, uint64_t from_seq) const;
+  // At once, whether the process runs or not: the answer comes out of the stream.
+  Result<WaitStream> Wait(uint64_t process) const;
   Result<std::vector<protocol::ProcessInfo>> ListProcesses() const;
   Result<void> Signal(const protocol::SignalRequest& request) const;
   Result<void> Resize(const protocol::ResizeRequest& request) const;

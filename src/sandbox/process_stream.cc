@@ -27,6 +27,11 @@ Failure Violation(std::string what) {
 
 }  // namespace
 
+Result<void> CheckExited(const protocol::Exited& exited) {
+  if (exited.exit_code < 0 || exited.exit_code > 255) return Violation("an impossible exit code");
+  return {};
+}
+
 ProcessStream::ProcessStream(Fd connection, bool stdin_open, std::optional<uint64_t> from_seq)
     : connection_(std::move(connection)),
       parser_(protocol::Sender::kGuest, kReadBytes),
@@ -187,7 +192,7 @@ Result<std::optional<ProcessEvent>> ProcessStream::OnGap(const protocol::Frame& 
 Result<std::optional<ProcessEvent>> ProcessStream::OnExited(const protocol::Frame& frame) {
   auto exited = TRY(protocol::Decode<protocol::Exited>(frame.payload));
   if (exited.end_seq != next_seq_) return Violation("an end before the end of the output");
-  if (exited.exit_code < 0 || exited.exit_code > 255) return Violation("an impossible exit code");
+  TRY(CheckExited(exited));
   return exited;
 }
 

@@ -45,6 +45,9 @@ struct ProcessOutput {
 using ProcessEvent =
     std::variant<protocol::Started, ProcessOutput, protocol::Gap, protocol::Exited>;
 
+// kProtocol for an end that no process can have.
+Result<void> CheckExited(const protocol::Exited& exited);
+
 class ProcessStream {
  public:
   // Over a connection to the guest, which becomes non-blocking. kInvalidArgument for a request over

@@ -31,6 +31,7 @@ void CheckRequest(const Frame& frame) {
   CheckMessage<AttachRequest>(frame.payload);
   CheckMessage<SignalRequest>(frame.payload);
   CheckMessage<ResizeRequest>(frame.payload);
+  CheckMessage<ProcessRequest>(frame.payload);
   CheckMessage<ReadFileRequest>(frame.payload);
   CheckMessage<WriteFileRequest>(frame.payload);
   CheckMessage<ListRequest>(frame.payload);

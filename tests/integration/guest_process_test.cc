@@ -1,6 +1,7 @@
 // Commands through a real guest: identity, exit, stdio, signals, limits, what is left behind.
 #include <gmock/gmock.h>
 #include <linux/landlock.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -249,6 +250,76 @@ TEST_F(GuestProcess, RunsOnWhenTheConnectionGoes) {
   }
   auto again = channel_->Attach(process, 0);
   EXPECT_EQ(Finish(*again).out, "still here\n");
+}
+
+// The end, or the error, that a wait gives within `patience`.
+Result<protocol::Exited> AwaitEnd(sandbox::WaitStream& wait, Millis patience = Millis(20'000)) {
+  pollfd polled{.fd = wait.fd(), .events = POLLIN, .revents = 0};
+  while (true) {
+    auto end = TRY(wait.Next());
+    if (end) return *std::move(end);
+    if (::poll(&polled, 1, static_cast<int>(patience.count())) <= 0) {
+      return Failure(Error(ErrorCode::kTimeout, Fault::kMachine, "no end in time"));
+    }
+  }
+}
+
+TEST_F(GuestProcess, CanBeWaitedForWhileItRunsAndAfterwards) {
+  auto request = Shell("read x; echo $x; exit 3");
+  request.stdin_open = true;
+  auto stream = channel_->Start(request);
+  ASSERT_TRUE(stream);
+  const uint64_t process = ReadUntil(*stream, HasStarted).started->process;
+  auto wait = channel_->Wait(process);
+  ASSERT_TRUE(wait) << wait.error().ToString();
+  const auto early = wait->Next();
+  ASSERT_TRUE(early) << early.error().ToString();
+  EXPECT_FALSE(*early);
+  const Outcome outcome = Run(Shell("true"));  // the guest has seen the wait by now
+  EXPECT_TRUE(outcome.exited);
+  EXPECT_FALSE(wait->Next()->has_value());
+  const uint64_t end_seq = Finish(*stream, "hello\n").exited->end_seq;
+  auto during = AwaitEnd(*wait);
+  ASSERT_TRUE(during) << during.error().ToString();
+  EXPECT_EQ(during->exit_code, 3);
+  EXPECT_EQ(during->end_seq, end_seq);
+  auto again = channel_->Wait(process);
+  auto afterwards = AwaitEnd(*again);
+  ASSERT_TRUE(afterwards) << afterwards.error().ToString();
+  EXPECT_EQ(afterwards->exit_code, 3);
+}
+
+TEST_F(GuestProcess, AWaitForOneThatIsNotThereSaysSo) {
+  auto wait = channel_->Wait(77);
+  ASSERT_TRUE(wait) << wait.error().ToString();
+  EXPECT_EQ(AwaitEnd(*wait).error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(GuestProcess, OneWhoOnlyWaitsNeverHoldsUpAWriter) {
+  std::optional<sandbox::WaitStream> wait;
+  {
+    // More than a ring; it could not end if the wait counted as a reader who lags.
+    auto request = Shell("read x; head -c 5000000 /dev/zero; exit 5");
+    request.stdin_open = true;
+    auto stream = channel_->Start(request);
+    ASSERT_TRUE(stream);
+    const uint64_t process = ReadUntil(*stream, HasStarted).started->process;
+    wait = *channel_->Wait(process);
+    EXPECT_TRUE(channel_->Signal({.process = process, .signal = 0, .target = {}}));
+    EXPECT_TRUE(channel_->WriteStdin(process, sandbox::TextSource("\n"), true));
+  }
+  const auto exited = AwaitEnd(*wait);
+  ASSERT_TRUE(exited) << exited.error().ToString();
+  EXPECT_EQ(exited->exit_code, 5);
+  EXPECT_EQ(exited->end_seq, 5'000'000U);
+}
+
+TEST_F(GuestProcess, AWaitEndsWithTheGuest) {
+  auto stream = channel_->Start(Shell("exec sleep 100"));
+  auto wait = channel_->Wait(ReadUntil(*stream, HasStarted).started->process);
+  ::kill(guest_->pid(), SIGKILL);
+  EXPECT_EQ(AwaitEnd(*wait).error().code(), ErrorCode::kUnavailable);
+  guest_.reset();
 }
 
 TEST_F(GuestProcess, AThousandShortCommandsAllEndAndOldOnesAreForgotten) {
