@@ -1,5 +1,8 @@
 #include "base/text.h"
 
+#include <algorithm>
+#include <array>
+
 namespace cay {
 
 std::vector<std::string_view> Split(std::string_view text, char separator) {
@@ -10,6 +13,37 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end + 1);
   }
+}
+
+std::string_view Nearest(std::string_view typed, std::span<const std::string_view> candidates) {
+  constexpr size_t kLongest = 32;
+  if (typed.size() > kLongest) return {};
+  std::string_view best;
+  size_t best_distance = std::max<size_t>(1, typed.size() / 3) + 1;
+  for (std::string_view candidate : candidates) {
+    if (candidate.size() > kLongest) continue;
+    if (typed.size() >= 3 && candidate.starts_with(typed)) return candidate;
+    // Optimal string alignment: insert, delete, replace, swap of neighbours.
+    std::array<std::array<size_t, kLongest + 1>, kLongest + 1> cost{};
+    for (size_t i = 0; i <= typed.size(); ++i) cost[i][0] = i;
+    for (size_t j = 0; j <= candidate.size(); ++j) cost[0][j] = j;
+    for (size_t i = 1; i <= typed.size(); ++i) {
+      for (size_t j = 1; j <= candidate.size(); ++j) {
+        size_t same = typed[i - 1] == candidate[j - 1] ? 0 : 1;
+        cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + same});
+        if (i > 1 && j > 1 && typed[i - 1] == candidate[j - 2] &&
+            typed[i - 2] == candidate[j - 1]) {
+          cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+        }
+      }
+    }
+    size_t distance = cost[typed.size()][candidate.size()];
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
 }
 
 }  // namespace cay

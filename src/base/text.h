@@ -1,6 +1,7 @@
 // Text in pieces.
 #pragma once
 
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -8,5 +9,8 @@ namespace cay {
 
 // What stands between the separators, empty pieces too: "a,,b" gives "a", "", "b". Views into `text`.
 std::vector<std::string_view> Split(std::string_view text, char separator);
+
+// The candidate that `typed` was probably meant to be, or empty: at most one edit in three letters.
+std::string_view Nearest(std::string_view typed, std::span<const std::string_view> candidates);
 
 }  // namespace cay

@@ -18,5 +18,13 @@ TEST(Split, GivesTheWholeTextWithoutASeparator) {
   EXPECT_THAT(Split("", ','), ElementsAre(""));
 }
 
+TEST(Nearest, AllowsOneEditInThreeLetters) {
+  std::vector<std::string_view> names = {"memory", "mount", "cpus"};
+  EXPECT_EQ(Nearest("memoyr", names), "memory");
+  EXPECT_EQ(Nearest("mem", names), "memory");
+  EXPECT_EQ(Nearest("cpu", names), "cpus");
+  EXPECT_EQ(Nearest("disk", names), "");
+}
+
 }  // namespace
 }  // namespace cay

@@ -104,9 +104,6 @@ Result<int> Dispatch(const Command& command, std::string_view path, Arguments ar
 // The text of --help; `path` is "cay run".
 std::string HelpText(const Command& command, std::string_view path);
 
-// The candidate that `typed` was probably meant to be, or empty: at most one edit in three letters.
-std::string_view Nearest(std::string_view typed, std::span<const std::string_view> candidates);
-
 Result<int> PrintHelp(const Command& command, std::string_view path);
 
 // Command::run for a function over a typed options struct.

@@ -161,13 +161,5 @@ TEST(Dispatch, SuggestsTheNearestCommand) {
   EXPECT_EQ(code.error().ToString(), "rnu: there is no such command (did you mean cay run?)");
 }
 
-TEST(Nearest, AllowsOneEditInThreeLetters) {
-  std::vector<std::string_view> names = {"memory", "mount", "cpus"};
-  EXPECT_EQ(Nearest("memoyr", names), "memory");
-  EXPECT_EQ(Nearest("mem", names), "memory");
-  EXPECT_EQ(Nearest("cpu", names), "cpus");
-  EXPECT_EQ(Nearest("disk", names), "");
-}
-
 }  // namespace
 }  // namespace cay::cli

@@ -18,6 +18,7 @@ namespace cay::sandbox {
 struct Caller {
   std::string owner;  // a key's id; "local" without keys
   bool admin = false;
+  size_t max_sandboxes = 0;  // of this owner at a time; 0: what the server allows every owner
 };
 
 using StringMap = std::map<std::string, std::string>;
