@@ -53,17 +53,28 @@ int Report(const Error& error) {
   return ExitCodeOf(error);
 }
 
+namespace {
+
+// Columns on a terminal, as far as one letter is one column: the bytes that do not continue a UTF-8
+// sequence.
+size_t ColumnsOf(std::string_view text) {
+  return static_cast<size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()), 0);
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], ColumnsOf(row[i]));
   }
   std::string out;
   for (const auto& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) {
       out.append(row[i]);
-      if (i + 1 < row.size()) out.append(widths[i] - row[i].size() + 2, ' ');
+      if (i + 1 < row.size()) out.append(widths[i] - ColumnsOf(row[i]) + 2, ' ');
     }
     out.push_back('\n');
   }

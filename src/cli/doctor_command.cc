@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/doctor_report.h"
+#include "cli/option_tables.h"
 
 namespace cay::cli {
 namespace {
@@ -39,23 +40,8 @@ Result<int> DoctorMain(DoctorOptions& options, Positionals&) {
 }
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "json",
-     .help = "Print a JSON object",
-     .apply = &Into<DoctorOptions,
-                    [](DoctorOptions& o, std::string_view) {
-                      o.json = true;
-                      return Ok();
-                    }>},
-    {.name = "state-dir",
-     .value = "DIR",
-     .help = "Where Cay keeps templates and sandboxes",
-     .example = "/var/lib/cay",
-     .completes = Completes::kDirectories,
-     .apply = &Into<DoctorOptions,
-                    [](DoctorOptions& o, std::string_view value) {
-                      o.state_dir = value;
-                      return Ok();
-                    }>},
+    kJsonOption<DoctorOptions>,
+    kStateDirOption<DoctorOptions>,
 };
 
 }  // namespace

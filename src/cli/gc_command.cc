@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/option_tables.h"
 #include "engine/native/inventory.h"
 #include "template/template_store.h"
 
@@ -76,28 +77,9 @@ constexpr OptionSpec kOptions[] = {
     {.name = "dry-run",
      .short_name = 'n',
      .help = "Only say what would be removed",
-     .apply = &Into<GcOptions,
-                    [](GcOptions& o, std::string_view) {
-                      o.dry_run = true;
-                      return Ok();
-                    }>},
-    {.name = "json",
-     .help = "Print a JSON object",
-     .apply = &Into<GcOptions,
-                    [](GcOptions& o, std::string_view) {
-                      o.json = true;
-                      return Ok();
-                    }>},
-    {.name = "state-dir",
-     .value = "DIR",
-     .help = "Where Cay keeps templates and sandboxes",
-     .example = "/var/lib/cay",
-     .completes = Completes::kDirectories,
-     .apply = &Into<GcOptions,
-                    [](GcOptions& o, std::string_view value) {
-                      o.state_dir = value;
-                      return Ok();
-                    }>},
+     .apply = kFlag<GcOptions, &GcOptions::dry_run>},
+    kJsonOption<GcOptions>,
+    kStateDirOption<GcOptions>,
 };
 
 }  // namespace

@@ -2,10 +2,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <chrono>
 
+#include "cli/client/values.h"
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/option_tables.h"
 #include "engine/native/inventory.h"
 
 namespace cay::cli {
@@ -21,18 +22,7 @@ struct PsOptions {
 };
 
 int64_t AgeMillis(const SandboxStatus& status) {
-  auto now =
-      std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch());
-  return std::max<int64_t>(0, now.count() - status.created_unix_ms);
-}
-
-// 12s, 5m, 3h, 2d: one unit is enough to find a sandbox by.
-std::string FormatAge(int64_t age_ms) {
-  int64_t seconds = age_ms / 1000;
-  if (seconds < 120) return std::to_string(seconds) + "s";
-  if (seconds < 120 * 60) return std::to_string(seconds / 60) + "m";
-  if (seconds < 48 * 3600) return std::to_string(seconds / 3600) + "h";
-  return std::to_string(seconds / 86400) + "d";
+  return std::max<int64_t>(0, NowMillis() - status.created_unix_ms);
 }
 
 // An ephemeral one without an owner is what a crash left: `cay gc` removes it.
@@ -92,31 +82,9 @@ Result<int> PsMain(PsOptions& options, Positionals&) {
 }
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "json",
-     .help = "Print a JSON array",
-     .apply = &Into<PsOptions,
-                    [](PsOptions& o, std::string_view) {
-                      o.json = true;
-                      return Ok();
-                    }>},
-    {.name = "quiet",
-     .short_name = 'q',
-     .help = "Only the ids",
-     .apply = &Into<PsOptions,
-                    [](PsOptions& o, std::string_view) {
-                      o.quiet = true;
-                      return Ok();
-                    }>},
-    {.name = "state-dir",
-     .value = "DIR",
-     .help = "Where Cay keeps templates and sandboxes",
-     .example = "/var/lib/cay",
-     .completes = Completes::kDirectories,
-     .apply = &Into<PsOptions,
-                    [](PsOptions& o, std::string_view value) {
-                      o.state_dir = value;
-                      return Ok();
-                    }>},
+    kJsonOption<PsOptions>,
+    kQuietOption<PsOptions>,
+    kStateDirOption<PsOptions>,
 };
 
 }  // namespace

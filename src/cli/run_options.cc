@@ -1,5 +1,7 @@
 #include "cli/run_options.h"
 
+#include "cli/option_tables.h"
+
 namespace cay::cli {
 namespace {
 
@@ -55,27 +57,6 @@ Result<void> AddEnv(RunOptions& o, string_view value) {
   return {};
 }
 
-// Non-empty text into a string member.
-template <auto kMember>
-Result<void> SetText(RunOptions& o, string_view value) {
-  if (value.empty()) return Failure(Error::Invalid("the value is empty"));
-  o.*kMember = value;
-  return {};
-}
-
-template <auto kMember>
-Result<void> SetFlag(RunOptions& o, string_view) {
-  o.*kMember = true;
-  return {};
-}
-
-// A parsed value appended to a list member.
-template <auto kMember, auto kParse>
-Result<void> Append(RunOptions& o, string_view value) {
-  (o.*kMember).push_back(TRY(kParse(value)));
-  return {};
-}
-
 template <auto kApply>
 constexpr auto kInto = &Into<RunOptions, kApply>;
 
@@ -103,7 +84,7 @@ constexpr OptionSpec kOptions[] = {
      .group = "Sandbox",
      .example = "host",
      .completes = Completes::kTemplates,
-     .apply = kInto<SetText<&RunOptions::template_name>>},
+     .apply = kText<RunOptions, &RunOptions::template_name>},
     {.name = "hostname",
      .value = "NAME",
      .help = "Host name inside (default cay)",
@@ -113,10 +94,10 @@ constexpr OptionSpec kOptions[] = {
      .value = "DST[:SIZE]",
      .help = "An empty directory in memory at DST (default 64m; counts as memory); repeatable",
      .example = "/cache:128m",
-     .apply = kInto<Append<&RunOptions::tmpfs, ParseTmpfs>>},
+     .apply = kAppended<RunOptions, &RunOptions::tmpfs, ParseTmpfs>},
     {.name = "noexec",
      .help = "Nothing that can be written can be executed",
-     .apply = kInto<SetFlag<&RunOptions::noexec>>},
+     .apply = kFlag<RunOptions, &RunOptions::noexec>},
     {.name = "scratch",
      .value = "WHERE",
      .help = "Where written files live: auto, disk or memory (default auto: disk where it can be)",
@@ -129,7 +110,7 @@ constexpr OptionSpec kOptions[] = {
      .help = "Where Cay keeps templates and sandboxes",
      .example = "/var/lib/cay",
      .completes = Completes::kDirectories,
-     .apply = kInto<SetText<&RunOptions::state_dir>>},
+     .apply = kText<RunOptions, &RunOptions::state_dir>},
 
     {.name = "memory",
      .short_name = 'm',
@@ -160,17 +141,17 @@ constexpr OptionSpec kOptions[] = {
      .apply = kInto<kSetTimeout>},
     {.name = "best-effort",
      .help = "Run even if a named limit cannot be enforced here; say which",
-     .apply = kInto<SetFlag<&RunOptions::best_effort>>},
+     .apply = kFlag<RunOptions, &RunOptions::best_effort>},
 
     {.name = "interactive",
      .short_name = 'i',
      .help = "Pass standard input on even from a terminal (a pipe or file always is)",
      .group = "Command",
-     .apply = kInto<SetFlag<&RunOptions::interactive>>},
+     .apply = kFlag<RunOptions, &RunOptions::interactive>},
     {.name = "tty",
      .short_name = 't',
      .help = "Give the command a terminal",
-     .apply = kInto<SetFlag<&RunOptions::tty>>},
+     .apply = kFlag<RunOptions, &RunOptions::tty>},
     {.name = "env",
      .short_name = 'e',
      .value = "NAME[=VALUE]",
@@ -194,7 +175,7 @@ constexpr OptionSpec kOptions[] = {
      .value = "USER",
      .help = "Name, uid or uid:gid inside (default the template's: user, uid 1000)",
      .example = "user",
-     .apply = kInto<SetText<&RunOptions::user>>},
+     .apply = kText<RunOptions, &RunOptions::user>},
 
     {.name = "mount",
      .short_name = 'v',
@@ -203,33 +184,33 @@ constexpr OptionSpec kOptions[] = {
      .group = "Files",
      .example = "./src:/workspace/src",
      .completes = Completes::kFiles,
-     .apply = kInto<Append<&RunOptions::mounts, ParseMount>>},
+     .apply = kAppended<RunOptions, &RunOptions::mounts, ParseMount>},
     {.name = "copy",
      .value = "SRC:DST",
      .help = "Copy SRC of this machine to DST inside before the command (a directory: what is in "
              "it); repeatable",
      .example = "./app.py:app.py",
      .completes = Completes::kFiles,
-     .apply = kInto<Append<&RunOptions::copies, ParseTransfer>>},
+     .apply = kAppended<RunOptions, &RunOptions::copies, ParseTransfer>},
     {.name = "out",
      .value = "SRC:DST",
      .help =
          "Copy SRC inside to DST of this machine after the command, even a failed one; repeatable",
      .example = "/workspace/outputs:./outputs",
      .completes = Completes::kFiles,
-     .apply = kInto<Append<&RunOptions::outs, ParseTransfer>>},
+     .apply = kAppended<RunOptions, &RunOptions::outs, ParseTransfer>},
 
     {.name = "json",
      .help = "Print one JSON object with output, exit code and use when all is done",
      .group = "Output",
-     .apply = kInto<SetFlag<&RunOptions::json>>},
+     .apply = kFlag<RunOptions, &RunOptions::json>},
     {.name = "timing",
      .help = "Say on standard error how long each stage took",
-     .apply = kInto<SetFlag<&RunOptions::timing>>},
+     .apply = kFlag<RunOptions, &RunOptions::timing>},
     {.name = "quiet",
      .short_name = 'q',
      .help = "Only the command's own output, and errors",
-     .apply = kInto<SetFlag<&RunOptions::quiet>>},
+     .apply = kFlag<RunOptions, &RunOptions::quiet>},
 };
 
 }  // namespace

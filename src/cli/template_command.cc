@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/option_tables.h"
 #include "template/template_store.h"
 
 namespace cay::cli {
@@ -33,17 +34,6 @@ struct ListArguments {
 struct RemoveArguments {
   std::string state_dir;
 };
-
-template <class Options>
-constexpr OptionSpec kStateDir = {.name = "state-dir",
-                                  .value = "DIR",
-                                  .help = "Where Cay keeps templates and sandboxes",
-                                  .example = "/var/lib/cay",
-                                  .completes = Completes::kDirectories,
-                                  .apply = &Into<Options, [](Options& o, std::string_view value) {
-                                    o.state_dir = value;
-                                    return Ok();
-                                  }>};
 
 Result<TemplateStore> OpenStore(const std::string& state_dir) {
   Paths paths = TRY(Paths::Resolve(state_dir));
@@ -139,34 +129,20 @@ constexpr OptionSpec kImportOptions[] = {
     {.name = "quiet",
      .short_name = 'q',
      .help = "Say nothing but errors",
-     .apply = &Into<ImportArguments,
-                    [](ImportArguments& o, std::string_view) {
-                      o.quiet = true;
-                      return Ok();
-                    }>},
-    kStateDir<ImportArguments>,
+     .apply = kFlag<ImportArguments, &ImportArguments::quiet>},
+    kStateDirOption<ImportArguments>,
 };
 
 constexpr OptionSpec kListOptions[] = {
-    {.name = "json",
-     .help = "Print a JSON array",
-     .apply = &Into<ListArguments,
-                    [](ListArguments& o, std::string_view) {
-                      o.json = true;
-                      return Ok();
-                    }>},
+    kJsonOption<ListArguments>,
     {.name = "quiet",
      .short_name = 'q',
      .help = "Only the names",
-     .apply = &Into<ListArguments,
-                    [](ListArguments& o, std::string_view) {
-                      o.quiet = true;
-                      return Ok();
-                    }>},
-    kStateDir<ListArguments>,
+     .apply = kFlag<ListArguments, &ListArguments::quiet>},
+    kStateDirOption<ListArguments>,
 };
 
-constexpr OptionSpec kRemoveOptions[] = {kStateDir<RemoveArguments>};
+constexpr OptionSpec kRemoveOptions[] = {kStateDirOption<RemoveArguments>};
 
 constinit const Command kImport = {
     .name = "import",

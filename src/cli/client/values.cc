@@ -1,0 +1,204 @@
+#include "cli/client/values.h"
+
+#include <array>
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+
+#include "cli/console.h"
+
+namespace cay::cli {
+namespace {
+
+namespace json = boost::json;
+
+// Deeper JSON than any answer of the server's is refused.
+constexpr size_t kMaxDepth = 32;
+
+std::optional<int> Digits(std::string_view text, size_t at, size_t count) {
+  if (text.size() < at + count) return std::nullopt;
+  const Result<uint64_t> number = ParseUnsigned(text.substr(at, count));
+  if (!number) return std::nullopt;
+  return static_cast<int>(*number);
+}
+
+std::string CellOf(const json::value& value) {
+  if (value.is_null()) return "-";
+  if (value.is_string()) return value.get_string().empty() ? "-" : OneLine(value.get_string());
+  if (!value.is_array()) return OneLine(json::serialize(value));
+  std::string cell;
+  for (const json::value& element : value.get_array()) {
+    cell.append(cell.empty() ? "" : " ").append(CellOf(element));
+  }
+  return cell.empty() ? "-" : cell;
+}
+
+void AppendPretty(std::string& out, const json::value& value, size_t indent) {
+  const bool is_object = value.is_object() && !value.get_object().empty();
+  const bool is_array = value.is_array() && !value.get_array().empty();
+  if (!is_object && !is_array) {
+    out += json::serialize(value);
+    return;
+  }
+  const std::string line = "\n" + std::string(indent + 2, ' ');
+  out.push_back(is_object ? '{' : '[');
+  bool first = true;
+  auto begin_entry = [&] {
+    out.append(first ? "" : ",").append(line);
+    first = false;
+  };
+  if (is_object) {
+    for (const auto& [key, entry] : value.get_object()) {
+      begin_entry();
+      out += json::serialize(json::string(key)) + ": ";
+      AppendPretty(out, entry, indent + 2);
+    }
+  } else {
+    for (const json::value& entry : value.get_array()) {
+      begin_entry();
+      AppendPretty(out, entry, indent + 2);
+    }
+  }
+  out.append("\n").append(indent, ' ').push_back(is_object ? '}' : ']');
+}
+
+}  // namespace
+
+std::string Text(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+std::optional<int64_t> Number(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  boost::system::error_code error;
+  const auto number = value->to_number<int64_t>(error);
+  if (error) return std::nullopt;
+  return number;
+}
+
+bool Flag(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+const json::object& Object(const json::object& object, std::string_view key) {
+  static const json::object kNone;
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_object() ? value->get_object() : kNone;
+}
+
+const json::array& Array(const json::object& object, std::string_view key) {
+  static const json::array kNone;
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_array() ? value->get_array() : kNone;
+}
+
+std::string Cell(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value == nullptr ? "-" : CellOf(*value);
+}
+
+std::string BytesCell(const json::object& object, std::string_view key) {
+  const std::optional<int64_t> bytes = Number(object, key);
+  return bytes && *bytes >= 0 ? HumanBytes(static_cast<Bytes>(*bytes)) : "-";
+}
+
+std::optional<int64_t> ParseTime(std::string_view text) {
+  // 2026-01-31T12:00:00[.250]Z
+  struct Part {
+    size_t at;
+    size_t digits;
+  };
+  constexpr std::array kParts = {Part{0, 4},  Part{5, 2},  Part{8, 2},
+                                 Part{11, 2}, Part{14, 2}, Part{17, 2}};
+  std::array<int, kParts.size()> part{};
+  for (size_t i = 0; i < kParts.size(); ++i) {
+    const std::optional<int> number = Digits(text, kParts[i].at, kParts[i].digits);
+    if (!number) return std::nullopt;
+    part[i] = *number;
+  }
+  const bool separated = text[4] == '-' && text[7] == '-' && text[10] == 'T' && text[13] == ':' &&
+                         text[16] == ':' && text.back() == 'Z';
+  const std::chrono::year_month_day day{std::chrono::year(part[0]),
+                                        std::chrono::month(static_cast<unsigned>(part[1])),
+                                        std::chrono::day(static_cast<unsigned>(part[2]))};
+  if (!separated || !day.ok() || part[3] > 23 || part[4] > 59 || part[5] > 60) return std::nullopt;
+  std::string_view rest = text.substr(19, text.size() - 20);
+  int64_t ms = 0;
+  if (!rest.empty()) {
+    if (rest.front() != '.' || rest.size() == 1) return std::nullopt;
+    for (size_t i = 1; i < rest.size(); ++i) {
+      if (rest[i] < '0' || rest[i] > '9') return std::nullopt;
+    }
+    for (size_t i = 1; i <= 3; ++i) ms = ms * 10 + (i < rest.size() ? rest[i] - '0' : 0);
+  }
+  const int64_t days = std::chrono::sys_days(day).time_since_epoch().count();
+  return (((days * 24 + part[3]) * 60 + part[4]) * 60 + part[5]) * 1000 + ms;
+}
+
+int64_t NowMillis() {
+  return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string FormatAge(int64_t age_ms) {
+  const int64_t seconds = age_ms < 0 ? 0 : age_ms / 1000;
+  if (seconds < 120) return std::to_string(seconds) + "s";
+  if (seconds < 120 * 60) return std::to_string(seconds / 60) + "m";
+  if (seconds < 48 * 3600) return std::to_string(seconds / 3600) + "h";
+  return std::to_string(seconds / 86400) + "d";
+}
+
+std::string AgeCell(const json::object& object, std::string_view key, int64_t now_ms) {
+  const std::optional<int64_t> time = ParseTime(Text(object, key));
+  return time ? FormatAge(now_ms - *time) : "-";
+}
+
+std::string UntilCell(const json::object& object, std::string_view key, int64_t now_ms) {
+  const std::optional<int64_t> time = ParseTime(Text(object, key));
+  return time ? FormatAge(*time - now_ms) : "-";
+}
+
+Result<json::value> ParseJson(std::string_view text) {
+  boost::system::error_code error;
+  json::parse_options options;
+  options.max_depth = kMaxDepth;
+  json::value value = json::parse(text, error, {}, options);
+  if (!error) return value;
+  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine,
+                       "the server's answer is no JSON: " + error.message())
+                     .WithRemedy("is it a Cay server?"));
+}
+
+Result<json::object> ParseJsonObject(std::string_view text) {
+  json::value value = TRY(ParseJson(text));
+  if (value.is_object()) return std::move(value.get_object());
+  return Failure(
+      Error(ErrorCode::kProtocol, Fault::kMachine, "the server's answer is no JSON object")
+          .WithRemedy("is it a Cay server?"));
+}
+
+std::string PrettyJson(const json::value& value) {
+  std::string out;
+  AppendPretty(out, value, 0);
+  return out + "\n";
+}
+
+std::optional<int> ParseSignal(std::string_view text) {
+  if (const Result<uint64_t> number = ParseUnsigned(text, 64); number && *number > 0) {
+    return static_cast<int>(*number);
+  }
+  if (text.starts_with("SIG")) text.remove_prefix(3);
+  for (int signal = 1; signal <= 64; ++signal) {
+    const char* name = ::sigabbrev_np(signal);
+    if (name != nullptr && text == name) return signal;
+  }
+  return std::nullopt;
+}
+
+}  // namespace cay::cli

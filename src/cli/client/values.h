@@ -1,0 +1,55 @@
+// The server's JSON as people read it: fields that may be missing, times, ages. Pure but for Age's
+// caller, who says what time it is.
+//
+//   Text(sandbox, "name")            -> "web", or "" when it is absent, null or no text
+//   ParseTime("2026-01-31T12:00:00.250Z")  -> unix milliseconds
+//   FormatAge(185'000)               -> "3m"
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+
+namespace cay::cli {
+
+std::string Text(const boost::json::object& object, std::string_view key);
+std::optional<int64_t> Number(const boost::json::object& object, std::string_view key);
+bool Flag(const boost::json::object& object, std::string_view key);
+// Empty when it is absent.
+const boost::json::object& Object(const boost::json::object& object, std::string_view key);
+const boost::json::array& Array(const boost::json::object& object, std::string_view key);
+
+// For a cell: one line, "-" for what is not there. Numbers and flags in their JSON form; of a list its elements
+// with spaces between.
+std::string Cell(const boost::json::object& object, std::string_view key);
+// The same of a number of bytes ("1.5 GiB").
+std::string BytesCell(const boost::json::object& object, std::string_view key);
+
+// RFC 3339 with "Z" and any number of decimals, to milliseconds since 1970. Nothing for what is none.
+std::optional<int64_t> ParseTime(std::string_view text);
+int64_t NowMillis();
+
+// 12s, 5m, 3h, 2d: one unit is enough to find a thing by. What lies ahead is 0s.
+std::string FormatAge(int64_t age_ms);
+// The age of the time in a field, or the time until it; "-" when it has none.
+std::string AgeCell(const boost::json::object& object, std::string_view key, int64_t now_ms);
+std::string UntilCell(const boost::json::object& object, std::string_view key, int64_t now_ms);
+
+// kProtocol when the server's text is no JSON, or not of this shape.
+Result<boost::json::value> ParseJson(std::string_view text);
+Result<boost::json::object> ParseJsonObject(std::string_view text);
+
+// On several lines, for people: two spaces a level, a newline at the end.
+std::string PrettyJson(const boost::json::value& value);
+
+// The number of "SIGKILL" or "KILL", or of a decimal number up to 64. Nothing for what is none.
+std::optional<int> ParseSignal(std::string_view text);
+
+}  // namespace cay::cli

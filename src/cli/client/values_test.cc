@@ -1,0 +1,91 @@
+#include "cli/client/values.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/json/array.hpp>
+#include <csignal>
+
+namespace cay::cli {
+namespace {
+
+boost::json::object Parse(std::string_view text) {
+  return ParseJsonObject(text).value_or(boost::json::object());
+}
+
+TEST(ValuesTest, AFieldThatIsMissingOrOfAnotherTypeIsEmpty) {
+  const auto object = Parse(R"({"text":"a","number":7,"null":null,"flag":true,"big":1e30})");
+  EXPECT_EQ(Text(object, "text"), "a");
+  EXPECT_EQ(Text(object, "number"), "");
+  EXPECT_EQ(Text(object, "none"), "");
+  EXPECT_EQ(Number(object, "number"), 7);
+  EXPECT_EQ(Number(object, "text"), std::nullopt);
+  EXPECT_EQ(Number(object, "big"), std::nullopt);
+  EXPECT_TRUE(Flag(object, "flag"));
+  EXPECT_FALSE(Flag(object, "null"));
+  EXPECT_TRUE(Object(object, "text").empty());
+  EXPECT_TRUE(Array(object, "none").empty());
+}
+
+TEST(ValuesTest, ACellIsOneLineAndNeverEmpty) {
+  const auto object = Parse(
+      R"({"evil":"a\u001b[2Jb\nc","empty":"","null":null,"n":1.5,"argv":["sh","-c","x\ny"],"list":[]})");
+  EXPECT_EQ(Cell(object, "evil"), "a\\x1b[2Jb\\x0ac");
+  EXPECT_EQ(Cell(object, "empty"), "-");
+  EXPECT_EQ(Cell(object, "null"), "-");
+  EXPECT_EQ(Cell(object, "none"), "-");
+  EXPECT_EQ(Cell(object, "list"), "-");
+  EXPECT_EQ(Cell(object, "argv"), "sh -c x\\x0ay");
+}
+
+TEST(ValuesTest, TimesAreParsedToMilliseconds) {
+  EXPECT_EQ(ParseTime("1970-01-01T00:00:00Z"), 0);
+  EXPECT_EQ(ParseTime("2024-02-29T12:34:56.789Z"), 1709210096789);
+  EXPECT_EQ(ParseTime("2024-02-29T12:34:56.7Z"), 1709210096700);
+  EXPECT_EQ(ParseTime("2024-02-29T12:34:56.789123Z"), 1709210096789);
+  for (const char* text :
+       {"", "Z", "2023-02-29T12:34:56Z", "2024-02-29T12:34:56", "2024-02-29 12:34:56Z",
+        "2024-13-01T00:00:00Z", "2024-02-29T24:00:00Z", "2024-02-29T12:34:56.Z",
+        "2024-02-29T12:34:56.1x9Z", "2024-02-29T12:34:5Z"}) {
+    EXPECT_EQ(ParseTime(text), std::nullopt) << text;
+  }
+}
+
+TEST(ValuesTest, AgesHaveOneUnit) {
+  EXPECT_EQ(FormatAge(-5), "0s");
+  EXPECT_EQ(FormatAge(119'999), "119s");
+  EXPECT_EQ(FormatAge(185'000), "3m");
+  EXPECT_EQ(FormatAge(3 * 3600 * 1000), "3h");
+  EXPECT_EQ(FormatAge(int64_t{72} * 3600 * 1000), "3d");
+  const auto object = Parse(R"({"at":"1970-01-01T00:03:20Z","never":null})");
+  EXPECT_EQ(AgeCell(object, "at", 500'000), "5m");
+  EXPECT_EQ(UntilCell(object, "at", 100'000), "100s");
+  EXPECT_EQ(AgeCell(object, "never", 0), "-");
+}
+
+TEST(ValuesTest, WhatIsNoJsonObjectIsAnErrorOfTheProtocol) {
+  for (const char* text : {"", "{", "[1]", "{}x", "<html>"}) {
+    const auto parsed = ParseJsonObject(text);
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().code(), ErrorCode::kProtocol);
+  }
+  EXPECT_FALSE(ParseJson(std::string(100, '[') + std::string(100, ']')));
+}
+
+TEST(ValuesTest, PrettyJsonIsJson) {
+  const std::string pretty = PrettyJson(Parse(R"({"a":[1,{"b":"x"}],"c":{},"d":[]})"));
+  EXPECT_EQ(pretty,
+            "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x\"\n    }\n  ],\n  \"c\": {},\n"
+            "  \"d\": []\n}\n");
+}
+
+TEST(ValuesTest, SignalsHaveNamesAndNumbers) {
+  EXPECT_EQ(ParseSignal("SIGKILL"), SIGKILL);
+  EXPECT_EQ(ParseSignal("TERM"), SIGTERM);
+  EXPECT_EQ(ParseSignal("2"), SIGINT);
+  for (const char* text : {"", "SIG", "KILLER", "0", "65", "-1"}) {
+    EXPECT_EQ(ParseSignal(text), std::nullopt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace cay::cli

@@ -1,0 +1,74 @@
+// What the tables of options of several commands have in common: how a value gets into a member, and
+// the options that mean the same everywhere.
+//
+//   struct GcOptions { bool json = false; bool dry_run = false; std::string state_dir; };
+//   constexpr OptionSpec kOptions[] = {
+//       {.name = "dry-run", .help = "Only say …", .apply = kFlag<GcOptions, &GcOptions::dry_run>},
+//       kJsonOption<GcOptions>,
+//       kStateDirOption<GcOptions>,
+//   };
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "cli/command.h"
+
+namespace cay::cli {
+
+// How a value gets into a member: a flag becomes true; text must not be empty; kParse makes a value of
+// the text.
+template <auto kMember, class Options>
+Result<void> SetFlag(Options& options, std::string_view) {
+  options.*kMember = true;
+  return {};
+}
+
+template <auto kMember, class Options>
+Result<void> SetText(Options& options, std::string_view value) {
+  if (value.empty()) return Failure(Error::Invalid("the value is empty"));
+  options.*kMember = value;
+  return {};
+}
+
+template <auto kMember, auto kParse, class Options>
+Result<void> SetParsed(Options& options, std::string_view value) {
+  options.*kMember = TRY(kParse(value));
+  return {};
+}
+
+template <auto kMember, auto kParse, class Options>
+Result<void> AppendParsed(Options& options, std::string_view value) {
+  (options.*kMember).push_back(TRY(kParse(value)));
+  return {};
+}
+
+// The same as OptionSpec::apply.
+template <class Options, auto kMember>
+constexpr auto kFlag = &Into<Options, &SetFlag<kMember, Options>>;
+template <class Options, auto kMember>
+constexpr auto kText = &Into<Options, &SetText<kMember, Options>>;
+template <class Options, auto kMember, auto kParse>
+constexpr auto kParsed = &Into<Options, &SetParsed<kMember, kParse, Options>>;
+template <class Options, auto kMember, auto kParse>
+constexpr auto kAppended = &Into<Options, &AppendParsed<kMember, kParse, Options>>;
+
+template <class Options>
+constexpr OptionSpec kJsonOption = {
+    .name = "json", .help = "Print JSON", .apply = kFlag<Options, &Options::json>};
+
+template <class Options>
+constexpr OptionSpec kQuietOption = {.name = "quiet",
+                                     .short_name = 'q',
+                                     .help = "Only the ids or names",
+                                     .apply = kFlag<Options, &Options::quiet>};
+
+template <class Options>
+constexpr OptionSpec kStateDirOption = {.name = "state-dir",
+                                        .value = "DIR",
+                                        .help = "Where Cay keeps templates and sandboxes",
+                                        .example = "/var/lib/cay",
+                                        .completes = Completes::kDirectories,
+                                        .apply = kText<Options, &Options::state_dir>};
+
+}  // namespace cay::cli
