@@ -5,8 +5,12 @@
 //   TRY(insert.Run(id, name));
 //   TRY(db.Transact([&]() -> Result<void> { … }));       // rolled back when it fails
 //
-// One thread at a time (store.h holds the lock). SQLITE_FULL, SQLITE_IOERR and SQLITE_READONLY are
-// kResourceExhausted and kIo of the machine: nothing that failed has happened.
+// Prepared statements are kept: preparing the same text again costs a look-up. A Statement must not
+// outlive its Database.
+//
+// One thread at a time (store.h holds the lock). SQLITE_FULL is kResourceExhausted, SQLITE_IOERR and
+// SQLITE_READONLY are kIo of the machine: nothing that failed has happened. A broken UNIQUE is
+// kAlreadyExists.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +22,7 @@
 
 #include "base/result.h"
 
-struct sqlite3;
+struct sqlite3;  // of sqlite3.h, which only database.cc needs
 struct sqlite3_stmt;
 
 namespace cay::store {
@@ -28,6 +32,8 @@ enum class Durability : uint8_t {
   kProcess,  // the death of every process (synchronous=NORMAL in WAL mode)
   kPower,    // the loss of power (synchronous=FULL)
 };
+
+class IdleStatements;
 
 class Statement {
  public:
@@ -55,8 +61,9 @@ class Statement {
 
  private:
   friend class Database;
-  Statement(sqlite3* db, sqlite3_stmt* statement) : db_(db), statement_(statement) {}
-  sqlite3* db_;
+  Statement(IdleStatements* idle, sqlite3_stmt* statement) : idle_(idle), statement_(statement) {}
+  void GiveBack() noexcept;
+  IdleStatements* idle_;
   sqlite3_stmt* statement_;
 };
 
@@ -71,13 +78,19 @@ class Database {
   Result<void> Execute(std::string_view sql);
   // BEGIN IMMEDIATE … COMMIT.
   Result<void> Transact(const std::function<Result<void>()>& work);
+  // Inside a transaction: what `work` did is undone when it fails, what came before is not.
+  Result<void> TransactInside(const std::function<Result<void>()>& work);
+  // Of the commits from now on; not inside a transaction.
+  Result<void> SetDurability(Durability durability);
   // PRAGMA quick_check; the error names what is wrong.
   Result<void> CheckIntegrity();
   int64_t ChangedRows() const;
 
  private:
-  explicit Database(sqlite3* db) : db_(db) {}
+  explicit Database(sqlite3* db);
+  void Close() noexcept;
   sqlite3* db_;
+  std::unique_ptr<IdleStatements> idle_;
 };
 
 template <class... T>

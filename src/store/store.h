@@ -5,8 +5,13 @@
 //   TRY(store->Write([&](Database& db) -> Result<void> { … }));        // committed when it returns
 //   store->WriteLater([…](Database& db) -> Result<void> { … });        // soon, many in one transaction
 //
-// Writes happen in the order in which they were asked for, whichever of the two asked. The tables' SQL stands beside the
-// code that means it (sandbox/sandbox_table.cc …); their definitions in migrations.cc. Thread-safe.
+// Writes happen in the order in which they were asked for, whichever of the two asked. The tables'
+// SQL stands beside the code that means it (sandbox/sandbox_table.cc …); their definitions in
+// migrations.cc. Thread-safe; not to be called from inside a Work.
+//
+// When the disk is full, or the database cannot be written for another reason, Write fails with that
+// error and nothing of it has happened; what WriteLater took is kept and tried again until it can be
+// written.
 #pragma once
 
 #include <functional>
@@ -19,6 +24,7 @@
 
 namespace cay::store {
 
+// May run more than once, when a commit failed: it must not change what it captured for good.
 using Work = std::function<Result<void>(Database&)>;
 
 class Store {
@@ -27,20 +33,34 @@ class Store {
   static Result<std::unique_ptr<Store>> Open(const Paths& paths);
   // Writes what waits.
   ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
 
   // In a transaction of its own.
   Result<void> Write(const Work& work);
   // The same, and it survives a loss of power: keys, project files.
   Result<void> WriteDurably(const Work& work);
+  // Sees what Write has committed, and of WriteLater's what is written by now.
   Result<void> Read(const Work& work);
 
-  // A bounded queue: waits when it is full. Failures are logged and counted, and make Healthy() false.
+  // A bounded queue: waits when it is full. Failures are logged and counted, and make Healthy()
+  // false. Only when it is full and the database cannot be written is the newest dropped, and
+  // counted.
   void WriteLater(Work work);
-  // Waits until what was queued before is committed.
+  // Writes what was queued before.
   Result<void> Flush();
 
   // Whether the last write succeeded; why not.
   Result<void> Healthy() const;
+
+  struct Metrics {
+    uint64_t writes = 0;    // transactions of Write and WriteDurably
+    uint64_t later = 0;     // works of WriteLater that are written
+    uint64_t failures = 0;  // of either, that were the machine's fault
+    uint64_t dropped = 0;   // works of WriteLater that are lost
+    size_t waiting = 0;     // works of WriteLater
+  };
+  Metrics GetMetrics() const;
 
  private:
   class Impl;

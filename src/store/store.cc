@@ -1,0 +1,272 @@
+#include "store/store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "store/migrations.h"
+#include "store/store_lock.h"
+
+namespace cay::store {
+namespace {
+
+constexpr size_t kMaxWaiting = 8192;
+// How long a work of WriteLater waits for others to share its transaction.
+constexpr Millis kGather(5);
+constexpr Millis kRetry(1000);
+// The background copies the log into the database from here on; far beyond, a commit does it itself.
+constexpr off_t kCheckpointBytes = 4 << 20;
+constexpr const char* kForcedCheckpoint = "PRAGMA wal_autocheckpoint=16384";  // pages: 64 MiB
+
+// Whether it says something of the disk or the database, rather than of what was to be written.
+bool IsMachines(const Error& error) {
+  return error.fault() == Fault::kMachine && error.code() != ErrorCode::kInternal;
+}
+
+Result<Database> OpenChecked(const std::string& path) {
+  Database db = TRY(Database::Open(path, Durability::kProcess));
+  TRY(db.CheckIntegrity());
+  TRY(Migrate(db, AllMigrations()));
+  TRY(db.Execute(kForcedCheckpoint));
+  return db;
+}
+
+}  // namespace
+
+class Store::Impl {
+ public:
+  Impl(StoreLock lock, std::string path, Database writer, Database reader, Database background)
+      : lock_(std::move(lock)),
+        path_(std::move(path)),
+        writer_(std::move(writer)),
+        reader_(std::move(reader)),
+        background_(std::move(background)),
+        thread_([this] { Run(); }) {}
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(queue_mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+    if (const auto flushed = Flush(); !flushed)
+      LogError("at the end, " + std::to_string(Waiting()) +
+               " things could not be written: " + flushed.error().ToString());
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Result<void> Write(const Work& work, Durability durability) {
+    const std::lock_guard lock(writer_mutex_);
+    TRY(WriteBatch());
+    if (durability == Durability::kPower) TRY(writer_.SetDurability(durability));
+    const auto done = writer_.Transact([&] { return work(writer_); });
+    if (durability == Durability::kPower) (void)writer_.SetDurability(Durability::kProcess);
+    if (done) ++writes_;
+    Note(done);
+    return done;
+  }
+
+  Result<void> Read(const Work& work) {
+    const std::lock_guard lock(reader_mutex_);
+    return work(reader_);
+  }
+
+  void WriteLater(Work work) {
+    std::unique_lock lock(queue_mutex_);
+    room_.wait(lock, [&] { return queue_.size() + batched_ < kMaxWaiting || !healthy_; });
+    if (queue_.size() + batched_ >= kMaxWaiting) {
+      if (dropped_++ == 0)
+        LogError("the database cannot be written, and its queue is full: losing events");
+      return;
+    }
+    queue_.push_back(std::move(work));
+    if (queue_.size() == 1) wake_.notify_one();
+  }
+
+  Result<void> Flush() {
+    const std::lock_guard lock(writer_mutex_);
+    return WriteBatch();
+  }
+
+  Result<void> Healthy() const {
+    const std::lock_guard lock(queue_mutex_);
+    if (error_) return Failure(*error_);
+    return {};
+  }
+
+  size_t Waiting() const {
+    const std::lock_guard lock(queue_mutex_);
+    return queue_.size() + batched_;
+  }
+
+  Metrics GetMetrics() const {
+    return {.writes = writes_,
+            .later = later_,
+            .failures = failures_,
+            .dropped = dropped_,
+            .waiting = Waiting()};
+  }
+
+ private:
+  // Under writer_mutex_: what WriteLater took until now, in one transaction. What the machine keeps
+  // from being written stays for the next time, in its order.
+  Result<void> WriteBatch() {
+    {
+      const std::lock_guard lock(queue_mutex_);
+      std::ranges::move(queue_, std::back_inserter(batch_));
+      queue_.clear();
+      batched_ = batch_.size();
+    }
+    if (batch_.empty()) return {};
+    const auto done = writer_.Transact([&]() -> Result<void> {
+      for (const Work& work : batch_) {
+        const auto one = writer_.TransactInside([&] { return work(writer_); });
+        if (one) continue;
+        if (IsMachines(one.error())) return one;
+        LogError("writing behind: " + one.error().ToString());
+        ++dropped_;
+      }
+      return {};
+    });
+    Note(done);
+    if (!done) return done;
+    later_ += batch_.size();
+    batch_.clear();
+    {
+      const std::lock_guard lock(queue_mutex_);
+      batched_ = 0;
+    }
+    room_.notify_all();
+    return {};
+  }
+
+  void Note(const Result<void>& done) {
+    if (!done && !IsMachines(done.error())) return;
+    const std::lock_guard lock(queue_mutex_);
+    if (done) {
+      if (error_) LogWarning("the database can be written again");
+      error_.reset();
+      healthy_ = true;
+      return;
+    }
+    ++failures_;
+    if (!error_) LogError(done.error().ToString());
+    error_ = done.error();
+    healthy_ = false;
+    room_.notify_all();
+  }
+
+  // Whether a database that could not be written can be now.
+  void Probe() {
+    const std::lock_guard lock(writer_mutex_);
+    if (Healthy()) return;
+    Note(writer_.Transact([&]() -> Result<void> {
+      Statement version = TRY(writer_.Prepare("PRAGMA user_version"));
+      TRY(version.Step());
+      const int64_t seen = version.Int(0);
+      return writer_.Execute("PRAGMA user_version=" + std::to_string(seen));
+    }));
+  }
+
+  void Run() {
+    std::unique_lock lock(queue_mutex_);
+    while (!stopping_) {
+      const auto there_is_work = [&] { return stopping_ || !queue_.empty(); };
+      if (healthy_) {
+        wake_.wait_for(lock, kRetry, there_is_work);
+        if (!stopping_ && !queue_.empty()) wake_.wait_for(lock, kGather, [&] { return stopping_; });
+      } else {
+        wake_.wait_for(lock, kRetry, [&] { return stopping_; });
+      }
+      if (stopping_) break;
+      lock.unlock();
+      (void)Flush();  // noted, and tried again
+      Probe();
+      Checkpoint();
+      lock.lock();
+    }
+  }
+
+  void Checkpoint() {
+    struct stat wal{};
+    if (::stat((path_ + "-wal").c_str(), &wal) < 0 || wal.st_size < kCheckpointBytes) return;
+    if (wal.st_size == checked_bytes_ && writes_ + later_ == checked_writes_) return;
+    checked_bytes_ = wal.st_size;
+    checked_writes_ = writes_ + later_;
+    if (const auto done = background_.Execute("PRAGMA wal_checkpoint(PASSIVE)"); !done)
+      LogWarning("copying the log into the database: " + done.error().ToString());
+  }
+
+  StoreLock lock_;
+  std::string path_;
+
+  std::mutex writer_mutex_;  // before queue_mutex_
+  Database writer_;
+  std::vector<Work> batch_;
+
+  std::mutex reader_mutex_;
+  Database reader_;
+
+  Database background_;  // the thread's
+  off_t checked_bytes_ = 0;
+  uint64_t checked_writes_ = 0;
+
+  mutable std::mutex queue_mutex_;
+  std::condition_variable wake_;
+  std::condition_variable room_;
+  std::deque<Work> queue_;
+  size_t batched_ = 0;  // of batch_
+  bool stopping_ = false;
+  bool healthy_ = true;
+  std::optional<Error> error_;
+
+  std::atomic<uint64_t> writes_ = 0;
+  std::atomic<uint64_t> later_ = 0;
+  std::atomic<uint64_t> failures_ = 0;
+  std::atomic<uint64_t> dropped_ = 0;
+
+  std::thread thread_;  // last: it uses all of them
+};
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
+
+Result<std::unique_ptr<Store>> Store::Open(const Paths& paths) {
+  StoreLock lock = TRY(StoreLock::Take(paths.state_dir));
+  const std::string path = paths.state_dir + "/cay.db";
+  // Made here, and not by SQLite with the process's umask: it holds what only the server may know.
+  // SQLite gives its other files the same mode.
+  TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  auto writer = OpenChecked(path);
+  if (!writer) return Failure(std::move(writer).error().WithContext(path));
+  Database reader = TRY(Database::Open(path, Durability::kProcess));
+  TRY(reader.Execute("PRAGMA query_only=ON"));
+  Database background = TRY(Database::Open(path, Durability::kProcess));
+  return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(
+      std::move(lock), path, std::move(*writer), std::move(reader), std::move(background))));
+}
+
+Result<void> Store::Write(const Work& work) { return impl_->Write(work, Durability::kProcess); }
+Result<void> Store::WriteDurably(const Work& work) {
+  return impl_->Write(work, Durability::kPower);
+}
+Result<void> Store::Read(const Work& work) { return impl_->Read(work); }
+void Store::WriteLater(Work work) { impl_->WriteLater(std::move(work)); }
+Result<void> Store::Flush() { return impl_->Flush(); }
+Result<void> Store::Healthy() const { return impl_->Healthy(); }
+Store::Metrics Store::GetMetrics() const { return impl_->GetMetrics(); }
+
+}  // namespace cay::store
