@@ -16,9 +16,6 @@ using protocol::FrameType;
 // Most connections carry one small request; the parser grows when more comes.
 constexpr size_t kReadBytes = 16 * 1024;
 
-// The queue's memory is given back when it was large.
-constexpr size_t kKeepQueueBytes = 4096;
-
 }  // namespace
 
 Connection::Connection(Guest& guest, Fd socket, OnClosed on_closed)
@@ -59,7 +56,7 @@ void Connection::Send(FrameType type, std::string_view head, std::string_view pa
   for (const std::string_view part :
        {std::string_view(header.data(), header.size()), head, payload}) {
     const size_t skip = std::min(sent, part.size());
-    queue_.append(part.substr(skip));
+    queue_.Append(part.substr(skip));
     sent -= skip;
   }
 }
@@ -146,17 +143,14 @@ Result<void> Connection::TakeFrame(const protocol::Frame& frame) {
 void Connection::Flush() {
   while (queued() > 0) {
     const ssize_t written =
-        ::send(socket_.get(), queue_.data() + queue_at_, queued(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ::send(socket_.get(), queue_.front().data(), queued(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (written < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) Close();
       return;
     }
-    queue_at_ += static_cast<size_t>(written);
+    queue_.Take(static_cast<size_t>(written));
   }
-  queue_at_ = 0;
-  queue_.clear();
-  if (queue_.capacity() > kKeepQueueBytes) queue_.shrink_to_fit();
 }
 
 void Connection::Update() {

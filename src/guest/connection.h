@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "base/send_queue.h"
 #include "guest/event_loop.h"
 #include "guest/operation.h"
 #include "protocol/frame.h"
@@ -64,7 +65,7 @@ class Connection final : public EventLoop::Handler {
     std::string early;
   };
   Result<Raw> EnterRaw(EventLoop::Handler& handler);
-  size_t queued() const { return queue_.size() - queue_at_; }
+  size_t queued() const { return queue_.size(); }
 
   static constexpr size_t kRoomBytes = 256 * 1024;
 
@@ -82,8 +83,7 @@ class Connection final : public EventLoop::Handler {
   OnClosed on_closed_;
   protocol::FrameParser parser_;
   std::unique_ptr<Operation> operation_;
-  std::string queue_;
-  size_t queue_at_ = 0;
+  SendQueue queue_;
   bool opened_ = false;     // the request was taken
   bool finishing_ = false;  // only the queue is still to be sent
   bool closed_ = false;

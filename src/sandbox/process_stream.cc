@@ -47,7 +47,7 @@ Result<ProcessStream> ProcessStream::Open(Fd connection, FrameType type, const s
   }
   TRY(SetNonBlocking(connection, true));
   ProcessStream stream(std::move(connection), stdin_open, from_seq);
-  stream.unsent_ = protocol::MakeFrame(type, payload);
+  stream.unsent_.Append(protocol::MakeFrame(type, payload));
   TRY(stream.Flush());
   return stream;
 }
@@ -65,16 +65,15 @@ Result<ProcessStream> ProcessStream::Attach(Fd connection, const protocol::Attac
 }
 
 short ProcessStream::poll_events() const {
-  const bool unsent = unsent_at_ < unsent_.size();
-  return static_cast<short>(POLLIN | (unsent ? POLLOUT : 0));
+  return static_cast<short>(POLLIN | (unsent_.empty() ? 0 : POLLOUT));
 }
 
 Result<void> ProcessStream::Flush() {
-  while (unsent_at_ < unsent_.size()) {
-    const ssize_t sent = ::send(connection_.get(), unsent_.data() + unsent_at_,
-                                unsent_.size() - unsent_at_, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (!unsent_.empty()) {
+    const ssize_t sent = ::send(connection_.get(), unsent_.front().data(), unsent_.size(),
+                                MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
-      unsent_at_ += static_cast<size_t>(sent);
+      unsent_.Take(static_cast<size_t>(sent));
       continue;
     }
     if (errno == EAGAIN) return {};
@@ -84,20 +83,14 @@ Result<void> ProcessStream::Flush() {
     }
     break;  // it has ended its side: what it said before that is still to be read
   }
-  unsent_.clear();
-  unsent_at_ = 0;
-  if (unsent_.capacity() > kMaxUnsentControlBytes) unsent_.shrink_to_fit();
+  unsent_.Clear();
   return {};
 }
 
 Result<void> ProcessStream::Queue(FrameType type, std::string_view payload) {
-  if (unsent_at_ > 0 && unsent_at_ == unsent_.size()) {
-    unsent_.clear();
-    unsent_at_ = 0;
-  }
   const protocol::FrameHeader header = protocol::MakeFrameHeader(type, payload.size());
-  unsent_.append(header.data(), header.size());
-  unsent_.append(payload);
+  unsent_.Append({header.data(), header.size()});
+  unsent_.Append(payload);
   return Flush();
 }
 
@@ -238,7 +231,7 @@ Result<void> ProcessStream::Signal(int signal, protocol::SignalTarget target) {
   if (signal < 0 || signal > static_cast<int>(protocol::kMaxSignal)) {
     return Failure(Error::Invalid("no such signal: " + std::to_string(signal)));
   }
-  if (unsent_.size() - unsent_at_ > kStdinWindowBytes + kMaxUnsentControlBytes) {
+  if (unsent_.size() > kStdinWindowBytes + kMaxUnsentControlBytes) {
     return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
                          "the sandbox's guest does not take messages"));
   }
@@ -248,7 +241,7 @@ Result<void> ProcessStream::Signal(int signal, protocol::SignalTarget target) {
 }
 
 Result<void> ProcessStream::Resize(protocol::TerminalSize size) {
-  if (unsent_.size() - unsent_at_ > kStdinWindowBytes + kMaxUnsentControlBytes) {
+  if (unsent_.size() > kStdinWindowBytes + kMaxUnsentControlBytes) {
     return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
                          "the sandbox's guest does not take messages"));
   }

@@ -28,6 +28,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/send_queue.h"
 #include "protocol/frame.h"
 #include "protocol/process_messages.h"
 
@@ -95,8 +96,7 @@ class ProcessStream {
 
   Fd connection_;
   protocol::FrameParser parser_;
-  std::string unsent_;
-  size_t unsent_at_ = 0;
+  SendQueue unsent_;
   uint64_t next_seq_ = 0;
   uint64_t stdin_sent_ = 0;
   uint64_t stdin_taken_ = 0;
