@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/encoding.h"
 #include "cli/command.h"
 #include "cli/console.h"
 
@@ -43,25 +44,6 @@ std::string FormatMicros(uint64_t us) {
   std::string fraction = std::to_string(us % 1000);
   fraction.insert(0, 3 - fraction.size(), '0');
   return std::to_string(us / 1000) + "." + fraction;
-}
-
-// The length of the UTF-8 sequence that `text` begins with, or 0.
-size_t SequenceLength(std::string_view text) {
-  auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned char lead = at(0);
-  if (lead < 0x80) return 1;
-  size_t length = lead >= 0xC2 && lead <= 0xDF   ? 2
-                  : lead >= 0xE0 && lead <= 0xEF ? 3
-                  : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                 : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xC0) != 0x80) return 0;
-  }
-  bool overlong = (lead == 0xE0 && at(1) < 0xA0) || (lead == 0xF0 && at(1) < 0x90);
-  bool surrogate = lead == 0xED && at(1) > 0x9F;
-  bool too_high = lead == 0xF4 && at(1) > 0x8F;
-  return overlong || surrogate || too_high ? 0 : length;
 }
 
 }  // namespace
@@ -152,33 +134,6 @@ std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limi
                     " bytes were not kept (limit " + FormatBytes(HeldOutput::kDefaultLimit) + ")");
   }
   return notes;
-}
-
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    size_t length = SequenceLength(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
-std::string EncodeBase64(std::string_view bytes) {
-  static constexpr char kAlphabet[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      text.push_back(k <= count ? kAlphabet[group >> (18 - 6 * k) & 63] : '=');
-    }
-  }
-  return text;
 }
 
 }  // namespace cay::cli

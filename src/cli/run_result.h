@@ -75,10 +75,4 @@ std::string RenderTiming(const std::vector<StageTime>& stages);
 std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limits& limits,
                                      Millis timeout);
 
-// RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF.
-bool IsUtf8(std::string_view text);
-
-// RFC 4648 section 4, with padding.
-std::string EncodeBase64(std::string_view bytes);
-
 }  // namespace cay::cli

@@ -91,24 +91,5 @@ TEST(RenderNotes, SayWhatEndedTheCommandAndTheLimit) {
                           "the sandbox's disk is full (limit 1g)"));
 }
 
-TEST(IsUtf8, FollowsRfc3629) {
-  for (const char* good :
-       {"", "a", "\xC2\x80", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xF4\x8F\xBF\xBF"}) {
-    EXPECT_TRUE(IsUtf8(good)) << good;
-  }
-  for (const char* bad : {"\x80", "\xC0\xAF", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80",
-                          "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xE2\x82", "a\xFF"}) {
-    EXPECT_FALSE(IsUtf8(bad)) << bad;
-  }
-}
-
-TEST(EncodeBase64, MatchesRfc4648) {
-  EXPECT_EQ(EncodeBase64(""), "");
-  EXPECT_EQ(EncodeBase64("f"), "Zg==");
-  EXPECT_EQ(EncodeBase64("fo"), "Zm8=");
-  EXPECT_EQ(EncodeBase64("foo"), "Zm9v");
-  EXPECT_EQ(EncodeBase64("foobar"), "Zm9vYmFy");
-}
-
 }  // namespace
 }  // namespace cay::cli

@@ -1,0 +1,62 @@
+// JsonWriter: JSON as text, written front to back. The order of calls is the program's own and is
+// checked by nothing but its tests; what goes into strings may be anything: bytes that are no UTF-8 become U+FFFD.
+//
+//   JsonWriter json;
+//   json.BeginObject().Member("id", id).Member("limit", std::optional<int>()).EndObject();
+//   std::move(json).Take()      // {"id":"x","limit":null}
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cay::api {
+
+class JsonWriter {
+ public:
+  JsonWriter& BeginObject() { return Open('{'); }
+  JsonWriter& EndObject() { return Close('}'); }
+  JsonWriter& BeginArray() { return Open('['); }
+  JsonWriter& EndArray() { return Close(']'); }
+  JsonWriter& Key(std::string_view name);
+
+  JsonWriter& Value(std::string_view text);
+  JsonWriter& Value(const char* text) { return Value(std::string_view(text)); }
+  JsonWriter& Value(const std::string& text) { return Value(std::string_view(text)); }
+  JsonWriter& Value(std::same_as<bool> auto value) { return Raw(value ? "true" : "false"); }
+  JsonWriter& Value(std::integral auto value)
+    requires(!std::same_as<decltype(value), bool> && !std::same_as<decltype(value), char>)
+  {
+    char text[24];
+    const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+    return Raw({text, static_cast<size_t>(end - text)});
+  }
+  JsonWriter& Value(double value);  // finite
+  JsonWriter& Null() { return Raw("null"); }
+  template <class T>
+  JsonWriter& Value(const std::optional<T>& value) {
+    return value ? Value(*value) : Null();
+  }
+  // What is JSON already: a whole value.
+  JsonWriter& Raw(std::string_view json);
+
+  template <class T>
+  JsonWriter& Member(std::string_view name, const T& value) {
+    return Key(name).Value(value);
+  }
+
+  const std::string& text() const { return text_; }
+  std::string Take() && { return std::move(text_); }
+
+ private:
+  JsonWriter& Open(char bracket);
+  JsonWriter& Close(char bracket);
+  void Separate();
+
+  std::string text_;
+  bool comma_ = false;  // before the next value or key
+};
+
+}  // namespace cay::api

@@ -1,0 +1,125 @@
+#include "api/problem.h"
+
+#include "api/json_writer.h"
+
+namespace cay::api {
+namespace {
+
+// Not from a system call here: marks what the code alone does not tell.
+constexpr int kBodyMark = EMSGSIZE;
+constexpr int kRangeMark = ERANGE;
+
+int StatusOfCallersFault(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kInvalidArgument:
+      return error.sys_errno() == kRangeMark ? 416 : 400;
+    case ErrorCode::kPermissionDenied:
+      return 403;
+    case ErrorCode::kNotSupported:
+    case ErrorCode::kIo:  // a file that is of the wrong kind …
+      return 422;
+    case ErrorCode::kResourceExhausted:  // its quota
+      return 429;
+    case ErrorCode::kTimeout:
+      return 408;
+    case ErrorCode::kProtocol:
+      return 400;
+    case ErrorCode::kUnavailable:
+      return 503;
+    default:
+      return 500;
+  }
+}
+
+int StatusOfMachinesFault(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNotSupported:
+      return 501;
+    case ErrorCode::kResourceExhausted:
+    case ErrorCode::kUnavailable:
+      return 503;
+    case ErrorCode::kTimeout:
+      return 504;
+    case ErrorCode::kProtocol:
+      return 502;
+    default:
+      return 500;
+  }
+}
+
+}  // namespace
+
+int StatusOf(const Error& error) {
+  switch (error.code()) {  // these mean one thing, whoever is to blame
+    case ErrorCode::kNotFound:
+      return 404;
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kIllegalState:
+      return 409;
+    case ErrorCode::kLimitTooHigh:
+      return error.sys_errno() == kBodyMark ? 413 : 422;
+    case ErrorCode::kNotExecutable:
+    case ErrorCode::kCommandNotFound:
+    case ErrorCode::kNotEnforceable:
+      return 422;
+    case ErrorCode::kInternal:
+      return 500;
+    default:
+      return error.fault() == Fault::kCaller ? StatusOfCallersFault(error)
+                                             : StatusOfMachinesFault(error.code());
+  }
+}
+
+namespace {
+
+std::optional<uint32_t> RetryAfterOf(int status, const ProblemOptions& options) {
+  if (options.retry_after) return options.retry_after;
+  if (status == 429 || status == 503) return kDefaultRetryAfter;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string ProblemJson(const Error& error, const ProblemOptions& options) {
+  const int status = options.status.value_or(StatusOf(error));
+  JsonWriter json;
+  json.BeginObject();
+  json.Member("type", "about:blank");
+  json.Member("title", http::ReasonPhrase(status));
+  json.Member("status", status);
+  json.Member("detail", error.message());
+  json.Member("code", ErrorCodeName(error.code()));
+  json.Member("fault", error.fault() == Fault::kCaller ? "caller" : "machine");
+  if (!error.remedy().empty()) json.Member("remedy", error.remedy());
+  if (!options.request_id.empty()) json.Member("request_id", options.request_id);
+  if (const auto seconds = RetryAfterOf(status, options)) json.Member("retry_after", *seconds);
+  json.EndObject();
+  return std::move(json).Take();
+}
+
+http::Response ProblemResponse(const Error& error, const ProblemOptions& options) {
+  http::Response response;
+  response.status = options.status.value_or(StatusOf(error));
+  response.headers.Add("Content-Type", std::string(kProblemType));
+  if (const auto seconds = RetryAfterOf(response.status, options)) {
+    response.headers.Add("Retry-After", std::to_string(*seconds));
+  }
+  response.body = ProblemJson(error, options);
+  return response;
+}
+
+Error BodyTooLarge(Bytes max_bytes) {
+  Error error = Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
+                      "the body is over the maximum of " + FormatBytes(max_bytes))
+                    .WithRemedy("send less, or in several requests");
+  error.set_sys_errno(kBodyMark);
+  return error;
+}
+
+Error RangeNotSatisfiable(Bytes size) {
+  Error error = Error::Invalid("the range lies outside of the " + std::to_string(size) + " bytes");
+  error.set_sys_errno(kRangeMark);
+  return error;
+}
+
+}  // namespace cay::api

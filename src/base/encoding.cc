@@ -1,0 +1,142 @@
+#include "base/encoding.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace cay {
+namespace {
+
+constexpr std::string_view kAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr uint8_t kNoDigit = 0xFF;
+
+constexpr std::array<uint8_t, 256> MakeDigits() {
+  std::array<uint8_t, 256> digits{};
+  digits.fill(kNoDigit);
+  for (size_t i = 0; i < kAlphabet.size(); ++i) {
+    digits[static_cast<unsigned char>(kAlphabet[i])] = static_cast<uint8_t>(i);
+  }
+  return digits;
+}
+constexpr std::array<uint8_t, 256> kDigits = MakeDigits();
+
+// What a first byte promises; 0 for one that cannot be first.
+size_t PromisedLength(unsigned char lead) {
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return 2;
+  if (lead >= 0xE0 && lead <= 0xEF) return 3;
+  if (lead >= 0xF0 && lead <= 0xF4) return 4;
+  return 0;
+}
+
+// Whether `second` may follow `lead`: a continuation, and no overlong form, surrogate or value too high.
+bool MayFollow(unsigned char lead, unsigned char second) {
+  if ((second & 0xC0) != 0x80) return false;
+  switch (lead) {
+    case 0xE0:
+      return second >= 0xA0;
+    case 0xF0:
+      return second >= 0x90;
+    case 0xED:
+      return second <= 0x9F;
+    case 0xF4:
+      return second <= 0x8F;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+size_t Utf8SequenceLength(std::string_view text) {
+  const auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const size_t length = PromisedLength(at(0));
+  if (length == 0 || text.size() < length) return 0;
+  if (length > 1 && !MayFollow(at(0), at(1))) return 0;
+  for (size_t i = 2; i < length; ++i) {
+    if ((at(i) & 0xC0) != 0x80) return 0;
+  }
+  return length;
+}
+
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = Utf8SequenceLength(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+size_t IncompleteUtf8Tail(std::string_view text) {
+  for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;
+    if (PromisedLength(byte) <= back) return 0;
+    if (back > 1 && !MayFollow(byte, static_cast<unsigned char>(text[text.size() - back + 1]))) {
+      return 0;
+    }
+    return back;
+  }
+  return 0;
+}
+
+std::string ToUtf8Lossy(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const size_t length = Utf8SequenceLength(bytes);
+    if (length == 0) {
+      text += "\uFFFD";
+    } else {
+      text += bytes.substr(0, length);
+    }
+    bytes.remove_prefix(std::max<size_t>(1, length));
+  }
+  return text;
+}
+
+std::string EncodeBase64(std::string_view bytes) {
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text.push_back(k <= count ? kAlphabet[group >> (18 - 6 * k) & 63] : '=');
+    }
+  }
+  return text;
+}
+
+Result<std::string> DecodeBase64(std::string_view text) {
+  const auto bad = [] { return Failure(Error::Invalid("not base64 (RFC 4648, with padding)")); };
+  if (text.size() % 4 != 0) return bad();
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3);
+  for (size_t i = 0; i < text.size(); i += 4) {
+    std::string_view group = text.substr(i, 4);
+    if (i + 4 == text.size()) {
+      for (int pads = 0; pads < 2 && group.ends_with('='); ++pads) group.remove_suffix(1);
+    }
+    uint32_t value = 0;
+    for (const char c : group) {
+      const uint8_t digit = kDigits[static_cast<unsigned char>(c)];
+      if (digit == kNoDigit) return bad();
+      value = value << 6 | digit;
+    }
+    value <<= 6 * (4 - group.size());
+    // The bits that stand for no byte are zero: one text for one value.
+    if ((value & (0xFFFFFFU >> (8 * (group.size() - 1)))) != 0) return bad();
+    for (size_t k = 0; k + 1 < group.size(); ++k) {
+      bytes.push_back(static_cast<char>(value >> (16 - 8 * k) & 0xFF));
+    }
+  }
+  return bytes;
+}
+
+}  // namespace cay
