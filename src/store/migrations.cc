@@ -54,11 +54,28 @@ CREATE TABLE event (
 );
 )"};
 
+// sandbox/project_file_table.cc. `name` is the one in the project's directory.
+constexpr Migration kProjectFiles = {"project files", R"(
+CREATE TABLE project_file (
+  id TEXT PRIMARY KEY,
+  owner TEXT NOT NULL,
+  project TEXT NOT NULL,
+  name TEXT NOT NULL,
+  original_name TEXT NOT NULL,
+  sha256 TEXT NOT NULL,
+  content_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  uploaded_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX project_file_name ON project_file(project, owner, name);
+)"};
+
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
     kSandboxes,
     kIdempotencyKeys,
     kEvents,
+    kProjectFiles,
 };
 
 Result<int64_t> UserVersion(Database& db) {

@@ -1,0 +1,22 @@
+// Paths inside a sandbox as clients name them. Pure: nothing is looked up; what a path leads to (and
+// that symlinks and ".." do not lead out) is decided inside, by the guest.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace cay::sandbox {
+
+// `path`, which is `workdir`'s when it is relative. kInvalidArgument for one that is empty, has a NUL,
+// or is over 4095 bytes (PATH_MAX).
+Result<std::string> AbsolutePath(std::string_view workdir, std::string_view path);
+
+// The same, where an empty path stands for the working directory itself.
+Result<std::string> DirectoryPath(std::string_view workdir, std::string_view path);
+
+// The last component: "c" of "/a/b/c" and of "/a/b/c/"; "/" of "/".
+std::string_view LastComponent(std::string_view path);
+
+}  // namespace cay::sandbox
