@@ -23,6 +23,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/units.h"
 #include "http/message.h"
 
 namespace cay::http {
@@ -39,11 +40,19 @@ class WebSocket {
 
   virtual ~WebSocket() = default;
 
-  // For poll: Read will not wait long when this is readable, or when HasBuffered().
+  // For a thread that waits for something else as well: poll fd() (not when HasBuffered()); when it is readable, and
+  // at least every 15 s, call Advance; call Read when that says true.
+  //
+  //   if (readable || socket->HasBuffered()) {
+  //     if (TRY(socket->Advance())) message = TRY(socket->Read());
+  //   }
   virtual int fd() const = 0;
   virtual bool HasBuffered() const = 0;
+  // Takes in what has come, without waiting, and answers pings; asks a silent peer for a sign of life. Whether Read
+  // has something to say at once. kTimeout for a peer that gives no sign.
+  virtual Result<bool> Advance() = 0;
 
-  // The next message, of at most the server's limit; nothing when the peer has closed.
+  // The next message, of at most the server's limit; nothing when the peer has closed. Waits for it.
   virtual Result<std::optional<Message>> Read() = 0;
   virtual Result<void> Send(Kind kind, std::string_view bytes) = 0;
   // Tells the peer why (RFC 6455, 7.4.1) and ends it.
@@ -71,12 +80,15 @@ class Exchange {
   // The next piece of the body; 0 at its end. "Expect: 100-continue" is answered by the first call.
   // kLimitTooHigh when the body is over the server's limit or the one set here.
   virtual Result<size_t> ReadBody(std::span<char> space) = 0;
+  // For poll: whether ReadBody would give something that poll on socket() does not know of.
+  virtual bool HasBuffered() const = 0;
   // All of it; kLimitTooHigh when there is more.
   Result<std::string> ReadWholeBody(size_t max_bytes);
   // Bodies are refused over the server's limit unless a handler that streams raises it.
   virtual void SetBodyLimit(uint64_t max_bytes) = 0;
 
-  // A whole response. Compressed when the client accepts that and it is worth it.
+  // A whole response. Compressed when the client accepts that and it is worth it. Date, Connection, X-Request-Id and
+  // the fields that delimit the body are the server's to add; a handler's "Connection: close" is kept.
   virtual Result<void> Respond(Response response) = 0;
 
   // A response in pieces: chunked, unless the length is known. For HEAD no body is sent.

@@ -1,7 +1,5 @@
 #include "http/message.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
@@ -10,16 +8,6 @@
 
 namespace cay::http {
 namespace {
-
-bool SameName(std::string_view one, std::string_view other) {
-  return one.size() == other.size() && ::strncasecmp(one.data(), other.data(), one.size()) == 0;
-}
-
-std::string_view Trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 struct Phrase {
   int status;
@@ -74,21 +62,21 @@ void Headers::Set(std::string_view name, std::string value) {
 }
 
 void Headers::Remove(std::string_view name) {
-  std::erase_if(fields_, [&](const Field& field) { return SameName(field.first, name); });
+  std::erase_if(fields_, [&](const Field& field) { return EqualsIgnoringCase(field.first, name); });
 }
 
 std::optional<std::string_view> Headers::Find(std::string_view name) const {
   for (const Field& field : fields_) {
-    if (SameName(field.first, name)) return field.second;
+    if (EqualsIgnoringCase(field.first, name)) return field.second;
   }
   return std::nullopt;
 }
 
 bool Headers::ListContains(std::string_view name, std::string_view token) const {
   for (const Field& field : fields_) {
-    if (!SameName(field.first, name)) continue;
+    if (!EqualsIgnoringCase(field.first, name)) continue;
     for (const std::string_view item : Split(field.second, ',')) {
-      if (SameName(Trimmed(item.substr(0, item.find(';'))), token)) return true;
+      if (EqualsIgnoringCase(Trim(item.substr(0, item.find(';'))), token)) return true;
     }
   }
   return false;
