@@ -70,12 +70,73 @@ CREATE TABLE project_file (
 CREATE UNIQUE INDEX project_file_name ON project_file(project, owner, name);
 )"};
 
+// api/gate/key_table.cc. `hash`: SHA-256 of the secret. The generation tells a server what another
+// process changed.
+constexpr Migration kApiKeys = {"API keys", R"(
+CREATE TABLE api_key (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  hash TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  expires_ms INTEGER,
+  last_used_ms INTEGER,
+  revoked_ms INTEGER,
+  requests_per_second INTEGER NOT NULL,
+  max_sandboxes INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE api_key_generation (value INTEGER NOT NULL);
+INSERT INTO api_key_generation(value) VALUES(0);
+)"};
+
+// api/gate/audit_log.cc.
+constexpr Migration kAudit = {"audit log", R"(
+CREATE TABLE audit (
+  id INTEGER PRIMARY KEY,
+  unix_ms INTEGER NOT NULL,
+  request_id TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  peer TEXT NOT NULL,
+  operation TEXT NOT NULL,
+  method TEXT NOT NULL,
+  path TEXT NOT NULL,
+  status INTEGER NOT NULL
+);
+)"};
+
+// api/webhooks/webhook_table.cc. The secret is kept as it is: each delivery is signed with it.
+// `cursor`: the last event that became deliveries.
+constexpr Migration kWebhooks = {"webhooks", R"(
+CREATE TABLE webhook (
+  id TEXT PRIMARY KEY,
+  url TEXT NOT NULL,
+  events TEXT NOT NULL,
+  secret TEXT NOT NULL,
+  created_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE webhook_delivery (
+  id INTEGER PRIMARY KEY,
+  webhook TEXT NOT NULL,
+  event INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  body TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL,
+  next_ms INTEGER NOT NULL,
+  ended_ms INTEGER,
+  status INTEGER,
+  error TEXT NOT NULL
+);
+CREATE INDEX webhook_delivery_due ON webhook_delivery(next_ms) WHERE state = 'waiting';
+CREATE INDEX webhook_delivery_of ON webhook_delivery(webhook, id);
+CREATE TABLE webhook_cursor (event INTEGER NOT NULL);
+INSERT INTO webhook_cursor(event) VALUES(0);
+)"};
+
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
-    kSandboxes,
-    kIdempotencyKeys,
-    kEvents,
-    kProjectFiles,
+    kSandboxes, kIdempotencyKeys, kEvents, kProjectFiles, kApiKeys, kAudit, kWebhooks,
 };
 
 Result<int64_t> UserVersion(Database& db) {

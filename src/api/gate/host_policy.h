@@ -1,0 +1,43 @@
+// Under which names the server answers (Host), and to which pages (Origin).
+//
+// A page of anybody's in a browser on this machine can make requests to loopback, and can make its own
+// name resolve to it (DNS rebinding). Its name then stands in Host; its origin stands in Origin. So loopback
+// answers only to names of its own, and no page of another origin is served that was not named.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/gate/gate_options.h"
+#include "http/message.h"
+
+namespace cay::api {
+
+// "example.com:8888" without its port, in small letters; brackets of an IPv6 address stay. Nothing for what is no host
+// (RFC 9110, 7.2).
+std::optional<std::string> HostOf(std::string_view authority);
+
+// {port}-{id}.localhost, or of a configured domain.
+struct PortHost {
+  uint16_t port = 0;
+  std::string sandbox;
+};
+std::optional<PortHost> PortHostOf(const GateOptions& options, std::string_view host);
+
+// Whether a request that names `host` (as HostOf has it) is for this server. A Unix socket has no names: everything
+// is.
+bool HostAllowed(const GateOptions& options, std::string_view host, const http::Peer& peer);
+
+enum class OriginVerdict : uint8_t {
+  kNone,     // no browser's page asks
+  kSame,     // a page that this server (or this port's host) gave itself
+  kAllowed,  // another's, that the administrator named
+  kForeign,  // refused
+};
+// `keys_needed`: whether "*" may be taken at its word.
+OriginVerdict JudgeOrigin(const GateOptions& options, const http::Request& request,
+                          bool keys_needed);
+
+}  // namespace cay::api

@@ -1,0 +1,150 @@
+#include "api/gate/key_ring.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "api/gate/secret.h"
+#include "base/log.h"
+
+namespace cay::api {
+namespace {
+
+constexpr int64_t kLookEveryMs = 1000;
+constexpr int64_t kTouchEveryMs = 60'000;
+
+int64_t NowUnixMs() {
+  using std::chrono::duration_cast;
+  return duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+int64_t SteadyMs() {
+  using std::chrono::duration_cast;
+  return duration_cast<Millis>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+Error Denied() {
+  return Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+               "this API key is not known, has expired or was revoked")
+      .WithRemedy("Authorization: Bearer cay_…, of cay keys create");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KeyRing>> KeyRing::Open(store::Store& store) {
+  std::unique_ptr<KeyRing> ring(new KeyRing(store));
+  TRY(ring->Load());
+  return ring;
+}
+
+Result<void> KeyRing::Load() {
+  std::vector<ApiKey> keys;
+  int64_t generation = 0;
+  TRY(store_.Read([&](store::Database& db) -> Result<void> {
+    // First the number: what changes in between is loaded once more.
+    generation = TRY(KeyGeneration(db));
+    keys = TRY(ReadKeys(db));
+    return {};
+  }));
+  const std::unique_lock lock(mutex_);
+  keys_.clear();
+  for (ApiKey& key : keys) keys_.emplace(key.id, std::move(key));
+  generation_ = generation;
+  needed_ = !keys_.empty();
+  return {};
+}
+
+void KeyRing::Refresh() {
+  const int64_t now = SteadyMs();
+  int64_t looked = looked_ms_.load();
+  if (now - looked < kLookEveryMs || !looked_ms_.compare_exchange_strong(looked, now)) return;
+  int64_t generation = 0;
+  const auto read = store_.Read([&](store::Database& db) -> Result<void> {
+    generation = TRY(KeyGeneration(db));
+    return {};
+  });
+  bool same = false;
+  {
+    const std::shared_lock lock(mutex_);
+    same = generation == generation_;
+  }
+  if (read && same) return;
+  if (const auto loaded = read ? Load() : read; !loaded) {
+    LogWarning("the API keys cannot be read again: " + loaded.error().ToString());
+  }
+}
+
+bool KeyRing::needed() {
+  Refresh();
+  return needed_;
+}
+
+bool KeyRing::usable() {
+  Refresh();
+  const std::shared_lock lock(mutex_);
+  const int64_t now = NowUnixMs();
+  return std::ranges::any_of(keys_, [&](const auto& entry) { return entry.second.Works(now); });
+}
+
+Result<Identity> KeyRing::Authenticate(std::string_view token) {
+  Refresh();
+  const auto parts = ParseToken(token);
+  // A hash is made in any case, so that an unknown id takes as long as a wrong secret.
+  const std::string hash = TRY(HashSecret(parts ? parts->secret : std::string_view()));
+  const int64_t now = NowUnixMs();
+  Identity identity;
+  bool touch = false;
+  {
+    const std::shared_lock lock(mutex_);
+    const auto found = parts ? keys_.find(std::string(parts->id)) : keys_.end();
+    if (found == keys_.end() || !ConstantTimeEqual(hash, found->second.hash) ||
+        !found->second.Works(now)) {
+      return Failure(Denied());
+    }
+    const ApiKey& key = found->second;
+    identity = {.key_id = key.id,
+                .scope = key.scope,
+                .requests_per_second = key.requests_per_second,
+                .max_sandboxes = key.max_sandboxes};
+    touch = now - key.last_used_unix_ms.value_or(0) >= kTouchEveryMs;
+  }
+  if (touch) NoteUse(identity.key_id, now);
+  return identity;
+}
+
+void KeyRing::NoteUse(const std::string& id, int64_t now_unix_ms) {
+  {
+    const std::unique_lock lock(mutex_);
+    const auto found = keys_.find(id);
+    if (found == keys_.end()) return;
+    found->second.last_used_unix_ms = now_unix_ms;
+  }
+  store_.WriteLater(
+      [id, now_unix_ms](store::Database& db) { return TouchKey(db, id, now_unix_ms); });
+}
+
+Result<NewKey> KeyRing::Create(const KeySpec& spec) {
+  NewKey made = TRY(MakeKey(spec, NowUnixMs()));
+  TRY(store_.WriteDurably([&](store::Database& db) { return InsertKey(db, made.key); }));
+  TRY(Load());
+  return made;
+}
+
+Result<void> KeyRing::Revoke(std::string_view id) {
+  const int64_t now = NowUnixMs();
+  TRY(store_.WriteDurably([&](store::Database& db) { return RevokeKey(db, id, now); }));
+  return Load();
+}
+
+std::vector<ApiKey> KeyRing::List() {
+  Refresh();
+  std::vector<ApiKey> keys;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [id, key] : keys_) keys.push_back(key);
+  }
+  std::ranges::sort(keys, {},
+                    [](const ApiKey& key) { return std::pair(key.created_unix_ms, key.id); });
+  return keys;
+}
+
+}  // namespace cay::api

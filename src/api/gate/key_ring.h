@@ -1,0 +1,65 @@
+// KeyRing: the API keys in memory, so that a request is authenticated without the store. A key that is
+// made or revoked here counts at once; one that another process made or revoked (`cay keys create --local`)
+// within a second.
+//
+//   auto ring = TRY(KeyRing::Open(store));
+//   if (ring->needed()) Identity who = TRY(ring->Authenticate(token));
+//
+// Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "api/gate/key_table.h"
+#include "api/gate/rate_limit.h"
+#include "store/store.h"
+
+namespace cay::api {
+
+// Whom a key stands for.
+struct Identity {
+  std::string key_id;
+  Scope scope = Scope::kRead;
+  uint64_t requests_per_second = 0;
+  uint64_t max_sandboxes = 0;
+};
+
+class KeyRing {
+ public:
+  static Result<std::unique_ptr<KeyRing>> Open(store::Store& store);
+
+  // Whether there ever was a key: then everybody needs one, also when all of them are revoked.
+  bool needed();
+  // Whether there is one that works.
+  bool usable();
+
+  // kPermissionDenied, and always the same words: whether the id or the secret was wrong is nobody's business.
+  Result<Identity> Authenticate(std::string_view token);
+
+  Result<NewKey> Create(const KeySpec& spec);
+  Result<void> Revoke(std::string_view id);
+  std::vector<ApiKey> List();
+
+ private:
+  explicit KeyRing(store::Store& store) : store_(store) {}
+  Result<void> Load();
+  // Loads again when another process changed something; looks at most once a second.
+  void Refresh();
+  void NoteUse(const std::string& id, int64_t now_unix_ms);
+
+  store::Store& store_;
+  std::shared_mutex mutex_;
+  std::unordered_map<std::string, ApiKey> keys_;
+  std::atomic<bool> needed_ = false;
+  int64_t generation_ = -1;
+  std::atomic<int64_t> looked_ms_ = 0;
+};
+
+}  // namespace cay::api

@@ -1,0 +1,141 @@
+#include "api/gate/key_ring.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "api/gate/secret.h"
+
+namespace cay::api {
+namespace {
+
+using testing::HasSubstr;
+
+class KeyRingTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char pattern[] = "/tmp/cay_keys.XXXXXX";
+    directory_ = ::mkdtemp(pattern);
+    store_ = store::Store::Open({.state_dir = directory_, .run_dir = directory_}).value();
+    ring_ = KeyRing::Open(*store_).value();
+  }
+  void TearDown() override {
+    ring_.reset();
+    store_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+  NewKey Make(Scope scope) { return ring_->Create({.name = "test", .scope = scope}).value(); }
+
+  std::string directory_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<KeyRing> ring_;
+};
+
+TEST_F(KeyRingTest, NeedsNoKeyUntilThereIsOne) {
+  EXPECT_FALSE(ring_->needed());
+  Make(Scope::kUse);
+  EXPECT_TRUE(ring_->needed());
+}
+
+TEST_F(KeyRingTest, KnowsItsKeys) {
+  const NewKey made = Make(Scope::kRead);
+  const auto who = ring_->Authenticate(made.token);
+  ASSERT_TRUE(who);
+  EXPECT_EQ(who->key_id, made.key.id);
+  EXPECT_EQ(who->scope, Scope::kRead);
+}
+
+TEST_F(KeyRingTest, RefusesEverythingElseInTheSameWords) {
+  const NewKey made = Make(Scope::kUse);
+  std::string wrong_secret = made.token;
+  wrong_secret.back() = wrong_secret.back() == 'a' ? 'b' : 'a';
+  std::string wrong_id = made.token;
+  wrong_id[5] = wrong_id[5] == 'a' ? 'b' : 'a';
+  const std::string words = ring_->Authenticate("").error().ToString();
+  for (const std::string& token :
+       {wrong_secret, wrong_id, made.token + "x", made.key.id, made.key.hash,
+        made.token.substr(0, made.token.size() - 1), std::string("cay_") + std::string(60, '\0')}) {
+    const auto who = ring_->Authenticate(token);
+    ASSERT_FALSE(who);
+    EXPECT_EQ(who.error().code(), ErrorCode::kPermissionDenied);
+    EXPECT_EQ(who.error().ToString(), words);
+  }
+}
+
+TEST_F(KeyRingTest, RevokesAtOnceAndStillNeedsKeys) {
+  const NewKey made = Make(Scope::kUse);
+  ASSERT_TRUE(ring_->Revoke(made.key.id));
+  EXPECT_FALSE(ring_->Authenticate(made.token));
+  EXPECT_TRUE(ring_->needed());
+  EXPECT_FALSE(ring_->usable());
+  const auto again = ring_->Revoke(made.key.id);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(KeyRingTest, RefusesAKeyThatHasExpired) {
+  NewKey made = MakeKey({.name = "short", .expires_in = Millis(1)}, 1000).value();
+  ASSERT_TRUE(store_->Write([&](store::Database& db) { return InsertKey(db, made.key); }));
+  auto fresh = KeyRing::Open(*store_).value();
+  EXPECT_FALSE(fresh->Authenticate(made.token));
+  EXPECT_TRUE(fresh->needed());
+}
+
+TEST_F(KeyRingTest, SurvivesARestartWithoutTheSecret) {
+  const NewKey made = Make(Scope::kAdmin);
+  ring_.reset();
+  store_.reset();
+  std::string everything;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    if (entry.is_regular_file()) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      everything.append(std::istreambuf_iterator<char>(file), {});
+    }
+  }
+  EXPECT_THAT(everything, HasSubstr(made.key.id));
+  EXPECT_THAT(everything, Not(HasSubstr(made.token.substr(made.token.rfind('_') + 1))));
+  store_ = store::Store::Open({.state_dir = directory_, .run_dir = directory_}).value();
+  ring_ = KeyRing::Open(*store_).value();
+  EXPECT_TRUE(ring_->Authenticate(made.token));
+}
+
+TEST_F(KeyRingTest, SeesWhatAnotherProcessDid) {
+  ASSERT_FALSE(ring_->needed());
+  // `cay keys create --local` has a connection of its own.
+  auto other = store::Database::Open(directory_ + "/cay.db", store::Durability::kPower).value();
+  const NewKey made = MakeKey({.name = "local", .scope = Scope::kAdmin}, 1000).value();
+  ASSERT_TRUE(other.Transact([&] { return InsertKey(other, made.key); }));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!ring_->needed() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(ring_->Authenticate(made.token));
+}
+
+TEST_F(KeyRingTest, NotesWhenAKeyWasUsed) {
+  const NewKey made = Make(Scope::kUse);
+  EXPECT_FALSE(ring_->List()[0].last_used_unix_ms);
+  ASSERT_TRUE(ring_->Authenticate(made.token));
+  EXPECT_TRUE(ring_->List()[0].last_used_unix_ms);
+}
+
+TEST(MakeKey, RefusesNamesThatAreNone) {
+  EXPECT_FALSE(MakeKey({.name = ""}, 0));
+  EXPECT_FALSE(MakeKey({.name = "a\nb"}, 0));
+  EXPECT_FALSE(MakeKey({.name = std::string(129, 'a')}, 0));
+  EXPECT_FALSE(MakeKey({.name = "a", .expires_in = Millis(0)}, 0));
+}
+
+TEST(MakeKey, MakesSecretsThatDiffer) {
+  EXPECT_NE(MakeKey({.name = "a"}, 0)->token, MakeKey({.name = "a"}, 0)->token);
+}
+
+// RFC 4231, test case 2.
+TEST(HmacSha256Hex, IsWhatTheRfcSays) {
+  EXPECT_EQ(HmacSha256Hex("Jefe", "what do ya want for nothing?").value(),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+}  // namespace
+}  // namespace cay::api

@@ -1,0 +1,112 @@
+// Config: what an administrator decides, from cay.toml, the environment (CAY_*) and flags, each of
+// which wins over the one before.
+//
+//   Loaded loaded = TRY(LoadConfig({.file = "cay.toml", .flags = {{"listen", {"unix:/run/cay.sock"}}}}));
+//   loaded.config.manager.default_limits …
+//
+// Every key is one row of one table (config_keys.cc): the file, the environment, the flags of `cay serve`,
+// `cay config show` and docs/configuration.md are made of it. A key that is not in it is an error.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/gate/gate_options.h"
+#include "api/webhooks/webhook_options.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "http/server.h"
+#include "sandbox/manager.h"
+#include "sandbox/process_keeper.h"
+#include "sandbox/project_files.h"
+
+namespace cay::config {
+
+// The defaults are those of the structs, but for what is set here.
+struct Config {
+  Config();
+
+  std::vector<std::string> listen = {"127.0.0.1:8888"};
+  std::string state_dir;  // empty: base/paths.h
+  http::TlsOptions tls;
+  http::ServerLimits http;
+  sandbox::ManagerOptions manager;  // `pools` from the field below, by Finish
+  std::vector<std::string> pools;   // see pool_text.h
+  sandbox::KeeperOptions processes;
+  sandbox::ProjectLimits projects;
+  api::GateOptions gate;
+  api::WebhookOptions webhooks;
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+  bool log_requests = true;
+  Millis drain_timeout{30'000};
+};
+
+using Values = std::vector<std::string>;  // one, or those of a list
+
+// One key. Names are dotted: "limits.defaults.memory".
+struct Key {
+  std::string_view name;
+  std::string_view flag;   // of `cay serve`, without "--"; empty: only --set
+  std::string_view value;  // what the value is: "SIZE"
+  std::string_view example;
+  std::string_view doc;  // one sentence
+  bool list = false;
+  bool reloads = false;  // SIGHUP applies it; otherwise it needs a restart
+  Result<void> (*set)(Config& config, const Values& values);
+  Values (*show)(const Config& config);
+};
+
+std::span<const Key> Keys();
+const Key* FindKey(std::string_view name);
+// "CAY_LIMITS_DEFAULTS_MEMORY".
+std::string EnvironmentName(const Key& key);
+
+struct Sources {
+  // A file that must be there. Nothing: CAY_CONFIG, or the default one where it exists.
+  std::optional<std::string> file;
+  // The environment: getenv(3), or a test's.
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  // In the order in which they were given: name of the key, values. A list given again is appended to.
+  std::vector<std::pair<std::string, Values>> flags;
+};
+
+struct Loaded {
+  Config config;
+  std::string file;  // that was read; empty: none
+  std::map<std::string, std::string>
+      origins;  // of each key: "default", "cay.toml:3", "CAY_LISTEN", "--listen"
+};
+
+// All that is wrong, in the order of the file; then nothing is loaded. Each error is kInvalidArgument and begins
+// with where it is.
+struct LoadResult {
+  Loaded loaded;
+  std::vector<Error> problems;
+};
+LoadResult LoadAndExplain(const Sources& sources);
+
+// The first of the problems, with how many more there are.
+Result<Loaded> LoadConfig(const Sources& sources);
+
+// Where the file is when nobody says: /etc/cay/cay.toml, or ~/.config/cay/cay.toml of an ordinary user.
+std::string DefaultConfigFile();
+
+// The names of keys that differ between the two, those that a reload applies and those that it does not.
+struct Changes {
+  std::vector<std::string> applied;
+  std::vector<std::string> need_restart;
+};
+Changes Compare(const Config& before, const Config& after);
+
+// `cay config show`: one line for each key, TOML, with where it came from.
+std::string RenderToml(const Loaded& loaded);
+// docs/configuration.md.
+std::string RenderMarkdown();
+
+}  // namespace cay::config

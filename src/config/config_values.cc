@@ -1,0 +1,80 @@
+#include "config/config_values.h"
+
+#include "config/pool_text.h"
+
+namespace cay::config {
+namespace {
+
+constexpr std::string_view kLevels[] = {"error", "warning", "info", "debug"};
+constexpr std::string_view kFormats[] = {"text", "json"};
+constexpr std::string_view kOnTimeouts[] = {"destroy", "stop", "pause"};
+
+Error NotOneOf(const std::string& value, std::span<const std::string_view> words) {
+  std::string list;
+  for (const std::string_view word : words) list.append(list.empty() ? "" : ", ").append(word);
+  return Error::Invalid("\"" + value + "\" is none of " + list);
+}
+
+}  // namespace
+
+Result<void> SetLogLevelKey(Config& config, const Values& values) {
+  const auto* found = std::ranges::find(kLevels, values[0]);
+  if (found == std::end(kLevels)) return Failure(NotOneOf(values[0], kLevels));
+  config.log_level = static_cast<LogLevel>(found - kLevels);
+  return {};
+}
+Values ShowLogLevel(const Config& config) {
+  return {std::string(kLevels[static_cast<size_t>(config.log_level)])};
+}
+
+Result<void> SetLogFormatKey(Config& config, const Values& values) {
+  const auto* found = std::ranges::find(kFormats, values[0]);
+  if (found == std::end(kFormats)) return Failure(NotOneOf(values[0], kFormats));
+  config.log_format = static_cast<LogFormat>(found - kFormats);
+  return {};
+}
+Values ShowLogFormat(const Config& config) {
+  return {std::string(kFormats[static_cast<size_t>(config.log_format)])};
+}
+
+Result<void> SetOnTimeout(Config& config, const Values& values) {
+  const auto* found = std::ranges::find(kOnTimeouts, values[0]);
+  if (found == std::end(kOnTimeouts)) return Failure(NotOneOf(values[0], kOnTimeouts));
+  config.manager.default_on_timeout = static_cast<sandbox::OnTimeout>(found - kOnTimeouts);
+  return {};
+}
+Values ShowOnTimeout(const Config& config) {
+  return {std::string(kOnTimeouts[static_cast<size_t>(config.manager.default_on_timeout)])};
+}
+
+Result<void> SetListen(Config& config, const Values& values) {
+  if (values.empty()) return Failure(Error::Invalid("there must be one address at least"));
+  config.listen = values;
+  return {};
+}
+
+Result<void> SetPools(Config& config, const Values& values) {
+  for (const std::string& value : values) TRY(ParsePool(value, config.manager.default_limits));
+  config.pools = values;
+  return {};
+}
+
+Result<void> SetUnixMode(Config& config, const Values& values) {
+  const std::string& text = values[0];
+  const bool octal = !text.empty() && text.size() <= 4 &&
+                     std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '7'; });
+  if (!octal || std::stoul(text, nullptr, 8) > 0777) {
+    return Failure(Error::Invalid("\"" + text + "\" is not a mode").WithRemedy("as in \"0660\""));
+  }
+  config.http.unix_mode = static_cast<uint16_t>(std::stoul(text, nullptr, 8));
+  return {};
+}
+Values ShowUnixMode(const Config& config) {
+  std::string text = "0000";
+  for (size_t i = 0; i < 3; ++i) {
+    text[3 - i] = static_cast<char>('0' + ((config.http.unix_mode >> (3 * i)) & 7));
+  }
+  return {text};
+}
+
+}  // namespace cay::config

@@ -1,0 +1,101 @@
+// How a value of each kind is read into the Config and shown again. For the table of keys only.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#include "config/config.h"
+
+namespace cay::config {
+
+// Setters and showers of each kind of value; kAt gives the field.
+template <auto kAt>
+Result<void> SetText(Config& config, const Values& values) {
+  kAt(config) = values[0];
+  return {};
+}
+template <auto kAt>
+Values ShowText(const Config& config) {
+  return {kAt(config)};
+}
+
+template <auto kAt>
+Result<void> SetTexts(Config& config, const Values& values) {
+  kAt(config) = values;
+  return {};
+}
+template <auto kAt>
+Values ShowTexts(const Config& config) {
+  return kAt(config);
+}
+
+template <auto kAt>
+Result<void> SetBytes(Config& config, const Values& values) {
+  kAt(config) = TRY(ParseBytes(values[0]));
+  return {};
+}
+template <auto kAt>
+Values ShowBytes(const Config& config) {
+  return {FormatBytes(kAt(config))};
+}
+
+template <auto kAt>
+Result<void> SetDuration(Config& config, const Values& values) {
+  kAt(config) = TRY(ParseDuration(values[0]));
+  return {};
+}
+template <auto kAt>
+Values ShowDuration(const Config& config) {
+  return {FormatDuration(kAt(config))};
+}
+
+template <auto kAt>
+Result<void> SetCount(Config& config, const Values& values) {
+  auto& field = kAt(config);
+  using Number = std::remove_reference_t<decltype(field)>;
+  field = static_cast<Number>(TRY(
+      ParseUnsigned(values[0], std::min<uint64_t>(std::numeric_limits<Number>::max(), INT64_MAX))));
+  return {};
+}
+template <auto kAt>
+Values ShowCount(const Config& config) {
+  return {std::to_string(kAt(config))};
+}
+
+template <auto kAt>
+Result<void> SetCpus(Config& config, const Values& values) {
+  kAt(config) = TRY(ParseCpus(values[0]));
+  return {};
+}
+template <auto kAt>
+Values ShowCpus(const Config& config) {
+  return {FormatCpus(kAt(config))};
+}
+
+template <auto kAt>
+Result<void> SetFlag(Config& config, const Values& values) {
+  if (values[0] != "true" && values[0] != "false") {
+    return Failure(Error::Invalid("\"" + values[0] + "\" is neither true nor false"));
+  }
+  kAt(config) = values[0] == "true";
+  return {};
+}
+template <auto kAt>
+Values ShowFlag(const Config& config) {
+  return {kAt(config) ? "true" : "false"};
+}
+
+// Those that are one of a kind.
+Result<void> SetLogLevelKey(Config& config, const Values& values);
+Values ShowLogLevel(const Config& config);
+Result<void> SetLogFormatKey(Config& config, const Values& values);
+Values ShowLogFormat(const Config& config);
+Result<void> SetOnTimeout(Config& config, const Values& values);
+Values ShowOnTimeout(const Config& config);
+Result<void> SetListen(Config& config, const Values& values);
+Result<void> SetPools(Config& config, const Values& values);
+Result<void> SetUnixMode(Config& config, const Values& values);
+Values ShowUnixMode(const Config& config);
+
+}  // namespace cay::config
