@@ -9,12 +9,10 @@
 
 #include "base/result.h"
 #include "http/exchange.h"
-#include "sandbox/types.h"
+#include "sandbox/manager.h"
+#include "sandbox/process_keeper.h"
 
 namespace cay::sandbox {
-class EventLog;
-class Manager;
-class ProcessKeeper;
 class ProjectFiles;
 }  // namespace cay::sandbox
 namespace cay::templates {
@@ -38,6 +36,20 @@ struct Route {
   Operation operation;
 };
 
+// What a server says about itself at /api/system: configuration and findings that no service holds.
+struct ServerFacts {
+  std::string version;
+  std::string state_dir;
+  int64_t started_unix_ms = 0;
+  std::string engine;  // "native"
+  std::string
+      enforced_json;  // what the machine offers, as `cay doctor --json` has it: a JSON value
+  sandbox::ManagerOptions options;
+  sandbox::KeeperOptions processes;
+  // Domains below which {port}-{id} is a port of a sandbox, beside "localhost".
+  std::vector<std::string> port_domains;
+};
+
 // What the faces stand on. The references outlive every route.
 struct Services {
   sandbox::Manager& manager;
@@ -45,6 +57,7 @@ struct Services {
   sandbox::ProjectFiles& projects;
   sandbox::EventLog& events;
   templates::TemplateStore& templates;
+  ServerFacts facts = {};
 };
 
 }  // namespace cay::api

@@ -1,4 +1,5 @@
 // cay run: a sandbox, one command in it, and nothing left of it.
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ using templates::Template;
 using templates::TemplateStore;
 
 constexpr Millis kKillPatience{2000};
+constexpr Millis kGonePatience{10'000};
 // ext4 refuses a write that needs more than it has with some hundred KiB left: what it would need
 // for the metadata of what is still to be written out.
 Bytes FullBelow(Bytes limit) { return std::clamp<Bytes>(limit / 100, 64 * kKiB, kMiB); }
@@ -197,6 +199,11 @@ Result<void> Run::Judge(const SessionEnd& end) {
 }
 
 Result<void> Run::JudgeGone() {
+  // Its connections end before the last of its processes does.
+  if (Result<Fd> guest = engine_->Watch(*id_)) {
+    pollfd polled{guest->get(), POLLIN, 0};
+    ::poll(&polled, 1, static_cast<int>(kGonePatience.count()));
+  }
   engine::Exit exit = TRY(engine_->GetExit(*id_));
   if (exit.reason != engine::ExitReason::kOomKilled) {
     return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,

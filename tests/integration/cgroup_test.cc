@@ -338,6 +338,24 @@ TEST_P(CgroupTest, KillsFrozenProcessesToo) {
   EXPECT_EQ(WTERMSIG(second.Reap()), SIGKILL);
 }
 
+// A task is throttled on its way to user mode, where it would take the SIGKILL: what it used beyond the limit would have
+// to be paid off first.
+TEST_P(CgroupTest, WhoIsKilledNeedNotPayForProcessorTime) {
+  Limits limits = Small();
+  limits.cpus = 10;
+  ASSERT_OK(group_->Apply(limits));
+  Victim victim(Spin);
+  ASSERT_OK(group_->Attach(victim.pid()));
+  victim.Go();
+  ASSERT_TRUE(Eventually([&] { return Stats().throttled_us.value_or(0) > 0; }));
+  ASSERT_OK(group_->KillAll());
+  EXPECT_EQ(WTERMSIG(victim.Reap()), SIGKILL);
+  const std::string quota = Knob(id_, {"cpu.cfs_quota_us", "cpu.max"});
+  EXPECT_TRUE(quota == "-1" || quota.starts_with("max")) << quota;
+  ASSERT_OK(group_->Apply(limits));
+  EXPECT_TRUE(Knob(id_, {"cpu.cfs_quota_us", "cpu.max"}).starts_with("1000"));
+}
+
 TEST_P(CgroupTest, KillsAForkBomb) {
   Limits limits = Small();
   limits.pids = 64;

@@ -111,6 +111,15 @@ class Cgroup::Impl {
     return {};
   }
 
+  // A task is throttled on its way back to user mode (Linux 6.18), which is where it would take its SIGKILL. What a
+  // group used in the kernel beyond its quota is a debt: processes that reclaimed memory in vain for 3 s on two
+  // processors with a quota of one did not die for 13 s.
+  Result<void> LiftCpus() const {
+    const CgroupParent* parent = ParentOf(Controller::kCpu);
+    if (parent == nullptr) return {};
+    return parent->v2 ? v2::LiftCpus(In(*parent)) : v1::LiftCpus(In(*parent));
+  }
+
   std::shared_ptr<const CgroupParents> trees_;
   std::string name_;
   bool fresh_;  // made by this object, and no limit set yet
@@ -188,20 +197,25 @@ Result<CgroupStats> Cgroup::ReadStats() const {
 }
 
 Result<void> Cgroup::KillAll() {
-  // After a crash a group may be in some of the trees only.
+  // After a crash a group may be in some of the trees only, and without the one to lift the limit in.
   std::vector<CgroupDir> dirs;
   bool can_freeze = false;
   for (const CgroupParent& parent : impl_->parents()) {
     const CgroupDir dir = impl_->In(parent);
     if (!dir.Has("cgroup.procs")) continue;
-    if (parent.v2 && dir.Has("cgroup.kill")) return dir.Write("cgroup.kill", "1");  // 5.14
+    if (parent.v2 && dir.Has("cgroup.kill")) {  // 5.14
+      TRY(dir.Write("cgroup.kill", "1"));
+      (void)impl_->LiftCpus();
+      return {};
+    }
     can_freeze = can_freeze || parent.serves.Contains(Controller::kFreezer);
     dirs.push_back(dir);
   }
   if (dirs.empty()) return Failure(NoGroup("be killed as one"));
 
   // Frozen, nobody can fork away from the list. Where freezing fails (or is not there), rounds
-  // until a list has nobody who is not dying.
+  // until a list has nobody who is not dying. Who owes time does not freeze either.
+  (void)impl_->LiftCpus();
   const bool frozen = can_freeze && Freeze().has_value();
   Result<void> killed = KillListed(dirs, frozen ? 1 : kMaxKillRounds);
   if (can_freeze) TRY(Thaw());  // a task frozen in v1 dies only when it runs again

@@ -95,7 +95,9 @@ class Cgroup {
   Result<void> Thaw();
   Result<CgroupStats> ReadStats() const;
 
-  // SIGKILL to every process in it, frozen ones too. It does not wait for their end: Remove does.
+  // SIGKILL to every process in it, frozen ones too, and the limit on processors is taken away: a process that owes the
+  // scheduler time does not die before it is paid (see LiftCpus). It does not wait for their end: Remove does. Apply
+  // the limits again before something else runs here.
   Result<void> KillAll();
 
   // Removes the directories; tries again for at most `patience` while the kernel says EBUSY.

@@ -42,6 +42,8 @@ Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes)
   return changes.Write(dir, "cpu.cfs_quota_us", std::to_string(cpus * kPeriodUs / 1000));
 }
 
+Result<void> LiftCpus(const CgroupDir& dir) { return dir.Write("cpu.cfs_quota_us", "-1"); }
+
 Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
   stats.memory = TRY(dir.ReadNumber("memory.usage_in_bytes"));
   stats.memory_peak = TRY(dir.ReadNumber("memory.max_usage_in_bytes"));

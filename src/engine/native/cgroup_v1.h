@@ -18,6 +18,7 @@ namespace cay::engine::native::v1 {
 Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChanges& changes);
 
 Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes);
+Result<void> LiftCpus(const CgroupDir& dir);
 
 // Each fills what its tree knows.
 Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats);

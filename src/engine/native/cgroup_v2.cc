@@ -54,6 +54,8 @@ Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes)
                        std::to_string(cpus * kPeriodUs / 1000) + " " + std::to_string(kPeriodUs));
 }
 
+Result<void> LiftCpus(const CgroupDir& dir) { return dir.Write("cpu.max", "max"); }
+
 Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
   stats.memory = TRY(dir.ReadNumber("memory.current"));
   stats.memory_peak = TRY(dir.ReadNumber("memory.peak"));  // 5.19

@@ -18,6 +18,7 @@ namespace cay::engine::native::v2 {
 Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChanges& changes);
 
 Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes);
+Result<void> LiftCpus(const CgroupDir& dir);
 
 Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats);
 // usage_usec is there without any controller; throttled_usec only with cpu.

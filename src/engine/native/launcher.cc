@@ -253,6 +253,9 @@ Result<Created> Launcher::Start(const SandboxId& id) {
   created.single_user = !ids_.has_value();
   Stopwatch watch;
   if (sandbox->record.scratch == Scratch::kDisk) TRY(AwaitDetached(sandbox->dir.dir()));
+  // Killing it may have taken a limit away.
+  if (sandbox->cgroup) TRY(sandbox->cgroup->Apply(sandbox->record.request.limits));
+  Note(created.stage_us, Stage::kCgroup, watch);
   TRY(MountScratch(*sandbox));
   Note(created.stage_us, Stage::kScratch, watch);
   if (auto spawned = SpawnGuest(*sandbox, created.stage_us); !spawned) {

@@ -91,6 +91,7 @@ class Launcher {
   Result<Sandbox*> FindIn(const SandboxId& id, State state);
 
   // launcher_end.cc: ends, what is seen from outside, and what an earlier launcher left.
+  static bool AwaitDeath(Sandbox& sandbox);
   Result<void> EndGuest(Sandbox& sandbox, ExitReason reason);
   void NoteExit(Sandbox& sandbox);
   void Discard(Sandbox sandbox);

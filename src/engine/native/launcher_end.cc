@@ -25,6 +25,9 @@ namespace {
 // Longer than any process takes to die that is not stuck in the kernel.
 constexpr int kDeathPatienceMs = 30'000;
 
+// Longer than a sandbox takes to die by itself. After it, it is helped.
+constexpr int kPromptDeathMs = 20;
+
 // Destroyed sandboxes whose resources are still to be given back, at most.
 constexpr size_t kMaxDoomed = 256;
 
@@ -91,6 +94,15 @@ void Launcher::NoteExit(Sandbox& sandbox) {
   sandbox.state = State::kFailed;
 }
 
+// The guest may owe processor time to its limit, and would not die before it is paid.
+bool Launcher::AwaitDeath(Sandbox& sandbox) {
+  if (IsReadable(*sandbox.pidfd, kPromptDeathMs)) return true;
+  if (sandbox.cgroup) {
+    if (auto killed = sandbox.cgroup->KillAll(); !killed) LogWarning(killed.error().message());
+  }
+  return IsReadable(*sandbox.pidfd, kDeathPatienceMs);
+}
+
 Result<void> Launcher::EndGuest(Sandbox& sandbox, ExitReason reason) {
   if (sandbox.pidfd) {
     // ESRCH: it is dead and only waits to be reaped.
@@ -102,7 +114,7 @@ Result<void> Launcher::EndGuest(Sandbox& sandbox, ExitReason reason) {
     if (sandbox.state == State::kPaused && sandbox.cgroup) TRY(sandbox.cgroup->Thaw());
     // The end of a pid namespace's first process is the end of all: zap_pid_ns_processes waits for
     // them.
-    if (!IsReadable(*sandbox.pidfd, kDeathPatienceMs)) {
+    if (!AwaitDeath(sandbox)) {
       return Failure(
           Error(ErrorCode::kTimeout, Fault::kMachine, "the sandbox's processes do not die")
               .WithRemedy("one of them hangs in the kernel, most often on a disk: see dmesg"));
