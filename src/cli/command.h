@@ -119,6 +119,8 @@ Result<int> ParseAndRun(const Command& command, std::string_view path, Arguments
 struct NoOptions {};
 
 extern const Command kRunCommand;         // run_command.cc
+extern const Command kServeCommand;       // serve_command.cc
+extern const Command kConfigCommand;      // config_command.cc
 extern const Command kPsCommand;          // ps_command.cc
 extern const Command kGcCommand;          // gc_command.cc
 extern const Command kTemplateCommand;    // template_command.cc

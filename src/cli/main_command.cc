@@ -4,9 +4,9 @@
 namespace cay::cli {
 namespace {
 
-constexpr const Command* kCommands[] = {&kRunCommand,      &kPsCommand,     &kGcCommand,
-                                        &kTemplateCommand, &kDoctorCommand, &kCompletionCommand,
-                                        &kVersionCommand,  &kHelpCommand};
+constexpr const Command* kCommands[] = {
+    &kRunCommand,      &kServeCommand,  &kConfigCommand,     &kPsCommand,      &kGcCommand,
+    &kTemplateCommand, &kDoctorCommand, &kCompletionCommand, &kVersionCommand, &kHelpCommand};
 
 }  // namespace
 

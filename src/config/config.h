@@ -4,7 +4,7 @@
 //   Loaded loaded = TRY(LoadConfig({.file = "cay.toml", .flags = {{"listen", {"unix:/run/cay.sock"}}}}));
 //   loaded.config.manager.default_limits …
 //
-// Every key is one row of one table (config_keys.cc): the file, the environment, the flags of `cay serve`,
+// Every key is one row of one table (config_table.h): the file, the environment, the flags of `cay serve`,
 // `cay config show` and docs/configuration.md are made of it. A key that is not in it is an error.
 #pragma once
 
@@ -44,7 +44,7 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   bool log_requests = true;
-  Millis drain_timeout{30'000};
+  Millis drain_timeout{10'000};
 };
 
 using Values = std::vector<std::string>;  // one, or those of a list
@@ -69,11 +69,11 @@ std::string EnvironmentName(const Key& key);
 
 struct Sources {
   // A file that must be there. Nothing: CAY_CONFIG, or the default one where it exists.
-  std::optional<std::string> file;
+  std::optional<std::string> file = std::nullopt;
   // The environment: getenv(3), or a test's.
-  std::function<std::optional<std::string>(const std::string& name)> environment;
+  std::function<std::optional<std::string>(const std::string& name)> environment = {};
   // In the order in which they were given: name of the key, values. A list given again is appended to.
-  std::vector<std::pair<std::string, Values>> flags;
+  std::vector<std::pair<std::string, Values>> flags = {};
 };
 
 struct Loaded {
@@ -102,6 +102,8 @@ struct Changes {
   std::vector<std::string> applied;
   std::vector<std::string> need_restart;
 };
+// Puts the values of keys that a reload applies into `to`; the others stay.
+void CopyReloadable(const Config& from, Config& to);
 Changes Compare(const Config& before, const Config& after);
 
 // `cay config show`: one line for each key, TOML, with where it came from.

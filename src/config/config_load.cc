@@ -236,6 +236,14 @@ Result<Loaded> LoadConfig(const Sources& sources) {
                                  std::to_string(more) + " more: see cay config check"));
 }
 
+void CopyReloadable(const Config& from, Config& to) {
+  // What was shown was set before, so it is taken.
+  for (const Key& key : Keys()) {
+    if (key.reloads) (void)key.set(to, key.show(from));
+  }
+  to.manager.pools = from.manager.pools;
+}
+
 Changes Compare(const Config& before, const Config& after) {
   Changes changes;
   for (const Key& key : Keys()) {

@@ -1,0 +1,34 @@
+// The server's own operations: /health, /ready, /metrics, keys and the audit.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "api/gate/audit_log.h"
+#include "api/gate/key_ring.h"
+#include "api/json_writer.h"
+#include "api/metrics_text.h"
+#include "api/route.h"
+#include "store/store.h"
+
+namespace cay::api {
+
+// What they stand on. Outlives the routes.
+struct ServerState {
+  KeyRing& keys;
+  AuditLog& audit;
+  store::Store& store;
+  std::string version;
+  // Writes all families; see server_metrics.h.
+  std::function<void(MetricsText&)> write_metrics;
+  std::atomic<bool> draining = false;
+};
+
+std::vector<Route> ServerRoutes(ServerState& state);
+
+// A key as clients see it, within an object; never its hash.
+void WriteKeyMembers(JsonWriter& json, const ApiKey& key);
+
+}  // namespace cay::api

@@ -1,0 +1,29 @@
+#include "api/tracked_exchange.h"
+
+namespace cay::api {
+
+http::Headers TrackedExchange::Answer(http::Headers headers) {
+  if (!answered_) answered_ = Clock::now();
+  for (const auto& [name, value] : more_.fields()) headers.Add(name, value);
+  return headers;
+}
+
+Result<void> TrackedExchange::Respond(http::Response response) {
+  response.headers = Answer(std::move(response.headers));
+  return inner_.Respond(std::move(response));
+}
+
+Result<void> TrackedExchange::Begin(int status, http::Headers headers,
+                                    std::optional<uint64_t> content_length) {
+  return inner_.Begin(status, Answer(std::move(headers)), content_length);
+}
+
+Result<std::unique_ptr<http::WebSocket>> TrackedExchange::AcceptWebSocket(http::Headers headers) {
+  return inner_.AcceptWebSocket(Answer(std::move(headers)));
+}
+
+Result<std::unique_ptr<http::ByteStream>> TrackedExchange::SwitchProtocols(http::Headers headers) {
+  return inner_.SwitchProtocols(Answer(std::move(headers)));
+}
+
+}  // namespace cay::api

@@ -1,0 +1,55 @@
+// TrackedExchange: an exchange that notes when its answer began, and adds fields to it (CORS). All else goes through.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "http/exchange.h"
+
+namespace cay::api {
+
+class TrackedExchange : public http::Exchange {
+ public:
+  explicit TrackedExchange(http::Exchange& inner)
+      : inner_(inner), arrived_(std::chrono::steady_clock::now()) {}
+
+  void AddToAnswer(http::Headers fields) { more_ = std::move(fields); }
+  // Until the answer's head; until now when there is none yet.
+  uint64_t MicrosecondsToAnswer() const { return Since(answered_.value_or(Clock::now())); }
+  uint64_t MicrosecondsSoFar() const { return Since(Clock::now()); }
+
+  using http::Exchange::request;
+  http::Request& request() override { return inner_.request(); }
+  Result<size_t> ReadBody(std::span<char> space) override { return inner_.ReadBody(space); }
+  bool HasBuffered() const override { return inner_.HasBuffered(); }
+  void SetBodyLimit(uint64_t max_bytes) override { inner_.SetBodyLimit(max_bytes); }
+  Result<void> Respond(http::Response response) override;
+  Result<void> Begin(int status, http::Headers headers,
+                     std::optional<uint64_t> content_length) override;
+  Result<void> Write(std::string_view bytes) override { return inner_.Write(bytes); }
+  Result<void> Finish() override { return inner_.Finish(); }
+  bool started() const override { return inner_.started(); }
+  int status() const override { return inner_.status(); }
+  uint64_t bytes_written() const override { return inner_.bytes_written(); }
+  int socket() const override { return inner_.socket(); }
+  bool WantsWebSocket() const override { return inner_.WantsWebSocket(); }
+  Result<std::unique_ptr<http::WebSocket>> AcceptWebSocket(http::Headers headers) override;
+  Result<std::unique_ptr<http::ByteStream>> SwitchProtocols(http::Headers headers) override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  uint64_t Since(Clock::time_point end) const {
+    return static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(end - arrived_).count());
+  }
+  http::Headers Answer(http::Headers headers);
+
+  http::Exchange& inner_;
+  Clock::time_point arrived_;
+  std::optional<Clock::time_point> answered_;
+  http::Headers more_;
+};
+
+}  // namespace cay::api

@@ -1,0 +1,213 @@
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <set>
+
+#include "base/file.h"
+#include "config/pool_text.h"
+#include "config/toml_values.h"
+
+namespace cay::config {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+using Environment = std::map<std::string, std::string>;
+
+Sources From(const std::string& toml, Environment environment = {}) {
+  const std::string path = testing::TempDir() + "/config_test." + std::to_string(::getpid());
+  std::ofstream(path) << toml;
+  return {.file = path,
+          .environment = [environment = std::move(environment)](
+                             const std::string& name) -> std::optional<std::string> {
+            const auto found = environment.find(name);
+            if (found == environment.end()) return std::nullopt;
+            return found->second;
+          },
+          .flags = {}};
+}
+
+Config Good(const Sources& sources) {
+  LoadResult result = LoadAndExplain(sources);
+  for (const Error& problem : result.problems) ADD_FAILURE() << problem.ToString();
+  return std::move(result.loaded.config);
+}
+
+std::string Problem(const std::string& toml) {
+  const LoadResult result = LoadAndExplain(From(toml));
+  return result.problems.empty() ? "no problem" : result.problems.front().ToString();
+}
+
+TEST(Keys, HaveNamesAndFlagsOfTheirOwn) {
+  std::set<std::string_view> seen;
+  for (const Key& key : Keys()) {
+    EXPECT_TRUE(seen.insert(key.name).second) << key.name;
+    if (!key.flag.empty()) {
+      EXPECT_TRUE(seen.insert(key.flag).second || key.flag == key.name) << key.flag;
+    }
+    EXPECT_FALSE(key.doc.empty()) << key.name;
+  }
+}
+
+TEST(Keys, TakeTheirExamplesAndShowWhatWasSet) {
+  for (const Key& key : Keys()) {
+    Config config;
+    const Values values = {std::string(key.example)};
+    const Result<void> set = key.set(config, values);
+    ASSERT_TRUE(set) << key.name << ": " << set.error().ToString();
+    Config again;
+    ASSERT_TRUE(key.set(again, key.show(config))) << key.name;
+    EXPECT_EQ(key.show(again), key.show(config)) << key.name;
+  }
+}
+
+TEST(LoadConfig, ReadsTheFile) {
+  const Config config =
+      Good(From("listen = [\"127.0.0.1:1\", \"unix:/run/x\"]\n[limits.defaults]\nmemory = "
+                "\"64m\"\ncpus = 0.5\npids = 10\n"
+                "[timeouts]\nidle = 90\n[metrics]\npublic = true\n"));
+  EXPECT_THAT(config.listen, ElementsAre("127.0.0.1:1", "unix:/run/x"));
+  EXPECT_EQ(config.manager.default_limits.memory, 64 * kMiB);
+  EXPECT_EQ(config.manager.default_limits.cpus, 500U);
+  EXPECT_EQ(config.manager.default_limits.pids, 10U);
+  EXPECT_EQ(config.manager.default_idle_timeout, Millis(90'000));
+  EXPECT_TRUE(config.gate.metrics_public);
+}
+
+TEST(LoadConfig, LetsTheEnvironmentWinOverTheFileAndFlagsOverBoth) {
+  Sources sources =
+      From("[limits.defaults]\nmemory = \"64m\"\npids = 10\ndisk = \"2g\"\n",
+           {{"CAY_LIMITS_DEFAULTS_MEMORY", "65m"}, {"CAY_LIMITS_DEFAULTS_PIDS", "11"}});
+  sources.flags = {{"limits.defaults.pids", {"12"}}};
+  const LoadResult result = LoadAndExplain(sources);
+  ASSERT_THAT(result.problems, IsEmpty());
+  const engine::Limits& limits = result.loaded.config.manager.default_limits;
+  EXPECT_EQ(limits.disk, 2 * kGiB);
+  EXPECT_EQ(limits.memory, 65 * kMiB);
+  EXPECT_EQ(limits.pids, 12U);
+  EXPECT_THAT(result.loaded.origins.at("limits.defaults.disk"), HasSubstr(":4"));
+  EXPECT_EQ(result.loaded.origins.at("limits.defaults.memory"), "CAY_LIMITS_DEFAULTS_MEMORY");
+  EXPECT_EQ(result.loaded.origins.at("limits.defaults.pids"), "--set limits.defaults.pids");
+  EXPECT_EQ(result.loaded.origins.at("limits.defaults.cpus"), "default");
+}
+
+TEST(LoadConfig, AppendsFlagsOfAListAndReplacesTheFilesList) {
+  Sources sources =
+      From("mount_roots = [\"/a\"]\n", {{"CAY_HOSTS_ALLOWED", "x.example y.example"}});
+  sources.flags = {{"mount_roots", {"/b"}}, {"mount_roots", {"/c d"}}};
+  const Config config = Good(sources);
+  EXPECT_THAT(config.manager.mount_roots, ElementsAre("/b", "/c d"));
+  EXPECT_THAT(config.gate.allowed_hosts, ElementsAre("x.example", "y.example"));
+}
+
+TEST(LoadConfig, RefusesUnknownKeysWithWhereTheyAreAndWhatTheyMayBe) {
+  EXPECT_THAT(Problem("\n[limits.defaults]\nmemroy = 1\n"),
+              HasSubstr(":3:1: limits.defaults.memroy: there is no such key (did you mean "
+                        "limits.defaults.memory?)"));
+  EXPECT_THAT(Problem("certificate = \"x\"\n"), HasSubstr("did you mean tls.certificate?"));
+  EXPECT_THAT(Problem("zzz = 1\n"), HasSubstr("cay config show"));
+  EXPECT_THAT(Problem("[[pools]]\ntemplate = \"host\"\nminimum = 1\nmemmory = \"1g\"\n"),
+              HasSubstr("did you mean memory?"));
+}
+
+TEST(LoadConfig, RefusesValuesWithWhereTheyAre) {
+  EXPECT_THAT(Problem("[limits.defaults]\nmemory = \"lots\"\n"),
+              HasSubstr(":2:1: limits.defaults.memory: "));
+  EXPECT_THAT(Problem("listen = \"127.0.0.1:1\"\n"), HasSubstr("this is a list"));
+  EXPECT_THAT(Problem("state_dir = [\"/a\"]\n"), HasSubstr("no list"));
+  EXPECT_THAT(Problem("[log]\nlevel = \"loud\"\n"),
+              HasSubstr("none of error, warning, info, debug"));
+  EXPECT_THAT(Problem("[metrics]\npublic = \"yes\"\n"), HasSubstr("neither true nor false"));
+  EXPECT_THAT(Problem("state_dir = 1979-05-27\n"), HasSubstr("this kind of value"));
+  EXPECT_THAT(Problem("a = \n"), HasSubstr(":1:"));
+  EXPECT_THAT(Problem("[limits]\nsandboxes = -1\n"), HasSubstr("limits.sandboxes"));
+}
+
+TEST(LoadConfig, RefusesDefaultsOverMaxima) {
+  EXPECT_THAT(Problem("[limits.maxima]\nmemory = \"100m\"\n"),
+              HasSubstr("limits.defaults.memory (512m) is over limits.maxima.memory (100m)"));
+  EXPECT_THAT(Problem("[timeouts]\nmax_lifetime = \"1m\"\n"), HasSubstr("timeouts.lifetime (1h)"));
+  EXPECT_THAT(Problem("[timeouts]\nlifetime = 0\n"), HasSubstr("timeouts.lifetime"));
+}
+
+TEST(LoadConfig, RefusesHalfOfTls) {
+  EXPECT_THAT(Problem("[tls]\ncertificate = \"/x\"\n"), HasSubstr("tls.key is missing"));
+}
+
+TEST(LoadConfig, RefusesAFileThatWasNamedAndIsNotThere) {
+  const LoadResult result = LoadAndExplain({.file = "/nonexistent/cay.toml"});
+  ASSERT_EQ(result.problems.size(), 1U);
+  EXPECT_THAT(result.problems[0].message(), HasSubstr("/nonexistent/cay.toml"));
+}
+
+TEST(LoadConfig, SaysHowManyMoreProblemsThereAre) {
+  const Sources sources = From("aaa = 1\nbbb = 2\nccc = 3\n");
+  const Result<Loaded> loaded = LoadConfig(sources);
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().ToString(), HasSubstr("2 more"));
+}
+
+TEST(LoadConfig, GivesPoolsTheDefaultLimits) {
+  const Config config =
+      Good(From("[limits.defaults]\nmemory = \"64m\"\n[[pools]]\ntemplate = \"host\"\nminimum = "
+                "2\nmaximum = 9\ncpus = 0.25\n"
+                "shrink_after = \"2m\"\n"));
+  ASSERT_EQ(config.manager.pools.size(), 1U);
+  const sandbox::PoolOptions& pool = config.manager.pools[0];
+  EXPECT_EQ(pool.template_name, "host");
+  EXPECT_EQ(pool.minimum, 2U);
+  EXPECT_EQ(pool.maximum, 9U);
+  EXPECT_EQ(pool.limits.memory, 64 * kMiB);
+  EXPECT_EQ(pool.limits.cpus, 250U);
+  EXPECT_EQ(pool.shrink_after, Millis(120'000));
+}
+
+TEST(ParsePool, RefusesWhatMakesNoSense) {
+  for (const char* text : {"", "host", "=2", "host=", "host=x", "host=3:2", "host=0",
+                           "host=1,memory", "host=1,colour=red", "host=1:99999999"}) {
+    EXPECT_FALSE(ParsePool(text, {})) << text;
+  }
+}
+
+TEST(Compare, TellsWhatAReloadAppliesFromWhatItDoesNot) {
+  Config before;
+  Config after;
+  after.listen = {"127.0.0.1:1"};
+  after.manager.default_limits.memory = 1 * kGiB;
+  const Changes changes = Compare(before, after);
+  EXPECT_THAT(changes.applied, ElementsAre("limits.defaults.memory"));
+  EXPECT_THAT(changes.need_restart, ElementsAre("listen"));
+}
+
+TEST(RenderToml, IsReadBackAsTheSame) {
+  Sources sources = From(
+      "[[pools]]\ntemplate = \"host\"\nminimum = 2\n[hosts]\nallowed = "
+      "[\"a.example\"]\n[http]\nunix_mode = \"0600\"\n"
+      "[limits.defaults]\ncpus = 1.5\n");
+  const LoadResult first = LoadAndExplain(sources);
+  ASSERT_THAT(first.problems, IsEmpty());
+  const Config second = Good(From(RenderToml(first.loaded)));
+  const Changes changes = Compare(first.loaded.config, second);
+  EXPECT_THAT(changes.applied, IsEmpty());
+  EXPECT_THAT(changes.need_restart, IsEmpty());
+}
+
+// CAY_WRITE_DOCS=1 writes it anew.
+TEST(RenderMarkdown, IsTheDocumentInTheTree) {
+  const std::string path = CAY_SOURCE_DIR "/docs/configuration.md";
+  if (::getenv("CAY_WRITE_DOCS") != nullptr) {
+    ASSERT_TRUE(WriteFileAtomic(path, RenderMarkdown(), 0644));
+  }
+  const Result<std::string> document = ReadFile(path);
+  ASSERT_TRUE(document);
+  EXPECT_EQ(*document, RenderMarkdown());
+}
+
+}  // namespace
+}  // namespace cay::config
