@@ -40,16 +40,14 @@ Error TooSlow(std::string_view what) {
 
 // Waits; false when the time is over.
 Result<bool> Poll(int fd, int16_t events, Millis timeout) {
-  constexpr Millis kLongest = std::chrono::hours(1);  // an int of milliseconds holds 24 days
   pollfd waited = {.fd = fd, .events = events, .revents = 0};
   const auto deadline = Clock::now() + timeout;
   for (;;) {
     const auto left = std::chrono::ceil<Millis>(deadline - Clock::now());
-    const auto slice = std::clamp(left, Millis(0), kLongest);
-    const int ready = ::poll(&waited, 1, static_cast<int>(slice.count()));
+    const int ready = ::poll(&waited, 1, static_cast<int>(std::max(left.count(), Millis::rep{0})));
     if (ready > 0) return true;
-    if (ready == 0 && left <= slice) return false;
-    if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
+    if (ready == 0) return false;
+    if (errno != EINTR) return Failure(Error::FromErrno("poll"));
   }
 }
 

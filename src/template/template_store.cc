@@ -246,7 +246,7 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
           .count();
   metadata.info.size = content.bytes;
   metadata.info.entries = content.entries;
-  metadata.info.source = source;
+  metadata.info.source = options.source_name.empty() ? source : options.source_name;
   metadata.info.user = metadata.user.name;
   metadata.info.notes = content.notes;
   TRY(SyncLayer(layer.root()));

@@ -1,0 +1,147 @@
+// The content of files: down, whole or in part, and up; never held in memory.
+#include "api/json_fields.h"
+#include "api/problem.h"
+#include "api/request.h"
+#include "api/rest/byte_range.h"
+#include "api/rest/file_json.h"
+#include "api/rest/routes.h"
+#include "sandbox/file_paths.h"
+
+namespace cay::api::rest {
+namespace {
+
+using http::Exchange;
+using protocol::FileInfo;
+using protocol::FileKind;
+using sandbox::Caller;
+using sandbox::Lease;
+
+// Weak: the same time and size are likely, not certain, to be the same bytes.
+std::string EntityTag(const FileInfo& info) {
+  return "W/\"" + std::to_string(info.size) + "-" + std::to_string(info.modified_unix_ns) + "\"";
+}
+
+Result<FileInfo> StatRegular(const Lease& lease, const std::string& user, const std::string& path) {
+  const auto info = TRY(lease.guest().Stat({.user = user, .path = path, .follow = true}));
+  if (info.kind == FileKind::kRegular) return info;
+  Error error = Error::Invalid("\"" + path + "\" is a " + std::string(FileTypeName(info.kind)) +
+                               ", not a regular file");
+  if (info.kind == FileKind::kDirectory) {
+    return Failure(
+        std::move(error).WithRemedy("list it with …/files/list, or take it with …/archive"));
+  }
+  return Failure(std::move(error));
+}
+
+http::Headers ContentHeaders(const FileInfo& info, const std::string& path) {
+  std::string mode = "0000";
+  for (size_t i = 0; i < 4; ++i) mode[3 - i] = static_cast<char>('0' + (info.mode >> (3 * i) & 7));
+  return {{"Content-Type", std::string(ContentTypeOf(path))},
+          {"Content-Disposition", AttachmentNamed(sandbox::LastComponent(path))},
+          // Written by whoever the sandbox belongs to: never a document of this server's origin.
+          {"X-Content-Type-Options", "nosniff"},
+          {"Content-Security-Policy", "sandbox"},
+          {"Cache-Control", "no-cache"},
+          {"ETag", EntityTag(info)},
+          {"X-File-Mode", mode},
+          {"Accept-Ranges", "bytes"}};
+}
+
+// Exactly the bytes that were promised: a file that shrinks meanwhile cuts the response, what it grows by is not sent.
+Result<void> SendBytes(Exchange& exchange, const Lease& lease,
+                       const protocol::ReadFileRequest& request) {
+  uint64_t left = request.length;
+  if (left > 0) {
+    TRY(lease.guest().ReadFile(request, [&](std::string_view bytes) -> Result<void> {
+      if (bytes.size() > left) {
+        return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "more bytes than asked for"));
+      }
+      left -= bytes.size();
+      return exchange.Write(bytes);
+    }));
+  }
+  if (left > 0) {
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                         "the file became shorter while it was read"));
+  }
+  return exchange.Finish();
+}
+
+Result<void> Get(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const std::string path = TRY(PathOf(request, lease));
+  const std::string user = UserOf(request, lease);
+  const FileInfo info = TRY(StatRegular(lease, user, path));
+  http::Headers headers = ContentHeaders(info, path);
+  if (request.headers.ListContains("If-None-Match", EntityTag(info)) ||
+      request.headers.Find("If-None-Match") == "*") {
+    return exchange.Respond({.status = 304, .headers = std::move(headers), .body = {}});
+  }
+  // If-Range wants a strong tag, which there is none of (RFC 9110, 13.1.5): then all is sent.
+  const bool whole = request.headers.Find("If-Range").has_value();
+  const auto range = whole ? Result<std::optional<ByteRange>>(std::nullopt)
+                           : ParseRange(request.headers.Find("Range").value_or(""), info.size);
+  if (!range) {
+    http::Response response = ProblemResponse(range.error(), request.id);
+    response.headers.Add("Content-Range", "bytes */" + std::to_string(info.size));
+    return exchange.Respond(std::move(response));
+  }
+  const ByteRange part = range->value_or(ByteRange{0, info.size});
+  if (*range) {
+    headers.Add("Content-Range", "bytes " + std::to_string(part.offset) + "-" +
+                                     std::to_string(part.offset + part.length - 1) + "/" +
+                                     std::to_string(info.size));
+  }
+  TRY(exchange.Begin(*range ? 206 : 200, std::move(headers), part.length));
+  if (request.method == "HEAD") return exchange.Finish();
+  return SendBytes(exchange, lease,
+                   {.user = user, .path = path, .offset = part.offset, .length = part.length});
+}
+
+Result<void> Put(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  protocol::WriteFileRequest write;
+  write.user = UserOf(request, lease);
+  write.path = TRY(PathOf(request, lease));
+  write.mode = TRY(QueryMode(request, "mode"));
+  write.make_parents = TRY(QueryBool(request, "parents", false));
+  const Bytes limit = lease.view().limits.file_size;
+  if (request.content_length.value_or(0) > limit) return Failure(BodyTooLarge(limit));
+  exchange.SetBodyLimit(limit);
+  const auto info =
+      TRY(lease.guest().WriteFile(write, [&](std::span<char> space) -> Result<size_t> {
+        auto count = exchange.ReadBody(space);
+        if (!count) return Failure(BodyError(count.error(), limit));
+        return count;
+      }));
+  return RespondJson(exchange, 201, FileJson(info, write.path));
+}
+
+Result<void> Delete(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  TRY(lease.guest().Remove({.user = UserOf(request, lease),
+                            .path = TRY(PathOf(request, lease)),
+                            .recursive = TRY(QueryBool(request, "recursive", false)),
+                            .missing_is_fine = TRY(QueryBool(request, "missing_ok", false))}));
+  return RespondNothing(exchange);
+}
+
+}  // namespace
+
+void AddContentRoutes(const Services& services, Routes& routes) {
+  using Handler = Result<void> (*)(const Services&, Exchange&, const Caller&);
+  const auto add = [&](const char* method, Scope scope, const char* name, Handler handler) {
+    routes.push_back({method, "/api/sandboxes/{id}/files", scope, name,
+                      [services, handler](Exchange& exchange, const Caller& caller) {
+                        return handler(services, exchange, caller);
+                      }});
+  };
+  add("GET", Scope::kRead, "readFile", &Get);
+  add("PUT", Scope::kUse, "writeFile", &Put);
+  add("DELETE", Scope::kUse, "removeFile", &Delete);
+}
+
+}  // namespace cay::api::rest

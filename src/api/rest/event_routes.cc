@@ -1,0 +1,119 @@
+// What happens to sandboxes, as events that a client can resume, or as a list.
+#include <chrono>
+
+#include "api/request.h"
+#include "api/rest/routes.h"
+#include "api/sse.h"
+#include "base/log.h"
+#include "sandbox/event_log.h"
+
+namespace cay::api::rest {
+namespace {
+
+using http::Exchange;
+using sandbox::Caller;
+using sandbox::Event;
+using sandbox::EventFilter;
+using sandbox::EventLog;
+
+constexpr uint64_t kMaxBatch = 1000;
+// A wait for events cannot be woken by a client that goes: so it is looked after so often.
+constexpr Millis kLook{1000};
+
+void WriteEvent(JsonWriter& json, const Event& event) {
+  json.BeginObject().Member("id", event.id).Member("time", FormatTimestamp(event.unix_ms));
+  json.Member("type", event.type).Member("sandbox_id", event.sandbox);
+  json.Member("owner", event.owner).Member("reason", event.reason);
+  if (!event.data.empty()) json.Key("data").Raw(event.data);
+  json.EndObject();
+}
+
+Result<void> RespondWithBatch(EventLog& events, Exchange& exchange, const EventFilter& filter,
+                              uint64_t after) {
+  const auto limit = TRY(QueryNumber(exchange.request(), "limit", kMaxBatch)).value_or(kMaxBatch);
+  const auto batch = events.After(after, filter, limit, Millis(0));
+  JsonWriter json;
+  json.BeginObject().Key("events").BeginArray();
+  for (const Event& event : batch.events) WriteEvent(json, event);
+  json.EndArray().Member("last_id", batch.last);
+  json.Member("missed_up_to", batch.missed_up_to).EndObject();
+  return RespondJson(exchange, 200, std::move(json));
+}
+
+Result<void> SendBatch(SseStream& stream, const EventLog::Batch& batch, uint64_t after) {
+  if (batch.missed_up_to > after) {
+    JsonWriter json;
+    json.BeginObject().Member("from", after + 1).Member("to", batch.missed_up_to).EndObject();
+    TRY(stream.Send("gap", json.text(), batch.missed_up_to));
+  }
+  for (const Event& event : batch.events) {
+    JsonWriter json;
+    WriteEvent(json, event);
+    TRY(stream.Send(event.type, json.text(), event.id));
+  }
+  return {};
+}
+
+// Whether the log was closed: it answers at once, with nothing.
+bool Closed(const EventLog::Batch& batch, std::chrono::steady_clock::duration waited) {
+  return batch.events.empty() && waited < kLook / 2;
+}
+
+Result<void> StreamEvents(EventLog& events, Exchange& exchange, const EventFilter& filter,
+                          uint64_t after) {
+  SseStream stream = TRY(SseStream::Begin(exchange));
+  int closed = 0;
+  while (!exchange.ClientGone()) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto batch = events.After(after, filter, kMaxBatch, kLook);
+    TRY(SendBatch(stream, batch, after));
+    const bool moved = batch.last > after;
+    after = std::max(after, batch.last);
+    for (const Event& event : batch.events) {
+      const bool end = !filter.sandbox.empty() && event.type == "sandbox.destroyed";
+      if (end) return stream.End("end", R"({"reason":"destroyed"})");
+    }
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    closed = !moved && Closed(batch, waited) ? closed + 1 : 0;
+    if (closed > 1) return stream.End("end", R"({"reason":"the server ends"})");
+    TRY(stream.PingIfQuiet());
+  }
+  return {};
+}
+
+Result<void> Answer(const Services& services, Exchange& exchange, const EventFilter& filter) {
+  const auto after = TRY(ResumePoint(exchange.request(), "after"));
+  if (!TRY(QueryBool(exchange.request(), "wait", true))) {
+    return RespondWithBatch(services.events, exchange, filter, after.value_or(0));
+  }
+  return StreamEvents(services.events, exchange, filter, after.value_or(services.events.last_id()));
+}
+
+Result<void> OfAll(const Services& services, Exchange& exchange, const Caller& caller) {
+  EventFilter filter;
+  if (!caller.admin) filter.owner = caller.owner;
+  return Answer(services, exchange, filter);
+}
+
+Result<void> OfOne(const Services& services, Exchange& exchange, const Caller& caller) {
+  const auto view = TRY(services.manager.Get(caller, exchange.request().Capture("id")));
+  EventFilter filter;
+  filter.owner = view.owner;
+  filter.sandbox = view.id.text();
+  return Answer(services, exchange, filter);
+}
+
+}  // namespace
+
+void AddEventRoutes(const Services& services, Routes& routes) {
+  routes.push_back({"GET", "/api/events", Scope::kRead, "followEvents",
+                    [services](Exchange& exchange, const Caller& caller) {
+                      return OfAll(services, exchange, caller);
+                    }});
+  routes.push_back({"GET", "/api/sandboxes/{id}/events", Scope::kRead, "followSandboxEvents",
+                    [services](Exchange& exchange, const Caller& caller) {
+                      return OfOne(services, exchange, caller);
+                    }});
+}
+
+}  // namespace cay::api::rest

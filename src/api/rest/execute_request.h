@@ -1,0 +1,42 @@
+// What an execute asks for: files to write, one command or several, and how to run them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/json_fields.h"
+#include "base/result.h"
+#include "sandbox/process_keeper.h"
+
+namespace cay::api::rest {
+
+struct ExecuteRequest {
+  static constexpr size_t kMaxCommands = 100;
+  static constexpr Bytes kDefaultMaxOutput = 1 * kMiB;
+  static constexpr Bytes kMaxMaxOutput = 16 * kMiB;
+
+  std::vector<CommandText> commands;
+  bool several = false;  // `commands` was given: results are a list
+  std::vector<std::pair<std::string, std::string>> files;  // path, content; written first
+  sandbox::ProcessSpec options;                            // without a command
+  std::string stdin_bytes;                                 // of each command
+  Bytes max_output = kDefaultMaxOutput;                    // of each stream, all commands together
+  bool continue_on_error = false;
+};
+
+Result<ExecuteRequest> ReadExecuteRequest(const JsonValue& body);
+
+// Writes the files, with the rights of the user that the commands will have.
+Result<void> WriteFiles(const sandbox::Lease& lease, const ExecuteRequest& request);
+
+// How to start this one.
+sandbox::ProcessSpec SpecOf(const ExecuteRequest& request, const CommandText& command);
+// As it is shown: its arguments, or `sh`, `-c` and the line.
+std::vector<std::string> ShownCommand(const CommandText& command);
+
+// The exit code that a shell would give for an error of starting: 127, 126. Nothing for other errors.
+std::optional<int32_t> ExitCodeOfStartError(const Error& error);
+
+}  // namespace cay::api::rest

@@ -1,0 +1,31 @@
+// Files as JSON, and what requests about files have in common.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "api/json_writer.h"
+#include "base/result.h"
+#include "http/exchange.h"
+#include "protocol/file_messages.h"
+#include "sandbox/manager.h"
+
+namespace cay::api::rest {
+
+std::string_view FileTypeName(protocol::FileKind kind);  // "file", "directory" …
+
+// The file object. `path`: as the client shall name it.
+void WriteFileObject(JsonWriter& json, const protocol::FileInfo& info, std::string_view path);
+JsonWriter FileJson(const protocol::FileInfo& info, std::string_view path);
+
+// Whose rights: ?user=, or the sandbox's.
+std::string UserOf(const http::Request& request, const sandbox::Lease& lease);
+// ?path=, which must be there.
+Result<std::string> PathOf(const http::Request& request, const sandbox::Lease& lease);
+// ?path=, or the working directory.
+Result<std::string> DirectoryOf(const http::Request& request, const sandbox::Lease& lease);
+
+// By its ending; "application/octet-stream" for what is unknown.
+std::string_view ContentTypeOf(std::string_view path);
+
+}  // namespace cay::api::rest

@@ -1,0 +1,177 @@
+// What is done with files beside their content: list, stat, mkdir, move, chmod.
+#include <algorithm>
+
+#include "api/json_fields.h"
+#include "api/request.h"
+#include "api/rest/file_json.h"
+#include "api/rest/routes.h"
+#include "base/encoding.h"
+#include "sandbox/file_paths.h"
+
+namespace cay::api::rest {
+namespace {
+
+using http::Exchange;
+using protocol::FileInfo;
+using sandbox::Caller;
+using sandbox::Lease;
+
+constexpr uint64_t kDefaultPage = 1000;
+constexpr uint64_t kMaxPage = 10'000;
+constexpr uint64_t kMaxDepth = 64;
+
+// The first `limit` entries by path, of those after `after`; whatever the number of entries that pass by.
+class PageOfFiles {
+ public:
+  PageOfFiles(std::string after, size_t limit) : after_(std::move(after)), limit_(limit) {}
+
+  void Offer(const FileInfo& info) {
+    if (!after_.empty() && info.path <= after_) return;
+    if (heap_.size() > limit_ && !(info.path < heap_.front().path)) return;
+    heap_.push_back(info);
+    std::ranges::push_heap(heap_, {}, &FileInfo::path);
+    // One more than the page: then there is a next one.
+    if (heap_.size() > limit_ + 1) {
+      std::ranges::pop_heap(heap_, {}, &FileInfo::path);
+      heap_.pop_back();
+    }
+  }
+
+  struct Done {
+    std::vector<FileInfo> entries;
+    bool more = false;
+  };
+  Done Take() {
+    std::ranges::sort_heap(heap_, {}, &FileInfo::path);
+    const bool more = heap_.size() > limit_;
+    if (more) heap_.pop_back();
+    return {std::move(heap_), more};
+  }
+
+ private:
+  std::string after_;
+  size_t limit_;
+  std::vector<FileInfo> heap_;  // the largest path in front
+};
+
+Result<void> List(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const auto depth = TRY(QueryNumber(request, "depth", kMaxDepth)).value_or(1);
+  const auto limit = TRY(QueryNumber(request, "limit", kMaxPage)).value_or(kDefaultPage);
+  if (depth == 0 || limit == 0) {
+    return Failure(Error::Invalid("the parameters \"depth\" and \"limit\" must be over 0"));
+  }
+  auto after = DecodeBase64(request.Query("cursor").value_or(""));
+  if (!after) return Failure(Error::Invalid("the parameter \"cursor\" is none of this server's"));
+  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const std::string path = TRY(DirectoryOf(request, lease));
+  PageOfFiles page(*std::move(after), limit);
+  protocol::ListRequest list;
+  list.user = UserOf(request, lease);
+  list.path = path;
+  list.depth = static_cast<uint32_t>(depth);
+  TRY(lease.guest().List(list, [&](const FileInfo& info) -> Result<void> {
+    page.Offer(info);
+    return {};
+  }));
+  const auto done = page.Take();
+  const std::string prefix = path.ends_with('/') ? path : path + "/";
+  JsonWriter json;
+  json.BeginObject().Member("path", path).Key("entries").BeginArray();
+  for (const FileInfo& info : done.entries) WriteFileObject(json, info, prefix + info.path);
+  json.EndArray().Key("next_cursor");
+  if (done.more) {
+    json.Value(EncodeBase64(done.entries.back().path));
+  } else {
+    json.Null();
+  }
+  json.EndObject();
+  return RespondJson(exchange, 200, std::move(json));
+}
+
+Result<void> Stat(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const bool follow = TRY(QueryBool(request, "follow", true));
+  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const std::string path = TRY(PathOf(request, lease));
+  const auto info =
+      TRY(lease.guest().Stat({.user = UserOf(request, lease), .path = path, .follow = follow}));
+  return RespondJson(exchange, 200, FileJson(info, path));
+}
+
+// A path in a body.
+Result<std::string> ReadPath(JsonFields& fields, std::string_view name, const Lease& lease) {
+  const auto path = TRY(fields.RequiredString(name, protocol::kMaxPathBytes));
+  auto absolute = sandbox::AbsolutePath(lease.workdir(), path);
+  if (!absolute) return Failure(fields.Wrong(name, absolute.error()));
+  return absolute;
+}
+
+Result<void> RespondWithFile(Exchange& exchange, int status, const Lease& lease,
+                             const std::string& user, const std::string& path) {
+  const auto info = TRY(lease.guest().Stat({.user = user, .path = path, .follow = false}));
+  return RespondJson(exchange, status, FileJson(info, path));
+}
+
+Result<void> MakeDirectory(const Services& services, Exchange& exchange, const Caller& caller) {
+  const JsonValue body = TRY(ReadJsonBody(exchange));
+  auto fields = TRY(JsonFields::Of(body));
+  const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
+  protocol::MakeDirectoryRequest make;
+  make.user = UserOf(exchange.request(), lease);
+  make.path = TRY(ReadPath(fields, "path", lease));
+  make.mode = TRY(fields.Mode("mode")).value_or(make.mode);
+  make.parents = TRY(fields.Bool("parents")).value_or(false);
+  TRY(fields.Finish());
+  TRY(lease.guest().MakeDirectory(make));
+  return RespondWithFile(exchange, 201, lease, make.user, make.path);
+}
+
+Result<void> Move(const Services& services, Exchange& exchange, const Caller& caller) {
+  const JsonValue body = TRY(ReadJsonBody(exchange));
+  auto fields = TRY(JsonFields::Of(body));
+  const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
+  protocol::MoveRequest move;
+  move.user = UserOf(exchange.request(), lease);
+  move.from = TRY(ReadPath(fields, "from", lease));
+  move.to = TRY(ReadPath(fields, "to", lease));
+  move.replace = TRY(fields.Bool("replace")).value_or(false);
+  TRY(fields.Finish());
+  TRY(lease.guest().Move(move));
+  return RespondWithFile(exchange, 200, lease, move.user, move.to);
+}
+
+Result<void> ChangeMode(const Services& services, Exchange& exchange, const Caller& caller) {
+  const JsonValue body = TRY(ReadJsonBody(exchange));
+  auto fields = TRY(JsonFields::Of(body));
+  const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
+  protocol::ChangeModeRequest change;
+  change.user = UserOf(exchange.request(), lease);
+  change.path = TRY(ReadPath(fields, "path", lease));
+  const auto mode = TRY(fields.Mode("mode"));
+  TRY(fields.Finish());
+  if (!mode) return Failure(Error::Invalid("\"mode\" is missing"));
+  change.mode = *mode;
+  TRY(lease.guest().ChangeMode(change));
+  return RespondWithFile(exchange, 200, lease, change.user, change.path);
+}
+
+}  // namespace
+
+void AddFileRoutes(const Services& services, Routes& routes) {
+  using Handler = Result<void> (*)(const Services&, Exchange&, const Caller&);
+  const auto add = [&](const char* method, const std::string& verb, Scope scope, const char* name,
+                       Handler handler) {
+    routes.push_back({method, "/api/sandboxes/{id}/files/" + verb, scope, name,
+                      [services, handler](Exchange& exchange, const Caller& caller) {
+                        return handler(services, exchange, caller);
+                      }});
+  };
+  add("GET", "list", Scope::kRead, "listFiles", &List);
+  add("GET", "stat", Scope::kRead, "statFile", &Stat);
+  add("POST", "mkdir", Scope::kUse, "makeDirectory", &MakeDirectory);
+  add("POST", "move", Scope::kUse, "moveFile", &Move);
+  add("POST", "chmod", Scope::kUse, "changeMode", &ChangeMode);
+}
+
+}  // namespace cay::api::rest

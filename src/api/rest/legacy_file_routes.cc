@@ -1,0 +1,157 @@
+// /files/…: files of a project (DESIGN.md, section 7): uploaded once, seen by every sandbox of the project.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/problem.h"
+#include "api/request.h"
+#include "api/rest/byte_range.h"
+#include "api/rest/multipart.h"
+#include "api/rest/routes.h"
+#include "base/log.h"
+#include "sandbox/project_files.h"
+
+namespace cay::api::rest {
+namespace {
+
+using http::Exchange;
+using sandbox::Caller;
+using sandbox::ProjectFile;
+
+constexpr size_t kPieceBytes = 256 * 1024;
+// The limits of files and projects are sandbox/'s; this bounds what stands between them.
+constexpr Bytes kMaxUpload = 64 * kGiB;
+
+void WriteMembers(JsonWriter& json, const ProjectFile& file) {
+  json.Member("file_id", file.id).Member("project_id", file.project);
+  json.Member("filename", file.name).Member("original_name", file.original_name);
+  json.Member("sha256", file.sha256).Member("content_type", file.content_type);
+  json.Member("size", file.size).Member("uploaded_at", FormatTimestamp(file.uploaded_unix_ms));
+  json.Member("path", "/workspace/project_files/" + file.name);
+}
+
+void WriteFiles(JsonWriter& json, const std::vector<ProjectFile>& files, bool uploaded) {
+  json.Key("files").BeginArray();
+  for (const ProjectFile& file : files) {
+    json.BeginObject();
+    WriteMembers(json, file);
+    if (uploaded) json.Member("duplicate", file.duplicate);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+Result<void> Upload(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const std::string boundary = TRY(BoundaryOf(request.headers.Find("Content-Type").value_or("")));
+  exchange.SetBodyLimit(kMaxUpload);
+  MultipartReader parts(
+      [&](std::span<char> space) -> Result<size_t> {
+        auto count = exchange.ReadBody(space);
+        if (!count) return Failure(BodyError(count.error(), kMaxUpload));
+        return count;
+      },
+      boundary);
+  std::vector<ProjectFile> files;
+  while (const auto part = TRY(parts.Next())) {
+    if (!part->filename) continue;
+    files.push_back(TRY(services.projects.Add(
+        caller, request.Capture("project_id"), *part->filename, part->content_type,
+        [&](std::span<char> space) { return parts.Read(space); })));
+  }
+  if (files.empty()) {
+    return Failure(
+        Error::Invalid("there is no file in the body").WithRemedy("curl -F file=@NAME sends one"));
+  }
+  JsonWriter json;
+  json.BeginObject();
+  WriteMembers(json, files.front());
+  json.Member("duplicate", files.front().duplicate);
+  WriteFiles(json, files, true);
+  json.EndObject();
+  return RespondJson(exchange, 201, std::move(json));
+}
+
+Result<void> List(const Services& services, Exchange& exchange, const Caller& caller) {
+  const std::string& project = exchange.request().Capture("project_id");
+  const auto files = TRY(services.projects.List(caller, project));
+  JsonWriter json;
+  json.BeginObject().Member("project_id", project);
+  WriteFiles(json, files, false);
+  json.EndObject();
+  return RespondJson(exchange, 200, std::move(json));
+}
+
+Result<void> SendContent(Exchange& exchange, const Fd& content, ByteRange part) {
+  std::string space(kPieceBytes, '\0');
+  while (part.length > 0) {
+    const size_t wanted = std::min<uint64_t>(space.size(), part.length);
+    const ssize_t count =
+        ::pread(content.get(), space.data(), wanted, static_cast<off_t>(part.offset));
+    if (count < 0) return Failure(Error::FromErrno("reading a project's file"));
+    if (count == 0) return Failure(Error::FromErrno("a project's file is too short", EIO));
+    TRY(exchange.Write(std::string_view(space).substr(0, static_cast<size_t>(count))));
+    part.offset += static_cast<uint64_t>(count);
+    part.length -= static_cast<uint64_t>(count);
+  }
+  return exchange.Finish();
+}
+
+Result<void> Download(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const ProjectFile file = TRY(services.projects.Get(caller, request.Capture("file_id")));
+  const std::string tag = "\"" + file.sha256 + "\"";
+  // The type that the uploader gave is not served back: nothing of it is this server's document.
+  http::Headers headers = {{"Content-Type", "application/octet-stream"},
+                           {"Content-Disposition", AttachmentNamed(file.original_name)},
+                           {"X-Content-Type-Options", "nosniff"},
+                           {"ETag", tag},
+                           {"Accept-Ranges", "bytes"}};
+  if (request.headers.ListContains("If-None-Match", tag)) {
+    return exchange.Respond({.status = 304, .headers = std::move(headers), .body = {}});
+  }
+  const bool same = request.headers.Find("If-Range").value_or(tag) == tag;
+  const auto range = same ? ParseRange(request.headers.Find("Range").value_or(""), file.size)
+                          : Result<std::optional<ByteRange>>(std::nullopt);
+  if (!range) {
+    http::Response response = ProblemResponse(range.error(), request.id);
+    response.headers.Add("Content-Range", "bytes */" + std::to_string(file.size));
+    return exchange.Respond(std::move(response));
+  }
+  const ByteRange part = range->value_or(ByteRange{0, file.size});
+  if (*range) {
+    headers.Add("Content-Range", "bytes " + std::to_string(part.offset) + "-" +
+                                     std::to_string(part.offset + part.length - 1) + "/" +
+                                     std::to_string(file.size));
+  }
+  const Fd content = TRY(services.projects.OpenContent(caller, file.id));
+  TRY(exchange.Begin(*range ? 206 : 200, std::move(headers), part.length));
+  if (request.method == "HEAD") return exchange.Finish();
+  return SendContent(exchange, content, part);
+}
+
+Result<void> Remove(const Services& services, Exchange& exchange, const Caller& caller) {
+  const std::string& id = exchange.request().Capture("file_id");
+  TRY(services.projects.Remove(caller, id));
+  JsonWriter json;
+  json.BeginObject().Member("file_id", id).Member("status", "deleted").EndObject();
+  return RespondJson(exchange, 200, std::move(json));
+}
+
+}  // namespace
+
+void AddLegacyFileRoutes(const Services& services, Routes& routes) {
+  using Handler = Result<void> (*)(const Services&, Exchange&, const Caller&);
+  const auto add = [&](const char* method, const char* pattern, Scope scope, const char* name,
+                       Handler handler) {
+    routes.push_back({method, pattern, scope, name,
+                      [services, handler](Exchange& exchange, const Caller& caller) {
+                        return handler(services, exchange, caller);
+                      }});
+  };
+  add("POST", "/files/upload/{project_id}", Scope::kUse, "uploadProjectFile", &Upload);
+  add("GET", "/files/project/{project_id}", Scope::kRead, "listProjectFiles", &List);
+  add("GET", "/files/{file_id}/download", Scope::kRead, "downloadProjectFile", &Download);
+  add("DELETE", "/files/{file_id}", Scope::kUse, "removeProjectFile", &Remove);
+}
+
+}  // namespace cay::api::rest

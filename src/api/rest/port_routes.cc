@@ -1,0 +1,99 @@
+#include "api/rest/port_routes.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "api/problem.h"
+#include "api/rest/routes.h"
+#include "http/proxy.h"
+
+namespace cay::api::rest {
+namespace {
+
+using http::Exchange;
+using sandbox::Caller;
+
+constexpr int kBadGateway = 502;
+
+Result<uint16_t> ParsePort(std::string_view text) {
+  const auto port = ParseUnsigned(text, UINT16_MAX);
+  if (!port || *port == 0) {
+    return Failure(Error::Invalid("not a port: \"" + std::string(text) + "\"")
+                       .WithRemedy("a number from 1 to 65535"));
+  }
+  return static_cast<uint16_t>(*port);
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+// What the app inside must not see: the caller's key to this server.
+std::vector<std::string> KeyFields(const http::Request& request) {
+  std::vector<std::string> fields = {"X-API-Key"};
+  const std::string authorization = Lower(request.headers.Find("Authorization").value_or(""));
+  if (authorization.starts_with("bearer cay_")) fields.emplace_back("Authorization");
+  return fields;
+}
+
+Result<void> BadGateway(Exchange& exchange, const Error& error) {
+  return exchange.Respond(
+      ProblemResponse(error, {.request_id = exchange.request().id, .status = kBadGateway}));
+}
+
+Result<void> Forward(const Services& services, Exchange& exchange, const Caller& caller,
+                     const std::string& which, uint16_t port, http::ProxyOptions options) {
+  const auto lease = services.manager.Use(caller, which);
+  if (!lease) return BadGateway(exchange, lease.error());
+  auto upstream = lease->guest().ConnectPort(port);
+  if (!upstream) {
+    return BadGateway(exchange, Error(upstream.error().code(), upstream.error().fault(),
+                                      "the sandbox is there, but nothing answers at its port " +
+                                          std::to_string(port) + ": " + upstream.error().message())
+                                    .WithRemedy("start a server there that listens on 127.0.0.1"));
+  }
+  options.drop = KeyFields(exchange.request());
+  return http::Proxy(exchange, *std::move(upstream), options);
+}
+
+Result<void> ByPath(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const std::string& which = request.Capture("id");
+  const uint16_t port = TRY(ParsePort(request.Capture("port")));
+  // The prefix and the rest as they were sent: what stands behind {port} is not decoded.
+  const std::string& target = request.target;
+  size_t at = 0;
+  constexpr int kSegments = 5;  // "", api, sandboxes, {id}, ports, {port}
+  for (int i = 0; i < kSegments; ++i) at = target.find('/', at) + 1;
+  const size_t end = std::min(target.find_first_of("/?", at), target.size());
+  http::ProxyOptions options;
+  options.prefix = target.substr(0, end);
+  options.target = target.substr(end);
+  if (!options.target.starts_with('/')) options.target.insert(0, "/");
+  options.host = "localhost:" + std::to_string(port);
+  return Forward(services, exchange, caller, which, port, std::move(options));
+}
+
+}  // namespace
+
+Result<void> ProxyToPort(const Services& services, Exchange& exchange, const Caller& caller,
+                         const std::string& which, uint16_t port) {
+  http::ProxyOptions options;
+  options.target = exchange.request().target;
+  options.host = exchange.request().headers.Find("Host").value_or("");
+  return Forward(services, exchange, caller, which, port, std::move(options));
+}
+
+void AddPortRoutes(const Services& services, Routes& routes) {
+  const Operation forward = [services](Exchange& exchange, const Caller& caller) {
+    return ByPath(services, exchange, caller);
+  };
+  routes.push_back({"*", "/api/sandboxes/{id}/ports/{port}", Scope::kUse, "proxyPort", forward});
+  routes.push_back(
+      {"*", "/api/sandboxes/{id}/ports/{port}/{rest...}", Scope::kUse, "proxyPortPath", forward});
+}
+
+}  // namespace cay::api::rest

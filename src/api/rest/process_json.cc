@@ -1,0 +1,133 @@
+#include "api/rest/process_json.h"
+
+#include <csignal>
+#include <cstring>
+
+#include "api/rest/sandbox_json.h"
+#include "base/encoding.h"
+
+namespace cay::api::rest {
+
+using sandbox::ProcessRecord;
+
+Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec) {
+  spec.workdir = TRY(fields.String("workdir", protocol::kMaxPathBytes)).value_or("");
+  spec.env = TRY(fields.Strings("env")).value_or(sandbox::StringMap());
+  spec.user = TRY(fields.String("user", protocol::kMaxUserBytes)).value_or("");
+  spec.timeout = TRY(fields.Duration("timeout"));
+  spec.kill_leftovers = TRY(fields.Bool("kill_leftovers")).value_or(false);
+  spec.tag = TRY(fields.String("tag")).value_or("");
+  return {};
+}
+
+Result<protocol::TerminalSize> ReadTerminalSize(const JsonValue& value, std::string where) {
+  auto fields = TRY(JsonFields::Of(value, std::move(where)));
+  protocol::TerminalSize size;
+  size.rows = static_cast<uint16_t>(TRY(fields.Number("rows", UINT16_MAX)).value_or(size.rows));
+  size.columns =
+      static_cast<uint16_t>(TRY(fields.Number("columns", UINT16_MAX)).value_or(size.columns));
+  TRY(fields.Finish());
+  return size;
+}
+
+Result<int> ParseSignal(std::string_view text) {
+  const auto bad = [&] {
+    return Failure(Error::Invalid("not a signal: \"" + std::string(text) + "\"")
+                       .WithRemedy("write a name or a number, as in SIGTERM or 15"));
+  };
+  if (const auto number = ParseUnsigned(text, protocol::kMaxSignal)) {
+    return *number > 0 ? Result<int>(static_cast<int>(*number)) : bad();
+  }
+  std::string_view name = text;
+  if (name.starts_with("SIG")) name.remove_prefix(3);
+  for (int signal = 1; signal < 32; ++signal) {
+    const char* known = ::sigabbrev_np(signal);
+    if (known != nullptr && name == known) return signal;
+  }
+  return bad();
+}
+
+Result<int> ReadSignal(JsonFields& fields, std::string_view name) {
+  const JsonValue* value = fields.Find(name);
+  if (value == nullptr) return Failure(Error::Invalid(fields.PathOf(name) + " is missing"));
+  std::string text;
+  if (value->AsString() != nullptr) {
+    text = *value->AsString();
+  } else {
+    text = std::to_string(TRY(fields.Number(name, protocol::kMaxSignal)).value_or(0));
+  }
+  const auto signal = ParseSignal(text);
+  if (!signal) return Failure(fields.Wrong(name, signal.error()));
+  return *signal;
+}
+
+std::string SignalText(uint32_t signal) {
+  const char* name = signal < 32 ? ::sigabbrev_np(static_cast<int>(signal)) : nullptr;
+  if (name != nullptr) return std::string("SIG") + name;
+  constexpr uint32_t kFirstRealTime = 34;  // glibc keeps 32 and 33 for itself
+  if (signal >= kFirstRealTime) return "SIGRTMIN+" + std::to_string(signal - kFirstRealTime);
+  return std::to_string(signal);
+}
+
+void WriteCommand(JsonWriter& json, const std::vector<std::string>& command) {
+  json.BeginArray();
+  for (const std::string& argument : command) json.Value(argument);
+  json.EndArray();
+}
+
+bool Succeeded(const ProcessRecord& record) {
+  return record.state == sandbox::ProcessState::kExited && record.exit_code == 0 &&
+         !record.signal && !record.timed_out;
+}
+
+void WriteOutcome(JsonWriter& json, const ProcessRecord& record) {
+  json.Member("exit_code", record.exit_code).Key("signal");
+  if (record.signal.value_or(0) != 0) {
+    json.Value(SignalText(*record.signal));
+  } else {
+    json.Null();
+  }
+  json.Member("timed_out", record.timed_out).Member("oom_killed", record.oom_killed);
+  json.Member("disk_full", record.disk_full).Member("core_dumped", record.core_dumped);
+  json.Member("output_cut", record.output_cut);
+  json.Member("duration_ms", record.duration_ms).Member("cpu_ms", record.cpu_ms);
+  json.Member("max_rss_bytes", record.max_rss);
+  json.Key("leftovers").BeginArray();
+  for (const int32_t pid : record.leftovers) json.Value(pid);
+  json.EndArray().Member("leftover_count", record.leftover_count);
+  json.Member("success", Succeeded(record));
+}
+
+void WriteProcess(JsonWriter& json, const ProcessRecord& record) {
+  json.BeginObject();
+  json.Member("process_id", record.id).Member("pid", record.pid);
+  WriteCommand(json.Key("command"), record.command);
+  json.Member("tag", record.tag).Member("state", sandbox::ProcessStateName(record.state));
+  json.Member("reason", record.reason).Member("terminal", record.terminal);
+  WriteTime(json, "started_at", record.started_unix_ms);
+  WriteTime(json, "ended_at", record.ended_unix_ms);
+  json.Member("output_end", record.output_end);
+  WriteOutcome(json, record);
+  json.EndObject();
+}
+
+void WriteOutput(JsonWriter& json, std::string_view name, std::string_view bytes, bool truncated) {
+  std::string_view text = bytes;
+  if (truncated) text.remove_suffix(IncompleteUtf8Tail(text));
+  json.Member(name, text);
+  if (!IsUtf8(text)) json.Member(std::string(name) + "_base64", EncodeBase64(bytes));
+}
+
+void WriteExecution(JsonWriter& json, const sandbox::Execution& execution) {
+  json.Member("process_id", execution.record.id).Member("pid", execution.record.pid);
+  WriteOutput(json, "stdout", execution.stdout_text, execution.stdout_truncated);
+  WriteOutput(json, "stderr", execution.stderr_text, execution.stderr_truncated);
+  json.Member("stdout_bytes", execution.stdout_bytes);
+  json.Member("stderr_bytes", execution.stderr_bytes);
+  json.Member("stdout_truncated", execution.stdout_truncated);
+  json.Member("stderr_truncated", execution.stderr_truncated);
+  json.Member("tag", execution.record.tag);
+  WriteOutcome(json, execution.record);
+}
+
+}  // namespace cay::api::rest

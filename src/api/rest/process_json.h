@@ -1,0 +1,39 @@
+// Processes as JSON: what is asked for, and what came of them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "api/json_fields.h"
+#include "api/json_writer.h"
+#include "base/result.h"
+#include "sandbox/process_keeper.h"
+
+namespace cay::api::rest {
+
+// workdir, env, user, timeout, kill_leftovers, tag: what every way of starting a command has.
+Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec);
+// {"rows","columns"}; `where`: its name in messages.
+Result<protocol::TerminalSize> ReadTerminalSize(const JsonValue& value, std::string where);
+// "SIGTERM", "TERM", "15" or 15.
+Result<int> ReadSignal(JsonFields& fields, std::string_view name);
+Result<int> ParseSignal(std::string_view text);
+// "SIGKILL"; "SIGRTMIN+3" for the real-time ones.
+std::string SignalText(uint32_t signal);
+
+// Members of an object: what came of a process, without its output.
+void WriteOutcome(JsonWriter& json, const sandbox::ProcessRecord& record);
+// The process object.
+void WriteProcess(JsonWriter& json, const sandbox::ProcessRecord& record);
+void WriteCommand(JsonWriter& json, const std::vector<std::string>& command);
+
+// "stdout": text, and "stdout_base64" beside it when the bytes are no UTF-8. What was cut off in the middle of a
+// character (`truncated`) is cut before it.
+void WriteOutput(JsonWriter& json, std::string_view name, std::string_view bytes, bool truncated);
+
+// Members: pid …, output, outcome.
+void WriteExecution(JsonWriter& json, const sandbox::Execution& execution);
+
+bool Succeeded(const sandbox::ProcessRecord& record);
+
+}  // namespace cay::api::rest

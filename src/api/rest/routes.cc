@@ -1,0 +1,25 @@
+#include "api/rest/routes.h"
+
+namespace cay::api::rest {
+
+std::vector<Route> RestRoutes(const Services& services) {
+  Routes routes;
+  AddSandboxRoutes(services, routes);
+  AddLifecycleRoutes(services, routes);
+  AddExecuteRoutes(services, routes);
+  AddProcessRoutes(services, routes);
+  AddTerminalRoutes(services, routes);
+  AddContentRoutes(services, routes);
+  AddFileRoutes(services, routes);
+  AddWatchRoutes(services, routes);
+  AddArchiveRoutes(services, routes);
+  AddPortRoutes(services, routes);
+  AddEventRoutes(services, routes);
+  AddTemplateRoutes(services, routes);
+  AddSystemRoutes(services, routes);
+  AddLegacySandboxRoutes(services, routes);
+  AddLegacyFileRoutes(services, routes);
+  return routes;
+}
+
+}  // namespace cay::api::rest

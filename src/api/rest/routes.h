@@ -1,0 +1,32 @@
+// Cay's own REST face (DESIGN.md, section 6) and the paths of earlier systems (section 7): thin translations
+// from JSON to what sandbox/ does, and back. docs/api.md and openapi.json say what clients see.
+#pragma once
+
+#include <vector>
+
+#include "api/route.h"
+
+namespace cay::api::rest {
+
+// Every route of this face. `services` is copied; what it refers to outlives the routes.
+std::vector<Route> RestRoutes(const Services& services);
+
+// The groups it is made of, each in a file of its own.
+using Routes = std::vector<Route>;
+void AddSandboxRoutes(const Services& services, Routes& routes);        // sandbox_routes.cc
+void AddLifecycleRoutes(const Services& services, Routes& routes);      // lifecycle_routes.cc
+void AddExecuteRoutes(const Services& services, Routes& routes);        // execute_routes.cc
+void AddProcessRoutes(const Services& services, Routes& routes);        // process_routes.cc
+void AddTerminalRoutes(const Services& services, Routes& routes);       // terminal_route.cc
+void AddFileRoutes(const Services& services, Routes& routes);           // file_routes.cc
+void AddContentRoutes(const Services& services, Routes& routes);        // content_routes.cc
+void AddWatchRoutes(const Services& services, Routes& routes);          // watch_route.cc
+void AddArchiveRoutes(const Services& services, Routes& routes);        // archive_routes.cc
+void AddPortRoutes(const Services& services, Routes& routes);           // port_routes.cc
+void AddEventRoutes(const Services& services, Routes& routes);          // event_routes.cc
+void AddTemplateRoutes(const Services& services, Routes& routes);       // template_routes.cc
+void AddSystemRoutes(const Services& services, Routes& routes);         // system_routes.cc
+void AddLegacySandboxRoutes(const Services& services, Routes& routes);  // legacy_sandbox_routes.cc
+void AddLegacyFileRoutes(const Services& services, Routes& routes);     // legacy_file_routes.cc
+
+}  // namespace cay::api::rest

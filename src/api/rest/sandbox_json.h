@@ -1,0 +1,27 @@
+// Sandboxes as JSON: what is asked for, and what there is.
+#pragma once
+
+#include "api/json_value.h"
+#include "api/json_writer.h"
+#include "base/result.h"
+#include "sandbox/types.h"
+
+namespace cay::api::rest {
+
+// The body of a create. kInvalidArgument names the field.
+Result<sandbox::SandboxSpec> ReadSandboxSpec(const JsonValue& body);
+// The body of a PATCH.
+Result<sandbox::SandboxChange> ReadSandboxChange(const JsonValue& body);
+
+void WriteSandbox(JsonWriter& json, const sandbox::SandboxView& view);
+JsonWriter SandboxJson(const sandbox::SandboxView& view);
+
+// "memory": …, "cpus": … as numbers.
+void WriteLimits(JsonWriter& json, const engine::Limits& limits);
+// Seconds, whole where they are.
+void WriteSeconds(JsonWriter& json, Millis duration);
+// RFC 3339, or null for nothing and for 0.
+void WriteTime(JsonWriter& json, std::string_view name, std::optional<int64_t> unix_ms);
+void WriteStrings(JsonWriter& json, const sandbox::StringMap& strings);
+
+}  // namespace cay::api::rest

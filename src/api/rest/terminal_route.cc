@@ -1,0 +1,227 @@
+// GET …/terminal: a WebSocket that is a terminal. Server to client: binary messages are output, text messages
+// say {"type": "started" | "gap" | "exited" | "error", …}. Client to server: binary messages are input, text messages say
+// {"type": "resize" | "input" | "signal", …}. When the client goes the shell stays, and ?process=ID finds it again.
+#include <poll.h>
+
+#include <array>
+#include <csignal>
+
+#include "api/problem.h"
+#include "api/request.h"
+#include "api/rest/process_json.h"
+#include "api/rest/routes.h"
+
+namespace cay::api::rest {
+namespace {
+
+using http::Exchange;
+using http::WebSocket;
+using sandbox::Caller;
+using sandbox::Lease;
+using sandbox::ProcessRecord;
+using sandbox::RunningProcess;
+
+constexpr uint16_t kNormalClosure = 1000;  // RFC 6455, 7.4.1
+constexpr uint16_t kPolicyViolation = 1008;
+constexpr uint16_t kInternalError = 1011;
+constexpr int kPollMs = 60'000;
+
+struct TerminalRequest {
+  sandbox::ProcessSpec spec;
+  std::optional<uint64_t> process;  // an earlier one
+  std::optional<uint64_t> from;
+  bool kill_on_close = false;
+};
+
+Result<TerminalRequest> ReadTerminalRequest(const http::Request& request) {
+  TerminalRequest wanted;
+  protocol::TerminalSize size;
+  size.rows = static_cast<uint16_t>(TRY(QueryNumber(request, "rows", UINT16_MAX)).value_or(24));
+  size.columns =
+      static_cast<uint16_t>(TRY(QueryNumber(request, "columns", UINT16_MAX)).value_or(80));
+  wanted.spec.terminal = size;
+  wanted.spec.env["TERM"] = request.Query("term").value_or("xterm-256color");
+  wanted.spec.workdir = request.Query("workdir").value_or("");
+  wanted.spec.user = request.Query("user").value_or("");
+  wanted.spec.tag = request.Query("tag").value_or("");
+  wanted.spec.timeout = TRY(QueryDuration(request, "timeout"));
+  if (!wanted.spec.timeout) wanted.spec.timeout = Millis(0);
+  const auto command = request.Query("command");
+  if (command && !command->empty()) {
+    wanted.spec.shell = *command;
+  } else {
+    wanted.spec.argv = {"sh", "-c", "if command -v bash >/dev/null; then exec bash; fi; exec sh"};
+  }
+  wanted.process = TRY(QueryNumber(request, "process", UINT64_MAX));
+  wanted.from = TRY(QueryNumber(request, "from", UINT64_MAX));
+  wanted.kill_on_close = TRY(QueryBool(request, "kill_on_close", false));
+  return wanted;
+}
+
+// What a client of a terminal says in text.
+Result<void> ObeyText(RunningProcess& process, std::string_view text, std::string& input) {
+  const JsonValue body = TRY(ParseJson(text));
+  auto fields = TRY(JsonFields::Of(body));
+  const std::string type = TRY(fields.RequiredString("type"));
+  if (type == "input") {
+    input += TRY(fields.RequiredString("data"));
+    return fields.Finish();
+  }
+  if (type == "signal") {
+    const int signal = TRY(ReadSignal(fields, "signal"));
+    TRY(fields.Finish());
+    return process.Signal(signal);
+  }
+  if (type != "resize") return Failure(Error::Invalid("unknown \"type\" \"" + type + "\""));
+  protocol::TerminalSize size;
+  size.rows = static_cast<uint16_t>(TRY(fields.Number("rows", UINT16_MAX)).value_or(0));
+  size.columns = static_cast<uint16_t>(TRY(fields.Number("columns", UINT16_MAX)).value_or(0));
+  TRY(fields.Finish());
+  if (size.rows == 0 || size.columns == 0) {
+    return Failure(Error::Invalid("a terminal has at least one row and one column"));
+  }
+  return process.Resize(size);
+}
+
+std::string Typed(std::string_view type, const RunningProcess& process) {
+  JsonWriter json;
+  json.BeginObject().Member("type", type).Member("process_id", process.id());
+  json.Member("pid", process.pid()).EndObject();
+  return std::move(json).Take();
+}
+
+std::string ExitedText(const ProcessRecord& record) {
+  JsonWriter json;
+  json.BeginObject().Member("type", "exited").Member("process_id", record.id);
+  WriteOutcome(json, record);
+  json.EndObject();
+  return std::move(json).Take();
+}
+
+// One client at one terminal.
+class Terminal {
+ public:
+  Terminal(WebSocket& socket, RunningProcess& process) : socket_(socket), process_(process) {}
+
+  // Until the process has ended (the record) or the client has gone (nothing).
+  Result<std::optional<ProcessRecord>> Run() {
+    for (;;) {
+      auto record = TRY(TakeOutput());
+      if (record) return record;
+      if (process_.finished()) {
+        return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the terminal was cut"));
+      }
+      TRY(GiveInput());
+      if (!TRY(Wait())) return std::nullopt;
+    }
+  }
+
+ private:
+  Result<std::optional<ProcessRecord>> TakeOutput() {
+    while (auto event = TRY(process_.Poll())) {
+      if (const auto* output = std::get_if<sandbox::ProcessOutput>(&*event)) {
+        TRY(socket_.Send(WebSocket::Kind::kBinary, output->bytes));
+      } else if (const auto* gap = std::get_if<protocol::Gap>(&*event)) {
+        JsonWriter json;
+        json.BeginObject().Member("type", "gap").Member("from", gap->from).Member("to", gap->to);
+        json.EndObject();
+        TRY(socket_.Send(WebSocket::Kind::kText, json.text()));
+      } else if (auto* ended = std::get_if<sandbox::ProcessEnded>(&*event)) {
+        return std::move(ended->record);
+      }
+    }
+    return std::nullopt;
+  }
+
+  Result<void> GiveInput() {
+    const size_t room = process_.stdin_room();
+    if (input_.empty() || room == 0) return {};
+    input_.erase(0, TRY(process_.WriteStdin(std::string_view(input_).substr(0, room))));
+    return {};
+  }
+
+  // Waits for either side. What the client says is read only while the terminal takes its input.
+  Result<bool> Wait() {
+    const bool listen = input_.empty();
+    if (listen && socket_.HasBuffered()) return Listen();
+    std::array<pollfd, 2> wait = {
+        pollfd{process_.fd(), process_.poll_events(), 0},
+        pollfd{socket_.fd(), static_cast<short>(listen ? POLLIN | POLLRDHUP : POLLRDHUP), 0}};
+    if (::poll(wait.data(), wait.size(), kPollMs) < 0 && errno != EINTR) {
+      return Failure(Error::FromErrno("poll"));
+    }
+    if (wait[1].revents == 0) return true;
+    if (listen && (wait[1].revents & POLLIN) != 0) return Listen();
+    return false;
+  }
+
+  // False when the client has closed.
+  Result<bool> Listen() {
+    auto message = socket_.Read();
+    if (!message || !*message) return false;
+    if ((*message)->kind == WebSocket::Kind::kBinary) {
+      input_ += (*message)->bytes;
+      return true;
+    }
+    if (const auto done = ObeyText(process_, (*message)->bytes, input_); !done) {
+      JsonWriter json;
+      json.BeginObject().Member("type", "error").Member("detail", done.error().message());
+      json.EndObject();
+      TRY(socket_.Send(WebSocket::Kind::kText, json.text()));
+    }
+    return true;
+  }
+
+  WebSocket& socket_;
+  RunningProcess& process_;
+  std::string input_;  // at most one message
+};
+
+Result<RunningProcess> OpenProcess(const Services& services, const Lease& lease,
+                                   const TerminalRequest& wanted) {
+  if (!wanted.process) return services.processes.Start(lease, wanted.spec);
+  const auto record = TRY(services.processes.Get(lease.id(), *wanted.process));
+  if (!record.terminal) {
+    return Failure(Error::Invalid("process " + std::to_string(*wanted.process) + " has no terminal")
+                       .WithRemedy("GET …/processes/{pid}/output follows it"));
+  }
+  auto process = TRY(services.processes.Attach(lease, *wanted.process, wanted.from));
+  if (record.state == sandbox::ProcessState::kRunning) {
+    TRY(services.processes.Resize(lease, *wanted.process, *wanted.spec.terminal));
+  }
+  return process;
+}
+
+Result<void> Serve(const Services& services, Exchange& exchange, const Caller& caller) {
+  if (!exchange.WantsWebSocket()) {
+    return exchange.Respond(ProblemResponse(
+        Error::Invalid("a terminal is a WebSocket").WithRemedy("ask with Upgrade: websocket"),
+        {.request_id = exchange.request().id, .status = 426}));
+  }
+  const TerminalRequest wanted = TRY(ReadTerminalRequest(exchange.request()));
+  const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
+  auto process = TRY(OpenProcess(services, lease, wanted));
+  const auto socket = TRY(exchange.AcceptWebSocket());
+  TRY(socket->Send(WebSocket::Kind::kText, Typed("started", process)));
+  const auto record = Terminal(*socket, process).Run();
+  if (!record) {
+    const bool clients = record.error().fault() == Fault::kCaller;
+    socket->Close(clients ? kPolicyViolation : kInternalError, "the terminal was cut");
+  } else if (*record) {
+    TRY(socket->Send(WebSocket::Kind::kText, ExitedText(**record)));
+    socket->Close(kNormalClosure, "exited");
+  }
+  if (wanted.kill_on_close && !(record && *record)) return process.Signal(SIGKILL);
+  return {};
+}
+
+}  // namespace
+
+void AddTerminalRoutes(const Services& services, Routes& routes) {
+  routes.push_back({"GET", "/api/sandboxes/{id}/terminal", Scope::kUse, "openTerminal",
+                    [services](Exchange& exchange, const Caller& caller) {
+                      return Serve(services, exchange, caller);
+                    }});
+}
+
+}  // namespace cay::api::rest

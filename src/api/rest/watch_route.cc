@@ -1,0 +1,77 @@
+// GET …/files/watch: what changes in a directory, as events.
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+
+#include "api/request.h"
+#include "api/rest/file_json.h"
+#include "api/rest/routes.h"
+#include "api/sse.h"
+
+namespace cay::api::rest {
+namespace {
+
+using http::Exchange;
+using sandbox::Caller;
+using sandbox::Lease;
+
+constexpr std::string_view KindName(protocol::WatchKind kind) {
+  constexpr std::array<std::string_view, 6> kNames = {"created", "modified",   "removed",
+                                                      "renamed", "attributes", "overflow"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+Result<void> SendAll(SseStream& events, const std::vector<protocol::WatchEvent>& batch) {
+  for (const protocol::WatchEvent& event : batch) {
+    JsonWriter json;
+    json.BeginObject().Member("path", event.path).Member("directory", event.directory);
+    json.EndObject();
+    TRY(events.Send(KindName(event.kind), json.text()));
+  }
+  return {};
+}
+
+// Until the client goes, or the watch ends with an error.
+Result<void> Pump(sandbox::WatchStream& watch, SseStream& events, int client) {
+  for (;;) {
+    for (;;) {
+      const auto batch = TRY(watch.Next());
+      if (batch.empty()) break;
+      TRY(SendAll(events, batch));
+    }
+    TRY(events.PingIfQuiet());
+    std::array<pollfd, 2> wait = {pollfd{watch.fd(), POLLIN, 0}, pollfd{client, POLLRDHUP, 0}};
+    if (::poll(wait.data(), wait.size(), static_cast<int>(events.UntilPing().count())) < 0 &&
+        errno != EINTR) {
+      return Failure(Error::FromErrno("poll"));
+    }
+    if (wait[1].revents != 0) return {};
+  }
+}
+
+Result<void> Watch(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const bool recursive = TRY(QueryBool(request, "recursive", false));
+  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const std::string path = TRY(DirectoryOf(request, lease));
+  auto watch = TRY(
+      lease.guest().Watch({.user = UserOf(request, lease), .path = path, .recursive = recursive}));
+  SseStream events = TRY(SseStream::Begin(exchange));
+  JsonWriter json;
+  json.BeginObject().Member("path", path).EndObject();
+  TRY(events.Send("watching", json.text()));
+  const auto done = Pump(watch, events, exchange.socket());
+  return done ? done : events.EndWithError(done.error());
+}
+
+}  // namespace
+
+void AddWatchRoutes(const Services& services, Routes& routes) {
+  routes.push_back({"GET", "/api/sandboxes/{id}/files/watch", Scope::kRead, "watchFiles",
+                    [services](Exchange& exchange, const Caller& caller) {
+                      return Watch(services, exchange, caller);
+                    }});
+}
+
+}  // namespace cay::api::rest
