@@ -100,7 +100,7 @@ Result<SessionEnd> Run::Live() {
 Result<void> Run::Create() {
   std::vector<engine::Mount> mounts = TRY(ResolveMounts(options_.mounts));
   Paths paths = TRY(Paths::Resolve(options_.state_dir));
-  engine_ = TRY(NativeEngine::Start({.paths = paths}));
+  engine_ = TRY(NativeEngine::Start({.paths = paths, .one_shot = true}));
   // Not before: the launcher, and so the sandbox, would inherit it.
   ::signal(SIGPIPE, SIG_IGN);
   Stage("launcher");

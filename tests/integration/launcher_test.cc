@@ -160,7 +160,9 @@ TEST_P(LauncherTest, PausedDoesNotRunAndCanBeResumedOrDestroyed) {
   const auto paused = launcher_->Pause(request.id);
   ASSERT_TRUE(paused) << paused.error().ToString();
   EXPECT_EQ(launcher_->Pause(request.id).error().code(), ErrorCode::kIllegalState);
+  EXPECT_EQ(launcher_->Connect(request.id).error().code(), ErrorCode::kIllegalState);
   EXPECT_TRUE(launcher_->Resume(request.id));
+  EXPECT_TRUE(launcher_->Connect(request.id));
   EXPECT_TRUE(launcher_->Pause(request.id));
   EXPECT_TRUE(launcher_->Destroy(request.id));
 }
@@ -243,6 +245,7 @@ TEST_P(LauncherTest, PausedSandboxesAreStillPausedForTheNextLauncher) {
   ASSERT_TRUE(next) << next.error().ToString();
   EXPECT_EQ(next->List()->at(0).state, State::kPaused);
   EXPECT_TRUE(next->Resume(request.id));
+  EXPECT_TRUE(next->Connect(request.id));
   EXPECT_TRUE(next->Destroy(request.id));
 }
 

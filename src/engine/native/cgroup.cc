@@ -111,15 +111,6 @@ class Cgroup::Impl {
     return {};
   }
 
-  // A task is throttled on its way back to user mode (Linux 6.18), which is where it would take its SIGKILL. What a
-  // group used in the kernel beyond its quota is a debt: processes that reclaimed memory in vain for 3 s on two
-  // processors with a quota of one did not die for 13 s.
-  Result<void> LiftCpus() const {
-    const CgroupParent* parent = ParentOf(Controller::kCpu);
-    if (parent == nullptr) return {};
-    return parent->v2 ? v2::LiftCpus(In(*parent)) : v1::LiftCpus(In(*parent));
-  }
-
   std::shared_ptr<const CgroupParents> trees_;
   std::string name_;
   bool fresh_;  // made by this object, and no limit set yet
@@ -196,6 +187,13 @@ Result<CgroupStats> Cgroup::ReadStats() const {
   return stats;
 }
 
+Result<void> Cgroup::LiftCpus() {
+  const CgroupParent* parent = impl_->ParentOf(Controller::kCpu);
+  if (parent == nullptr) return {};
+  const CgroupDir dir = impl_->In(*parent);
+  return parent->v2 ? v2::LiftCpus(dir) : v1::LiftCpus(dir);
+}
+
 Result<void> Cgroup::KillAll() {
   // After a crash a group may be in some of the trees only, and without the one to lift the limit in.
   std::vector<CgroupDir> dirs;
@@ -205,7 +203,7 @@ Result<void> Cgroup::KillAll() {
     if (!dir.Has("cgroup.procs")) continue;
     if (parent.v2 && dir.Has("cgroup.kill")) {  // 5.14
       TRY(dir.Write("cgroup.kill", "1"));
-      (void)impl_->LiftCpus();
+      (void)LiftCpus();
       return {};
     }
     can_freeze = can_freeze || parent.serves.Contains(Controller::kFreezer);
@@ -215,7 +213,7 @@ Result<void> Cgroup::KillAll() {
 
   // Frozen, nobody can fork away from the list. Where freezing fails (or is not there), rounds
   // until a list has nobody who is not dying. Who owes time does not freeze either.
-  (void)impl_->LiftCpus();
+  (void)LiftCpus();
   const bool frozen = can_freeze && Freeze().has_value();
   Result<void> killed = KillListed(dirs, frozen ? 1 : kMaxKillRounds);
   if (can_freeze) TRY(Thaw());  // a task frozen in v1 dies only when it runs again

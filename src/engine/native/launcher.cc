@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "base/sys.h"
 #include "engine/native/confine.h"
 #include "engine/native/guest_image.h"
+#include "engine/native/guest_socket.h"
 #include "engine/native/request.h"
 #include "engine/native/rootfs.h"
 #include "engine/native/scratch.h"
@@ -40,6 +42,15 @@ Result<void> ReserveDescriptors() {
     if (placeholder.get() > kHighestReservedFd) return {};
     [[maybe_unused]] const int kept = std::move(placeholder).Release();
   }
+}
+
+// A handful for each sandbox. What a sandbox may open is set for each (confine.h).
+Result<void> AllowManyDescriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return Failure(Error::FromErrno("getrlimit"));
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) return Failure(Error::FromErrno("setrlimit"));
+  return {};
 }
 
 // Owning files as the mapped root, or being the creator of its user namespace, must not cost
@@ -78,6 +89,7 @@ Launcher::Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<Id
 
 Result<Launcher> Launcher::Open(LauncherOptions options) {
   TRY(ReserveDescriptors());
+  TRY(AllowManyDescriptors());
   ::umask(0);
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
   CgroupTree cgroups =
@@ -90,10 +102,11 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
     netns = TRY(NetnsPool::Open(options.netns_pool));
   }
   Fd image = TRY(MakeGuestImage());
+  const bool adopt = options.adopt;
   Launcher launcher(std::move(options), std::move(cgroups), std::move(ids), std::move(netns),
                     std::move(image));
   TRY(MakeDirectories(launcher.staging_dir_, 0700));
-  TRY(launcher.AdoptAll());
+  if (adopt) TRY(launcher.AdoptAll());
   return launcher;
 }
 
@@ -293,7 +306,9 @@ Result<void> Launcher::Resume(const SandboxId& id) {
 // On disk first: a launcher that comes after us must not take a frozen guest for a running one.
 Result<void> Launcher::NotePaused(Sandbox& sandbox, bool paused) {
   sandbox.record.paused = paused;
-  return sandbox.dir.WriteRecord(sandbox.record);
+  TRY(sandbox.dir.WriteRecord(sandbox.record));
+  return RenameGuestSocket(sandbox.dir.dir(),
+                           paused ? GuestSocketName::kPaused : GuestSocketName::kReachable);
 }
 
 Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {

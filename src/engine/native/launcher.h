@@ -31,6 +31,7 @@ namespace cay::engine::native {
 struct LauncherOptions {
   Paths paths;
   size_t netns_pool = 1;  // network namespaces kept ready
+  bool adopt = true;      // take over the persistent sandboxes that nobody owns
 };
 
 class Launcher {
@@ -86,18 +87,20 @@ class Launcher {
   Result<void> Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
-  Result<void> NotePaused(Sandbox& sandbox, bool paused);
+  static Result<void> NotePaused(Sandbox& sandbox, bool paused);
   Result<Sandbox*> Find(const SandboxId& id);
   Result<Sandbox*> FindIn(const SandboxId& id, State state);
 
   // launcher_end.cc: ends, what is seen from outside, and what an earlier launcher left.
-  static bool AwaitDeath(Sandbox& sandbox);
-  Result<void> EndGuest(Sandbox& sandbox, ExitReason reason);
+  enum class Ending { kForGood, kToStartAgain };
+  static bool AwaitDeath(Sandbox& sandbox, Ending ending);
+  Result<void> EndGuest(Sandbox& sandbox, Ending ending);
   void NoteExit(Sandbox& sandbox);
   void Discard(Sandbox sandbox);
   void DiscardOldest();
   bool CleanUp();
   Result<void> AdoptAll();
+  Result<SandboxDir> ClaimFromTheDead(const SandboxId& id, Millis& patience) const;
   Result<Sandbox> Adopt(SandboxDir dir);
 
   LauncherOptions options_;

@@ -6,15 +6,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <utility>
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "engine/native/guest_socket.h"
 #include "engine/native/launcher.h"
 #include "engine/native/scratch.h"
 #include "engine/native/spawn.h"
@@ -28,6 +27,10 @@ constexpr int kDeathPatienceMs = 30'000;
 // Longer than a sandbox takes to die by itself. After it, it is helped.
 constexpr int kPromptDeathMs = 20;
 
+// Of all sandboxes that are to be adopted together.
+constexpr Millis kClaimPatience(1000);
+constexpr Millis kClaimPause(5);
+
 // Destroyed sandboxes whose resources are still to be given back, at most.
 constexpr size_t kMaxDoomed = 256;
 
@@ -38,21 +41,6 @@ bool IsReadable(const Fd& fd, int timeout_ms) {
     ready = ::poll(&poller, 1, timeout_ms);
   } while (ready < 0 && errno == EINTR);
   return ready == 1;
-}
-
-Result<Fd> ConnectTo(const Fd& sandbox_dir) {
-  const int raw = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (raw < 0) return Failure(Error::FromErrno("opening a socket"));
-  Fd socket = Fd::Adopt(raw);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", sandbox_dir.get(),
-                kGuestSocketName);
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
-    return Failure(
-        Error(ErrorCode::kUnavailable, Fault::kMachine, "the sandbox's guest does not answer"));
-  }
-  return socket;
 }
 
 // The process that listens on the guest's socket: SO_PEERCRED of a connection is what listen(2)
@@ -95,15 +83,17 @@ void Launcher::NoteExit(Sandbox& sandbox) {
 }
 
 // The guest may owe processor time to its limit, and would not die before it is paid.
-bool Launcher::AwaitDeath(Sandbox& sandbox) {
+bool Launcher::AwaitDeath(Sandbox& sandbox, Ending ending) {
   if (IsReadable(*sandbox.pidfd, kPromptDeathMs)) return true;
   if (sandbox.cgroup) {
-    if (auto killed = sandbox.cgroup->KillAll(); !killed) LogWarning(killed.error().message());
+    const bool for_good = ending == Ending::kForGood;
+    const auto helped = for_good ? sandbox.cgroup->KillAll() : sandbox.cgroup->LiftCpus();
+    if (!helped) LogWarning(helped.error().message());
   }
   return IsReadable(*sandbox.pidfd, kDeathPatienceMs);
 }
 
-Result<void> Launcher::EndGuest(Sandbox& sandbox, ExitReason reason) {
+Result<void> Launcher::EndGuest(Sandbox& sandbox, Ending ending) {
   if (sandbox.pidfd) {
     // ESRCH: it is dead and only waits to be reaped.
     if (auto sent = sys::PidfdSendSignal(*sandbox.pidfd, SIGKILL);
@@ -114,7 +104,7 @@ Result<void> Launcher::EndGuest(Sandbox& sandbox, ExitReason reason) {
     if (sandbox.state == State::kPaused && sandbox.cgroup) TRY(sandbox.cgroup->Thaw());
     // The end of a pid namespace's first process is the end of all: zap_pid_ns_processes waits for
     // them.
-    if (!AwaitDeath(sandbox)) {
+    if (!AwaitDeath(sandbox, ending)) {
       return Failure(
           Error(ErrorCode::kTimeout, Fault::kMachine, "the sandbox's processes do not die")
               .WithRemedy("one of them hangs in the kernel, most often on a disk: see dmesg"));
@@ -122,7 +112,7 @@ Result<void> Launcher::EndGuest(Sandbox& sandbox, ExitReason reason) {
     if (!sandbox.adopted) TRY(Reap(*sandbox.pidfd));
     sandbox.pidfd.reset();
   }
-  sandbox.exit = {.reason = reason};
+  sandbox.exit = {.reason = ExitReason::kStopped};
   return {};
 }
 
@@ -163,7 +153,9 @@ bool Launcher::CleanUp() {
 
 Result<void> Launcher::Destroy(const SandboxId& id) {
   Sandbox* sandbox = TRY(Find(id));
-  TRY(EndGuest(*sandbox, ExitReason::kStopped));
+  TRY(EndGuest(*sandbox, Ending::kForGood));
+  // Whatever happens to us now, no other launcher takes it over.
+  if (sandbox->record.request.lifetime == Lifetime::kPersistent) TRY(sandbox->dir.DropRecord());
   // Nothing of it runs any more. To give its resources back can wait for a moment without requests,
   // if not too long.
   doomed_.push_back(std::move(sandboxes_.extract(id).mapped()));
@@ -186,7 +178,7 @@ Result<void> Launcher::Stop(const SandboxId& id) {
                          "an ordinary user's sandbox has its files in memory, and they end with it")
                        .WithRemedy("run as root, or pause it"));
   }
-  TRY(EndGuest(*sandbox, ExitReason::kStopped));
+  TRY(EndGuest(*sandbox, Ending::kToStartAgain));
   // Unmounts the image, here and now: it must not be mounted twice. A tmpfs stays as long as this
   // launcher.
   if (sandbox->record.scratch == Scratch::kDisk) sandbox->scratch_mount.reset();
@@ -211,11 +203,11 @@ Result<Stats> Launcher::GetStats(const SandboxId& id) {
 
 Result<Fd> Launcher::Connect(const SandboxId& id) {
   Sandbox* sandbox = TRY(Find(id));
-  if (!sandbox->pidfd) {
+  if (sandbox->state != State::kRunning) {
     return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
                          "the sandbox is " + std::string(StateName(sandbox->state))));
   }
-  return ConnectTo(sandbox->dir.dir());
+  return ConnectToGuest(sandbox->dir.dir(), Millis(0));
 }
 
 Result<Fd> Launcher::Watch(const SandboxId& id) {
@@ -273,7 +265,12 @@ Result<Launcher::Sandbox> Launcher::Adopt(SandboxDir dir) {
   if (sandbox.record.stopped) return sandbox;
   sandbox.state = State::kFailed;
   sandbox.exit.reason = ExitReason::kUnknown;
-  if (const auto connection = ConnectTo(sandbox.dir.dir())) {
+  // A crash may have come between the note that it is paused and the socket's other name.
+  auto connection = ConnectToGuest(sandbox.dir.dir(), Millis(0));
+  if (!connection && sandbox.record.paused) {
+    connection = ConnectToGuest(sandbox.dir.dir(), Millis(0), GuestSocketName::kPaused);
+  }
+  if (connection) {
     sandbox.pidfd = TRY(OpenListener(*connection));
     sandbox.state = sandbox.record.paused ? State::kPaused : State::kRunning;
     sandbox.exit = {};
@@ -281,14 +278,25 @@ Result<Launcher::Sandbox> Launcher::Adopt(SandboxDir dir) {
   return sandbox;
 }
 
+// The last copies of a dead launcher's locks go with a child that it was just making, which ends when it notices.
+Result<SandboxDir> Launcher::ClaimFromTheDead(const SandboxId& id, Millis& patience) const {
+  while (true) {
+    auto dir = SandboxDir::Claim(options_.paths.sandboxes_dir(), id);
+    if (dir || dir.error().code() != ErrorCode::kUnavailable || patience <= Millis(0)) return dir;
+    ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kClaimPause).count()));
+    patience -= kClaimPause;
+  }
+}
+
 Result<void> Launcher::AdoptAll() {
+  Millis patience = kClaimPatience;
   const std::string directory = options_.paths.sandboxes_dir();
   for (const SandboxId& id : TRY(SandboxDir::List(directory))) {
     const auto record = SandboxDir::ReadRecordOf(directory, id);
     if (!record || record->request.lifetime != Lifetime::kPersistent) continue;
-    auto dir = SandboxDir::Claim(directory, id);
-    if (!dir) continue;  // another launcher's
-    auto adopted = Adopt(std::move(*dir));
+    auto dir = ClaimFromTheDead(id, patience);
+    if (!dir && dir.error().code() == ErrorCode::kNotFound) continue;
+    auto adopted = dir ? Adopt(std::move(*dir)) : Failure(dir.error());
     if (!adopted) {
       LogWarning("cannot take over sandbox " + id.text() + ": " + adopted.error().message());
       continue;

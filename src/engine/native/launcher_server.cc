@@ -101,6 +101,7 @@ Result<Launcher> OpenFor(const Packet& hello) {
   options.paths.state_dir = std::string(TRY(reader.Bytes(4096)));
   options.paths.run_dir = std::string(TRY(reader.Bytes(4096)));
   options.netns_pool = TRY(reader.Unsigned(1024));
+  options.adopt = TRY(reader.Bool());
   return Launcher::Open(std::move(options));
 }
 

@@ -1,13 +1,10 @@
 #include "engine/native/native_engine.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
-
+#include "base/log.h"
+#include "base/sys.h"
+#include "engine/native/guest_socket.h"
 #include "engine/native/inventory.h"
 #include "engine/native/launcher_protocol.h"
 #include "engine/native/request.h"
@@ -19,10 +16,8 @@ namespace {
 using protocol::CborReader;
 using protocol::CborWriter;
 
-Error LauncherGone() {
-  return Error(ErrorCode::kUnavailable, Fault::kMachine, "the launcher is gone")
-      .WithRemedy("its sandboxes have ended; clean up with: cay gc");
-}
+// A guest that does not come to accept connections for so long is not there for its caller.
+constexpr Millis kConnectPatience(10'000);
 
 CborWriter Request(Operation operation, const SandboxId& id) {
   CborWriter writer;
@@ -30,74 +25,62 @@ CborWriter Request(Operation operation, const SandboxId& id) {
   return writer;
 }
 
-// In the child of vfork: only what is safe there. An empty environment, and no descriptor but 0
-// to 2.
-[[noreturn]] void ExecLauncher(const char* path, int control) {
-  std::array<char*, 3> argv = {const_cast<char*>("cay"), const_cast<char*>("launcher"), nullptr};
-  std::array<char*, 1> envp = {nullptr};
-  if (::dup2(control, STDIN_FILENO) < 0) ::_exit(125);
-  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-  ::execve(path, argv.data(), envp.data());
-  ::_exit(125);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<NativeEngine>> NativeEngine::Start(const NativeEngineOptions& options) {
-  SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
-  const char* path = options.launcher_path.c_str();
-  const int control = pair.second.get();
-  const pid_t pid = ::vfork();
-  if (pid < 0) return Failure(Error::FromErrno("starting the launcher"));
-  if (pid == 0) ExecLauncher(path, control);
-  std::unique_ptr<NativeEngine> engine(new NativeEngine(options.paths, pid, std::move(pair.first)));
-  CborWriter hello;
-  hello.Bytes(options.paths.state_dir).Bytes(options.paths.run_dir).Unsigned(options.netns_pool);
-  TRY(SendPacket(engine->control_, PacketType::kRequest, hello.text()));
-  return engine;
+  auto link = TRY(LauncherLink::Start(options));
+  return std::unique_ptr<NativeEngine>(new NativeEngine(options, std::move(link)));
 }
 
-NativeEngine::~NativeEngine() {
-  ::shutdown(control_.get(), SHUT_RDWR);
-  while (::waitpid(launcher_, nullptr, 0) < 0 && errno == EINTR) {
+NativeEngine::~NativeEngine() = default;
+
+NativeEngine::Asked NativeEngine::AskOnce(std::string_view request) {
+  if (!link_) {
+    LogWarning("the launcher is gone: starting another one");
+    auto started = LauncherLink::Start(options_);
+    if (!started) return {.reply = Failure(started.error())};
+    link_ = *std::move(started);
+    launcher_pid_ = link_->launcher();
   }
+  auto reply = link_->Ask(request);
+  Asked asked{.reply = std::move(reply), .broken = link_->broken(), .unsent = link_->unsent()};
+  if (asked.broken && !options_.one_shot) link_.reset();  // waits for its locks to be free
+  return asked;
 }
 
-Result<Packet> NativeEngine::Receive() {
-  auto packet = TRY(ReceivePacket(control_));
-  if (!packet) return Failure(LauncherGone());
-  if (packet->type == PacketType::kFailed) return Failure(DecodeError(packet->body));
-  CborReader reader(packet->body);
-  TRY(reader.Bool());
-  packet->body.erase(0, 1);
-  return std::move(*packet);
-}
-
-Result<Packet> NativeEngine::Call(std::string_view request) {
+Result<Packet> NativeEngine::Call(std::string_view request, Repeat repeat, bool* repeated) {
   const std::lock_guard lock(mutex_);
-  const auto sent = SendPacket(control_, PacketType::kRequest, request);
-  // The launcher greets when it is open, or says why it cannot be; the first request need not wait
-  // for that.
-  if (!greeted_) {
-    TRY(Receive());
-    greeted_ = true;
-  }
-  if (!sent) return Failure(sent.error().sys_errno() == EPIPE ? LauncherGone() : sent.error());
-  return Receive();
+  Asked asked = AskOnce(request);
+  // Once more, and not again: a launcher that dies of it would die for ever.
+  const bool again = asked.unsent || (asked.broken && repeat == Repeat::kAlways);
+  if (!again || options_.one_shot) return std::move(asked.reply);
+  if (repeated != nullptr) *repeated = !asked.unsent;
+  asked = AskOnce(request);
+  return std::move(asked.reply);
 }
 
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
   CborWriter writer;
   writer.Unsigned(static_cast<uint64_t>(Operation::kCreate));
   EncodeRequest(writer, request);
-  const Packet reply = TRY(Call(writer.text()));
-  CborReader reader(reply.body);
+  const auto reply = Call(writer.text());
+  if (!reply) {
+    // The launcher may have died in the middle of it, and the next one found a half-made sandbox.
+    const bool maybe_half_made = reply.error().code() == ErrorCode::kUnavailable &&
+                                 request.lifetime == Lifetime::kPersistent && !options_.one_shot;
+    if (maybe_half_made) (void)Destroy(request.id);
+    return Failure(reply.error());
+  }
+  CborReader reader(reply->body);
   return DecodeCreated(reader);
 }
 
 Result<void> NativeEngine::Destroy(const SandboxId& id) {
-  TRY(Call(Request(Operation::kDestroy, id).text()));
-  return {};
+  bool repeated = false;
+  const auto reply = Call(Request(Operation::kDestroy, id).text(), Repeat::kAlways, &repeated);
+  // The launcher may have died between the destroying and the answer.
+  if (reply || (repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
+  return Failure(reply.error());
 }
 
 Result<void> NativeEngine::Stop(const SandboxId& id) {
@@ -124,35 +107,45 @@ Result<void> NativeEngine::Resume(const SandboxId& id) {
 Result<void> NativeEngine::Update(const SandboxId& id, const Limits& limits) {
   CborWriter writer = Request(Operation::kUpdate, id);
   EncodeLimits(writer, limits);
-  TRY(Call(writer.text()));
+  TRY(Call(writer.text(), Repeat::kAlways));
   return {};
 }
 
 Result<Stats> NativeEngine::GetStats(const SandboxId& id) {
-  const Packet reply = TRY(Call(Request(Operation::kStats, id).text()));
+  const Packet reply = TRY(Call(Request(Operation::kStats, id).text(), Repeat::kAlways));
   CborReader reader(reply.body);
   return DecodeStats(reader);
 }
 
 Result<Exit> NativeEngine::GetExit(const SandboxId& id) {
-  const Packet reply = TRY(Call(Request(Operation::kExit, id).text()));
+  const Packet reply = TRY(Call(Request(Operation::kExit, id).text(), Repeat::kAlways));
   CborReader reader(reply.body);
   return DecodeExit(reader);
 }
 
 Result<Fd> NativeEngine::CallForFd(Operation operation, const SandboxId& id) {
-  Packet reply = TRY(Call(Request(operation, id).text()));
+  Packet reply = TRY(Call(Request(operation, id).text(), Repeat::kAlways));
   if (reply.fds.size() != 1)
     return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no descriptor came"));
   return std::move(reply.fds.front());
 }
 
-Result<Fd> NativeEngine::Connect(const SandboxId& id) { return CallForFd(Operation::kConnect, id); }
+// Straight to the socket. Where that fails the launcher knows why.
+Result<Fd> NativeEngine::Connect(const SandboxId& id) {
+  const std::string path = options_.paths.sandboxes_dir() + "/" + id.text();
+  if (const auto dir = sys::OpenAt(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW)) {
+    auto connected = ConnectToGuest(*dir, kConnectPatience);
+    if (connected || connected.error().sys_errno() == EAGAIN) return connected;
+  }
+  return CallForFd(Operation::kConnect, id);
+}
+
 Result<Fd> NativeEngine::Watch(const SandboxId& id) { return CallForFd(Operation::kWatch, id); }
 
 Result<std::vector<SandboxStatus>> NativeEngine::List() {
   std::vector<SandboxStatus> list;
-  for (InventoryEntry& entry : TRY(TakeInventory(paths_))) list.push_back(std::move(entry.status));
+  for (InventoryEntry& entry : TRY(TakeInventory(options_.paths)))
+    list.push_back(std::move(entry.status));
   return list;
 }
 

@@ -6,27 +6,26 @@
 //   Created created = TRY(engine->Create(request));
 //
 // Ephemeral sandboxes end with the engine, however it ends: even of SIGKILL to this process or to
-// the launcher nothing stays but directories and cgroups, which `cay gc` removes. Thread-safe: one
-// request at a time is under way.
+// the launcher nothing stays but directories and cgroups, which `cay gc` removes. When the launcher
+// dies, the next call starts another one, which takes over the persistent sandboxes; a create,
+// start, stop, pause or resume that was under way fails with kUnavailable, other calls are repeated.
+//
+// Thread-safe. One request at a time is under way, but Connect does not go through the launcher: it
+// never waits behind a create.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
 
 #include "base/paths.h"
 #include "engine/engine.h"
+#include "engine/native/launcher_link.h"
 #include "engine/native/launcher_protocol.h"
 #include "engine/native/packet.h"
 
 namespace cay::engine::native {
-
-struct NativeEngineOptions {
-  Paths paths;
-  // Executed as `PATH launcher`, with its end of the control socket as standard input.
-  std::string launcher_path = "/proc/self/exe";
-  size_t netns_pool = 1;  // at most 1024
-};
 
 class NativeEngine : public Engine {
  public:
@@ -51,22 +50,30 @@ class NativeEngine : public Engine {
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
 
-  // The launcher's process, for tests that kill it.
-  pid_t launcher_pid() const { return launcher_; }
+  // The launcher's process, or the last one's, for tests that kill it.
+  pid_t launcher_pid() const { return launcher_pid_; }
 
  private:
-  NativeEngine(Paths paths, pid_t launcher, Fd control)
-      : paths_(std::move(paths)), launcher_(launcher), control_(std::move(control)) {}
+  NativeEngine(NativeEngineOptions options, std::unique_ptr<LauncherLink> link)
+      : options_(std::move(options)), link_(std::move(link)), launcher_pid_(link_->launcher()) {}
 
-  Result<Packet> Receive();
-  Result<Packet> Call(std::string_view request);
+  // Whether a request may be repeated that the launcher may have worked on when it died.
+  enum class Repeat { kIfUnsent, kAlways };
+  // `repeated`: set when it was, so that it may have been done before.
+  Result<Packet> Call(std::string_view request, Repeat repeat = Repeat::kIfUnsent,
+                      bool* repeated = nullptr);
+  struct Asked {
+    Result<Packet> reply;
+    bool broken = false;
+    bool unsent = false;
+  };
+  Asked AskOnce(std::string_view request);
   Result<Fd> CallForFd(Operation operation, const SandboxId& id);
 
-  Paths paths_;
-  pid_t launcher_;
+  const NativeEngineOptions options_;
   std::mutex mutex_;
-  Fd control_;
-  bool greeted_ = false;
+  std::unique_ptr<LauncherLink> link_;  // null after the launcher's death, until the next call
+  std::atomic<pid_t> launcher_pid_;
 };
 
 }  // namespace cay::engine::native

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -158,6 +159,13 @@ Result<void> SandboxDir::WriteRecord(const Record& record) const {
 
 Result<Record> SandboxDir::ReadRecord() const {
   return DecodeRecord(TRY(ReadFileAt(dir_.get(), kRecord, 2 * kMaxRequestBytes)));
+}
+
+Result<void> SandboxDir::DropRecord() const {
+  if (::unlinkat(dir_.get(), kRecord, 0) < 0 && errno != ENOENT) {
+    return Failure(Error::FromErrno("removing a sandbox's record"));
+  }
+  return {};
 }
 
 Result<void> SandboxDir::Remove() && { return RemoveTreeAt(AT_FDCWD, path_); }

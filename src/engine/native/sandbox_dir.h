@@ -2,7 +2,7 @@
 //
 //   lock          held by the launcher that owns the sandbox: who can take it may clean up or adopt
 //   record        what a launcher needs to know of it when it starts again
-//   guest.sock    where the guest listens
+//   guest.sock    where the guest listens; guest.paused while it is frozen
 //   scratch.img   the writable layer, unless it is in memory
 //
 // The directory is made first and removed last, so that everything else of a sandbox (cgroups, id
@@ -50,6 +50,9 @@ class SandboxDir {
   const Fd& dir() const { return dir_; }
   Result<void> WriteRecord(const Record& record) const;
   Result<Record> ReadRecord() const;
+
+  // Without a record it is garbage as soon as nobody has the lock.
+  Result<void> DropRecord() const;
 
   // Removes it and gives the lock up.
   Result<void> Remove() &&;

@@ -4,18 +4,16 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <utility>
 
 #include "base/sys.h"
 #include "engine/native/child.h"
+#include "engine/native/guest_socket.h"
 #include "engine/native/rootfs.h"
 #include "engine/native/userns.h"
 
@@ -82,28 +80,6 @@ class CreatorId {
 
 void Note(StageTimes& stage_us, Stage stage, Stopwatch& watch) {
   stage_us[static_cast<size_t>(stage)] = watch.Lap();
-}
-
-Result<Fd> BindGuestSocket(const Fd& sandbox_dir) {
-  const int raw = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (raw < 0) return Failure(Error::FromErrno("opening the guest's socket"));
-  Fd socket = Fd::Adopt(raw);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  // By descriptor: the state directory's path may be longer than sun_path.
-  std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", sandbox_dir.get(),
-                kGuestSocketName);
-  ::unlinkat(sandbox_dir.get(), kGuestSocketName, 0);
-  if (const int injected = sys::TakeFault(sys::Call::kBind); injected != 0) {
-    return Failure(Error::FromErrno("binding the guest's socket", injected));
-  }
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
-    return Failure(Error::FromErrno("binding the guest's socket"));
-  }
-  if (::fchmodat(sandbox_dir.get(), kGuestSocketName, 0600, 0) < 0) {
-    return Failure(Error::FromErrno("closing the guest's socket to others"));
-  }
-  return socket;
 }
 
 Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_entrances,

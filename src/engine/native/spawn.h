@@ -43,8 +43,6 @@ struct Spawned {
   Fd pidfd;
 };
 
-inline constexpr const char* kGuestSocketName = "guest.sock";
-
 // On error no process of it remains. `stage_us` gets the stages kLayers to kExec.
 Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us);
 

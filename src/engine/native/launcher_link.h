@@ -1,0 +1,64 @@
+// LauncherLink: a launcher process of ours and the line to it.
+//
+//   auto link = TRY(LauncherLink::Start(options));
+//   auto answer = link->Ask(request);       // Packet
+//   if (link->broken()) link.reset();       // it is gone, or does not keep to the protocol
+//
+// Not thread-safe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "base/paths.h"
+#include "base/result.h"
+#include "engine/native/packet.h"
+
+namespace cay::engine::native {
+
+struct NativeEngineOptions {
+  Paths paths;
+  // Executed as `PATH launcher`, with its end of the control socket as standard input.
+  std::string launcher_path = "/proc/self/exe";
+  size_t netns_pool = 1;  // at most 1024
+  // For a few ephemeral sandboxes and not for long: takes over no persistent ones, and when the launcher dies, so has what
+  // the engine was made for.
+  bool one_shot = false;
+};
+
+class LauncherLink {
+ public:
+  // Does not wait for the launcher to be ready: the first Ask does.
+  static Result<std::unique_ptr<LauncherLink>> Start(const NativeEngineOptions& options);
+
+  // Hangs up, upon which the launcher ends its ephemeral sandboxes and itself, and waits for that.
+  ~LauncherLink();
+  LauncherLink(const LauncherLink&) = delete;
+  LauncherLink& operator=(const LauncherLink&) = delete;
+
+  // The body of a reply without its leading `true`, or the error in it.
+  Result<Packet> Ask(std::string_view request);
+
+  // After an Ask that failed: the line is of no use any more.
+  bool broken() const { return broken_; }
+  // … and the launcher never got the request.
+  bool unsent() const { return unsent_; }
+
+  pid_t launcher() const { return launcher_; }
+
+ private:
+  LauncherLink(pid_t launcher, Fd control) : launcher_(launcher), control_(std::move(control)) {}
+  Result<Packet> Receive();
+
+  pid_t launcher_;
+  Fd control_;
+  bool greeted_ = false;
+  bool broken_ = false;
+  bool unsent_ = false;
+};
+
+}  // namespace cay::engine::native

@@ -1,0 +1,213 @@
+// NativeEngine with its launcher, as a server uses it: from many threads, for persistent sandboxes, and when the launcher dies.
+#include "engine/native/native_engine.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "base/file.h"
+#include "engine/native/inventory.h"
+#include "support/machine_state.h"
+#include "template/template_store.h"
+
+namespace cay::engine::native {
+namespace {
+
+using ::cay::testing::AwaitState;
+using ::cay::testing::MachineState;
+using ::cay::testing::TakeSettled;
+
+class NativeEngineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    std::string pattern = ::testing::TempDir() + "cay-engine-XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    directory_ = pattern;
+    paths_ = {directory_ + "/state", directory_ + "/run"};
+    ASSERT_TRUE(MakeDirectories(paths_.run_dir, 0711));
+    auto store = templates::TemplateStore::Open(paths_);
+    ASSERT_TRUE(store) << store.error().ToString();
+    host_ = store->Find("host");
+    ASSERT_TRUE(host_) << host_.error().ToString();
+  }
+  void TearDown() override {
+    if (directory_.empty()) return;
+    {
+      const auto engine = StartEngine();
+      const auto list = engine->List();
+      ASSERT_TRUE(list);
+      for (const SandboxStatus& status : *list) (void)engine->Destroy(status.id);
+    }
+    EXPECT_TRUE(CollectGarbage(paths_, false));
+    std::filesystem::remove_all(directory_);
+  }
+
+  std::unique_ptr<NativeEngine> StartEngine(bool one_shot = false) const {
+    auto engine =
+        NativeEngine::Start({.paths = paths_, .launcher_path = CAY_PROGRAM, .one_shot = one_shot});
+    if (!engine) std::abort();
+    return *std::move(engine);
+  }
+
+  CreateRequest Request(Lifetime lifetime = Lifetime::kPersistent) const {
+    CreateRequest request(*SandboxId::Generate(), host_->root);
+    request.limits.disk = 32 * kMiB;
+    request.limits.memory = 128 * kMiB;
+    request.scratch = Scratch::kMemory;
+    request.lifetime = lifetime;
+    return request;
+  }
+
+  // Kills the launcher and waits until its process is no more.
+  static void KillLauncher(const NativeEngine& engine) {
+    const pid_t launcher = engine.launcher_pid();
+    ASSERT_GT(launcher, 1);
+    ASSERT_EQ(::kill(launcher, SIGKILL), 0);
+    siginfo_t info{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(launcher), &info, WEXITED | WNOWAIT), 0);
+  }
+
+  std::string directory_;
+  Paths paths_;
+  Result<templates::Template> host_ = Failure(Error::Invalid("not looked for"));
+};
+
+TEST_F(NativeEngineTest, ConnectingDoesNotWaitForTheLauncher) {
+  const auto engine = StartEngine();
+  const CreateRequest request = Request();
+  ASSERT_TRUE(engine->Create(request));
+  ASSERT_EQ(::kill(engine->launcher_pid(), SIGSTOP), 0);
+  EXPECT_TRUE(engine->Connect(request.id));
+  ASSERT_EQ(::kill(engine->launcher_pid(), SIGCONT), 0);
+}
+
+TEST_F(NativeEngineTest, WhoCannotBeConnectedToIsToldWhy) {
+  const auto engine = StartEngine();
+  const CreateRequest request = Request();
+  EXPECT_EQ(engine->Connect(request.id).error().code(), ErrorCode::kNotFound);
+  ASSERT_TRUE(engine->Create(request));
+  ASSERT_TRUE(engine->Pause(request.id));
+  EXPECT_EQ(engine->Connect(request.id).error().code(), ErrorCode::kIllegalState);
+  ASSERT_TRUE(engine->Resume(request.id));
+  EXPECT_TRUE(engine->Connect(request.id));
+  ASSERT_TRUE(engine->Stop(request.id));
+  EXPECT_EQ(engine->Connect(request.id).error().code(), ErrorCode::kIllegalState);
+  const auto started = engine->Start(request.id);
+  ASSERT_TRUE(started) << started.error().ToString();
+  EXPECT_TRUE(engine->Connect(request.id));
+  ASSERT_TRUE(engine->Destroy(request.id));
+  EXPECT_EQ(engine->Connect(request.id).error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(NativeEngineTest, WhenTheLauncherDiesTheNextCallStartsAnotherWhichAdopts) {
+  const auto engine = StartEngine();
+  const CreateRequest running = Request();
+  const CreateRequest paused = Request();
+  const CreateRequest ephemeral = Request(Lifetime::kEphemeral);
+  ASSERT_TRUE(engine->Create(running));
+  ASSERT_TRUE(engine->Create(paused));
+  ASSERT_TRUE(engine->Create(ephemeral));
+  ASSERT_TRUE(engine->Pause(paused.id));
+  const auto doomed = engine->Watch(ephemeral.id);
+  ASSERT_TRUE(doomed);
+  for (int i = 0; i < 3; ++i) {
+    const pid_t before = engine->launcher_pid();
+    KillLauncher(*engine);
+    EXPECT_TRUE(engine->GetStats(running.id));
+    EXPECT_NE(engine->launcher_pid(), before);
+    EXPECT_TRUE(engine->Connect(running.id));
+    EXPECT_EQ(engine->Connect(paused.id).error().code(), ErrorCode::kIllegalState);
+    EXPECT_EQ(engine->GetStats(ephemeral.id).error().code(), ErrorCode::kNotFound);
+  }
+  pollfd poller{.fd = doomed->get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&poller, 1, 5000), 1) << "an ephemeral sandbox outlives its launcher";
+  EXPECT_TRUE(engine->Resume(paused.id));
+  EXPECT_TRUE(engine->Connect(paused.id));
+  EXPECT_TRUE(engine->Destroy(paused.id));
+  EXPECT_TRUE(engine->Destroy(running.id));
+}
+
+// At any moment of a create: it fails or the sandbox is there, and no other one is lost.
+TEST_F(NativeEngineTest, ALauncherThatDiesInTheMiddleLosesNoSandbox) {
+  const auto engine = StartEngine();
+  const CreateRequest neighbour = Request();
+  ASSERT_TRUE(engine->Create(neighbour));
+  std::mt19937 random(11);
+  for (int i = 0; i < 20; ++i) {
+    const CreateRequest request = Request();
+    std::jthread killer([pid = engine->launcher_pid(), delay = random() % 4000] {
+      std::this_thread::sleep_for(std::chrono::microseconds(delay));
+      ::kill(pid, SIGKILL);
+    });
+    const auto created = engine->Create(request);
+    killer.join();
+    if (created) {
+      EXPECT_TRUE(engine->Destroy(request.id));
+    } else {
+      EXPECT_EQ(created.error().code(), ErrorCode::kUnavailable) << created.error().ToString();
+      EXPECT_EQ(engine->GetStats(request.id).error().code(), ErrorCode::kNotFound);
+    }
+    ASSERT_TRUE(engine->GetStats(neighbour.id)) << "after death " << i;
+  }
+  EXPECT_TRUE(engine->Connect(neighbour.id));
+}
+
+TEST_F(NativeEngineTest, OneShotAdoptsNothingAndEndsWithItsLauncher) {
+  const CreateRequest persistent = Request();
+  ASSERT_TRUE(StartEngine()->Create(persistent));
+  const auto engine = StartEngine(/*one_shot=*/true);
+  EXPECT_EQ(engine->GetStats(persistent.id).error().code(), ErrorCode::kNotFound);
+  KillLauncher(*engine);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(engine->GetStats(persistent.id).error().code(), ErrorCode::kUnavailable);
+  }
+  EXPECT_TRUE(StartEngine()->GetStats(persistent.id));
+}
+
+TEST_F(NativeEngineTest, ALauncherThatCannotStartIsAnErrorOfEachCall) {
+  auto engine = NativeEngine::Start({.paths = paths_, .launcher_path = "/bin/false"});
+  ASSERT_TRUE(engine);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ((*engine)->GetStats(*SandboxId::Generate()).error().code(), ErrorCode::kUnavailable);
+  }
+}
+
+TEST_F(NativeEngineTest, AHundredAtOnceAllSucceedAndAreAllAdopted) {
+  constexpr size_t kSandboxes = 100;
+  auto engine = StartEngine();
+  const CreateRequest first = Request();
+  ASSERT_TRUE(engine->Create(first));
+  ASSERT_TRUE(engine->Destroy(first.id));
+  std::vector<CreateRequest> requests;
+  for (size_t i = 0; i < kSandboxes; ++i) requests.push_back(Request());
+  std::vector<std::string> failures(kSandboxes);
+  {
+    std::vector<std::jthread> threads;
+    for (size_t i = 0; i < kSandboxes; ++i) {
+      threads.emplace_back([&, i] {
+        const auto created = engine->Create(requests[i]);
+        const auto connected = engine->Connect(requests[i].id);
+        if (!created) failures[i] = created.error().ToString();
+        if (!connected) failures[i] += connected.error().ToString();
+      });
+    }
+  }
+  for (const std::string& failure : failures) EXPECT_EQ(failure, "");
+  engine = StartEngine();
+  for (const CreateRequest& request : requests) {
+    EXPECT_TRUE(engine->Connect(request.id));
+    EXPECT_TRUE(engine->GetStats(request.id));
+  }
+  for (const CreateRequest& request : requests) EXPECT_TRUE(engine->Destroy(request.id));
+}
+
+}  // namespace
+}  // namespace cay::engine::native
