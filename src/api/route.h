@@ -46,6 +46,8 @@ struct ServerFacts {
       enforced_json;  // what the machine offers, as `cay doctor --json` has it: a JSON value
   sandbox::ManagerOptions options;
   sandbox::KeeperOptions processes;
+  // Domains below which {port}-{id} is a port of a sandbox, beside "localhost".
+  std::vector<std::string> port_domains;
 };
 
 // What the faces stand on. The references outlive every route.

@@ -16,6 +16,7 @@
 #include "cli/transfer.h"
 #include "engine/native/native_engine.h"
 #include "sandbox/guest_channel.h"
+#include "sandbox/process_verdict.h"
 #include "template/template_store.h"
 
 namespace cay::cli {
@@ -27,9 +28,6 @@ using templates::TemplateStore;
 
 constexpr Millis kKillPatience{2000};
 constexpr Millis kGonePatience{10'000};
-// ext4 refuses a write that needs more than it has with some hundred KiB left: what it would need
-// for the metadata of what is still to be written out.
-Bytes FullBelow(Bytes limit) { return std::clamp<Bytes>(limit / 100, 64 * kKiB, kMiB); }
 
 uint64_t MicrosBetween(Clock::time_point from, Clock::time_point to) {
   auto us = std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
@@ -220,7 +218,7 @@ Result<void> Run::JudgeGone() {
 // Figures that cannot be had stay unknown: they never fail a run.
 void Run::TakeFigures(const SessionEnd& end) {
   if (Result<engine::Stats> stats = engine_->GetStats(*id_)) {
-    if (stats->oom_kills.value_or(0) > 0) result_.oom_killed = true;
+    if (sandbox::RanOutOfMemory(0, stats->oom_kills)) result_.oom_killed = true;
     if (stats->cpu_us) result_.cpu_ms = *stats->cpu_us / 1000;
     result_.memory_peak = stats->memory_peak;
   }
@@ -228,8 +226,7 @@ void Run::TakeFigures(const SessionEnd& end) {
     // Also of a command that was timed out, so the guest may be slow: a moment, and not more.
     const sandbox::GuestChannel quick([this] { return engine_->Connect(*id_); }, kKillPatience);
     if (Result<protocol::Info> info = quick.Ping()) {
-      result_.disk_full =
-          info->disk_free_bytes < FullBelow(options_.limits.disk) || info->inodes_free == 0;
+      result_.disk_full = sandbox::DiskIsFull(*info, options_.limits.disk);
     }
   }
   // Without a cgroup: of the command and what it waited for.

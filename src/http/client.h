@@ -6,8 +6,10 @@
 //   std::string body = TRY(response.ReadAll(1 * kMiB));
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,11 +34,11 @@ struct Url {
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";
-  Headers headers;
-  std::string body;
+  Headers headers = {};
+  std::string body = {};
   // A streamed body instead: fills a part of the space, 0 at its end. Chunked unless the length is known.
-  std::function<Result<size_t>(std::span<char>)> source;
-  std::optional<uint64_t> source_length;
+  std::function<Result<size_t>(std::span<char>)> source = {};
+  std::optional<uint64_t> source_length = std::nullopt;
 };
 
 class ClientResponse {
@@ -54,14 +56,17 @@ class ClientResponse {
 class Client {
  public:
   // Connects at the first request. kUnavailable when nobody listens.
+  // `ca_file`: PEM; who may sign an https server's certificate. Empty: whom the system trusts.
   static Result<std::unique_ptr<Client>> Open(const Url& url,
-                                              Millis connect_timeout = Millis(10'000));
+                                              Millis connect_timeout = Millis(10'000),
+                                              const std::string& ca_file = {});
   virtual ~Client() = default;
 
   // One at a time: the response before it must have been read or destroyed. A keep-alive connection
   // that the server has closed meanwhile is opened again when the request can be repeated.
   virtual Result<std::unique_ptr<ClientResponse>> Send(ClientRequest request) = 0;
-  // A WebSocket on a connection of its own.
+  // A WebSocket on a connection of its own. When the server answers with something else than 101, that is the
+  // error: kNotFound, kPermissionDenied or kProtocol, its message ends with the status and the answer's body.
   virtual Result<std::unique_ptr<WebSocket>> OpenWebSocket(std::string_view target,
                                                            const Headers& headers) = 0;
 };

@@ -64,8 +64,8 @@ struct Request {
 
 struct Response {
   int status = 200;
-  Headers headers;  // Content-Length, Date and Connection are added when it is sent
-  std::string body;
+  Headers headers = {};  // Content-Length, Date and Connection are added when it is sent
+  std::string body = {};
 };
 
 std::string_view ReasonPhrase(int status);

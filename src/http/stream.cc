@@ -40,14 +40,16 @@ Error TooSlow(std::string_view what) {
 
 // Waits; false when the time is over.
 Result<bool> Poll(int fd, int16_t events, Millis timeout) {
+  constexpr Millis kLongest = std::chrono::hours(1);  // an int of milliseconds holds 24 days
   pollfd waited = {.fd = fd, .events = events, .revents = 0};
   const auto deadline = Clock::now() + timeout;
   for (;;) {
     const auto left = std::chrono::ceil<Millis>(deadline - Clock::now());
-    const int ready = ::poll(&waited, 1, static_cast<int>(std::max(left.count(), Millis::rep{0})));
+    const auto slice = std::clamp(left, Millis(0), kLongest);
+    const int ready = ::poll(&waited, 1, static_cast<int>(slice.count()));
     if (ready > 0) return true;
-    if (ready == 0) return false;
-    if (errno != EINTR) return Failure(Error::FromErrno("poll"));
+    if (ready == 0 && left <= slice) return false;
+    if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
   }
 }
 

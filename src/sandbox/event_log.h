@@ -1,5 +1,14 @@
 // EventLog: what happened, for those who watch: bounded, ascending ids that survive a restart, and
 // a wait for more.
+//
+//   events.Append({.type = "execution.completed", .sandbox = id, .owner = owner});
+//   Event event = events.Reserve({.type = "sandbox.created", …});       // part of a transaction:
+//   const auto done = store.Write([&](Database& db) -> Result<void> {
+//     TRY(EventLog::Insert(db, event)); … });
+//   done ? events.Publish(event) : events.Withdraw(event);
+//
+// Ids are ascending in the order in which readers see them, but not without gaps: each start skips
+// some, so that one that a reader saw and no database did is not given twice. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +35,15 @@ class EventLog {
   static Result<std::unique_ptr<EventLog>> Open(store::Store& store);
   ~EventLog();
 
-  // Gives it its id and time. In the store soon after (at once, for what a transaction carried).
+  // Gives it its id and time. In the store soon after.
   Event Append(Event event);
+
+  // The same in steps, for an event whose row is part of a transaction. Readers see nothing that
+  // comes after it before it is published or withdrawn: do either soon.
+  Event Reserve(Event event);
+  static Result<void> Insert(store::Database& db, const Event& event);
+  void Publish(const Event& event);
+  void Withdraw(const Event& event);
 
   struct Batch {
     std::vector<Event> events;  // after `after`, oldest first, at most `limit`

@@ -23,8 +23,8 @@ Result<void> CallForDone(const GuestChannel::Connector& connector, Millis patien
   return {};
 }
 
-// An answer to kWait is small, and there may be thousands of waits.
-constexpr size_t kWaitReadBytes = 512;
+// Most are small, and there may be thousands of waits.
+constexpr size_t kPendingReadBytes = 512;
 
 // The content of a kData frame. An empty one brings nothing on: a guest that sends them for ever
 // would hold the caller without being silent.
@@ -85,20 +85,25 @@ WatchStream& WatchStream::operator=(WatchStream&&) noexcept = default;
 WatchStream::~WatchStream() = default;
 int WatchStream::fd() const { return call_->connection().get(); }
 
-Result<std::optional<protocol::Exited>> WaitStream::Next() {
+PendingFrame::PendingFrame(std::unique_ptr<GuestCall> call, FrameType type)
+    : call_(std::move(call)), type_(type) {}
+PendingFrame::PendingFrame(PendingFrame&&) noexcept = default;
+PendingFrame& PendingFrame::operator=(PendingFrame&&) noexcept = default;
+PendingFrame::~PendingFrame() = default;
+int PendingFrame::fd() const { return call_->connection().get(); }
+
+Result<std::optional<std::string_view>> PendingFrame::Next() {
   const std::optional<protocol::Frame> frame = TRY(call_->TryReceive());
   if (!frame) return std::nullopt;
-  if (frame->type != FrameType::kExited) return Failure(UnexpectedFrame(frame->type));
-  auto exited = TRY(protocol::Decode<protocol::Exited>(frame->payload));
-  TRY(CheckExited(exited));
-  return exited;
+  if (frame->type != type_) return Failure(UnexpectedFrame(frame->type));
+  return frame->payload;
 }
 
-WaitStream::WaitStream(std::unique_ptr<GuestCall> call) : call_(std::move(call)) {}
-WaitStream::WaitStream(WaitStream&&) noexcept = default;
-WaitStream& WaitStream::operator=(WaitStream&&) noexcept = default;
-WaitStream::~WaitStream() = default;
-int WaitStream::fd() const { return call_->connection().get(); }
+Result<std::optional<protocol::Exited>> WaitStream::Next() {
+  auto exited = TRY(frame_.Next());
+  if (exited) TRY(CheckExited(*exited));
+  return exited;
+}
 
 Result<protocol::Info> GuestChannel::Ping() const {
   GuestCall call = TRY(GuestCall::Open(TRY(connector_()), FrameType::kPing, "", patience_));
@@ -115,10 +120,31 @@ Result<ProcessStream> GuestChannel::Attach(uint64_t process, uint64_t from_seq) 
   return ProcessStream::Attach(TRY(connector_()), {.process = process, .from_seq = from_seq});
 }
 
+Result<PendingFrame> GuestChannel::Begin(FrameType type, std::string_view payload,
+                                         FrameType answer) const {
+  return PendingFrame(std::make_unique<GuestCall>(TRY(GuestCall::Open(
+                          TRY(connector_()), type, payload, patience_, kPendingReadBytes))),
+                      answer);
+}
+
 Result<WaitStream> GuestChannel::Wait(uint64_t process) const {
-  return WaitStream(std::make_unique<GuestCall>(TRY(
-      GuestCall::Open(TRY(connector_()), FrameType::kWait,
-                      protocol::ProcessRequest{.process = process}, patience_, kWaitReadBytes))));
+  return WaitStream(
+      TRY(Begin(FrameType::kWait, protocol::Encode(protocol::ProcessRequest{.process = process}),
+                FrameType::kExited)));
+}
+
+Result<PendingInfo> GuestChannel::BeginPing() const {
+  return PendingInfo(TRY(Begin(FrameType::kPing, "", FrameType::kInfo)));
+}
+
+Result<PendingList> GuestChannel::BeginListProcesses() const {
+  return PendingList(TRY(Begin(FrameType::kListProcesses, "", FrameType::kProcessList)));
+}
+
+Result<PendingKill> GuestChannel::BeginKillLeftovers(uint64_t process) const {
+  return PendingKill(TRY(Begin(FrameType::kKillLeftovers,
+                               protocol::Encode(protocol::ProcessRequest{.process = process}),
+                               FrameType::kLeftoversKilled)));
 }
 
 Result<std::vector<protocol::ProcessInfo>> GuestChannel::ListProcesses() const {

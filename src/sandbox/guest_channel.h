@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -54,21 +55,52 @@ class WatchStream {
   std::unique_ptr<GuestCall> call_;
 };
 
-// A wait for the end of a process: fd() polls readable when there may be news. Costs the process
-// nothing, however much it writes.
-class WaitStream {
+// An answer that is on its way, for a poll loop: fd() polls readable when there may be news.
+class PendingFrame {
  public:
-  explicit WaitStream(std::unique_ptr<GuestCall> call);
-  WaitStream(WaitStream&&) noexcept;
-  WaitStream& operator=(WaitStream&&) noexcept;
-  ~WaitStream();
+  PendingFrame(std::unique_ptr<GuestCall> call, protocol::FrameType type);
+  PendingFrame(PendingFrame&&) noexcept;
+  PendingFrame& operator=(PendingFrame&&) noexcept;
+  ~PendingFrame();
   int fd() const;
-  // Its end; nothing while it runs. kNotFound for a process that the guest does not know,
-  // kUnavailable when the guest is gone. To be asked no more after an end or an error.
-  Result<std::optional<protocol::Exited>> Next();
+  // Its payload, valid until the next call; nothing while it is on its way. To be asked no more
+  // after an answer or an error.
+  Result<std::optional<std::string_view>> Next();
 
  private:
   std::unique_ptr<GuestCall> call_;
+  protocol::FrameType type_;
+};
+
+template <class T>
+class PendingReply {
+ public:
+  explicit PendingReply(PendingFrame frame) : frame_(std::move(frame)) {}
+  int fd() const { return frame_.fd(); }
+  Result<std::optional<T>> Next() {
+    const std::optional<std::string_view> payload = TRY(frame_.Next());
+    if (!payload) return std::nullopt;
+    return TRY(protocol::Decode<T>(*payload));
+  }
+
+ private:
+  PendingFrame frame_;
+};
+using PendingInfo = PendingReply<protocol::Info>;
+using PendingList = PendingReply<protocol::ProcessList>;
+using PendingKill = PendingReply<protocol::LeftoversKilled>;
+
+// A wait for the end of a process. Costs the process nothing, however much it writes. kNotFound for
+// one that the guest does not know, kUnavailable when the guest is gone.
+class WaitStream {
+ public:
+  explicit WaitStream(PendingFrame frame) : frame_(std::move(frame)) {}
+  int fd() const { return frame_.fd(); }
+  // Its end; nothing while it runs.
+  Result<std::optional<protocol::Exited>> Next();
+
+ private:
+  PendingReply<protocol::Exited> frame_;
 };
 
 class GuestChannel {
@@ -83,8 +115,11 @@ class GuestChannel {
   // Processes. `process` is Started::process.
   Result<ProcessStream> Start(const protocol::StartRequest& request) const;
   Result<ProcessStream> Attach(uint64_t process, uint64_t from_seq) const;
-  // At once, whether the process runs or not: the answer comes out of the stream.
+  // These only ask; the answer comes out of what is returned.
   Result<WaitStream> Wait(uint64_t process) const;
+  Result<PendingInfo> BeginPing() const;
+  Result<PendingList> BeginListProcesses() const;
+  Result<PendingKill> BeginKillLeftovers(uint64_t process) const;
   Result<std::vector<protocol::ProcessInfo>> ListProcesses() const;
   Result<void> Signal(const protocol::SignalRequest& request) const;
   Result<void> Resize(const protocol::ResizeRequest& request) const;
@@ -114,6 +149,9 @@ class GuestChannel {
   Result<Fd> ConnectPort(uint16_t port) const;
 
  private:
+  Result<PendingFrame> Begin(protocol::FrameType type, std::string_view payload,
+                             protocol::FrameType answer) const;
+
   Connector connector_;
   Millis patience_;
 };

@@ -12,6 +12,7 @@
 // store.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -55,10 +56,8 @@ struct ManagerOptions {
       mount_roots;  // host directories below which mounts are allowed; read-write ones end in ":rw"
   std::vector<PoolOptions> pools;
   Millis sweep_interval{60'000};  // at the latest; deadlines are met when they come
-  size_t max_creating = 64;       // creates that wait for the engine; more get kUnavailable
+  size_t max_creating = 1024;     // creates that wait for the engine; more get kUnavailable
 };
-
-class Sandbox;
 
 // While one lives the sandbox is in use: it is not idle, and is not destroyed under its user's hands without
 // that user's streams ending. Movable; for one thread at a time.
@@ -80,17 +79,18 @@ class Lease {
 
  private:
   friend class Manager;
-  explicit Lease(std::shared_ptr<Sandbox> sandbox);
-  std::shared_ptr<Sandbox> sandbox_;
+  struct Hold;
+  explicit Lease(std::unique_ptr<Hold> hold);
+  std::unique_ptr<Hold> hold_;
 };
 
 struct ListFilter {
-  std::optional<SandboxState> state;
-  std::string project;
-  std::string template_name;
-  StringMap metadata;  // all of these
-  std::string cursor;  // Page::next of the page before
-  size_t limit = 100;  // at most 1000
+  std::optional<SandboxState> state{};
+  std::string project{};
+  std::string template_name{};
+  StringMap metadata{};  // all of these
+  std::string cursor{};  // Page::next of the page before
+  size_t limit = 100;    // at most 1000
 };
 
 struct Page {
@@ -98,10 +98,11 @@ struct Page {
   std::string next;                    // empty: the last page
 };
 
-// A number that /metrics shows. Histograms of microseconds: powers of two from 64 µs to 67 s.
+// What /metrics shows. Bucket i counts what took at most 64 µs << i; the last one all that took
+// longer as well.
 struct Histogram {
   static constexpr size_t kBuckets = 21;
-  std::array<uint64_t, kBuckets> counts{};  // the last is "more"
+  std::array<uint64_t, kBuckets> counts{};
   uint64_t count = 0;
   uint64_t sum_us = 0;
 };
@@ -140,9 +141,11 @@ class Manager {
 
   const ReconcileReport& reconciled() const;
 
-  // Same key, same owner, same spec: the same sandbox again. Same key, other spec: kAlreadyExists.
+  // Same key, same owner, same spec: the same sandbox again (kNotFound when it has been destroyed
+  // since). Same key, other spec: kAlreadyExists. Keys are kept for 24 hours.
   Result<SandboxView> Create(const Caller& caller, const SandboxSpec& spec,
                              const std::string& idempotency_key = {});
+  // kNotFound says when and why, of one that was destroyed not long ago.
   Result<SandboxView> Get(const Caller& caller, std::string_view which);
   Result<Page> List(const Caller& caller, const ListFilter& filter);
   Result<SandboxView> Update(const Caller& caller, std::string_view which,
@@ -163,15 +166,19 @@ class Manager {
   // For the keeper of processes (process_keeper.h): a lease without a caller; counting; the end of a guest.
   Result<Lease> UseForServer(const SandboxId& id);
   void NoteExecution(const SandboxId& id, int running_delta);
-  // Called, from any thread, when a sandbox's guest has ended or it is no longer running.
+  // Called, from any thread, when a sandbox's guest has ended: stop, reset, destroy, or by itself. A
+  // new guest does not begin before it has returned; it must not start, stop, reset, pause, resume,
+  // change or destroy that sandbox.
   void OnGuestGone(std::function<void(const SandboxId& id, const std::string& reason)> callback);
-  // Called before reset, stop or destroy ends the processes.
+  // Those that have a guest: running and paused ones.
   std::vector<SandboxId> Running();
 
-  // Applies what a reload may change: limits, timeouts, pools, mount roots.
+  // Applies what a reload may change: limits, timeouts, pools, mount roots. Not the paths and not
+  // the sweep's interval.
   void Reconfigure(const ManagerOptions& options);
   ManagerMetrics Metrics();
-  // No more creates (kUnavailable); waits for those under way. Pool members are destroyed.
+  // No more creates (kUnavailable); waits for those under way. Pool members are destroyed. Without
+  // it they live on, and the next server removes them.
   void Drain(Millis patience);
 
  private:

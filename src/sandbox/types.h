@@ -34,40 +34,40 @@ std::optional<OnTimeout> OnTimeoutFromName(std::string_view name);
 
 // What a client asks for. What it leaves out comes from the server's configuration.
 struct SandboxSpec {
-  std::string template_name;  // "": the configured default
+  std::string template_name{};  // "": the configured default
   std::string
-      name;  // of the caller's choice, unique among its owner's; may be empty. [A-Za-z0-9][A-Za-z0-9._-]{0,127}
-  std::string project;  // then its files are under /workspace/project_files. As `name`
-  std::optional<Bytes> memory;
-  std::optional<MilliCpus> cpus;
-  std::optional<uint32_t> pids;
-  std::optional<Bytes> disk;
-  std::optional<uint64_t> open_files;
-  std::optional<Bytes> file_size;
-  std::optional<Millis> timeout;       // life from creation; 0: none, where the maximum allows it
-  std::optional<Millis> idle_timeout;  // without activity; 0: none
-  std::optional<OnTimeout> on_timeout;
-  StringMap env;        // of every process
-  StringMap metadata;   // labels: kept, listed, filtered by; never looked at
-  std::string user;     // of every process; "" is the template's
-  std::string workdir;  // of every process; "" is the template's
-  std::string hostname;
-  std::vector<engine::Mount> mounts;  // only below the roots that the administrator listed
-  std::vector<engine::Tmpfs> tmpfs;
+      name{};  // of the caller's choice, unique among its owner's; may be empty. [A-Za-z0-9][A-Za-z0-9._-]{0,127}
+  std::string project{};  // then its files are under /workspace/project_files. As `name`
+  std::optional<Bytes> memory{};
+  std::optional<MilliCpus> cpus{};
+  std::optional<uint32_t> pids{};
+  std::optional<Bytes> disk{};
+  std::optional<uint64_t> open_files{};
+  std::optional<Bytes> file_size{};
+  std::optional<Millis> timeout{};       // life from creation; 0: none, where the maximum allows it
+  std::optional<Millis> idle_timeout{};  // without activity; 0: none
+  std::optional<OnTimeout> on_timeout{};
+  StringMap env{};        // of every process
+  StringMap metadata{};   // labels: kept, listed, filtered by; never looked at
+  std::string user{};     // of every process; "" is the template's
+  std::string workdir{};  // of every process; "" is the template's
+  std::string hostname{};
+  std::vector<engine::Mount> mounts{};  // only below the roots that the administrator listed
+  std::vector<engine::Tmpfs> tmpfs{};
   bool noexec = false;
   bool best_effort = false;
 };
 
 // What can be changed of a living one.
 struct SandboxChange {
-  std::optional<Bytes> memory;
-  std::optional<MilliCpus> cpus;
-  std::optional<uint32_t> pids;
-  std::optional<Millis> timeout;  // from now
-  std::optional<Millis> idle_timeout;
-  std::optional<OnTimeout> on_timeout;
-  std::optional<std::string> name;
-  std::optional<StringMap> metadata;  // replaces all
+  std::optional<Bytes> memory{};
+  std::optional<MilliCpus> cpus{};
+  std::optional<uint32_t> pids{};
+  std::optional<Millis> timeout{};  // from now
+  std::optional<Millis> idle_timeout{};
+  std::optional<OnTimeout> on_timeout{};
+  std::optional<std::string> name{};
+  std::optional<StringMap> metadata{};  // replaces all
 };
 
 // What there is.
@@ -75,19 +75,19 @@ struct SandboxView {
   SandboxId id;
   SandboxState state = SandboxState::kRunning;
   std::string
-      reason;  // of the state: "created", "idle_timeout", "requested", "oom_killed", "lost: …"
-  std::string owner;
-  SandboxSpec spec;  // as asked for, with what was left out filled in
-  engine::Limits limits;
-  std::vector<engine::NotEnforced> not_enforced;
+      reason{};  // of the state: "created", "idle_timeout", "requested", "oom_killed", "lost: …"
+  std::string owner{};
+  SandboxSpec spec{};  // as asked for, with what was left out filled in
+  engine::Limits limits{};
+  std::vector<engine::NotEnforced> not_enforced{};
   int64_t created_unix_ms = 0;
   int64_t started_unix_ms = 0;  // of the last start
   int64_t last_activity_unix_ms = 0;
-  std::optional<int64_t> expires_unix_ms;  // when its life ends
+  std::optional<int64_t> expires_unix_ms{};  // when its life ends
   std::optional<int64_t>
-      idle_expires_unix_ms;  // when it will have been idle too long, as it looks now
-  uint64_t executions = 0;   // processes ever started
-  uint64_t running = 0;      // processes that run
+      idle_expires_unix_ms{};  // when it will have been idle too long, as it looks now
+  uint64_t executions = 0;     // processes ever started
+  uint64_t running = 0;        // processes that run
   bool from_pool = false;
   engine::StageTimes stage_us{};  // of its create; zeros when from the pool
   uint64_t create_us = 0;         // the whole create, as the server saw it
@@ -99,11 +99,11 @@ struct SandboxView {
 struct Event {
   uint64_t id = 0;  // ascending, also over restarts
   int64_t unix_ms = 0;
-  std::string type;
-  std::string sandbox;  // its id; empty for the server's own
-  std::string owner;    // who may see it
-  std::string reason;   // "requested", "idle_timeout", "lifetime", "oom_killed" …
-  std::string data;     // a JSON object's text; may be empty
+  std::string type{};
+  std::string sandbox{};  // its id; empty for the server's own
+  std::string owner{};    // who may see it
+  std::string reason{};   // "requested", "idle_timeout", "lifetime", "oom_killed" …
+  std::string data{};     // a JSON object's text; may be empty
 };
 
 }  // namespace cay::sandbox

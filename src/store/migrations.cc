@@ -134,9 +134,24 @@ CREATE TABLE webhook_cursor (event INTEGER NOT NULL);
 INSERT INTO webhook_cursor(event) VALUES(0);
 )"};
 
+// sandbox/process_table.cc. `document` is in the protocol's encoding. `life_ms` says which of the
+// sandbox's guests had it, and `guest_process` as what.
+constexpr Migration kProcesses = {"processes", R"(
+CREATE TABLE process (
+  sandbox TEXT NOT NULL,
+  id INTEGER NOT NULL,
+  life_ms INTEGER NOT NULL,
+  guest_process INTEGER NOT NULL,
+  running INTEGER NOT NULL,
+  document BLOB NOT NULL,
+  PRIMARY KEY (sandbox, id)
+) WITHOUT ROWID;
+CREATE INDEX process_running ON process(sandbox) WHERE running = 1;
+)"};
+
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
-    kSandboxes, kIdempotencyKeys, kEvents, kProjectFiles, kApiKeys, kAudit, kWebhooks,
+    kSandboxes, kIdempotencyKeys, kEvents, kProjectFiles, kApiKeys, kAudit, kWebhooks, kProcesses,
 };
 
 Result<int64_t> UserVersion(Database& db) {

@@ -1,0 +1,61 @@
+// Admission: how many sandboxes there may be, and how much memory they may be promised: of an owner
+// (a caller's fault: 429) and of the server (503).
+//
+//   TRY(admission.Admit(owner, quota, memory));       // counted from here on …
+//   admission.Release(owner, memory);                 // … to here
+//
+// Members of pools belong to nobody: they count for the server, and become an owner's by Claim.
+// Stopped and failed sandboxes count, and hold no memory. Thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "base/result.h"
+#include "base/units.h"
+
+namespace cay::sandbox {
+
+struct AdmissionRules {
+  size_t max_sandboxes = 1000;
+  size_t max_per_owner = 1000;
+  Bytes max_memory = 0;  // 0: no bound
+};
+
+class Admission {
+ public:
+  explicit Admission(AdmissionRules rules) : rules_(rules) {}
+
+  // `quota`: the owner's own maximum; 0: the server's. kResourceExhausted.
+  Result<void> Admit(const std::string& owner, size_t quota, Bytes memory);
+  // What an earlier server promised is not refused.
+  void Adopt(const std::string& owner, Bytes memory);
+  void Release(const std::string& owner, Bytes memory);
+
+  // More or less memory for one that is counted.
+  Result<void> Resize(Bytes before, Bytes after);
+
+  Result<void> AdmitPooled(Bytes memory);
+  void ReleasePooled(Bytes memory);
+  // A member of a pool becomes the owner's.
+  Result<void> Claim(const std::string& owner, size_t quota);
+  // … and is nobody's again.
+  void Unclaim(const std::string& owner);
+
+  void SetRules(AdmissionRules rules);
+
+ private:
+  Result<void> CheckOwner(const std::string& owner, size_t quota) const;
+  Result<void> CheckServer(size_t more, Bytes more_memory) const;
+  void Leave(const std::string& owner);
+
+  mutable std::mutex mutex_;
+  AdmissionRules rules_;
+  std::map<std::string, size_t> owners_;  // those who have any
+  size_t count_ = 0;                      // of all, pooled ones included
+  Bytes memory_ = 0;
+};
+
+}  // namespace cay::sandbox

@@ -1,0 +1,129 @@
+#include "sandbox/core.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "sandbox/sandbox_table.h"
+
+namespace cay::sandbox {
+
+using store::Database;
+
+Core::Core(ManagerOptions options, engine::Engine& an_engine,
+           templates::TemplateStore& template_store, store::Store& a_store, EventLog& event_log)
+    : engine(an_engine),
+      store(a_store),
+      events(event_log),
+      templates(template_store),
+      admission(RulesOf(options)),
+      options_(std::make_shared<const ManagerOptions>(std::move(options))) {}
+
+AdmissionRules RulesOf(const ManagerOptions& options) {
+  return {.max_sandboxes = options.max_sandboxes,
+          .max_per_owner = options.max_sandboxes_per_owner,
+          .max_memory = options.max_memory};
+}
+
+Bytes MemoryHeld(const SandboxView& view) {
+  const bool holds = view.state == SandboxState::kCreating ||
+                     view.state == SandboxState::kRunning || view.state == SandboxState::kPaused;
+  return holds ? view.limits.memory : 0;
+}
+
+std::shared_ptr<const ManagerOptions> Core::options() const {
+  const std::lock_guard lock(options_mutex_);
+  return options_;
+}
+
+void Core::SetOptions(const ManagerOptions& options) {
+  admission.SetRules(RulesOf(options));
+  auto copy = std::make_shared<const ManagerOptions>(options);
+  const std::lock_guard lock(options_mutex_);
+  options_ = std::move(copy);
+}
+
+Result<std::shared_ptr<Sandbox>> Core::Find(const Caller& caller, std::string_view which) {
+  if (auto found = registry.Find(caller, which)) return found;
+  std::optional<DestroyedSandbox> destroyed;
+  TRY(store.Read([&](Database& db) -> Result<void> {
+    destroyed = TRY(FindDestroyed(db, which, caller.owner));
+    return {};
+  }));
+  const std::string name(which.substr(0, 160));
+  if (!destroyed || (!caller.admin && destroyed->owner != caller.owner)) {
+    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "there is no sandbox " + name)
+                       .WithRemedy("list those that there are: GET /api/sandboxes"));
+  }
+  return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
+                       "sandbox " + name + " was destroyed at " +
+                           FormatTimestamp(destroyed->destroyed_unix_ms) + ": " + destroyed->reason)
+                     .WithRemedy("create another: POST /api/sandboxes"));
+}
+
+Result<void> Core::Commit(Sandbox& sandbox, const Change& change, const std::string& type,
+                          const std::string& reason, std::string data) {
+  SandboxRecord next = sandbox.Record();
+  change(next);
+  const Event event = events.Reserve({.type = type,
+                                      .sandbox = sandbox.id().text(),
+                                      .owner = sandbox.owner(),
+                                      .reason = reason,
+                                      .data = std::move(data)});
+  const auto done = store.Write([&](Database& db) -> Result<void> {
+    TRY(SaveSandbox(db, next));
+    return EventLog::Insert(db, event);
+  });
+  if (!done) {
+    events.Withdraw(event);
+    return done;
+  }
+  sandbox.Change(change);
+  events.Publish(event);
+  return {};
+}
+
+void Core::CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
+                      const std::string& reason) {
+  const auto done = Commit(sandbox, change, type, reason);
+  if (done) return;
+  LogError("sandbox " + sandbox.id().text() + ", " + type + ": " + done.error().ToString());
+  sandbox.Change(change);
+}
+
+Result<void> Core::WatchGuest(Sandbox& sandbox) {
+  Fd pidfd = TRY(engine.Watch(sandbox.id()));
+  TRY(watch->Add(sandbox.id(), pidfd));
+  sandbox.SetGuest(std::move(pidfd));
+  return {};
+}
+
+void Core::UnwatchGuest(Sandbox& sandbox) {
+  watch->Remove(sandbox.id());
+  sandbox.SetGuest(std::nullopt);
+}
+
+void Core::SetTimer(const Sandbox& sandbox) {
+  if (const auto next = NextLook(sandbox.TimesNow(), UnixMs())) timer->Earlier(sandbox.id(), *next);
+}
+
+void Core::OnGuestGone(std::function<void(const SandboxId&, const std::string&)> callback) {
+  const std::lock_guard lock(callbacks_mutex_);
+  callbacks_.push_back(std::move(callback));
+}
+
+void Core::SayGone(const SandboxId& id, const std::string& reason) {
+  std::vector<std::function<void(const SandboxId&, const std::string&)>> callbacks;
+  {
+    const std::lock_guard lock(callbacks_mutex_);
+    callbacks = callbacks_;
+  }
+  for (const auto& callback : callbacks) callback(id, reason);
+}
+
+Result<std::unique_lock<std::mutex>> LockTransition(Sandbox& sandbox) {
+  std::unique_lock lock(sandbox.transition);
+  if (sandbox.state() != SandboxState::kDestroyed) return lock;
+  return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
+                       "sandbox " + sandbox.id().text() + " has just been destroyed"));
+}
+
+}  // namespace cay::sandbox

@@ -1,0 +1,84 @@
+// Core: what the parts of the manager share, and the few things that all of them do.
+//
+// Order of locks: a sandbox's `transition`, then the store's or a component's own. Nobody holds two
+// sandboxes' transitions.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "sandbox/admission.h"
+#include "sandbox/event_log.h"
+#include "sandbox/guest_watch.h"
+#include "sandbox/manager.h"
+#include "sandbox/metrics_book.h"
+#include "sandbox/registry.h"
+#include "sandbox/template_cache.h"
+#include "sandbox/timer.h"
+#include "store/store.h"
+
+namespace cay::sandbox {
+
+// What a server's sandboxes are labelled with in the engine, so that nobody else's are touched.
+inline constexpr std::string_view kServerLabel = "server ";
+
+class Core {
+ public:
+  Core(ManagerOptions options, engine::Engine& engine, templates::TemplateStore& templates,
+       store::Store& store, EventLog& events);
+
+  engine::Engine& engine;
+  store::Store& store;
+  EventLog& events;
+  TemplateCache templates;
+  Registry registry;
+  Admission admission;
+  MetricsBook metrics;
+  std::unique_ptr<GuestWatch> watch;
+  std::unique_ptr<Timer> timer;
+
+  std::shared_ptr<const ManagerOptions> options() const;
+  void SetOptions(const ManagerOptions& options);
+
+  // kNotFound; of one that is destroyed it says when and why.
+  Result<std::shared_ptr<Sandbox>> Find(const Caller& caller, std::string_view which);
+
+  // With its transition held: the change is in the store, with its event, or has not happened.
+  using Change = std::function<void(SandboxRecord&)>;
+  Result<void> Commit(Sandbox& sandbox, const Change& change, const std::string& type,
+                      const std::string& reason, std::string data = {});
+  // The same for something that is so, whether it can be written or not: what cannot is logged, and
+  // found again by reconciliation.
+  void CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
+                  const std::string& reason);
+
+  // Watches a guest that has just begun.
+  Result<void> WatchGuest(Sandbox& sandbox);
+  void UnwatchGuest(Sandbox& sandbox);
+  // Looks at its deadlines when the next one comes.
+  void SetTimer(const Sandbox& sandbox);
+
+  void OnGuestGone(std::function<void(const SandboxId&, const std::string&)> callback);
+  // With its transition held, so that a new guest does not begin meanwhile.
+  void SayGone(const SandboxId& id, const std::string& reason);
+
+ private:
+  mutable std::mutex options_mutex_;
+  std::shared_ptr<const ManagerOptions> options_;
+  std::mutex callbacks_mutex_;
+  std::vector<std::function<void(const SandboxId&, const std::string&)>> callbacks_;
+};
+
+AdmissionRules RulesOf(const ManagerOptions& options);
+
+// The memory that a sandbox in this state may use.
+Bytes MemoryHeld(const SandboxView& view);
+
+// Takes the sandbox's transition; kNotFound when it has been destroyed meanwhile.
+Result<std::unique_lock<std::mutex>> LockTransition(Sandbox& sandbox);
+
+}  // namespace cay::sandbox

@@ -1,0 +1,32 @@
+#include "sandbox/lease.h"
+
+namespace cay::sandbox {
+
+Lease::Lease(std::unique_ptr<Hold> hold) : hold_(std::move(hold)) {}
+Lease::Lease(Lease&&) noexcept = default;
+Lease& Lease::operator=(Lease&&) noexcept = default;
+Lease::~Lease() = default;
+
+const SandboxId& Lease::id() const { return hold_->sandbox->id(); }
+const SandboxView& Lease::view() const { return hold_->record.view; }
+const GuestChannel& Lease::guest() const { return hold_->guest; }
+const std::string& Lease::user() const { return hold_->record.user; }
+const std::string& Lease::workdir() const { return hold_->record.workdir; }
+Result<Fd> Lease::Watch() const { return hold_->sandbox->Watch(); }
+
+std::vector<std::string> Lease::Environment(const StringMap& more) const {
+  StringMap all;
+  for (const std::string& variable : hold_->record.template_env) {
+    const size_t equals = variable.find('=');
+    if (equals != std::string::npos)
+      all.insert_or_assign(variable.substr(0, equals), variable.substr(equals + 1));
+  }
+  for (const auto& [name, value] : hold_->record.view.spec.env) all.insert_or_assign(name, value);
+  for (const auto& [name, value] : more) all.insert_or_assign(name, value);
+  std::vector<std::string> environment;
+  environment.reserve(all.size());
+  for (const auto& [name, value] : all) environment.push_back(name + "=" + value);
+  return environment;
+}
+
+}  // namespace cay::sandbox

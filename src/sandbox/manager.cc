@@ -1,0 +1,195 @@
+#include "sandbox/manager.h"
+
+#include <algorithm>
+
+#include "sandbox/core.h"
+#include "sandbox/creator.h"
+#include "sandbox/lease.h"
+#include "sandbox/listing.h"
+#include "sandbox/pool.h"
+#include "sandbox/reconcile.h"
+#include "sandbox/sweeper.h"
+#include "sandbox/transitions.h"
+
+namespace cay::sandbox {
+
+class Manager::Impl {
+ public:
+  Impl(ManagerOptions options, engine::Engine& engine, templates::TemplateStore& templates,
+       store::Store& store, EventLog& events)
+      : core(std::move(options), engine, templates, store, events),
+        transitions(core),
+        sweeper(core, transitions),
+        pools(core),
+        creator(core, pools) {}
+
+  // Nobody calls any more: threads first, then what they use.
+  ~Impl() {
+    pools.Stop();
+    if (core.timer) core.timer->Stop();
+    if (core.watch) core.watch->Stop();
+    sweeper.SaveActivities();
+    (void)core.store.Flush();  // the store logs it, and tries again
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Result<void> Begin() {
+    core.watch = TRY(GuestWatch::Start([this](const SandboxId& id) { return sweeper.OnGone(id); }));
+    const Millis sweep = std::clamp(core.options()->sweep_interval, kShortestSweep, kLongestSweep);
+    core.timer = std::make_unique<Timer>(
+        sweep, [this](const SandboxId& id) { sweeper.OnTime(id); }, [this] { sweeper.Look(); });
+    report = TRY(Reconcile(core));
+    pools.Configure(core.options()->pools);
+    return {};
+  }
+
+  // What each call of a caller's begins with.
+  template <class F>
+  auto With(const Caller& caller, std::string_view which, F&& act)
+      -> decltype(act(std::declval<Sandbox&>())) {
+    const auto sandbox = TRY(core.Find(caller, which));
+    return act(*sandbox);
+  }
+
+  static Result<std::unique_ptr<Lease::Hold>> Enter(std::shared_ptr<Sandbox> sandbox) {
+    TRY(sandbox->Enter());
+    return std::make_unique<Lease::Hold>(std::move(sandbox));
+  }
+
+  // The activity of sandboxes is written at least so often, and the clock looked at.
+  static constexpr Millis kShortestSweep{10};
+  static constexpr Millis kLongestSweep{2000};
+
+  Core core;
+  Transitions transitions;
+  Sweeper sweeper;
+  Pools pools;
+  Creator creator;
+  ReconcileReport report;
+};
+
+Manager::Manager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Manager::~Manager() = default;
+
+Result<std::unique_ptr<Manager>> Manager::Open(ManagerOptions options, engine::Engine& engine,
+                                               templates::TemplateStore& templates,
+                                               store::Store& store, EventLog& events) {
+  auto impl = std::make_unique<Impl>(std::move(options), engine, templates, store, events);
+  TRY(impl->Begin());
+  return std::unique_ptr<Manager>(new Manager(std::move(impl)));
+}
+
+const ReconcileReport& Manager::reconciled() const { return impl_->report; }
+
+Result<SandboxView> Manager::Create(const Caller& caller, const SandboxSpec& spec,
+                                    const std::string& idempotency_key) {
+  return impl_->creator.Create(caller, spec, idempotency_key);
+}
+
+Result<SandboxView> Manager::Get(const Caller& caller, std::string_view which) {
+  return TRY(impl_->core.Find(caller, which))->View();
+}
+
+Result<Page> Manager::List(const Caller& caller, const ListFilter& filter) {
+  return ListSandboxes(impl_->core, caller, filter);
+}
+
+Result<SandboxView> Manager::Update(const Caller& caller, std::string_view which,
+                                    const SandboxChange& change) {
+  return impl_->With(caller, which,
+                     [&](Sandbox& sandbox) { return impl_->transitions.Update(sandbox, change); });
+}
+
+Result<SandboxView> Manager::Extend(const Caller& caller, std::string_view which, Millis by) {
+  return impl_->With(caller, which,
+                     [&](Sandbox& sandbox) { return impl_->transitions.Extend(sandbox, by); });
+}
+
+Result<SandboxView> Manager::Start(const Caller& caller, std::string_view which) {
+  return impl_->With(caller, which,
+                     [&](Sandbox& sandbox) { return impl_->transitions.Start(sandbox); });
+}
+
+Result<SandboxView> Manager::Stop(const Caller& caller, std::string_view which) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) {
+    return impl_->transitions.Stop(sandbox, "requested");
+  });
+}
+
+Result<SandboxView> Manager::Pause(const Caller& caller, std::string_view which) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) {
+    return impl_->transitions.Pause(sandbox, "requested");
+  });
+}
+
+Result<SandboxView> Manager::Resume(const Caller& caller, std::string_view which) {
+  return impl_->With(caller, which,
+                     [&](Sandbox& sandbox) { return impl_->transitions.Resume(sandbox); });
+}
+
+Result<SandboxView> Manager::Reset(const Caller& caller, std::string_view which) {
+  return impl_->With(caller, which,
+                     [&](Sandbox& sandbox) { return impl_->transitions.Reset(sandbox); });
+}
+
+Result<void> Manager::Destroy(const Caller& caller, std::string_view which,
+                              const std::string& reason) {
+  return impl_->With(caller, which,
+                     [&](Sandbox& sandbox) { return impl_->transitions.Destroy(sandbox, reason); });
+}
+
+Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view which) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<engine::Stats> {
+    TRY(CheckAct(Act::kMeasure, sandbox.id(), sandbox.state()));
+    return impl_->core.engine.GetStats(sandbox.id());
+  });
+}
+
+Result<Lease> Manager::Use(const Caller& caller, std::string_view which) {
+  return Lease(TRY(Impl::Enter(TRY(impl_->core.Find(caller, which)))));
+}
+
+Result<Lease> Manager::UseForServer(const SandboxId& id) {
+  return Use(Caller{.owner = {}, .admin = true}, id.text());
+}
+
+void Manager::NoteExecution(const SandboxId& id, int running_delta) {
+  if (const auto sandbox = impl_->core.registry.Find(id.text()))
+    sandbox->NoteExecution(running_delta);
+}
+
+void Manager::OnGuestGone(
+    std::function<void(const SandboxId& id, const std::string& reason)> callback) {
+  impl_->core.OnGuestGone(std::move(callback));
+}
+
+std::vector<SandboxId> Manager::Running() {
+  std::vector<SandboxId> running;
+  for (const auto& sandbox : impl_->core.registry.All()) {
+    const SandboxState state = sandbox->state();
+    if (state == SandboxState::kRunning || state == SandboxState::kPaused)
+      running.push_back(sandbox->id());
+  }
+  return running;
+}
+
+void Manager::Reconfigure(const ManagerOptions& options) {
+  impl_->core.SetOptions(options);
+  impl_->pools.Configure(options.pools);
+}
+
+ManagerMetrics Manager::Metrics() {
+  ManagerMetrics metrics = impl_->core.metrics.Take();
+  for (const auto& sandbox : impl_->core.registry.All())
+    ++metrics.by_state[static_cast<size_t>(sandbox->state())];
+  metrics.pools = impl_->pools.Status();
+  return metrics;
+}
+
+void Manager::Drain(Millis patience) {
+  impl_->creator.Drain(patience);
+  impl_->pools.Drain();
+}
+
+}  // namespace cay::sandbox

@@ -1,0 +1,31 @@
+// MetricsBook: what the manager counts. Thread-safe.
+#pragma once
+
+#include <mutex>
+
+#include "sandbox/manager.h"
+
+namespace cay::sandbox {
+
+// Bucket i counts what took at most this long; the last one all that took longer as well.
+constexpr uint64_t HistogramBoundUs(size_t bucket) { return uint64_t{64} << bucket; }
+void Observe(Histogram& histogram, uint64_t us);
+
+class MetricsBook {
+ public:
+  template <class F>
+  void Count(F&& change) {
+    const std::lock_guard lock(mutex_);
+    change(metrics_);
+  }
+  ManagerMetrics Take() const {
+    const std::lock_guard lock(mutex_);
+    return metrics_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  ManagerMetrics metrics_;  // without by_state and pools
+};
+
+}  // namespace cay::sandbox

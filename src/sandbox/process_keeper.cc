@@ -1,0 +1,265 @@
+#include "sandbox/process_keeper.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "sandbox/process_adoption.h"
+#include "sandbox/process_book.h"
+#include "sandbox/process_request.h"
+#include "sandbox/process_supervisor.h"
+#include "sandbox/running_process.h"
+
+namespace cay::sandbox {
+namespace {
+
+// For the guest to say that a command runs, or why not.
+constexpr Millis kStartPatience{30'000};
+constexpr Millis kForEver{365LL * 86'400'000};
+
+uint64_t MicrosSince(SteadyClock::time_point from) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - from).count());
+}
+
+// What of `also` says that the client is gone: of a socket, input may be its next request.
+short GoneEvents(int also) {
+  int type = 0;
+  socklen_t length = sizeof type;
+  const bool is_socket = also >= 0 && ::getsockopt(also, SOL_SOCKET, SO_TYPE, &type, &length) == 0;
+  return is_socket ? POLLRDHUP : POLLIN;
+}
+
+// Waits until it runs.
+Result<protocol::Started> AwaitStart(ProcessStream& stream) {
+  const SteadyClock::time_point until = SteadyClock::now() + kStartPatience;
+  while (true) {
+    const std::optional<ProcessEvent> event = TRY(stream.Next());
+    if (event) return std::get<protocol::Started>(*event);
+    const auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
+    if (left <= 0) {
+      return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                           "the command was not started within " + FormatDuration(kStartPatience))
+                         .WithRemedy("is the machine overloaded?"));
+    }
+    pollfd polled{.fd = stream.fd(), .events = stream.poll_events(), .revents = 0};
+    ::poll(&polled, 1, static_cast<int>(left));
+  }
+}
+
+// Output of one stream: the first bytes are kept, all are counted.
+void Gather(Execution& execution, const ProcessOutput& output, Bytes max_output) {
+  const bool is_out = output.stream == OutputStream::kStdout;
+  std::string& text = is_out ? execution.stdout_text : execution.stderr_text;
+  (is_out ? execution.stdout_bytes : execution.stderr_bytes) += output.bytes.size();
+  const size_t room = max_output - std::min<size_t>(max_output, text.size());
+  text.append(output.bytes.substr(0, room));
+  if (output.bytes.size() > room) {
+    (is_out ? execution.stdout_truncated : execution.stderr_truncated) = true;
+  }
+}
+
+// Sends what it takes of `input`, and then the end of it. True when that is done.
+Result<bool> Feed(RunningProcess& process, std::string_view& input) {
+  while (!input.empty()) {
+    const size_t sent = TRY(process.WriteStdin(input));
+    if (sent == 0) return false;
+    input.remove_prefix(sent);
+  }
+  TRY(process.CloseStdin());
+  return true;
+}
+
+}  // namespace
+
+std::string_view ProcessStateName(ProcessState state) {
+  switch (state) {
+    case ProcessState::kRunning:
+      return "running";
+    case ProcessState::kExited:
+      return "exited";
+    case ProcessState::kLost:
+      return "lost";
+  }
+  return "lost";
+}
+
+class ProcessKeeper::Impl {
+ public:
+  explicit Impl(std::shared_ptr<KeeperParts> parts) : parts_(std::move(parts)) {}
+
+  ProcessBook& book() { return *parts_->book; }
+  Result<std::unique_ptr<RunningProcess::Impl>> Start(const Lease& lease, const ProcessSpec& spec);
+  Result<std::unique_ptr<RunningProcess::Impl>> Attach(const Lease& lease, uint64_t process,
+                                                       std::optional<uint64_t> from_seq);
+  Result<std::optional<Execution>> Gathered(RunningProcess& process, std::string_view input,
+                                            bool feeds, Bytes max_output, int also);
+  // The guest's name for it.
+  Result<uint64_t> GuestProcess(const Lease& lease, uint64_t process) {
+    return TRY(book().FindOfLife(TRY(book().LifeOf(lease.view())), process))->guest_process;
+  }
+
+ private:
+  std::shared_ptr<KeeperParts> parts_;
+};
+
+Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const Lease& lease,
+                                                                         const ProcessSpec& spec) {
+  const SteadyClock::time_point begun = SteadyClock::now();
+  const protocol::StartRequest request = TRY(BuildStartRequest(lease, spec, book().options()));
+  const std::optional<Millis> timeout = TRY(TimeoutOf(spec, book().options()));
+  ProcessBook::Place place = TRY(book().Reserve(lease));
+  ProcessRow row;
+  row.record.started_unix_ms = NowUnixMillis();
+  ProcessStream stream = TRY(lease.guest().Start(request));
+  const auto started = AwaitStart(stream);
+  if (!started) {
+    book().NoteStartFailed(*place.life, started.error());
+    return Failure(started.error());
+  }
+  row.guest_process = started->process;
+  row.kill_leftovers = spec.kill_leftovers;
+  if (timeout) row.deadline_unix_ms = row.record.started_unix_ms + timeout->count();
+  row.record.pid = started->pid;
+  row.record.command = RememberedCommand(request.argv);
+  row.record.tag = spec.tag;
+  row.record.terminal = spec.terminal.has_value();
+  auto entry = book().Begin(std::move(place), std::move(row));
+  if (timeout) parts_->supervisor->SetDeadline(entry, begun + *timeout);
+  book().NoteStartTime(MicrosSince(begun));
+  const protocol::Started announced{.process = entry->id, .pid = started->pid};
+  return std::unique_ptr<RunningProcess::Impl>(new RunningProcess::Impl{
+      .parts = parts_,
+      .entry = std::move(entry),
+      .stream = std::move(stream),
+      .owner = true,
+      .announced = announced,
+  });
+}
+
+Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Attach(
+    const Lease& lease, uint64_t process, std::optional<uint64_t> from_seq) {
+  auto entry = TRY(book().FindOfLife(TRY(book().LifeOf(lease.view())), process));
+  ProcessStream stream = TRY(lease.guest().Attach(entry->guest_process, from_seq.value_or(0)));
+  const protocol::Started started = TRY(AwaitStart(stream));
+  const protocol::Started announced{.process = entry->id, .pid = started.pid};
+  return std::unique_ptr<RunningProcess::Impl>(new RunningProcess::Impl{
+      .parts = parts_,
+      .entry = std::move(entry),
+      .stream = std::move(stream),
+      .skip_gap = !from_seq,
+      .announced = announced,
+  });
+}
+
+// Nothing when the client has gone.
+Result<std::optional<Execution>> ProcessKeeper::Impl::Gathered(RunningProcess& process,
+                                                               std::string_view input, bool feeds,
+                                                               Bytes max_output, int also) {
+  Execution execution;
+  const short gone = GoneEvents(also);
+  while (true) {
+    while (auto event = TRY(process.Poll())) {
+      if (auto* output = std::get_if<ProcessOutput>(&*event)) {
+        Gather(execution, *output, max_output);
+      } else if (auto* ended = std::get_if<ProcessEnded>(&*event)) {
+        execution.record = std::move(ended->record);
+        return execution;
+      } else if (std::holds_alternative<protocol::Gap>(*event)) {
+        execution.stdout_truncated = execution.stderr_truncated = true;
+      }
+    }
+    if (feeds) feeds = !TRY(Feed(process, input));
+    const SteadyClock::time_point until = SteadyClock::now() + kForEver;
+    if (TRY(process.impl_->Wait(until, also, gone))) return std::nullopt;
+  }
+}
+
+Result<std::unique_ptr<ProcessKeeper>> ProcessKeeper::Open(KeeperOptions options, Manager& manager,
+                                                           store::Store& store, EventLog& events) {
+  auto parts = std::make_shared<KeeperParts>();
+  parts->book = std::make_unique<ProcessBook>(options, manager, store, events);
+  parts->supervisor = TRY(ProcessSupervisor::Start(*parts->book));
+  manager.OnGuestGone(
+      [weak = std::weak_ptr(parts)](const SandboxId& id, const std::string& reason) {
+        const auto keeper = weak.lock();
+        if (!keeper) return;
+        keeper->book->NoteGone(id, reason);
+        keeper->supervisor->LookAt(id);
+      });
+  TRY(AdoptProcesses(*parts->book, *parts->supervisor));
+  return std::unique_ptr<ProcessKeeper>(
+      new ProcessKeeper(std::make_unique<Impl>(std::move(parts))));
+}
+
+ProcessKeeper::ProcessKeeper(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ProcessKeeper::~ProcessKeeper() = default;
+
+Result<RunningProcess> ProcessKeeper::Start(const Lease& lease, const ProcessSpec& spec) {
+  return RunningProcess(TRY(impl_->Start(lease, spec)));
+}
+
+Result<RunningProcess> ProcessKeeper::Attach(const Lease& lease, uint64_t process,
+                                             std::optional<uint64_t> from_seq) {
+  return RunningProcess(TRY(impl_->Attach(lease, process, from_seq)));
+}
+
+Result<Execution> ProcessKeeper::Execute(const Lease& lease, const ProcessSpec& spec,
+                                         std::string_view stdin_bytes, Bytes max_output, int also) {
+  const SteadyClock::time_point begun = SteadyClock::now();
+  std::optional<ProcessSpec> with_stdin;
+  if (!stdin_bytes.empty() && !spec.stdin_open) {
+    with_stdin = spec;
+    with_stdin->stdin_open = true;
+  }
+  const ProcessSpec& used = with_stdin ? *with_stdin : spec;
+  RunningProcess process = TRY(Start(lease, used));
+  const bool feeds = used.stdin_open && !used.terminal;
+  auto execution = TRY(impl_->Gathered(process, stdin_bytes, feeds, max_output, also));
+  if (!execution) {
+    return Failure(
+        Error(ErrorCode::kUnavailable, Fault::kCaller,
+              "the client has gone; process " + std::to_string(process.id()) + " runs on"));
+  }
+  impl_->book().NoteExecuteTime(MicrosSince(begun));
+  return *std::move(execution);
+}
+
+Result<std::vector<ProcessRecord>> ProcessKeeper::List(const Lease& lease, size_t limit) {
+  return impl_->book().List(lease.id(), limit);
+}
+
+Result<ProcessRecord> ProcessKeeper::Get(const SandboxId& sandbox, uint64_t process) {
+  return impl_->book().Get(sandbox, process);
+}
+
+std::vector<ProcessRecord> ProcessKeeper::History(const SandboxId& sandbox, size_t limit) {
+  return impl_->book().List(sandbox, limit).value_or(std::vector<ProcessRecord>{});
+}
+
+Result<void> ProcessKeeper::Signal(const Lease& lease, uint64_t process, int signal) {
+  if (signal < 0 || signal > static_cast<int>(protocol::kMaxSignal)) {
+    return Failure(Error::Invalid("no such signal: " + std::to_string(signal)));
+  }
+  return lease.guest().Signal({.process = TRY(impl_->GuestProcess(lease, process)),
+                               .signal = static_cast<uint32_t>(signal),
+                               .target = protocol::SignalTarget::kGroup});
+}
+
+Result<void> ProcessKeeper::Resize(const Lease& lease, uint64_t process,
+                                   protocol::TerminalSize size) {
+  return lease.guest().Resize({.process = TRY(impl_->GuestProcess(lease, process)), .size = size});
+}
+
+Result<void> ProcessKeeper::WriteStdin(const Lease& lease, uint64_t process, const Source& source,
+                                       bool close) {
+  return lease.guest().WriteStdin(TRY(impl_->GuestProcess(lease, process)), source, close);
+}
+
+Result<protocol::LeftoversKilled> ProcessKeeper::KillLeftovers(const Lease& lease,
+                                                               uint64_t process) {
+  return lease.guest().KillLeftovers(TRY(impl_->GuestProcess(lease, process)));
+}
+
+ProcessKeeper::Metrics ProcessKeeper::GetMetrics() { return impl_->book().GetMetrics(); }
+
+}  // namespace cay::sandbox

@@ -1,0 +1,23 @@
+// From what a client asks for to what the guest is told: defaults, maxima, the working directory.
+#pragma once
+
+#include <optional>
+
+#include "base/result.h"
+#include "sandbox/manager.h"
+#include "sandbox/process_keeper.h"
+
+namespace cay::sandbox {
+
+// kInvalidArgument, kLimitTooHigh: nothing is clamped.
+Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const ProcessSpec& spec,
+                                                 const KeeperOptions& options);
+
+// How long it may run; nothing: for ever.
+Result<std::optional<Millis>> TimeoutOf(const ProcessSpec& spec, const KeeperOptions& options);
+
+// A command as it is remembered: its first arguments, 4 KiB of it at most. What was left out is said by
+// "…" at that place.
+std::vector<std::string> RememberedCommand(const std::vector<std::string>& argv);
+
+}  // namespace cay::sandbox

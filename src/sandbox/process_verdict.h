@@ -1,0 +1,29 @@
+// What a command's end says about its sandbox: whether the machine's limits, and not the command,
+// were to blame. One rule for the server and for `cay run`. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/units.h"
+#include "protocol/messages.h"
+#include "protocol/process_messages.h"
+
+namespace cay::sandbox {
+
+inline bool Failed(const protocol::Exited& exited) {
+  return exited.signal != 0 || exited.exit_code != 0;
+}
+
+// Nothing more can be written to the sandbox's disk of `limit` bytes. ext4 refuses a write that needs
+// more than it has with some hundred KiB left: what it would need for the metadata of what is still
+// to be written out.
+bool DiskIsFull(const protocol::Info& info, Bytes limit);
+
+// The kernel ended something for want of the sandbox's memory while the command ran: its own word on
+// it, before and now. Unknown counts say nothing.
+inline bool RanOutOfMemory(uint64_t oom_kills_before, std::optional<uint64_t> oom_kills_now) {
+  return oom_kills_now.value_or(0) > oom_kills_before;
+}
+
+}  // namespace cay::sandbox

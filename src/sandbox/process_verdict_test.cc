@@ -1,0 +1,30 @@
+#include "sandbox/process_verdict.h"
+
+#include <gtest/gtest.h>
+
+namespace cay::sandbox {
+namespace {
+
+protocol::Info Free(uint64_t bytes, uint64_t inodes) {
+  protocol::Info info;
+  info.disk_free_bytes = bytes;
+  info.inodes_free = inodes;
+  return info;
+}
+
+TEST(DiskIsFull, WhenAWriteWouldBeRefused) {
+  EXPECT_FALSE(DiskIsFull(Free(kMiB, 1), kGiB));
+  EXPECT_TRUE(DiskIsFull(Free(kMiB - 1, 1), kGiB));
+  EXPECT_TRUE(DiskIsFull(Free(kGiB, 0), kGiB));
+  EXPECT_FALSE(DiskIsFull(Free(64 * kKiB, 1), kMiB));
+  EXPECT_TRUE(DiskIsFull(Free(64 * kKiB - 1, 1), kMiB));
+}
+
+TEST(RanOutOfMemory, WhenTheKernelsCountGrew) {
+  EXPECT_TRUE(RanOutOfMemory(0, 1));
+  EXPECT_FALSE(RanOutOfMemory(1, 1));
+  EXPECT_FALSE(RanOutOfMemory(0, std::nullopt));
+}
+
+}  // namespace
+}  // namespace cay::sandbox

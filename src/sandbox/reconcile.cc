@@ -1,0 +1,160 @@
+#include "sandbox/reconcile.h"
+
+#include <map>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "sandbox/sandbox_table.h"
+#include "sandbox/transitions.h"
+
+namespace cay::sandbox {
+namespace {
+
+using store::Database;
+
+// What became of one that is in the engine.
+struct Found {
+  SandboxState state = SandboxState::kFailed;
+  std::string reason{};  // of kFailed
+  std::optional<Fd> guest{};
+};
+
+class Reconciler {
+ public:
+  explicit Reconciler(Core& core) : core_(core) {}
+
+  Result<ReconcileReport> Run() {
+    for (engine::SandboxStatus& status : TRY(core_.engine.List())) {
+      const bool ours = status.lifetime == engine::Lifetime::kPersistent &&
+                        status.label.starts_with(kServerLabel);
+      if (ours) there_.emplace(status.id, std::move(status));
+    }
+    std::vector<StoredSandbox> promised;
+    TRY(core_.store.Read([&](Database& db) -> Result<void> {
+      promised = TRY(LoadSandboxes(db));
+      return {};
+    }));
+    for (StoredSandbox& stored : promised) TRY(Settle(stored));
+    for (const auto& [id, status] : there_) RemoveUnpromised(id);
+    return std::move(report_);
+  }
+
+ private:
+  Result<void> Settle(StoredSandbox& stored) {
+    const SandboxId id = stored.record.view.id;
+    const auto found = there_.find(id);
+    const bool is_there = found != there_.end();
+    const engine::State engine_state = is_there ? found->second.state : engine::State::kFailed;
+    if (is_there) there_.erase(found);
+    if (stored.destroying) return FinishDestroying(stored);
+    if (!is_there) {
+      if (!WasLost(stored.record.view)) report_.lost.emplace_back(id.text(), "its sandbox is gone");
+      return Keep(stored, {.reason = WasLost(stored.record.view) ? stored.record.view.reason
+                                                                 : "lost: its sandbox is gone"});
+    }
+    Found now = TRY(LookAt(id, engine_state, stored.record.view));
+    if (now.state == SandboxState::kFailed && stored.record.view.state != SandboxState::kFailed) {
+      report_.lost.emplace_back(id.text(), now.reason);
+    } else {
+      ++report_.adopted;
+    }
+    return Keep(stored, std::move(now));
+  }
+
+  static bool WasLost(const SandboxView& view) {
+    return view.state == SandboxState::kFailed && view.reason.starts_with("lost: ");
+  }
+
+  Result<Found> LookAt(const SandboxId& id, engine::State engine_state, const SandboxView& view) {
+    if (engine_state == engine::State::kStopped) return Found{.state = SandboxState::kStopped};
+    auto guest = core_.engine.Watch(id);
+    if (guest) {
+      const bool paused = engine_state == engine::State::kPaused;
+      return Found{.state = paused ? SandboxState::kPaused : SandboxState::kRunning,
+                   .guest = std::move(*guest)};
+    }
+    // Anything but "it has no guest" says nothing about the sandbox.
+    if (guest.error().code() != ErrorCode::kIllegalState)
+      return Failure(std::move(guest).error().WithContext("adopting sandbox " + id.text()));
+    if (view.state == SandboxState::kFailed) return Found{.reason = view.reason};
+    const engine::Exit exit = TRY(core_.engine.GetExit(id));
+    return Found{.reason = "lost: its guest ended while no server was there (" +
+                           DescribeExit(exit) + ")"};
+  }
+
+  Result<void> Keep(StoredSandbox& stored, Found now) {
+    SandboxRecord& record = stored.record;
+    const bool changed = record.view.state != now.state ||
+                         (now.state == SandboxState::kFailed && record.view.reason != now.reason);
+    if (changed) {
+      record.view.state = now.state;
+      record.view.reason =
+          now.state == SandboxState::kFailed ? now.reason : "as it was found by the server's start";
+      TRY(core_.store.Write([&](Database& db) { return SaveSandbox(db, record); }));
+      if (now.state == SandboxState::kFailed) Say("server.lost", record, now.reason);
+    }
+    auto sandbox = std::make_shared<Sandbox>(core_.engine, record);
+    sandbox->SetIdleNotBefore(UnixMs() + kIdleGrace.count());
+    TRY(core_.registry.Insert(sandbox, record.view.spec.name));
+    core_.admission.Adopt(record.view.owner, MemoryHeld(record.view));
+    if (now.guest) {
+      TRY(core_.watch->Add(sandbox->id(), *now.guest));
+      sandbox->SetGuest(std::move(*now.guest));
+    }
+    return {};
+  }
+
+  Result<void> FinishDestroying(const StoredSandbox& stored) {
+    const SandboxView& view = stored.record.view;
+    const auto destroyed = core_.engine.Destroy(view.id);
+    if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound)
+      return Failure(Error(destroyed.error()).WithContext("destroying sandbox " + view.id.text()));
+    TRY(core_.store.Write(
+        [&](Database& db) { return MarkDestroyed(db, view.id, view.reason, UnixMs()); }));
+    Say("sandbox.destroyed", stored.record, view.reason);
+    return {};
+  }
+
+  void RemoveUnpromised(const SandboxId& id) {
+    const auto destroyed = core_.engine.Destroy(id);
+    if (destroyed) {
+      ++report_.removed;
+    } else {
+      LogWarning("removing sandbox " + id.text() +
+                 ", which nobody was promised: " + destroyed.error().ToString());
+    }
+  }
+
+  void Say(const std::string& type, const SandboxRecord& record, const std::string& reason) {
+    core_.events.Append({.type = type,
+                         .sandbox = record.view.id.text(),
+                         .owner = record.view.owner,
+                         .reason = reason,
+                         .data = {}});
+  }
+
+  Core& core_;
+  std::map<SandboxId, engine::SandboxStatus> there_;
+  ReconcileReport report_;
+};
+
+}  // namespace
+
+Result<ReconcileReport> Reconcile(Core& core) {
+  ReconcileReport report = TRY(Reconciler(core).Run());
+  core.metrics.Count([&](ManagerMetrics& metrics) {
+    metrics.adopted = report.adopted;
+    metrics.lost = report.lost.size();
+  });
+  if (report.adopted != 0) {
+    core.events.Append({.type = "server.adopted",
+                        .sandbox = {},
+                        .owner = {},
+                        .reason = std::to_string(report.adopted) + " sandboxes",
+                        .data = "{\"adopted\":" + std::to_string(report.adopted) + "}"});
+  }
+  for (const auto& sandbox : core.registry.All()) core.SetTimer(*sandbox);
+  return report;
+}
+
+}  // namespace cay::sandbox

@@ -1,0 +1,94 @@
+// Sandbox: one sandbox, as the manager holds it: what is promised (the record, which the store keeps)
+// and what is so just now (who uses it, its guest).
+//
+// Two locks. `transition` is held over a whole change of state, the engine's work included; one at a
+// time. The other is inside, and is held for moments: looking and using never wait for the engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "sandbox/deadlines.h"
+#include "sandbox/types.h"
+
+namespace cay::sandbox {
+
+// What the store keeps of a sandbox. Of the view not: how many processes run, and when it will be
+// idle.
+struct SandboxRecord {
+  explicit SandboxRecord(SandboxId id) : view{.id = std::move(id)} {}
+  SandboxView view;
+  std::vector<std::string> template_env;
+  std::string user;     // of its processes: the spec's, or the template's
+  std::string workdir;  // likewise
+};
+
+class Sandbox {
+ public:
+  Sandbox(engine::Engine& engine, SandboxRecord record);
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+
+  const SandboxId& id() const { return id_; }
+  const std::string& owner() const { return owner_; }
+  int64_t created_unix_ms() const { return created_unix_ms_; }
+  engine::Engine& engine() const { return engine_; }
+
+  std::mutex transition;
+
+  SandboxRecord Record() const;
+  SandboxView View() const;  // as it is at this moment
+  SandboxState state() const;
+  Times TimesNow() const;
+  void Change(const std::function<void(SandboxRecord&)>& change);
+
+  // In use from here to Leave. kIllegalState unless it runs; kNotFound once it is being destroyed.
+  Result<void> Enter();
+  void Leave();
+  void NoteExecution(int running_delta);
+  // Somebody did something with it.
+  void Touch();
+
+  // From here on nobody enters: it is being destroyed. Or it is not, after all.
+  void SetEnding(bool ending);
+  bool ending() const;
+
+  // Its guest's pidfd; nothing when it has none.
+  void SetGuest(std::optional<Fd> pidfd);
+  Result<Fd> Watch() const;
+  bool GuestIsGone() const;
+
+  void SetIdleNotBefore(int64_t unix_ms);
+
+  // What has changed by use since the last call: for the store.
+  struct Activity {
+    int64_t last_activity_ms;
+    uint64_t executions;
+  };
+  std::optional<Activity> TakeActivity();
+
+ private:
+  Times TimesLocked() const;
+
+  engine::Engine& engine_;
+  const SandboxId id_;
+  const std::string owner_;
+  const int64_t created_unix_ms_;
+
+  mutable std::mutex mutex_;
+  SandboxRecord record_;
+  std::optional<Fd> guest_;
+  size_t leases_ = 0;
+  bool ending_ = false;
+  bool active_ = false;  // since TakeActivity
+  int64_t idle_not_before_ms_ = 0;
+};
+
+}  // namespace cay::sandbox

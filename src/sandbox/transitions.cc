@@ -1,0 +1,313 @@
+#include "sandbox/transitions.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <chrono>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "sandbox/reset.h"
+#include "sandbox/sandbox_table.h"
+#include "sandbox/spec_rules.h"
+
+namespace cay::sandbox {
+
+using store::Database;
+
+std::string DescribeExit(const engine::Exit& exit) {
+  switch (exit.reason) {
+    case engine::ExitReason::kOomKilled:
+      return "oom_killed";
+    case engine::ExitReason::kSignalled: {
+      const char* name = ::sigabbrev_np(exit.signal);
+      return "signalled: " +
+             (name != nullptr ? "SIG" + std::string(name) : std::to_string(exit.signal));
+    }
+    case engine::ExitReason::kExited:
+      return "exited: " + std::to_string(exit.exit_code);
+    case engine::ExitReason::kNone:
+    case engine::ExitReason::kStopped:
+    case engine::ExitReason::kUnknown:
+      break;
+  }
+  return std::string(engine::ExitReasonName(exit.reason));
+}
+
+Result<void> Transitions::CheckNow(Act act, const Sandbox& sandbox) const {
+  return CheckAct(act, sandbox.id(), sandbox.state());
+}
+
+Result<void> Transitions::Begin(Sandbox& sandbox) {
+  const engine::Created created = TRY(core_.engine.Start(sandbox.id()));
+  const auto watched = core_.WatchGuest(sandbox);
+  if (!watched) {
+    (void)core_.engine.Stop(sandbox.id());
+    return watched;
+  }
+  sandbox.Change([&](SandboxRecord& record) { record.view.not_enforced = created.not_enforced; });
+  return {};
+}
+
+Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(CheckNow(Act::kStart, sandbox));
+  const Bytes memory = sandbox.View().limits.memory;
+  TRY(core_.admission.Resize(0, memory));
+  auto begun = Begin(sandbox);
+  if (begun) {
+    const int64_t now = UnixMs();
+    begun = core_.Commit(
+        sandbox,
+        [&](SandboxRecord& record) {
+          record.view.state = SandboxState::kRunning;
+          record.view.reason = "started";
+          record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
+        },
+        "sandbox.started", "requested");
+    if (!begun) {
+      core_.UnwatchGuest(sandbox);
+      (void)core_.engine.Stop(sandbox.id());
+    }
+  }
+  if (!begun) {
+    (void)core_.admission.Resize(memory, 0);
+    return Failure(begun.error());
+  }
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+Result<void> Transitions::StopLocked(Sandbox& sandbox, const std::string& reason) {
+  TRY(CheckNow(Act::kStop, sandbox));
+  core_.UnwatchGuest(sandbox);
+  if (const auto stopped = core_.engine.Stop(sandbox.id()); !stopped) {
+    // It runs on; or its guest is gone, which the watch then sees.
+    if (const auto watched = core_.WatchGuest(sandbox); !watched)
+      FailLocked(sandbox,
+                 DescribeExit(core_.engine.GetExit(sandbox.id()).value_or(engine::Exit{})));
+    return stopped;
+  }
+  const Bytes memory = sandbox.View().limits.memory;
+  core_.CommitFact(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kStopped;
+        record.view.reason = reason;
+        record.view.running = 0;
+      },
+      "sandbox.stopped", reason);
+  (void)core_.admission.Resize(memory, 0);
+  core_.SayGone(sandbox.id(), "stopped: " + reason);
+  return {};
+}
+
+Result<SandboxView> Transitions::Stop(Sandbox& sandbox, const std::string& reason) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(StopLocked(sandbox, reason));
+  return sandbox.View();
+}
+
+Result<void> Transitions::PauseLocked(Sandbox& sandbox, const std::string& reason) {
+  TRY(CheckNow(Act::kPause, sandbox));
+  TRY(core_.engine.Pause(sandbox.id()));
+  const auto done = core_.Commit(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kPaused;
+        record.view.reason = reason;
+      },
+      "sandbox.paused", reason);
+  if (!done) (void)core_.engine.Resume(sandbox.id());
+  return done;
+}
+
+Result<SandboxView> Transitions::Pause(Sandbox& sandbox, const std::string& reason) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(PauseLocked(sandbox, reason));
+  return sandbox.View();
+}
+
+Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(CheckNow(Act::kResume, sandbox));
+  TRY(core_.engine.Resume(sandbox.id()));
+  const int64_t now = UnixMs();
+  const auto done = core_.Commit(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kRunning;
+        record.view.reason = "resumed";
+        record.view.last_activity_unix_ms = now;
+      },
+      "sandbox.resumed", "requested");
+  if (!done) {
+    (void)core_.engine.Pause(sandbox.id());
+    return Failure(done.error());
+  }
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(CheckNow(Act::kReset, sandbox));
+  core_.UnwatchGuest(sandbox);
+  auto done = EndProcesses(core_.engine, sandbox.id());
+  auto watched = core_.WatchGuest(sandbox);
+  core_.SayGone(sandbox.id(), "reset");
+  sandbox.Change([](SandboxRecord& record) { record.view.running = 0; });
+  if (!watched) {
+    FailLocked(sandbox, "reset: " + (done ? watched : done).error().message());
+    return Failure((done ? watched : done).error());
+  }
+  TRY(std::move(done));
+  TRY(EmptyWorkspace(core_.engine, sandbox.id()));
+  const int64_t now = UnixMs();
+  TRY(core_.Commit(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.reason = "reset";
+        record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
+      },
+      "sandbox.reset", "requested"));
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& change) {
+  const auto lock = TRY(LockTransition(sandbox));
+  const SandboxView before = sandbox.View();
+  const ResolvedChange changed =
+      TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
+  TRY(CheckNow(changed.limits_changed ? Act::kLimit : Act::kChange, sandbox));
+  SandboxView after = before;
+  after.limits = changed.limits;
+  TRY(core_.registry.Rename(sandbox, before.spec.name, changed.spec.name));
+  Result<void> done = core_.admission.Resize(MemoryHeld(before), MemoryHeld(after));
+  const bool resized = done.has_value();
+  if (done && changed.limits_changed) done = core_.engine.Update(sandbox.id(), changed.limits);
+  const bool updated = done && changed.limits_changed;
+  if (done) {
+    const int64_t now = UnixMs();
+    done = core_.Commit(
+        sandbox,
+        [&](SandboxRecord& record) {
+          record.view.spec = changed.spec;
+          record.view.limits = changed.limits;
+          if (!change.timeout) return;
+          record.view.expires_unix_ms.reset();
+          if (change.timeout->count() > 0)
+            record.view.expires_unix_ms = now + change.timeout->count();
+        },
+        "sandbox.updated", "requested");
+  }
+  if (!done) {
+    if (updated) (void)core_.engine.Update(sandbox.id(), before.limits);
+    if (resized) (void)core_.admission.Resize(MemoryHeld(after), MemoryHeld(before));
+    (void)core_.registry.Rename(sandbox, changed.spec.name, before.spec.name);
+    return Failure(done.error());
+  }
+  sandbox.Touch();
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(CheckNow(Act::kChange, sandbox));
+  const SandboxView view = sandbox.View();
+  if (by <= Millis(0)) return Failure(Error::Invalid("a life is extended by more than nothing"));
+  if (!view.expires_unix_ms) {
+    return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
+                         "sandbox " + sandbox.id().text() + " has no end to put off")
+                       .WithRemedy("set one: PATCH /api/sandboxes/" + sandbox.id().text() +
+                                   " {\"timeout\":…}"));
+  }
+  TRY(CheckLifetime(by, *core_.options()));  // before the sum, which might not fit
+  const int64_t end = *view.expires_unix_ms + by.count();
+  TRY(CheckLifetime(Millis(std::max<int64_t>(end - UnixMs(), 1)), *core_.options()));
+  TRY(core_.Commit(
+      sandbox, [&](SandboxRecord& record) { record.view.expires_unix_ms = end; },
+      "sandbox.extended", "requested"));
+  sandbox.Touch();
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+void Transitions::FailLocked(Sandbox& sandbox, const std::string& reason) {
+  const SandboxView before = sandbox.View();
+  core_.UnwatchGuest(sandbox);
+  core_.CommitFact(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kFailed;
+        record.view.reason = reason;
+        record.view.running = 0;
+      },
+      "sandbox.failed", reason);
+  (void)core_.admission.Resize(MemoryHeld(before), 0);
+  core_.metrics.Count([](ManagerMetrics& metrics) { ++metrics.failed; });
+  core_.SayGone(sandbox.id(), reason);
+  core_.SetTimer(sandbox);
+}
+
+void Transitions::Forget(Sandbox& sandbox) {
+  const SandboxView view = sandbox.View();
+  core_.timer->Forget(sandbox.id());
+  core_.registry.Remove(sandbox, view.spec.name);
+  core_.admission.Release(sandbox.owner(), MemoryHeld(view));
+  sandbox.Change([](SandboxRecord& record) {
+    record.view.state = SandboxState::kDestroyed;
+    record.view.running = 0;
+  });
+}
+
+Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& reason) {
+  TRY(CheckNow(Act::kDestroy, sandbox));
+  const auto begun = std::chrono::steady_clock::now();
+  const SandboxId id = sandbox.id();
+  sandbox.SetEnding(true);
+  const auto promised =
+      core_.store.Write([&](Database& db) { return MarkDestroying(db, id, reason); });
+  if (!promised) {
+    sandbox.SetEnding(false);
+    return promised;
+  }
+  core_.UnwatchGuest(sandbox);
+  const auto destroyed = core_.engine.Destroy(id);
+  if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound) {
+    sandbox.SetEnding(false);
+    if (sandbox.state() != SandboxState::kFailed)
+      FailLocked(sandbox, "cannot be destroyed: " + destroyed.error().message());
+    return destroyed;
+  }
+  Forget(sandbox);
+  const Event event = core_.events.Reserve({.type = "sandbox.destroyed",
+                                            .sandbox = id.text(),
+                                            .owner = sandbox.owner(),
+                                            .reason = reason,
+                                            .data = {}});
+  // Lost, the next start finds what was promised above, and that it is done.
+  core_.store.WriteLater([id, reason, event](Database& db) -> Result<void> {
+    TRY(MarkDestroyed(db, id, reason, event.unix_ms));
+    return EventLog::Insert(db, event);
+  });
+  core_.events.Publish(event);
+  core_.SayGone(id, "destroyed: " + reason);
+  const auto spent = std::chrono::steady_clock::now() - begun;
+  core_.metrics.Count([&](ManagerMetrics& metrics) {
+    ++metrics.destroyed;
+    Observe(metrics.destroy,
+            static_cast<uint64_t>(
+                std::chrono::duration_cast<std::chrono::microseconds>(spent).count()));
+  });
+  return {};
+}
+
+Result<void> Transitions::Destroy(Sandbox& sandbox, const std::string& reason) {
+  const auto lock = TRY(LockTransition(sandbox));
+  return DestroyLocked(sandbox, reason);
+}
+
+}  // namespace cay::sandbox

@@ -1,0 +1,47 @@
+// Transitions: what changes a sandbox that is there. Each holds the sandbox's `transition` from the
+// check of its state to the promise in the store. The engine first, then the store: the next server
+// believes the engine about which of them happened. Only what cannot be taken back is promised first:
+// destroy.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sandbox/core.h"
+#include "sandbox/state_machine.h"
+
+namespace cay::sandbox {
+
+class Transitions {
+ public:
+  explicit Transitions(Core& core) : core_(core) {}
+
+  Result<SandboxView> Start(Sandbox& sandbox);
+  Result<SandboxView> Stop(Sandbox& sandbox, const std::string& reason);
+  Result<SandboxView> Pause(Sandbox& sandbox, const std::string& reason);
+  Result<SandboxView> Resume(Sandbox& sandbox);
+  Result<SandboxView> Reset(Sandbox& sandbox);
+  Result<SandboxView> Update(Sandbox& sandbox, const SandboxChange& change);
+  Result<SandboxView> Extend(Sandbox& sandbox, Millis by);
+  Result<void> Destroy(Sandbox& sandbox, const std::string& reason);
+
+  // With the transition held by the caller: for those that must not wait for it.
+  Result<void> StopLocked(Sandbox& sandbox, const std::string& reason);
+  Result<void> PauseLocked(Sandbox& sandbox, const std::string& reason);
+  Result<void> DestroyLocked(Sandbox& sandbox, const std::string& reason);
+  // Its guest has ended by itself.
+  void FailLocked(Sandbox& sandbox, const std::string& reason);
+
+ private:
+  Result<void> CheckNow(Act act, const Sandbox& sandbox) const;
+  // A new guest over what is there; the old one, if any, has ended.
+  Result<void> Begin(Sandbox& sandbox);
+  void Forget(Sandbox& sandbox);
+
+  Core& core_;
+};
+
+// "oom_killed", "signalled: SIGKILL", "exited: 3" …
+std::string DescribeExit(const engine::Exit& exit);
+
+}  // namespace cay::sandbox
