@@ -7,7 +7,6 @@
 #include <optional>
 #include <vector>
 
-#include "base/log.h"
 
 namespace cay::sandbox {
 namespace {
@@ -119,7 +118,7 @@ void Adopter::TakeOver(const Adoption& adoption, ProcessRow row,
   }
   supervisor_.Adopt(entry);
   if (!deadline) return;
-  supervisor_.SetDeadline(entry, SteadyClock::now() + Millis(*deadline - NowUnixMillis()));
+  supervisor_.SetDeadline(entry, SteadyClock::now() + Millis(*deadline - UnixMs()));
 }
 
 void Adopter::Settle(const SandboxId& id, Adoption& adoption) {

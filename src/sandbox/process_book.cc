@@ -1,11 +1,10 @@
 #include "sandbox/process_book.h"
 
 #include <algorithm>
-#include <bit>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/log.h"
+#include "sandbox/metrics_book.h"
 
 namespace cay::sandbox {
 namespace {
@@ -20,7 +19,7 @@ constexpr const char* kDestroyed = "destroyed";
 constexpr const char* kOomKilled = "oom_killed";
 
 void FillEnding(ProcessRecord& record, const ProcessEnding& ending) {
-  record.ended_unix_ms = NowUnixMillis();
+  record.ended_unix_ms = UnixMs();
   record.duration_ms =
       static_cast<uint64_t>(std::max<int64_t>(0, record.ended_unix_ms - record.started_unix_ms));
   record.oom_killed = ending.oom_killed;
@@ -69,11 +68,6 @@ std::string EndedData(const ProcessRecord& record) {
 }
 
 }  // namespace
-
-int64_t NowUnixMillis() {
-  return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::string GuestLife::WaitForReason(Millis patience) {
   std::unique_lock lock(mutex_);
@@ -411,13 +405,8 @@ ProcessKeeper::Metrics ProcessBook::GetMetrics() {
 }
 
 void ProcessBook::AddTo(Histogram ProcessKeeper::Metrics::* histogram, uint64_t us) {
-  // The first bucket ends at 64 µs, each other at twice the one before.
-  const size_t bucket = us <= 64 ? 0 : static_cast<size_t>(std::bit_width((us - 1) >> 6));
   const std::lock_guard lock(metrics_mutex_);
-  Histogram& into = metrics_.*histogram;
-  ++into.counts[std::min(bucket, Histogram::kBuckets - 1)];
-  ++into.count;
-  into.sum_us += us;
+  Observe(metrics_.*histogram, us);
 }
 
 }  // namespace cay::sandbox

@@ -24,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/result.h"
 #include "sandbox/event_log.h"
@@ -35,8 +36,6 @@
 namespace cay::sandbox {
 
 using SteadyClock = std::chrono::steady_clock;
-
-int64_t NowUnixMillis();
 
 // One guest's life in a sandbox.
 struct GuestLife {

@@ -109,7 +109,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   const std::optional<Millis> timeout = TRY(TimeoutOf(spec, book().options()));
   ProcessBook::Place place = TRY(book().Reserve(lease));
   ProcessRow row;
-  row.record.started_unix_ms = NowUnixMillis();
+  row.record.started_unix_ms = UnixMs();
   ProcessStream stream = TRY(lease.guest().Start(request));
   const auto started = AwaitStart(stream);
   if (!started) {

@@ -8,7 +8,6 @@
 #include <array>
 #include <limits>
 
-#include "base/log.h"
 #include "sandbox/process_verdict.h"
 
 namespace cay::sandbox {

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <mutex>
 #include <set>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "protocol/messages.h"
@@ -24,11 +24,6 @@ namespace table = project_file_table;
 
 constexpr size_t kMaxContentTypeBytes = 255;
 constexpr size_t kPieceBytes = 128 * 1024;
-
-int64_t UnixMillis() {
-  return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::string ProjectsDir(const Paths& paths) { return paths.state_dir + "/projects"; }
 std::string OwnersDir(const Paths& paths) { return ProjectsDir(paths) + "/by-owner"; }
@@ -199,7 +194,7 @@ Result<ProjectFile> ProjectFiles::Impl::Commit(ProjectFile file, IncomingBlob in
     return ProjectFull(FormatBytes(limits_.max_project));
   }
   file.id = TRY(SandboxId::Generate()).text();
-  file.uploaded_unix_ms = UnixMillis();
+  file.uploaded_unix_ms = UnixMs();
   file.name =
       FreeName(file.original_name, [&](const std::string& name) { return names.contains(name); });
   const std::string directory = TRY(DirectoryOf(file));
