@@ -216,8 +216,9 @@ std::string HelpText(const Command& command, std::string_view path) {
   out.append(command.summary).append("\n");
   if (!command.description.empty()) out.append("\n").append(command.description);
   if (!command.subcommands.empty()) {
-    out.append("\nCommands:\n");
+    if (command.subcommands.front()->group.empty()) out.append("\nCommands:\n");
     for (const Command* sub : command.subcommands) {
+      if (!sub->group.empty()) out.append("\n").append(sub->group).append(":\n");
       AppendEntry(out, "  " + std::string(sub->name), sub->summary);
     }
   }

@@ -40,6 +40,8 @@ enum class Completes : uint8_t {
   kDirectories,
   kTemplates,    // names, asked of `cay template list --quiet`
   kPrograms,     // a command line
+  kSandboxes,    // ids and names, asked of `cay ls`
+  kContexts,     // names, asked of `cay context list --quiet`
   kSubcommands,  // of `cay`
   kWords,        // the `words` beside it
 };
@@ -80,6 +82,7 @@ struct Command {
   // Options end at the first argument that is none (`cay run ls -l`), as in `docker run`.
   bool options_first = false;
   std::span<const Command* const> subcommands{};  // then `run` is null
+  std::string_view group{};  // heading among its siblings in --help; empty: that of the one before
   // Parses, acts, and gives the exit code. `path` is "cay gc".
   Result<int> (*run)(const Command& command, std::string_view path, Arguments arguments) = nullptr;
 };
@@ -121,6 +124,30 @@ struct NoOptions {};
 extern const Command kRunCommand;         // run_command.cc
 extern const Command kServeCommand;       // serve_command.cc
 extern const Command kConfigCommand;      // config_command.cc
+extern const Command kCreateCommand;      // create_command.cc
+extern const Command kListCommand;        // list_command.cc
+extern const Command kInspectCommand;     //
+extern const Command kExecCommand;        // exec_command.cc
+extern const Command kShellCommand;       //
+extern const Command kAttachCommand;      //
+extern const Command kCopyCommand;        // copy_command.cc
+extern const Command kFilesCommand;       // files_command.cc
+extern const Command kEventsCommand;      // events_command.cc
+extern const Command kStatsCommand;       // system_commands.cc
+extern const Command kTopCommand;         //
+extern const Command kSystemCommand;      //
+extern const Command kKeysCommand;        // keys_command.cc
+extern const Command kContextCommand;     // context_command.cc
+extern const Command kLogsCommand;        // process_commands.cc
+extern const Command kKillCommand;        //
+extern const Command kWaitCommand;        //
+extern const Command kStartCommand;       // lifecycle_commands.cc
+extern const Command kStopCommand;        //
+extern const Command kPauseCommand;       //
+extern const Command kResumeCommand;      //
+extern const Command kResetCommand;       //
+extern const Command kRmCommand;          //
+extern const Command kExtendCommand;      //
 extern const Command kPsCommand;          // ps_command.cc
 extern const Command kGcCommand;          // gc_command.cc
 extern const Command kTemplateCommand;    // template_command.cc

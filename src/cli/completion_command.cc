@@ -38,7 +38,19 @@ std::string Quote(std::string_view text) {
   return quoted + "'";
 }
 
-constexpr std::string_view kTemplateNames = "$(cay template list --quiet 2>/dev/null)";
+// Names that a command of ours prints, one a line; empty for what is not asked for.
+std::string_view NamesFrom(Completes completes) {
+  switch (completes) {
+    case Completes::kTemplates:
+      return "cay template list --quiet 2>/dev/null";
+    case Completes::kSandboxes:
+      return "cay ls --names 2>/dev/null";
+    case Completes::kContexts:
+      return "cay context list --quiet 2>/dev/null";
+    default:
+      return "";
+  }
+}
 
 std::string BashReply(Completes completes, std::string_view words) {
   switch (completes) {
@@ -49,7 +61,9 @@ std::string BashReply(Completes completes, std::string_view words) {
     case Completes::kDirectories:
       return "compgen -d -- \"$cur\"";
     case Completes::kTemplates:
-      return "compgen -W \"" + std::string(kTemplateNames) + "\" -- \"$cur\"";
+    case Completes::kSandboxes:
+    case Completes::kContexts:
+      return "compgen -W \"$(" + std::string(NamesFrom(completes)) + ")\" -- \"$cur\"";
     case Completes::kPrograms:
       return "compgen -c -f -- \"$cur\"";
     case Completes::kSubcommands:
@@ -126,6 +140,10 @@ std::string ZshAction(Completes completes, std::string_view words) {
       return "_files -/";
     case Completes::kTemplates:
       return "_cay_templates";
+    case Completes::kSandboxes:
+      return "_cay_sandboxes";
+    case Completes::kContexts:
+      return "_cay_contexts";
     case Completes::kPrograms:
       return "_normal";
     case Completes::kSubcommands:
@@ -181,10 +199,13 @@ std::string ZshFunction(const Node& node) {
 
 std::string ZshScript() {
   std::string out =
-      "#compdef cay\n# zsh completion of cay; load with: source <(cay completion zsh)\n"
-      "_cay_templates() { local -a names; names=(${(f)\"$(cay template list --quiet "
-      "2>/dev/null)\"}); "
-      "_describe template names; }\n";
+      "#compdef cay\n# zsh completion of cay; load with: source <(cay completion zsh)\n";
+  for (auto [name, completes] : {std::pair("templates", Completes::kTemplates),
+                                 std::pair("sandboxes", Completes::kSandboxes),
+                                 std::pair("contexts", Completes::kContexts)}) {
+    out.append("_cay_").append(name).append("() { local -a names; names=(${(f)\"$(");
+    out.append(NamesFrom(completes)).append(")\"}); _describe ").append(name).append(" names; }\n");
+  }
   for (const Node& node : AllCommands()) out += ZshFunction(node);
   return out + "compdef _cay cay\n";
 }
@@ -196,7 +217,9 @@ std::string FishValue(const OptionSpec& option) {
     case Completes::kDirectories:
       return " -x -a '(__fish_complete_directories)'";
     case Completes::kTemplates:
-      return " -x -a '(cay template list --quiet 2>/dev/null)'";
+    case Completes::kSandboxes:
+    case Completes::kContexts:
+      return " -x -a '(" + std::string(NamesFrom(option.completes)) + ")'";
     case Completes::kWords:
       return " -x -a " + Quote(option.words);
     default:
@@ -238,7 +261,10 @@ std::string FishScript() {
         out += start + " -a '(__fish_complete_subcommand)'\n";
         break;
       case Completes::kTemplates:
-        out += start + " -f -a '(cay template list --quiet 2>/dev/null)'\n";
+      case Completes::kSandboxes:
+      case Completes::kContexts:
+        out += start + " -f -a '(";
+        out.append(NamesFrom(node.command->completes)).append(")'\n");
         break;
       case Completes::kSubcommands:
         out += start + " -f -a " + Quote(SubcommandNames(kRootCommand)) + "\n";

@@ -20,6 +20,7 @@ constinit const Command kHelpCommand = {
     .examples = "cay help\ncay help template import\n",
     .max_arguments = 2,
     .completes = Completes::kSubcommands,
+    .group = "About Cay",
     .run = &ParseAndRun<NoOptions, HelpMain>,
 };
 

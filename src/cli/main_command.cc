@@ -5,8 +5,14 @@ namespace cay::cli {
 namespace {
 
 constexpr const Command* kCommands[] = {
-    &kRunCommand,      &kServeCommand,  &kConfigCommand,     &kPsCommand,      &kGcCommand,
-    &kTemplateCommand, &kDoctorCommand, &kCompletionCommand, &kVersionCommand, &kHelpCommand};
+    &kRunCommand,     &kPsCommand,      &kGcCommand,      &kTemplateCommand,   &kDoctorCommand,
+    &kCreateCommand,  &kListCommand,    &kExecCommand,    &kShellCommand,      &kCopyCommand,
+    &kRmCommand,      &kInspectCommand, &kStartCommand,   &kStopCommand,       &kPauseCommand,
+    &kResumeCommand,  &kResetCommand,   &kExtendCommand,  &kFilesCommand,      &kLogsCommand,
+    &kAttachCommand,  &kKillCommand,    &kWaitCommand,    &kServeCommand,      &kConfigCommand,
+    &kEventsCommand,  &kStatsCommand,   &kTopCommand,     &kSystemCommand,     &kKeysCommand,
+    &kContextCommand, &kHelpCommand,    &kVersionCommand, &kCompletionCommand,
+};
 
 }  // namespace
 
@@ -19,6 +25,7 @@ constinit const Command kRootCommand = {
         "cay run -- python3 -c 'print(\"hello\")'\n"
         "cay run --copy ./app:app --timeout 30s 'python3 app/main.py'\n"
         "cay run -it -- bash\n"
+        "cay create --name web && cay exec web -- python3 --version\n"
         "cay doctor\n"
         "cay help run          # every option of a command\n",
     .subcommands = kCommands,

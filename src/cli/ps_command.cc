@@ -1,8 +1,9 @@
-// cay ps: the sandboxes of this machine, under one state directory.
+// cay ps: the sandboxes of this machine, under one state directory. With an argument: server_ps.h.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "cli/client/server_ps.h"
 #include "cli/client/values.h"
 #include "cli/command.h"
 #include "cli/console.h"
@@ -14,12 +15,6 @@ namespace {
 
 using engine::SandboxStatus;
 using engine::native::InventoryEntry;
-
-struct PsOptions {
-  bool json = false;
-  bool quiet = false;
-  std::string state_dir;
-};
 
 int64_t AgeMillis(const SandboxStatus& status) {
   return std::max<int64_t>(0, NowMillis() - status.created_unix_ms);
@@ -68,7 +63,7 @@ std::string RenderPsTable(const std::vector<InventoryEntry>& rows) {
   return FormatTable(cells);
 }
 
-Result<int> PsMain(PsOptions& options, Positionals&) {
+Result<int> LocalPsMain(const PsOptions& options) {
   Paths paths = TRY(Paths::Resolve(options.state_dir));
   std::vector<InventoryEntry> rows = TRY(engine::native::TakeInventory(paths));
   if (options.quiet) {
@@ -81,21 +76,39 @@ Result<int> PsMain(PsOptions& options, Positionals&) {
   return 0;
 }
 
+Result<int> PsMain(PsOptions& options, Positionals& rest) {
+  const bool names_server = !options.connection.url.empty() || !options.connection.context.empty();
+  if (rest.values.empty() && names_server) {
+    return Failure(Error::Invalid("a server's sandboxes are listed by cay ls")
+                       .WithRemedy("cay ls, or cay ps SANDBOX for the processes of one"));
+  }
+  if (rest.values.empty()) return LocalPsMain(options);
+  Result<int> code = CallServer<PsOptions, ServerPsMain>(options, rest);
+  if (code) return code;
+  Report(code.error());
+  return kExitApiError;
+}
+
 constexpr OptionSpec kOptions[] = {
-    kJsonOption<PsOptions>,
-    kQuietOption<PsOptions>,
-    kStateDirOption<PsOptions>,
+    kJsonOption<PsOptions>, kQuietOption<PsOptions>,      kStateDirOption<PsOptions>,
+    kUrlOption<PsOptions>,  kApiKeyFileOption<PsOptions>, kContextOption<PsOptions>,
 };
 
 }  // namespace
 
 constinit const Command kPsCommand = {
     .name = "ps",
-    .summary = "List the sandboxes of this machine",
-    .usage = "[OPTIONS]",
-    .description = "The state \"left\" is what a crash left behind: cay gc removes it.\n",
+    .summary = "List the sandboxes of this machine, or the processes of a server's sandbox",
+    .usage = "[OPTIONS] [SANDBOX]",
+    .description =
+        "Without SANDBOX those of this machine, whatever made them; the state \"left\" is what a "
+        "crash left\n"
+        "behind: cay gc removes it.\n",
     .options = kOptions,
-    .examples = "cay ps\ncay ps --json\n",
+    .examples =
+        "cay ps\ncay ps --json\ncay ps web     # of the server's sandbox web: its processes\n",
+    .max_arguments = 1,
+    .completes = Completes::kSandboxes,
     .run = &ParseAndRun<PsOptions, PsMain>,
 };
 

@@ -245,6 +245,7 @@ constinit const Command kRunCommand = {
     .max_arguments = SIZE_MAX,
     .completes = Completes::kPrograms,
     .options_first = true,
+    .group = "On this machine, without a server",
     .run = &ParseAndRun<RunOptions, RunMain>,
 };
 

@@ -1,13 +1,14 @@
 #include "cli/run_session.h"
 
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <limits>
+
+#include "cli/signal_scope.h"
 
 namespace cay::cli {
 namespace {
@@ -20,49 +21,8 @@ using sandbox::ProcessEvent;
 using sandbox::ProcessOutput;
 using sandbox::ProcessStream;
 
-constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
-constexpr int kOwn[] = {SIGWINCH, SIGTSTP, SIGCONT};
 // Events taken before signals, input and the clock are looked at again.
 constexpr int kEventsInARow = 32;
-
-// Blocks the session's signals for its lifetime.
-class SignalScope {
- public:
-  explicit SignalScope(bool terminal) {
-    sigemptyset(&set_);
-    for (int signal : kForwarded) sigaddset(&set_, signal);
-    if (terminal) {
-      for (int signal : kOwn) sigaddset(&set_, signal);
-    }
-    ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
-  }
-  ~SignalScope() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalScope(const SignalScope&) = delete;
-  SignalScope& operator=(const SignalScope&) = delete;
-
-  Result<Fd> Open() const {
-    int fd = ::signalfd(-1, &set_, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) return Failure(Error::FromErrno("signalfd"));
-    return Fd::Adopt(fd);
-  }
-
- private:
-  sigset_t set_{};
-  sigset_t before_{};
-};
-
-bool AsksToEnd(int signal, bool terminal) {
-  return signal == SIGINT || signal == SIGTERM || signal == SIGQUIT ||
-         (signal == SIGHUP && terminal);
-}
-
-// The size of the terminal that the caller has on any of its standard streams.
-std::optional<WindowSize> CallersWindow() {
-  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (std::optional<WindowSize> size = GetWindowSize(fd)) return size;
-  }
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -220,10 +180,9 @@ Result<void> RunSession::EndInput(ProcessStream& stream) {
 
 Result<void> RunSession::OnSignals(ProcessStream& stream) {
   while (!finished_ || end_.kind == EndKind::kExited) {
-    signalfd_siginfo info{};
-    ssize_t got = ::read(signals_->get(), &info, sizeof info);
-    if (got != sizeof info) return {};
-    TRY(OnSignal(stream, static_cast<int>(info.ssi_signo)));
+    const std::optional<int> signal = NextSignal(*signals_);
+    if (!signal) return {};
+    TRY(OnSignal(stream, *signal));
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// cay template import | list | rm: a thin front of template/template_store.h.
+// cay template import | list | rm: a thin front of template/template_store.h, or of a server's templates
+// when a server is named (--url, --context, CAY_URL or the current context; not with --state-dir).
 #include <unistd.h>
 
 #include <boost/json/array.hpp>
@@ -6,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <ctime>
 
+#include "cli/client/server_templates.h"
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/option_tables.h"
@@ -19,19 +21,12 @@ using templates::ImportProgress;
 using templates::TemplateInfo;
 using templates::TemplateStore;
 
-struct ImportArguments {
+struct ImportArguments : ServerOptions {
   ImportOptions import;
-  bool quiet = false;
   std::string state_dir;
 };
 
-struct ListArguments {
-  bool json = false;
-  bool quiet = false;
-  std::string state_dir;
-};
-
-struct RemoveArguments {
+struct ListArguments : ServerOptions {
   std::string state_dir;
 };
 
@@ -58,6 +53,9 @@ void ShowProgress(const ImportProgress& progress) {
 }
 
 Result<int> ImportMain(ImportArguments& options, Positionals& rest) {
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
+    return ImportToServer(*server, options, rest.values[0], rest.values[1], options.import.replace);
+  }
   TemplateStore store = TRY(OpenStore(options.state_dir));
   bool watched = !options.quiet && ::isatty(STDERR_FILENO) == 1;
   if (watched) options.import.on_progress = &ShowProgress;
@@ -76,6 +74,9 @@ Result<int> ImportMain(ImportArguments& options, Positionals& rest) {
 }
 
 Result<int> ListMain(ListArguments& options, Positionals&) {
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
+    return ListServerTemplates(*server, options);
+  }
   TemplateStore store = TRY(OpenStore(options.state_dir));
   std::vector<TemplateInfo> infos = TRY(store.List());
   if (options.json) {
@@ -102,7 +103,10 @@ Result<int> ListMain(ListArguments& options, Positionals&) {
   return 0;
 }
 
-Result<int> RemoveMain(RemoveArguments& options, Positionals& rest) {
+Result<int> RemoveMain(ListArguments& options, Positionals& rest) {
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
+    return RemoveFromServer(*server, rest.values);
+  }
   TemplateStore store = TRY(OpenStore(options.state_dir));
   for (const std::string& name : rest.values) TRY(store.Remove(name));
   return 0;
@@ -131,6 +135,9 @@ constexpr OptionSpec kImportOptions[] = {
      .help = "Say nothing but errors",
      .apply = kFlag<ImportArguments, &ImportArguments::quiet>},
     kStateDirOption<ImportArguments>,
+    kUrlOption<ImportArguments>,
+    kApiKeyFileOption<ImportArguments>,
+    kContextOption<ImportArguments>,
 };
 
 constexpr OptionSpec kListOptions[] = {
@@ -140,9 +147,14 @@ constexpr OptionSpec kListOptions[] = {
      .help = "Only the names",
      .apply = kFlag<ListArguments, &ListArguments::quiet>},
     kStateDirOption<ListArguments>,
+    kUrlOption<ListArguments>,
+    kApiKeyFileOption<ListArguments>,
+    kContextOption<ListArguments>,
 };
 
-constexpr OptionSpec kRemoveOptions[] = {kStateDirOption<RemoveArguments>};
+constexpr OptionSpec kRemoveOptions[] = {kStateDirOption<ListArguments>, kUrlOption<ListArguments>,
+                                         kApiKeyFileOption<ListArguments>,
+                                         kContextOption<ListArguments>};
 
 constinit const Command kImport = {
     .name = "import",
@@ -161,7 +173,7 @@ constinit const Command kImport = {
 
 constinit const Command kList = {
     .name = "list",
-    .summary = "List the templates of this machine",
+    .summary = "List templates",
     .usage = "[OPTIONS]",
     .options = kListOptions,
     .examples = "cay template list\ncay template list --json\n",
@@ -177,7 +189,7 @@ constinit const Command kRemove = {
     .min_arguments = 1,
     .max_arguments = 1000,
     .completes = Completes::kTemplates,
-    .run = &ParseAndRun<RemoveArguments, RemoveMain>,
+    .run = &ParseAndRun<ListArguments, RemoveMain>,
 };
 
 constexpr const Command* kSubcommands[] = {&kImport, &kList, &kRemove};
@@ -188,6 +200,10 @@ constinit const Command kTemplateCommand = {
     .name = "template",
     .summary = "Import, list and remove what sandboxes start from",
     .usage = "COMMAND",
+    .description =
+        "Of this machine, or of a server when one is named: with --url, --context or CAY_URL, or "
+        "by a\n"
+        "current context (cay context use).\n",
     .examples =
         "cay template import alpine ./alpine-minirootfs.tar.gz\n"
         "cay run --template alpine -- cat /etc/os-release\n",

@@ -1,6 +1,7 @@
 #include "cli/terminal_mode.h"
 
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <utility>
@@ -67,6 +68,13 @@ std::optional<WindowSize> GetWindowSize(int fd) {
     return std::nullopt;
   }
   return WindowSize{size.ws_row, size.ws_col};
+}
+
+std::optional<WindowSize> CallersWindow() {
+  for (int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (std::optional<WindowSize> size = GetWindowSize(fd)) return size;
+  }
+  return std::nullopt;
 }
 
 }  // namespace cay::cli

@@ -48,4 +48,7 @@ struct WindowSize {
 // Nothing when it is not a terminal or has no size (a serial line).
 std::optional<WindowSize> GetWindowSize(int fd);
 
+// The size of the terminal that the caller has on any of its standard streams.
+std::optional<WindowSize> CallersWindow();
+
 }  // namespace cay::cli

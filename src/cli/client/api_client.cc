@@ -1,0 +1,239 @@
+#include "cli/client/api_client.h"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+#include "base/id.h"
+#include "cli/client/target.h"
+#include "cli/client/values.h"
+
+namespace cay::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr size_t kMaxProblemBytes = 64 << 10;
+// A bound for a server that hands out cursors without end.
+constexpr int kMaxPages = 10'000;
+
+// A response and the connection that it has for itself.
+class OwnedResponse final : public http::ClientResponse {
+ public:
+  OwnedResponse(std::unique_ptr<http::Client> client,
+                std::unique_ptr<http::ClientResponse> response)
+      : client_(std::move(client)), response_(std::move(response)) {}
+  int status() const override { return response_->status(); }
+  const http::Headers& headers() const override { return response_->headers(); }
+  Result<size_t> Read(std::span<char> space) override { return response_->Read(space); }
+  int fd() const override { return response_->fd(); }
+  bool HasBuffered() const override { return response_->HasBuffered(); }
+
+ private:
+  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<http::ClientResponse> response_;  // ends before its client
+};
+
+ErrorCode CodeOfStatus(int status) {
+  switch (status) {
+    case 401:
+    case 403:
+      return ErrorCode::kPermissionDenied;
+    case 404:
+      return ErrorCode::kNotFound;
+    case 409:
+      return ErrorCode::kIllegalState;
+    case 413:
+      return ErrorCode::kLimitTooHigh;
+    case 429:
+      return ErrorCode::kResourceExhausted;
+    case 502:
+    case 503:
+    case 504:
+      return ErrorCode::kUnavailable;
+    default:
+      return status < 500 ? ErrorCode::kInvalidArgument : ErrorCode::kInternal;
+  }
+}
+
+}  // namespace
+
+Error ProblemError(int status, std::string_view body) {
+  const json::object problem = ParseJsonObject(body).value_or(json::object());
+  const std::string code = Text(problem, "code");
+  std::string detail = Text(problem, "detail");
+  if (detail.empty()) {
+    detail = "the server answered " + std::to_string(status) + " " +
+             std::string(http::ReasonPhrase(status));
+  }
+  const Fault fault = status < 500 ? Fault::kCaller : Fault::kMachine;
+  const ErrorCode known = ErrorCodeFromName(code);
+  const bool named = !code.empty() && ErrorCodeName(known) == code;
+  for (const json::value& entry : Array(problem, "errors")) {
+    if (!entry.is_object()) continue;
+    const std::string field = Text(entry.get_object(), "field");
+    if (field.empty() || detail.contains(field)) continue;
+    detail += "; " + field + ": " + Text(entry.get_object(), "detail");
+  }
+  std::string remedy = Text(problem, "remedy");
+  if (const auto seconds = Number(problem, "retry_after"); seconds && remedy.empty()) {
+    remedy = "try again in " + std::to_string(*seconds) + "s";
+  }
+  if (status == 401 && remedy.empty()) {
+    remedy = "give a key with CAY_API_KEY, --api-key-file or cay context add";
+  }
+  return Error(named ? known : CodeOfStatus(status), fault, std::move(detail))
+      .WithRemedy(std::move(remedy));
+}
+
+Result<ApiClient> ApiClient::Open(Connection connection) {
+  Result<http::Url> url = http::Url::Parse(connection.url);
+  if (!url) return Failure(std::move(url).error().WithContext(connection.origin));
+  return ApiClient(std::move(connection), *std::move(url));
+}
+
+Error ApiClient::Explain(Error error) const {
+  const int number = error.sys_errno();
+  const bool nobody = number == ECONNREFUSED || number == ENOENT || number == EHOSTUNREACH ||
+                      number == ENETUNREACH || number == ETIMEDOUT;
+  if (error.code() != ErrorCode::kUnavailable || !nobody) {
+    return std::move(error).WithContext(connection_.url);
+  }
+  std::string why = number == ECONNREFUSED ? "connection refused" : std::strerror(number);
+  const bool local = connection_.url == kDefaultUrl;
+  Error explained = Error(ErrorCode::kUnavailable, Fault::kMachine,
+                          "no server at " + connection_.url + ": " + why)
+                        .WithRemedy(local ? "start one with: cay serve"
+                                          : "named by " + connection_.origin +
+                                                "; start one there with: cay serve");
+  explained.set_sys_errno(number);
+  return explained;
+}
+
+// A server that answers a handshake with a problem document: the document is in the error's message.
+Error ApiClient::ExplainRefusal(Error error) const {
+  const size_t begin = error.message().find('{');
+  if (begin == std::string::npos) return Explain(std::move(error));
+  const std::string document = error.message().substr(begin);
+  const json::object problem = ParseJsonObject(document).value_or(json::object());
+  if (!problem.contains("status")) return Explain(std::move(error));
+  return ProblemError(static_cast<int>(Number(problem, "status").value_or(500)), document);
+}
+
+Result<http::Client*> ApiClient::Connected() {
+  if (!client_) {
+    auto opened = http::Client::Open(url_);
+    if (!opened) return Failure(Explain(std::move(opened).error()));
+    client_ = *std::move(opened);
+  }
+  return client_.get();
+}
+
+Result<std::unique_ptr<http::ClientResponse>> ApiClient::SendOver(
+    http::Client& client, http::ClientRequest request) const {
+  if (!connection_.api_key.empty()) {
+    request.headers.Set("Authorization", "Bearer " + connection_.api_key);
+  }
+  auto sent = client.Send(std::move(request));
+  if (!sent) return Failure(Explain(std::move(sent).error()));
+  std::unique_ptr<http::ClientResponse> response = *std::move(sent);
+  if (response->status() < 400) return response;
+  // A problem whose body is cut short is told by its status alone.
+  const std::string body = response->ReadAll(kMaxProblemBytes).value_or("");
+  return Failure(ProblemError(response->status(), body));
+}
+
+Result<std::unique_ptr<http::ClientResponse>> ApiClient::Send(http::ClientRequest request) {
+  return SendOver(*TRY(Connected()), std::move(request));
+}
+
+Result<std::unique_ptr<http::ClientResponse>> ApiClient::OpenStream(
+    http::ClientRequest request) const {
+  auto opened = http::Client::Open(url_);
+  if (!opened) return Failure(Explain(std::move(opened).error()));
+  auto response = TRY(SendOver(**opened, std::move(request)));
+  return std::make_unique<OwnedResponse>(*std::move(opened), std::move(response));
+}
+
+Result<std::unique_ptr<http::ClientResponse>> ApiClient::OpenEvents(
+    const std::string& target, const std::string& last_id) const {
+  http::ClientRequest request;
+  request.target = target;
+  request.headers.Add("Accept", "text/event-stream");
+  if (!last_id.empty()) request.headers.Add("Last-Event-ID", last_id);
+  return OpenStream(std::move(request));
+}
+
+Result<std::unique_ptr<http::WebSocket>> ApiClient::OpenWebSocket(const std::string& target) {
+  http::Headers headers;
+  if (!connection_.api_key.empty()) {
+    headers.Add("Authorization", "Bearer " + connection_.api_key);
+  }
+  http::Client* client = TRY(Connected());
+  auto opened = client->OpenWebSocket(target, headers);
+  if (!opened) return Failure(ExplainRefusal(std::move(opened).error()));
+  return opened;
+}
+
+Result<json::object> ApiClient::Call(std::string_view method, const std::string& target,
+                                     const json::value& body) {
+  http::ClientRequest request;
+  request.method = method;
+  request.target = target;
+  if (!body.is_null()) {
+    request.headers.Add("Content-Type", "application/json");
+    request.body = json::serialize(body);
+  }
+  auto response = TRY(Send(std::move(request)));
+  const std::string text = TRY(response->ReadAll(kMaxAnswerBytes));
+  if (text.empty()) return json::object();
+  return ParseJsonObject(text);
+}
+
+Result<json::object> ApiClient::Get(const std::string& target) { return Call("GET", target); }
+
+Result<json::array> ApiClient::ListSandboxes(const std::string& target) {
+  json::array all;
+  std::string next = target;
+  for (int page = 0; page < kMaxPages; ++page) {
+    const json::object answer = TRY(Get(next));
+    for (const json::value& sandbox : Array(answer, "sandboxes")) {
+      if (sandbox.is_object()) all.push_back(sandbox);
+    }
+    const std::string cursor = Text(answer, "next_cursor");
+    if (cursor.empty()) return all;
+    next = target + (target.contains('?') ? "&" : "?") + "cursor=" + EncodeComponent(cursor);
+  }
+  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "the server's list does not end"));
+}
+
+Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
+  if (SandboxId::Parse(typed)) return typed;
+  return MatchSandbox(TRY(ListSandboxes()), typed);
+}
+
+Result<std::string> MatchSandbox(const json::array& sandboxes, std::string_view typed) {
+  std::vector<std::string> named;
+  std::vector<std::string> begun;
+  for (const json::value& entry : sandboxes) {
+    const json::object& sandbox = entry.get_object();
+    const std::string id = Text(sandbox, "id");
+    if (!typed.empty() && Text(sandbox, "name") == typed) named.push_back(id);
+    if (!typed.empty() && id.starts_with(typed)) begun.push_back(id);
+  }
+  const std::vector<std::string>& matches = named.empty() ? begun : named;
+  if (matches.size() == 1) return matches.front();
+  if (matches.empty()) {
+    return Failure(
+        Error(ErrorCode::kNotFound, Fault::kCaller, "there is no sandbox " + std::string(typed))
+            .WithRemedy("see cay ls"));
+  }
+  return Failure(Error::Invalid("\"" + std::string(typed) + "\" could be any of " +
+                                std::to_string(matches.size()) + " sandboxes")
+                     .WithRemedy("type more of the id, such as " + matches.front()));
+}
+
+}  // namespace cay::cli

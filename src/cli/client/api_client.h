@@ -1,0 +1,72 @@
+// ApiClient: the server's API for the subcommands: JSON in and out, problem documents as errors.
+//
+//   ApiClient api = TRY(ApiClient::Open(TRY(ChooseConnection(options))));
+//   std::string id = TRY(api.ResolveSandbox("web"));
+//   json::object sandbox = TRY(api.Get(SandboxPath(id)));
+//
+// An error is the server's problem document (its code, detail and remedy), or says that there is no server and how
+// to start one. Streams have connections of their own, so they may be open while other calls are made. One thread.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "cli/client/contexts.h"
+#include "http/client.h"
+
+namespace cay::cli {
+
+// Of an answer that is held as a whole.
+inline constexpr size_t kMaxAnswerBytes = 64 << 20;
+
+// The error that a response of 400 and more stands for. Pure.
+Error ProblemError(int status, std::string_view body);
+
+class ApiClient {
+ public:
+  static Result<ApiClient> Open(Connection connection);
+
+  const Connection& connection() const { return connection_; }
+
+  Result<boost::json::object> Get(const std::string& target);
+  // `body` null: none. The answer's object; empty where there is none (204).
+  Result<boost::json::object> Call(std::string_view method, const std::string& target,
+                                   const boost::json::value& body = nullptr);
+  // Any request, streamed, on this client's connection. Statuses of 400 and more are errors.
+  Result<std::unique_ptr<http::ClientResponse>> Send(http::ClientRequest request);
+  // The same on a connection of its own, which ends with the response.
+  Result<std::unique_ptr<http::ClientResponse>> OpenStream(http::ClientRequest request) const;
+  // text/event-stream, from after `last_id` on.
+  Result<std::unique_ptr<http::ClientResponse>> OpenEvents(const std::string& target,
+                                                           const std::string& last_id) const;
+  Result<std::unique_ptr<http::WebSocket>> OpenWebSocket(const std::string& target);
+
+  // From what was typed (an id, a name, or the beginning of one id) to the id. kNotFound; kInvalidArgument
+  // when it could be several.
+  Result<std::string> ResolveSandbox(const std::string& typed);
+  // All of them, page by page, with `target` a path and perhaps a query.
+  Result<boost::json::array> ListSandboxes(const std::string& target = "/api/sandboxes");
+
+ private:
+  ApiClient(Connection connection, http::Url url)
+      : connection_(std::move(connection)), url_(std::move(url)) {}
+  Result<std::unique_ptr<http::ClientResponse>> SendOver(http::Client& client,
+                                                         http::ClientRequest request) const;
+  Error Explain(Error error) const;
+  Error ExplainRefusal(Error error) const;
+  Result<http::Client*> Connected();
+
+  Connection connection_;
+  http::Url url_;
+  std::unique_ptr<http::Client> client_;
+};
+
+// What was typed against the list of sandboxes. Pure.
+Result<std::string> MatchSandbox(const boost::json::array& sandboxes, std::string_view typed);
+
+}  // namespace cay::cli

@@ -1,0 +1,86 @@
+// What every subcommand that speaks to a server has: the options that say which one, and the frame
+// around its function: parse, connect, act, say what went wrong.
+//
+//   struct WaitOptions : ServerOptions { … };
+//   constexpr OptionSpec kOptions[] = {…, kJsonOption<WaitOptions>, kUrlOption<WaitOptions>,
+//                                      kApiKeyFileOption<WaitOptions>, kContextOption<WaitOptions>};
+//   Result<int> WaitMain(ApiClient& api, WaitOptions& options, Positionals& rest) { … }
+//   … .run = &ParseAndCall<WaitOptions, WaitMain> …
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/client/api_client.h"
+#include "cli/console.h"
+#include "cli/option_tables.h"
+
+namespace cay::cli {
+
+// The server said no, or is not there. (Of commands that exit as another command did: kExitFailure.)
+inline constexpr int kExitApiError = 1;
+
+struct ServerOptions {
+  bool json = false;
+  bool quiet = false;
+  ConnectionOptions connection;
+};
+
+template <auto kMember, class Options>
+Result<void> SetConnection(Options& options, std::string_view value) {
+  if (value.empty()) return Failure(Error::Invalid("the value is empty"));
+  options.connection.*kMember = value;
+  return {};
+}
+
+template <class Options>
+constexpr OptionSpec kUrlOption = {
+    .name = "url",
+    .value = "URL",
+    .help =
+        "The server: http://HOST:PORT, https://…, unix:/PATH (default CAY_URL, or 127.0.0.1:8888)",
+    .group = "Server",
+    .example = "http://127.0.0.1:8888",
+    .apply = &Into<Options, &SetConnection<&ConnectionOptions::url, Options>>};
+template <class Options>
+constexpr OptionSpec kApiKeyFileOption = {
+    .name = "api-key-file",
+    .value = "FILE",
+    .help = "Read the API key from FILE (default CAY_API_KEY)",
+    .example = "./key",
+    .completes = Completes::kFiles,
+    .apply = &Into<Options, &SetConnection<&ConnectionOptions::api_key_file, Options>>};
+template <class Options>
+constexpr OptionSpec kContextOption = {
+    .name = "context",
+    .value = "NAME",
+    .help = "The server and key of this context (see cay context)",
+    .example = "lab",
+    .completes = Completes::kContexts,
+    .apply = &Into<Options, &SetConnection<&ConnectionOptions::context, Options>>};
+
+template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
+Result<int> CallServer(Options& options, Positionals& rest) {
+  ApiClient api = TRY(ApiClient::Open(TRY(ChooseConnection(options.connection))));
+  return kMain(api, options, rest);
+}
+
+// Command::run. Errors of the command line are main's to report, as everywhere.
+template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
+Result<int> ParseAndCall(const Command& command, std::string_view path, Arguments arguments) {
+  Options options;
+  Positionals rest = TRY(ParseArguments(command, arguments, &options));
+  if (rest.help) return PrintHelp(command, path);
+  TRY(CheckCount(command, path, rest));
+  Result<int> code = CallServer<Options, kMain>(options, rest);
+  if (code) return code;
+  Report(code.error());
+  return kExitApiError;
+}
+
+// Does it for each sandbox that was typed, with its id; what goes wrong with one is reported, and the
+// others go on. The exit code.
+Result<int> ForEachSandbox(ApiClient& api, const Positionals& rest,
+                           const std::function<Result<void>(const std::string& id)>& act);
+
+}  // namespace cay::cli

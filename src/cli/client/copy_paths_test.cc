@@ -1,0 +1,48 @@
+#include "cli/client/copy_paths.h"
+
+#include <gtest/gtest.h>
+
+namespace cay::cli {
+namespace {
+
+TEST(CopyPathsTest, WhatStandsBeforeTheColonIsASandbox) {
+  EXPECT_EQ(ParseCopyEnd("web:/tmp/x").value_or(CopyEnd()), (CopyEnd{"web", "/tmp/x", false}));
+  EXPECT_EQ(ParseCopyEnd("web:a:b").value_or(CopyEnd()), (CopyEnd{"web", "a:b", false}));
+  EXPECT_EQ(ParseCopyEnd("web:").value_or(CopyEnd()), (CopyEnd{"web", ".", false}));
+}
+
+TEST(CopyPathsTest, APathOfThisMachineMayHaveAColonAfterASlashOrADot) {
+  for (const char* text : {"a", "./a:b", "/a:b", "../x:y", "dir/a:b", ".a:b", ":b"}) {
+    EXPECT_EQ(ParseCopyEnd(text).value_or(CopyEnd()), (CopyEnd{"", text, false})) << text;
+  }
+}
+
+TEST(CopyPathsTest, ADashIsAStreamAndNothingIsAnError) {
+  EXPECT_EQ(ParseCopyEnd("-").value_or(CopyEnd()), (CopyEnd{"", "", true}));
+  EXPECT_FALSE(ParseCopyEnd(""));
+}
+
+TEST(CopyPathsTest, ExactlyOneEndIsInASandbox) {
+  EXPECT_TRUE(ParseCopy("web:a", "."));
+  EXPECT_TRUE(ParseCopy("-", "web:a"));
+  EXPECT_FALSE(ParseCopy("a", "b"));
+  EXPECT_FALSE(ParseCopy("-", "-"));
+  const auto both = ParseCopy("web:a", "db:b");
+  ASSERT_FALSE(both);
+  EXPECT_EQ(both.error().remedy(), "cay cp web:a - | cay cp - db:b");
+}
+
+TEST(CopyPathsTest, NamesOfPaths) {
+  EXPECT_EQ(BaseName("/a/b/"), "b");
+  EXPECT_EQ(BaseName("b"), "b");
+  EXPECT_EQ(BaseName("/"), "");
+  EXPECT_EQ(BaseName("a/.."), "");
+  EXPECT_EQ(BaseName("."), "");
+  EXPECT_TRUE(MeansContents("a/."));
+  EXPECT_TRUE(MeansContents("."));
+  EXPECT_FALSE(MeansContents("a/.b"));
+  EXPECT_FALSE(MeansContents("a."));
+}
+
+}  // namespace
+}  // namespace cay::cli

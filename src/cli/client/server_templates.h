@@ -1,0 +1,22 @@
+// cay template against a server: the same three commands, over the API. (template_command.cc decides.)
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/client/call.h"
+
+namespace cay::cli {
+
+// The server that --url, --context, CAY_URL or the current context names; nothing when none does, or when a state
+// directory was given: then it is this machine's templates.
+Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
+                                             const std::string& state_dir);
+
+// `source`: a tar, or a directory that is packed on the way.
+Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
+                           const std::string& source, bool replace);
+Result<int> ListServerTemplates(ApiClient& api, const ServerOptions& options);
+Result<int> RemoveFromServer(ApiClient& api, const std::vector<std::string>& names);
+
+}  // namespace cay::cli

@@ -1,0 +1,253 @@
+// cay create: a sandbox on the server. Values go to the server as they were typed: its limits and its
+// words for what is wrong with them are the ones that count.
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "cli/argument_values.h"
+#include "cli/client/call.h"
+#include "cli/client/values.h"
+
+namespace cay::cli {
+namespace {
+
+namespace json = boost::json;
+using std::string_view;
+
+struct CreateOptions : ServerOptions {
+  json::object request;
+  json::object env;
+  json::object metadata;
+  json::array mounts;
+  json::array tmpfs;
+  std::string idempotency_key;
+};
+
+// A field's name as a template argument.
+template <size_t kSize>
+struct FieldName {
+  // NOLINTNEXTLINE(google-explicit-constructor): written as a literal
+  consteval FieldName(const char (&name)[kSize]) { std::copy_n(name, kSize, text); }
+  char text[kSize]{};
+};
+
+template <FieldName kField>
+Result<void> PutText(CreateOptions& options, string_view value) {
+  if (value.empty()) return Failure(Error::Invalid("the value is empty"));
+  options.request[kField.text] = value;
+  return {};
+}
+
+template <FieldName kField>
+Result<void> PutNumber(CreateOptions& options, string_view value) {
+  options.request[kField.text] = TRY(ParseUnsigned(value));
+  return {};
+}
+
+template <FieldName kField>
+Result<void> PutTrue(CreateOptions& options, string_view) {
+  options.request[kField.text] = true;
+  return {};
+}
+
+template <auto kApply>
+constexpr auto kInto = &Into<CreateOptions, kApply>;
+
+Result<void> AddEnv(CreateOptions& options, string_view value) {
+  const EnvChange change = TRY(ParseEnv(value, &LookupEnvironment));
+  if (change.value) options.env[change.name] = *change.value;
+  return {};
+}
+
+Result<void> AddLabel(CreateOptions& options, string_view value) {
+  const size_t equals = value.find('=');
+  if (equals == 0 || equals == string_view::npos) {
+    return Failure(Error::Invalid("\"" + std::string(value) + "\" is not KEY=VALUE"));
+  }
+  options.metadata[value.substr(0, equals)] = value.substr(equals + 1);
+  return {};
+}
+
+Result<void> AddMount(CreateOptions& options, string_view value) {
+  const engine::Mount mount = TRY(ParseMount(value));
+  options.mounts.push_back(
+      {{"source", mount.source}, {"target", mount.target}, {"read_only", mount.read_only}});
+  return {};
+}
+
+Result<void> AddTmpfs(CreateOptions& options, string_view value) {
+  const engine::Tmpfs tmpfs = TRY(ParseTmpfs(value));
+  options.tmpfs.push_back({{"target", tmpfs.target}, {"size", tmpfs.size}});
+  return {};
+}
+
+Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest) {
+  json::object request = options.request;
+  if (!rest.values.empty()) request["template"] = rest.values.front();
+  if (!options.env.empty()) request["env"] = options.env;
+  if (!options.metadata.empty()) request["metadata"] = options.metadata;
+  if (!options.mounts.empty()) request["mounts"] = options.mounts;
+  if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
+  http::ClientRequest call;
+  call.method = "POST";
+  call.target = "/api/sandboxes";
+  call.headers.Add("Content-Type", "application/json");
+  if (!options.idempotency_key.empty()) {
+    call.headers.Add("Idempotency-Key", options.idempotency_key);
+  }
+  call.body = json::serialize(request);
+  auto response = TRY(api.Send(std::move(call)));
+  const json::object sandbox = TRY(ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes))));
+  if (!options.quiet) {
+    for (const json::value& entry : Array(sandbox, "not_enforced")) {
+      if (!entry.is_object()) continue;
+      Note("not enforced here: " + Text(entry.get_object(), "limit") + " (" +
+           Text(entry.get_object(), "why") + ")");
+    }
+  }
+  TRY(Print(options.json ? PrettyJson(sandbox) : Text(sandbox, "id") + "\n"));
+  return 0;
+}
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "name",
+     .short_name = 'n',
+     .value = "NAME",
+     .help = "A name for it, unique among yours",
+     .group = "Sandbox",
+     .example = "web",
+     .apply = kInto<PutText<"name">>},
+    {.name = "template",
+     .value = "NAME",
+     .help = "What it starts from (default the server's; also as the argument)",
+     .example = "host",
+     .completes = Completes::kTemplates,
+     .apply = kInto<PutText<"template">>},
+    {.name = "project",
+     .value = "NAME",
+     .help = "The project whose files it sees in project_files",
+     .example = "shop",
+     .apply = kInto<PutText<"project_name">>},
+    {.name = "label",
+     .short_name = 'l',
+     .value = "KEY=VALUE",
+     .help = "Metadata to list and filter by; repeatable",
+     .example = "run=17",
+     .apply = kInto<AddLabel>},
+    {.name = "env",
+     .short_name = 'e',
+     .value = "NAME[=VALUE]",
+     .help = "A variable of every process; NAME alone passes on the caller's value; repeatable",
+     .example = "MODE=test",
+     .apply = kInto<AddEnv>},
+    {.name = "workdir",
+     .short_name = 'w',
+     .value = "DIR",
+     .help = "Working directory inside (default the template's)",
+     .example = "/workspace",
+     .apply = kInto<PutText<"workdir">>},
+    {.name = "user",
+     .short_name = 'u',
+     .value = "USER",
+     .help = "Who processes are (default the template's)",
+     .example = "user",
+     .apply = kInto<PutText<"user">>},
+    {.name = "hostname",
+     .value = "NAME",
+     .help = "Host name inside",
+     .example = "build",
+     .apply = kInto<PutText<"hostname">>},
+    {.name = "mount",
+     .short_name = 'v',
+     .value = "SRC:DST[:ro|rw]",
+     .help =
+         "Show SRC of the server's machine at DST; only below the roots its administrator listed",
+     .example = "/srv/data:/data",
+     .apply = kInto<AddMount>},
+    {.name = "tmpfs",
+     .value = "DST[:SIZE]",
+     .help = "An empty directory in memory at DST; repeatable",
+     .example = "/cache:128m",
+     .apply = kInto<AddTmpfs>},
+    {.name = "noexec",
+     .help = "Nothing that can be written can be executed",
+     .apply = kInto<PutTrue<"noexec">>},
+
+    {.name = "memory",
+     .short_name = 'm',
+     .value = "SIZE",
+     .help = "Memory of everything inside together",
+     .group = "Limits (defaults are the server's)",
+     .example = "512m",
+     .apply = kInto<PutText<"memory_limit">>},
+    {.name = "cpus",
+     .value = "N",
+     .help = "Processors, also in parts",
+     .example = "0.5",
+     .apply = kInto<PutText<"cpu_limit">>},
+    {.name = "pids",
+     .value = "N",
+     .help = "Processes and threads",
+     .example = "256",
+     .apply = kInto<PutNumber<"pids_limit">>},
+    {.name = "disk",
+     .value = "SIZE",
+     .help = "What can be written in all",
+     .example = "1g",
+     .apply = kInto<PutText<"disk_limit">>},
+    {.name = "timeout",
+     .value = "TIME",
+     .help = "Its life, from now on",
+     .example = "1h",
+     .apply = kInto<PutText<"timeout">>},
+    {.name = "idle-timeout",
+     .value = "TIME",
+     .help = "End it after so long without a process, a stream or a call",
+     .example = "30m",
+     .apply = kInto<PutText<"idle_timeout">>},
+    {.name = "on-timeout",
+     .value = "WHAT",
+     .help = "What happens then: destroy, stop or pause",
+     .example = "stop",
+     .completes = Completes::kWords,
+     .words = "destroy stop pause",
+     .apply = kInto<PutText<"on_timeout">>},
+    {.name = "best-effort",
+     .help = "Make it even if a limit cannot be enforced there; say which",
+     .apply = kInto<PutTrue<"best_effort">>},
+
+    {.name = "idempotency-key",
+     .value = "KEY",
+     .help = "The same key again gives the same sandbox again",
+     .group = "Output",
+     .example = "job-17",
+     .apply = kText<CreateOptions, &CreateOptions::idempotency_key>},
+    kJsonOption<CreateOptions>,
+    {.name = "quiet",
+     .short_name = 'q',
+     .help = "Only the id",
+     .apply = kFlag<CreateOptions, &CreateOptions::quiet>},
+    kUrlOption<CreateOptions>,
+    kApiKeyFileOption<CreateOptions>,
+    kContextOption<CreateOptions>,
+};
+
+}  // namespace
+
+constinit const Command kCreateCommand = {
+    .name = "create",
+    .summary = "Make a sandbox on the server, and print its id",
+    .usage = "[OPTIONS] [TEMPLATE]",
+    .options = kOptions,
+    .examples =
+        "cay create\n"
+        "cay create --name web --memory 1g --timeout 2h\n"
+        "cay create --label run=17 --on-timeout stop host\n",
+    .max_arguments = 1,
+    .completes = Completes::kTemplates,
+    .group = "Sandboxes of a server",
+    .run = &ParseAndCall<CreateOptions, CreateMain>,
+};
+
+}  // namespace cay::cli

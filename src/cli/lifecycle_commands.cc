@@ -1,0 +1,167 @@
+// cay start | stop | pause | resume | reset | rm | extend: what is done to whole sandboxes.
+#include <boost/json/object.hpp>
+
+#include "cli/client/call.h"
+#include "cli/client/target.h"
+#include "cli/client/values.h"
+
+namespace cay::cli {
+namespace {
+
+namespace json = boost::json;
+
+// With --json the sandboxes as they are then, one object each; otherwise their ids.
+Result<void> Tell(const ServerOptions& options, const std::string& id, const json::object& answer) {
+  if (options.json) return Print(PrettyJson(answer));
+  return options.quiet ? Result<void>() : Print(id + "\n");
+}
+
+enum class Act { kStart, kStop, kPause, kResume, kReset };
+
+template <Act kAct>
+Result<int> ActMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
+  constexpr std::string_view kPaths[] = {"/start", "/stop", "/pause", "/resume", "/reset"};
+  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    return Tell(options, id,
+                TRY(api.Call("POST", SandboxPath(id, kPaths[static_cast<size_t>(kAct)]))));
+  });
+}
+
+struct RemoveOptions : ServerOptions {
+  bool force = false;
+};
+
+Result<int> RemoveMain(ApiClient& api, RemoveOptions& options, Positionals& rest) {
+  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    Result<json::object> removed = api.Call("DELETE", SandboxPath(id));
+    if (removed) return Tell(options, id, {{"id", id}, {"state", "destroyed"}});
+    const bool gone = removed.error().code() == ErrorCode::kNotFound;
+    return gone && options.force ? Result<void>() : Failure(std::move(removed).error());
+  });
+}
+
+Result<int> ExtendMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
+  const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
+  const json::object sandbox =
+      TRY(api.Call("POST", SandboxPath(id, "/extend"), json::object{{"by", rest.values[1]}}));
+  if (options.json) {
+    TRY(Print(PrettyJson(sandbox)));
+  } else if (!options.quiet) {
+    TRY(Print("ends in " + UntilCell(sandbox, "expires_at", NowMillis()) + "\n"));
+  }
+  return 0;
+}
+
+template <class Options>
+constexpr OptionSpec kSilentOption = {.name = "quiet",
+                                      .short_name = 'q',
+                                      .help = "Say nothing but errors",
+                                      .apply = kFlag<Options, &Options::quiet>};
+
+constexpr OptionSpec kOptions[] = {
+    kJsonOption<ServerOptions>,       kSilentOption<ServerOptions>,  kUrlOption<ServerOptions>,
+    kApiKeyFileOption<ServerOptions>, kContextOption<ServerOptions>,
+};
+
+constexpr OptionSpec kRemoveOptions[] = {
+    {.name = "force",
+     .short_name = 'f',
+     .help = "What is gone already is no error",
+     .apply = kFlag<RemoveOptions, &RemoveOptions::force>},
+    kJsonOption<RemoveOptions>,
+    kSilentOption<RemoveOptions>,
+    kUrlOption<RemoveOptions>,
+    kApiKeyFileOption<RemoveOptions>,
+    kContextOption<RemoveOptions>,
+};
+
+constexpr std::string_view kUsage = "[OPTIONS] SANDBOX...";
+constexpr size_t kMany = 10'000;
+
+}  // namespace
+
+constinit const Command kStartCommand = {
+    .name = "start",
+    .summary = "Start stopped sandboxes again",
+    .usage = kUsage,
+    .options = kOptions,
+    .examples = "cay start web\n",
+    .min_arguments = 1,
+    .max_arguments = kMany,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<ServerOptions, ActMain<Act::kStart>>,
+};
+
+constinit const Command kStopCommand = {
+    .name = "stop",
+    .summary = "End the processes of sandboxes, and keep their files",
+    .usage = kUsage,
+    .options = kOptions,
+    .examples = "cay stop web\n",
+    .min_arguments = 1,
+    .max_arguments = kMany,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<ServerOptions, ActMain<Act::kStop>>,
+};
+
+constinit const Command kPauseCommand = {
+    .name = "pause",
+    .summary = "Freeze sandboxes: nothing in them runs until cay resume",
+    .usage = kUsage,
+    .options = kOptions,
+    .examples = "cay pause web\n",
+    .min_arguments = 1,
+    .max_arguments = kMany,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<ServerOptions, ActMain<Act::kPause>>,
+};
+
+constinit const Command kResumeCommand = {
+    .name = "resume",
+    .summary = "Let paused sandboxes run on",
+    .usage = kUsage,
+    .options = kOptions,
+    .examples = "cay resume web\n",
+    .min_arguments = 1,
+    .max_arguments = kMany,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<ServerOptions, ActMain<Act::kResume>>,
+};
+
+constinit const Command kResetCommand = {
+    .name = "reset",
+    .summary = "End the processes of sandboxes, and empty their workspace; project files stay",
+    .usage = kUsage,
+    .options = kOptions,
+    .examples = "cay reset web\n",
+    .min_arguments = 1,
+    .max_arguments = kMany,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<ServerOptions, ActMain<Act::kReset>>,
+};
+
+constinit const Command kRmCommand = {
+    .name = "rm",
+    .summary = "Destroy sandboxes, with their processes and files",
+    .usage = kUsage,
+    .options = kRemoveOptions,
+    .examples = "cay rm web\ncay rm -f $(cay ls -q --label run=17)\n",
+    .min_arguments = 1,
+    .max_arguments = kMany,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<RemoveOptions, RemoveMain>,
+};
+
+constinit const Command kExtendCommand = {
+    .name = "extend",
+    .summary = "Give a sandbox a longer life",
+    .usage = "[OPTIONS] SANDBOX TIME",
+    .options = kOptions,
+    .examples = "cay extend web 30m\n",
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<ServerOptions, ExtendMain>,
+};
+
+}  // namespace cay::cli

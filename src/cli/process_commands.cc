@@ -1,0 +1,217 @@
+// cay kill, cay wait, cay logs, and cay ps with a sandbox: processes of the server's.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <csignal>
+
+#include "cli/client/call.h"
+#include "cli/client/output_session.h"
+#include "cli/client/process_output.h"
+#include "cli/client/server_ps.h"
+#include "cli/client/target.h"
+#include "cli/client/values.h"
+
+namespace cay::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct KillOptions : ServerOptions {
+  std::string signal;
+  bool leftovers = false;
+};
+
+struct LogsOptions : ServerOptions {
+  bool follow = false;
+  std::optional<uint64_t> from;
+};
+
+struct WaitOptions : ServerOptions {
+  std::string timeout;
+};
+
+// "exited 3", "SIGKILL", "timed out", "running".
+std::string EndCell(const json::object& process) {
+  const std::string state = Text(process, "state");
+  if (state != "exited") return state.empty() ? "-" : OneLine(state);
+  if (Flag(process, "timed_out")) return "timed out";
+  if (Flag(process, "oom_killed")) return "out of memory";
+  const std::string signal = Text(process, "signal");
+  return signal.empty() ? "exited " + Cell(process, "exit_code") : OneLine(signal);
+}
+
+std::string RenderProcesses(const json::array& processes) {
+  const int64_t now = NowMillis();
+  std::vector<std::vector<std::string>> rows = {
+      {"PROCESS", "PID", "STATE", "STARTED", "TAG", "COMMAND"}};
+  for (const json::value& entry : processes) {
+    if (!entry.is_object()) continue;
+    const json::object& process = entry.get_object();
+    rows.push_back({ProcessIdOf(process), Cell(process, "pid"), EndCell(process),
+                    AgeCell(process, "started_at", now), Cell(process, "tag"),
+                    Cell(process, "command")});
+  }
+  return FormatTable(rows);
+}
+
+Result<int> KillMain(ApiClient& api, KillOptions& options, Positionals& rest) {
+  const std::string id = TRY(api.ResolveSandbox(rest.values.front()));
+  int exit_code = 0;
+  for (size_t i = 1; i < rest.values.size(); ++i) {
+    const std::string& process = rest.values[i];
+    Result<json::object> done;
+    if (options.leftovers) {
+      done = api.Call("POST", ProcessPath(id, process, "/kill_leftovers"));
+    } else if (options.signal.empty()) {
+      done = api.Call("DELETE", ProcessPath(id, process));
+    } else {
+      json::object request;
+      if (auto number = ParseUnsigned(options.signal)) {
+        request["signal"] = *number;
+      } else {
+        request["signal"] = (options.signal.starts_with("SIG") ? "" : "SIG") + options.signal;
+      }
+      done = api.Call("POST", ProcessPath(id, process, "/signal"), request);
+    }
+    if (done) continue;
+    Report(Error(done.error()).WithContext(process));
+    exit_code = kExitApiError;
+  }
+  return exit_code;
+}
+
+Result<int> WaitMain(ApiClient& api, WaitOptions& options, Positionals& rest) {
+  const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
+  const std::string target = Target(ProcessPath(id, rest.values[1], "/wait"))
+                                 .AddUnlessEmpty("timeout", options.timeout)
+                                 .text();
+  while (true) {
+    const json::object process = TRY(api.Get(target));
+    if (Text(process, "state") == "running") {
+      // The server's own patience, not the caller's, was over.
+      if (options.timeout.empty()) continue;
+      return Failure(Error(ErrorCode::kTimeout, Fault::kCaller, "it runs still"));
+    }
+    if (options.json) {
+      TRY(Print(PrettyJson(process)));
+    } else {
+      TRY(Print(std::to_string(TRY(ExitCodeOfEnd(ParseProcessEnd(process)))) + "\n"));
+    }
+    return 0;
+  }
+}
+
+Result<int> LogsMain(ApiClient& api, LogsOptions& options, Positionals& rest) {
+  const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
+  return RunOutputSession(api, {.sandbox = id,
+                                .process = rest.values[1],
+                                .from = options.from,
+                                .control = false,
+                                .follow = options.follow,
+                                .quiet = true});
+}
+
+Result<void> SetFrom(LogsOptions& options, std::string_view value) {
+  options.from = TRY(ParseUnsigned(value));
+  return {};
+}
+
+constexpr OptionSpec kKillOptions[] = {
+    {.name = "signal",
+     .short_name = 's',
+     .value = "SIGNAL",
+     .help = "Send this to the process group (default: KILL, and nothing is asked)",
+     .example = "TERM",
+     .completes = Completes::kWords,
+     .words = "TERM INT HUP QUIT KILL STOP CONT USR1 USR2",
+     .apply = kText<KillOptions, &KillOptions::signal>},
+    {.name = "leftovers",
+     .help = "Of a process that has ended: kill what it left running",
+     .apply = kFlag<KillOptions, &KillOptions::leftovers>},
+    kUrlOption<KillOptions>,
+    kApiKeyFileOption<KillOptions>,
+    kContextOption<KillOptions>,
+};
+
+constexpr OptionSpec kWaitOptions[] = {
+    {.name = "timeout",
+     .value = "TIME",
+     .help = "No longer than this, then exit 1",
+     .example = "30s",
+     .apply = kText<WaitOptions, &WaitOptions::timeout>},
+    kJsonOption<WaitOptions>,
+    kUrlOption<WaitOptions>,
+    kApiKeyFileOption<WaitOptions>,
+    kContextOption<WaitOptions>,
+};
+
+constexpr OptionSpec kLogsOptions[] = {
+    {.name = "follow",
+     .short_name = 'f',
+     .help = "Until the process ends",
+     .apply = kFlag<LogsOptions, &LogsOptions::follow>},
+    {.name = "from",
+     .value = "SEQ",
+     .help = "From this sequence number on (default the oldest that is held)",
+     .example = "0",
+     .apply = &Into<LogsOptions, SetFrom>},
+    kUrlOption<LogsOptions>,
+    kApiKeyFileOption<LogsOptions>,
+    kContextOption<LogsOptions>,
+};
+
+}  // namespace
+
+Result<int> ServerPsMain(ApiClient& api, PsOptions& options, Positionals& rest) {
+  const std::string id = TRY(api.ResolveSandbox(rest.values.front()));
+  const json::object answer = TRY(api.Get(SandboxPath(id, "/processes")));
+  const json::array& processes = Array(answer, "processes");
+  if (options.quiet) {
+    std::string ids;
+    for (const json::value& process : processes) {
+      if (process.is_object()) ids += ProcessIdOf(process.get_object()) + "\n";
+    }
+    TRY(Print(ids));
+  } else {
+    TRY(Print(options.json ? PrettyJson(processes) : RenderProcesses(processes)));
+  }
+  return 0;
+}
+
+constinit const Command kKillCommand = {
+    .name = "kill",
+    .summary = "Kill processes of a sandbox, or send them a signal",
+    .usage = "[OPTIONS] SANDBOX PROCESS...",
+    .options = kKillOptions,
+    .examples = "cay kill web 3\ncay kill -s INT web 3\n",
+    .min_arguments = 2,
+    .max_arguments = 1000,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<KillOptions, KillMain>,
+};
+
+constinit const Command kWaitCommand = {
+    .name = "wait",
+    .summary = "Wait until a process has ended, and print its exit code",
+    .usage = "[OPTIONS] SANDBOX PROCESS",
+    .options = kWaitOptions,
+    .examples = "cay wait web 3\ncay wait --timeout 30s --json web 3\n",
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<WaitOptions, WaitMain>,
+};
+
+constinit const Command kLogsCommand = {
+    .name = "logs",
+    .summary = "Print the output of a process, as far as the sandbox holds it",
+    .usage = "[OPTIONS] SANDBOX PROCESS",
+    .options = kLogsOptions,
+    .examples = "cay logs web 3\ncay logs -f web 3\n",
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .completes = Completes::kSandboxes,
+    .group = "Their processes",
+    .run = &ParseAndCall<LogsOptions, LogsMain>,
+};
+
+}  // namespace cay::cli
