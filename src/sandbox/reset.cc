@@ -11,7 +11,10 @@ namespace cay::sandbox {
 namespace {
 
 constexpr const char* kRoot = "root";
-constexpr uint64_t kMaxEntries = 1'000'000;
+constexpr const char* kUser = "";  // uid 1000
+constexpr size_t kBatch = 1024;
+constexpr int kMaxPasses = 2000;
+constexpr int kMaxIdlePasses = 4;  // without anything removed, of both users together
 
 GuestChannel Guest(engine::Engine& engine, const SandboxId& id) {
   return GuestChannel([&engine, id] { return engine.Connect(id); });
@@ -32,39 +35,67 @@ Result<void> KillAll(const GuestChannel& guest) {
   return {};
 }
 
-// What is in the directory goes; the directory itself stays, with its owner.
-Result<void> EmptyDirectory(const GuestChannel& guest, const std::string& path) {
+// The first entries of a directory, as this user sees it; none when it may not look.
+std::vector<std::string> SomeEntries(const GuestChannel& guest, const std::string& user,
+                                     const std::string& path) {
   std::vector<std::string> entries;
   protocol::ListRequest list;
-  list.user = kRoot;
+  list.user = user;
   list.path = path;
-  list.max_entries = kMaxEntries;
-  const auto listed = guest.List(list, [&](const protocol::FileInfo& entry) -> Result<void> {
-    entries.push_back(entry.path);
+  (void)guest.List(list, [&](const protocol::FileInfo& entry) -> Result<void> {
+    if (entries.size() == kBatch) return Failure(Error::Invalid("enough"));
+    entries.push_back(path + "/" + entry.path);
     return {};
   });
-  if (!listed) return listed;
-  for (const std::string& entry : entries) {
-    protocol::RemoveRequest remove;
-    remove.user = kRoot;
-    remove.path = entry.starts_with('/') ? entry : path + "/" + entry;
-    remove.recursive = true;
-    remove.missing_is_fine = true;
-    TRY(guest.Remove(remove));
-  }
-  return {};
+  return entries;
 }
 
-// A directory of the user's again, whatever the code made of it.
-Result<void> RemakeDirectory(const GuestChannel& guest, const std::string& path) {
+Result<void> Remove(const GuestChannel& guest, const std::string& user, const std::string& path) {
   protocol::RemoveRequest remove;
-  remove.user = kRoot;
+  remove.user = user;
   remove.path = path;
   remove.recursive = true;
   remove.missing_is_fine = true;
-  TRY(guest.Remove(remove));
+  return guest.Remove(remove);
+}
+
+// What is in a directory goes. Root in a sandbox has no capabilities: what belongs to one user is
+// that user's to remove, so both go over it in turns.
+Result<void> EmptyDirectory(const GuestChannel& guest, const std::string& path) {
+  Result<void> last;
+  int idle = 0;
+  for (int pass = 0; pass < kMaxPasses && idle < kMaxIdlePasses; ++pass) {
+    const std::string user = pass % 2 == 0 ? kUser : kRoot;
+    const std::vector<std::string> entries = SomeEntries(guest, user, path);
+    bool removed_any = false;
+    for (const std::string& entry : entries) {
+      auto removed = Remove(guest, user, entry);
+      removed_any = removed_any || removed;
+      if (!removed) last = std::move(removed);
+      // Nobody answers any more.
+      if (!last && last.error().code() == ErrorCode::kUnavailable) return last;
+    }
+    if (entries.empty() && SomeEntries(guest, kRoot, path).empty()) return {};
+    idle = removed_any ? 0 : idle + 1;
+  }
+  Error error = last ? Error(ErrorCode::kPermissionDenied, Fault::kCaller, "too much is in it")
+                     : last.error();
+  return Failure(std::move(error)
+                     .WithContext(path + " cannot be emptied")
+                     .WithRemedy("destroy the sandbox, and create another"));
+}
+
+// A directory of the user's, whatever the code made of it.
+Result<void> EmptyUsersDirectory(const GuestChannel& guest, const std::string& path) {
+  protocol::StatRequest stat;
+  stat.user = kRoot;
+  stat.path = path;
+  stat.follow = false;
+  const auto found = guest.Stat(stat);
+  if (found && found->kind == protocol::FileKind::kDirectory) return EmptyDirectory(guest, path);
+  if (found && !Remove(guest, kUser, path)) TRY(Remove(guest, kRoot, path));
   protocol::MakeDirectoryRequest make;
-  make.path = path;  // as uid 1000
+  make.path = path;
   make.parents = true;
   return guest.MakeDirectory(make);
 }
@@ -83,8 +114,8 @@ Result<void> EndProcesses(engine::Engine& engine, const SandboxId& id) {
 
 Result<void> EmptyWorkspace(engine::Engine& engine, const SandboxId& id) {
   const GuestChannel guest = Guest(engine, id);
-  TRY(RemakeDirectory(guest, "/workspace/agent_workspace"));
-  TRY(RemakeDirectory(guest, "/workspace/outputs"));
+  TRY(EmptyUsersDirectory(guest, "/workspace/agent_workspace"));
+  TRY(EmptyUsersDirectory(guest, "/workspace/outputs"));
   return EmptyDirectory(guest, "/tmp");
 }
 

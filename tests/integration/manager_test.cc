@@ -2,8 +2,21 @@
 
 #include "sandbox/manager.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "base/file.h"
+#include "base/sys.h"
 
 #include "manager_fixture.h"
 
@@ -49,6 +62,339 @@ TEST_F(ManagerTest, AnotherOwnersDoesNotExistButForAnAdministrator) {
   }
   EXPECT_THAT(manager().List(other, {})->sandboxes, IsEmpty());
   EXPECT_TRUE(manager().Get({.owner = "root", .admin = true}, id));
+}
+
+TEST_F(ManagerTest, StoppedKeepsItsFilesAndNoProcess) {
+  const std::string id = Create().id.text();
+  Run(id, "echo kept > /workspace/agent_workspace/x; setsid sleep 1000 & sleep 0.1");
+  EXPECT_EQ(Run(id, "pgrep -c -x sleep"), "1\n[0]");
+  EXPECT_EQ(manager().Stop(me_, id)->state, SandboxState::kStopped);
+  const auto started = manager().Start(me_, id);
+  ASSERT_TRUE(started) << started.error().ToString();
+  EXPECT_EQ(started->state, SandboxState::kRunning);
+  EXPECT_EQ(Run(id, "cat /workspace/agent_workspace/x; pgrep -x sleep"), "kept\n[1]");
+}
+
+TEST_F(ManagerTest, PausedIsNotUsedBeforeItIsResumed) {
+  const std::string id = Create().id.text();
+  const auto paused = manager().Pause(me_, id);
+  if (!paused && paused.error().code() == ErrorCode::kNotSupported)
+    GTEST_SKIP() << paused.error().ToString();
+  ASSERT_TRUE(paused) << paused.error().ToString();
+  EXPECT_EQ(paused->state, SandboxState::kPaused);
+  const auto lease = manager().Use(me_, id);
+  ASSERT_FALSE(lease);
+  EXPECT_EQ(lease.error().code(), ErrorCode::kIllegalState);
+  EXPECT_THAT(lease.error().remedy(), HasSubstr("/resume"));
+  EXPECT_EQ(manager().Stop(me_, id).error().code(), ErrorCode::kIllegalState);
+  ASSERT_TRUE(manager().Resume(me_, id));
+  EXPECT_EQ(Run(id, "true"), "[0]");
+}
+
+TEST_F(ManagerTest, TransitionsThatAreNotInTheListAreRefusedAndChangeNothing) {
+  const std::string id = Create().id.text();
+  EXPECT_EQ(manager().Start(me_, id).error().code(), ErrorCode::kIllegalState);
+  EXPECT_EQ(manager().Resume(me_, id).error().code(), ErrorCode::kIllegalState);
+  ASSERT_TRUE(manager().Stop(me_, id));
+  for (const auto& refused : {manager().Stop(me_, id), manager().Pause(me_, id),
+                              manager().Resume(me_, id), manager().Reset(me_, id)}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::kIllegalState);
+    EXPECT_FALSE(refused.error().remedy().empty());
+  }
+  EXPECT_EQ(manager().Get(me_, id)->state, SandboxState::kStopped);
+}
+
+TEST_F(ManagerTest, ResetEndsProcessesAndEmptiesWhereCodeLeavesThings) {
+  const std::string id = Create().id.text();
+  Run(id,
+      "cd /workspace; echo x > outputs/a; mkdir -p agent_workspace/d; echo x > "
+      "agent_workspace/d/b; "
+      "echo x > /tmp/c; rm -rf outputs; ln -s /etc outputs; setsid sleep 1000 & sleep 0.1");
+  std::atomic<int> gone = 0;
+  manager().OnGuestGone([&](const SandboxId&, const std::string&) { ++gone; });
+  const auto reset = manager().Reset(me_, id);
+  ASSERT_TRUE(reset) << reset.error().ToString();
+  EXPECT_EQ(reset->state, SandboxState::kRunning);
+  EXPECT_EQ(gone, 1);
+  EXPECT_EQ(Run(id,
+                "cd /workspace; find outputs agent_workspace /tmp -mindepth 1; pgrep sleep; "
+                "echo y > outputs/y && test -d outputs && test ! -L outputs"),
+            "[0]");
+  EXPECT_EQ(AwaitEvent("sandbox.reset", id), "requested");
+}
+
+TEST_F(ManagerTest, IdleTimeoutsDoWhatTheCreatorChose) {
+  const std::pair<OnTimeout, SandboxState> ways[] = {
+      {OnTimeout::kDestroy, SandboxState::kDestroyed}, {OnTimeout::kStop, SandboxState::kStopped}};
+  for (const auto& [way, state] : ways) {
+    const std::string id = Create({.idle_timeout = Millis(100), .on_timeout = way}).id.text();
+    EXPECT_TRUE(Await(id, state)) << OnTimeoutName(way);
+    EXPECT_EQ(AwaitEvent(way == OnTimeout::kStop ? "sandbox.stopped" : "sandbox.destroyed", id),
+              "idle_timeout");
+  }
+}
+
+TEST_F(ManagerTest, WhoUsesASandboxKeepsItFromBeingIdle) {
+  const SandboxSpec spec{.idle_timeout = Millis(1000)};
+  const std::string used = Create(spec).id.text();
+  auto lease = std::make_unique<Result<Lease>>(manager().Use(me_, used));
+  ASSERT_TRUE(*lease);
+  const std::string busy = Create(spec).id.text();
+  manager().NoteExecution(*SandboxId::Parse(busy), 1);
+  const std::string idle = Create(spec).id.text();
+  EXPECT_TRUE(Await(idle, SandboxState::kDestroyed));
+  EXPECT_TRUE(manager().Get(me_, used));
+  EXPECT_EQ(manager().Get(me_, busy)->running, 1U);
+  lease.reset();
+  manager().NoteExecution(*SandboxId::Parse(busy), -1);
+  EXPECT_TRUE(Await(used, SandboxState::kDestroyed));
+  EXPECT_TRUE(Await(busy, SandboxState::kDestroyed));
+}
+
+TEST_F(ManagerTest, TheEndOfALifeDestroysWhatIsInUseToo) {
+  const std::string id =
+      Create({.timeout = Millis(2000), .on_timeout = OnTimeout::kStop}).id.text();
+  const auto lease = manager().Use(me_, id);
+  ASSERT_TRUE(lease);
+  const auto watch = lease->Watch();
+  ASSERT_TRUE(watch);
+  EXPECT_TRUE(Await(id, SandboxState::kDestroyed));
+  EXPECT_EQ(AwaitEvent("sandbox.destroyed", id), "lifetime");
+  pollfd poller{.fd = watch->get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&poller, 1, 10'000), 1);
+}
+
+TEST_F(ManagerTest, AStoppedSandboxesLifeEndsAsWell) {
+  const std::string id = Create({.timeout = Millis(2000)}).id.text();
+  ASSERT_TRUE(manager().Stop(me_, id));
+  EXPECT_TRUE(Await(id, SandboxState::kDestroyed));
+}
+
+TEST_F(ManagerTest, ALifeIsExtendedWithinItsMaximum) {
+  options_.max_timeout = Millis(3'600'000);
+  manager().Reconfigure(options_);
+  const SandboxView made = Create({.timeout = Millis(600'000)});
+  const auto extended = manager().Extend(me_, made.id.text(), Millis(60'000));
+  ASSERT_TRUE(extended);
+  EXPECT_EQ(*extended->expires_unix_ms, *made.expires_unix_ms + 60'000);
+  const auto refused = manager().Extend(me_, made.id.text(), Millis(3'500'000));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kLimitTooHigh);
+  EXPECT_THAT(refused.error().remedy(), HasSubstr("timeouts.max_lifetime"));
+  EXPECT_EQ(manager().Get(me_, made.id.text())->expires_unix_ms, extended->expires_unix_ms);
+}
+
+TEST_F(ManagerTest, WhatIsChangedOfALivingOneHoldsAndIsThereAfterARestart) {
+  const std::string id = Create({.name = "before"}).id.text();
+  const auto changed = manager().Update(me_, id,
+                                        {.memory = 200 * kMiB,
+                                         .pids = 64,
+                                         .idle_timeout = Millis(70'000),
+                                         .name = "after",
+                                         .metadata = StringMap{{"k", "v"}}});
+  ASSERT_TRUE(changed) << changed.error().ToString();
+  Reopen();
+  const auto view = manager().Get(me_, "after");
+  ASSERT_TRUE(view);
+  EXPECT_EQ(view->id.text(), id);
+  EXPECT_EQ(view->limits.memory, 200 * kMiB);
+  EXPECT_EQ(view->limits.pids, 64U);
+  EXPECT_EQ(view->spec.idle_timeout, Millis(70'000));
+  EXPECT_EQ(view->spec.metadata.at("k"), "v");
+  EXPECT_EQ(manager().Get(me_, "before").error().code(), ErrorCode::kNotFound);
+}
+
+TEST_F(ManagerTest, ALimitOverItsMaximumIsRefusedNamingItAndItsKey) {
+  const auto refused = manager().Create(me_, {.memory = 512 * kMiB});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kLimitTooHigh);
+  EXPECT_THAT(refused.error().message(), HasSubstr("256m"));
+  EXPECT_THAT(refused.error().remedy(), HasSubstr("limits.maxima.memory"));
+  const std::string id = Create().id.text();
+  EXPECT_EQ(manager().Update(me_, id, {.memory = 512 * kMiB}).error().code(),
+            ErrorCode::kLimitTooHigh);
+}
+
+TEST_F(ManagerTest, ANameIsOneSandboxsOfItsOwner) {
+  Create({.name = "same"});
+  const auto second = manager().Create(me_, {.name = "same"});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), ErrorCode::kAlreadyExists);
+  EXPECT_TRUE(manager().Create({.owner = "other", .admin = false}, {.name = "same"}));
+  ASSERT_TRUE(manager().Destroy(me_, "same", "requested"));
+  EXPECT_TRUE(manager().Create(me_, {.name = "same"}));
+}
+
+TEST_F(ManagerTest, AnOwnersQuotaIsTheCallersFaultAndTheServersIsTheMachines) {
+  options_.max_sandboxes = 3;
+  options_.max_sandboxes_per_owner = 2;
+  manager().Reconfigure(options_);
+  const std::string first = Create().id.text();
+  Create();
+  const auto third = manager().Create(me_, {});
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code(), ErrorCode::kResourceExhausted);
+  EXPECT_EQ(third.error().fault(), Fault::kCaller);
+  const Caller other{.owner = "other", .admin = false};
+  EXPECT_TRUE(manager().Create(other, {}));
+  const auto full = manager().Create(other, {});
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code(), ErrorCode::kResourceExhausted);
+  EXPECT_EQ(full.error().fault(), Fault::kMachine);
+  ASSERT_TRUE(manager().Destroy(me_, first, "requested"));
+  EXPECT_TRUE(manager().Create(me_, {}));
+  EXPECT_EQ(manager().Metrics().refused, 2U);
+}
+
+TEST_F(ManagerTest, AnIdempotencyKeyStandsForOneCreateAlsoAfterARestart) {
+  const SandboxSpec spec{.metadata = {{"a", "b"}}};
+  const auto first = manager().Create(me_, spec, "key-1");
+  ASSERT_TRUE(first) << first.error().ToString();
+  EXPECT_EQ(manager().Create(me_, spec, "key-1")->id, first->id);
+  const auto other = manager().Create(me_, {.metadata = {{"a", "c"}}}, "key-1");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code(), ErrorCode::kAlreadyExists);
+  EXPECT_NE(manager().Create({.owner = "other", .admin = false}, spec, "key-1")->id, first->id);
+  Reopen();
+  EXPECT_EQ(manager().Create(me_, spec, "key-1")->id, first->id);
+}
+
+TEST_F(ManagerTest, OneKeyFromManyThreadsIsOneSandbox) {
+  std::vector<std::thread> threads;
+  std::array<std::string, 8> ids;
+  for (std::string& id : ids) {
+    threads.emplace_back([this, &id] {
+      const auto made = manager().Create(me_, {}, "same-key");
+      id = made ? made->id.text() : made.error().ToString();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 1U) << ids[0] << " " << ids[1];
+  EXPECT_EQ(manager().Metrics().created, 1U);
+}
+
+TEST_F(ManagerTest, AHundredCreatesAtOnceAllSucceed) {
+  std::vector<std::thread> threads;
+  std::atomic<int> made = 0;
+  for (int thread = 0; thread < 100; ++thread) {
+    threads.emplace_back([&] {
+      const auto view = manager().Create(me_, {.memory = 32 * kMiB, .disk = 8 * kMiB});
+      if (view) ++made;
+      EXPECT_TRUE(view) << view.error().ToString();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(made, 100);
+}
+
+TEST_F(ManagerTest, PagesGoOnWhereTheOneBeforeEnded) {
+  std::set<std::string> made;
+  for (int i = 0; i < 5; ++i) made.insert(Create().id.text());
+  std::set<std::string> listed;
+  ListFilter filter;
+  filter.limit = 2;
+  int pages = 0;
+  do {
+    const auto page = manager().List(me_, filter);
+    ASSERT_TRUE(page);
+    for (const SandboxView& view : page->sandboxes) listed.insert(view.id.text());
+    filter.cursor = page->next;
+    ++pages;
+  } while (!filter.cursor.empty());
+  EXPECT_EQ(listed, made);
+  EXPECT_EQ(pages, 3);
+  filter.cursor = "nonsense";
+  EXPECT_EQ(manager().List(me_, filter).error().code(), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(ManagerTest, AGuestThatIsKilledIsSeenAndSaidAndItsSandboxCanBeDestroyed) {
+  const std::string id = Create().id.text();
+  std::atomic<int> gone = 0;
+  manager().OnGuestGone([&](const SandboxId&, const std::string&) { ++gone; });
+  {
+    const auto lease = manager().Use(me_, id);
+    ASSERT_TRUE(lease);
+    ASSERT_TRUE(sys::PidfdSendSignal(*lease->Watch(), SIGKILL));
+  }
+  ASSERT_TRUE(Await(id, SandboxState::kFailed));
+  EXPECT_EQ(manager().Get(me_, id)->reason, "signalled: SIGKILL");
+  EXPECT_EQ(AwaitEvent("sandbox.failed", id), "signalled: SIGKILL");
+  EXPECT_EQ(gone, 1);
+  const auto started = manager().Start(me_, id);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().code(), ErrorCode::kIllegalState);
+  EXPECT_TRUE(manager().Destroy(me_, id, "requested"));
+}
+
+TEST_F(ManagerTest, HostDirectoriesAreMountedOnlyBelowTheListedRoots) {
+  const std::string top = paths_.state_dir + "/roots";
+  for (const char* name : {"", "/shared", "/shared/data", "/writable", "/hidden"})
+    ASSERT_TRUE(MakeDirectories(top + name, 0755));
+  ASSERT_EQ(::symlink("../../hidden", (top + "/shared/data/way_out").c_str()), 0);
+  ASSERT_TRUE(WriteFileAtomic(top + "/shared/data/x", "seen", 0644));
+  options_.mount_roots = {top + "/shared", top + "/writable:rw"};
+  manager().Reconfigure(options_);
+  const auto create = [&](const std::string& source, bool read_only) {
+    SandboxSpec spec;
+    spec.mounts = {{source, "/data", read_only}};
+    return manager().Create(me_, spec);
+  };
+  const auto good = create(top + "/shared/data", true);
+  ASSERT_TRUE(good) << good.error().ToString();
+  EXPECT_EQ(Run(good->id.text(), "cat /data/x; touch /data/y 2>/dev/null"), "seen[1]");
+  for (const char* source : {"/hidden", "/shared/../hidden", "/shared/data/way_out", "/shared2"})
+    EXPECT_EQ(create(top + source, true).error().code(), ErrorCode::kPermissionDenied) << source;
+  EXPECT_EQ(create(top + "/shared/data", false).error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(create(top + "/shared/absent", true).error().code(), ErrorCode::kNotFound);
+  EXPECT_TRUE(create(top + "/writable", false));
+}
+
+TEST_F(ManagerTest, AProjectsFilesAreThereReadOnly) {
+  const std::string id = Create({.project = "p1"}).id.text();
+  EXPECT_EQ(Run(id, "ls -d /workspace/project_files; touch /workspace/project_files/x 2>/dev/null"),
+            "/workspace/project_files\n[1]");
+}
+
+// The disk takes nothing more.
+class NoRoom {
+ public:
+  NoRoom() {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit none = before_;
+    none.rlim_cur = 1;
+    ::setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~NoRoom() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  NoRoom(const NoRoom&) = delete;
+  NoRoom& operator=(const NoRoom&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(ManagerTest, WhatCannotBeWrittenIsNotPromisedAndLeavesNothing) {
+  const std::string kept = Create().id.text();
+  {
+    const NoRoom no_room;
+    const auto refused = manager().Create(me_, {});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().fault(), Fault::kMachine);
+    EXPECT_FALSE(refused.error().remedy().empty());
+    EXPECT_FALSE(manager().Destroy(me_, kept, "requested"));
+    EXPECT_EQ(AwaitInEngine(1), 1U);
+    EXPECT_EQ(Run(kept, "true"), "[0]");
+  }
+  EXPECT_TRUE(manager().Create(me_, {}));
+  EXPECT_TRUE(manager().Destroy(me_, kept, "requested"));
+}
+
+TEST_F(ManagerTest, AfterDrainNothingIsCreated) {
+  manager().Drain(Millis(1000));
+  const auto refused = manager().Create(me_, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
 }
 
 }  // namespace
