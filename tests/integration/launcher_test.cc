@@ -180,6 +180,36 @@ TEST_P(LauncherTest, LiveLimitsChangeAndTheOthersAreRefused) {
   EXPECT_TRUE(launcher_->Destroy(request.id));
 }
 
+// How many trees have a parent group of the state directory's.
+size_t ParentGroups(const Paths& paths) {
+  const std::string name = CgroupParentName(paths.state_dir);
+  size_t found = std::filesystem::exists("/sys/fs/cgroup/" + name) ? 1 : 0;
+  for (const auto& tree : std::filesystem::directory_iterator("/sys/fs/cgroup")) {
+    if (std::filesystem::exists(tree.path() / name)) ++found;
+  }
+  return found;
+}
+
+TEST_P(LauncherTest, TheLastLauncherTakesTheParentGroupsAway) {
+  const size_t trees = ParentGroups(paths_);
+  if (trees == 0) GTEST_SKIP() << "no cgroups here";
+  const CreateRequest request = Request(Lifetime::kPersistent);
+  {
+    auto other = Launcher::Open({.paths = paths_, .netns_pool = 0});
+    ASSERT_TRUE(other) << other.error().ToString();
+  }
+  EXPECT_EQ(ParentGroups(paths_), trees) << "another launcher is there";
+  ASSERT_TRUE(launcher_->Create(request));
+  launcher_.reset();
+  EXPECT_EQ(ParentGroups(paths_), trees) << "a sandbox is there";
+  {
+    auto next = Launcher::Open({.paths = paths_, .netns_pool = 0});
+    ASSERT_TRUE(next) << next.error().ToString();
+    EXPECT_TRUE(next->Destroy(request.id));
+  }
+  EXPECT_EQ(ParentGroups(paths_), 0U);
+}
+
 TEST_P(LauncherTest, UnknownSandboxesAreNotFound) {
   const SandboxId id = *SandboxId::Generate();
   EXPECT_EQ(launcher_->Destroy(id).error().code(), ErrorCode::kNotFound);

@@ -332,4 +332,8 @@ Result<std::vector<SandboxId>> CgroupTree::List() const {
   return ids;
 }
 
+void CgroupTree::RemoveParents() const {
+  for (const CgroupParent& parent : impl_->trees->parents) ::rmdir(parent.path.c_str());
+}
+
 }  // namespace cay::engine::native

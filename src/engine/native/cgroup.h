@@ -140,6 +140,9 @@ class CgroupTree {
   // Ids of all groups under Cay's parent, in any tree.
   Result<std::vector<SandboxId>> List() const;
 
+  // Cay's parent in every tree, where it is empty. The tree cannot make groups any more: see cgroup_lease.h.
+  void RemoveParents() const;
+
  private:
   explicit CgroupTree(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "engine/native/cgroup.h"
+#include "engine/native/cgroup_lease.h"
 #include "engine/native/id_range.h"
 #include "engine/native/launcher.h"
 #include "engine/native/sandbox_dir.h"
@@ -36,9 +37,9 @@ State RecordedState(const Record& record) {
 
 class Collector {
  public:
-  Collector(const Paths& paths, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
+  Collector(const Paths& paths, CgroupTree& cgroups, std::optional<IdRangeAllocator> ids,
             bool dry_run)
-      : paths_(paths), cgroups_(std::move(cgroups)), ids_(std::move(ids)), dry_run_(dry_run) {}
+      : paths_(paths), cgroups_(cgroups), ids_(std::move(ids)), dry_run_(dry_run) {}
 
   Result<GcReport> Run() {
     for (const SandboxId& id : TRY(SandboxDir::List(paths_.sandboxes_dir()))) {
@@ -135,7 +136,7 @@ class Collector {
   }
 
   const Paths& paths_;
-  CgroupTree cgroups_;
+  CgroupTree& cgroups_;
   std::optional<IdRangeAllocator> ids_;
   bool dry_run_;
   GcReport report_;
@@ -159,10 +160,14 @@ Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths) {
 }
 
 Result<GcReport> CollectGarbage(const Paths& paths, bool dry_run) {
+  TRY(MakeDirectories(paths.sandboxes_dir(), 0700));
+  CgroupLease lease = TRY(CgroupLease::Take(paths.state_dir));
   CgroupTree cgroups = TRY(CgroupTree::Discover({.name = CgroupParentName(paths.state_dir)}));
   std::optional<IdRangeAllocator> ids;
   if (::geteuid() == 0) ids = TRY(IdRangeAllocator::Open(paths.run_dir));
-  return Collector(paths, std::move(cgroups), std::move(ids), dry_run).Run();
+  auto report = Collector(paths, cgroups, std::move(ids), dry_run).Run();
+  std::move(lease).GiveBack(cgroups);
+  return report;
 }
 
 }  // namespace cay::engine::native

@@ -79,9 +79,10 @@ struct Check {
 }  // namespace
 
 Launcher::Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
-                   std::optional<NetnsPool> netns, Fd guest_image)
+                   std::optional<NetnsPool> netns, Fd guest_image, CgroupLease lease)
     : options_(std::move(options)),
       cgroups_(std::move(cgroups)),
+      lease_(std::make_unique<CgroupLease>(std::move(lease))),
       ids_(std::move(ids)),
       netns_(std::move(netns)),
       guest_image_(std::move(guest_image)),
@@ -92,6 +93,7 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   TRY(AllowManyDescriptors());
   ::umask(0);
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
+  CgroupLease lease = TRY(CgroupLease::Take(options.paths.state_dir));
   CgroupTree cgroups =
       TRY(CgroupTree::Discover({.name = CgroupParentName(options.paths.state_dir)}));
   std::optional<IdRangeAllocator> ids;
@@ -104,7 +106,7 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   Fd image = TRY(MakeGuestImage());
   const bool adopt = options.adopt;
   Launcher launcher(std::move(options), std::move(cgroups), std::move(ids), std::move(netns),
-                    std::move(image));
+                    std::move(image), std::move(lease));
   TRY(MakeDirectories(launcher.staging_dir_, 0700));
   if (adopt) TRY(launcher.AdoptAll());
   return launcher;

@@ -13,6 +13,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "base/paths.h"
 #include "engine/engine.h"
 #include "engine/native/cgroup.h"
+#include "engine/native/cgroup_lease.h"
 #include "engine/native/id_range.h"
 #include "engine/native/janitor.h"
 #include "engine/native/netns.h"
@@ -79,7 +81,7 @@ class Launcher {
   };
 
   Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
-           std::optional<NetnsPool> netns, Fd guest_image);
+           std::optional<NetnsPool> netns, Fd guest_image, CgroupLease lease);
 
   // launcher.cc: beginnings.
   Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
@@ -105,6 +107,7 @@ class Launcher {
 
   LauncherOptions options_;
   CgroupTree cgroups_;
+  std::unique_ptr<CgroupLease> lease_;   // null: moved away
   std::optional<IdRangeAllocator> ids_;  // root only
   std::optional<NetnsPool> netns_;       // root only
   Fd guest_image_;

@@ -232,6 +232,7 @@ Result<std::vector<SandboxStatus>> Launcher::List() {
 Launcher::~Launcher() {
   while (CleanUp()) {
   }
+  if (lease_) std::move(*lease_).GiveBack(cgroups_);
 }
 
 void Launcher::DestroyEphemeral() {
