@@ -65,7 +65,9 @@ Result<ResponseHead> ReadHead(Link& link, std::string_view method) {
 class Response final : public ClientResponse {
  public:
   Response(std::shared_ptr<Link> link, ResponseHead head)
-      : link_(std::move(link)), head_(std::move(head)), body_(head_.framing, head_.content_length) {
+      : link_(std::move(link)),
+        head_(std::move(head)),
+        body_(head_.framing, head_.content_length.value_or(0)) {
     NoteEnd();
   }
 

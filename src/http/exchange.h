@@ -67,6 +67,8 @@ class ByteStream {
   virtual bool HasBuffered() const = 0;
   virtual Result<size_t> Read(std::span<char> space) = 0;  // 0: end of file
   virtual Result<void> Write(std::string_view bytes) = 0;
+  // As much as goes without waiting; 0 when nothing does.
+  virtual Result<size_t> TryWrite(std::string_view bytes) = 0;
   virtual void CloseWrite() = 0;
 };
 
@@ -80,7 +82,7 @@ class Exchange {
   // The next piece of the body; 0 at its end. "Expect: 100-continue" is answered by the first call.
   // kLimitTooHigh when the body is over the server's limit or the one set here.
   virtual Result<size_t> ReadBody(std::span<char> space) = 0;
-  // For poll: whether ReadBody would give something that poll on socket() does not know of.
+  // For poll: whether ReadBody has something to say that poll on socket() does not know of, the end included.
   virtual bool HasBuffered() const = 0;
   // All of it; kLimitTooHigh when there is more.
   Result<std::string> ReadWholeBody(size_t max_bytes);

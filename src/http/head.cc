@@ -47,7 +47,11 @@ std::optional<HeadError> Feed(Parser& parser, std::string_view head) {
   parser.header_limit(static_cast<std::uint32_t>(head.size()));
   beast::error_code error;
   const size_t used = parser.put(boost::asio::buffer(head.data(), head.size()), error);
-  if (error == beast::http::error::bad_version) return HeadError{505, "HTTP/1.1 is spoken here"};
+  const std::string_view line = head.substr(0, head.find("\r\n"));
+  if (error == beast::http::error::bad_version && std::ranges::count(line, ' ') == 2 &&
+      line.find(" HTTP/") != std::string_view::npos) {
+    return HeadError{505, "HTTP/1.1 is spoken here"};
+  }
   if (error || !parser.is_header_done() || used != head.size()) {
     return HeadError{400, "not a request line and header fields as RFC 9112 has them"};
   }
@@ -185,13 +189,13 @@ std::expected<ResponseHead, HeadError> ParseResponseHead(std::string_view head,
   parsed.keep_alive = KeepsAlive(parsed.headers, http_1_0);
   const auto framing = FindFraming(parsed.headers, http_1_0);
   if (!framing) return Unexpected(framing.error());
+  if (framing->framing == Framing::kLength) parsed.content_length = framing->length;
   const bool never = method == "HEAD" || parsed.status < 200 || parsed.status == 204 ||
                      parsed.status == 304 || (method == "CONNECT" && parsed.status < 300);
   if (never) return parsed;
   parsed.framing = framing->given ? framing->framing : Framing::kUntilClose;
-  parsed.content_length = framing->length;
   if (parsed.framing == Framing::kUntilClose) parsed.keep_alive = false;
-  if (parsed.framing == Framing::kLength && parsed.content_length == 0) {
+  if (parsed.framing == Framing::kLength && framing->length == 0) {
     parsed.framing = Framing::kNone;
   }
   return parsed;

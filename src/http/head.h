@@ -40,7 +40,7 @@ struct ResponseHead {
   int status = 0;
   Headers headers;
   Framing framing = Framing::kNone;
-  uint64_t content_length = 0;  // of kLength
+  std::optional<uint64_t> content_length;  // as announced, also for HEAD
   bool keep_alive = true;
 };
 // `method`: of the request that it answers.

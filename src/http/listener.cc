@@ -16,6 +16,9 @@ namespace cay::http {
 namespace {
 
 constexpr int kBacklog = 4096;  // the kernel bounds it by net.core.somaxconn
+constexpr int kKeepAliveIdleSeconds = 60;
+constexpr int kKeepAliveIntervalSeconds = 15;
+constexpr int kKeepAliveProbes = 4;
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -159,8 +162,15 @@ std::expected<Accepted, int> AcceptOne(const Listener& listener) {
   if (raw < 0) return std::unexpected(errno);
   Fd fd = Fd::Adopt(raw);
   if (from.storage.ss_family != AF_UNIX) {
-    const int on = 1;
-    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const auto set = [&](int level, int option, int value) {
+      ::setsockopt(fd.get(), level, option, &value, sizeof value);
+    };
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+    // A long stream to a machine that has vanished ends.
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+    set(IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
   }
   return Accepted{.fd = std::move(fd), .peer = PeerOf(from)};
 }

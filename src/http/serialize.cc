@@ -44,6 +44,10 @@ Wording WordingFor(int status) {
       return {"not_supported", "caller", "speak HTTP/1.1"};
     case 503:
       return {"resource_exhausted", "machine", "try again after the time in Retry-After"};
+    case 502:
+      return {"protocol", "machine", "look at the program that listens there"};
+    case 504:
+      return {"timeout", "machine", "look at the program that listens there"};
     case 500:
       return {"internal", "machine",
               "tell the operator the request_id: the server's log says more"};
@@ -120,7 +124,7 @@ std::string_view DateNow() {
   return {text.data(), length};
 }
 
-std::string ProblemResponse(int status, std::string_view detail, std::string_view request_id) {
+std::string ProblemBody(int status, std::string_view detail, std::string_view request_id) {
   const Wording wording = WordingFor(status);
   std::string body = "{\"type\":\"about:blank\",\"title\":\"";
   body += ReasonPhrase(status);
@@ -136,7 +140,11 @@ std::string ProblemResponse(int status, std::string_view detail, std::string_vie
   body += "\",\"request_id\":\"";
   body += request_id;
   body += status == 503 ? "\",\"retry_after\":1}\n" : "\"}\n";
+  return body;
+}
 
+std::string ProblemResponse(int status, std::string_view detail, std::string_view request_id) {
+  const std::string body = ProblemBody(status, detail, request_id);
   std::string response = StatusLineAndHeaders(status, {});
   AppendHeader(response, "Content-Type", "application/problem+json");
   AppendHeader(response, "Content-Length", std::to_string(body.size()));

@@ -23,7 +23,10 @@ void AppendHeader(std::string& head, std::string_view name, std::string_view val
 // "Sat, 21 Nov 2026 16:00:00 GMT" (RFC 9110, 5.6.7), of this second.
 std::string_view DateNow();
 
-// The whole answer to a request that no handler sees: a problem document (RFC 9457), with
+// A problem document (RFC 9457). `detail` is the program's own: no quotes in it.
+std::string ProblemBody(int status, std::string_view detail, std::string_view request_id);
+
+// The whole answer to a request that no handler sees: a problem document, with
 // "Connection: close".
 std::string ProblemResponse(int status, std::string_view detail, std::string_view request_id);
 

@@ -71,7 +71,7 @@ Result<size_t> ServerExchange::ReadBody(std::span<char> space) {
 }
 
 bool ServerExchange::HasBuffered() const {
-  return !body_.done() && (!connection_.input.empty() || connection_.stream.HasBuffered());
+  return body_.done() || !connection_.input.empty() || connection_.stream.HasBuffered();
 }
 
 Result<void> ServerExchange::Send(std::span<const std::string_view> parts) {

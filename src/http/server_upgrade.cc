@@ -24,6 +24,9 @@ class SwitchedStream final : public ByteStream {
   Result<void> Write(std::string_view bytes) override {
     return connection_.stream.Write(bytes, write_pace_);
   }
+  Result<size_t> TryWrite(std::string_view bytes) override {
+    return connection_.stream.TryWrite({&bytes, 1});
+  }
   void CloseWrite() override { connection_.stream.CloseWrite(); }
 
  private:

@@ -1,0 +1,189 @@
+#include "http/tls.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include <memory>
+#include <thread>
+
+#include "http/client.h"
+#include "http/test_server.h"
+
+namespace cay::http {
+namespace {
+
+using testing::HasSubstr;
+
+template <auto Free>
+struct Deleter {
+  template <class T>
+  void operator()(T* pointer) const {
+    Free(pointer);
+  }
+};
+
+// A certificate for `name`, signed by itself, and its key, as files.
+class Certificate {
+ public:
+  explicit Certificate(const std::string& name) {
+    const std::string base =
+        testing::TempDir() + "cay-tls-" + std::to_string(::getpid()) + "-" + name;
+    certificate_ = base + ".pem";
+    key_ = base + ".key";
+    Write(name);
+  }
+  ~Certificate() {
+    ::unlink(certificate_.c_str());
+    ::unlink(key_.c_str());
+  }
+  Certificate(const Certificate&) = delete;
+  Certificate& operator=(const Certificate&) = delete;
+
+  // Another one in the same files.
+  void Write(const std::string& name) const {
+    const std::unique_ptr<EVP_PKEY, Deleter<&EVP_PKEY_free>> key(::EVP_EC_gen("P-256"));
+    const std::unique_ptr<X509, Deleter<&X509_free>> made(::X509_new());
+    ASSERT_NE(key, nullptr);
+    ::X509_set_version(made.get(), X509_VERSION_3);
+    ::ASN1_INTEGER_set(::X509_get_serialNumber(made.get()), 1);
+    ::X509_gmtime_adj(::X509_getm_notBefore(made.get()), -60);
+    ::X509_gmtime_adj(::X509_getm_notAfter(made.get()), 3600);
+    ::X509_set_pubkey(made.get(), key.get());
+    X509_NAME* subject = ::X509_get_subject_name(made.get());
+    ::X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                                 reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+    ::X509_set_issuer_name(made.get(), subject);
+    const std::string names = "DNS:" + name + ",IP:127.0.0.1";
+    const std::unique_ptr<X509_EXTENSION, Deleter<&X509_EXTENSION_free>> extension(
+        ::X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str()));
+    ::X509_add_ext(made.get(), extension.get(), -1);
+    ASSERT_GT(::X509_sign(made.get(), key.get(), ::EVP_sha256()), 0);
+
+    FILE* file = ::fopen(certificate_.c_str(), "we");
+    ASSERT_NE(file, nullptr);
+    ::PEM_write_X509(file, made.get());
+    ::fclose(file);
+    file = ::fopen(key_.c_str(), "we");
+    ASSERT_NE(file, nullptr);
+    ::PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    ::fclose(file);
+  }
+
+  TlsOptions options() const { return {.certificate_file = certificate_, .key_file = key_}; }
+  const std::string& file() const { return certificate_; }
+
+ private:
+  std::string certificate_;
+  std::string key_;
+};
+
+void EchoBody(Exchange& exchange) {
+  EXPECT_TRUE(exchange.request().peer.tls);
+  auto body = exchange.ReadWholeBody(64 * kMiB);
+  ASSERT_TRUE(body) << body.error().ToString();
+  EXPECT_TRUE(exchange.Respond({.status = 200, .body = std::move(*body)}));
+}
+
+Result<std::string> Post(const Server& server, const std::string& ca_file, std::string body,
+                         const std::string& host = "127.0.0.1") {
+  const Url url{
+      .scheme = "https", .host = host, .port = server.addresses().front().port, .path = {}};
+  const auto client = TRY(Client::Open(url, Millis(10'000), ca_file));
+  for (int i = 0; i < 2; ++i) {
+    const auto response = TRY(client->Send({.method = "POST", .body = body}));
+    const std::string got = TRY(response->ReadAll(64 * kMiB));
+    if (got != body) return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "other bytes"));
+  }
+  return body;
+}
+
+TEST(Tls, CarriesRequestsOfAllSizes) {
+  const Certificate certificate("localhost");
+  const auto server = StartServer(EchoBody, {}, certificate.options());
+  for (const size_t size : {0UL, 1UL, 100'000UL, 10'000'000UL}) {
+    const auto done = Post(*server, certificate.file(), std::string(size, 'x'));
+    EXPECT_TRUE(done) << done.error().ToString();
+  }
+  EXPECT_TRUE(Post(*server, certificate.file(), "x", "localhost"));
+  EXPECT_EQ(server->counters().connections_accepted, 5U);
+}
+
+TEST(Tls, IsNotTrustedWithoutItsAuthority) {
+  const Certificate certificate("localhost");
+  const Certificate other("other");
+  const auto server = StartServer(EchoBody, {}, certificate.options());
+  EXPECT_THAT(Post(*server, "", "x").error().message(), HasSubstr("certificate"));
+  EXPECT_THAT(Post(*server, other.file(), "x").error().message(), HasSubstr("certificate"));
+}
+
+TEST(Tls, IsNotTrustedUnderAnotherName) {
+  const Certificate certificate("elsewhere.example");
+  const auto server = StartServer(EchoBody, {}, certificate.options());
+  EXPECT_FALSE(Post(*server, certificate.file(), "x", "localhost"));
+}
+
+TEST(Tls, LoadsNewCertificatesAndKeepsTheOldOnesWhenTheyAreBad) {
+  const Certificate certificate("localhost");
+  const auto server = StartServer(EchoBody, {}, certificate.options());
+  certificate.Write("localhost");
+  EXPECT_FALSE(Post(*server, certificate.file(), "x"));
+  ASSERT_TRUE(server->ReloadTls());
+  EXPECT_TRUE(Post(*server, certificate.file(), "x"));
+  ASSERT_EQ(::truncate(certificate.options().key_file.c_str(), 10), 0);
+  EXPECT_FALSE(server->ReloadTls());
+  EXPECT_TRUE(Post(*server, certificate.file(), "x"));
+}
+
+TEST(Tls, RefusesFilesThatAreNone) {
+  ServerOptions options;
+  options.listen = {*ListenAddress::Parse("127.0.0.1:0")};
+  options.tls = {.certificate_file = "/nowhere", .key_file = "/nowhere"};
+  const auto server = Server::Start(options, EchoBody);
+  ASSERT_FALSE(server);
+  EXPECT_THAT(server.error().message(), HasSubstr("/nowhere"));
+}
+
+TEST(Tls, SurvivesPlainTextAndAHandshakeThatDoesNotEnd) {
+  ServerLimits limits;
+  limits.header_timeout = Millis(50);
+  const Certificate certificate("localhost");
+  const auto server = StartServer(EchoBody, limits, certificate.options());
+  RawClient plain(*server);
+  ASSERT_TRUE(plain.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  plain.ReadToEnd();
+  RawClient silent(*server);
+  silent.ReadToEnd();
+  RawClient half(*server);
+  ASSERT_TRUE(half.Send("\x16\x03\x01\x02"));
+  half.ReadToEnd();
+  EXPECT_TRUE(Eventually([&] { return server->counters().connections_open == 0; }));
+}
+
+TEST(Tls, CarriesAWebSocket) {
+  const Certificate certificate("localhost");
+  const auto server = StartServer(
+      [](Exchange& exchange) {
+        const auto socket = exchange.AcceptWebSocket();
+        ASSERT_TRUE(socket);
+        for (auto message = (*socket)->Read(); message && *message; message = (*socket)->Read()) {
+          ASSERT_TRUE((*socket)->Send((*message)->kind, (*message)->bytes));
+        }
+      },
+      {}, certificate.options());
+  const Url url{
+      .scheme = "https", .host = "localhost", .port = server->addresses().front().port, .path = {}};
+  const auto client = *Client::Open(url, Millis(10'000), certificate.file());
+  const auto socket = client->OpenWebSocket("/", {});
+  ASSERT_TRUE(socket) << socket.error().ToString();
+  for (const size_t size : {3U, 70'000U, 1'000'000U}) {
+    ASSERT_TRUE((*socket)->Send(WebSocket::Kind::kBinary, std::string(size, 'b')));
+    EXPECT_EQ((**(*socket)->Read()).bytes.size(), size);
+  }
+}
+
+}  // namespace
+}  // namespace cay::http
