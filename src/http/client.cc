@@ -172,6 +172,16 @@ Result<std::string> ClientImpl::MakeHead(const ClientRequest& request) const {
   return RequestLineAndHeaders(request.method, request.target, headers) + "\r\n";
 }
 
+// Whether the server has said something, or has gone. What poll(2) reports may be TLS's own (session tickets).
+bool HasAnswered(Link& link) {
+  if (!link.input.empty()) return true;
+  if (!link.stream.PollReadable(Millis(0)).value_or(true)) return false;
+  const auto got = link.stream.TryRead(link.input.Prepare(kReadSize));
+  if (got && !*got) return false;
+  if (got) link.input.Commit(**got);
+  return true;
+}
+
 // Sends what the source gives. False when the server has answered before the end.
 Result<bool> SendSource(Link& link, const ClientRequest& request) {
   std::vector<char> space(kSendSize);
@@ -182,7 +192,7 @@ Result<bool> SendSource(Link& link, const ClientRequest& request) {
       return Failure(Error::Invalid("the request body is longer than was said"));
     }
     if (got == 0) break;
-    if (TRY(link.stream.PollReadable(Millis(0)))) return false;
+    if (HasAnswered(link)) return false;
     const std::string_view piece(space.data(), got);
     const std::string chunk_head = ChunkHead(got);
     const std::array<std::string_view, 3> chunk = {chunk_head, piece, kChunkEnd};
@@ -222,11 +232,8 @@ Result<std::unique_ptr<ClientResponse>> ClientImpl::Exchange(ClientRequest& requ
 
 Result<std::unique_ptr<ClientResponse>> ClientImpl::Send(ClientRequest request) {
   const std::string head = TRY(MakeHead(request));
-  if (link_ && !link_->reusable) link_.reset();
   // Bytes that come unasked, or the end: the server has closed it.
-  if (link_ && (!link_->input.empty() || link_->stream.PollReadable(Millis(0)).value_or(true))) {
-    link_.reset();
-  }
+  if (link_ && (!link_->reusable || HasAnswered(*link_))) link_.reset();
   const bool kept = link_ != nullptr;
   if (!kept) link_ = TRY(NewLink());
   auto response = Exchange(request, head);

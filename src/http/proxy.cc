@@ -54,7 +54,7 @@ class Proxying {
   Result<void> Run();
 
  private:
-  std::string MakeHead();
+  Result<std::string> MakeHead();
   Result<ResponseHead> ReadHead();
   Result<void> PassOn(const ResponseHead& head);
   Result<void> PassBody(const ResponseHead& head);
@@ -73,7 +73,7 @@ class Proxying {
   bool upgrades_ = false;
 };
 
-std::string Proxying::MakeHead() {
+Result<std::string> Proxying::MakeHead() {
   const Request& request = exchange_.request();
   Headers headers = EndToEnd(request.headers);
   for (const std::string& name : options_.drop) headers.Remove(name);
@@ -96,6 +96,12 @@ std::string Proxying::MakeHead() {
     headers.Set("Content-Length", std::to_string(*request.content_length));
   } else if (request.has_body) {
     headers.Set("Transfer-Encoding", "chunked");
+  }
+  TRY(CheckHeaders(headers));
+  const bool is_target = std::ranges::all_of(
+      options_.target, [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; });
+  if (!is_target || options_.target.empty()) {
+    return Failure(Error::Invalid("a request target with a space or a control character"));
   }
   return RequestLineAndHeaders(request.method, options_.target, headers) + "\r\n";
 }
@@ -217,7 +223,7 @@ Result<void> Proxying::Switch(const ResponseHead& head) {
 }
 
 Result<void> Proxying::Run() {
-  pending_ = MakeHead();
+  pending_ = TRY(MakeHead());
   body_ended_ = !exchange_.request().has_body;
   FlushPending();
   const ResponseHead head = TRY(ReadHead());

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <future>
 #include <thread>
 
 #include "http/client.h"
@@ -172,6 +171,17 @@ INSTANTIATE_TEST_SUITE_P(
                     "HTTP/1.1 200 OK\r\nX: a\rEvil: b\r\n\r\n", "HTTP/2 200 OK\r\n\r\n",
                     "HTTP/1.1 101 Evil\r\nUpgrade: websocket\r\n\r\n",
                     "HTTP/1.1 200 OK\r\nX: " + std::string(100'000, 'x')));
+
+TEST_F(ProxyTest, DoesNotSendATargetThatWouldEndItsLine) {
+  server_ = StartServer([](Exchange& exchange) {
+    auto pair = MakeSocketPair(SOCK_STREAM);
+    ASSERT_TRUE(pair);
+    EXPECT_FALSE(Proxy(exchange, std::move(pair->first),
+                       {.target = "/ HTTP/1.1\r\nX: y", .host = "h", .prefix = "", .drop = {}}));
+  });
+  client_.emplace(*server_);
+  EXPECT_THAT(Ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+}
 
 TEST_F(ProxyTest, RelaysAfterASwitchOfProtocols) {
   Serve([&](Upstream upstream) {

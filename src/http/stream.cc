@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <string>
+#include <utility>
 
 namespace cay::http {
 namespace {
@@ -70,7 +71,7 @@ bool FastEnough(Pace& pace, uint64_t moved) {
   const auto needed = pace.min_bytes_per_second * static_cast<uint64_t>(pace.waited.count()) / 1000;
   pace.waited = Millis(0);
   pace.moved = 0;
-  return moved >= needed;
+  return std::exchange(pace.is_first, false) || moved >= needed;
 }
 
 }  // namespace

@@ -19,10 +19,12 @@ namespace cay::http {
 // counts: a handler that takes its time is not the client's fault.
 struct Pace {
   Millis stall{30'000};               // nothing moved for so long: kTimeout
-  uint64_t min_bytes_per_second = 0;  // over windows of 10 s of waiting; 0: any
+  uint64_t min_bytes_per_second = 0;  // over windows of 10 s of waiting, after the first; 0: any
 
+  // Of the window that has begun.
   Millis waited{0};
   uint64_t moved = 0;
+  bool is_first = true;
 };
 
 class Stream {

@@ -7,8 +7,8 @@
 #include <openssl/x509v3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
-#include <thread>
 
 #include "http/client.h"
 #include "http/test_server.h"
@@ -110,6 +110,27 @@ TEST(Tls, CarriesRequestsOfAllSizes) {
   }
   EXPECT_TRUE(Post(*server, certificate.file(), "x", "localhost"));
   EXPECT_EQ(server->counters().connections_accepted, 5U);
+}
+
+// The server's session tickets come while the body goes: they are no answer.
+TEST(Tls, CarriesABodyFromASource) {
+  const Certificate certificate("localhost");
+  const auto server = StartServer(EchoBody, {}, certificate.options());
+  const Url url{
+      .scheme = "https", .host = "localhost", .port = server->addresses().front().port, .path = {}};
+  const auto client = *Client::Open(url, Millis(10'000), certificate.file());
+  constexpr size_t kPieces = 200;
+  size_t given = 0;
+  ClientRequest request{.method = "PUT"};
+  request.source = [&](std::span<char> space) -> Result<size_t> {
+    ::poll(nullptr, 0, given < 20 ? 1 : 0);  // time for them to come
+    if (given++ == kPieces) return size_t{0};
+    std::ranges::fill(space.first(1000), 'x');
+    return size_t{1000};
+  };
+  const auto response = client->Send(std::move(request));
+  ASSERT_TRUE(response) << response.error().ToString();
+  EXPECT_EQ((*response)->ReadAll(1 * kMiB)->size(), kPieces * 1000);
 }
 
 TEST(Tls, IsNotTrustedWithoutItsAuthority) {
