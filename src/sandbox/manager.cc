@@ -154,9 +154,9 @@ Result<Lease> Manager::UseForServer(const SandboxId& id) {
   return Use(Caller{.owner = {}, .admin = true}, id.text());
 }
 
-void Manager::NoteExecution(const SandboxId& id, int running_delta) {
+void Manager::NoteExecution(const SandboxId& id, int running_delta, bool begins) {
   if (const auto sandbox = impl_->core.registry.Find(id.text()))
-    sandbox->NoteExecution(running_delta);
+    sandbox->NoteExecution(running_delta, begins);
 }
 
 void Manager::OnGuestGone(

@@ -165,7 +165,8 @@ class Manager {
 
   // For the keeper of processes (process_keeper.h): a lease without a caller; counting; the end of a guest.
   Result<Lease> UseForServer(const SandboxId& id);
-  void NoteExecution(const SandboxId& id, int running_delta);
+  // `begins`: they have just begun, and are not taken over from an earlier server.
+  void NoteExecution(const SandboxId& id, int running_delta, bool begins = true);
   // Called, from any thread, when a sandbox's guest has ended: stop, reset, destroy, or by itself. A
   // new guest does not begin before it has returned; it must not start, stop, reset, pause, resume,
   // change or destroy that sandbox.

@@ -201,7 +201,7 @@ uint64_t ProcessBook::LastOf(const GuestLife& life) {
 std::shared_ptr<ProcessEntry> ProcessBook::Readopt(const std::shared_ptr<GuestLife>& life,
                                                    ProcessRow row) {
   auto entry = Insert(life, std::move(row));
-  manager_.NoteExecution(life->sandbox, 1);
+  manager_.NoteExecution(life->sandbox, 1, false);
   return entry;
 }
 

@@ -9,7 +9,11 @@
 // a restart of the server both are put together again (Adopt). Timeouts are the keeper's: it ends the process, its
 // group and what it left behind, and the record says timed_out.
 //
-// Thread-safe; a RunningProcess is for one thread at a time.
+// A record's id is the guest's name for the process as long as the sandbox has the guest it began
+// with; over stop and start the numbers go on ascending. An end is known when the output is complete:
+// one who follows and does not read holds it up, as it holds up the process.
+//
+// Thread-safe; a RunningProcess is for one thread at a time, and does not outlive the keeper.
 #pragma once
 
 #include <cstdint>
@@ -47,10 +51,10 @@ std::string_view ProcessStateName(ProcessState state);
 
 // What is known of a process. Of one that ended: its result.
 struct ProcessRecord {
-  uint64_t id = 0;  // in its sandbox; Started::process
+  uint64_t id = 0;  // in its sandbox; ascending
   std::string sandbox;
-  int32_t pid = 0;  // inside
-  std::vector<std::string> command;
+  int32_t pid = 0;                   // inside
+  std::vector<std::string> command;  // the first 4 KiB of it; "…" stands for the rest
   std::string tag;
   bool terminal = false;
   ProcessState state = ProcessState::kRunning;

@@ -78,11 +78,11 @@ void Sandbox::Touch() {
   record_.view.last_activity_unix_ms = UnixMs();
 }
 
-void Sandbox::NoteExecution(int running_delta) {
+void Sandbox::NoteExecution(int running_delta, bool begins) {
   const std::lock_guard lock(mutex_);
   SandboxView& view = record_.view;
   if (running_delta > 0) {
-    view.executions += static_cast<uint64_t>(running_delta);
+    if (begins) view.executions += static_cast<uint64_t>(running_delta);
     view.running += static_cast<uint64_t>(running_delta);
   } else {
     view.running -= std::min(view.running, static_cast<uint64_t>(-running_delta));

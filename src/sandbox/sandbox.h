@@ -52,7 +52,7 @@ class Sandbox {
   // In use from here to Leave. kIllegalState unless it runs; kNotFound once it is being destroyed.
   Result<void> Enter();
   void Leave();
-  void NoteExecution(int running_delta);
+  void NoteExecution(int running_delta, bool begins);
   // Somebody did something with it.
   void Touch();
 

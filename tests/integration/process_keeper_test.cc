@@ -5,11 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
 #include "base/file.h"
 #include "keeper_fixture.h"
+#include "sandbox/project_files.h"
 
 namespace cay::testing {
 namespace {
@@ -333,6 +335,8 @@ TEST_F(Keeper, AnotherServerTakesOverWhatRunsAndWhatEnded) {
     timed = heart_->keeper->Start(Use(view), spec)->id();
     lost = heart_->keeper->Start(Use(other), spec)->id();
   }
+  const uint64_t executions = heart_->manager->Get(caller_, view.id.text())->executions;
+  EXPECT_EQ(executions, 3U);
   heart_->keeper.reset();
   heart_->manager.reset();
   // Meanwhile one ends, and one sandbox.
@@ -348,6 +352,9 @@ TEST_F(Keeper, AnotherServerTakesOverWhatRunsAndWhatEnded) {
   EXPECT_EQ(Get(view, long_one).state, ProcessState::kRunning);
   EXPECT_EQ(Get(view, long_one).tag, "kept");
   EXPECT_EQ(heart_->keeper->GetMetrics().running, 2U);
+  const auto now = heart_->manager->Get(caller_, view.id.text());
+  EXPECT_EQ(now->running, 2U);
+  EXPECT_EQ(now->executions, executions);
   EXPECT_TRUE(Ended(view, timed).timed_out);
   const auto lease = Use(view);
   ASSERT_TRUE(heart_->keeper->WriteStdin(lease, long_one, sandbox::TextSource("back\n"), true));
@@ -458,6 +465,33 @@ TEST_F(Keeper, ProcessesOfAPausedSandboxGoOnWhenItIsResumed) {
   EXPECT_EQ(Get(view, id).state, ProcessState::kRunning);
   ASSERT_TRUE(heart_->manager->Resume(caller_, view.id.text()));
   EXPECT_EQ(Ended(view, id).signal, static_cast<uint32_t>(SIGKILL));
+}
+
+TEST_F(Keeper, FilesOfAProjectAreSeenAndCannotBeChangedInItsSandboxes) {
+  auto files = sandbox::ProjectFiles::Open(paths_, {}, *heart_->store, *heart_->events);
+  ASSERT_TRUE(files) << files.error().ToString();
+  const auto add = [&](const std::string& name, const std::string& content) {
+    auto file = (*files)->Add(caller_, "web", name, "", sandbox::TextSource(content));
+    EXPECT_TRUE(file) << file.error().ToString();
+    return *std::move(file);
+  };
+  const auto early = add("early.txt", "early");
+  const auto view = Create([](sandbox::SandboxSpec& spec) { spec.project = "web"; });
+  const auto other = Create([](sandbox::SandboxSpec& spec) { spec.project = "other"; });
+  add("late \xe2\x82\xac.txt", "late");
+  const auto run = [&](const sandbox::SandboxView& where, const std::string& line) {
+    const auto done = heart_->keeper->Execute(Use(where), Shell(line), "", kMiB);
+    return done ? done->stdout_text + done->stderr_text : done.error().ToString();
+  };
+  EXPECT_EQ(run(view, "id -u; cat /workspace/project_files/*"), "1000\nearlylate");
+  EXPECT_EQ(run(other, "ls /workspace/project_files"), "");
+  const std::string refused = run(view,
+                                  "cd /workspace/project_files; echo x > early.txt; echo x > new;"
+                                  "rm early.txt; chmod 600 early.txt; ln early.txt again");
+  EXPECT_EQ(std::ranges::count(refused, '\n'), 5) << refused;
+  EXPECT_EQ(run(view, "cat /workspace/project_files/early.txt"), "early");
+  ASSERT_TRUE((*files)->Remove(caller_, early.id));
+  EXPECT_EQ(run(view, "ls /workspace/project_files"), "late \xe2\x82\xac.txt\n");
 }
 
 }  // namespace
