@@ -82,6 +82,15 @@ void Note(StageTimes& stage_us, Stage stage, Stopwatch& watch) {
   stage_us[static_cast<size_t>(stage)] = watch.Lap();
 }
 
+// EPERM says little. For an ordinary user it is about user namespaces; user_namespaces(7): also in a chroot, which
+// `cay doctor` cannot tell.
+Error WhyNoClone(const SpawnPlan& plan, const Error& error) {
+  if (!plan.single_user || error.sys_errno() != EPERM) return error;
+  return Error(ErrorCode::kPermissionDenied, Fault::kMachine,
+               "this user may not make user namespaces here")
+      .WithRemedy("see: cay doctor; in a chroot nobody may: leave it, or run as root");
+}
+
 Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_entrances,
                          const Fd& guest_socket, SocketPair& pair) {
   int pidfd = -1;
@@ -96,7 +105,9 @@ Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_en
   args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   const CreatorId creator = TRY(CreatorId::Become(plan.single_user ? 0 : plan.root_uid));
-  const pid_t pid = TRY(sys::Clone3(args));
+  const Result<pid_t> cloned = sys::Clone3(args);
+  if (!cloned) return Failure(WhyNoClone(plan, cloned.error()));
+  const pid_t pid = *cloned;
   if (pid == 0) {
     const Fd socket = std::move(pair.second);
     {
