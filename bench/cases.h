@@ -27,6 +27,7 @@ Result<void> MeasureExec(Context& context);      // in a live sandbox, beside vf
 Result<void> MeasureParallel(Context& context);  // a hundred creates at once
 Result<void> MeasureMemory(Context& context);    // five hundred idle sandboxes
 Result<void> MeasureStream(Context& context);    // output, beside a pipe and a socket
+Result<void> MeasureHttp(Context& context);      // the same and more, over HTTP
 
 struct Case {
   std::string_view name;

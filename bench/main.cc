@@ -11,11 +11,12 @@
 namespace cay::bench {
 
 std::span<const Case> AllCases() {
-  static constexpr std::array<Case, 5> kCases{{{"create", MeasureCreate},
+  static constexpr std::array<Case, 6> kCases{{{"create", MeasureCreate},
                                                {"exec", MeasureExec},
                                                {"parallel", MeasureParallel},
                                                {"memory", MeasureMemory},
-                                               {"stream", MeasureStream}}};
+                                               {"stream", MeasureStream},
+                                               {"http", MeasureHttp}}};
   return kCases;
 }
 

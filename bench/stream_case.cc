@@ -1,17 +1,10 @@
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <thread>
-
-#include "base/file.h"
 #include "cases.h"
-#include "process.h"
+#include "host_stream.h"
 
 namespace cay::bench {
 namespace {
 
 constexpr Bytes kStreamBytes = 512 * kMiB;
-constexpr size_t kBufferBytes = 64 * 1024;
 
 const std::vector<std::string>& Producer() {
   static const std::vector<std::string> kArgv{"/usr/bin/head", "-c", std::to_string(kStreamBytes),
@@ -22,32 +15,6 @@ const std::vector<std::string>& Producer() {
 Error Short(Bytes got) {
   return {ErrorCode::kIo, Fault::kMachine,
           "output lost: " + std::to_string(got) + " of " + std::to_string(kStreamBytes) + " bytes"};
-}
-
-// The least that any server does with output: a pipe from the program, a socket to the reader.
-Result<void> ThroughPipeAndSocket() {
-  const SocketPair sockets = TRY(MakeSocketPair(SOCK_STREAM));
-  const Started started = TRY(StartWithOutput(Producer()));
-  std::jthread relay([&] {
-    std::string buffer(kBufferBytes, '\0');
-    for (;;) {
-      const ssize_t got = read(started.output.get(), buffer.data(), buffer.size());
-      if (got <= 0) break;
-      const std::string_view bytes(buffer.data(), static_cast<size_t>(got));
-      if (!WriteAll(sockets.first.get(), bytes)) break;
-    }
-    shutdown(sockets.first.get(), SHUT_WR);
-  });
-  std::string buffer(kBufferBytes, '\0');
-  Bytes total = 0;
-  for (;;) {
-    const ssize_t got = read(sockets.second.get(), buffer.data(), buffer.size());
-    if (got <= 0) break;
-    total += static_cast<Bytes>(got);
-  }
-  TRY(WaitFor(started.pid, Producer()[0]));
-  if (total != kStreamBytes) return Failure(Short(total));
-  return {};
 }
 
 Result<void> ThroughGuest(Island& island, const SandboxId& id) {
@@ -74,7 +41,8 @@ Row Throughput(const Samples& samples) {
 Result<void> MeasureStream(Context& context) {
   const Island::Made made = TRY(context.island.Create(engine::Scratch::kAuto));
   const std::vector<Contender> contenders{
-      {.name = "a pipe and a socket on the host", .operation = ThroughPipeAndSocket},
+      {.name = "a pipe and a socket on the host",
+       .operation = [] { return ThroughPipeAndSocket(kStreamBytes); }},
       {.name = "stdout of a sandbox, through the guest channel",
        .operation = [&] { return ThroughGuest(context.island, made.id); }}};
   Result<std::vector<Samples>> all = MeasureInTurn(contenders, {.rounds = 7, .warm_up = 1});

@@ -1,0 +1,129 @@
+// Many at once: a hundred creates, a thousand executes over 32 connections.
+#include <latch>
+#include <mutex>
+#include <thread>
+
+#include "http_cases.h"
+
+namespace cay::bench {
+namespace {
+
+constexpr int kCreates = 100;
+constexpr int kConnections = 32;
+constexpr int kExecutes = 1000;
+constexpr std::string_view kSmall = R"({"disk_limit":"64m","pids_limit":100})";
+
+// What threads did: durations, and the first error of any.
+class Tally {
+ public:
+  explicit Tally(std::string name) : samples_(std::move(name)) {}
+
+  void Add(double microseconds, const Result<void>& done) {
+    const std::scoped_lock lock(mutex_);
+    if (done) {
+      samples_.Add(microseconds);
+    } else if (failure_.empty()) {
+      failure_ = done.error().ToString();
+    }
+  }
+  const Samples& samples() const { return samples_; }
+  const std::string& failure() const { return failure_; }
+
+ private:
+  std::mutex mutex_;
+  Samples samples_;
+  std::string failure_;
+};
+
+// Runs `each` in so many threads, each with a connection of its own; the wall time in microseconds.
+double AtOnce(const http::Url& url, int threads, const std::function<void(HttpCaller&)>& each) {
+  std::latch ready(threads + 1);
+  std::vector<std::jthread> running;
+  for (int i = 0; i < threads; ++i) {
+    running.emplace_back([&] {
+      auto caller = HttpCaller::Open(url);
+      ready.arrive_and_wait();
+      if (caller) each(*caller);
+    });
+  }
+  ready.arrive_and_wait();
+  const Stopwatch wall;
+  running.clear();  // joins
+  return wall.microseconds();
+}
+
+Row Wall(double microseconds) {
+  return {.name = "wall, all of them",
+          .p50 = microseconds / 1000,
+          .p99 = microseconds / 1000,
+          .count = 1};
+}
+
+Result<void> MeasureCreates(Context& context, HttpServer& server) {
+  HttpCaller caller = TRY(HttpCaller::Open(server.url()));
+  Samples single("one at a time");
+  for (int i = 0; i < kCreates; ++i) {
+    const Stopwatch stopwatch;
+    const std::string id = TRY(caller.CreateSandbox(std::string(kSmall)));
+    single.Add(stopwatch.microseconds());
+    TRY(caller.DestroySandbox(id));
+  }
+  Tally tally("each of 100 at once");
+  std::mutex mutex;
+  std::vector<std::string> made;
+  const double wall = AtOnce(server.url(), kCreates, [&](HttpCaller& own) {
+    const Stopwatch stopwatch;
+    Result<std::string> id = own.CreateSandbox(std::string(kSmall));
+    tally.Add(stopwatch.microseconds(), id ? Result<void>() : Failure(id.error()));
+    const std::scoped_lock lock(mutex);
+    if (id) made.push_back(*std::move(id));
+  });
+  for (const std::string& id : made) TRY(caller.DestroySandbox(id));
+
+  Section& section = context.report.AddSection("100 creates over HTTP");
+  section.AddSamples(single);
+  section.AddSamples(tally.samples());
+  section.AddRow(Wall(wall));
+  section.AddFloor("creates that succeed at once", static_cast<double>(made.size()), kCreates);
+  section.AddBudget("wall (ms), at most 100 × one", wall / 1000,
+                    kCreates * single.Percentile(50) / 1000);
+  if (!tally.failure().empty()) section.AddNote("the first failure: " + tally.failure());
+  return {};
+}
+
+Result<void> MeasureExecutes(Context& context, HttpServer& server) {
+  HttpCaller caller = TRY(HttpCaller::Open(server.url()));
+  const std::string id = TRY(caller.CreateSandbox("{}"));
+  const std::string target = "/api/sandboxes/" + id + "/execute";
+  Tally tally("each of 1,000 over 32 connections");
+  const double wall = AtOnce(server.url(), kConnections, [&](HttpCaller& own) {
+    for (int i = 0; i < kExecutes / kConnections; ++i) {
+      const Stopwatch stopwatch;
+      const auto done = own.Call("POST", target, R"({"command":["true"]})", 200);
+      tally.Add(stopwatch.microseconds(), done ? Result<void>() : Failure(done.error()));
+    }
+  });
+  TRY(caller.DestroySandbox(id));
+
+  constexpr int kAsked = kExecutes / kConnections * kConnections;
+  Section& section = context.report.AddSection("1,000 executes over 32 connections");
+  section.AddSamples(tally.samples());
+  section.AddRow(Wall(wall));
+  section.AddRow({.name = "throughput",
+                  .unit = "1/s",
+                  .p50 = kAsked / (wall / 1e6),
+                  .p99 = kAsked / (wall / 1e6),
+                  .count = 1});
+  section.AddFloor("that succeed", static_cast<double>(tally.samples().count()), kAsked);
+  if (!tally.failure().empty()) section.AddNote("the first failure: " + tally.failure());
+  return {};
+}
+
+}  // namespace
+
+Result<void> MeasureHttpLoad(Context& context, HttpServer& server) {
+  TRY(MeasureCreates(context, server));
+  return MeasureExecutes(context, server);
+}
+
+}  // namespace cay::bench

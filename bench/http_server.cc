@@ -1,0 +1,166 @@
+#include "http_server.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "process.h"
+
+namespace cay::bench {
+namespace {
+
+constexpr int kReadyTries = 6000;
+constexpr size_t kBufferBytes = 256 * 1024;
+
+// A port that was free a moment ago.
+Result<uint16_t> FreePort() {
+  const int raw = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (raw < 0) return Failure(Error::FromErrno("socket"));
+  const Fd probe = Fd::Adopt(raw);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  if (::bind(raw, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::getsockname(raw, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    return Failure(Error::FromErrno("bind"));
+  }
+  return ntohs(address.sin_port);
+}
+
+Result<Bytes> ResidentOf(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  std::string word;
+  while (status >> word) {
+    Bytes kib = 0;
+    if (word == "VmRSS:" && status >> kib) return kib * kKiB;
+  }
+  return Failure(Error(ErrorCode::kNotFound, Fault::kMachine, "no VmRSS of the server"));
+}
+
+}  // namespace
+
+Result<HttpServer> HttpServer::Start(const std::string& cay, const std::string& state_dir,
+                                     const std::vector<std::string>& options) {
+  TRY(MakeDirectories(state_dir, 0711));
+  const std::string address = "127.0.0.1:" + std::to_string(TRY(FreePort()));
+  const std::string log = state_dir + "/server.log";
+  std::vector<std::string> argv{cay, "serve", "--listen", address, "--state-dir", state_dir};
+  argv.insert(argv.end(), options.begin(), options.end());
+  HttpServer server(TRY(StartLogged(argv, log)), TRY(http::Url::Parse("http://" + address)));
+  TRY(server.AwaitReady(log));
+  return server;
+}
+
+Result<void> HttpServer::AwaitReady(const std::string& log) const {
+  for (int i = 0; i < kReadyTries; ++i) {
+    auto caller = HttpCaller::Open(url_);
+    if (caller && caller->Call("GET", "/ready", "", 200)) return {};
+    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) break;
+    std::this_thread::sleep_for(Millis(5));
+  }
+  return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                       "the server is not ready: " + ReadFile(log).value_or("it said nothing")));
+}
+
+HttpServer::HttpServer(HttpServer&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), url_(std::move(other.url_)) {}
+
+HttpServer::~HttpServer() {
+  if (pid_ < 0) return;
+  ::kill(pid_, SIGTERM);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+void HttpServer::Kill() {
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+Result<Bytes> HttpServer::Memory() const {
+  Bytes total = TRY(ResidentOf(pid_));
+  std::ifstream children("/proc/" + std::to_string(pid_) + "/task/" + std::to_string(pid_) +
+                         "/children");
+  for (pid_t child = 0; children >> child;) total += ResidentOf(child).value_or(0);
+  return total;
+}
+
+Result<HttpCaller> HttpCaller::Open(const http::Url& url) {
+  return HttpCaller(TRY(http::Client::Open(url)));
+}
+
+Result<std::unique_ptr<http::ClientResponse>> HttpCaller::Send(http::ClientRequest request,
+                                                               int status) {
+  const std::string what = request.method + " " + request.target;
+  auto response = TRY(client_->Send(std::move(request)));
+  if (response->status() == status) return response;
+  return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                       what + ": " + std::to_string(response->status()) + " " +
+                           response->ReadAll(4096).value_or("")));
+}
+
+Result<std::string> HttpCaller::Call(std::string_view method, const std::string& target,
+                                     const std::string& body, int status) {
+  http::ClientRequest request;
+  request.method = method;
+  request.target = target;
+  if (!body.empty()) request.headers.Add("Content-Type", "application/json");
+  request.body = body;
+  return TRY(Send(std::move(request), status))->ReadAll(16 * kMiB);
+}
+
+Result<Bytes> HttpCaller::Drain(const std::string& target, const std::string& accept) {
+  http::ClientRequest request;
+  request.target = target;
+  if (!accept.empty()) request.headers.Add("Accept", accept);
+  const auto response = TRY(Send(std::move(request), 200));
+  std::string buffer(kBufferBytes, '\0');
+  Bytes total = 0;
+  while (const size_t got = TRY(response->Read(buffer))) total += got;
+  return total;
+}
+
+Result<void> HttpCaller::Upload(const std::string& target, Bytes size) {
+  http::ClientRequest request;
+  request.method = "PUT";
+  request.target = target;
+  request.source_length = size;
+  request.source = [left = size](std::span<char> space) mutable -> Result<size_t> {
+    const size_t count = static_cast<size_t>(std::min<Bytes>(left, space.size()));
+    std::fill_n(space.begin(), count, '\0');
+    left -= count;
+    return count;
+  };
+  const auto response = TRY(client_->Send(std::move(request)));
+  TRY(response->ReadAll(kMiB));
+  if (response->status() / 100 == 2) return {};
+  return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                       "upload: status " + std::to_string(response->status())));
+}
+
+Result<std::string> HttpCaller::CreateSandbox(const std::string& body) {
+  const std::string answer = TRY(Call("POST", "/api/sandboxes", body, 201));
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(answer, error);
+  if (error || !value.is_object() || !value.as_object().contains("id")) {
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no id in: " + answer));
+  }
+  return std::string(value.at("id").as_string());
+}
+
+Result<void> HttpCaller::DestroySandbox(const std::string& id) {
+  TRY(Call("DELETE", "/api/sandboxes/" + id, "", 204));
+  return {};
+}
+
+}  // namespace cay::bench

@@ -1,0 +1,66 @@
+// HttpServer: a `cay serve` of the benchmark's own, and what is asked of it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "http/client.h"
+
+namespace cay::bench {
+
+class HttpServer {
+ public:
+  // `options`: more of the command line (--pool …). Returns once it is ready.
+  static Result<HttpServer> Start(const std::string& cay, const std::string& state_dir,
+                                  const std::vector<std::string>& options = {});
+  HttpServer(HttpServer&& other) noexcept;
+  HttpServer& operator=(HttpServer&&) = delete;
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  // Ends it with SIGTERM: sandboxes that were not destroyed live on.
+  ~HttpServer();
+
+  // SIGKILL.
+  void Kill();
+  // Resident memory, of the server and its launcher together.
+  Result<Bytes> Memory() const;
+  const http::Url& url() const { return url_; }
+
+ private:
+  HttpServer(pid_t pid, http::Url url) : pid_(pid), url_(std::move(url)) {}
+  Result<void> AwaitReady(const std::string& log) const;
+
+  pid_t pid_;
+  http::Url url_;
+};
+
+// One keep-alive connection. For one thread.
+class HttpCaller {
+ public:
+  static Result<HttpCaller> Open(const http::Url& url);
+
+  // The body of the answer; kIo when its status is another.
+  Result<std::string> Call(std::string_view method, const std::string& target,
+                           const std::string& body, int status);
+  // Counts the bytes of the body; none are kept.
+  Result<Bytes> Drain(const std::string& target, const std::string& accept);
+  // Sends so many zeros.
+  Result<void> Upload(const std::string& target, Bytes size);
+
+  // The id of a new sandbox.
+  Result<std::string> CreateSandbox(const std::string& body);
+  Result<void> DestroySandbox(const std::string& id);
+
+ private:
+  explicit HttpCaller(std::unique_ptr<http::Client> client) : client_(std::move(client)) {}
+  Result<std::unique_ptr<http::ClientResponse>> Send(http::ClientRequest request, int status);
+  std::unique_ptr<http::Client> client_;
+};
+
+}  // namespace cay::bench
