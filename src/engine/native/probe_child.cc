@@ -27,7 +27,7 @@ namespace cay::engine::native {
 namespace {
 
 // A trial that takes longer hangs in the kernel.
-constexpr int kPatienceMs = 5000;
+constexpr int kPatienceMs = 30'000;      // a machine that is loaded is no reason to give up
 constexpr uid_t kProbeIds = 0x7fff0000;  // no sandbox's range: the last of the 31-bit ids
 constexpr uid_t kIdCount = 65'536;
 
