@@ -67,6 +67,17 @@ Result<void> SendBytes(Exchange& exchange, const Lease& lease,
   return exchange.Finish();
 }
 
+// A file of no size, which may have content all the same (those of /proc have): sent as it comes.
+Result<void> SendUnsized(Exchange& exchange, const Lease& lease,
+                         const protocol::ReadFileRequest& request, const http::Headers& headers) {
+  TRY(lease.guest().ReadFile(request, [&](std::string_view bytes) -> Result<void> {
+    if (!exchange.started()) TRY(exchange.Begin(200, headers));
+    return exchange.Write(bytes);
+  }));
+  if (!exchange.started()) TRY(exchange.Begin(200, headers, 0));
+  return exchange.Finish();
+}
+
 Result<void> Get(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
   const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
@@ -77,6 +88,9 @@ Result<void> Get(const Services& services, Exchange& exchange, const Caller& cal
   if (request.headers.ListContains("If-None-Match", EntityTag(info)) ||
       request.headers.Find("If-None-Match") == "*") {
     return exchange.Respond({.status = 304, .headers = std::move(headers), .body = {}});
+  }
+  if (info.size == 0 && request.method != "HEAD" && !request.headers.Find("Range")) {
+    return SendUnsized(exchange, lease, {.user = user, .path = path}, headers);
   }
   // If-Range wants a strong tag, which there is none of (RFC 9110, 13.1.5): then all is sent.
   const bool whole = request.headers.Find("If-Range").has_value();

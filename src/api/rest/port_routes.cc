@@ -1,4 +1,6 @@
-#include "api/rest/port_routes.h"
+// Ports of sandboxes: HTTP and WebSockets to whatever listens inside. By path (/api/sandboxes/{id}/ports/{port}/…), and
+// by the host name {port}-{id}.DOMAIN: then the dispatcher captures `id` and `port` from the name, and the whole path is
+// the application's own.
 
 #include <algorithm>
 #include <cctype>
@@ -59,37 +61,47 @@ Result<void> Forward(const Services& services, Exchange& exchange, const Caller&
   return http::Proxy(exchange, *std::move(upstream), options);
 }
 
-Result<void> ByPath(const Services& services, Exchange& exchange, const Caller& caller) {
-  const http::Request& request = exchange.request();
-  const std::string& which = request.Capture("id");
-  const uint16_t port = TRY(ParsePort(request.Capture("port")));
-  // The prefix and the rest as they were sent: what stands behind {port} is not decoded.
-  const std::string& target = request.target;
-  size_t at = 0;
-  constexpr int kSegments = 5;  // "", api, sandboxes, {id}, ports, {port}
-  for (int i = 0; i < kSegments; ++i) at = target.find('/', at) + 1;
-  const size_t end = std::min(target.find_first_of("/?", at), target.size());
+// Whether the name that the request came under says which port it is for.
+bool IsByHost(const http::Request& request) {
+  const std::string host = Lower(request.headers.Find("Host").value_or(""));
+  return host.starts_with(request.Capture("port") + "-" + Lower(request.Capture("id")) + ".");
+}
+
+http::ProxyOptions OptionsByHost(const http::Request& request) {
   http::ProxyOptions options;
-  options.prefix = target.substr(0, end);
-  options.target = target.substr(end);
-  if (!options.target.starts_with('/')) options.target.insert(0, "/");
+  options.target = request.target;
+  options.host = request.headers.Find("Host").value_or("");
+  return options;
+}
+
+// The prefix and the rest as they were sent: what stands behind {port} is not decoded.
+http::ProxyOptions OptionsByPath(const http::Request& request, uint16_t port) {
+  const std::string& path = request.path;
+  size_t at = 0;
+  constexpr int kSlashes = 5;  // /api/sandboxes/{id}/ports/
+  for (int i = 0; i < kSlashes; ++i) at = path.find('/', at) + 1;
+  const size_t end = std::min(path.find('/', at), path.size());
+  http::ProxyOptions options;
+  options.prefix = path.substr(0, end);
+  options.target = end < path.size() ? path.substr(end) : "/";
+  const size_t query = request.target.find('?');
+  if (query != std::string::npos) options.target += request.target.substr(query);
   options.host = "localhost:" + std::to_string(port);
-  return Forward(services, exchange, caller, which, port, std::move(options));
+  return options;
+}
+
+Result<void> ToPort(const Services& services, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const uint16_t port = TRY(ParsePort(request.Capture("port")));
+  return Forward(services, exchange, caller, request.Capture("id"), port,
+                 IsByHost(request) ? OptionsByHost(request) : OptionsByPath(request, port));
 }
 
 }  // namespace
 
-Result<void> ProxyToPort(const Services& services, Exchange& exchange, const Caller& caller,
-                         const std::string& which, uint16_t port) {
-  http::ProxyOptions options;
-  options.target = exchange.request().target;
-  options.host = exchange.request().headers.Find("Host").value_or("");
-  return Forward(services, exchange, caller, which, port, std::move(options));
-}
-
 void AddPortRoutes(const Services& services, Routes& routes) {
   const Operation forward = [services](Exchange& exchange, const Caller& caller) {
-    return ByPath(services, exchange, caller);
+    return ToPort(services, exchange, caller);
   };
   routes.push_back({"*", "/api/sandboxes/{id}/ports/{port}", Scope::kUse, "proxyPort", forward});
   routes.push_back(

@@ -33,7 +33,8 @@ struct TerminalRequest {
   bool kill_on_close = false;
 };
 
-Result<TerminalRequest> ReadTerminalRequest(const http::Request& request) {
+// A shell that is typed into may stay as long as any command may, unless the request says otherwise.
+Result<TerminalRequest> ReadTerminalRequest(const http::Request& request, Millis max_timeout) {
   TerminalRequest wanted;
   protocol::TerminalSize size;
   size.rows = static_cast<uint16_t>(TRY(QueryNumber(request, "rows", UINT16_MAX)).value_or(24));
@@ -45,7 +46,7 @@ Result<TerminalRequest> ReadTerminalRequest(const http::Request& request) {
   wanted.spec.user = request.Query("user").value_or("");
   wanted.spec.tag = request.Query("tag").value_or("");
   wanted.spec.timeout = TRY(QueryDuration(request, "timeout"));
-  if (!wanted.spec.timeout) wanted.spec.timeout = Millis(0);
+  if (!wanted.spec.timeout) wanted.spec.timeout = max_timeout;
   const auto command = request.Query("command");
   if (command && !command->empty()) {
     wanted.spec.shell = *command;
@@ -198,7 +199,8 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
         Error::Invalid("a terminal is a WebSocket").WithRemedy("ask with Upgrade: websocket"),
         {.request_id = exchange.request().id, .status = 426}));
   }
-  const TerminalRequest wanted = TRY(ReadTerminalRequest(exchange.request()));
+  const TerminalRequest wanted =
+      TRY(ReadTerminalRequest(exchange.request(), services.facts.processes.max_timeout));
   const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
   auto process = TRY(OpenProcess(services, lease, wanted));
   const auto socket = TRY(exchange.AcceptWebSocket());

@@ -1,0 +1,155 @@
+// Commands to their end: as one answer, and as events.
+#include <gmock/gmock.h>
+
+#include <boost/json/parse.hpp>
+
+#include "api_fixture.h"
+
+namespace cay::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ExecuteApi : public ApiFixture {
+ protected:
+  void SetUp() override {
+    ApiFixture::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    path_ = CreatePath();
+  }
+  Reply Execute(const std::string& body) { return Post(path_ + "/execute", body); }
+  std::vector<SseEvent> Stream(const std::string& body) {
+    const Reply reply = Call("POST", path_ + "/execute", body, {{"Accept", "text/event-stream"}});
+    EXPECT_EQ(reply.Header("Content-Type"), "text/event-stream") << reply.body;
+    return ParseSse(reply.body);
+  }
+  std::string path_;
+};
+
+TEST_F(ExecuteApi, ACommandGivesItsOutputAndItsEnd) {
+  const Reply reply = Execute(R"({"command":["sh","-c","echo out; echo err >&2; exit 3"]})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.Text("stdout"), "out\n");
+  EXPECT_EQ(reply.Text("stderr"), "err\n");
+  EXPECT_EQ(reply.Number("exit_code"), 3);
+  EXPECT_TRUE(reply.json().at("signal").is_null());
+  EXPECT_FALSE(reply.json().at("success").as_bool());
+  EXPECT_EQ(reply.Number("stdout_bytes"), 4);
+  EXPECT_FALSE(reply.json().at("stdout_truncated").as_bool());
+}
+
+TEST_F(ExecuteApi, ALineIsTheShells) {
+  const Reply reply = Execute(R"({"command":"echo $A | tr a-z A-Z; pwd; kill -9 $$","env":{"A":"x"},
+      "workdir":"outputs"})");
+  EXPECT_EQ(reply.Text("stdout"), "X\n/workspace/outputs\n");
+  EXPECT_EQ(reply.Text("signal"), "SIGKILL");
+  EXPECT_TRUE(reply.json().at("exit_code").is_null());
+}
+
+TEST_F(ExecuteApi, StdinIsGivenAndClosed) {
+  EXPECT_EQ(Execute(R"({"command":["cat"],"stdin":"hello"})").Text("stdout"), "hello");
+  EXPECT_EQ(Execute(R"({"command":["cat"],"stdin":{"base64":"/w=="}})").Text("stdout_base64"),
+            "/w==");
+  EXPECT_EQ(Execute(R"({"command":["cat"]})").Text("stdout"), "");
+}
+
+TEST_F(ExecuteApi, TimeIsUpIsAResult) {
+  const Reply reply = Execute(R"({"command":["sleep","60"],"timeout":"200ms"})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_TRUE(reply.json().at("timed_out").as_bool());
+  EXPECT_FALSE(reply.json().at("success").as_bool());
+  ExpectProblem(Execute(R"({"command":"true","timeout":"9999h"})"), 422, "limit_too_high");
+}
+
+TEST_F(ExecuteApi, OutputOverTheMaximumSaysSo) {
+  const Reply reply =
+      Execute(R"({"command":"head -c 100000 /dev/zero | tr '\\0' a","max_output":"1k"})");
+  EXPECT_EQ(reply.Text("stdout").size(), 1024U);
+  EXPECT_EQ(reply.Number("stdout_bytes"), 100'000);
+  EXPECT_TRUE(reply.json().at("stdout_truncated").as_bool());
+  ExpectProblem(Execute(R"({"command":"true","max_output":"1g"})"), 422, "limit_too_high");
+}
+
+TEST_F(ExecuteApi, WhatCannotBeStartedIs422) {
+  ExpectProblem(Execute(R"({"command":["no-such-program"]})"), 422, "command_not_found");
+  ExpectProblem(Execute(R"({"command":["/etc/passwd"]})"), 422, "not_executable");
+  const Reply streamed = Call("POST", path_ + "/execute", R"({"command":["no-such-program"]})",
+                              {{"Accept", "text/event-stream"}});
+  ExpectProblem(streamed, 422, "command_not_found");
+}
+
+TEST_F(ExecuteApi, FilesAreWrittenFirstAndCommandsRunInOrder) {
+  const Reply reply = Execute(R"({"files":{"src/a.txt":"one","b.bin":{"base64":"AAE="}},
+      "commands":["cat src/a.txt",["wc","-c","b.bin"],"exit 7","echo never"]})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const auto& results = reply.json().at("results").as_array();
+  ASSERT_EQ(results.size(), 3U);
+  EXPECT_EQ(results[0].at("stdout"), "one");
+  EXPECT_EQ(results[1].at("stdout"), "2 b.bin\n");
+  EXPECT_EQ(reply.Number("exit_code"), 7);
+  EXPECT_FALSE(reply.json().at("success").as_bool());
+  EXPECT_EQ(reply.Text("stdout"), "one2 b.bin\n");
+}
+
+TEST_F(ExecuteApi, AfterAFailureItGoesOnWhenToldTo) {
+  const Reply reply = Execute(R"({"commands":[["nope"],"false","echo end"],
+      "continue_on_error":true})");
+  const auto& results = reply.json().at("results").as_array();
+  ASSERT_EQ(results.size(), 3U) << reply.body;
+  EXPECT_EQ(results[0].at("exit_code"), 127);
+  EXPECT_EQ(reply.Number("exit_code"), 0);
+  EXPECT_FALSE(reply.json().at("success").as_bool());
+}
+
+TEST_F(ExecuteApi, EventsBeginWithStartedAndEndWithExactlyOneEnd) {
+  const auto events = Stream(R"({"command":"echo one; echo two >&2; exit 4"})");
+  ASSERT_GE(events.size(), 4U);
+  EXPECT_EQ(events.front().type, "started");
+  EXPECT_EQ(events.back().type, "exited");
+  EXPECT_EQ(boost::json::parse(events.back().data).at("exit_code"), 4);
+  EXPECT_EQ(Joined(events, "stdout"), "one\n");
+  EXPECT_EQ(Joined(events, "stderr"), "two\n");
+  EXPECT_EQ(std::ranges::count(events, "exited", &SseEvent::type), 1);
+}
+
+TEST_F(ExecuteApi, EventsOfLargeOutputAreComplete) {
+  const auto events = Stream(R"({"command":"seq 1 200000"})");
+  std::string expected;
+  for (int i = 1; i <= 200'000; ++i) expected += std::to_string(i) + "\n";
+  EXPECT_TRUE(Joined(events, "stdout") == expected);
+  EXPECT_EQ(std::ranges::count(events, "gap", &SseEvent::type), 0);
+}
+
+TEST_F(ExecuteApi, CharactersThatAreCutByAPieceAreWhole) {
+  const auto events =
+      Stream(R"({"command":"printf '\\342'; sleep 0.2; printf '\\202\\254'; printf '\\377'"})");
+  EXPECT_EQ(Joined(events, "stdout"), "\xE2\x82\xAC\xFF");
+  EXPECT_THAT(events[1].data, HasSubstr("\"text\":\"\xE2\x82\xAC"));
+}
+
+TEST_F(ExecuteApi, EventsOfSeveralCommandsHaveAnEndForEach) {
+  const auto events = Stream(R"({"commands":["echo a","nope-nope","echo c"]})");
+  EXPECT_EQ(std::ranges::count(events, "started", &SseEvent::type), 2);
+  EXPECT_EQ(std::ranges::count(events, "command_exited", &SseEvent::type), 2);
+  EXPECT_EQ(events.back().type, "exited");
+  EXPECT_EQ(boost::json::parse(events.back().data).at("exit_code"), 127);
+}
+
+TEST_F(ExecuteApi, StdinIsStreamedBesideTheEvents) {
+  const std::string input(300'000, 'x');
+  const auto events = Stream(R"({"command":"wc -c","stdin":")" + input + "\"}");
+  EXPECT_EQ(Joined(events, "stdout"), "300000\n");
+}
+
+TEST_F(ExecuteApi, ABadRequestIsRefusedByName) {
+  EXPECT_THAT(ExpectProblem(Execute("{}"), 400, "invalid_argument"), HasSubstr("command"));
+  EXPECT_THAT(ExpectProblem(Execute(R"({"command":"a","comands":[]})"), 400, "invalid_argument"),
+              HasSubstr("comands"));
+  ExpectProblem(Execute(R"({"command":"a","files":{"../../../../proc/x/y":"1"}})"), 404,
+                "not_found");
+  ExpectProblem(Post("/api/sandboxes/aaaaaaaaaaaaaaaaaaaa/execute", R"({"command":"true"})"), 404,
+                "not_found");
+}
+
+}  // namespace
+}  // namespace cay::testing

@@ -1,0 +1,183 @@
+// Files: up and down, whole and in ranges; what is done with them; archives and watches.
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "api_fixture.h"
+
+namespace cay::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FileApi : public ApiFixture {
+ protected:
+  void SetUp() override {
+    ApiFixture::SetUp();
+    if (IsSkipped() || HasFatalFailure()) return;
+    sandbox_ = CreatePath(R"({"file_size_limit":"8m"})");
+    path_ = sandbox_ + "/files";
+  }
+  Reply Put(const std::string& query, const std::string& body) {
+    return Call("PUT", path_ + "?" + query, body);
+  }
+  std::string sandbox_;
+  std::string path_;
+};
+
+TEST_F(FileApi, WhatGoesUpComesDown) {
+  std::string content(3'000'000, '\0');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 % 251);
+  const Reply put = Put("path=dir/sub/a%20b.bin&mode=0600&parents=true", content);
+  ASSERT_EQ(put.status, 201) << put.body;
+  EXPECT_EQ(put.Text("path"), "/workspace/dir/sub/a b.bin");
+  EXPECT_EQ(put.Text("name"), "a b.bin");
+  EXPECT_EQ(put.Text("mode"), "0600");
+  EXPECT_EQ(put.Number("size"), 3'000'000);
+  const Reply got = Get(path_ + "?path=/workspace/dir/sub/a%20b.bin");
+  EXPECT_EQ(got.status, 200);
+  EXPECT_TRUE(got.body == content);
+  EXPECT_EQ(got.Header("X-File-Mode"), "0600");
+  EXPECT_EQ(got.Header("Content-Length"), "3000000");
+  EXPECT_EQ(got.Header("Content-Disposition"), "attachment; filename*=UTF-8''a%20b.bin");
+  EXPECT_EQ(got.Header("X-Content-Type-Options"), "nosniff");
+}
+
+TEST_F(FileApi, RangesAndHeadAndTags) {
+  Put("path=f.txt", "0123456789");
+  const std::string file = path_ + "?path=f.txt";
+  const Reply part = Call("GET", file, "", {{"Range", "bytes=2-4"}});
+  EXPECT_EQ(part.status, 206);
+  EXPECT_EQ(part.body, "234");
+  EXPECT_EQ(part.Header("Content-Range"), "bytes 2-4/10");
+  EXPECT_EQ(Call("GET", file, "", {{"Range", "bytes=-3"}}).body, "789");
+  const Reply outside = Call("GET", file, "", {{"Range", "bytes=10-"}});
+  ExpectProblem(outside, 416, "invalid_argument");
+  EXPECT_EQ(outside.Header("Content-Range"), "bytes */10");
+  const Reply head = Call("HEAD", file);
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.body, "");
+  EXPECT_EQ(head.Header("Content-Length"), "10");
+  EXPECT_EQ(head.Header("Content-Type"), "text/plain; charset=utf-8");
+  const http::Headers same = {{"If-None-Match", head.Header("ETag")}};
+  EXPECT_EQ(Call("GET", file, "", same).status, 304);
+  Put("path=f.txt", "changed");
+  EXPECT_EQ(Call("GET", file, "", same).body, "changed");
+  EXPECT_EQ(Put("path=empty", "").status, 201);
+  EXPECT_EQ(Get(path_ + "?path=empty").body, "");
+}
+
+TEST_F(FileApi, AnUploadOverTheFileLimitIs413AndLeavesNothing) {
+  const std::string large(9'000'000, 'x');
+  ExpectProblem(Put("path=large", large), 413, "limit_too_high");
+  ExpectProblem(Get(path_ + "/stat?path=large"), 404, "not_found");
+}
+
+TEST_F(FileApi, OddFilesGiveClearErrors) {
+  Post(sandbox_ + "/execute",
+       R"({"command":"mkfifo fifo; ln -s nowhere dangling; ln -s loop loop; mkdir d"})");
+  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=fifo"), 400, "invalid_argument"), HasSubstr("fifo"));
+  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=d"), 400, "invalid_argument"),
+              HasSubstr("directory"));
+  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=/dev/null"), 400, "invalid_argument"),
+              HasSubstr("char_device"));
+  ExpectProblem(Get(path_ + "?path=dangling"), 404, "not_found");
+  EXPECT_GE(Get(path_ + "?path=loop").status, 400);
+  EXPECT_EQ(Get(path_ + "/stat?path=dangling&follow=false").Text("link_target"), "nowhere");
+  ExpectProblem(Get(path_), 400, "invalid_argument");
+  ExpectProblem(Get(path_ + "?path="), 400, "invalid_argument");
+  ExpectProblem(Get(path_ + "?path=none"), 404, "not_found");
+  ExpectProblem(Put("path=no/such/dir", "x"), 404, "not_found");
+  ExpectProblem(Put("path=/usr/x", "x"), 403, "permission_denied");
+  ExpectProblem(Put("path=a&mode=999", "x"), 400, "invalid_argument");
+}
+
+TEST_F(FileApi, ListsHaveDepthAndPages) {
+  Post(sandbox_ + "/execute",
+       R"({"command":"mkdir -p l/d && cd l && touch a b c d/x && ln -s a link"})");
+  const Reply flat = Get(path_ + "/list?path=l");
+  ASSERT_EQ(flat.status, 200) << flat.body;
+  std::string names;
+  for (const auto& entry : flat.json().at("entries").as_array()) {
+    names += std::string(entry.at("name").as_string()) + ":" +
+             std::string(entry.at("type").as_string()) + " ";
+  }
+  EXPECT_EQ(names, "a:file b:file c:file d:directory link:symlink ");
+  EXPECT_EQ(Get(path_ + "/list?path=l&depth=2").json().at("entries").as_array().size(), 6U);
+  std::string paged;
+  std::string cursor;
+  for (int i = 0; i < 3; ++i) {
+    const Reply page = Get(path_ + "/list?path=l&limit=2&cursor=" + cursor);
+    for (const auto& entry : page.json().at("entries").as_array()) {
+      paged += std::string(entry.at("name").as_string()) + " ";
+    }
+    if (page.json().at("next_cursor").is_null()) break;
+    cursor.clear();
+    for (const char c : page.Text("next_cursor")) {
+      cursor += c == '=' ? "%3D" : c == '+' ? "%2B" : c == '/' ? "%2F" : std::string(1, c);
+    }
+  }
+  EXPECT_EQ(paged, "a b c d link ");
+  ExpectProblem(Get(path_ + "/list?path=l&cursor=!"), 400, "invalid_argument");
+  ExpectProblem(Get(path_ + "/list?path=l&depth=0"), 400, "invalid_argument");
+  ExpectProblem(Get(path_ + "/list?path=none"), 404, "not_found");
+  EXPECT_EQ(Get(path_ + "/list").Text("path"), "/workspace");
+}
+
+TEST_F(FileApi, DirectoriesAreMadeMovedAndRemoved) {
+  EXPECT_EQ(Post(path_ + "/mkdir", R"({"path":"m/n","parents":true,"mode":"0700"})").status, 201);
+  ExpectProblem(Post(path_ + "/mkdir", R"({"path":"m"})"), 409, "already_exists");
+  Put("path=m/f", "1");
+  Put("path=m/g", "2");
+  ExpectProblem(Post(path_ + "/move", R"({"from":"m/f","to":"m/g"})"), 409, "already_exists");
+  EXPECT_EQ(Post(path_ + "/move", R"({"from":"m/f","to":"m/g","replace":true})").Text("path"),
+            "/workspace/m/g");
+  EXPECT_EQ(Get(path_ + "?path=m/g").body, "1");
+  EXPECT_EQ(Post(path_ + "/chmod", R"({"path":"m/g","mode":"0755"})").Text("mode"), "0755");
+  ExpectProblem(Post(path_ + "/chmod", R"({"path":"m/g"})"), 400, "invalid_argument");
+  EXPECT_GE(Call("DELETE", path_ + "?path=m").status, 400);
+  EXPECT_EQ(Call("DELETE", path_ + "?path=m&recursive=true").status, 204);
+  ExpectProblem(Call("DELETE", path_ + "?path=m"), 404, "not_found");
+  EXPECT_EQ(Call("DELETE", path_ + "?path=m&missing_ok=true").status, 204);
+}
+
+TEST_F(FileApi, ArchivesGoBothWays) {
+  Put("path=tree/a.txt&parents=true", "alpha");
+  for (const char* format : {"tar", "tar.gz", "tar.zst"}) {
+    const Reply out = Get(sandbox_ + "/archive?path=tree&contents=true&format=" + format);
+    ASSERT_EQ(out.status, 200) << out.body;
+    EXPECT_THAT(out.Header("Content-Disposition"), HasSubstr(std::string("tree.") + format));
+    const Reply in = Call("PUT", sandbox_ + "/archive?path=copy-" + std::string(format), out.body);
+    ASSERT_EQ(in.status, 200) << in.body;
+    EXPECT_EQ(in.Number("bytes"), 5);
+    EXPECT_EQ(Get(path_ + "?path=copy-" + std::string(format) + "/a.txt").body, "alpha");
+  }
+  ExpectProblem(Get(sandbox_ + "/archive?path=none"), 404, "not_found");
+  ExpectProblem(Get(sandbox_ + "/archive?format=rar"), 400, "invalid_argument");
+  EXPECT_GE(Call("PUT", sandbox_ + "/archive?path=bad", "this is no archive").status, 400);
+  EXPECT_LT(Call("PUT", sandbox_ + "/archive?path=bad", "this is no archive").status, 500);
+}
+
+TEST_F(FileApi, ChangesAreWatched) {
+  auto client = http::Client::Open(url());
+  ASSERT_TRUE(client);
+  http::ClientRequest request;
+  request.target = path_ + "/watch?path=/workspace";
+  auto response = (*client)->Send(std::move(request));
+  ASSERT_TRUE(response) << response.error().ToString();
+  EXPECT_EQ((*response)->status(), 200);
+  std::string text;
+  std::array<char, 4096> space{};
+  bool written = false;
+  while (text.find("watched.txt") == std::string::npos) {
+    const auto count = (*response)->Read(space);
+    ASSERT_TRUE(count) << count.error().ToString();
+    ASSERT_GT(*count, 0U);
+    text.append(space.data(), *count);
+    if (!std::exchange(written, true)) Put("path=watched.txt", "x");
+  }
+  EXPECT_THAT(text, HasSubstr("event: watching\n"));
+}
+
+}  // namespace
+}  // namespace cay::testing
