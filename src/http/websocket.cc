@@ -53,7 +53,7 @@ Result<bool> WebSocketConnection::Advance() {
     } else {
       input_.Commit(**got);
       heard_ = Clock::now();
-      pinged_ = false;
+      pinged_at_.reset();
       TakeFrames();
     }
   }
@@ -62,7 +62,7 @@ Result<bool> WebSocketConnection::Advance() {
 
 Result<std::optional<WebSocket::Message>> WebSocketConnection::Read() {
   while (!TRY(Advance())) {
-    const auto until = heard_ + rules_.silence * (pinged_ ? 2 : 1);
+    const auto until = pinged_at_.value_or(heard_) + rules_.silence;
     const auto left = std::chrono::ceil<Millis>(until - Clock::now());
     TRY(stream_.PollReadable(std::max(left, Millis(1))));
   }
@@ -76,13 +76,14 @@ Result<std::optional<WebSocket::Message>> WebSocketConnection::Read() {
   return Failure(*error_);
 }
 
+// The answer to a ping is waited for even when nobody has looked for longer than that.
 void WebSocketConnection::CheckSilence() {
-  const auto silent = Clock::now() - heard_;
-  if (silent >= 2 * rules_.silence) {
+  const auto now = Clock::now();
+  if (pinged_at_ && now - *pinged_at_ >= rules_.silence) {
     error_ = Error(ErrorCode::kTimeout, Fault::kCaller,
                    "the other side of the WebSocket has been silent for too long");
-  } else if (silent >= rules_.silence && !pinged_) {
-    pinged_ = true;
+  } else if (!pinged_at_ && now - heard_ >= rules_.silence) {
+    pinged_at_ = now;
     if (auto sent = SendFrame(Opcode::kPing, {}); !sent) error_ = sent.error();
   }
 }

@@ -56,7 +56,7 @@ class WebSocketConnection final : public WebSocket {
   bool close_sent_ = false;
   std::optional<Error> error_;  // no more can be read
   Clock::time_point heard_ = Clock::now();
-  bool pinged_ = false;
+  std::optional<Clock::time_point> pinged_at_;  // and nothing has come since
 };
 
 }  // namespace cay::http

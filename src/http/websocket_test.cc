@@ -222,6 +222,27 @@ TEST(WebSocketSilence, EndsTheConnection) {
   EXPECT_TRUE(Eventually([&] { return timed_out.load(); }));
 }
 
+// A handler that was busy with its output for long asks first.
+TEST(WebSocketSilence, IsAskedAboutBeforeItEndsTheConnection) {
+  ServerLimits limits;
+  limits.stall_timeout = Millis(30);
+  std::atomic<bool> alive{false};
+  const auto server = StartServer(
+      [&](Exchange& exchange) {
+        const auto socket = exchange.AcceptWebSocket();
+        ASSERT_TRUE(socket);
+        ::poll(nullptr, 0, 100);  // longer than both times together
+        const auto ready = (*socket)->Advance();
+        alive = ready && !*ready;
+      },
+      limits);
+  RawClient client(*server);
+  ASSERT_TRUE(client.Send(kHandshake));
+  client.ReadUntil("\r\n\r\n");
+  EXPECT_EQ(client.ReadExactly(2), std::string("\x89\x00", 2));
+  EXPECT_TRUE(Eventually([&] { return alive.load(); }));
+}
+
 // A thread that waits for something else as well does not get stuck in a ping.
 TEST(WebSocketAdvance, AnswersAPingAndSaysThatThereIsNoMessage) {
   std::atomic<int> advances{0};

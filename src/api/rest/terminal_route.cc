@@ -24,7 +24,7 @@ using sandbox::RunningProcess;
 constexpr uint16_t kNormalClosure = 1000;  // RFC 6455, 7.4.1
 constexpr uint16_t kPolicyViolation = 1008;
 constexpr uint16_t kInternalError = 1011;
-constexpr int kPollMs = 60'000;
+constexpr int kPollMs = 15'000;  // and then it is seen to that the client is still there
 
 struct TerminalRequest {
   sandbox::ProcessSpec spec;
@@ -148,9 +148,9 @@ class Terminal {
     std::array<pollfd, 2> wait = {
         pollfd{process_.fd(), process_.poll_events(), 0},
         pollfd{socket_.fd(), static_cast<short>(listen ? POLLIN | POLLRDHUP : POLLRDHUP), 0}};
-    if (::poll(wait.data(), wait.size(), kPollMs) < 0 && errno != EINTR) {
-      return Failure(Error::FromErrno("poll"));
-    }
+    const int ready = ::poll(wait.data(), wait.size(), kPollMs);
+    if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
+    if (ready == 0 && listen) return Listen();
     if (wait[1].revents == 0) return true;
     if (listen && (wait[1].revents & POLLIN) != 0) return Listen();
     return false;
@@ -158,6 +158,10 @@ class Terminal {
 
   // False when the client has closed.
   Result<bool> Listen() {
+    // What came may be a ping, or half of a message: there is output to wait for as well.
+    const auto ready = socket_.Advance();
+    if (!ready) return false;
+    if (!*ready) return true;
     auto message = socket_.Read();
     if (!message || !*message) return false;
     if ((*message)->kind == WebSocket::Kind::kBinary) {
