@@ -1,5 +1,7 @@
 #include "sandbox/creator.h"
 
+#include <stdlib.h>
+
 #include <chrono>
 
 #include "base/clock.h"
@@ -21,6 +23,15 @@ constexpr const char* kProjectFiles = "/workspace/project_files";
 bool CanComeFromPool(const SandboxSpec& spec) {
   return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && spec.hostname.empty() &&
          spec.project.empty();
+}
+
+// The engine follows no symlinks; the state directory's path may have some.
+Result<std::string> RealPath(const std::string& path) {
+  char* real = ::realpath(path.c_str(), nullptr);
+  if (real == nullptr) return Failure(Error::FromErrno(path));
+  std::string text(real);
+  ::free(real);
+  return text;
 }
 
 bool EnforcesRequired(const engine::Created& created, const ResolvedSpec& resolved) {
@@ -203,10 +214,6 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
   const auto options = core_.options();
   ResolvedSpec resolved = TRY(ResolveSpec(spec, *options));
   templates::Template base = TRY(core_.templates.Find(resolved.spec.template_name));
-  if (!resolved.spec.project.empty()) {
-    // Not one of the client's mounts, and so not in its spec.
-    TRY(ProjectFiles::Directory(options->paths, caller.owner, resolved.spec.project));
-  }
   Making making(core_, caller, std::move(resolved), std::move(base), TRY(SandboxId::Generate()));
   TRY(Obtain(making));
   TRY(Promise(making, idempotency_key, digest));
@@ -259,6 +266,13 @@ Result<void> Creator::AdmitCold(const Making& making) {
   return admitted;
 }
 
+// Not one of the client's mounts, and so not in its spec.
+Result<engine::Mount> Creator::ProjectMount(const Making& making) const {
+  const std::string directory = TRY(ProjectFiles::Directory(
+      core_.options()->paths, making.caller().owner, making.resolved().spec.project));
+  return engine::Mount{TRY(RealPath(directory)), kProjectFiles, true};
+}
+
 Result<void> Creator::ObtainFromEngine(Making& making) {
   TRY(AdmitCold(making));
   making.NoteAdmitted();
@@ -270,11 +284,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.best_effort = spec.best_effort;
   if (!spec.hostname.empty()) request.hostname = spec.hostname;
   request.mounts = spec.mounts;
-  if (!spec.project.empty()) {
-    const auto directory =
-        TRY(ProjectFiles::Directory(core_.options()->paths, making.caller().owner, spec.project));
-    request.mounts.push_back({directory, kProjectFiles, true});
-  }
+  if (!spec.project.empty()) request.mounts.push_back(TRY(ProjectMount(making)));
   request.tmpfs = spec.tmpfs;
   request.noexec = spec.noexec;
   request.lifetime = engine::Lifetime::kPersistent;

@@ -37,6 +37,7 @@ class Creator {
   Result<void> Obtain(Making& making);
   Result<bool> ObtainFromPool(Making& making);
   Result<void> ObtainFromEngine(Making& making);
+  Result<engine::Mount> ProjectMount(const Making& making) const;
   Result<void> AdmitCold(const Making& making);
   Result<void> Promise(Making& making, const std::string& idempotency_key,
                        const std::string& digest);

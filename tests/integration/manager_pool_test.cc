@@ -68,7 +68,7 @@ TEST_F(PoolTest, NoneIsGivenOutTwice) {
 }
 
 TEST_F(PoolTest, ItGrowsWithMissesAndShrinksWhenNobodyAsks) {
-  Configure(0, 4, Millis(200));
+  Configure(0, 4, Millis(2000));
   EXPECT_FALSE(Create().from_pool);
   EXPECT_TRUE(AwaitReady(2));
   Create();

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -149,6 +150,8 @@ TEST_F(RecoveryTest, AGuestThatEndedMeanwhileIsALossWithItsReason) {
   ASSERT_TRUE(watch);
   Close();
   ASSERT_TRUE(sys::PidfdSendSignal(*watch, SIGKILL));
+  pollfd poller{.fd = watch->get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&poller, 1, 10'000), 1);
   Open();
   EXPECT_EQ(manager().Get(me_, id)->state, SandboxState::kFailed);
   EXPECT_THAT(manager().Get(me_, id)->reason, HasSubstr("lost: its guest ended"));

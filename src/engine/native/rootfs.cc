@@ -243,7 +243,13 @@ Result<Fd> RootfsBuilder::BuildDev() const {
 // The owner of what is mounted is `user` inside, and everybody else is nobody: what code inside
 // writes there belongs to that owner and to no other user of the host.
 Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount) const {
-  Fd source = TRY(sys::OpenTree(AT_FDCWD, mount.source.c_str(), OPEN_TREE_CLONE));
+  // The path has no symlinks (whoever allowed it has resolved it), and none is followed that somebody
+  // made since: code with a writable mount could, below it.
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const Fd found = TRY(sys::OpenAt2(AT_FDCWD, mount.source.c_str(), how));
+  Fd source = TRY(sys::OpenTree(found.get(), "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
   struct stat info{};
   if (::fstat(source.get(), &info) < 0)
     return Failure(Error::FromErrno("looking at " + mount.source));
