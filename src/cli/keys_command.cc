@@ -1,17 +1,25 @@
-// cay keys create | list | revoke: the server's API keys. (Needs one of scope admin, or loopback without keys.)
+// cay keys create | list | revoke: the server's API keys. Through its API, which needs one of scope admin, or
+// loopback without keys; or with --local in its state directory.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
+#include "cli/keys_local.h"
 
 namespace cay::cli {
 namespace {
 
 namespace json = boost::json;
 
-struct CreateOptions : ServerOptions {
+// Where --local finds the keys.
+struct LocalOptions : ServerOptions {
+  bool local = false;
+  std::string state_dir;
+};
+
+struct CreateOptions : LocalOptions {
   std::string scope = "use";
   std::string expires_in;
   std::string rate_limit;
@@ -36,7 +44,70 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   return 0;
 }
 
-Result<int> ListMain(ApiClient& api, ServerOptions& options, Positionals&) {
+Result<int> CreateLocally(CreateOptions& options, Positionals& rest) {
+  const auto scope = api::ScopeFromName(options.scope);
+  if (!scope) {
+    return Failure(
+        Error::Invalid("--scope: \"" + options.scope + "\" is none of admin, use, read"));
+  }
+  api::KeySpec spec{.name = rest.values.front(), .scope = *scope};
+  if (!options.expires_in.empty()) spec.expires_in = TRY(ParseDuration(options.expires_in));
+  if (!options.rate_limit.empty())
+    spec.requests_per_second = TRY(ParseUnsigned(options.rate_limit));
+  if (!options.max_sandboxes.empty())
+    spec.max_sandboxes = TRY(ParseUnsigned(options.max_sandboxes));
+  const api::NewKey made = TRY(CreateKeyLocally(options.state_dir, spec));
+  if (options.json) {
+    TRY(Print(PrettyJson(json::object{{"id", made.key.id},
+                                      {"key", made.token},
+                                      {"name", made.key.name},
+                                      {"scope", options.scope}})));
+    return 0;
+  }
+  TRY(Print(made.token + "\n"));
+  if (!options.quiet) Note("this is the only time that the key is shown; its id is " + made.key.id);
+  return 0;
+}
+
+Result<int> ListLocally(LocalOptions& options, Positionals&) {
+  std::vector<std::vector<std::string>> rows = {{"ID", "NAME", "SCOPE", "WORKS"}};
+  json::array list;
+  std::string ids;
+  for (const api::ApiKey& key : TRY(ListKeysLocally(options.state_dir))) {
+    const std::string scope(api::ScopeName(key.scope));
+    const bool works = key.Works(NowMillis());
+    ids += key.id + "\n";
+    list.push_back({{"id", key.id}, {"name", key.name}, {"scope", scope}, {"works", works}});
+    rows.push_back({key.id, OneLine(key.name), scope, works ? "yes" : "no"});
+  }
+  TRY(Print(options.json ? PrettyJson(list) : options.quiet ? ids : FormatTable(rows)));
+  return 0;
+}
+
+Result<int> RevokeLocally(LocalOptions& options, Positionals& rest) {
+  for (const std::string& id : rest.values) TRY(RevokeKeyLocally(options.state_dir, id));
+  return 0;
+}
+
+// Command::run: by the server, or by hand.
+template <class Options, Result<int> (*kRemote)(ApiClient&, Options&, Positionals&),
+          Result<int> (*kLocal)(Options&, Positionals&)>
+Result<int> RunEither(const Command& command, std::string_view path, Arguments arguments) {
+  Options options;
+  Positionals rest = TRY(ParseArguments(command, arguments, &options));
+  if (rest.help) return PrintHelp(command, path);
+  TRY(CheckCount(command, path, rest));
+  if (options.local) return kLocal(options, rest);
+  if (!options.state_dir.empty()) {
+    return Failure(Error::Invalid("--state-dir is only for --local"));
+  }
+  Result<int> code = CallServer<Options, kRemote>(options, rest);
+  if (code) return code;
+  Report(code.error());
+  return kExitApiError;
+}
+
+Result<int> ListMain(ApiClient& api, LocalOptions& options, Positionals&) {
   const json::object answer = TRY(api.Get("/api/keys"));
   const json::array& keys = Array(answer, "keys");
   if (options.json) {
@@ -58,12 +129,19 @@ Result<int> ListMain(ApiClient& api, ServerOptions& options, Positionals&) {
   return 0;
 }
 
-Result<int> RevokeMain(ApiClient& api, ServerOptions&, Positionals& rest) {
+Result<int> RevokeMain(ApiClient& api, LocalOptions&, Positionals& rest) {
   for (const std::string& id : rest.values) {
     TRY(api.Call("DELETE", "/api/keys/" + EncodeComponent(id)));
   }
   return 0;
 }
+
+template <class Options>
+constexpr OptionSpec kLocalOption = {
+    .name = "local",
+    .help = "Not through a server: in the database of the state directory",
+    .group = "Server",
+    .apply = kFlag<Options, &Options::local>};
 
 constexpr OptionSpec kCreateOptions[] = {
     {.name = "scope",
@@ -96,17 +174,19 @@ constexpr OptionSpec kCreateOptions[] = {
     kUrlOption<CreateOptions>,
     kApiKeyFileOption<CreateOptions>,
     kContextOption<CreateOptions>,
+    kLocalOption<CreateOptions>,
+    kStateDirOption<CreateOptions>,
 };
 
 constexpr OptionSpec kListOptions[] = {
-    kJsonOption<ServerOptions>,       kQuietOption<ServerOptions>,   kUrlOption<ServerOptions>,
-    kApiKeyFileOption<ServerOptions>, kContextOption<ServerOptions>,
+    kJsonOption<LocalOptions>,       kQuietOption<LocalOptions>,   kUrlOption<LocalOptions>,
+    kApiKeyFileOption<LocalOptions>, kContextOption<LocalOptions>, kLocalOption<LocalOptions>,
+    kStateDirOption<LocalOptions>,
 };
 
 constexpr OptionSpec kRevokeOptions[] = {
-    kUrlOption<ServerOptions>,
-    kApiKeyFileOption<ServerOptions>,
-    kContextOption<ServerOptions>,
+    kUrlOption<LocalOptions>,   kApiKeyFileOption<LocalOptions>, kContextOption<LocalOptions>,
+    kLocalOption<LocalOptions>, kStateDirOption<LocalOptions>,
 };
 
 constinit const Command kCreate = {
@@ -114,10 +194,12 @@ constinit const Command kCreate = {
     .summary = "Make an API key, and print it this once",
     .usage = "[OPTIONS] NAME",
     .options = kCreateOptions,
-    .examples = "cay keys create ci --scope use --max-sandboxes 50\n",
+    .examples =
+        "cay keys create ci --scope use --max-sandboxes 50\n"
+        "cay keys create --local --scope admin ops   # before a first start in public\n",
     .min_arguments = 1,
     .max_arguments = 1,
-    .run = &ParseAndCall<CreateOptions, CreateMain>,
+    .run = &RunEither<CreateOptions, CreateMain, CreateLocally>,
 };
 
 constinit const Command kList = {
@@ -126,7 +208,7 @@ constinit const Command kList = {
     .usage = "[OPTIONS]",
     .options = kListOptions,
     .examples = "cay keys list\n",
-    .run = &ParseAndCall<ServerOptions, ListMain>,
+    .run = &RunEither<LocalOptions, ListMain, ListLocally>,
 };
 
 constinit const Command kRevoke = {
@@ -137,7 +219,7 @@ constinit const Command kRevoke = {
     .examples = "cay keys revoke $(cay keys list -q)\n",
     .min_arguments = 1,
     .max_arguments = 1000,
-    .run = &ParseAndCall<ServerOptions, RevokeMain>,
+    .run = &RunEither<LocalOptions, RevokeMain, RevokeLocally>,
 };
 
 constexpr const Command* kSubcommands[] = {&kCreate, &kList, &kRevoke};

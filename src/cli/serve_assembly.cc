@@ -1,17 +1,29 @@
 #include "cli/serve_assembly.h"
 
-#include <algorithm>
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
 
 #include "api/dispatcher.h"
+#include "api/rest/routes.h"
+#include "api/server_metrics.h"
 #include "api/server_routes.h"
+#include "base/log.h"
 #include "base/paths.h"
+#include "cli/doctor_report.h"
 #include "engine/native/native_engine.h"
+#include "engine/native/probe.h"
+#include "engine/native/verdict.h"
 #include "template/template_store.h"
 
 namespace cay::cli {
 namespace {
 
 using config::Config;
+
+// How many of what was lost is named; the events have all of it.
+constexpr size_t kMostNamed = 10;
 
 Result<void> CheckAddresses(const Config& config, api::KeyRing& keys) {
   if (keys.usable()) return {};
@@ -21,36 +33,119 @@ Result<void> CheckAddresses(const Config& config, api::KeyRing& keys) {
     return Failure(
         Error(ErrorCode::kPermissionDenied, Fault::kCaller,
               text + " is not a loopback address, and there is no API key: anybody could use it")
-            .WithRemedy("cay keys create --local --name ops --scope admin"));
+            .WithRemedy("cay keys create --local --scope admin ops"));
   }
   return {};
 }
 
+// What everything stands on, in the order in which it is made; ends in the reverse.
+struct Parts {
+  Paths paths;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<api::KeyRing> keys;
+  std::optional<engine::native::Facts> machine;  // nothing: it did not answer in time
+  std::unique_ptr<engine::native::NativeEngine> engine;
+  std::unique_ptr<templates::TemplateStore> templates;
+  std::unique_ptr<sandbox::EventLog> events;
+  std::unique_ptr<sandbox::Manager> manager;
+  std::unique_ptr<sandbox::ProcessKeeper> processes;
+  std::unique_ptr<sandbox::ProjectFiles> projects;
+};
+
+sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& paths) {
+  sandbox::ManagerOptions options = config.manager;
+  options.paths = paths;
+  return options;
+}
+
+Result<Parts> MakeParts(const Config& config) {
+  Parts parts;
+  parts.paths = TRY(Paths::Resolve(config.state_dir));
+  // First: it holds the lock on the state directory.
+  parts.store = TRY(store::Store::Open(parts.paths));
+  parts.keys = TRY(api::KeyRing::Open(*parts.store));
+  TRY(CheckAddresses(config, *parts.keys));
+  // What the machine offers is for people to know; the engine finds out for itself.
+  if (auto machine = engine::native::Probe(parts.paths.state_dir)) {
+    parts.machine = std::move(*machine);
+  } else {
+    LogWarning("what this machine enforces is not known: " + machine.error().ToString());
+  }
+  engine::native::NativeEngineOptions engine_options;
+  engine_options.paths = parts.paths;
+  parts.engine = TRY(engine::native::NativeEngine::Start(engine_options));
+  parts.templates =
+      std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(parts.paths)));
+  parts.events = TRY(sandbox::EventLog::Open(*parts.store));
+  parts.manager = TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths), *parts.engine,
+                                             *parts.templates, *parts.store, *parts.events));
+  parts.processes = TRY(
+      sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
+  parts.projects =
+      TRY(sandbox::ProjectFiles::Open(parts.paths, config.projects, *parts.store, *parts.events));
+  return parts;
+}
+
+api::ServerFacts FactsOf(const Config& config, const Parts& parts) {
+  using std::chrono::duration_cast;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return {.version = CAY_VERSION,
+          .state_dir = parts.paths.state_dir,
+          .started_unix_ms = duration_cast<Millis>(now).count(),
+          .engine = "native",
+          .enforced_json =
+              parts.machine
+                  ? RenderDoctorJson(*parts.machine, engine::native::Evaluate(*parts.machine))
+                  : std::string(),
+          .options = ManagerOptionsOf(config, parts.paths),
+          .processes = config.processes,
+          .port_domains = config.gate.port_domains};
+}
+
 class Assembly : public ServeAssembly {
  public:
-  Assembly(const Config& config, Paths paths, std::unique_ptr<store::Store> store,
-           std::unique_ptr<api::KeyRing> keys)
-      : paths_(std::move(paths)),
-        store_(std::move(store)),
-        keys_(std::move(keys)),
-        gate_(config.gate, *keys_),
-        audit_(*store_, config.gate.audit_kept),
+  Assembly(const Config& config, Parts parts)
+      : parts_(std::move(parts)),
+        gate_(config.gate, *parts_.keys),
+        audit_(*parts_.store, config.gate.audit_kept),
         dispatcher_(gate_, audit_, requests_),
-        state_{.keys = *keys_,
+        state_{.keys = *parts_.keys,
                .audit = audit_,
-               .store = *store_,
+               .store = *parts_.store,
                .version = CAY_VERSION,
-               .write_metrics = [this](api::MetricsText& text) { requests_.Write(text); }} {
+               .write_metrics = [this](api::MetricsText& text) { WriteMetrics(text); }} {
     dispatcher_.Add(api::ServerRoutes(state_));
-    Reconfigure(config);
+    std::vector<api::Route> routes = api::rest::RestRoutes({.manager = *parts_.manager,
+                                                            .processes = *parts_.processes,
+                                                            .projects = *parts_.projects,
+                                                            .events = *parts_.events,
+                                                            .templates = *parts_.templates,
+                                                            .facts = FactsOf(config, parts_)});
+    for (const api::Route& route : routes) {
+      if (route.name == "proxyPortPath") dispatcher_.SetPortRoute(route);
+    }
+    dispatcher_.Add(std::move(routes));
+    dispatcher_.set_log_requests(config.log_requests);
   }
 
   void Handle(http::Exchange& exchange) override { dispatcher_.Handle(exchange); }
-  void SetServer(const http::Server& server) override { server_ = &server; }
+  void SetServer(const http::Server* server) override { server_ = server; }
 
   std::vector<std::string> Report() override {
-    std::vector<std::string> lines = {"state in " + paths_.state_dir};
-    if (!keys_->needed()) {
+    std::vector<std::string> lines = {"state in " + parts_.paths.state_dir};
+    const sandbox::ReconcileReport& found = parts_.manager->reconciled();
+    if (found.adopted + found.lost.size() + found.removed > 0) {
+      lines.push_back("took over " + std::to_string(found.adopted) + " sandboxes; lost " +
+                      std::to_string(found.lost.size()) + "; removed " +
+                      std::to_string(found.removed) + " that belonged to nobody");
+    }
+    for (size_t i = 0; i < std::min(kMostNamed, found.lost.size()); ++i) {
+      lines.push_back("lost " + found.lost[i].first + ": " + found.lost[i].second);
+    }
+    if (parts_.machine && !engine::native::Evaluate(*parts_.machine).fully_enforced) {
+      lines.emplace_back("this machine, or this user, cannot enforce everything: see cay doctor");
+    }
+    if (!parts_.keys->needed()) {
       lines.emplace_back(
           "there are no API keys: everybody who reaches it from this machine is its administrator");
     }
@@ -61,30 +156,41 @@ class Assembly : public ServeAssembly {
     gate_.Reconfigure(config.gate);
     audit_.set_kept(config.gate.audit_kept);
     dispatcher_.set_log_requests(config.log_requests);
+    parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths));
   }
-  void BeginDraining() override { state_.draining = true; }
-  void FinishDraining(Millis) override {}
+
+  void BeginDraining() override {
+    state_.draining = true;
+    parts_.events->Close();
+  }
+
+  void FinishDraining(Millis patience) override { parts_.manager->Drain(patience); }
 
  private:
-  Paths paths_;
-  std::unique_ptr<store::Store> store_;
-  std::unique_ptr<api::KeyRing> keys_;
+  void WriteMetrics(api::MetricsText& text) {
+    api::WriteSandboxMetrics(text, parts_.manager->Metrics());
+    api::WriteProcessMetrics(text, parts_.processes->GetMetrics());
+    api::WriteStoreMetrics(text, *parts_.store);
+    if (const http::Server* server = server_.load()) {
+      api::WriteConnectionMetrics(text, server->counters());
+    }
+    requests_.Write(text);
+    api::WriteSelfMetrics(text, CAY_VERSION);
+  }
+
+  Parts parts_;
   api::Gate gate_;
   api::AuditLog audit_;
   api::RequestMetrics requests_;
   api::Dispatcher dispatcher_;
   api::ServerState state_;
-  const http::Server* server_ = nullptr;
+  std::atomic<const http::Server*> server_ = nullptr;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<ServeAssembly>> ServeAssembly::Make(const Config& config) {
-  Paths paths = TRY(Paths::Resolve(config.state_dir));
-  auto store = TRY(store::Store::Open(paths));
-  auto keys = TRY(api::KeyRing::Open(*store));
-  TRY(CheckAddresses(config, *keys));
-  return std::make_unique<Assembly>(config, std::move(paths), std::move(store), std::move(keys));
+  return std::make_unique<Assembly>(config, TRY(MakeParts(config)));
 }
 
 }  // namespace cay::cli

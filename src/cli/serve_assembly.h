@@ -22,8 +22,8 @@ class ServeAssembly {
   virtual ~ServeAssembly() = default;
 
   virtual void Handle(http::Exchange& exchange) = 0;
-  // For metrics; before the first request of anybody else's.
-  virtual void SetServer(const http::Server& server) = 0;
+  // For metrics; null again before it ends.
+  virtual void SetServer(const http::Server* server) = 0;
 
   // What it found, in lines for the person who started it.
   virtual std::vector<std::string> Report() = 0;

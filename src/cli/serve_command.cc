@@ -106,7 +106,7 @@ constinit const Command kServeCommand = {
     .examples =
         "cay serve\n"
         "cay serve --listen unix:/run/cay/cay.sock --pool host=2:20\n"
-        "cay keys create --local --name ops --scope admin   # needed before:\n"
+        "cay keys create --local --scope admin ops   # needed before:\n"
         "cay serve --listen 0.0.0.0:8888 --tls-cert cert.pem --tls-key key.pem\n",
     .group = "The server",
     .run = &ParseAndRun<ConfigArguments, ServeMain>,

@@ -60,7 +60,7 @@ class ServerProcess {
     }
     server_ = TRY(http::Server::Start(
         std::move(options), [this](http::Exchange& exchange) { assembly_->Handle(exchange); }));
-    assembly_->SetServer(*server_);
+    assembly_->SetServer(server_.get());
     for (const http::ListenAddress& address : server_->addresses()) {
       listening_ +=
           (listening_.empty() ? "listening on " : ", ") + UrlOf(address, config_.tls.enabled());
@@ -124,6 +124,7 @@ class ServerProcess {
     drainer.join();
     server_.reset();
     assembly_.reset();
+    Announce(config_, "ended");
     return 0;
   }
 

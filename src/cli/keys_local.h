@@ -1,0 +1,19 @@
+// API keys without the server's API: written to the state directory's database by whoever may write there. Needed before a
+// first start on an address that is not loopback's, and after the last administrator's key was lost. A server that runs
+// meanwhile sees it within a second.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/gate/key_table.h"
+#include "base/result.h"
+
+namespace cay::cli {
+
+Result<api::NewKey> CreateKeyLocally(const std::string& state_dir, const api::KeySpec& spec);
+Result<std::vector<api::ApiKey>> ListKeysLocally(const std::string& state_dir);
+Result<void> RevokeKeyLocally(const std::string& state_dir, std::string_view id);
+
+}  // namespace cay::cli
