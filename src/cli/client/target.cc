@@ -18,14 +18,14 @@ std::string EncodeComponent(std::string_view text) {
   return encoded;
 }
 
-Target&& Target::Add(std::string_view name, std::string_view value) && {
+Target Target::Add(std::string_view name, std::string_view value) && {
   text_.append(has_query_ ? "&" : "?").append(EncodeComponent(name)).append("=");
   text_.append(EncodeComponent(value));
   has_query_ = true;
   return std::move(*this);
 }
 
-Target&& Target::AddUnlessEmpty(std::string_view name, std::string_view value) && {
+Target Target::AddUnlessEmpty(std::string_view name, std::string_view value) && {
   if (value.empty()) return std::move(*this);
   return std::move(*this).Add(name, value);
 }

@@ -14,8 +14,8 @@ std::string EncodeComponent(std::string_view text);
 class Target {
  public:
   explicit Target(std::string path) : text_(std::move(path)) {}
-  Target&& Add(std::string_view name, std::string_view value) &&;
-  Target&& AddUnlessEmpty(std::string_view name, std::string_view value) &&;
+  Target Add(std::string_view name, std::string_view value) &&;
+  Target AddUnlessEmpty(std::string_view name, std::string_view value) &&;
   const std::string& text() const { return text_; }
 
  private:

@@ -17,5 +17,13 @@ TEST(TargetTest, TheQueryBeginsOnce) {
             "/x?a=1&c=%26");
 }
 
+TEST(TargetTest, MayBeAddedToWhereItIs) {
+  Target target("/x");
+  target = std::move(target).Add("a", "1");
+  target = std::move(target).AddUnlessEmpty("b", "");
+  target = std::move(target).Add("c", "2");
+  EXPECT_EQ(target.text(), "/x?a=1&c=2");
+}
+
 }  // namespace
 }  // namespace cay::cli

@@ -1,0 +1,271 @@
+load common
+load server
+
+setup_file() {
+  need_root
+  export CAY_STATE_DIR="$BATS_FILE_TMPDIR/state" HOME="$BATS_FILE_TMPDIR/home"
+  unset XDG_CONFIG_HOME CAY_API_KEY
+  mkdir -m 0711 "$CAY_STATE_DIR"
+  mkdir "$HOME"
+  chmod 0711 "$BATS_FILE_TMPDIR"
+  start_server
+  "$CAY" create --name web
+}
+
+teardown_file() {
+  local left
+  stop_server || return 1
+  left=$("$CAY" ps --quiet)
+  [[ -z $left ]] || { echo "sandboxes left: $left" >&2; return 1; }
+}
+
+cay() { capture "$CAY" "$@"; }
+
+output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr" >&2; return 1; }; }
+
+@test "create, ls, inspect, rm: by id, name and beginning of an id" {
+  cay create --name made --label run=17 --memory 128m --json
+  [[ $status == 0 && $(json 'o["memory_limit"]') == 128m ]]
+  id=$(json 'o["id"]')
+  cay ls
+  output_has "made" && output_has "$id" && output_has "ID  "
+  cay ls -q --label run=17
+  [[ $output == "$id" ]]
+  cay ls --json --label run=18
+  [[ $(json 'len(o)') == 0 ]]
+  cay inspect "${id:0:8}"
+  [[ $(json 'o["metadata"]["run"]') == 17 ]]
+  cay rm made
+  [[ $status == 0 && $output == "$id" ]]
+  cay rm "$id"
+  [[ $status == 1 ]] && assert_error 1 "$id"
+  cay rm -f "$id"
+  [[ $status == 0 ]]
+}
+
+@test "exec streams both outputs byte for byte and exits as the command did" {
+  cay exec web -- sh -c 'echo out; echo err >&2; exit 3'
+  [[ $status == 3 && $output == out && $stderr == err ]]
+  head -c 3000000 /dev/urandom > in
+  "$CAY" exec web -- cat < in > out
+  cmp in out
+  cay exec web 'printf %s "$0"; exit 0'
+  [[ $output == sh ]]
+  cay exec -e A=1 -w /tmp web -- sh -c 'echo $A $PWD'
+  [[ $output == "1 /tmp" ]]
+}
+
+@test "exec says 124, 126, 127, 125 and 128+n" {
+  cay exec --timeout 300ms web -- sleep 60
+  [[ $status == 124 && $stderr == *"timed out"* ]]
+  cay exec web -- /etc/passwd
+  assert_error 126 /etc/passwd
+  cay exec web -- no-such-command
+  assert_error 127 no-such-command
+  cay exec web -- sh -c 'kill -9 $$'
+  [[ $status == 137 ]]
+  cay exec nobody -- true
+  assert_error 125 nobody "cay ls"
+  cay exec web
+  assert_error 125 "no command"
+}
+
+@test "signals are passed on to the command" {
+  "$CAY" exec web -- sh -c 'trap "echo heard; exit 5" TERM; echo ready; while :; do sleep 0.1; done' > out 3>&- &
+  pid=$!
+  until_true 20 grep -q ready out
+  kill -TERM "$pid"
+  status=0
+  wait "$pid" || status=$?
+  [[ $status == 5 ]] && grep -q heard out
+}
+
+@test "a reader that goes away ends the command" {
+  run bash -c '"$CAY" exec web -- yes | head -n 1'
+  [[ $output == y ]]
+  until_true 20 nothing_runs
+}
+
+nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
+
+@test "in the background: ps, logs, wait, kill, attach" {
+  cay exec -d --tag job web -- sh -c 'echo one; read x; echo two; exit 7'
+  process=$output
+  cay ps web
+  output_has running && output_has job
+  cay logs web "$process"
+  [[ $output == one ]]
+  cay kill -s TERM web "$process"
+  [[ $status == 0 ]]
+  cay wait web "$process"
+  [[ $output == 143 ]]
+  cay exec -d web -- sleep 100
+  process=$output
+  cay kill web "$process"
+  cay wait --json web "$process"
+  [[ $(json 'o["signal"]') == SIGKILL ]]
+  cay attach web "$process"
+  [[ $status == 137 ]]
+}
+
+@test "logs -f loses nothing when the server is restarted under it" {
+  process=$("$CAY" exec -d web -- sh -c 'i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo "line $i"; sleep 0.01; done')
+  "$CAY" logs -f web "$process" > out 2> err 3>&- &
+  pid=$!
+  until_true 20 grep -q 'line 20$' out
+  end_server KILL
+  start_server
+  status=0
+  wait "$pid" || status=$?
+  [[ $status == 0 ]]
+  seq 400 | sed 's/^/line /' | cmp - out
+  grep -q 'the connection was lost' err && grep -q 'connected again' err
+}
+
+@test "exec goes on over a restart of the server, and exits as the command did" {
+  "$CAY" exec web -- sh -c 'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo "line $i"; sleep 0.01; done; exit 9' > out 2> err < /dev/null 3>&- &
+  pid=$!
+  until_true 20 grep -q 'line 20$' out
+  end_server TERM
+  start_server
+  status=0
+  wait "$pid" || status=$?
+  [[ $status == 9 ]]
+  seq 300 | sed 's/^/line /' | cmp - out
+}
+
+@test "cp: files, directories and tar streams, both ways" {
+  mkdir -p tree/sub
+  echo hello > tree/a
+  head -c 100000 /dev/urandom > tree/sub/b
+  chmod 755 tree/a
+  "$CAY" cp tree/a web:/tmp/single
+  cay exec web -- cat /tmp/single
+  [[ $output == hello ]]
+  "$CAY" cp tree web:/tmp/copy
+  "$CAY" cp web:/tmp/copy back
+  diff -r tree back
+  "$CAY" cp tree web:/tmp/copy
+  cay exec web -- ls /tmp/copy
+  output_has tree
+  "$CAY" cp tree/. web:/tmp/contents
+  "$CAY" cp web:/tmp/contents/a ./
+  cmp a tree/a
+  [[ -x a ]]
+  "$CAY" cp web:/tmp/copy/sub - | tar t | grep -q b
+  tar c tree | "$CAY" cp - web:/tmp/streamed
+  cay exec web -- cat /tmp/streamed/tree/a
+  [[ $output == hello ]]
+  cay cp web:/tmp/none .
+  assert_error 1 /tmp/none
+  cay cp a b
+  assert_error 1 "SANDBOX:PATH"
+}
+
+@test "files: mkdir, put, ls, stat, cat, mv, get, rm" {
+  "$CAY" files mkdir -p web /tmp/files/x
+  echo content | "$CAY" files put --mode 0600 web - /tmp/files/x/f
+  cay files ls web /tmp/files/x
+  output_has "-rw-------" && output_has " f"
+  cay files stat --json web /tmp/files/x/f
+  [[ $(json 'o["size"]') == 8 ]]
+  "$CAY" files mv web /tmp/files/x/f /tmp/files/g
+  cay files cat web /tmp/files/g
+  [[ $output == content ]]
+  "$CAY" files get web /tmp/files/g here
+  [[ $(< here) == content ]]
+  cay files ls -q --depth 2 web /tmp/files
+  output_has /tmp/files/g
+  cay files rm web /tmp/files
+  [[ $status == 1 ]]
+  "$CAY" files rm -r web /tmp/files
+  cay files stat web /tmp/files
+  assert_error 1 /tmp/files
+}
+
+@test "files watch says what changes" {
+  "$CAY" files mkdir -p web /tmp/watched
+  "$CAY" files watch web /tmp/watched > out 3>&- &
+  pid=$!
+  # What happens before the watch begins is not told, so it happens until it is.
+  until_true 20 changes_are_seen
+  kill "$pid"
+}
+
+changes_are_seen() {
+  "$CAY" exec web -- touch "/tmp/watched/f$RANDOM"
+  grep -q created out
+}
+
+@test "pause, resume, stop, start, reset, extend" {
+  "$CAY" create --name life > /dev/null
+  for step in "pause paused" "resume running" "stop stopped" "start running" "reset running"; do
+    cay "${step% *}" --json life
+    [[ $status == 0 && $(json 'o["state"]') == "${step#* }" ]] || { echo "$step: $output $stderr" >&2; return 1; }
+  done
+  cay extend life 10m
+  output_has "ends in"
+  cay resume life
+  [[ $status == 1 ]]
+  "$CAY" rm life > /dev/null
+}
+
+@test "stats, top, system, events, template list" {
+  cay stats web
+  output_has MEMORY && output_has web
+  cay stats --json web
+  [[ $(json 'o[0]["pids"] >= 1') == True ]]
+  cay top --once
+  output_has web
+  cay system
+  output_has version
+  cay events
+  output_has sandbox.created
+  cay events --json web
+  [[ $output == *'"type"'* ]]
+  cay template list -q
+  output_has host
+}
+
+@test "keys, and contexts that keep them" {
+  key=$("$CAY" keys create ci --scope admin 2> /dev/null)
+  [[ $key == cay_* ]]
+  echo "$key" | "$CAY" context add here "$CAY_URL" --api-key-file - --use
+  [[ $(stat -c %a "$HOME/.config/cay/contexts.json") == 600 ]]
+  cay context list
+  output_has here
+  [[ $output != *"$key"* ]]
+  url=$CAY_URL
+  unset CAY_URL
+  cay ls
+  [[ $status == 0 ]] && output_has web
+  cay ls --url "$url" --api-key-file /dev/null
+  [[ $status == 1 ]]
+  cay keys list
+  output_has ci
+  cay keys revoke "$("$CAY" keys list -q)"
+  [[ $status == 0 ]]
+  "$CAY" context rm here
+}
+
+@test "without a server every command says how to start one" {
+  for command in "ls" "create" "stats" "events" "rm x" "cp a x:b" "files ls x" "system" "ps x" "wait x 1" "keys list"; do
+    # shellcheck disable=SC2086
+    cay $command --url http://127.0.0.1:1
+    assert_error 1 "no server at http://127.0.0.1:1: connection refused" "cay serve" || { echo "$command" >&2; return 1; }
+  done
+  cay exec --url http://127.0.0.1:1 x -- true
+  assert_error 125 "no server at"
+}
+
+@test "completions of all three shells know the commands and ask for sandboxes" {
+  for shell in bash zsh fish; do
+    cay completion "$shell"
+    output_has "cay ls --names" && output_has "inspect" && output_has "idle-timeout"
+  done
+  source <("$CAY" completion bash)
+  PATH="$(dirname "$CAY"):$PATH"
+  COMP_WORDS=(cay inspect w) COMP_CWORD=2
+  _cay
+  [[ ${COMPREPLY[0]} == web ]]
+}

@@ -1,0 +1,78 @@
+# The commands of the pages for people, as they stand: each block of shell in a network namespace of its own, in
+# which a server listens on 127.0.0.1:8888 (and 8003), line by line, each of which must succeed.
+load common
+
+setup_file() {
+  need_root
+  export CAY_STATE_DIR="$BATS_FILE_TMPDIR/state"
+  mkdir -m 0711 "$CAY_STATE_DIR"
+  chmod 0711 "$BATS_FILE_TMPDIR"
+  mkdir "$BATS_FILE_TMPDIR/bin"
+  ln -s "$(realpath "$CAY")" "$BATS_FILE_TMPDIR/bin/cay"
+}
+
+# run_page PAGE HEADING: all blocks of shell from HEADING (a line) to the next heading of its level.
+run_page() {
+  local page=$BATS_TEST_DIRNAME/../../$1
+  python3 - "$page" "$2" > blocks.sh <<'PYTHON'
+import re, sys
+text, heading = open(sys.argv[1]).read(), sys.argv[2]
+level = len(heading) - len(heading.lstrip("#")) if heading else 0
+if heading:
+    begin = text.index(heading + "\n")
+    rest = text[begin + len(heading):]
+    end = re.search(r"^#{1,%d} " % level, rest, re.M)
+    text = rest[:end.start()] if end else rest
+blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
+assert blocks, "no commands on the page"
+print("".join(blocks))
+PYTHON
+  cat > in_namespace.sh <<'SHELL'
+set -euo pipefail
+ip link set lo up
+export PATH="$BATS_FILE_TMPDIR/bin:$PATH" HOME="$PWD"
+unset CAY_URL CAY_API_KEY XDG_CONFIG_HOME
+cay serve --listen 127.0.0.1:8888 --listen 127.0.0.1:8003 > server.log 2>&1 &
+server=$!
+trap 'kill "$server"; wait "$server"' EXIT
+for ((i = 0; i < 300; i++)); do
+  curl -sf http://127.0.0.1:8888/ready > /dev/null && break
+  sleep 0.1
+done
+curl() { command curl --fail-with-body "$@"; }
+set -x
+source ./blocks.sh
+set +x
+cay ls -q | xargs -r env "CAY_API_KEY=$(cat key 2>/dev/null || :)" cay rm -f
+SHELL
+  run timeout 240 unshare --net bash in_namespace.sh < /dev/null
+  [[ $status == 0 ]] || { printf '%s\n' "$output" "$(cat server.log)" >&2; return 1; }
+}
+
+@test "README: the first API call" {
+  run_page README.md "## The first API call"
+  [[ $output == *'"text":"step 1'* && $output == *exited* ]]
+  [[ $(< out.txt) == $'step 1\nstep 2\nstep 3' ]]
+}
+
+@test "README: the client" {
+  echo hello > README.md
+  run_page README.md "## The client"
+  [[ $output == *$'\n42\n'* ]]
+}
+
+@test "docs/quickstart.md" {
+  run_page docs/quickstart.md ""
+  [[ $(< out.txt) == "made inside" ]]
+}
+
+@test "docs/migration.md: the earlier systems" {
+  run_page docs/migration.md "## From five earlier systems"
+  [[ $output == *"a,b"* ]]
+}
+
+@test "docs/cli.md: sandboxes of a server" {
+  mkdir app
+  echo 'print(1)' > app/main.py
+  run_page docs/cli.md '## Sandboxes of a server'
+}
