@@ -70,9 +70,8 @@ Error JsonFields::Wrong(std::string_view name, const Error& why) const {
 
 const JsonValue* JsonFields::Find(std::string_view name) {
   asked_.emplace(name);
-  const auto found =
-      std::ranges::find(*object_, name, [](const auto& member) { return member.first; });
-  return found == object_->end() || found->second.is_null() ? nullptr : &found->second;
+  const auto found = std::ranges::find(*object_, name, &JsonMember::name);
+  return found == object_->end() || found->value.is_null() ? nullptr : &found->value;
 }
 
 Result<std::optional<std::string>> JsonFields::String(std::string_view name, size_t max_bytes) {
@@ -227,9 +226,9 @@ Result<std::string> TextOrBase64Of(const JsonValue& value, std::string_view what
   if (const std::string* text = value.AsString()) {
     bytes = *text;
   } else if (const auto* object = value.AsObject(); object != nullptr && object->size() == 1 &&
-                                                    object->front().first == "base64" &&
-                                                    object->front().second.AsString() != nullptr) {
-    auto decoded = DecodeBase64(*object->front().second.AsString());
+                                                    object->front().name == "base64" &&
+                                                    object->front().value.AsString() != nullptr) {
+    auto decoded = DecodeBase64(*object->front().value.AsString());
     if (!decoded) return Failure(std::move(decoded).error().WithContext(what));
     bytes = *std::move(decoded);
   } else {

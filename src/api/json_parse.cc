@@ -86,7 +86,7 @@ class TreeHandler {
       return &array->emplace_back(std::move(value));
     }
     auto& object = std::get<JsonValue::Object>(open_.back()->value);
-    return &object.emplace_back(std::move(key_), std::move(value)).second;
+    return &object.emplace_back(JsonMember{std::move(key_), std::move(value)}).value;
   }
 
   // While a container is open nothing is added to the one around it: the pointers stay valid.

@@ -16,7 +16,7 @@ TEST(ParseJson, GivesTheTree) {
   ASSERT_TRUE(parsed) << parsed.error().message();
   const auto& members = *parsed->AsObject();
   ASSERT_EQ(members.size(), 2U);
-  const auto& items = *members[0].second.AsArray();
+  const auto& items = *members[0].value.AsArray();
   EXPECT_EQ(std::get<int64_t>(items[0].value), 1);
   EXPECT_EQ(std::get<int64_t>(items[1].value), -2);
   EXPECT_EQ(std::get<uint64_t>(items[2].value), UINT64_MAX);
@@ -24,7 +24,7 @@ TEST(ParseJson, GivesTheTree) {
   EXPECT_EQ(*items[4].AsString(), "\xC3\xA4");
   EXPECT_TRUE(*items[5].AsBool());
   EXPECT_TRUE(items[6].is_null());
-  EXPECT_EQ(members[1].first, "b");
+  EXPECT_EQ(members[1].name, "b");
 }
 
 TEST(ParseJson, ANameThatComesTwiceIsRefused) {

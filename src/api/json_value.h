@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -16,9 +15,11 @@
 
 namespace cay::api {
 
+struct JsonMember;
+
 struct JsonValue {
   using Array = std::vector<JsonValue>;
-  using Object = std::vector<std::pair<std::string, JsonValue>>;  // in the order they came
+  using Object = std::vector<JsonMember>;  // in the order they came
 
   std::variant<std::nullptr_t, bool, int64_t, uint64_t, double, std::string, Array, Object> value;
 
@@ -29,6 +30,11 @@ struct JsonValue {
   const Object* AsObject() const { return std::get_if<Object>(&value); }
   // "a string", "a number" …, for messages.
   std::string_view KindName() const;
+};
+
+struct JsonMember {
+  std::string name;
+  JsonValue value;
 };
 
 struct JsonLimits {
