@@ -18,7 +18,9 @@ constexpr std::string_view kCarrier =
 
 }  // namespace
 
-struct ChunkDecoder::Parser : beast::http::request_parser<beast::http::buffer_body> {};
+struct ChunkDecoder::Parser : beast::http::request_parser<beast::http::buffer_body> {
+  bool wants_head = false;  // it has seen a part of a chunk's head
+};
 
 ChunkDecoder::ChunkDecoder() : parser_(std::make_unique<Parser>()) {
   parser_->body_limit(boost::none);
@@ -34,17 +36,20 @@ bool ChunkDecoder::done() const { return parser_->is_done(); }
 Result<ChunkDecoder::Step> ChunkDecoder::Decode(std::string_view input, std::span<char> space) {
   Step step;
   while (!done() && step.consumed < input.size() && step.produced < space.size()) {
+    const std::string_view rest = input.substr(step.consumed);
+    // Beast asserts that it is not asked twice about the beginning of a last chunk: "0\r\n\r\n" at least.
+    if (parser_->wants_head && rest.front() == '0' && rest.size() < kLastChunk.size()) break;
     auto& body = parser_->get().body();
     const auto room = space.subspan(step.produced);
     body.data = room.data();
     body.size = room.size();
     body.more = true;
-    const std::string_view rest = input.substr(step.consumed);
     beast::error_code error;
     const size_t used = parser_->put(boost::asio::buffer(rest.data(), rest.size()), error);
     step.consumed += used;
     step.produced += room.size() - body.size;
-    if (error == beast::http::error::need_more || (!error && used == 0)) {
+    parser_->wants_head = error == beast::http::error::need_more;
+    if (parser_->wants_head || (!error && used == 0)) {
       if (rest.size() >= kMaxOverhead) {
         return Failure(Error(ErrorCode::kProtocol, Fault::kCaller, "a chunk with too long a head"));
       }

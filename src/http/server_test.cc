@@ -67,6 +67,17 @@ TEST(Server, TakesARequestByteByByte) {
   EXPECT_THAT(client.ReadResponse(), EndsWith("PUT /x wiki"));
 }
 
+TEST(Server, TakesAnEmptyChunkedBodyByteByByte) {
+  const auto server = StartServer(Echo);
+  RawClient client(*server);
+  ASSERT_TRUE(client.Send("PUT /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  for (const char byte : std::string_view("0\r\nA: b\r\n\r\n")) {
+    ASSERT_TRUE(client.Send({&byte, 1}));
+    ::poll(nullptr, 0, 1);  // mostly, each is read by itself
+  }
+  EXPECT_THAT(client.ReadResponse(), EndsWith("PUT /x "));
+}
+
 TEST(Server, StreamsInChunks) {
   const auto server = StartServer([](Exchange& exchange) {
     ASSERT_TRUE(exchange.Begin(200, {{"Content-Type", "text/plain"}}));
