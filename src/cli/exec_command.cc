@@ -4,6 +4,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <csignal>
 
 #include "cli/argument_values.h"
@@ -86,6 +87,14 @@ Result<int> Execute(ApiClient& api, const ExecOptions& options, const std::strin
   ::signal(SIGPIPE, SIG_IGN);
   const std::string id = TRY(api.ResolveSandbox(sandbox));
   const bool input = !options.detach && PassesInput(options.interactive || options.tty);
+  if (!options.detach && !input && !options.tty) {
+    const json::object request = TRY(BuildRequest(options, argv, false));
+    return RunOutputSession(api, {.sandbox = id,
+                                  .process = "",
+                                  .execute = json::serialize(request),
+                                  .from = 0,
+                                  .quiet = options.quiet});
+  }
   const json::object process =
       TRY(api.Call("POST", SandboxPath(id, "/processes"), TRY(BuildRequest(options, argv, input))));
   if (options.detach) {

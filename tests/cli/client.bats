@@ -86,15 +86,16 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   until_true 20 nothing_runs
 }
 
+has_logged() { [[ $("$CAY" logs web "$process") == one ]]; }
+
 nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
 
 @test "in the background: ps, logs, wait, kill, attach" {
-  cay exec -d --tag job web -- sh -c 'echo one; read x; echo two; exit 7'
+  cay exec -d --tag job web -- sh -c 'echo one; exec sleep 100'
   process=$output
   cay ps web
   output_has running && output_has job
-  cay logs web "$process"
-  [[ $output == one ]]
+  until_true 20 has_logged
   cay kill -s TERM web "$process"
   [[ $status == 0 ]]
   cay wait web "$process"

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <csignal>
+#include <utility>
 
 #include "cli/client/event_source.h"
 #include "cli/client/input_pump.h"
@@ -34,6 +35,7 @@ class OutputSession {
   OutputSession(ApiClient& api, const AttachRequest& request)
       : api_(api),
         request_(request),
+        process_(request.process),
         source_([this](const std::string& last_id) { return OpenOutput(last_id); }),
         tracker_(request.from),
         out_(STDOUT_FILENO),
@@ -56,6 +58,9 @@ class OutputSession {
 
   ApiClient& api_;
   const AttachRequest& request_;
+  std::string process_;
+  bool executed_ = false;
+  bool feeding_ = false;
   EventSource source_;
   OutputTracker tracker_;
   OutputWriter out_;
@@ -68,7 +73,22 @@ class OutputSession {
 
 Result<std::unique_ptr<http::ClientResponse>> OutputSession::OpenOutput(
     const std::string& last_id) {
-  Target target(ProcessPath(request_.sandbox, request_.process, "/output"));
+  if (process_.empty()) {
+    // Once more would run it once more.
+    if (std::exchange(executed_, true)) {
+      return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                           "the connection was lost before the command was seen to start")
+                         .WithRemedy("see cay ps " + request_.sandbox));
+    }
+    http::ClientRequest execute;
+    execute.method = "POST";
+    execute.target = SandboxPath(request_.sandbox, "/execute");
+    execute.headers.Add("Accept", "text/event-stream");
+    execute.headers.Add("Content-Type", "application/json");
+    execute.body = request_.execute;
+    return api_.OpenStream(std::move(execute));
+  }
+  Target target(ProcessPath(request_.sandbox, process_, "/output"));
   if (request_.from && last_id.empty()) {
     target = std::move(target).Add("from", std::to_string(*request_.from));
   }
@@ -80,9 +100,6 @@ Result<int> OutputSession::Run() {
   if (!request_.control) return Loop();
   const SignalScope scope(false);
   signals_ = TRY(scope.Open());
-  if (request_.input) {
-    pump_.emplace(TRY(InputPump::Start(api_.connection(), request_.sandbox, request_.process)));
-  }
   return Loop();
 }
 
@@ -90,6 +107,10 @@ Result<int> OutputSession::Loop() {
   while (true) {
     bool more = false;
     if (!exit_code_ && !pending()) more = TRY(TakeEvents());
+    // Not before somebody reads what the process makes of it.
+    if (request_.input && !exit_code_ && source_.fd() >= 0 && !std::exchange(feeding_, true)) {
+      pump_.emplace(TRY(InputPump::Start(api_.connection(), request_.sandbox, process_)));
+    }
     if (exit_code_ && !pending()) return *exit_code_;
     TRY(WaitForSomething(more));
   }
@@ -120,7 +141,9 @@ Result<void> OutputSession::TakeEvent(const ServerEvent& event) {
     if (!written && written.error().sys_errno() == EPIPE) return OutputClosed();
     return written;
   }
-  if (event.type == "exited") {
+  if (event.type == "started") {
+    process_ = ProcessIdOf(TRY(EventData(event)));
+  } else if (event.type == "exited") {
     const ProcessEnd end = ParseProcessEnd(TRY(EventData(event)));
     exit_code_ = request_.control ? TRY(ExitCodeOfEnd(end)) : 0;
     if (!request_.quiet && *exit_code_ != 0) {
@@ -172,17 +195,16 @@ Result<void> OutputSession::OnSignal(int signal) {
     return {};
   }
   asked_to_end_ = asked_to_end_ || asks;
-  if (exit_code_) return {};
-  Result<json::object> sent =
-      api_.Call("POST", ProcessPath(request_.sandbox, request_.process, "/signal"),
-                json::object{{"signal", signal}});
+  if (exit_code_ || process_.empty()) return {};
+  Result<json::object> sent = api_.Call("POST", ProcessPath(request_.sandbox, process_, "/signal"),
+                                        json::object{{"signal", signal}});
   if (!sent && !HasEnded(sent.error())) Note(sent.error().ToString());
   return {};
 }
 
 Result<void> OutputSession::Kill() {
-  Result<json::object> killed =
-      api_.Call("DELETE", ProcessPath(request_.sandbox, request_.process));
+  if (process_.empty()) return {};
+  Result<json::object> killed = api_.Call("DELETE", ProcessPath(request_.sandbox, process_));
   if (killed || HasEnded(killed.error())) return {};
   return Failure(std::move(killed).error());
 }

@@ -20,7 +20,10 @@ namespace cay::cli {
 
 struct AttachRequest {
   std::string sandbox;
-  std::string process;
+  std::string process;  // empty: the one that `execute` starts
+  // The body of POST …/execute (JSON). Started and followed in one request no output can be overrun before
+  // somebody reads it.
+  std::string execute{};
   std::optional<uint64_t> from{};  // the sequence number; nothing: the oldest that is held
   bool input = false;              // pass standard input on
   bool control = true;             // signals go to the process; otherwise they end the caller
