@@ -43,7 +43,8 @@ curl() { command curl --fail-with-body "$@"; }
 set -x
 source ./blocks.sh
 set +x
-cay ls -q | xargs -r env "CAY_API_KEY=$(cat key 2>/dev/null || :)" cay rm -f
+# Where the page has revoked its keys it has removed its sandboxes: teardown_file sees whether.
+{ cay ls -q || :; } | xargs -r cay rm -f
 SHELL
   run timeout 240 unshare --net bash in_namespace.sh < /dev/null
   [[ $status == 0 ]] || { printf '%s\n' "$output" "$(cat server.log)" >&2; return 1; }
