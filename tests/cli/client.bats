@@ -245,6 +245,7 @@ changes_are_seen() {
     cay completion "$shell"
     output_has "cay ls --names" && output_has "inspect" && output_has "idle-timeout"
   done
+  unset -f cay  # of this file: the script calls the program
   source <("$CAY" completion bash)
   PATH="$(dirname "$CAY"):$PATH"
   COMP_WORDS=(cay inspect w) COMP_CWORD=2

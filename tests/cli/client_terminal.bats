@@ -53,6 +53,7 @@ type(b"exit 3\n"); assert finish() == 3'
 
 # on_terminal SCRIPT: as in terminal.bats, with any command of cay.
 on_terminal() {
+  export BATS_TEST_DIRNAME
   cat > helper.py <<'PYTHON'
 import fcntl, os, pty, select, signal, struct, subprocess, termios, time
 
