@@ -81,6 +81,11 @@ Result<void> Flatten(const toml::table& table, const std::string& prefix,
       TRY(Flatten(*inner, name + ".", out));
     } else if (const auto* array = node.as_array()) {
       out.push_back(TRY(ArrayValue(*array, std::move(name))));
+      // Where the key stands, as with other values; tables in an array have a key each.
+      if (!array->is_array_of_tables()) {
+        out.back().line = key.source().begin.line;
+        out.back().column = key.source().begin.column;
+      }
     } else {
       std::string text = TRY(ScalarText(node, name));
       out.push_back({.name = std::move(name),

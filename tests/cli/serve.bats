@@ -15,7 +15,7 @@ stop() {
 }
 
 teardown() {
-  kill -KILL "${server:-0}" 2> /dev/null || :
+  [[ -z ${server:-} ]] || kill -KILL "$server" 2> /dev/null || :
 }
 
 # status_of ARGUMENTS…: the status that curl got.
