@@ -168,7 +168,8 @@ class Round:
             expect(time.monotonic() < deadline, f"background {process} never ends: {record}")
             time.sleep(0.05)
         expect(record["state"] == "exited" and record["exit_code"] == 0, f"background {process}: {record}")
-        _, _, text = self.server.raw("GET", f"/api/sandboxes/{self.home}/processes/{process}/output?from=0")
+        status, _, text = self.server.raw("GET", f"/api/sandboxes/{self.home}/processes/{process}/output?from=0")
+        expect(status == 200, f"the output of background {process}: {status} {text!r} {record}")
         events = parse_events(text.decode())
         output = "".join(data.get("text", "") for name, data in events if name == "stdout")
         expect(output == "".join(f"line {i}\n" for i in range(1, LINES + 1)), f"background {process}: output {output[-200:]!r}")
@@ -179,7 +180,7 @@ class Round:
             status, body = self.server.api("DELETE", f"/api/sandboxes/{sandbox}")
             expect(status in (204, 404), f"DELETE {sandbox}: {status} {body}")
         for file_id in self.uploads:
-            self.answer(204, "DELETE", f"/files/{file_id}")
+            self.answer(200, "DELETE", f"/files/{file_id}")
 
 
 def run(options, state_dir):
