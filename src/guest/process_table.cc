@@ -263,26 +263,18 @@ void ProcessTable::OnEnded(Process& process) {
     processes_.erase(process.id());  // its followers hold it as long as they need
     return;
   }
+  ended_.push_back(process.id());
   Forget();
 }
 
 void ProcessTable::Forget() {
-  size_t ended = 0;
   size_t bytes = 0;
-  for (const auto& [id, process] : processes_) {
-    if (!process->ended()) continue;
-    ++ended;
-    bytes += process->ring().held_bytes();
-  }
-  for (auto at = processes_.begin();
-       at != processes_.end() && (ended > kMaxEnded || bytes > kMaxEndedBytes);) {
-    if (!at->second->ended()) {
-      ++at;
-      continue;
-    }
-    --ended;
-    bytes -= at->second->ring().held_bytes();
-    at = processes_.erase(at);
+  for (const uint64_t id : ended_) bytes += processes_.at(id)->ring().held_bytes();
+  while (ended_.size() > kMaxEnded || bytes > kMaxEndedBytes) {
+    const auto first = processes_.find(ended_.front());
+    bytes -= first->second->ring().held_bytes();
+    processes_.erase(first);
+    ended_.pop_front();
   }
 }
 

@@ -1,10 +1,11 @@
 // ProcessTable: the processes that the host started, and PID 1's duty of reaping everything.
 //
 // Bounds: kMaxRunning at a time; of those that have ended the last kMaxEnded are kept, and of their
-// output kMaxEndedBytes, the oldest being forgotten first.
+// output kMaxEndedBytes, the one that ended first being forgotten first.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <vector>
@@ -81,6 +82,7 @@ class ProcessTable final : public EventLoop::Handler {
   SpawnTimer spawn_timer_;
   std::map<uint64_t, std::shared_ptr<Process>> processes_;  // by id: the oldest first
   std::vector<uint64_t> spawning_;                          // in the spawner's order
+  std::deque<uint64_t> ended_;                              // in the order of their ends
   uint64_t next_id_ = 1;
   bool childless_ = false;  // the last reaping found no child at all
 };

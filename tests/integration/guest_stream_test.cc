@@ -93,6 +93,22 @@ TEST_F(GuestStream, WithoutAFollowerABlockingProcessRunsOnAndTheRingKeepsTheEnd)
   EXPECT_TRUE(outcome.out == all.substr(all.size() - 100'000));
 }
 
+TEST_F(GuestStream, OutputOfALongCommandIsKeptWhenManyShortOnesEndedBeforeIt) {
+  auto request = Shell("read x; echo at last");
+  request.stdin_open = true;
+  uint64_t process = 0;
+  {
+    auto stream = channel_->Start(request);
+    process = ReadUntil(*stream, HasStarted).started->process;
+  }
+  for (int i = 0; i < 80; ++i) ASSERT_EQ(Run(Shell("echo short")).out, "short\n");
+  ASSERT_TRUE(channel_->WriteStdin(process, sandbox::TextSource("\n"), true));
+  ASSERT_TRUE(Eventually([&] { return channel_->Ping()->running == 0; }));
+  auto stream = channel_->Attach(process, 0);
+  ASSERT_TRUE(stream);
+  EXPECT_EQ(Finish(*stream).out, "at last\n");
+}
+
 TEST_F(GuestStream, AReaderThatComesBackContinuesWhereItStopped) {
   auto request = Shell("seq 1000; read x; seq 1001 2000");
   request.stdin_open = true;
