@@ -32,7 +32,7 @@ set -euo pipefail
 ip link set lo up
 export PATH="$BATS_FILE_TMPDIR/bin:$PATH" HOME="$PWD"
 unset CAY_URL CAY_API_KEY XDG_CONFIG_HOME
-cay serve --listen 127.0.0.1:8888 --listen 127.0.0.1:8003 > server.log 2>&1 &
+cay serve --listen 127.0.0.1:8888 --listen 127.0.0.1:8003 > server.log 2>&1 3>&- &
 server=$!
 trap 'kill "$server"; wait "$server"' EXIT
 for ((i = 0; i < 300; i++)); do
