@@ -61,16 +61,17 @@ sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& path
 Result<Parts> MakeParts(const Config& config) {
   Parts parts;
   parts.paths = TRY(Paths::Resolve(config.state_dir));
-  // First: it holds the lock on the state directory.
-  parts.store = TRY(store::Store::Open(parts.paths));
-  parts.keys = TRY(api::KeyRing::Open(*parts.store));
-  TRY(CheckAddresses(config, *parts.keys));
-  // What the machine offers is for people to know; the engine finds out for itself.
+  // What the machine offers is for people to know; the engine finds out for itself. While there is
+  // one thread: the probe forks children that do more than execute.
   if (auto machine = engine::native::Probe(parts.paths.state_dir)) {
     parts.machine = std::move(*machine);
   } else {
     LogWarning("what this machine enforces is not known: " + machine.error().ToString());
   }
+  // Before all that writes: it holds the lock on the state directory.
+  parts.store = TRY(store::Store::Open(parts.paths));
+  parts.keys = TRY(api::KeyRing::Open(*parts.store));
+  TRY(CheckAddresses(config, *parts.keys));
   engine::native::NativeEngineOptions engine_options;
   engine_options.paths = parts.paths;
   parts.engine = TRY(engine::native::NativeEngine::Start(engine_options));
