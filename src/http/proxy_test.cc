@@ -211,8 +211,8 @@ TEST_F(ProxyTest, RelaysAfterASwitchOfProtocols) {
 // The upstream sends far more than the sockets and the relay hold, to a client that speaks first.
 TEST_F(ProxyTest, RelaysMuchInBothDirectionsAtOnce) {
   constexpr size_t kBytes = 32 * kMiB;
-  const std::string much(kBytes, 'x');
-  Serve([&](Upstream upstream) {
+  Serve([](Upstream upstream) {
+    const std::string much(kBytes, 'x');
     upstream.ReadUntil("\r\n\r\n");
     upstream.Send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n");
     upstream.Send(much);

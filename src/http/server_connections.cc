@@ -98,12 +98,15 @@ void ServerCore::Close(Connection& connection) {
 void ServerCore::Arm(Connection& connection, Clock::time_point deadline, uint32_t events) {
   connection.input.ReleaseIfEmpty();
   connection.idle = connection.phase == Connection::Phase::kHead && connection.input.empty();
-  connection.deadline = deadline;
-  if (!Watch(connection, connection.stream.fd(), events | EPOLLONESHOT, true)) Close(connection);
+  const int fd = connection.stream.fd();
+  connection.deadline = deadline;  // OnReady reads it: the last that this thread does with it
+  if (!Watch(connection, fd, events | EPOLLONESHOT, true)) Close(connection);
 }
 
 void ServerCore::OnReady(Connection& connection) {
-  connection.deadline = Clock::time_point::max();
+  // Reads what Arm wrote: so all that the thread before did happened before this, also for those who do not see
+  // that the kernel orders epoll_ctl and epoll_wait (ThreadSanitizer).
+  connection.deadline.exchange(Clock::time_point::max());
   connection.idle = false;
   switch (connection.phase.load()) {
     case Connection::Phase::kHandshake:
