@@ -9,6 +9,7 @@
 #include "api/rest/routes.h"
 #include "api/server_metrics.h"
 #include "api/server_routes.h"
+#include "api/webhooks/webhook_routes.h"
 #include "base/log.h"
 #include "base/paths.h"
 #include "cli/doctor_report.h"
@@ -50,6 +51,7 @@ struct Parts {
   std::unique_ptr<sandbox::Manager> manager;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
   std::unique_ptr<sandbox::ProjectFiles> projects;
+  std::unique_ptr<api::Webhooks> webhooks;
 };
 
 sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& paths) {
@@ -84,6 +86,7 @@ Result<Parts> MakeParts(const Config& config) {
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
   parts.projects =
       TRY(sandbox::ProjectFiles::Open(parts.paths, config.projects, *parts.store, *parts.events));
+  parts.webhooks = TRY(api::Webhooks::Open(config.webhooks, *parts.store, *parts.events));
   return parts;
 }
 
@@ -116,6 +119,7 @@ class Assembly : public ServeAssembly {
                .version = CAY_VERSION,
                .write_metrics = [this](api::MetricsText& text) { WriteMetrics(text); }} {
     dispatcher_.Add(api::ServerRoutes(state_));
+    dispatcher_.Add(api::WebhookRoutes(*parts_.webhooks));
     std::vector<api::Route> routes = api::rest::RestRoutes({.manager = *parts_.manager,
                                                             .processes = *parts_.processes,
                                                             .projects = *parts_.projects,
@@ -157,11 +161,13 @@ class Assembly : public ServeAssembly {
     gate_.Reconfigure(config.gate);
     audit_.set_kept(config.gate.audit_kept);
     dispatcher_.set_log_requests(config.log_requests);
+    parts_.webhooks->Reconfigure(config.webhooks);
     parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths));
   }
 
   void BeginDraining() override {
     state_.draining = true;
+    parts_.webhooks->Stop();
     parts_.events->Close();
   }
 
@@ -175,6 +181,7 @@ class Assembly : public ServeAssembly {
     if (const http::Server* server = server_.load()) {
       api::WriteConnectionMetrics(text, server->counters());
     }
+    api::WriteWebhookMetrics(text, *parts_.webhooks);
     requests_.Write(text);
     api::WriteSelfMetrics(text, CAY_VERSION);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <vector>
 
 #include "http/body_reader.h"
@@ -19,6 +20,8 @@ constexpr size_t kReadSize = 16 * kKiB;
 constexpr size_t kSendSize = 64 * kKiB;
 // A command may run for days without a word. That the server's machine is there is checked by TCP.
 constexpr Millis kPatience = std::chrono::hours(24 * 30);
+// Of a request with a timeout: its receiver may not take it byte by byte for ever.
+constexpr uint64_t kMinSendRate = 1024;
 constexpr size_t kMaxRefusal = 64 * kKiB;
 
 // One connection; shared by the client and the response that is read from it.
@@ -44,14 +47,30 @@ Error BadAnswer(std::string_view detail) {
           "the server's answer is not HTTP: " + std::string(detail)};
 }
 
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+// How long the next read may wait.
+Result<void> SetReadPatience(Link& link, const Deadline& deadline) {
+  link.read_pace.stall = kPatience;
+  if (!deadline) return {};
+  const auto left = std::chrono::ceil<Millis>(*deadline - std::chrono::steady_clock::now());
+  if (left <= Millis(0)) {
+    return Failure(Error(ErrorCode::kTimeout, Fault::kMachine, "the server took too long"));
+  }
+  link.read_pace.stall = left;
+  return {};
+}
+
 // The next head but those of interim responses.
-Result<ResponseHead> ReadHead(Link& link, std::string_view method) {
+Result<ResponseHead> ReadHead(Link& link, std::string_view method, const Deadline& deadline = {}) {
   for (;;) {
     size_t scanned = 0;
     std::optional<size_t> end;
     while (!(end = FindHeadEnd(link.input.view(), scanned))) {
       if (link.input.size() > kMaxHead) return Failure(BadAnswer("its head is too long"));
+      TRY(SetReadPatience(link, deadline));
       const size_t got = TRY(link.stream.Read(link.input.Prepare(kReadSize), link.read_pace));
+      link.read_pace.stall = kPatience;
       if (got == 0) return Failure(ServerGone());
       link.input.Commit(got);
     }
@@ -216,6 +235,12 @@ Result<std::unique_ptr<ClientResponse>> ClientImpl::Exchange(ClientRequest& requ
   // Held here until the response is whole; a failure drops it.
   const std::shared_ptr<Link> link = std::exchange(link_, nullptr);
   link->reusable = false;
+  Deadline deadline;
+  link->write_pace = Pace{.stall = request.timeout.value_or(kPatience)};
+  if (request.timeout) {
+    deadline = std::chrono::steady_clock::now() + *request.timeout;
+    link->write_pace.min_bytes_per_second = kMinSendRate;
+  }
   bool whole = true;
   if (request.source) {
     TRY(link->stream.Write(head, link->write_pace));
@@ -224,7 +249,7 @@ Result<std::unique_ptr<ClientResponse>> ClientImpl::Exchange(ClientRequest& requ
     const std::array<std::string_view, 2> parts = {head, request.body};
     whole = link->stream.Write(parts, link->write_pace).has_value();
   }
-  ResponseHead answer = TRY(ReadHead(*link, request.method));
+  ResponseHead answer = TRY(ReadHead(*link, request.method, deadline));
   if (!whole) answer.keep_alive = false;
   link_ = link;
   return std::make_unique<Response>(link, std::move(answer));

@@ -27,6 +27,9 @@ struct Url {
   std::string host;
   uint16_t port = 0;
   std::string path;  // of the Unix socket
+  // Connect to this numeric address instead of looking `host` up: whoever has checked an address gets no other. The
+  // Host header and TLS still go by `host`.
+  std::string address = {};
   static Result<Url> Parse(std::string_view text);
   std::string ToString() const;
 };
@@ -39,6 +42,8 @@ struct ClientRequest {
   // A streamed body instead: fills a part of the space, 0 at its end. Chunked unless the length is known.
   std::function<Result<size_t>(std::span<char>)> source = {};
   std::optional<uint64_t> source_length = std::nullopt;
+  // How long the response's head may take once there is a connection; kTimeout. Nothing: any time.
+  std::optional<Millis> timeout = std::nullopt;
 };
 
 class ClientResponse {

@@ -53,6 +53,36 @@ TEST(Url, RefusesTheRest) {
   }
 }
 
+// Whoever has checked an address gets no other, and the server still learns the name.
+TEST(Client, ConnectsToTheAddressItIsGiven) {
+  const auto server = StartServer([](Exchange& exchange) {
+    const std::string host(exchange.request().headers.Find("Host").value_or(""));
+    static_cast<void>(exchange.Respond({.status = 200, .headers = {}, .body = host}));
+  });
+  const std::string port = std::to_string(server->addresses().front().port);
+  Url url = *Url::Parse("http://name.invalid:" + port);
+  EXPECT_FALSE((*Client::Open(url))->Send({}));
+  url.address = "127.0.0.1";
+  EXPECT_EQ(Get(**Client::Open(url), "/"), "200 name.invalid:" + port);
+  url.address = "localhost";  // no name: it would be looked up
+  EXPECT_FALSE((*Client::Open(url))->Send({}));
+}
+
+TEST(Client, WaitsNoLongerForAHeadThanItIsTold) {
+  const Fd silent = Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(silent.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(silent.get(), 1), 0);
+  ASSERT_EQ(::getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const auto url = Url::Parse("http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)));
+  const auto answer = (*Client::Open(*url))->Send({.timeout = Millis(50)});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code(), ErrorCode::kTimeout);
+}
+
 TEST(Client, SendsManyRequestsOverOneConnection) {
   const auto server = StartServer(SayPath);
   const auto client = ClientOf(*server);

@@ -75,14 +75,15 @@ void SetTcpOptions(const Fd& fd) {
 Result<Fd> ConnectTcp(const Url& url, Clock::time_point deadline) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
+  hints.ai_flags = AI_NUMERICSERV | (url.address.empty() ? 0 : AI_NUMERICHOST);
   addrinfo* found = nullptr;
   const std::string port = std::to_string(url.port);
   // Waits for the system's resolver, which has its own bounds (resolv.conf(5)).
-  const int failed = ::getaddrinfo(url.host.c_str(), port.c_str(), &hints, &found);
+  const std::string& host = url.address.empty() ? url.host : url.address;
+  const int failed = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
   if (failed != 0) {
     return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                         "the name " + url.host + " is not known: " + ::gai_strerror(failed)));
+                         "the name " + host + " is not known: " + ::gai_strerror(failed)));
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
   Result<Fd> connected = Failure(NotThere(url, ECONNREFUSED));

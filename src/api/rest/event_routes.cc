@@ -1,10 +1,10 @@
 // What happens to sandboxes, as events that a client can resume, or as a list.
 #include <chrono>
 
+#include "api/event_json.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
 #include "api/sse.h"
-#include "base/log.h"
 #include "sandbox/event_log.h"
 
 namespace cay::api::rest {
@@ -19,14 +19,6 @@ using sandbox::EventLog;
 constexpr uint64_t kMaxBatch = 1000;
 // A wait for events cannot be woken by a client that goes: so it is looked after so often.
 constexpr Millis kLook{1000};
-
-void WriteEvent(JsonWriter& json, const Event& event) {
-  json.BeginObject().Member("id", event.id).Member("time", FormatTimestamp(event.unix_ms));
-  json.Member("type", event.type).Member("sandbox_id", event.sandbox);
-  json.Member("owner", event.owner).Member("reason", event.reason);
-  if (!event.data.empty()) json.Key("data").Raw(event.data);
-  json.EndObject();
-}
 
 Result<void> RespondWithBatch(EventLog& events, Exchange& exchange, const EventFilter& filter,
                               uint64_t after) {
