@@ -132,6 +132,7 @@ extern const Command kShellCommand;       //
 extern const Command kAttachCommand;      //
 extern const Command kCopyCommand;        // copy_command.cc
 extern const Command kFilesCommand;       // files_command.cc
+extern const Command kPortCommand;        // port_command.cc
 extern const Command kEventsCommand;      // events_command.cc
 extern const Command kStatsCommand;       // system_commands.cc
 extern const Command kTopCommand;         //

@@ -46,7 +46,7 @@ Error UpstreamFault(ErrorCode code, std::string_view what) {
 
 class Proxying {
  public:
-  Proxying(Exchange& exchange, Fd upstream, const ProxyOptions& options)
+  Proxying(Exchange& exchange, Stream upstream, const ProxyOptions& options)
       : exchange_(exchange), options_(options), upstream_(std::move(upstream)) {
     pace_.stall = kUpstreamStall;
   }
@@ -141,6 +141,8 @@ Result<void> Proxying::SendBodyPiece() {
 Result<bool> Proxying::WaitForUpstream() {
   for (;;) {
     if (!body_ended_ && pending_.empty() && exchange_.HasBuffered()) TRY(SendBodyPiece());
+    // What TLS has read already, poll does not know of.
+    if (upstream_.HasBuffered()) return true;
     const bool wants_body = !body_ended_ && pending_.empty();
     std::array<pollfd, 2> waited{};
     waited[0].fd = upstream_.fd();
@@ -234,6 +236,10 @@ Result<void> Proxying::Run() {
 
 Result<void> Proxy(Exchange& exchange, Fd upstream, const ProxyOptions& options) {
   TRY(SetNonBlocking(upstream, true));
+  return Proxy(exchange, Stream(std::move(upstream)), options);
+}
+
+Result<void> Proxy(Exchange& exchange, Stream upstream, const ProxyOptions& options) {
   auto done = Proxying(exchange, std::move(upstream), options).Run();
   if (done || exchange.started()) return done;
   const Error& error = done.error();

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "http/exchange.h"
+#include "http/stream.h"
 
 namespace cay::http {
 
@@ -21,5 +22,7 @@ struct ProxyOptions {
 
 // The exchange is answered when this returns, also with 502. The error says what the upstream did wrong.
 Result<void> Proxy(Exchange& exchange, Fd upstream, const ProxyOptions& options);
+// The same over a stream of http/connector.h, which may be TLS.
+Result<void> Proxy(Exchange& exchange, Stream upstream, const ProxyOptions& options);
 
 }  // namespace cay::http

@@ -98,11 +98,14 @@ Result<bool> Relaying::Wait(std::array<pollfd, 2>& waited) {
   const bool is_blocked = !to_client_.piece.empty() || !to_upstream_.piece.empty();
   const bool is_half = to_client_.ended || to_upstream_.ended;
   Millis timeout = is_blocked ? rules_.stall : is_half ? rules_.half_closed : kQuiet;
-  const bool has_buffered = (waited[0].events & POLLIN) != 0 && client_.HasBuffered();
+  const bool client_has = (waited[0].events & POLLIN) != 0 && client_.HasBuffered();
+  const bool upstream_has = (waited[1].events & POLLIN) != 0 && upstream_.HasBuffered();
+  const bool has_buffered = client_has || upstream_has;
   if (has_buffered) timeout = Millis(0);
   const int ready = ::poll(waited.data(), waited.size(), static_cast<int>(timeout.count()));
   if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
-  if (has_buffered) waited[0].revents |= POLLIN;
+  if (client_has) waited[0].revents |= POLLIN;
+  if (upstream_has) waited[1].revents |= POLLIN;
   return ready != 0 || has_buffered || (!is_blocked && !is_half);
 }
 
