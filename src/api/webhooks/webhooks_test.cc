@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <mutex>
 
@@ -198,6 +199,12 @@ TEST_F(WebhooksTest, TheQueueAndTheHistoryAreBounded) {
   for (int i = 0; i < 10; ++i) Happen("sandbox.created");
   ASSERT_TRUE(Eventually([&] { return hooks_->GetMetrics().dropped == 7; }));
   EXPECT_EQ(hooks_->GetMetrics().waiting, 3U);
+  // Until each was tried: an attempt that is on its way would put its delivery off by the hour.
+  ASSERT_TRUE(Eventually([&] {
+    return std::ranges::none_of(hooks_->Deliveries(hook.id, 100).value(), [](const Delivery& one) {
+      return one.state == "waiting" && one.attempts == 0;
+    });
+  }));
   Fail(0, 500);
   ASSERT_TRUE(store_->Write(
       [](store::Database& db) { return db.Execute("UPDATE webhook_delivery SET next_ms = 0"); }));
