@@ -16,19 +16,15 @@ namespace {
 using ::testing::HasSubstr;
 
 class ExecuteApi : public ApiFixture {
-protected:
+ protected:
   void SetUp() override {
     ApiFixture::SetUp();
-    if (IsSkipped() || HasFatalFailure())
-      return;
+    if (IsSkipped() || HasFatalFailure()) return;
     path_ = CreatePath();
   }
-  Reply Execute(const std::string &body) {
-    return Post(path_ + "/execute", body);
-  }
-  std::vector<SseEvent> Stream(const std::string &body) {
-    const Reply reply = Call("POST", path_ + "/execute", body,
-                             {{"Accept", "text/event-stream"}});
+  Reply Execute(const std::string& body) { return Post(path_ + "/execute", body); }
+  std::vector<SseEvent> Stream(const std::string& body) {
+    const Reply reply = Call("POST", path_ + "/execute", body, {{"Accept", "text/event-stream"}});
     EXPECT_EQ(reply.Header("Content-Type"), "text/event-stream") << reply.body;
     return ParseSse(reply.body);
   }
@@ -36,8 +32,7 @@ protected:
 };
 
 TEST_F(ExecuteApi, ACommandGivesItsOutputAndItsEnd) {
-  const Reply reply =
-      Execute(R"({"command":["sh","-c","echo out; echo err >&2; exit 3"]})");
+  const Reply reply = Execute(R"({"command":["sh","-c","echo out; echo err >&2; exit 3"]})");
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.Text("stdout"), "out\n");
   EXPECT_EQ(reply.Text("stderr"), "err\n");
@@ -58,51 +53,42 @@ TEST_F(ExecuteApi, ALineIsTheShells) {
 }
 
 TEST_F(ExecuteApi, StdinIsGivenAndClosed) {
-  EXPECT_EQ(Execute(R"({"command":["cat"],"stdin":"hello"})").Text("stdout"),
-            "hello");
-  EXPECT_EQ(Execute(R"({"command":["cat"],"stdin":{"base64":"/w=="}})")
-                .Text("stdout_base64"),
+  EXPECT_EQ(Execute(R"({"command":["cat"],"stdin":"hello"})").Text("stdout"), "hello");
+  EXPECT_EQ(Execute(R"({"command":["cat"],"stdin":{"base64":"/w=="}})").Text("stdout_base64"),
             "/w==");
   EXPECT_EQ(Execute(R"({"command":["cat"]})").Text("stdout"), "");
 }
 
 TEST_F(ExecuteApi, TimeIsUpIsAResult) {
-  const Reply reply =
-      Execute(R"({"command":["sleep","60"],"timeout":"200ms"})");
+  const Reply reply = Execute(R"({"command":["sleep","60"],"timeout":"200ms"})");
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_TRUE(reply.json().at("timed_out").as_bool());
   EXPECT_FALSE(reply.json().at("success").as_bool());
-  ExpectProblem(Execute(R"({"command":"true","timeout":"9999h"})"), 422,
-                "limit_too_high");
+  ExpectProblem(Execute(R"({"command":"true","timeout":"9999h"})"), 422, "limit_too_high");
 }
 
 TEST_F(ExecuteApi, OutputOverTheMaximumSaysSo) {
-  const Reply reply = Execute(
-      R"({"command":"head -c 100000 /dev/zero | tr '\\0' a","max_output":"1k"})");
+  const Reply reply =
+      Execute(R"({"command":"head -c 100000 /dev/zero | tr '\\0' a","max_output":"1k"})");
   EXPECT_EQ(reply.Text("stdout").size(), 1024U);
   EXPECT_EQ(reply.Number("stdout_bytes"), 100'000);
   EXPECT_TRUE(reply.json().at("stdout_truncated").as_bool());
-  ExpectProblem(Execute(R"({"command":"true","max_output":"1g"})"), 422,
-                "limit_too_high");
+  ExpectProblem(Execute(R"({"command":"true","max_output":"1g"})"), 422, "limit_too_high");
 }
 
 TEST_F(ExecuteApi, WhatCannotBeStartedIs422) {
-  ExpectProblem(Execute(R"({"command":["no-such-program"]})"), 422,
-                "command_not_found");
-  ExpectProblem(Execute(R"({"command":["/etc/passwd"]})"), 422,
-                "not_executable");
-  const Reply streamed =
-      Call("POST", path_ + "/execute", R"({"command":["no-such-program"]})",
-           {{"Accept", "text/event-stream"}});
+  ExpectProblem(Execute(R"({"command":["no-such-program"]})"), 422, "command_not_found");
+  ExpectProblem(Execute(R"({"command":["/etc/passwd"]})"), 422, "not_executable");
+  const Reply streamed = Call("POST", path_ + "/execute", R"({"command":["no-such-program"]})",
+                              {{"Accept", "text/event-stream"}});
   ExpectProblem(streamed, 422, "command_not_found");
 }
 
 TEST_F(ExecuteApi, FilesAreWrittenFirstAndCommandsRunInOrder) {
-  const Reply reply =
-      Execute(R"({"files":{"src/a.txt":"one","b.bin":{"base64":"AAE="}},
+  const Reply reply = Execute(R"({"files":{"src/a.txt":"one","b.bin":{"base64":"AAE="}},
       "commands":["cat src/a.txt",["wc","-c","b.bin"],"exit 7","echo never"]})");
   ASSERT_EQ(reply.status, 200) << reply.body;
-  const auto &results = reply.json().at("results").as_array();
+  const auto& results = reply.json().at("results").as_array();
   ASSERT_EQ(results.size(), 3U);
   EXPECT_EQ(results[0].at("stdout"), "one");
   EXPECT_EQ(results[1].at("stdout"), "2 b.bin\n");
@@ -114,7 +100,7 @@ TEST_F(ExecuteApi, FilesAreWrittenFirstAndCommandsRunInOrder) {
 TEST_F(ExecuteApi, AfterAFailureItGoesOnWhenToldTo) {
   const Reply reply = Execute(R"({"commands":[["nope"],"false","echo end"],
       "continue_on_error":true})");
-  const auto &results = reply.json().at("results").as_array();
+  const auto& results = reply.json().at("results").as_array();
   ASSERT_EQ(results.size(), 3U) << reply.body;
   EXPECT_EQ(results[0].at("exit_code"), 127);
   EXPECT_EQ(reply.Number("exit_code"), 0);
@@ -135,17 +121,18 @@ TEST_F(ExecuteApi, EventsBeginWithStartedAndEndWithExactlyOneEnd) {
 TEST_F(ExecuteApi, EventsOfLargeOutputAreComplete) {
   const auto events = Stream(R"({"command":"seq 1 200000"})");
   std::string expected;
-  for (int i = 1; i <= 200'000; ++i)
-    expected += std::to_string(i) + "\n";
+  for (int i = 1; i <= 200'000; ++i) expected += std::to_string(i) + "\n";
   EXPECT_TRUE(Joined(events, "stdout") == expected);
   EXPECT_EQ(std::ranges::count(events, "gap", &SseEvent::type), 0);
 }
 
 TEST_F(ExecuteApi, CharactersThatAreCutByAPieceAreWhole) {
-  const auto events = Stream(
-      R"({"command":"printf '\\342'; sleep 0.2; printf '\\202\\254'; printf '\\377'"})");
-  EXPECT_EQ(Joined(events, "stdout"), "\xE2\x82\xAC\xFF");
-  EXPECT_THAT(events[1].data, HasSubstr("\"text\":\"\xE2\x82\xAC"));
+  const auto cut = Stream(R"({"command":"printf '\\342'; sleep 0.2; printf '\\202\\254'"})");
+  EXPECT_EQ(Joined(cut, "stdout"), "\xE2\x82\xAC");
+  for (const auto& event : cut) EXPECT_THAT(event.data, ::testing::Not(HasSubstr("base64")));
+  const auto no_text = Stream(R"({"command":"printf '\\377'"})");
+  EXPECT_EQ(Joined(no_text, "stdout"), "\xFF");
+  EXPECT_THAT(no_text[1].data, HasSubstr("base64"));
 }
 
 TEST_F(ExecuteApi, EventsOfSeveralCommandsHaveAnEndForEach) {
@@ -165,59 +152,50 @@ TEST_F(ExecuteApi, StdinIsStreamedBesideTheEvents) {
 // A client of its own, which sends this request and is gone when it is
 // destroyed.
 class HastyClient {
-public:
-  HastyClient(uint16_t port, const std::string &target,
-              const std::string &accept, const std::string &body)
+ public:
+  HastyClient(uint16_t port, const std::string& target, const std::string& accept,
+              const std::string& body)
       : socket_(Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0))) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = ::htons(port);
     address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(socket_.get(),
-                        reinterpret_cast<const sockaddr *>(&address),
-                        sizeof address),
+    EXPECT_EQ(::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
               0);
-    EXPECT_TRUE(WriteAll(
-        socket_.get(),
-        "POST " + target + " HTTP/1.1\r\nHost: localhost\r\nAccept: " + accept +
-            "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-            body));
+    EXPECT_TRUE(WriteAll(socket_.get(), "POST " + target +
+                                            " HTTP/1.1\r\nHost: localhost\r\nAccept: " + accept +
+                                            "\r\nContent-Length: " + std::to_string(body.size()) +
+                                            "\r\n\r\n" + body));
   }
 
-private:
+ private:
   Fd socket_;
 };
 
 TEST_F(ExecuteApi, AProcessOutlivesAClientThatGoes) {
-  for (const char *accept : {"text/event-stream", "application/json"}) {
+  for (const char* accept : {"text/event-stream", "application/json"}) {
     {
       const HastyClient client(
           url().port, path_ + "/execute", accept,
           R"({"command":"touch begun; until [ -e go ]; do sleep 0.05; done; touch ended"})");
-      ASSERT_TRUE(Eventually(
-          [&] { return Get(path_ + "/files/stat?path=begun").status == 200; }));
+      ASSERT_TRUE(Eventually([&] { return Get(path_ + "/files/stat?path=begun").status == 200; }));
     }
     Call("PUT", path_ + "/files?path=go", "");
-    EXPECT_TRUE(Eventually([&] {
-      return Get(path_ + "/files/stat?path=ended").status == 200;
-    })) << accept;
+    EXPECT_TRUE(Eventually([&] { return Get(path_ + "/files/stat?path=ended").status == 200; }))
+        << accept;
     Post(path_ + "/execute", R"({"command":"rm begun go ended"})");
   }
 }
 
 TEST_F(ExecuteApi, ABadRequestIsRefusedByName) {
-  EXPECT_THAT(ExpectProblem(Execute("{}"), 400, "invalid_argument"),
-              HasSubstr("command"));
-  EXPECT_THAT(ExpectProblem(Execute(R"({"command":"a","comands":[]})"), 400,
-                            "invalid_argument"),
+  EXPECT_THAT(ExpectProblem(Execute("{}"), 400, "invalid_argument"), HasSubstr("command"));
+  EXPECT_THAT(ExpectProblem(Execute(R"({"command":"a","comands":[]})"), 400, "invalid_argument"),
               HasSubstr("comands"));
-  ExpectProblem(
-      Execute(R"({"command":"a","files":{"../../../../proc/x/y":"1"}})"), 404,
-      "not_found");
-  ExpectProblem(Post("/api/sandboxes/aaaaaaaaaaaaaaaaaaaa/execute",
-                     R"({"command":"true"})"),
-                404, "not_found");
+  ExpectProblem(Execute(R"({"command":"a","files":{"../../../../proc/x/y":"1"}})"), 404,
+                "not_found");
+  ExpectProblem(Post("/api/sandboxes/aaaaaaaaaaaaaaaaaaaa/execute", R"({"command":"true"})"), 404,
+                "not_found");
 }
 
-} // namespace
-} // namespace cay::testing
+}  // namespace
+}  // namespace cay::testing
