@@ -2,13 +2,21 @@
 # which a server listens on 127.0.0.1:8888 (and 8003), line by line, each of which must succeed.
 load common
 
-setup_file() {
+# Each page begins with a server that nobody has used: some make keys, and from then on one is needed.
+setup() {
   need_root
-  export CAY_STATE_DIR="$BATS_FILE_TMPDIR/state"
+  cd "$BATS_TEST_TMPDIR" || return
+  chmod 0711 "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR"
+  export CAY_STATE_DIR="$BATS_TEST_TMPDIR/state"
   mkdir -m 0711 "$CAY_STATE_DIR"
-  chmod 0711 "$BATS_FILE_TMPDIR"
-  mkdir "$BATS_FILE_TMPDIR/bin"
-  ln -s "$(realpath "$CAY")" "$BATS_FILE_TMPDIR/bin/cay"
+  mkdir bin
+  ln -s "$(realpath "$CAY")" bin/cay
+}
+
+teardown() {
+  local left
+  left=$("$CAY" ps --quiet)
+  [[ -z $left ]] || { echo "sandboxes left: $left" >&2; return 1; }
 }
 
 # run_page PAGE HEADING: all blocks of shell from HEADING (a line) to the next heading of its level.
@@ -30,7 +38,7 @@ PYTHON
   cat > in_namespace.sh <<'SHELL'
 set -euo pipefail
 ip link set lo up
-export PATH="$BATS_FILE_TMPDIR/bin:$PATH" HOME="$PWD"
+export PATH="$BATS_TEST_TMPDIR/bin:$PATH" HOME="$PWD"
 unset CAY_URL CAY_API_KEY XDG_CONFIG_HOME
 cay serve --listen 127.0.0.1:8888 --listen 127.0.0.1:8003 > server.log 2>&1 3>&- &
 server=$!
@@ -43,7 +51,7 @@ curl() { command curl --fail-with-body "$@"; }
 set -x
 source ./blocks.sh
 set +x
-# Where the page has revoked its keys it has removed its sandboxes: teardown_file sees whether.
+# Where the page has revoked its keys it has removed its sandboxes: teardown sees whether.
 { cay ls -q || :; } | xargs -r cay rm -f
 SHELL
   run timeout 240 unshare --net bash in_namespace.sh < /dev/null
