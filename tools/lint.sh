@@ -47,12 +47,13 @@ layer() {
     archive) echo base archive ;;
     store) echo base store ;;
     http) echo base http ;;
+    config) echo base archive protocol engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
     template) echo base archive protocol engine template ;;
     sandbox) echo base archive protocol engine template store sandbox ;;
     api) echo base archive protocol engine template store sandbox http api ;;
-    cli) echo base archive protocol engine template store sandbox http api cli ;;
+    cli) echo base archive protocol engine template store sandbox http api config cli ;;
     *) return 1 ;;
   esac
 }

@@ -63,7 +63,8 @@ Result<Paths> Paths::Resolve(const std::string& state_dir_override) {
     }
   }
   if (paths.state_dir.empty()) {
-    paths.state_dir = root ? kDefaultStateDir : UserDirectory("XDG_STATE_HOME", "/.local/state/cay");
+    paths.state_dir =
+        root ? kDefaultStateDir : UserDirectory("XDG_STATE_HOME", "/.local/state/cay");
   }
   for (std::string* path : {&paths.state_dir, &paths.run_dir}) {
     if (path->front() != '/') {

@@ -69,7 +69,7 @@ struct ImportProgress {
 struct ImportOptions {
   Bytes max_bytes = 16 * kGiB;  // of unpacked content
   uint64_t max_entries = 2'000'000;
-  bool replace = false;     // an existing template of that name is replaced atomically
+  bool replace = false;       // an existing template of that name is replaced atomically
   std::string source_name{};  // what TemplateInfo::source says; empty: where it came from
   std::function<void(const ImportProgress&)>
       on_progress;  // at most ten times a second; may be empty
