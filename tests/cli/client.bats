@@ -254,6 +254,29 @@ changes_are_seen() {
 }
 
 # The last one: from its first key on the server wants one.
+@test "port: what listens in a sandbox, on loopback here" {
+  echo 'from inside' | "$CAY" files put web - page.txt
+  process=$("$CAY" exec -d web -- python3 -m http.server 8000 --bind 127.0.0.1)
+  "$CAY" port web 8000 0 > address 2> err 3>&- &
+  pid=$!
+  until_true 20 page_is_there
+  curl -sf --path-as-is -o /dev/null "$(< address)/../page.txt" && return 1
+  [[ $(curl -s -o /dev/null -w '%{http_code}' -H 'Origin: http://elsewhere.example' "$(< address)/page.txt") == 403 ]]
+  [[ $(curl -s -o /dev/null -w '%{http_code}' "$(< address)/not-there") == 404 ]]
+  cay port web 8000 "$(grep -o '[0-9]*$' address)"
+  assert_error 1 LOCAL
+  cay port web 0
+  assert_error 1 "not a port"
+  cay port nobody 8000
+  assert_error 1 nobody
+  kill -TERM "$pid"
+  wait "$pid"
+  cay kill web "$process"
+}
+
+page_is_there() { [[ $(curl -sf "$(< address)/page.txt") == "from inside" ]]; }
+
+# The last: from here on the server wants a key.
 @test "keys, and contexts that keep them" {
   key=$("$CAY" keys create ci --scope admin 2> /dev/null)
   [[ $key == cay_* ]]
@@ -276,25 +299,3 @@ changes_are_seen() {
   [[ $status == 0 ]]
   "$CAY" context rm here
 }
-
-@test "port: what listens in a sandbox, on loopback here" {
-  echo 'from inside' | "$CAY" files put web - page.txt
-  process=$("$CAY" exec -d web -- python3 -m http.server 8000 --bind 127.0.0.1)
-  "$CAY" port web 8000 0 > address 2> err 3>&- &
-  pid=$!
-  until_true 20 page_is_there
-  curl -sf --path-as-is -o /dev/null "$(< address)/../page.txt" && return 1
-  [[ $(curl -s -o /dev/null -w '%{http_code}' -H 'Origin: http://elsewhere.example' "$(< address)/page.txt") == 403 ]]
-  [[ $(curl -s -o /dev/null -w '%{http_code}' "$(< address)/not-there") == 404 ]]
-  cay port web 8000 "$(grep -o '[0-9]*$' address)"
-  assert_error 1 LOCAL
-  cay port web 0
-  assert_error 1 "not a port"
-  cay port nobody 8000
-  assert_error 1 nobody
-  kill -TERM "$pid"
-  wait "$pid"
-  cay kill web "$process"
-}
-
-page_is_there() { [[ $(curl -sf "$(< address)/page.txt") == "from inside" ]]; }
