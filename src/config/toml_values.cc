@@ -107,8 +107,7 @@ Result<std::vector<TomlValue>> ParseToml(std::string_view text) {
   }
   std::vector<TomlValue> values;
   TRY(Flatten(parsed.table(), "", values));
-  std::ranges::stable_sort(values, {},
-                           [](const TomlValue& v) { return std::pair(v.line, v.column); });
+  std::ranges::sort(values, {}, [](const TomlValue& v) { return std::pair(v.line, v.column); });
   return values;
 }
 
