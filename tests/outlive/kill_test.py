@@ -33,11 +33,10 @@ def expect(condition, what):
 class Round:
     """What was acknowledged between two deaths, and the threads that ask for it."""
 
-    def __init__(self, server, number, home, random_source):
+    def __init__(self, server, number, home):
         self.server = server
         self.number = number
         self.home = home  # the id of a sandbox that outlives every round
-        self.random = random_source
         self.created = {}  # idempotency key -> id
         self.unsure_created = []  # keys whose answer did not come
         self.destroyed = set()
@@ -193,7 +192,7 @@ def run(options, state_dir):
     machine.ids.add(home["id"])
     acknowledged = 0
     for number in range(options.rounds):
-        attempt = Round(server, number, home["id"], source)
+        attempt = Round(server, number, home["id"])
         attempt.run_until_death(source.uniform(0.0, options.seconds))
         server.start()
         attempt.check()
