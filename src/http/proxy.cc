@@ -56,6 +56,7 @@ class Proxying {
  private:
   Result<std::string> MakeHead();
   Result<ResponseHead> ReadHead();
+  Headers Answer(const ResponseHead& head) const;
   Result<void> PassOn(const ResponseHead& head);
   Result<void> PassBody(const ResponseHead& head);
   Result<void> Switch(const ResponseHead& head);
@@ -194,8 +195,15 @@ Result<ResponseHead> Proxying::ReadHead() {
   }
 }
 
+// The fields of the answer as the client gets them.
+Headers Proxying::Answer(const ResponseHead& head) const {
+  Headers headers = EndToEnd(head.headers);
+  if (options_.amend_answer) options_.amend_answer(headers);
+  return headers;
+}
+
 Result<void> Proxying::PassOn(const ResponseHead& head) {
-  TRY(exchange_.Begin(head.status, EndToEnd(head.headers), head.content_length));
+  TRY(exchange_.Begin(head.status, Answer(head), head.content_length));
   TRY(PassBody(head));
   return exchange_.Finish();
 }
@@ -218,7 +226,7 @@ Result<void> Proxying::PassBody(const ResponseHead& head) {
 }
 
 Result<void> Proxying::Switch(const ResponseHead& head) {
-  Headers headers = EndToEnd(head.headers);
+  Headers headers = Answer(head);
   headers.Set("Upgrade", std::string(head.headers.Find("Upgrade").value_or("")));
   const auto client = TRY(exchange_.SwitchProtocols(std::move(headers)));
   return Relay(*client, upstream_, input_, {});

@@ -3,7 +3,9 @@
 // The upstream may be hostile: its head is bounded and parsed strictly; what does not parse is 502.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -18,6 +20,8 @@ struct ProxyOptions {
   std::string prefix;  // X-Forwarded-Prefix; may be empty
   std::vector<std::string>
       drop;  // fields that the upstream must not see (Authorization, X-API-Key …)
+  // Changes the fields of the upstream's answer before they are passed on; null: they stay.
+  std::function<void(Headers&)> amend_answer = {};
 };
 
 // The exchange is answered when this returns, also with 502. The error says what the upstream did wrong.

@@ -236,30 +236,30 @@ void ApiFixture::TearDown() {
 const http::Url& ApiFixture::url() { return TheProgram()->url; }
 const std::vector<api::Route>& ApiFixture::routes() { return TheProgram()->routes; }
 
-Reply ApiFixture::Call(const std::string& method, const std::string& target,
-                       const std::string& body, const http::Headers& headers) {
+Reply CallAt(const http::Url& url, http::ClientRequest request, const std::string& ca_file) {
   Reply reply;
-  auto client = http::Client::Open(url());
+  const std::string what = request.method + " " + request.target;
+  auto client = http::Client::Open(url, Millis(10'000), ca_file);
   if (!client) {
     ADD_FAILURE() << client.error().ToString();
     return reply;
   }
-  http::ClientRequest request;
-  request.method = method;
-  request.target = target;
-  request.headers = headers;
-  request.body = body;
   auto response = (*client)->Send(std::move(request));
   if (!response) {
-    ADD_FAILURE() << method << " " << target << ": " << response.error().ToString();
+    ADD_FAILURE() << what << ": " << response.error().ToString();
     return reply;
   }
   reply.status = (*response)->status();
   reply.headers = (*response)->headers();
   auto text = (*response)->ReadAll(kMaxBody);
-  if (!text) ADD_FAILURE() << method << " " << target << ": " << text.error().ToString();
+  if (!text) ADD_FAILURE() << what << ": " << text.error().ToString();
   reply.body = text.value_or("");
   return reply;
+}
+
+Reply ApiFixture::Call(const std::string& method, const std::string& target,
+                       const std::string& body, const http::Headers& headers) {
+  return CallAt(url(), {.method = method, .target = target, .headers = headers, .body = body});
 }
 
 Reply ApiFixture::CallAs(const std::string& owner, const std::string& method,

@@ -43,6 +43,9 @@ std::vector<SseEvent> ParseSse(std::string_view text);
 // All `text` or bytes of the events of that type, together.
 std::string Joined(const std::vector<SseEvent>& events, std::string_view type);
 
+// One request on a connection of its own. Fails the test when there is no answer.
+Reply CallAt(const http::Url& url, http::ClientRequest request, const std::string& ca_file = {});
+
 class ApiFixture : public ::testing::Test {
  protected:
   static void SetUpTestSuite();

@@ -1,11 +1,12 @@
 // Ports of sandboxes: HTTP and WebSockets to whatever listens inside. By path (/api/sandboxes/{id}/ports/{port}/…), and
 // by the host name {port}-{id}.DOMAIN: then the dispatcher captures `id` and `port` from the name, and the whole path is
-// the application's own.
+// the application's own. By path an answer is confined (port_isolation.h).
 
 #include <algorithm>
 #include <cctype>
 
 #include "api/problem.h"
+#include "api/rest/port_isolation.h"
 #include "api/rest/routes.h"
 #include "http/proxy.h"
 
@@ -57,7 +58,7 @@ Result<void> Forward(const Services& services, Exchange& exchange, const Caller&
                                           std::to_string(port) + ": " + upstream.error().message())
                                     .WithRemedy("start a server there that listens on 127.0.0.1"));
   }
-  options.drop = KeyFields(exchange.request());
+  for (std::string& name : KeyFields(exchange.request())) options.drop.push_back(std::move(name));
   return http::Proxy(exchange, *std::move(upstream), options);
 }
 
@@ -87,14 +88,27 @@ http::ProxyOptions OptionsByPath(const http::Request& request, uint16_t port) {
   const size_t query = request.target.find('?');
   if (query != std::string::npos) options.target += request.target.substr(query);
   options.host = "localhost:" + std::to_string(port);
+  options.drop = {std::string(kOwnOriginField)};
+  if (request.headers.Find(kOwnOriginField)) return options;
+  // What a browser holds for this server is not the application's.
+  options.drop.emplace_back("Cookie");
+  options.amend_answer = &ConfineToNoOrigin;
   return options;
 }
 
 Result<void> ToPort(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
   const uint16_t port = TRY(ParsePort(request.Capture("port")));
-  return Forward(services, exchange, caller, request.Capture("id"), port,
-                 IsByHost(request) ? OptionsByHost(request) : OptionsByPath(request, port));
+  const std::string& which = request.Capture("id");
+  if (IsByHost(request)) {
+    return Forward(services, exchange, caller, which, port, OptionsByHost(request));
+  }
+  if (AsksForServiceWorker(request) && !request.headers.Find(kOwnOriginField)) {
+    return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                         "a sandbox has no service worker in the origin of the API")
+                       .WithRemedy("open it as {port}-{id}.localhost, or through cay port"));
+  }
+  return Forward(services, exchange, caller, which, port, OptionsByPath(request, port));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "api/gate/host_policy.h"
 #include "api/problem.h"
+#include "api/rest/port_isolation.h"
 #include "base/text.h"
 #include "cli/client/target.h"
 #include "http/connector.h"
@@ -108,6 +109,8 @@ void PortForwardImpl::Handle(http::Exchange& exchange) const {
   if (!upstream) return Refuse(exchange, upstream.error(), kBadGateway);
   request.headers.Remove("X-API-Key");
   if (!api_key_.empty()) request.headers.Set("X-API-Key", api_key_);
+  // A browser sees it under this address, which is no other port's: cookies and all are the application's.
+  request.headers.Set(api::rest::kOwnOriginField, "yes");
   // How large a body may be is the server's to say.
   exchange.SetBodyLimit(std::numeric_limits<uint64_t>::max());
   // An error has been answered, or cuts the answer.

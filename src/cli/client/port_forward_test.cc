@@ -82,6 +82,7 @@ TEST_F(PortForwardTest, AddsTheKeyAndTakesAwayWhatIsOfThisAddress) {
   EXPECT_EQ(seen_.headers.Find("Host"), server_->addresses().front().ToString());
   EXPECT_FALSE(seen_.headers.Find("Origin"));
   EXPECT_FALSE(seen_.headers.Find("Sec-Fetch-Site"));
+  EXPECT_TRUE(seen_.headers.Find("X-Cay-Own-Origin"));
 }
 
 TEST_F(PortForwardTest, RefusesPagesOfOthersAndOtherNames) {

@@ -1,0 +1,183 @@
+#include "live_server.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "base/file.h"
+
+namespace cay::testing {
+namespace {
+
+constexpr int kNotExecuted = 125;
+
+std::vector<char*> Pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (const std::string& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+// In the child; what it must know was made ready before.
+[[noreturn]] void Execute(const std::string& file, uid_t user, char* const* argv,
+                          char* const* environment) {
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  const int out = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(out, STDOUT_FILENO);
+  ::dup2(out, STDERR_FILENO);
+  const bool changed =
+      user == 0 || (::setgroups(0, nullptr) == 0 && ::setresgid(user, user, user) == 0 &&
+                    ::setresuid(user, user, user) == 0);
+  if (changed) ::execve(CAY_PROGRAM_PATH, argv, environment);
+  ::_exit(kNotExecuted);
+}
+
+}  // namespace
+
+CayProgram::CayProgram(const std::string& directory, std::vector<std::string> arguments,
+                       const std::vector<std::string>& environment, uid_t user) {
+  file_ = directory + "/said-XXXXXX";
+  const int made = ::mkstemp(file_.data());
+  if (made < 0) {
+    ADD_FAILURE() << "mkstemp " << file_;
+    return;
+  }
+  ::close(made);
+  arguments.insert(arguments.begin(), "cay");
+  // Of two with one name the first counts.
+  std::vector<std::string> variables = environment;
+  for (char** each = environ; *each != nullptr; ++each) variables.emplace_back(*each);
+  const auto argv = Pointers(arguments);
+  const auto envp = Pointers(variables);
+  pid_ = ::fork();
+  if (pid_ == 0) Execute(file_, user, argv.data(), envp.data());
+  if (pid_ < 0) ADD_FAILURE() << "fork";
+}
+
+CayProgram::~CayProgram() {
+  if (pid_ <= 0 || Ended()) return;
+  Signal(SIGKILL);
+  Wait();
+}
+
+bool CayProgram::Ended() {
+  if (code_ >= 0) return true;
+  int status = 0;
+  if (::waitpid(pid_, &status, WNOHANG) != pid_) return false;
+  code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return true;
+}
+
+int CayProgram::Wait() {
+  if (!Eventually([&] { return Ended(); })) {
+    ADD_FAILURE() << "the program does not end: " << said();
+    return -1;
+  }
+  return code_;
+}
+
+void CayProgram::Signal(int signal) const { ::kill(pid_, signal); }
+
+std::string CayProgram::said() const { return ReadFile(file_, 16 * kMiB).value_or(""); }
+
+std::string CayProgram::WaitForWordAfter(const std::string& word) {
+  std::string text;
+  size_t at = std::string::npos;
+  size_t end = std::string::npos;
+  const bool found = Eventually([&] {
+    const bool ended = Ended();
+    text = said();
+    at = text.find(word);
+    end = at == std::string::npos ? at : text.find_first_of(" ,\n", at + word.size());
+    return end != std::string::npos || ended;
+  });
+  if (!found || end == std::string::npos) {
+    ADD_FAILURE() << "it did not say \"" << word << "\": " << text;
+    return {};
+  }
+  return text.substr(at + word.size(), end - at - word.size());
+}
+
+LiveServer::LiveServer(std::vector<std::string> arguments, uid_t user) {
+  directory_ = ::testing::TempDir() + "cay-live-XXXXXX";
+  if (::mkdtemp(directory_.data()) == nullptr ||
+      (user != 0 && ::chown(directory_.c_str(), user, user) != 0)) {
+    ADD_FAILURE() << "mkdtemp " << directory_;
+    return;
+  }
+  arguments.insert(arguments.begin(),
+                   {"serve", "--listen", "127.0.0.1:0", "--state-dir", directory_ + "/state"});
+  program_ = std::make_unique<CayProgram>(directory_, std::move(arguments),
+                                          std::vector<std::string>{"HOME=" + directory_}, user);
+  const auto url = http::Url::Parse(program_->WaitForWordAfter("listening on "));
+  if (url) {
+    url_ = *url;
+  } else {
+    ADD_FAILURE() << url.error().ToString() << program_->said();
+  }
+}
+
+LiveServer::~LiveServer() {
+  if (!program_) return;
+  if (!url_.scheme.empty()) {
+    const Reply all = Call("GET", "/api/sandboxes?limit=1000");
+    if (all.status == 200) {
+      for (const auto& sandbox : all.json().at("sandboxes").as_array()) {
+        Call("DELETE", "/api/sandboxes/" + std::string(sandbox.at("id").as_string()));
+      }
+    }
+  }
+  program_->Signal(SIGTERM);
+  program_->Wait();
+  program_.reset();
+  std::filesystem::remove_all(directory_);
+}
+
+Reply LiveServer::Call(const std::string& method, const std::string& target,
+                       const std::string& body, http::Headers headers) {
+  if (!key_.empty() && !headers.Find("X-API-Key")) headers.Set("X-API-Key", key_);
+  return CallAt(url_, {.method = method, .target = target, .headers = headers, .body = body});
+}
+
+std::string LiveServer::Create(const std::string& body) {
+  const Reply reply = Call("POST", "/api/sandboxes", body);
+  EXPECT_EQ(reply.status, 201) << reply.body;
+  return reply.status == 201 ? reply.Text("id") : std::string();
+}
+
+void LiveServer::StartPython(const std::string& id, const std::string& program) {
+  const std::string path = "/api/sandboxes/" + id;
+  ASSERT_EQ(Call("PUT", path + "/files?path=server.py", program).status, 201);
+  const Reply started = Call("POST", path + "/processes", R"({"command":["python3","server.py"]})");
+  ASSERT_EQ(started.status, 201) << started.body;
+  const std::string output =
+      path + "/processes/" + std::to_string(started.Number("process_id")) + "/output?follow=false";
+  ASSERT_TRUE(Eventually([&] {
+    return Joined(ParseSse(Call("GET", output).body), "stdout") == "listening\n";
+  })) << Call("GET", output).body;
+}
+
+std::unique_ptr<CayProgram> LiveServer::Cay(std::vector<std::string> arguments) {
+  std::vector<std::string> environment = {"CAY_URL=" + url_.ToString(), "HOME=" + directory_};
+  if (!key_.empty()) environment.push_back("CAY_API_KEY=" + key_);
+  return std::make_unique<CayProgram>(directory_, std::move(arguments), environment);
+}
+
+std::string LiveServer::MakeKey(const std::string& scope, const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {"keys",    "create", "--local",     "--quiet",
+                                        "--scope", scope,    "--state-dir", directory_ + "/state"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  arguments.push_back("test");
+  CayProgram maker(directory_, std::move(arguments), {"HOME=" + directory_});
+  EXPECT_EQ(maker.Wait(), 0) << maker.said();
+  const std::string said = maker.said();
+  return said.substr(0, said.find('\n'));
+}
+
+}  // namespace cay::testing
