@@ -27,7 +27,12 @@ Result<void> MeasureExec(Context& context);      // in a live sandbox, beside vf
 Result<void> MeasureParallel(Context& context);  // a hundred creates at once
 Result<void> MeasureMemory(Context& context);    // five hundred idle sandboxes
 Result<void> MeasureStream(Context& context);    // output, beside a pipe and a socket
-Result<void> MeasureHttp(Context& context);      // the same and more, over HTTP
+
+// Over HTTP, each with a server of its own.
+Result<void> MeasureHttpLatency(Context& context);  // what one client waits for
+Result<void> MeasureHttpLoad(Context& context);     // many at once
+Result<void> MeasureHttpBytes(Context& context);    // output and files
+Result<void> MeasureHttpIdle(Context& context);     // 500 sandboxes: memory, and a restart
 
 struct Case {
   std::string_view name;

@@ -15,9 +15,12 @@ namespace cay::bench {
 constexpr size_t kBufferBytes = 64 * 1024;
 
 Result<void> ThroughPipeAndSocket(Bytes bytes) {
+  return ThroughPipeAndSocket({"/usr/bin/head", "-c", std::to_string(bytes), "/dev/zero"}, bytes);
+}
+
+Result<void> ThroughPipeAndSocket(const std::vector<std::string>& argv, Bytes bytes) {
   const SocketPair sockets = TRY(MakeSocketPair(SOCK_STREAM));
-  const std::string head = "/usr/bin/head";
-  const Started started = TRY(StartWithOutput({head, "-c", std::to_string(bytes), "/dev/zero"}));
+  const Started started = TRY(StartWithOutput(argv));
   std::jthread relay([&] {
     std::string buffer(kBufferBytes, '\0');
     for (;;) {
@@ -34,7 +37,7 @@ Result<void> ThroughPipeAndSocket(Bytes bytes) {
     if (got <= 0) break;
     total += static_cast<Bytes>(got);
   }
-  TRY(WaitFor(started.pid, head));
+  TRY(WaitFor(started.pid, argv[0]));
   if (total == bytes) return {};
   return Failure(
       Error(ErrorCode::kIo, Fault::kMachine,

@@ -1,8 +1,9 @@
 // Bytes: a gibibyte of output to a client that reads, a file up and down beside nginx.
-#include <fstream>
+#include <optional>
 
+#include "cases.h"
 #include "host_stream.h"
-#include "http_cases.h"
+#include "http_server.h"
 #include "nginx.h"
 
 namespace cay::bench {
@@ -20,24 +21,26 @@ Row Throughput(const Samples& samples, Bytes bytes) {
           .count = samples.count()};
 }
 
-// A text whose lines are long: what a build or a test prints, not the worst case of an encoding.
+// A text with lines: what a build or a test prints.
+std::string Command() {
+  return "yes 'a line of output, as programs print it, of some sixty characters' | head -c " +
+         std::to_string(kOutputBytes);
+}
+
+// In the foreground, so that the command waits for its reader.
 Result<void> ThroughHttp(HttpCaller& caller, const std::string& sandbox) {
-  const std::string body =
-      R"({"command":"yes 'a line of output, as programs print it, of some sixty characters' | head -c )" +
-      std::to_string(kOutputBytes) + R"(","output_held":"4m"})";
-  const std::string answer =
-      TRY(caller.Call("POST", "/api/sandboxes/" + sandbox + "/processes", body, 201));
-  const size_t at = answer.find("\"process_id\":");
-  if (at == std::string::npos) {
-    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no process_id in: " + answer));
-  }
-  const std::string process = std::to_string(std::strtoull(answer.c_str() + at + 13, nullptr, 10));
-  const Bytes got =
-      TRY(caller.Drain("/api/sandboxes/" + sandbox + "/processes/" + process + "/output?from=0",
-                       "text/event-stream"));
-  if (got >= kOutputBytes) return {};
+  http::ClientRequest request;
+  request.method = "POST";
+  request.target = "/api/sandboxes/" + sandbox + "/execute";
+  request.headers.Add("Content-Type", "application/json");
+  request.headers.Add("Accept", "text/event-stream");
+  request.body = R"({"command":")" + Command() + R"("})";
+  const HttpCaller::Drained drained = TRY(caller.Drain(std::move(request)));
+  const bool ended = drained.tail.find("event: exited") != std::string::npos;
+  if (ended && drained.bytes >= kOutputBytes) return {};
   return Failure(Error(ErrorCode::kIo, Fault::kMachine,
-                       "output lost: " + std::to_string(got) + " bytes came"));
+                       "output lost: " + std::to_string(drained.bytes) +
+                           " bytes came, the last of them: " + drained.tail));
 }
 
 Result<void> MeasureOutput(Context& context, HttpServer& server) {
@@ -45,7 +48,8 @@ Result<void> MeasureOutput(Context& context, HttpServer& server) {
   const std::string id = TRY(caller.CreateSandbox("{}"));
   const std::vector<Contender> contenders{
       {.name = "a pipe and a socket on the host",
-       .operation = [] { return ThroughPipeAndSocket(kOutputBytes); }},
+       .operation =
+           [] { return ThroughPipeAndSocket({"/bin/sh", "-c", Command()}, kOutputBytes); }},
       {.name = "stdout of a sandbox, as server-sent events",
        .operation = [&] { return ThroughHttp(caller, id); }}};
   const auto all = TRY(MeasureInTurn(contenders, {.rounds = 5, .warm_up = 1}));
@@ -74,7 +78,9 @@ Result<void> MeasureFiles(Context& context, HttpServer& server) {
   contenders.push_back(
       {.name = "cay, up", .operation = [&] { return caller.Upload(target, kFileBytes); }});
   const auto down = [](HttpCaller& from, const std::string& what) -> Result<void> {
-    const Bytes got = TRY(from.Drain(what, ""));
+    http::ClientRequest request;
+    request.target = what;
+    const Bytes got = TRY(from.Drain(std::move(request))).bytes;
     if (got == kFileBytes) return {};
     return Failure(Error(ErrorCode::kIo, Fault::kMachine, "a download of " + std::to_string(got)));
   };
@@ -93,7 +99,8 @@ Result<void> MeasureFiles(Context& context, HttpServer& server) {
 
 }  // namespace
 
-Result<void> MeasureHttpBytes(Context& context, HttpServer& server) {
+Result<void> MeasureHttpBytes(Context& context) {
+  HttpServer server = TRY(HttpServer::Start(context.cay, context.work.path() + "/http-bytes"));
   TRY(MeasureOutput(context, server));
   return MeasureFiles(context, server);
 }

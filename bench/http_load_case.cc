@@ -1,9 +1,12 @@
 // Many at once: a hundred creates, a thousand executes over 32 connections.
+#include <atomic>
 #include <latch>
 #include <mutex>
 #include <thread>
 
-#include "http_cases.h"
+#include "cases.h"
+#include "http_server.h"
+#include "server_metrics.h"
 
 namespace cay::bench {
 namespace {
@@ -68,6 +71,7 @@ Result<void> MeasureCreates(Context& context, HttpServer& server) {
     single.Add(stopwatch.microseconds());
     TRY(caller.DestroySandbox(id));
   }
+  const ServerMetrics before = TRY(ServerMetrics::Of(caller));
   Tally tally("each of 100 at once");
   std::mutex mutex;
   std::vector<std::string> made;
@@ -78,12 +82,14 @@ Result<void> MeasureCreates(Context& context, HttpServer& server) {
     const std::scoped_lock lock(mutex);
     if (id) made.push_back(*std::move(id));
   });
+  const ServerMetrics after = TRY(ServerMetrics::Of(caller));
   for (const std::string& id : made) TRY(caller.DestroySandbox(id));
 
   Section& section = context.report.AddSection("100 creates over HTTP");
   section.AddSamples(single);
   section.AddSamples(tally.samples());
   section.AddRow(Wall(wall));
+  for (Row& row : after.Since(before)) section.AddRow(std::move(row));
   section.AddFloor("creates that succeed at once", static_cast<double>(made.size()), kCreates);
   section.AddBudget("wall (ms), at most 100 × one", wall / 1000,
                     kCreates * single.Percentile(50) / 1000);
@@ -96,32 +102,36 @@ Result<void> MeasureExecutes(Context& context, HttpServer& server) {
   const std::string id = TRY(caller.CreateSandbox("{}"));
   const std::string target = "/api/sandboxes/" + id + "/execute";
   Tally tally("each of 1,000 over 32 connections");
+  std::atomic<int> next = 0;
+  const ServerMetrics before = TRY(ServerMetrics::Of(caller));
   const double wall = AtOnce(server.url(), kConnections, [&](HttpCaller& own) {
-    for (int i = 0; i < kExecutes / kConnections; ++i) {
+    while (next++ < kExecutes) {
       const Stopwatch stopwatch;
       const auto done = own.Call("POST", target, R"({"command":["true"]})", 200);
       tally.Add(stopwatch.microseconds(), done ? Result<void>() : Failure(done.error()));
     }
   });
+  const ServerMetrics after = TRY(ServerMetrics::Of(caller));
   TRY(caller.DestroySandbox(id));
 
-  constexpr int kAsked = kExecutes / kConnections * kConnections;
   Section& section = context.report.AddSection("1,000 executes over 32 connections");
   section.AddSamples(tally.samples());
   section.AddRow(Wall(wall));
   section.AddRow({.name = "throughput",
                   .unit = "1/s",
-                  .p50 = kAsked / (wall / 1e6),
-                  .p99 = kAsked / (wall / 1e6),
+                  .p50 = kExecutes / (wall / 1e6),
+                  .p99 = kExecutes / (wall / 1e6),
                   .count = 1});
-  section.AddFloor("that succeed", static_cast<double>(tally.samples().count()), kAsked);
+  for (Row& row : after.Since(before)) section.AddRow(std::move(row));
+  section.AddFloor("that succeed", static_cast<double>(tally.samples().count()), kExecutes);
   if (!tally.failure().empty()) section.AddNote("the first failure: " + tally.failure());
   return {};
 }
 
 }  // namespace
 
-Result<void> MeasureHttpLoad(Context& context, HttpServer& server) {
+Result<void> MeasureHttpLoad(Context& context) {
+  HttpServer server = TRY(HttpServer::Start(context.cay, context.work.path() + "/http-load"));
   TRY(MeasureCreates(context, server));
   return MeasureExecutes(context, server);
 }

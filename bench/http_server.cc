@@ -21,7 +21,31 @@ namespace {
 constexpr int kReadyTries = 6000;
 constexpr size_t kBufferBytes = 256 * 1024;
 
-// A port that was free a moment ago.
+Result<Bytes> ResidentOf(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  std::string word;
+  while (status >> word) {
+    Bytes kib = 0;
+    if (word == "VmRSS:" && status >> kib) return kib * kKiB;
+  }
+  return Failure(Error(ErrorCode::kNotFound, Fault::kMachine, "no VmRSS of the server"));
+}
+
+// Null without it.
+boost::json::value MemberOf(const std::string& answer, std::string_view key) {
+  boost::system::error_code error;
+  const boost::json::value value = boost::json::parse(answer, error);
+  if (error || !value.is_object()) return nullptr;
+  const boost::json::value* member = value.as_object().if_contains(key);
+  return member == nullptr ? nullptr : *member;
+}
+
+Error Missing(const std::string& answer, std::string_view key) {
+  return {ErrorCode::kProtocol, Fault::kMachine, "no " + std::string(key) + " in: " + answer};
+}
+
+}  // namespace
+
 Result<uint16_t> FreePort() {
   const int raw = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (raw < 0) return Failure(Error::FromErrno("socket"));
@@ -37,17 +61,18 @@ Result<uint16_t> FreePort() {
   return ntohs(address.sin_port);
 }
 
-Result<Bytes> ResidentOf(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  std::string word;
-  while (status >> word) {
-    Bytes kib = 0;
-    if (word == "VmRSS:" && status >> kib) return kib * kKiB;
-  }
-  return Failure(Error(ErrorCode::kNotFound, Fault::kMachine, "no VmRSS of the server"));
+Result<std::string> TextOf(const std::string& answer, std::string_view key) {
+  const boost::json::value member = MemberOf(answer, key);
+  if (member.is_string()) return std::string(member.get_string());
+  return Failure(Missing(answer, key));
 }
 
-}  // namespace
+Result<double> NumberOf(const std::string& answer, std::string_view key) {
+  boost::system::error_code error;
+  const double number = MemberOf(answer, key).to_number<double>(error);
+  if (!error) return number;
+  return Failure(Missing(answer, key));
+}
 
 Result<HttpServer> HttpServer::Start(const std::string& cay, const std::string& state_dir,
                                      const std::vector<std::string>& options) {
@@ -70,6 +95,17 @@ Result<void> HttpServer::AwaitReady(const std::string& log) const {
   }
   return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
                        "the server is not ready: " + ReadFile(log).value_or("it said nothing")));
+}
+
+Result<void> HttpServer::AwaitPool(HttpCaller& caller, int ready) const {
+  static constexpr std::string_view kMetric = "\ncay_pool_ready{";
+  for (int i = 0; i < kReadyTries; ++i) {
+    const std::string metrics = TRY(caller.Call("GET", "/metrics", "", 200));
+    const size_t at = metrics.find("} ", metrics.find(kMetric));
+    if (at != std::string::npos && std::atoi(metrics.c_str() + at + 2) >= ready) return {};
+    std::this_thread::sleep_for(Millis(5));
+  }
+  return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the pool does not fill"));
 }
 
 HttpServer::HttpServer(HttpServer&& other) noexcept
@@ -119,15 +155,18 @@ Result<std::string> HttpCaller::Call(std::string_view method, const std::string&
   return TRY(Send(std::move(request), status))->ReadAll(16 * kMiB);
 }
 
-Result<Bytes> HttpCaller::Drain(const std::string& target, const std::string& accept) {
-  http::ClientRequest request;
-  request.target = target;
-  if (!accept.empty()) request.headers.Add("Accept", accept);
+Result<HttpCaller::Drained> HttpCaller::Drain(http::ClientRequest request) {
   const auto response = TRY(Send(std::move(request), 200));
   std::string buffer(kBufferBytes, '\0');
-  Bytes total = 0;
-  while (const size_t got = TRY(response->Read(buffer))) total += got;
-  return total;
+  Drained drained;
+  while (const size_t got = TRY(response->Read(buffer))) {
+    drained.bytes += got;
+    const std::string_view last =
+        std::string_view(buffer).substr(got - std::min(got, kTailBytes), std::min(got, kTailBytes));
+    drained.tail += last;
+    if (drained.tail.size() > kTailBytes) drained.tail.erase(0, drained.tail.size() - kTailBytes);
+  }
+  return drained;
 }
 
 Result<void> HttpCaller::Upload(const std::string& target, Bytes size) {
@@ -149,13 +188,7 @@ Result<void> HttpCaller::Upload(const std::string& target, Bytes size) {
 }
 
 Result<std::string> HttpCaller::CreateSandbox(const std::string& body) {
-  const std::string answer = TRY(Call("POST", "/api/sandboxes", body, 201));
-  boost::system::error_code error;
-  const boost::json::value value = boost::json::parse(answer, error);
-  if (error || !value.is_object() || !value.as_object().contains("id")) {
-    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no id in: " + answer));
-  }
-  return std::string(value.at("id").as_string());
+  return TextOf(TRY(Call("POST", "/api/sandboxes", body, 201)), "id");
 }
 
 Result<void> HttpCaller::DestroySandbox(const std::string& id) {

@@ -14,6 +14,16 @@
 
 namespace cay::bench {
 
+class HttpCaller;
+
+// A port of the loopback that was free a moment ago.
+Result<uint16_t> FreePort();
+
+// The string member `key` of an answer; kProtocol without it.
+Result<std::string> TextOf(const std::string& answer, std::string_view key);
+// The same of a number.
+Result<double> NumberOf(const std::string& answer, std::string_view key);
+
 class HttpServer {
  public:
   // `options`: more of the command line (--pool …). Returns once it is ready.
@@ -28,6 +38,8 @@ class HttpServer {
 
   // SIGKILL.
   void Kill();
+  // Until so many sandboxes wait in the pool.
+  Result<void> AwaitPool(HttpCaller& caller, int ready) const;
   // Resident memory, of the server and its launcher together.
   Result<Bytes> Memory() const;
   const http::Url& url() const { return url_; }
@@ -48,8 +60,13 @@ class HttpCaller {
   // The body of the answer; kIo when its status is another.
   Result<std::string> Call(std::string_view method, const std::string& target,
                            const std::string& body, int status);
-  // Counts the bytes of the body; none are kept.
-  Result<Bytes> Drain(const std::string& target, const std::string& accept);
+  struct Drained {
+    Bytes bytes = 0;
+    std::string tail;  // its last bytes, at most kTailBytes
+  };
+  static constexpr size_t kTailBytes = 4096;
+  // Reads an answer with status 200 to its end.
+  Result<Drained> Drain(http::ClientRequest request);
   // Sends so many zeros.
   Result<void> Upload(const std::string& target, Bytes size);
 

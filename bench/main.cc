@@ -1,6 +1,7 @@
 // cay-bench: measures Cay beside its peers, in one run, and says which budgets are met.
 //
 //   cay-bench --cay build/bench/cay create exec --json bench.json
+//   cay-bench --cay build/bench/cay http          (http-latency, http-load, http-bytes, http-idle)
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -11,12 +12,15 @@
 namespace cay::bench {
 
 std::span<const Case> AllCases() {
-  static constexpr std::array<Case, 6> kCases{{{"create", MeasureCreate},
+  static constexpr std::array<Case, 9> kCases{{{"create", MeasureCreate},
                                                {"exec", MeasureExec},
                                                {"parallel", MeasureParallel},
                                                {"memory", MeasureMemory},
                                                {"stream", MeasureStream},
-                                               {"http", MeasureHttp}}};
+                                               {"http-latency", MeasureHttpLatency},
+                                               {"http-load", MeasureHttpLoad},
+                                               {"http-bytes", MeasureHttpBytes},
+                                               {"http-idle", MeasureHttpIdle}}};
   return kCases;
 }
 
@@ -30,8 +34,15 @@ struct Options {
   int rounds = 200;
 };
 
+// `http` names all that begin with `http-`.
+bool Names(std::string_view group, std::string_view name) {
+  return name == group || (name.starts_with(group) && name.substr(group.size()).starts_with('-'));
+}
+
 bool Wanted(const Options& options, std::string_view name) {
-  return options.names.empty() || std::ranges::find(options.names, name) != options.names.end();
+  return options.names.empty() || std::ranges::any_of(options.names, [&](const std::string& group) {
+           return Names(group, name);
+         });
 }
 
 Result<void> Measure(const Options& options, Report& report) {
@@ -70,7 +81,8 @@ Result<Options> Parse(std::span<char* const> arguments) {
       options.json = TRY(value());
     } else if (argument == "--rounds") {
       options.rounds = static_cast<int>(TRY(ParseUnsigned(TRY(value()), 100'000)));
-    } else if (std::ranges::find(AllCases(), argument, &Case::name) != AllCases().end()) {
+    } else if (std::ranges::any_of(AllCases(),
+                                   [&](const Case& each) { return Names(argument, each.name); })) {
       options.names.emplace_back(argument);
     } else {
       return Failure(Error::Invalid("there is no case or option " + std::string(argument)));

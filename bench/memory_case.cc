@@ -1,23 +1,11 @@
-#include "base/file.h"
 #include "cases.h"
+#include "machine_memory.h"
 
 namespace cay::bench {
 namespace {
 
 constexpr int kIdle = 500;
 constexpr double kBudgetKib = 400;
-
-// MemAvailable of /proc/meminfo, in KiB: unlike MemFree it does not count page cache as used.
-Result<double> AvailableKib() {
-  const std::string text = TRY(ReadFile("/proc/meminfo"));
-  static constexpr std::string_view kKey = "MemAvailable:";
-  const size_t at = text.find(kKey);
-  if (at == std::string::npos) {
-    return Failure(
-        Error(ErrorCode::kNotSupported, Fault::kMachine, "/proc/meminfo has no MemAvailable"));
-  }
-  return std::strtod(text.c_str() + at + kKey.size(), nullptr);
-}
 
 struct Idle {
   std::vector<SandboxId> made;

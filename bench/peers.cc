@@ -36,11 +36,12 @@ std::vector<std::string> operator+(std::vector<std::string> words,
   return words;
 }
 
-// A root filesystem of one program: a static busybox, as /bin/true.
+// A root filesystem of one program: a static busybox, as /bin/true and /bin/sleep.
 Result<void> MakeRootFilesystem(const std::string& path) {
   const std::string busybox = TRY(Need("busybox"));
   TRY(MakeDirectories(path + "/bin", 0755));
   const std::string program = TRY(ReadFile(busybox, 16 * kMiB));
+  TRY(WriteFileAtomic(path + "/bin/sleep", program, 0755));
   return WriteFileAtomic(path + "/bin/true", program, 0755);
 }
 
@@ -117,12 +118,13 @@ Result<Docker> Docker::Start(const WorkDirectory& work) {
   const std::string daemon_program = TRY(Need("dockerd"));
   const std::string base = work.path() + "/docker";
   TRY(MakeRootFilesystem(base + "/image"));
-  const std::string address = "unix://" + base + "/socket";
+  const std::string socket = base + "/socket";
+  const std::string address = "unix://" + socket;
   const pid_t daemon = TRY(StartLogged(
       {daemon_program, "--data-root", base + "/data", "--exec-root", base + "/exec", "--pidfile",
        base + "/pid", "--host", address, "--bridge", "none", "--iptables=false", "--ip-masq=false"},
       base + "/log"));
-  Docker docker({TRY(Need("docker")), "--host", address}, daemon);
+  Docker docker({TRY(Need("docker")), "--host", address}, socket, daemon);
   const Stopwatch stopwatch;
   while (!RunQuietly(docker.client_ + std::vector<std::string>{"version"})) {
     if (stopwatch.microseconds() > std::chrono::microseconds(kDockerStartPatience).count()) {

@@ -41,7 +41,9 @@ class Docker {
  public:
   static Result<Docker> Start(const WorkDirectory& work);
   Docker(Docker&& other) noexcept
-      : client_(std::move(other.client_)), daemon_(std::exchange(other.daemon_, -1)) {}
+      : client_(std::move(other.client_)),
+        socket_(std::move(other.socket_)),
+        daemon_(std::exchange(other.daemon_, -1)) {}
   Docker& operator=(Docker&&) = delete;
   Docker(const Docker&) = delete;
   Docker& operator=(const Docker&) = delete;
@@ -49,11 +51,14 @@ class Docker {
 
   // `docker run --rm --network none` of a static true.
   Contender RunTrue() const;
+  // Where its API is.
+  const std::string& socket() const { return socket_; }
 
  private:
-  Docker(std::vector<std::string> client, pid_t daemon)
-      : client_(std::move(client)), daemon_(daemon) {}
+  Docker(std::vector<std::string> client, std::string socket, pid_t daemon)
+      : client_(std::move(client)), socket_(std::move(socket)), daemon_(daemon) {}
   std::vector<std::string> client_;  // the client and the address of the daemon
+  std::string socket_;
   pid_t daemon_;
 };
 

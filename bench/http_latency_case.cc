@@ -1,0 +1,96 @@
+// What one client waits for over HTTP: a sandbox, a result, an end.
+#include <optional>
+
+#include "cases.h"
+#include "docker_api.h"
+#include "http_server.h"
+#include "process.h"
+#include "server_metrics.h"
+
+namespace cay::bench {
+namespace {
+
+constexpr std::string_view kExecuteTrue = R"({"command":["true"]})";
+// Other limits than the pool's, so that none of its sandboxes fits.
+constexpr std::string_view kCold = R"({"pids_limit":250})";
+
+// Creates; destroys between, and keeps how long that took.
+Contender Create(std::string name, HttpCaller& caller, std::string body, Samples& destroys) {
+  auto id = std::make_shared<std::string>();
+  return {.name = std::move(name),
+          .operation = [&caller, id, body = std::move(body)]() -> Result<void> {
+            *id = TRY(caller.CreateSandbox(body));
+            return {};
+          },
+          .between = [&caller, id, &destroys]() -> Result<void> {
+            const Stopwatch stopwatch;
+            TRY(caller.DestroySandbox(*id));
+            destroys.Add(stopwatch.microseconds());
+            return {};
+          }};
+}
+
+Result<void> MeasureCreates(Context& context, HttpCaller& caller, const DockerApi* docker) {
+  Samples destroys("destroy, until it returns");
+  Samples peers_destroys("Docker Engine API, remove by force");
+  std::vector<Contender> contenders{Create("create, from the pool", caller, "{}", destroys),
+                                    Create("create, cold", caller, std::string(kCold), destroys)};
+  if (docker != nullptr) contenders.push_back(docker->Create(peers_destroys));
+  const ServerMetrics before = TRY(ServerMetrics::Of(caller));
+  const auto created = TRY(MeasureInTurn(contenders, {.rounds = context.rounds, .warm_up = 10}));
+  Section& section = context.report.AddSection("create and destroy over HTTP");
+  for (const Samples& samples : created) section.AddSamples(samples);
+  section.AddSamples(destroys);
+  if (docker != nullptr) section.AddSamples(peers_destroys);
+  for (Row& row : TRY(ServerMetrics::Of(caller)).Since(before)) section.AddRow(std::move(row));
+  section.AddBudget("claim from the pool p50 (ms)", created[0].Percentile(50) / 1000, 0.5);
+  section.AddBudget("destroy p50 (ms)", destroys.Percentile(50) / 1000, 1);
+  return {};
+}
+
+Result<void> MeasureExecutes(Context& context, HttpCaller& caller, const DockerApi* docker) {
+  const std::string id = TRY(caller.CreateSandbox("{}"));
+  const std::string target = "/api/sandboxes/" + id + "/execute";
+  const std::vector<std::string> argv{"/usr/bin/true"};
+  std::vector<Contender> contenders{
+      {.name = "vfork, exec, wait on the host", .operation = [&] { return RunQuietly(argv); }},
+      {.name = "execute true over HTTP keep-alive", .operation = [&]() -> Result<void> {
+         TRY(caller.Call("POST", target, std::string(kExecuteTrue), 200));
+         return {};
+       }}};
+  std::optional<DockerContainer> container;
+  if (docker != nullptr) {
+    container.emplace(TRY(docker->Run()));
+    contenders.push_back(container->Execute());
+  }
+  const ServerMetrics before = TRY(ServerMetrics::Of(caller));
+  const auto executed =
+      TRY(MeasureInTurn(contenders, {.rounds = context.rounds * 5, .warm_up = 20}));
+  Section& section = context.report.AddSection("execute true over HTTP");
+  for (const Samples& samples : executed) section.AddSamples(samples);
+  for (Row& row : TRY(ServerMetrics::Of(caller)).Since(before)) section.AddRow(std::move(row));
+  section.AddBudget("p50 (ms), at most 1.2 × host + 0.3", executed[1].Percentile(50) / 1000,
+                    1.2 * executed[0].Percentile(50) / 1000 + 0.3);
+  return caller.DestroySandbox(id);
+}
+
+}  // namespace
+
+Result<void> MeasureHttpLatency(Context& context) {
+  HttpServer server =
+      TRY(HttpServer::Start(context.cay, context.work.path() + "/http", {"--pool", "host=8:8"}));
+  HttpCaller caller = TRY(HttpCaller::Open(server.url()));
+  TRY(server.AwaitPool(caller, 8));
+  std::optional<Result<DockerApi>> docker;
+  if (context.docker) docker.emplace(DockerApi::Start(context.work));
+  const DockerApi* peer = docker && *docker ? &**docker : nullptr;
+  TRY(MeasureCreates(context, caller, peer));
+  TRY(MeasureExecutes(context, caller, peer));
+  if (docker && !*docker) {
+    context.report.AddSection("Docker Engine API")
+        .AddNote("left out: " + docker->error().ToString());
+  }
+  return {};
+}
+
+}  // namespace cay::bench
