@@ -115,6 +115,9 @@ void Dispatcher::Answer(TrackedExchange& exchange, Outcome& outcome) {
   outcome.owner = admitted->caller.owner;
   if (!found) return Refuse(exchange, found.error(), outcome);
   outcome.entry = *found;
+  if (admitted->scope != Scope::kPublic) {
+    exchange.SetStanding([this, who = *admitted] { return gate_.StillAdmitted(who); });
+  }
   Run(**found, exchange, admitted->caller);
 }
 

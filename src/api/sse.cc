@@ -53,16 +53,17 @@ Result<void> SseStream::Send(std::string_view type, std::string_view data,
 
 Millis SseStream::UntilPing() const {
   const auto due = last_write_ + kPingInterval;
-  return std::max(Millis(0), std::chrono::ceil<Millis>(due - Clock::now()));
+  return std::clamp(std::chrono::ceil<Millis>(due - Clock::now()), Millis(0),
+                    http::Exchange::kStandingInterval);
 }
 
 Result<void> SseStream::PingIfQuiet() {
+  TRY(exchange_->Standing());
   return UntilPing() > Millis(0) ? Result<void>() : Write(": ping\n\n");
 }
 
 Result<void> SseStream::End(std::string_view type, std::string_view data) {
-  TRY(Write(FormatSseEvent(type, data, std::nullopt)));
-  return exchange_->Finish();
+  return exchange_->FinishWith(FormatSseEvent(type, data, std::nullopt));
 }
 
 Result<void> SseStream::EndWithError(const Error& error) {

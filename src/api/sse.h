@@ -31,9 +31,9 @@ class SseStream {
   Result<void> Send(std::string_view type, std::string_view data,
                     std::optional<uint64_t> id = std::nullopt);
   // A comment, when the last line is older than the interval: keeps the ways between open, and finds out
-  // whether the client is there.
+  // whether the client is there. An error as well when the exchange has no standing any more: EndWithError says so.
   Result<void> PingIfQuiet();
-  // How long a wait may be before PingIfQuiet has something to do.
+  // How long a wait may be before PingIfQuiet must be called.
   Millis UntilPing() const;
 
   // The terminal event; then the response is complete.

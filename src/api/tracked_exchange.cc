@@ -18,6 +18,25 @@ Result<void> TrackedExchange::Begin(int status, http::Headers headers,
   return inner_.Begin(status, Answer(std::move(headers)), content_length);
 }
 
+Result<void> TrackedExchange::Standing() {
+  if (!ask_standing_ || !standing_) return standing_;
+  const auto now = Clock::now();
+  if (now - standing_asked_ < kStandingEvery) return {};
+  standing_asked_ = now;
+  standing_ = ask_standing_();
+  return standing_;
+}
+
+Result<size_t> TrackedExchange::ReadBody(std::span<char> space) {
+  TRY(Standing());
+  return inner_.ReadBody(space);
+}
+
+Result<void> TrackedExchange::Write(std::string_view bytes) {
+  TRY(Standing());
+  return inner_.Write(bytes);
+}
+
 Result<std::unique_ptr<http::WebSocket>> TrackedExchange::AcceptWebSocket(http::Headers headers) {
   return inner_.AcceptWebSocket(Answer(std::move(headers)));
 }

@@ -1,7 +1,9 @@
-// TrackedExchange: an exchange that notes when its answer began, and adds fields to it (CORS). All else goes through.
+// TrackedExchange: an exchange that notes when its answer began, adds fields to it (CORS), and sends and takes nothing
+// more of bodies once it has no standing. All else goes through.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -15,20 +17,24 @@ class TrackedExchange : public http::Exchange {
       : inner_(inner), arrived_(std::chrono::steady_clock::now()) {}
 
   void AddToAnswer(http::Headers fields) { more_ = std::move(fields); }
+  // Asked from then on, in the thread of the exchange, at most every kStandingEvery. Once it failed, that stays.
+  void SetStanding(std::function<Result<void>()> standing) { ask_standing_ = std::move(standing); }
   // Until the answer's head; until now when there is none yet.
   uint64_t MicrosecondsToAnswer() const { return Since(answered_.value_or(Clock::now())); }
   uint64_t MicrosecondsSoFar() const { return Since(Clock::now()); }
 
   using http::Exchange::request;
   http::Request& request() override { return inner_.request(); }
-  Result<size_t> ReadBody(std::span<char> space) override { return inner_.ReadBody(space); }
+  Result<size_t> ReadBody(std::span<char> space) override;
   bool HasBuffered() const override { return inner_.HasBuffered(); }
   void SetBodyLimit(uint64_t max_bytes) override { inner_.SetBodyLimit(max_bytes); }
   Result<void> Respond(http::Response response) override;
   Result<void> Begin(int status, http::Headers headers,
                      std::optional<uint64_t> content_length) override;
-  Result<void> Write(std::string_view bytes) override { return inner_.Write(bytes); }
+  Result<void> Write(std::string_view bytes) override;
   Result<void> Finish() override { return inner_.Finish(); }
+  Result<void> Standing() override;
+  Result<void> FinishWith(std::string_view bytes) override { return inner_.FinishWith(bytes); }
   bool started() const override { return inner_.started(); }
   int status() const override { return inner_.status(); }
   uint64_t bytes_written() const override { return inner_.bytes_written(); }
@@ -39,6 +45,7 @@ class TrackedExchange : public http::Exchange {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr Millis kStandingEvery{250};
 
   uint64_t Since(Clock::time_point end) const {
     return static_cast<uint64_t>(
@@ -50,6 +57,9 @@ class TrackedExchange : public http::Exchange {
   Clock::time_point arrived_;
   std::optional<Clock::time_point> answered_;
   http::Headers more_;
+  std::function<Result<void>()> ask_standing_;
+  Result<void> standing_;
+  Clock::time_point standing_asked_ = arrived_;
 };
 
 }  // namespace cay::api

@@ -41,11 +41,16 @@ Result<void> Follow(ApiClient& api, const EventsOptions& options, const std::str
   });
   while (true) {
     const std::optional<ServerEvent> event = TRY(source.Next());
-    if (event) {
-      TRY(PrintEvent(options, TRY(EventData(*event))));
-    } else {
+    if (!event) {
       source.Wait();
+      continue;
     }
+    const json::object data = TRY(EventData(*event));
+    if (event->type == "error") {
+      return Failure(
+          ProblemError(static_cast<int>(Number(data, "status").value_or(500)), event->data));
+    }
+    TRY(PrintEvent(options, data));
   }
 }
 

@@ -31,6 +31,11 @@ Result<std::string> Exchange::ReadWholeBody(size_t max_bytes) {
   return body;
 }
 
+Result<void> Exchange::FinishWith(std::string_view bytes) {
+  TRY(Write(bytes));
+  return Finish();
+}
+
 bool Exchange::ClientGone() const {
   pollfd waited = {.fd = socket(), .events = POLLRDHUP, .revents = 0};
   return ::poll(&waited, 1, 0) > 0 && (waited.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;

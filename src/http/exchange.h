@@ -74,6 +74,9 @@ class ByteStream {
 
 class Exchange {
  public:
+  // How long a handler that waits, or sends without end, may go on without asking for Standing.
+  static constexpr Millis kStandingInterval{2000};
+
   virtual ~Exchange() = default;
 
   virtual Request& request() = 0;
@@ -98,6 +101,10 @@ class Exchange {
                              std::optional<uint64_t> content_length = std::nullopt) = 0;
   virtual Result<void> Write(std::string_view bytes) = 0;  // waits until the kernel took it
   virtual Result<void> Finish() = 0;
+  // Whether the answer may go on: an error, the reason, once what let the request in has been withdrawn.
+  virtual Result<void> Standing() { return {}; }
+  // A last piece and the end; also when there is no Standing any more.
+  virtual Result<void> FinishWith(std::string_view bytes);
   // Whether a status line has been sent (then an error can only cut the stream).
   virtual bool started() const = 0;
   virtual int status() const = 0;              // sent; 0 before

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <vector>
 
 #include "base/text.h"
@@ -140,7 +141,10 @@ Result<void> Proxying::SendBodyPiece() {
 
 // Until the upstream has something, passing the request's body on meanwhile. False when its time is over.
 Result<bool> Proxying::WaitForUpstream() {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + kUpstreamPatience;
   for (;;) {
+    TRY(exchange_.Standing());
     if (!body_ended_ && pending_.empty() && exchange_.HasBuffered()) TRY(SendBodyPiece());
     // What TLS has read already, poll does not know of.
     if (upstream_.HasBuffered()) return true;
@@ -152,9 +156,12 @@ Result<bool> Proxying::WaitForUpstream() {
     waited[1].events = static_cast<int16_t>(wants_body ? POLLIN : POLLRDHUP);
     const bool has_more = wants_body && exchange_.HasBuffered();
     const int ready = ::poll(waited.data(), waited.size(),
-                             has_more ? 0 : static_cast<int>(kUpstreamPatience.count()));
+                             has_more ? 0 : static_cast<int>(Exchange::kStandingInterval.count()));
     if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
-    if (ready == 0 && !has_more) return false;
+    if (ready == 0 && !has_more) {
+      if (Clock::now() >= end) return false;
+      continue;
+    }
     if ((waited[0].revents & POLLOUT) != 0) FlushPending();
     if ((waited[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) return true;
     if (waited[1].revents == 0) continue;
@@ -229,7 +236,9 @@ Result<void> Proxying::Switch(const ResponseHead& head) {
   Headers headers = Answer(head);
   headers.Set("Upgrade", std::string(head.headers.Find("Upgrade").value_or("")));
   const auto client = TRY(exchange_.SwitchProtocols(std::move(headers)));
-  return Relay(*client, upstream_, input_, {});
+  RelayRules rules;
+  rules.standing = [this] { return exchange_.Standing(); };
+  return Relay(*client, upstream_, input_, rules);
 }
 
 Result<void> Proxying::Run() {
@@ -252,15 +261,17 @@ Result<void> Proxy(Exchange& exchange, Stream upstream, const ProxyOptions& opti
   if (done || exchange.started()) return done;
   const Error& error = done.error();
   // What the client did wrong is told as what it is.
-  const int status = error.code() == ErrorCode::kLimitTooHigh      ? 413
-                     : error.code() == ErrorCode::kInvalidArgument ? 400
-                     : error.fault() == Fault::kCaller             ? 408
-                     : error.code() == ErrorCode::kTimeout         ? 504
-                                                                   : 502;
+  const int status = error.code() == ErrorCode::kLimitTooHigh       ? 413
+                     : error.code() == ErrorCode::kInvalidArgument  ? 400
+                     : error.code() == ErrorCode::kPermissionDenied ? 403
+                     : error.fault() == Fault::kCaller              ? 408
+                     : error.code() == ErrorCode::kTimeout          ? 504
+                                                                    : 502;
   const std::string detail = status == 502 ? "the program behind this address gave no HTTP answer"
                              : status == 504
                                  ? "the program behind this address did not answer in time"
-                                 : "the request body could not be read";
+                             : status == 403 ? error.message()
+                                             : "the request body could not be read";
   static_cast<void>(exchange.Respond({.status = status,
                                       .headers = {{"Content-Type", "application/problem+json"}},
                                       .body = ProblemBody(status, detail, exchange.request().id)}));

@@ -2,8 +2,10 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 
 namespace cay::http {
 namespace {
@@ -35,6 +37,7 @@ class Relaying {
   Result<void> ReadUpstream();
   Result<void> WriteClient();
   Result<void> WriteUpstream();
+  Result<int> Poll(std::array<pollfd, 2>& waited, Millis timeout);
   Result<bool> Wait(std::array<pollfd, 2>& waited);
 
   ByteStream& client_;
@@ -82,6 +85,20 @@ Result<void> Relaying::WriteUpstream() {
   return {};
 }
 
+// poll(2), in pieces between which the standing is asked for.
+Result<int> Relaying::Poll(std::array<pollfd, 2>& waited, Millis timeout) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + timeout;
+  for (;;) {
+    if (rules_.standing) TRY(rules_.standing());
+    const auto left = std::max(std::chrono::ceil<Millis>(end - Clock::now()), Millis(0));
+    const Millis piece = std::min(left, Exchange::kStandingInterval);
+    const int ready = ::poll(waited.data(), waited.size(), static_cast<int>(piece.count()));
+    if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
+    if (ready != 0 || piece == left) return ready;
+  }
+}
+
 // False: nothing happened for as long as may be.
 Result<bool> Relaying::Wait(std::array<pollfd, 2>& waited) {
   const auto events = [](const Direction& from, const Direction& to) {
@@ -102,8 +119,7 @@ Result<bool> Relaying::Wait(std::array<pollfd, 2>& waited) {
   const bool upstream_has = (waited[1].events & POLLIN) != 0 && upstream_.HasBuffered();
   const bool has_buffered = client_has || upstream_has;
   if (has_buffered) timeout = Millis(0);
-  const int ready = ::poll(waited.data(), waited.size(), static_cast<int>(timeout.count()));
-  if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
+  const int ready = TRY(Poll(waited, timeout));
   if (client_has) waited[0].revents |= POLLIN;
   if (upstream_has) waited[1].revents |= POLLIN;
   return ready != 0 || has_buffered || (!is_blocked && !is_half);

@@ -177,7 +177,17 @@ std::string LiveServer::MakeKey(const std::string& scope, const std::vector<std:
   CayProgram maker(directory_, std::move(arguments), {"HOME=" + directory_});
   EXPECT_EQ(maker.Wait(), 0) << maker.said();
   const std::string said = maker.said();
-  return said.substr(0, said.find('\n'));
+  const std::string key = said.substr(0, said.find('\n'));
+  // The server looks once in a second.
+  EXPECT_TRUE(Eventually([&] {
+    const auto status = [&](const std::string& with) {
+      http::ClientRequest request{.method = "GET", .target = "/api/sandboxes"};
+      if (!with.empty()) request.headers.Set("X-API-Key", with);
+      return CallAt(url_, std::move(request)).status;
+    };
+    return status("") == 401 && status(key) == 200;
+  }));
+  return key;
 }
 
 }  // namespace cay::testing

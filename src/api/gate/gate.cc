@@ -161,7 +161,17 @@ std::expected<Admission, Refusal> Gate::Admit(const http::Request& request, Scop
   return Admission{.caller = {.owner = identity->key_id,
                               .admin = identity->scope == Scope::kAdmin,
                               .max_sandboxes = static_cast<size_t>(identity->max_sandboxes)},
-                   .scope = identity->scope};
+                   .scope = identity->scope,
+                   .key_id = identity->key_id};
+}
+
+Result<void> Gate::StillAdmitted(const Admission& admission) {
+  if (admission.scope == Scope::kPublic) return {};
+  if (!admission.key_id.empty()) return keys_.StillWorks(admission.key_id);
+  if (!keys_.needed()) return {};
+  return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                       "since there is a first API key, everybody needs one")
+                     .WithRemedy("Authorization: Bearer cay_…, of cay keys create"));
 }
 
 Scope Gate::Wanted(const Route& route) const {

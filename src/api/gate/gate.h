@@ -35,6 +35,7 @@ struct Refusal {
 struct Admission {
   sandbox::Caller caller;
   Scope scope = Scope::kAdmin;
+  std::string key_id = {};  // empty: let in without one
 };
 
 class Gate {
@@ -49,6 +50,10 @@ class Gate {
   http::Headers CorsHeaders(const http::Request& request);
 
   std::expected<Admission, Refusal> Admit(const http::Request& request, Scope wanted);
+
+  // Whether who was let in would still be, for what goes on for long: kPermissionDenied once the key was revoked or has
+  // expired, or there is a first key and this one came without. What another process did is seen within a second.
+  Result<void> StillAdmitted(const Admission& admission);
 
   // What the route needs here: metrics may be public.
   Scope Wanted(const Route& route) const;

@@ -51,6 +51,20 @@ TEST_F(GateTest, TakesEverybodyOnLoopbackForTheAdministratorWhileThereAreNoKeys)
   EXPECT_TRUE(admitted->caller.admin);
 }
 
+TEST_F(GateTest, SaysWhenWhoWasLetInWouldNotBeAnyMore) {
+  Gate gate({}, *keys_);
+  const auto without = gate.Admit(Ask("GET"), Scope::kRead);
+  const auto anybody = gate.Admit(Ask("GET"), Scope::kPublic);
+  EXPECT_TRUE(gate.StillAdmitted(*without));
+  const auto made = keys_->Create({.name = "k", .scope = Scope::kUse});
+  EXPECT_EQ(gate.StillAdmitted(*without).error().code(), ErrorCode::kPermissionDenied);
+  const auto with = gate.Admit(Ask("GET", made->token), Scope::kRead);
+  EXPECT_TRUE(gate.StillAdmitted(*with));
+  ASSERT_TRUE(keys_->Revoke(made->key.id));
+  EXPECT_EQ(gate.StillAdmitted(*with).error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_TRUE(gate.StillAdmitted(*anybody));
+}
+
 TEST_F(GateTest, TakesNobodyFromElsewhereWithoutAKey) {
   Gate gate({}, *keys_);
   http::Request request = Ask("GET");

@@ -111,6 +111,16 @@ Result<Identity> KeyRing::Authenticate(std::string_view token) {
   return identity;
 }
 
+Result<void> KeyRing::StillWorks(const std::string& id) {
+  Refresh();
+  const std::shared_lock lock(mutex_);
+  const auto found = keys_.find(id);
+  if (found != keys_.end() && found->second.Works(NowUnixMs())) return {};
+  return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                       "the API key has expired or was revoked meanwhile")
+                     .WithRemedy("go on with another one"));
+}
+
 void KeyRing::NoteUse(const std::string& id, int64_t now_unix_ms) {
   {
     const std::unique_lock lock(mutex_);

@@ -43,6 +43,9 @@ class KeyRing {
   // kPermissionDenied, and always the same words: whether the id or the secret was wrong is nobody's business.
   Result<Identity> Authenticate(std::string_view token);
 
+  // Whether the key that somebody was let in with works still; kPermissionDenied.
+  Result<void> StillWorks(const std::string& id);
+
   Result<NewKey> Create(const KeySpec& spec);
   Result<void> Revoke(std::string_view id);
   std::vector<ApiKey> List();

@@ -51,9 +51,8 @@ bool Closed(const EventLog::Batch& batch, std::chrono::steady_clock::duration wa
   return batch.events.empty() && waited < kLook / 2;
 }
 
-Result<void> StreamEvents(EventLog& events, Exchange& exchange, const EventFilter& filter,
-                          uint64_t after) {
-  SseStream stream = TRY(SseStream::Begin(exchange));
+Result<void> Pump(EventLog& events, Exchange& exchange, const EventFilter& filter, uint64_t after,
+                  SseStream& stream) {
   int closed = 0;
   while (!exchange.ClientGone()) {
     const auto begin = std::chrono::steady_clock::now();
@@ -71,6 +70,13 @@ Result<void> StreamEvents(EventLog& events, Exchange& exchange, const EventFilte
     TRY(stream.PingIfQuiet());
   }
   return {};
+}
+
+Result<void> StreamEvents(EventLog& events, Exchange& exchange, const EventFilter& filter,
+                          uint64_t after) {
+  SseStream stream = TRY(SseStream::Begin(exchange));
+  const auto done = Pump(events, exchange, filter, after, stream);
+  return done ? done : stream.EndWithError(done.error());
 }
 
 Result<void> Answer(const Services& services, Exchange& exchange, const EventFilter& filter) {

@@ -138,7 +138,7 @@ Result<std::optional<ProcessRecord>> StreamOne(const Services& services, Exchang
   if (!events) events = TRY(SseStream::Begin(exchange));
   TRY(events->Send("started", StartedJson(process, command)));
   SseOutput sink(*events);
-  auto record = TRY(Follow(process, exchange.socket(), spec.stdin_open, request.stdin_bytes, sink));
+  auto record = TRY(Follow(process, exchange, spec.stdin_open, request.stdin_bytes, sink));
   if (record) TRY(sink.Flush());
   return record;
 }

@@ -33,8 +33,8 @@ Result<void> Feed(RunningProcess& process, std::string_view& stdin_bytes, bool& 
 Result<bool> Wait(const RunningProcess& process, int client, Millis patience) {
   std::array<pollfd, 2> wait = {pollfd{process.fd(), process.poll_events(), 0},
                                 pollfd{client, POLLRDHUP, 0}};
-  const auto most = std::min<int64_t>(patience.count(), 60'000);
-  if (::poll(wait.data(), wait.size(), static_cast<int>(most)) < 0 && errno != EINTR) {
+  const Millis most = std::min(patience, http::Exchange::kStandingInterval);
+  if (::poll(wait.data(), wait.size(), static_cast<int>(most.count())) < 0 && errno != EINTR) {
     return Failure(Error::FromErrno("poll"));
   }
   return (wait[1].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
@@ -42,10 +42,12 @@ Result<bool> Wait(const RunningProcess& process, int client, Millis patience) {
 
 }  // namespace
 
-Result<std::optional<ProcessRecord>> Follow(RunningProcess& process, int client, bool feed,
-                                            std::string_view stdin_bytes, ProcessSink& sink) {
+Result<std::optional<ProcessRecord>> Follow(RunningProcess& process, http::Exchange& client,
+                                            bool feed, std::string_view stdin_bytes,
+                                            ProcessSink& sink) {
   bool stdin_open = feed;
   for (;;) {
+    TRY(client.Standing());
     while (auto event = TRY(process.Poll())) {
       if (const auto* output = std::get_if<ProcessOutput>(&*event)) {
         TRY(sink.OnOutput(*output));
@@ -61,7 +63,7 @@ Result<std::optional<ProcessRecord>> Follow(RunningProcess& process, int client,
     }
     if (stdin_open) TRY(Feed(process, stdin_bytes, stdin_open));
     const Millis patience = TRY(sink.OnQuiet());
-    if (TRY(Wait(process, client, patience))) return std::nullopt;
+    if (TRY(Wait(process, client.socket(), patience))) return std::nullopt;
   }
 }
 

@@ -20,9 +20,10 @@ class ProcessSink {
 };
 
 // The record, once the process has ended; nothing when the client hung up (then the process runs on, and the
-// keeper looks after it). `stdin_bytes` are fed meanwhile, and then closed, when `feed`.
-Result<std::optional<sandbox::ProcessRecord>> Follow(sandbox::RunningProcess& process, int client,
-                                                     bool feed, std::string_view stdin_bytes,
+// keeper looks after it; also when the client has no standing any more, which is an error). `stdin_bytes` are fed meanwhile, and then closed, when `feed`.
+Result<std::optional<sandbox::ProcessRecord>> Follow(sandbox::RunningProcess& process,
+                                                     http::Exchange& client, bool feed,
+                                                     std::string_view stdin_bytes,
                                                      ProcessSink& sink);
 
 // Output as events `stdout`, `stderr` and `gap`. Text where it is UTF-8: a character that is cut by the end of a

@@ -124,7 +124,7 @@ Result<void> Output(const Services& services, Exchange& exchange, const Caller& 
   SseOutput all(events);
   HeldOnly held(events);
   SseOutput& sink = follow ? all : held;
-  const auto record = Follow(process, exchange.socket(), false, {}, sink);
+  const auto record = Follow(process, exchange, false, {}, sink);
   if (held.enough()) {
     TRY(held.Flush());
     return events.End("held", ExitedJson(TRY(services.processes.Get(lease.id(), id))));
@@ -220,7 +220,7 @@ Result<void> Wait(const Services& services, Exchange& exchange, const Caller& ca
     const Lease lease = TRY(Use(services, exchange, caller));
     auto process = TRY(services.processes.Attach(lease, id, std::nullopt));
     WaitOnly sink(patience);
-    const auto ended = Follow(process, exchange.socket(), false, {}, sink);
+    const auto ended = Follow(process, exchange, false, {}, sink);
     if (!ended && !sink.expired()) return Failure(ended.error());
     if (ended && !*ended) return {};
     record = TRY(services.processes.Get(view.id, id));

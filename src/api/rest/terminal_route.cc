@@ -24,7 +24,8 @@ using sandbox::RunningProcess;
 constexpr uint16_t kNormalClosure = 1000;  // RFC 6455, 7.4.1
 constexpr uint16_t kPolicyViolation = 1008;
 constexpr uint16_t kInternalError = 1011;
-constexpr int kPollMs = 15'000;  // and then it is seen to that the client is still there
+// And then it is seen to that the client is still there, and may be.
+constexpr int kPollMs = static_cast<int>(Exchange::kStandingInterval.count());
 
 struct TerminalRequest {
   sandbox::ProcessSpec spec;
@@ -102,11 +103,13 @@ std::string ExitedText(const ProcessRecord& record) {
 // One client at one terminal.
 class Terminal {
  public:
-  Terminal(WebSocket& socket, RunningProcess& process) : socket_(socket), process_(process) {}
+  Terminal(Exchange& exchange, WebSocket& socket, RunningProcess& process)
+      : exchange_(exchange), socket_(socket), process_(process) {}
 
-  // Until the process has ended (the record) or the client has gone (nothing).
+  // Until the process has ended (the record), the client has gone (nothing) or has no standing any more (an error).
   Result<std::optional<ProcessRecord>> Run() {
     for (;;) {
+      TRY(exchange_.Standing());
       auto record = TRY(TakeOutput());
       if (record) return record;
       if (process_.finished()) {
@@ -177,6 +180,7 @@ class Terminal {
     return true;
   }
 
+  Exchange& exchange_;
   WebSocket& socket_;
   RunningProcess& process_;
   std::string input_;  // at most one message
@@ -209,10 +213,12 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
   auto process = TRY(OpenProcess(services, lease, wanted));
   const auto socket = TRY(exchange.AcceptWebSocket());
   TRY(socket->Send(WebSocket::Kind::kText, Typed("started", process)));
-  const auto record = Terminal(*socket, process).Run();
+  const auto record = Terminal(exchange, *socket, process).Run();
   if (!record) {
     const bool clients = record.error().fault() == Fault::kCaller;
-    socket->Close(clients ? kPolicyViolation : kInternalError, "the terminal was cut");
+    const bool denied = record.error().code() == ErrorCode::kPermissionDenied;
+    socket->Close(clients ? kPolicyViolation : kInternalError,
+                  denied ? record.error().message() : "the terminal was cut");
   } else if (*record) {
     TRY(socket->Send(WebSocket::Kind::kText, ExitedText(**record)));
     socket->Close(kNormalClosure, "exited");
