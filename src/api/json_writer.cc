@@ -1,6 +1,9 @@
 #include "api/json_writer.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
 
 #include "base/encoding.h"
 
@@ -12,48 +15,98 @@ bool IsPlain(char c) {
   return byte >= 0x20 && byte < 0x7F && c != '"' && c != '\\';
 }
 
-void AppendEscaped(std::string& out, char c) {
+// Each byte of a word at once: the highest bit of those that are not plain is set. A byte above such a one may be
+// marked too (a subtraction borrows from it), so only the lowest mark says something.
+uint64_t MarkSpecial(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101U;
+  constexpr uint64_t kHigh = 0x80 * kOnes;
+  const auto equal = [&](uint64_t byte) {
+    const uint64_t zero_where_equal = word ^ (kOnes * byte);
+    return (zero_where_equal - kOnes) & ~zero_where_equal;
+  };
+  const uint64_t control = (word - kOnes * 0x20) & ~word;
+  return (control | equal('"') | equal('\\') | equal(0x7F) | word) & kHigh;
+}
+
+// A character of ASCII that is not plain; where it ends.
+char* PutEscaped(char* to, char c) {
   static constexpr char kHex[] = "0123456789abcdef";
+  *to++ = '\\';
   switch (c) {
     case '"':
-      out += "\\\"";
-      return;
     case '\\':
-      out += "\\\\";
-      return;
+      *to++ = c;
+      return to;
     case '\n':
-      out += "\\n";
-      return;
+      *to++ = 'n';
+      return to;
     case '\r':
-      out += "\\r";
-      return;
+      *to++ = 'r';
+      return to;
     case '\t':
-      out += "\\t";
-      return;
+      *to++ = 't';
+      return to;
     default: {
       const auto byte = static_cast<unsigned char>(c);
-      out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
+      to = std::ranges::copy(std::string_view("u00"), to).out;
+      *to++ = kHex[byte >> 4];
+      *to++ = kHex[byte & 15];
+      return to;
     }
   }
+}
+
+// What one byte can become: \u001f.
+constexpr size_t kMaxGrowth = 6;
+constexpr size_t kBlockBytes = 2048;
+
+// Takes the character that `text` begins with, which may be none.
+char* PutOne(char* to, std::string_view& text) {
+  const char c = text.front();
+  if (static_cast<unsigned char>(c) < 0x80) {
+    text.remove_prefix(1);
+    if (!IsPlain(c)) return PutEscaped(to, c);
+    *to++ = c;
+    return to;
+  }
+  const size_t length = Utf8SequenceLength(text);
+  const std::string_view put = length == 0 ? std::string_view("\uFFFD") : text.substr(0, length);
+  text.remove_prefix(std::max<size_t>(1, length));
+  return std::ranges::copy(put, to).out;
+}
+
+// Takes a block of `text`, and what of a character is left at its end. There is room for kMaxGrowth times the block and
+// one character more.
+char* PutBlock(char* to, std::string_view& text) {
+  const char* const end = text.data() + std::min(text.size(), kBlockBytes);
+  while (text.data() < end) {
+    if constexpr (std::endian::native == std::endian::little) {
+      uint64_t word = 0;
+      if (text.size() >= sizeof word) {
+        // Copied before it is looked at: what is not plain is written over.
+        std::memcpy(&word, text.data(), sizeof word);
+        std::memcpy(to, &word, sizeof word);
+        const uint64_t marks = MarkSpecial(word);
+        const size_t plain =
+            marks == 0 ? sizeof word : static_cast<size_t>(std::countr_zero(marks)) / 8;
+        to += plain;
+        text.remove_prefix(plain);
+        if (marks == 0) continue;
+      }
+    }
+    to = PutOne(to, text);
+  }
+  return to;
 }
 
 void AppendString(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
-    const auto plain = static_cast<size_t>(std::ranges::find_if_not(text, IsPlain) - text.begin());
-    out += text.substr(0, plain);
-    text.remove_prefix(plain);
-    if (text.empty()) break;
-    if (static_cast<unsigned char>(text.front()) < 0x80) {
-      AppendEscaped(out, text.front());
-      text.remove_prefix(1);
-      continue;
-    }
-    const size_t length = Utf8SequenceLength(text);
-    out += length == 0 ? std::string_view("\uFFFD") : text.substr(0, length);
-    text.remove_prefix(std::max<size_t>(1, length));
+    const size_t before = out.size();
+    const size_t room = (std::min(text.size(), kBlockBytes) + sizeof(uint64_t)) * kMaxGrowth;
+    out.resize_and_overwrite(before + room, [&](char* memory, size_t) {
+      return static_cast<size_t>(PutBlock(memory + before, text) - memory);
+    });
   }
   out += '"';
 }

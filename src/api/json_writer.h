@@ -11,11 +11,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace cay::api {
 
 class JsonWriter {
  public:
+  JsonWriter() = default;
+  // Appends to `text`, which may be anything.
+  explicit JsonWriter(std::string text) : text_(std::move(text)) {}
+
   JsonWriter& BeginObject() { return Open('{'); }
   JsonWriter& EndObject() { return Close('}'); }
   JsonWriter& BeginArray() { return Open('['); }

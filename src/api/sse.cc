@@ -8,13 +8,25 @@ namespace cay::api {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+constexpr std::string_view kEventEnd = "\n\n";
+
+void AppendEventHead(std::string& text, std::string_view type, std::optional<uint64_t> id) {
+  text += "event: ";
+  text += type;
+  if (id) text += "\nid: " + std::to_string(*id);
+  text += "\ndata: ";
+}
+
+}  // namespace
+
 std::string FormatSseEvent(std::string_view type, std::string_view data,
                            std::optional<uint64_t> id) {
-  std::string text = "event: " + std::string(type) + "\n";
-  if (id) text += "id: " + std::to_string(*id) + "\n";
-  text += "data: ";
+  std::string text;
+  AppendEventHead(text, type, id);
   text += data;
-  text += "\n\n";
+  text += kEventEnd;
   return text;
 }
 
@@ -49,6 +61,18 @@ Result<void> SseStream::Write(std::string_view text) {
 Result<void> SseStream::Send(std::string_view type, std::string_view data,
                              std::optional<uint64_t> id) {
   return Write(FormatSseEvent(type, data, id));
+}
+
+JsonWriter SseStream::BeginEvent(std::string_view type, std::optional<uint64_t> id) {
+  event_.clear();
+  AppendEventHead(event_, type, id);
+  return JsonWriter(std::move(event_));
+}
+
+Result<void> SseStream::SendEvent(JsonWriter event) {
+  event_ = std::move(event).Take();
+  event_ += kEventEnd;
+  return Write(event_);
 }
 
 Millis SseStream::UntilPing() const {

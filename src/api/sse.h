@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/json_writer.h"
 #include "base/error.h"
 #include "base/result.h"
 #include "base/units.h"
@@ -30,6 +31,12 @@ class SseStream {
   // `data` is one line of JSON. `id`: where a client that comes back continues.
   Result<void> Send(std::string_view type, std::string_view data,
                     std::optional<uint64_t> id = std::nullopt);
+  // The same without a copy of the data, for much of it:
+  //   JsonWriter json = events.BeginEvent("stdout", seq);
+  //   json.BeginObject()….EndObject();
+  //   TRY(events.SendEvent(std::move(json)));
+  JsonWriter BeginEvent(std::string_view type, std::optional<uint64_t> id);
+  Result<void> SendEvent(JsonWriter event);
   // A comment, when the last line is older than the interval: keeps the ways between open, and finds out
   // whether the client is there. An error as well when the exchange has no standing any more: EndWithError says so.
   Result<void> PingIfQuiet();
@@ -47,6 +54,7 @@ class SseStream {
 
   http::Exchange* exchange_;
   std::chrono::steady_clock::time_point last_write_;
+  std::string event_;  // the last one's memory
 };
 
 // The text of one event.

@@ -10,6 +10,7 @@ namespace {
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr uint8_t kNoDigit = 0xFF;
+constexpr size_t kAsciiBlock = 64;
 
 constexpr std::array<uint8_t, 256> MakeDigits() {
   std::array<uint8_t, 256> digits{};
@@ -60,13 +61,29 @@ size_t Utf8SequenceLength(std::string_view text) {
   return length;
 }
 
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = Utf8SequenceLength(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
+size_t AsciiPrefix(std::string_view text) {
+  size_t at = 0;
+  // In blocks, so that the compiler makes one comparison of many.
+  for (; text.size() - at >= kAsciiBlock; at += kAsciiBlock) {
+    unsigned char all = 0;
+    for (size_t i = 0; i < kAsciiBlock; ++i) all |= static_cast<unsigned char>(text[at + i]);
+    if (all >= 0x80) break;
   }
-  return true;
+  while (at < text.size() && static_cast<unsigned char>(text[at]) < 0x80) ++at;
+  return at;
+}
+
+bool IsUtf8(std::string_view text) {
+  while (true) {
+    text.remove_prefix(AsciiPrefix(text));
+    if (text.empty()) return true;
+    // What is not ASCII seldom stands alone.
+    do {
+      const size_t length = Utf8SequenceLength(text);
+      if (length == 0) return false;
+      text.remove_prefix(length);
+    } while (!text.empty() && static_cast<unsigned char>(text.front()) >= 0x80);
+  }
 }
 
 size_t IncompleteUtf8Tail(std::string_view text) {
@@ -98,18 +115,25 @@ std::string ToUtf8Lossy(std::string_view bytes) {
 }
 
 std::string EncodeBase64(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t group = 0;
-    for (size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      text.push_back(k <= count ? kAlphabet[group >> (18 - 6 * k) & 63] : '=');
-    }
+  std::string text((bytes.size() + 2) / 3 * 4, '=');
+  char* to = text.data();
+  const auto at = [&](size_t i) {
+    return static_cast<uint32_t>(static_cast<unsigned char>(bytes[i]));
+  };
+  size_t i = 0;
+  for (; i + 3 <= bytes.size(); i += 3) {
+    const uint32_t group = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
+    *to++ = kAlphabet[group >> 18];
+    *to++ = kAlphabet[group >> 12 & 63];
+    *to++ = kAlphabet[group >> 6 & 63];
+    *to++ = kAlphabet[group & 63];
   }
+  const size_t rest = bytes.size() - i;
+  if (rest == 0) return text;
+  const uint32_t group = at(i) << 16 | (rest == 2 ? at(i + 1) << 8 : 0U);
+  *to++ = kAlphabet[group >> 18];
+  *to++ = kAlphabet[group >> 12 & 63];
+  if (rest == 2) *to = kAlphabet[group >> 6 & 63];
   return text;
 }
 

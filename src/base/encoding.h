@@ -8,6 +8,9 @@
 
 namespace cay {
 
+// How many bytes at the beginning of `text` are ASCII.
+size_t AsciiPrefix(std::string_view text);
+
 // RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF.
 bool IsUtf8(std::string_view text);
 

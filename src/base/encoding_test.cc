@@ -16,6 +16,18 @@ TEST(Encoding, Utf8IsOnlyWhatTheStandardSays) {
   EXPECT_FALSE(IsUtf8("\x80"));
 }
 
+TEST(Encoding, WhatIsNoUtf8IsFoundBehindMuchText) {
+  const std::string text(200, 'a');
+  EXPECT_TRUE(IsUtf8(text));
+  for (size_t at = 0; at < text.size(); ++at) {
+    std::string broken = text;
+    broken[at] = '\xFF';
+    EXPECT_FALSE(IsUtf8(broken)) << at;
+    EXPECT_EQ(AsciiPrefix(broken), at);
+    EXPECT_TRUE(IsUtf8(text.substr(0, at) + "\xC3\xA4" + text)) << at;
+  }
+}
+
 TEST(Encoding, ATailThatMoreBytesCouldCompleteIsFound) {
   EXPECT_EQ(IncompleteUtf8Tail("abc"), 0U);
   EXPECT_EQ(IncompleteUtf8Tail("ab\xC3"), 1U);

@@ -68,7 +68,8 @@ Result<std::optional<ProcessRecord>> Follow(RunningProcess& process, http::Excha
 }
 
 Result<void> SseOutput::SendPiece(OutputStream stream, uint64_t seq, std::string_view bytes) {
-  JsonWriter json;
+  JsonWriter json =
+      events_.BeginEvent(stream == OutputStream::kStdout ? "stdout" : "stderr", seq + bytes.size());
   json.BeginObject().Member("seq", seq);
   if (IsUtf8(bytes)) {
     json.Member("text", bytes);
@@ -76,8 +77,7 @@ Result<void> SseOutput::SendPiece(OutputStream stream, uint64_t seq, std::string
     json.Member("base64", EncodeBase64(bytes));
   }
   json.EndObject();
-  return events_.Send(stream == OutputStream::kStdout ? "stdout" : "stderr", json.text(),
-                      seq + bytes.size());
+  return events_.SendEvent(std::move(json));
 }
 
 Result<void> SseOutput::Flush() {
