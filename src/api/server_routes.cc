@@ -103,7 +103,7 @@ Result<void> CreateKey(ServerState& state, http::Exchange& exchange) {
 }
 
 Result<void> RevokeKeyById(ServerState& state, http::Exchange& exchange) {
-  TRY(state.keys.Revoke(exchange.request().Capture("id")));
+  TRY(state.keys.Revoke(exchange.request().Capture("id"), LastAdmin::kStays));
   return RespondNothing(exchange);
 }
 

@@ -54,7 +54,9 @@ Result<std::vector<api::ApiKey>> ListKeysLocally(const std::string& state_dir) {
 
 Result<void> RevokeKeyLocally(const std::string& state_dir, std::string_view id) {
   const int64_t now = NowUnixMs();
-  return WriteKeys(state_dir, [&](store::Database& db) { return api::RevokeKey(db, id, now); });
+  return WriteKeys(state_dir, [&](store::Database& db) {
+    return api::RevokeKey(db, id, now, api::LastAdmin::kMayGo);
+  });
 }
 
 }  // namespace cay::cli

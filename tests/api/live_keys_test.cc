@@ -106,6 +106,18 @@ TEST_F(LiveKeys, WhatStreamsUnderAKeyEndsWhenItIsRevoked) {
   EXPECT_EQ(ParseSse(own.ReadToEnd()).back().type, "end");
 }
 
+TEST_F(LiveKeys, TheLastKeyOfAnAdministratorIsNotRevokedHere) {
+  const std::string first = server_->MakeKey("admin");
+  const std::string second = server_->MakeKey("admin");
+  server_->set_key(first);
+  Revoke(second);
+  const Reply refused = server_->Call("DELETE", "/api/keys/" + IdOf(first));
+  EXPECT_EQ(refused.status, 409) << refused.body;
+  EXPECT_EQ(refused.Text("code"), "illegal_state");
+  EXPECT_THAT(refused.Text("remedy"), HasSubstr("cay keys revoke --local"));
+  EXPECT_EQ(server_->Call("GET", "/api/keys").status, 200);
+}
+
 TEST_F(LiveKeys, AWaitUnderAKeyEndsWhenItExpires) {
   server_->set_key(server_->MakeKey("admin"));
   const std::string path = "/api/sandboxes/" + server_->Create();

@@ -60,7 +60,7 @@ TEST_F(GateTest, SaysWhenWhoWasLetInWouldNotBeAnyMore) {
   EXPECT_EQ(gate.StillAdmitted(*without).error().code(), ErrorCode::kPermissionDenied);
   const auto with = gate.Admit(Ask("GET", made->token), Scope::kRead);
   EXPECT_TRUE(gate.StillAdmitted(*with));
-  ASSERT_TRUE(keys_->Revoke(made->key.id));
+  ASSERT_TRUE(keys_->Revoke(made->key.id, LastAdmin::kMayGo));
   EXPECT_EQ(gate.StillAdmitted(*with).error().code(), ErrorCode::kPermissionDenied);
   EXPECT_TRUE(gate.StillAdmitted(*anybody));
 }
@@ -118,7 +118,7 @@ TEST_F(GateTest, RefusesARevokedKeyAtOnce) {
   Gate gate({}, *keys_);
   const NewKey made = keys_->Create({.name = "k"}).value();
   EXPECT_EQ(StatusOf(gate.Admit(Ask("GET", made.token), Scope::kUse)), 200);
-  ASSERT_TRUE(keys_->Revoke(made.key.id));
+  ASSERT_TRUE(keys_->Revoke(made.key.id, LastAdmin::kMayGo));
   EXPECT_EQ(StatusOf(gate.Admit(Ask("GET", made.token), Scope::kUse)), 401);
 }
 

@@ -139,9 +139,9 @@ Result<NewKey> KeyRing::Create(const KeySpec& spec) {
   return made;
 }
 
-Result<void> KeyRing::Revoke(std::string_view id) {
+Result<void> KeyRing::Revoke(std::string_view id, LastAdmin last) {
   const int64_t now = NowUnixMs();
-  TRY(store_.WriteDurably([&](store::Database& db) { return RevokeKey(db, id, now); }));
+  TRY(store_.WriteDurably([&](store::Database& db) { return RevokeKey(db, id, now, last); }));
   return Load();
 }
 

@@ -47,7 +47,7 @@ class KeyRing {
   Result<void> StillWorks(const std::string& id);
 
   Result<NewKey> Create(const KeySpec& spec);
-  Result<void> Revoke(std::string_view id);
+  Result<void> Revoke(std::string_view id, LastAdmin last);
   std::vector<ApiKey> List();
 
  private:

@@ -65,13 +65,31 @@ TEST_F(KeyRingTest, RefusesEverythingElseInTheSameWords) {
   }
 }
 
+TEST_F(KeyRingTest, KeepsTheLastAdministratorsKeyUnlessToldOtherwise) {
+  const NewKey first = Make(Scope::kAdmin);
+  const NewKey second = Make(Scope::kAdmin);
+  const NewKey user = Make(Scope::kUse);
+  const auto brief =
+      ring_->Create({.name = "expired", .scope = Scope::kAdmin, .expires_in = Millis(1)});
+  std::this_thread::sleep_until(
+      std::chrono::system_clock::time_point(Millis(*brief->key.expires_unix_ms + 1)));
+  ASSERT_TRUE(ring_->Revoke(second.key.id, LastAdmin::kStays));
+  const auto refused = ring_->Revoke(first.key.id, LastAdmin::kStays);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kIllegalState);
+  EXPECT_THAT(refused.error().remedy(), HasSubstr("cay keys revoke --local " + first.key.id));
+  EXPECT_TRUE(ring_->Authenticate(first.token));
+  EXPECT_TRUE(ring_->Revoke(user.key.id, LastAdmin::kStays));
+  EXPECT_TRUE(ring_->Revoke(brief->key.id, LastAdmin::kStays));
+  EXPECT_TRUE(ring_->Revoke(first.key.id, LastAdmin::kMayGo));
+}
+
 TEST_F(KeyRingTest, RevokesAtOnceAndStillNeedsKeys) {
   const NewKey made = Make(Scope::kUse);
-  ASSERT_TRUE(ring_->Revoke(made.key.id));
+  ASSERT_TRUE(ring_->Revoke(made.key.id, LastAdmin::kMayGo));
   EXPECT_FALSE(ring_->Authenticate(made.token));
   EXPECT_TRUE(ring_->needed());
   EXPECT_FALSE(ring_->usable());
-  const auto again = ring_->Revoke(made.key.id);
+  const auto again = ring_->Revoke(made.key.id, LastAdmin::kMayGo);
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().code(), ErrorCode::kNotFound);
 }

@@ -32,6 +32,23 @@ Result<void> Advance(store::Database& db) {
   return db.Execute("UPDATE api_key_generation SET value = value + 1");
 }
 
+// In the transaction that revokes it: two that revoke each other's cannot both succeed.
+Result<void> CheckNotLastAdmin(store::Database& db, std::string_view id, int64_t now_unix_ms) {
+  bool is_admin = false;
+  bool another = false;
+  for (const ApiKey& key : TRY(ReadKeys(db))) {
+    if (key.scope != Scope::kAdmin || !key.Works(now_unix_ms)) continue;
+    (key.id == id ? is_admin : another) = true;
+  }
+  if (!is_admin || another) return {};
+  return Failure(
+      Error(ErrorCode::kIllegalState, Fault::kCaller,
+            "this is the last key of scope admin: without it nobody could make another one here")
+          .WithRemedy(
+              "make another one first, or on the server's machine: cay keys revoke --local " +
+              std::string(id)));
+}
+
 }  // namespace
 
 std::string_view ScopeName(Scope scope) { return kScopeNames[static_cast<size_t>(scope)]; }
@@ -102,7 +119,9 @@ Result<void> InsertKey(store::Database& db, const ApiKey& key) {
   return Advance(db);
 }
 
-Result<void> RevokeKey(store::Database& db, std::string_view id, int64_t now_unix_ms) {
+Result<void> RevokeKey(store::Database& db, std::string_view id, int64_t now_unix_ms,
+                       LastAdmin last) {
+  if (last == LastAdmin::kStays) TRY(CheckNotLastAdmin(db, id, now_unix_ms));
   store::Statement revoke =
       TRY(db.Prepare("UPDATE api_key SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL"));
   TRY(revoke.Run(id, now_unix_ms));

@@ -61,7 +61,12 @@ std::optional<KeyParts> ParseToken(std::string_view token);
 
 // Of the table. Each change also advances the generation, by which a server sees what another process did.
 Result<void> InsertKey(store::Database& db, const ApiKey& key);
-Result<void> RevokeKey(store::Database& db, std::string_view id, int64_t now_unix_ms);  // kNotFound
+// Whether the last key of scope admin that works may be revoked: without one nobody can make keys but who may write the
+// state directory.
+enum class LastAdmin : uint8_t { kStays, kMayGo };
+// kNotFound; kIllegalState when it is the last one and stays.
+Result<void> RevokeKey(store::Database& db, std::string_view id, int64_t now_unix_ms,
+                       LastAdmin last);
 Result<void> TouchKey(store::Database& db, std::string_view id, int64_t now_unix_ms);
 Result<std::vector<ApiKey>> ReadKeys(store::Database& db);  // oldest first, revoked ones too
 Result<int64_t> KeyGeneration(store::Database& db);
