@@ -39,6 +39,9 @@ Dispatcher::Dispatcher(Gate& gate, AuditLog& audit, RequestMetrics& metrics)
     : gate_(gate), audit_(audit), metrics_(metrics), refused_(metrics.AddOperation("none")) {}
 
 const Dispatcher::Entry* Dispatcher::NewEntry(Route route) {
+  // For whoever wants to know what there is; the description of the API is tested against these lines.
+  LogDebug("route " + route.method + " " + route.pattern + " " +
+           std::string(ScopeName(route.scope)) + " " + route.name);
   auto entry = std::make_unique<Entry>();
   entry->operation = metrics_.AddOperation(route.name);
   entry->route = std::move(route);

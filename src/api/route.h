@@ -36,7 +36,7 @@ struct Route {
   Operation operation;
 };
 
-// What a server says about itself at /api/system: configuration and findings that no service holds.
+// What a server says about itself at /api/system: what no service holds, and no reload changes.
 struct ServerFacts {
   std::string version;
   std::string state_dir;
@@ -44,10 +44,7 @@ struct ServerFacts {
   std::string engine;  // "native"
   std::string
       enforced_json;  // what the machine offers, as `cay doctor --json` has it: a JSON value
-  sandbox::ManagerOptions options;
   sandbox::KeeperOptions processes;
-  // Domains below which {port}-{id} is a port of a sandbox, beside "localhost".
-  std::vector<std::string> port_domains;
 };
 
 // What the faces stand on. The references outlive every route.

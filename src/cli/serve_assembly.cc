@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "cli/doctor_report.h"
+#include "engine/native/inventory.h"
 #include "engine/native/native_engine.h"
 #include "engine/native/probe.h"
 #include "engine/native/verdict.h"
@@ -49,6 +50,7 @@ struct Parts {
   std::unique_ptr<templates::TemplateStore> templates;
   std::unique_ptr<sandbox::EventLog> events;
   std::unique_ptr<sandbox::Manager> manager;
+  engine::native::GcReport collected;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
   std::unique_ptr<sandbox::ProjectFiles> projects;
   std::unique_ptr<api::Webhooks> webhooks;
@@ -58,6 +60,18 @@ sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& path
   sandbox::ManagerOptions options = config.manager;
   options.paths = paths;
   return options;
+}
+
+// What a crash of the machine or of a launcher left, as `cay gc` does it; after the reconciliation, which takes over or
+// destroys what is the server's. What cannot be removed is no reason not to start.
+engine::native::GcReport CollectLeftBehind(const Paths& paths) {
+  auto report = engine::native::CollectGarbage(paths, false);
+  if (!report) {
+    LogWarning("what a crash left behind was not looked for: " + report.error().ToString());
+    return {};
+  }
+  for (const std::string& failure : report->failures) LogWarning("left behind: " + failure);
+  return std::move(*report);
 }
 
 Result<Parts> MakeParts(const Config& config) {
@@ -82,6 +96,7 @@ Result<Parts> MakeParts(const Config& config) {
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
   parts.manager = TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths), *parts.engine,
                                              *parts.templates, *parts.store, *parts.events));
+  parts.collected = CollectLeftBehind(parts.paths);
   parts.processes = TRY(
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
   parts.projects =
@@ -101,9 +116,7 @@ api::ServerFacts FactsOf(const Config& config, const Parts& parts) {
               parts.machine
                   ? RenderDoctorJson(*parts.machine, engine::native::Evaluate(*parts.machine))
                   : std::string(),
-          .options = ManagerOptionsOf(config, parts.paths),
-          .processes = config.processes,
-          .port_domains = config.gate.port_domains};
+          .processes = config.processes};
 }
 
 class Assembly : public ServeAssembly {
@@ -143,6 +156,13 @@ class Assembly : public ServeAssembly {
       lines.push_back("took over " + std::to_string(found.adopted) + " sandboxes; lost " +
                       std::to_string(found.lost.size()) + "; removed " +
                       std::to_string(found.removed) + " that belonged to nobody");
+    }
+    const engine::native::GcReport& left = parts_.collected;
+    if (left.sandboxes.size() + left.cgroups.size() + left.id_ranges + left.scratch_images > 0) {
+      lines.push_back(
+          "removed what a crash left behind: sandboxes " + std::to_string(left.sandboxes.size()) +
+          ", cgroups " + std::to_string(left.cgroups.size()) + ", uid ranges " +
+          std::to_string(left.id_ranges) + ", images " + std::to_string(left.scratch_images));
     }
     for (size_t i = 0; i < std::min(kMostNamed, found.lost.size()); ++i) {
       lines.push_back("lost " + found.lost[i].first + ": " + found.lost[i].second);

@@ -197,6 +197,12 @@ class Loader {
            common.file_size <= most.file_size);
     Within("limits.defaults.output", "limits.maxima.output",
            config.processes.output_held <= config.processes.max_output_held);
+    const size_t running = config.processes.max_running_per_sandbox;
+    if (running > sandbox::kMaxRunningPerSandbox) {
+      Problem(Error::Invalid("limits.processes_per_sandbox (" + std::to_string(running) +
+                             ") is over what a sandbox can (" +
+                             std::to_string(sandbox::kMaxRunningPerSandbox) + ")"));
+    }
     const auto fits = [](Millis value, Millis maximum) {
       return maximum.count() == 0 || (value.count() != 0 && value <= maximum);
     };

@@ -285,7 +285,7 @@ inline constexpr Key kKeyTable[] = {
      .flag = "",
      .value = "NUMBER",
      .example = "256",
-     .doc = "Processes that run in a sandbox at a time, as the server starts them.",
+     .doc = "Processes that run in a sandbox at a time, as the server starts them; at most 256.",
      .list = false,
      .reloads = false,
      CAY_KIND(Count, processes.max_running_per_sandbox)},

@@ -139,10 +139,11 @@ Result<void> ProcessTable::Check(const protocol::StartRequest& request) const {
     return Failure(Error::Invalid("the output buffer is under its minimum of " +
                                   std::to_string(protocol::kMinRingBytes) + " bytes"));
   }
-  if (running() >= kMaxRunning) {
-    return Failure(Error(
-        ErrorCode::kResourceExhausted, Fault::kCaller,
-        "the guest runs its maximum of " + std::to_string(kMaxRunning) + " commands at a time"));
+  if (running() >= protocol::kMaxRunning) {
+    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+                         "the sandbox runs its maximum of " +
+                             std::to_string(protocol::kMaxRunning) + " commands at a time")
+                       .WithRemedy("wait for one to end, or end one"));
   }
   return {};
 }
@@ -196,7 +197,6 @@ Result<std::shared_ptr<Process>> ProcessTable::Find(uint64_t id) const {
 }
 
 protocol::ProcessList ProcessTable::List() const {
-  static_assert(kMaxRunning + kMaxEnded <= protocol::kMaxListed);
   protocol::ProcessList list;
   for (const auto& [id, process] : processes_) list.processes.push_back(process->Describe());
   return list;
@@ -270,7 +270,7 @@ void ProcessTable::OnEnded(Process& process) {
 void ProcessTable::Forget() {
   size_t bytes = 0;
   for (const uint64_t id : ended_) bytes += processes_.at(id)->ring().held_bytes();
-  while (ended_.size() > kMaxEnded || bytes > kMaxEndedBytes) {
+  while (ended_.size() > protocol::kMaxEnded || bytes > kMaxEndedBytes) {
     const auto first = processes_.find(ended_.front());
     bytes -= first->second->ring().held_bytes();
     processes_.erase(first);

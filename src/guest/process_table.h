@@ -1,7 +1,7 @@
 // ProcessTable: the processes that the host started, and PID 1's duty of reaping everything.
 //
-// Bounds: kMaxRunning at a time; of those that have ended the last kMaxEnded are kept, and of their
-// output kMaxEndedBytes, the one that ended first being forgotten first.
+// Bounds (protocol/process_messages.h): kMaxRunning at a time; of those that have ended the last kMaxEnded are kept, and
+// of their output kMaxEndedBytes, the one that ended first being forgotten first.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,6 @@
 
 namespace cay::guest {
 
-inline constexpr size_t kMaxRunning = 64;
-inline constexpr size_t kMaxEnded = 64;
 inline constexpr size_t kMaxEndedBytes = 16 * 1024 * 1024;
 
 // A child that has not executed after this long is killed: hostile code of the same user can stop

@@ -12,6 +12,7 @@
 #include "guest/connection.h"
 #include "guest/event_loop.h"
 #include "guest/operation.h"
+#include "protocol/process_messages.h"
 
 namespace cay::guest {
 
@@ -24,7 +25,8 @@ struct Guest {
   bool single_user = false;  // only uid 1000 exists here, and the guest runs as it
 };
 
-inline constexpr size_t kMaxConnections = 256;
+// Of each process one that waits for its end and one that reads it; the others for all else.
+inline constexpr size_t kMaxConnections = 2 * protocol::kMaxRunning + 256;
 
 // The function for a request type, or nullptr when it is no request.
 OperationOpener FindOpener(protocol::FrameType type);

@@ -88,7 +88,7 @@ inline constexpr size_t kFrameHeaderBytes = 5;
 inline constexpr size_t kMaxDataBytes = 64 * 1024;      // raw bytes in one data frame
 inline constexpr size_t kMaxControlBytes = 16 * 1024;   // most CBOR payloads
 inline constexpr size_t kMaxStartBytes = 1024 * 1024;   // kStart: arguments and environment
-inline constexpr size_t kMaxListingBytes = 256 * 1024;  // kProcessList, kEntries, kWatchEvents
+inline constexpr size_t kMaxListingBytes = 512 * 1024;  // kProcessList, kEntries, kWatchEvents
 inline constexpr size_t kOutputHeaderBytes = 8;         // the sequence number before output
 
 // The largest payload of `type`, or nothing when `sender` may not send it.

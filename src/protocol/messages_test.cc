@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/file_messages.h"
+#include "protocol/frame.h"
 #include "protocol/process_messages.h"
 
 namespace cay::protocol {
@@ -97,7 +98,7 @@ TEST(Messages, AListingOfTheMostProcessesFitsItsFrame) {
   info.exited->leftovers.assign(kMaxLeftovers, INT32_MAX);
   ProcessList list;
   list.processes.assign(kMaxListed, info);
-  EXPECT_LE(Encode(list).size(), 256U * 1024);
+  EXPECT_LE(Encode(list).size(), kMaxListingBytes);
   EXPECT_TRUE(Decode<ProcessList>(Encode(list)));
 }
 

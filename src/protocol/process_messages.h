@@ -27,9 +27,11 @@ inline constexpr uint64_t kMaxRingBytes = 16 * 1024 * 1024;
 inline constexpr uint64_t kDefaultRingBytes = 1024 * 1024;
 inline constexpr uint64_t kStdinWindowBytes = 256 * 1024;
 inline constexpr uint32_t kMaxSignal = 64;
-inline constexpr size_t kMaxLeftovers = 64;        // named; all are counted
-inline constexpr size_t kMaxListed = 128;          // processes in a listing
-inline constexpr size_t kMaxListedArguments = 16;  // of each
+inline constexpr size_t kMaxLeftovers = 64;                    // named; all are counted
+inline constexpr size_t kMaxRunning = 256;                     // processes at a time
+inline constexpr size_t kMaxEnded = 64;                        // that are remembered
+inline constexpr size_t kMaxListed = kMaxRunning + kMaxEnded;  // processes in a listing
+inline constexpr size_t kMaxListedArguments = 16;              // of each
 inline constexpr size_t kMaxListedArgumentBytes = 64;
 
 struct TerminalSize {

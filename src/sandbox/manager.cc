@@ -179,6 +179,8 @@ void Manager::Reconfigure(const ManagerOptions& options) {
   impl_->pools.Configure(options.pools);
 }
 
+std::shared_ptr<const ManagerOptions> Manager::options() const { return impl_->core.options(); }
+
 ManagerMetrics Manager::Metrics() {
   ManagerMetrics metrics = impl_->core.metrics.Take();
   for (const auto& sandbox : impl_->core.registry.All())

@@ -177,6 +177,7 @@ class Manager {
   // Applies what a reload may change: limits, timeouts, pools, mount roots. Not the paths and not
   // the sweep's interval.
   void Reconfigure(const ManagerOptions& options);
+  std::shared_ptr<const ManagerOptions> options() const;  // in force
   ManagerMetrics Metrics();
   // No more creates (kUnavailable); waits for those under way. Pool members are destroyed. Without
   // it they live on, and the next server removes them.

@@ -124,12 +124,15 @@ struct Execution {
   bool stderr_truncated = false;
 };
 
+// More than these the guest refuses.
+inline constexpr size_t kMaxRunningPerSandbox = protocol::kMaxRunning;
+
 struct KeeperOptions {
   Millis default_timeout{300'000};
   Millis max_timeout{86'400'000};
   Bytes output_held = 1 * kMiB;
   Bytes max_output_held = 16 * kMiB;
-  size_t max_running_per_sandbox = 256;
+  size_t max_running_per_sandbox = kMaxRunningPerSandbox;
   size_t history_per_sandbox = 1000;  // ended processes that are remembered
 };
 

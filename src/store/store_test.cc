@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/migrations.h"
+#include "store/test_no_room.h"
 
 namespace cay::store {
 namespace {
@@ -56,24 +56,6 @@ class StoreTest : public ::testing::Test {
   std::string DatabasePath() const { return paths_.state_dir + "/cay.db"; }
 
   Paths paths_;
-};
-
-// No file of this process grows while it lives.
-class NoRoom {
- public:
-  NoRoom() {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit none = before_;
-    none.rlim_cur = 1;
-    ::setrlimit(RLIMIT_FSIZE, &none);
-  }
-  ~NoRoom() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-  NoRoom(const NoRoom&) = delete;
-  NoRoom& operator=(const NoRoom&) = delete;
-
- private:
-  rlimit before_{};
 };
 
 TEST_F(StoreTest, WhatIsWrittenIsThereAtTheNextOpening) {

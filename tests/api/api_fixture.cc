@@ -68,7 +68,6 @@ Result<void> Program::OpenServices() {
   facts.version = "test";
   facts.state_dir = paths.state_dir;
   facts.engine = "native";
-  facts.options = options;
   routes = api::rest::RestRoutes(
       {*manager, *processes, *projects, *events, *templates, std::move(facts)});
   return {};

@@ -187,6 +187,29 @@ TEST_F(ExecuteApi, AProcessOutlivesAClientThatGoes) {
   }
 }
 
+TEST_F(ExecuteApi, ACommandThatTakesTooMuchMemoryIsToldAsThat) {
+  const std::string path = CreatePath(R"({"memory_limit":"64m"})");
+  constexpr const char* kGreedy = R"({"command":["python3","-c","x = b'x' * 314572800"]})";
+  const Reply whole = Post(path + "/execute", kGreedy);
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  const auto outcome = [](const boost::json::value& result) {
+    EXPECT_TRUE(result.at("oom_killed").as_bool());
+    EXPECT_FALSE(result.at("timed_out").as_bool());
+    EXPECT_EQ(result.at("signal").as_string(), "SIGKILL");
+  };
+  outcome(whole.json());
+  const auto events =
+      ParseSse(Call("POST", path + "/execute", kGreedy, {{"Accept", "text/event-stream"}}).body);
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events.back().type, "exited");
+  outcome(boost::json::parse(events.back().data));
+  const Reply process = Post(path + "/processes", kGreedy);
+  outcome(
+      Get(path + "/processes/" + std::to_string(process.Number("process_id")) + "/wait").json());
+  // The sandbox itself goes on.
+  EXPECT_TRUE(Post(path + "/execute", R"({"command":"true"})").json().at("success").as_bool());
+}
+
 TEST_F(ExecuteApi, ABadRequestIsRefusedByName) {
   EXPECT_THAT(ExpectProblem(Execute("{}"), 400, "invalid_argument"), HasSubstr("command"));
   EXPECT_THAT(ExpectProblem(Execute(R"({"command":"a","comands":[]})"), 400, "invalid_argument"),

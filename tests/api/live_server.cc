@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace cay::testing {
 namespace {
@@ -84,6 +85,18 @@ int CayProgram::Wait() {
 
 void CayProgram::Signal(int signal) const { ::kill(pid_, signal); }
 
+void CayProgram::KillWithChildren() const {
+  Signal(SIGSTOP);
+  const std::string task = "/proc/" + std::to_string(pid_) + "/task";
+  for (const auto& thread : std::filesystem::directory_iterator(task)) {
+    const std::string children = ReadFile(thread.path() / "children").value_or("");
+    for (const std::string_view child : Split(children, ' ')) {
+      if (const auto pid = ParseUnsigned(child)) ::kill(static_cast<pid_t>(*pid), SIGKILL);
+    }
+  }
+  Signal(SIGKILL);
+}
+
 std::string CayProgram::said() const { return ReadFile(file_, 16 * kMiB).value_or(""); }
 
 std::string CayProgram::WaitForWordAfter(const std::string& word) {
@@ -104,37 +117,47 @@ std::string CayProgram::WaitForWordAfter(const std::string& word) {
   return text.substr(at + word.size(), end - at - word.size());
 }
 
-LiveServer::LiveServer(std::vector<std::string> arguments, uid_t user) {
+LiveServer::LiveServer(std::vector<std::string> arguments, uid_t user, std::string ca_file)
+    : arguments_(std::move(arguments)), user_(user), ca_file_(std::move(ca_file)) {
   directory_ = ::testing::TempDir() + "cay-live-XXXXXX";
   if (::mkdtemp(directory_.data()) == nullptr ||
       (user != 0 && ::chown(directory_.c_str(), user, user) != 0)) {
     ADD_FAILURE() << "mkdtemp " << directory_;
     return;
   }
-  arguments.insert(arguments.begin(),
-                   {"serve", "--listen", "127.0.0.1:0", "--state-dir", directory_ + "/state"});
-  program_ = std::make_unique<CayProgram>(directory_, std::move(arguments),
-                                          std::vector<std::string>{"HOME=" + directory_}, user);
+  arguments_.insert(arguments_.begin(),
+                    {"serve", "--listen", "127.0.0.1:0", "--state-dir", directory_ + "/state"});
+  Start();
+}
+
+void LiveServer::Start() {
+  program_ = std::make_unique<CayProgram>(directory_, arguments_,
+                                          std::vector<std::string>{"HOME=" + directory_}, user_);
   const auto url = http::Url::Parse(program_->WaitForWordAfter("listening on "));
-  if (url) {
-    url_ = *url;
-  } else {
-    ADD_FAILURE() << url.error().ToString() << program_->said();
-  }
+  url_ = url.value_or(http::Url());
+  if (!url) ADD_FAILURE() << url.error().ToString() << program_->said();
+}
+
+void LiveServer::Stop() {
+  program_->Signal(SIGTERM);
+  program_->Wait();
+}
+
+void LiveServer::Restart(const std::function<void()>& prepare) {
+  Stop();
+  if (prepare) prepare();
+  Start();
 }
 
 LiveServer::~LiveServer() {
   if (!program_) return;
-  if (!url_.scheme.empty()) {
-    const Reply all = Call("GET", "/api/sandboxes?limit=1000");
-    if (all.status == 200) {
-      for (const auto& sandbox : all.json().at("sandboxes").as_array()) {
-        Call("DELETE", "/api/sandboxes/" + std::string(sandbox.at("id").as_string()));
-      }
+  const Reply all = url_.scheme.empty() ? Reply() : Call("GET", "/api/sandboxes?limit=1000");
+  if (all.status == 200) {
+    for (const auto& sandbox : all.json().at("sandboxes").as_array()) {
+      Call("DELETE", "/api/sandboxes/" + std::string(sandbox.at("id").as_string()));
     }
   }
-  program_->Signal(SIGTERM);
-  program_->Wait();
+  Stop();
   program_.reset();
   std::filesystem::remove_all(directory_);
 }
@@ -142,7 +165,8 @@ LiveServer::~LiveServer() {
 Reply LiveServer::Call(const std::string& method, const std::string& target,
                        const std::string& body, http::Headers headers) {
   if (!key_.empty() && !headers.Find("X-API-Key")) headers.Set("X-API-Key", key_);
-  return CallAt(url_, {.method = method, .target = target, .headers = headers, .body = body});
+  return CallAt(url_, {.method = method, .target = target, .headers = headers, .body = body},
+                ca_file_);
 }
 
 std::string LiveServer::Create(const std::string& body) {

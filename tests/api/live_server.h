@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ class CayProgram {
   std::string WaitForWordAfter(const std::string& word);
   std::string said() const;
   void Signal(int signal) const;
+  // As a crash would: it and what it started (its launcher) are killed, it last and unable to notice.
+  void KillWithChildren() const;
   // Its exit code, or 128 + the signal.
   int Wait();
 
@@ -44,9 +47,12 @@ class CayProgram {
 
 class LiveServer {
  public:
-  // `arguments`: after `cay serve --listen 127.0.0.1:0`.
-  explicit LiveServer(std::vector<std::string> arguments = {}, uid_t user = 0);
+  // `arguments`: after `cay serve --listen 127.0.0.1:0`. `ca_file`: who signed the certificate of an https server.
+  explicit LiveServer(std::vector<std::string> arguments = {}, uid_t user = 0,
+                      std::string ca_file = {});
   ~LiveServer();
+  // Ends the program and starts it again on the same directory, on another port. In between `prepare` is called.
+  void Restart(const std::function<void()>& prepare = {});
   LiveServer(const LiveServer&) = delete;
   LiveServer& operator=(const LiveServer&) = delete;
 
@@ -70,7 +76,13 @@ class LiveServer {
   std::string MakeKey(const std::string& scope, const std::vector<std::string>& more = {});
 
  private:
+  void Start();
+  void Stop();
+
   std::string directory_;
+  std::vector<std::string> arguments_;
+  uid_t user_;
+  std::string ca_file_;
   std::unique_ptr<CayProgram> program_;
   http::Url url_;
   std::string key_;

@@ -1,11 +1,8 @@
-// openapi.json against the routes, and its schemas against what the server answers.
+// openapi.json in itself, and its schemas against what the server answers. Against the routes: live_routes_test.cc.
 #include <gmock/gmock.h>
 
-#include <algorithm>
-#include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <set>
 
 #include "api_fixture.h"
 #include "api_schema.h"
@@ -15,63 +12,10 @@ namespace {
 
 namespace json = boost::json;
 
-// Of other lists of routes than RestRoutes: api/server_routes.h, api/webhooks/.
-bool IsServersOwn(std::string_view path) {
-  return path == "/health" || path == "/ready" || path == "/metrics" ||
-         path.starts_with("/api/keys") || path.starts_with("/api/webhooks") ||
-         path.starts_with("/api/audit");
-}
-
 class OpenApi : public ApiFixture {
  protected:
   json::value Document() { return Get("/openapi.json").json(); }
 };
-
-TEST_F(OpenApi, EveryRouteIsDescribedAndNothingElse) {
-  const json::value document = Document();
-  const json::object& paths = document.at("paths").as_object();
-  std::set<std::string> described;
-  for (const auto& [path, operations] : paths) {
-    if (IsServersOwn(path)) continue;
-    for (const auto& [method, operation] : operations.as_object()) {
-      described.insert(std::string(method) + " " + std::string(path));
-    }
-  }
-  std::set<std::string> routed;
-  for (const api::Route& route : routes()) {
-    std::string path = route.pattern;
-    if (const size_t rest = path.find("{rest...}"); rest != std::string::npos) {
-      path = path.substr(0, rest) + "{rest}";
-    }
-    std::string method = route.method;
-    std::ranges::transform(method, method.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (method != "*") {
-      routed.insert(method + " " + path);
-      EXPECT_EQ(paths.at(path).at(method).at("operationId").as_string(), route.name);
-      continue;
-    }
-    for (const char* each : {"get", "head", "post", "put", "patch", "delete", "options"}) {
-      routed.insert(std::string(each) + " " + path);
-    }
-  }
-  EXPECT_EQ(described, routed);
-}
-
-TEST_F(OpenApi, TheScopeOfEachOperationIsSaid) {
-  static constexpr std::array kNames = {"public", "read", "use", "admin"};
-  const json::value document = Document();
-  for (const api::Route& route : routes()) {
-    if (route.method == "*") continue;
-    std::string method = route.method;
-    std::ranges::transform(method, method.begin(), [](unsigned char c) { return std::tolower(c); });
-    EXPECT_EQ(document.at("paths").at(route.pattern).at(method).at("x-cay-scope").as_string(),
-              kNames[static_cast<size_t>(route.scope)])
-        << route.name;
-    if (route.scope == api::Scope::kRead) {
-      EXPECT_EQ(route.method, "GET") << route.name;
-    }
-  }
-}
 
 TEST_F(OpenApi, EveryReferenceLeadsSomewhere) {
   const json::value document = Document();

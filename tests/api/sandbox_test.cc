@@ -117,6 +117,24 @@ TEST_F(SandboxApi, LifeCanBeExtended) {
   EXPECT_GE(Post(path + "/extend", R"({"by":"99999h"})").status, 400);
 }
 
+TEST_F(SandboxApi, WhoIsIdleIsPausedAndGoesOnWhereItWas) {
+  const std::string path = CreatePath(R"({"idle_timeout":1,"on_timeout":"pause"})");
+  ASSERT_EQ(Call("PUT", path + "/files?path=kept", "x").status, 201);
+  ASSERT_TRUE(Eventually([&] { return Get(path).Text("state") == "paused"; }));
+  EXPECT_EQ(Get(path).Text("reason"), "idle_timeout");
+  EXPECT_EQ(Post(path + "/resume").Text("state"), "running");
+  EXPECT_EQ(Post(path + "/execute", R"({"command":"cat kept"})").Text("stdout"), "x");
+}
+
+TEST_F(SandboxApi, WhoIsIdleIsStoppedAndKeepsItsFiles) {
+  const std::string path = CreatePath(R"({"idle_timeout":1,"on_timeout":"stop"})");
+  ASSERT_EQ(Call("PUT", path + "/files?path=kept", "x").status, 201);
+  ASSERT_TRUE(Eventually([&] { return Get(path).Text("state") == "stopped"; }));
+  EXPECT_EQ(Get(path).Text("reason"), "idle_timeout");
+  EXPECT_EQ(Post(path + "/start").Text("state"), "running");
+  EXPECT_EQ(Post(path + "/execute", R"({"command":"cat kept"})").Text("stdout"), "x");
+}
+
 TEST_F(SandboxApi, FiguresAndHealthComeFromTheSandbox) {
   const std::string path = CreatePath();
   const Reply stats = Get(path + "/stats");

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/sys.h"
+#include "store/test_no_room.h"
 
 #include "manager_fixture.h"
 
@@ -356,28 +356,10 @@ TEST_F(ManagerTest, AProjectsFilesAreThereReadOnly) {
             "/workspace/project_files\n[1]");
 }
 
-// The disk takes nothing more.
-class NoRoom {
- public:
-  NoRoom() {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit none = before_;
-    none.rlim_cur = 1;
-    ::setrlimit(RLIMIT_FSIZE, &none);
-  }
-  ~NoRoom() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-  NoRoom(const NoRoom&) = delete;
-  NoRoom& operator=(const NoRoom&) = delete;
-
- private:
-  rlimit before_{};
-};
-
 TEST_F(ManagerTest, WhatCannotBeWrittenIsNotPromisedAndLeavesNothing) {
   const std::string kept = Create().id.text();
   {
-    const NoRoom no_room;
+    const store::NoRoom no_room;
     const auto refused = manager().Create(me_, {});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().fault(), Fault::kMachine);

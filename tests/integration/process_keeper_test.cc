@@ -280,23 +280,6 @@ TEST_F(Keeper, AClientThatGoesLeavesItsCommandRunning) {
   EXPECT_EQ(Ended(view, 1).exit_code, 9);
 }
 
-TEST_F(Keeper, MoreThanTheMaximumAreRefused) {
-  options_.max_running_per_sandbox = 2;
-  Restart();
-  const auto view = Create();
-  const auto lease = Use(view);
-  std::vector<sandbox::RunningProcess> running;
-  for (int i = 0; i < 2; ++i) {
-    running.push_back(*heart_->keeper->Start(lease, Shell("exec sleep 1000")));
-  }
-  const auto refused = heart_->keeper->Start(lease, Shell("true"));
-  EXPECT_EQ(refused.error().code(), ErrorCode::kResourceExhausted);
-  EXPECT_EQ(refused.error().fault(), Fault::kCaller);
-  ASSERT_TRUE(running.back().Signal(SIGKILL));
-  EXPECT_EQ(Follow(running.back()).record->signal, static_cast<uint32_t>(SIGKILL));
-  EXPECT_TRUE(heart_->keeper->Execute(lease, Shell("true"), "", 100));
-}
-
 TEST_F(Keeper, TellsAFullDiskAndMissingMemoryFromTheCommandsOwnFailures) {
   const auto view = Create();
   const auto lease = Use(view);

@@ -22,8 +22,9 @@ int64_t UptimeSeconds(const ServerFacts& facts) {
   return std::max<int64_t>(0, (now_ms - facts.started_unix_ms) / 1000);
 }
 
-void WriteConfiguredLimits(JsonWriter& json, const ServerFacts& facts) {
-  const ManagerOptions& options = facts.options;
+// Those in force: of what a reload changes the manager knows.
+void WriteConfiguredLimits(JsonWriter& json, const ServerFacts& facts,
+                           const ManagerOptions& options) {
   json.Key("limits").BeginObject();
   json.Key("defaults").BeginObject();
   WriteLimits(json.Key("sandbox"), options.default_limits);
@@ -86,7 +87,7 @@ Result<void> System(const Services& services, Exchange& exchange, const Caller& 
   } else {
     json.Raw(facts.enforced_json);
   }
-  WriteConfiguredLimits(json, facts);
+  WriteConfiguredLimits(json, facts, *services.manager.options());
   WriteStates(json, metrics);
   WritePools(json, metrics.pools);
   // Ids of others' sandboxes are in it.
