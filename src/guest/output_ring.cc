@@ -32,8 +32,8 @@ Result<std::array<iovec, 2>> OutputRing::Space(size_t max) {
 void OutputRing::Commit(OutputStream stream, size_t bytes) {
   assert(bytes <= kMaxCommit);
   if (bytes == 0) return;
-  if (runs_.empty() || runs_.back().stream != stream) {
-    runs_.push_back({.seq = end_seq_, .stream = stream});
+  if (runs_.empty() || runs_.back().stream() != stream) {
+    runs_.emplace_back(end_seq_, stream);
   }
   end_seq_ += bytes;
   Trim();
@@ -41,13 +41,13 @@ void OutputRing::Commit(OutputStream stream, size_t bytes) {
 
 void OutputRing::Trim() {
   while (true) {
-    const uint64_t overhead = (runs_.size() - 1) * kRunBytes;
+    const uint64_t overhead = CostOfRuns(runs_.size());
     const uint64_t room = capacity_ > overhead ? capacity_ - overhead : 0;
     const uint64_t held = end_seq_ - first_seq_;
     if (held <= room) return;
     const uint64_t until = end_seq_ - room;
-    if (runs_.size() > 1 && runs_[1].seq <= until) {
-      first_seq_ = runs_[1].seq;  // dropping a run makes room for more: look again
+    if (runs_.size() > 1 && runs_[1].seq() <= until) {
+      first_seq_ = runs_[1].seq();  // dropping a run makes room for more: look again
       runs_.pop_front();
     } else {
       first_seq_ = until;
@@ -59,10 +59,9 @@ void OutputRing::Trim() {
 size_t OutputRing::RoomBehind(uint64_t seq) const {
   if (seq < first_seq_) return 0;
   const auto after = std::ranges::upper_bound(runs_, seq, {}, &Run::seq);
-  // The run that holds `seq`, those after it, and the one that the commit may begin; one of them is
-  // free of charge.
-  const auto runs = static_cast<size_t>(runs_.end() - after) + 1;
-  const uint64_t taken = end_seq_ - seq + runs * kRunBytes;
+  // The run that holds `seq`, those after it, and the one that the commit may begin.
+  const auto runs = static_cast<size_t>(runs_.end() - after) + 2;
+  const uint64_t taken = end_seq_ - seq + CostOfRuns(runs);
   return taken >= capacity_ ? 0 : capacity_ - taken;
 }
 
@@ -72,10 +71,10 @@ std::optional<std::variant<OutputRing::Piece, OutputRing::Missing>> OutputRing::
   if (seq < first_seq_) return Missing{.from = seq, .to = first_seq_};
   if (seq == end_seq_) return std::nullopt;
   const auto after = std::ranges::upper_bound(runs_, seq, {}, &Run::seq);
-  const uint64_t run_end = after == runs_.end() ? end_seq_ : after->seq;
+  const uint64_t run_end = after == runs_.end() ? end_seq_ : after->seq();
   const size_t at = seq % mapped_;
   const size_t length = std::min({max, static_cast<size_t>(run_end - seq), mapped_ - at});
-  return Piece{.stream = std::prev(after)->stream, .seq = seq, .bytes = {memory_ + at, length}};
+  return Piece{.stream = std::prev(after)->stream(), .seq = seq, .bytes = {memory_ + at, length}};
 }
 
 }  // namespace cay::guest

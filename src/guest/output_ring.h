@@ -5,9 +5,10 @@
 //   ring.Commit(OutputStream::kStdout, got);
 //   auto piece = ring.Read(seq, 65536);                 // what follows seq, of one stream
 //
-// Sequence numbers count bytes (protocol/process_messages.h). Beside the bytes the ring keeps where
-// the streams alternate; that counts against the capacity too, so that a process that alternates
-// at every byte makes the ring shorter, not larger.
+// Sequence numbers count bytes (protocol/process_messages.h). Beside the bytes the ring keeps where the streams
+// alternate. For that there is an eighth of the capacity in addition, which is enough for pieces of 64 bytes on an
+// average: then the capacity is all there for output. What it takes beyond that counts against the capacity, so
+// that a process that alternates at every byte makes the ring shorter, not larger.
 //
 // The memory is one anonymous mapping made at the first Space(); the kernel gives pages as output
 // comes, so a process that says little costs little.
@@ -70,11 +71,24 @@ class OutputRing {
 
  private:
   // A run of one stream. It ends where the next begins.
-  struct Run {
-    uint64_t seq;
-    OutputStream stream;
+  class Run {
+   public:
+    Run(uint64_t seq, OutputStream stream)
+        : packed_(seq << 1U | (stream == OutputStream::kStderr ? 1U : 0U)) {}
+    uint64_t seq() const { return packed_ >> 1U; }
+    OutputStream stream() const {
+      return (packed_ & 1U) != 0 ? OutputStream::kStderr : OutputStream::kStdout;
+    }
+
+   private:
+    uint64_t packed_;  // there may be many of them
   };
-  static constexpr size_t kRunBytes = sizeof(Run);
+
+  // What `count` runs take of the capacity; the first is free.
+  uint64_t CostOfRuns(size_t count) const {
+    const uint64_t bytes = (count - 1) * sizeof(Run);
+    return bytes > capacity_ / 8 ? bytes - capacity_ / 8 : 0;
+  }
 
   void Trim();
 

@@ -92,8 +92,23 @@ TEST(OutputRing, AlternatingAtEveryByteMakesItShorterNotLarger) {
     Put(ring, i % 2 == 0 ? OutputStream::kStdout : OutputStream::kStderr, "x");
   }
   EXPECT_EQ(ring.end_seq(), 10'000U);
-  EXPECT_LT(ring.end_seq() - ring.first_seq(), 4096 / 16);
-  EXPECT_GT(ring.end_seq() - ring.first_seq(), 100U);
+  // Nine bytes each, of nine eighths of the capacity.
+  EXPECT_LT(ring.end_seq() - ring.first_seq(), 4096 / 7);
+  EXPECT_GT(ring.end_seq() - ring.first_seq(), 4096 / 9);
+}
+
+TEST(OutputRing, HoldsItsWholeCapacityOfLinesThatAlternate) {
+  constexpr size_t kCapacity = 1 << 20;
+  OutputRing ring(kCapacity);
+  std::string line(63, 'x');
+  line += '\n';
+  for (size_t i = 0; i < kCapacity / line.size(); ++i) {
+    Put(ring, i % 2 == 0 ? OutputStream::kStdout : OutputStream::kStderr, line);
+  }
+  EXPECT_EQ(ring.first_seq(), 0U);
+  EXPECT_EQ(ring.end_seq(), kCapacity);
+  Put(ring, OutputStream::kStdout, "x");
+  EXPECT_EQ(ring.first_seq(), 1U);
 }
 
 TEST(OutputRing, WhatFitsBehindAReaderLeavesItEverything) {

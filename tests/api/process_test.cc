@@ -52,6 +52,16 @@ TEST_F(ProcessApi, OutputContinuesWhereAReaderStopped) {
   ExpectProblem(Get(process + "/output?from=x"), 400, "invalid_argument");
 }
 
+TEST_F(ProcessApi, AsMuchAsIsHeldIsThereFromTheBeginning) {
+  // 64 KiB, before anybody reads; the streams in turn.
+  const std::string process = Start(R"json({"output_held":65536,"command":["python3","-c",
+      "import os\nfor i in range(512): os.write(1, b'o' * 64); os.write(2, b'e' * 64)"]})json");
+  Get(process + "/wait");
+  const auto events = ParseSse(Get(process + "/output?from=0").body);
+  EXPECT_EQ(Joined(events, "stdout"), std::string(32768, 'o'));
+  EXPECT_EQ(Joined(events, "stderr"), std::string(32768, 'e'));
+}
+
 TEST_F(ProcessApi, WhatTheRingLetGoIsAGap) {
   const std::string process = Start(R"({"command":"head -c 100000 /dev/zero","output_held":4096})");
   Get(process + "/wait");
