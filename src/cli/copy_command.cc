@@ -41,12 +41,8 @@ Result<int> CopyMain(ApiClient& api, CopyOptions& options, Positionals& rest) {
 }
 
 constexpr OptionSpec kOptions[] = {
-    {.name = "user",
-     .short_name = 'u',
-     .value = "USER",
-     .help = "Read and write inside as this user (default the sandbox's)",
-     .example = "user",
-     .apply = kText<CopyOptions, &CopyOptions::user>},
+    UserOption("Read and write inside as this user (default the sandbox's)",
+               kText<CopyOptions, &CopyOptions::user>),
     {.name = "format",
      .value = "FORMAT",
      .help = "Of a tar on standard output: tar, tar.gz or tar.zst",

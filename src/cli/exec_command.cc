@@ -176,18 +176,10 @@ constexpr OptionSpec kEnv = {
     .help = "Set a variable; NAME alone passes on the caller's value; repeatable",
     .example = "MODE=test",
     .apply = &Into<ExecOptions, AddEnv>};
-constexpr OptionSpec kWorkdir = {.name = "workdir",
-                                 .short_name = 'w',
-                                 .value = "DIR",
-                                 .help = "Working directory inside (default the sandbox's)",
-                                 .example = "/workspace",
-                                 .apply = kText<ExecOptions, &ExecOptions::workdir>};
-constexpr OptionSpec kUser = {.name = "user",
-                              .short_name = 'u',
-                              .value = "USER",
-                              .help = "Name, uid or uid:gid inside (default the sandbox's)",
-                              .example = "user",
-                              .apply = kText<ExecOptions, &ExecOptions::user>};
+constexpr OptionSpec kWorkdir = WorkdirOption("Working directory inside (default the sandbox's)",
+                                              kText<ExecOptions, &ExecOptions::workdir>);
+constexpr OptionSpec kUser = UserOption("Name, uid or uid:gid inside (default the sandbox's)",
+                                        kText<ExecOptions, &ExecOptions::user>);
 constexpr OptionSpec kTimeout = {
     .name = "timeout",
     .value = "TIME",

@@ -216,12 +216,8 @@ Result<int> WatchMain(ApiClient& api, FilesOptions& options, Positionals& rest) 
   }
 }
 
-constexpr OptionSpec kUser = {.name = "user",
-                              .short_name = 'u',
-                              .value = "USER",
-                              .help = "As this user inside (default the sandbox's)",
-                              .example = "user",
-                              .apply = kText<FilesOptions, &FilesOptions::user>};
+constexpr OptionSpec kUser = UserOption("As this user inside (default the sandbox's)",
+                                        kText<FilesOptions, &FilesOptions::user>);
 constexpr OptionSpec kMode = {.name = "mode",
                               .value = "MODE",
                               .help = "Its permissions, in octal",

@@ -71,4 +71,22 @@ constexpr OptionSpec kStateDirOption = {.name = "state-dir",
                                         .completes = Completes::kDirectories,
                                         .apply = kText<Options, &Options::state_dir>};
 
+// Where and as whom something is done inside; what holds without them differs.
+constexpr OptionSpec WorkdirOption(std::string_view help, decltype(OptionSpec::apply) apply) {
+  return {.name = "workdir",
+          .short_name = 'w',
+          .value = "DIR",
+          .help = help,
+          .example = "/workspace",
+          .apply = apply};
+}
+constexpr OptionSpec UserOption(std::string_view help, decltype(OptionSpec::apply) apply) {
+  return {.name = "user",
+          .short_name = 'u',
+          .value = "USER",
+          .help = help,
+          .example = "user",
+          .apply = apply};
+}
+
 }  // namespace cay::cli

@@ -1,4 +1,4 @@
-// How a value of each kind is read into the Config and shown again. For the table of keys only.
+// How a value of each kind is read into the Config and shown again. For the table of keys only (config_table.h).
 #pragma once
 
 #include <algorithm>
@@ -97,5 +97,10 @@ Result<void> SetListen(Config& config, const Values& values);
 Result<void> SetPools(Config& config, const Values& values);
 Result<void> SetUnixMode(Config& config, const Values& values);
 Values ShowUnixMode(const Config& config);
+
+// The field of a Config, const or not.
+#define CAY_AT(field) [](auto& c) -> auto& { return c.field; }
+// The two functions of a row.
+#define CAY_KIND(kind, field) .set = &Set##kind<CAY_AT(field)>, .show = &Show##kind<CAY_AT(field)>
 
 }  // namespace cay::config

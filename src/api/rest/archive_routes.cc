@@ -91,14 +91,9 @@ Result<void> Put(const Services& services, Exchange& exchange, const Caller& cal
 
 void AddArchiveRoutes(const Services& services, Routes& routes) {
   const std::string pattern = "/api/sandboxes/{id}/archive";
-  routes.push_back({"GET", pattern, Scope::kRead, "readArchive",
-                    [services](Exchange& exchange, const Caller& caller) {
-                      return Get(services, exchange, caller);
-                    }});
-  routes.push_back({"PUT", pattern, Scope::kUse, "writeArchive",
-                    [services](Exchange& exchange, const Caller& caller) {
-                      return Put(services, exchange, caller);
-                    }});
+  const RouteAdder add(services, routes);
+  add("GET", pattern, Scope::kRead, "readArchive", &Get);
+  add("PUT", pattern, Scope::kUse, "writeArchive", &Put);
 }
 
 }  // namespace cay::api::rest

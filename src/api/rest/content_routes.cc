@@ -146,16 +146,11 @@ Result<void> Delete(const Services& services, Exchange& exchange, const Caller& 
 }  // namespace
 
 void AddContentRoutes(const Services& services, Routes& routes) {
-  using Handler = Result<void> (*)(const Services&, Exchange&, const Caller&);
-  const auto add = [&](const char* method, Scope scope, const char* name, Handler handler) {
-    routes.push_back({method, "/api/sandboxes/{id}/files", scope, name,
-                      [services, handler](Exchange& exchange, const Caller& caller) {
-                        return handler(services, exchange, caller);
-                      }});
-  };
-  add("GET", Scope::kRead, "readFile", &Get);
-  add("PUT", Scope::kUse, "writeFile", &Put);
-  add("DELETE", Scope::kUse, "removeFile", &Delete);
+  const RouteAdder add(services, routes);
+  const std::string path = "/api/sandboxes/{id}/files";
+  add("GET", path, Scope::kRead, "readFile", &Get);
+  add("PUT", path, Scope::kUse, "writeFile", &Put);
+  add("DELETE", path, Scope::kUse, "removeFile", &Delete);
 }
 
 }  // namespace cay::api::rest

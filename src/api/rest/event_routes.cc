@@ -104,14 +104,9 @@ Result<void> OfOne(const Services& services, Exchange& exchange, const Caller& c
 }  // namespace
 
 void AddEventRoutes(const Services& services, Routes& routes) {
-  routes.push_back({"GET", "/api/events", Scope::kRead, "followEvents",
-                    [services](Exchange& exchange, const Caller& caller) {
-                      return OfAll(services, exchange, caller);
-                    }});
-  routes.push_back({"GET", "/api/sandboxes/{id}/events", Scope::kRead, "followSandboxEvents",
-                    [services](Exchange& exchange, const Caller& caller) {
-                      return OfOne(services, exchange, caller);
-                    }});
+  const RouteAdder add(services, routes);
+  add("GET", "/api/events", Scope::kRead, "followEvents", &OfAll);
+  add("GET", "/api/sandboxes/{id}/events", Scope::kRead, "followSandboxEvents", &OfOne);
 }
 
 }  // namespace cay::api::rest

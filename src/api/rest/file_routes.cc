@@ -159,19 +159,13 @@ Result<void> ChangeMode(const Services& services, Exchange& exchange, const Call
 }  // namespace
 
 void AddFileRoutes(const Services& services, Routes& routes) {
-  using Handler = Result<void> (*)(const Services&, Exchange&, const Caller&);
-  const auto add = [&](const char* method, const std::string& verb, Scope scope, const char* name,
-                       Handler handler) {
-    routes.push_back({method, "/api/sandboxes/{id}/files/" + verb, scope, name,
-                      [services, handler](Exchange& exchange, const Caller& caller) {
-                        return handler(services, exchange, caller);
-                      }});
-  };
-  add("GET", "list", Scope::kRead, "listFiles", &List);
-  add("GET", "stat", Scope::kRead, "statFile", &Stat);
-  add("POST", "mkdir", Scope::kUse, "makeDirectory", &MakeDirectory);
-  add("POST", "move", Scope::kUse, "moveFile", &Move);
-  add("POST", "chmod", Scope::kUse, "changeMode", &ChangeMode);
+  const RouteAdder add(services, routes);
+  const std::string files = "/api/sandboxes/{id}/files/";
+  add("GET", files + "list", Scope::kRead, "listFiles", &List);
+  add("GET", files + "stat", Scope::kRead, "statFile", &Stat);
+  add("POST", files + "mkdir", Scope::kUse, "makeDirectory", &MakeDirectory);
+  add("POST", files + "move", Scope::kUse, "moveFile", &Move);
+  add("POST", files + "chmod", Scope::kUse, "changeMode", &ChangeMode);
 }
 
 }  // namespace cay::api::rest

@@ -140,14 +140,7 @@ Result<void> Remove(const Services& services, Exchange& exchange, const Caller& 
 }  // namespace
 
 void AddLegacyFileRoutes(const Services& services, Routes& routes) {
-  using Handler = Result<void> (*)(const Services&, Exchange&, const Caller&);
-  const auto add = [&](const char* method, const char* pattern, Scope scope, const char* name,
-                       Handler handler) {
-    routes.push_back({method, pattern, scope, name,
-                      [services, handler](Exchange& exchange, const Caller& caller) {
-                        return handler(services, exchange, caller);
-                      }});
-  };
+  const RouteAdder add(services, routes);
   add("POST", "/files/upload/{project_id}", Scope::kUse, "uploadProjectFile", &Upload);
   add("GET", "/files/project/{project_id}", Scope::kRead, "listProjectFiles", &List);
   add("GET", "/files/{file_id}/download", Scope::kRead, "downloadProjectFile", &Download);

@@ -162,14 +162,7 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
 }  // namespace
 
 void AddLegacySandboxRoutes(const Services& services, Routes& routes) {
-  using Handler = Result<void> (*)(const Services&, Exchange&, const Caller&);
-  const auto add = [&](const char* method, const char* pattern, Scope scope, const char* name,
-                       Handler handler) {
-    routes.push_back({method, pattern, scope, name,
-                      [services, handler](Exchange& exchange, const Caller& caller) {
-                        return handler(services, exchange, caller);
-                      }});
-  };
+  const RouteAdder add(services, routes);
   add("POST", "/sandbox/create", Scope::kUse, "legacyCreate", &Create);
   add("POST", "/sandbox/{id}/start", Scope::kUse, "legacyStart", &Start);
   add("POST", "/sandbox/{id}/stop", Scope::kUse, "legacyStop", &Stop);

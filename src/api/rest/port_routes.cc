@@ -114,12 +114,10 @@ Result<void> ToPort(const Services& services, Exchange& exchange, const Caller& 
 }  // namespace
 
 void AddPortRoutes(const Services& services, Routes& routes) {
-  const Operation forward = [services](Exchange& exchange, const Caller& caller) {
-    return ToPort(services, exchange, caller);
-  };
-  routes.push_back({"*", "/api/sandboxes/{id}/ports/{port}", Scope::kUse, "proxyPort", forward});
-  routes.push_back(
-      {"*", "/api/sandboxes/{id}/ports/{port}/{rest...}", Scope::kUse, "proxyPortPath", forward});
+  const RouteAdder add(services, routes);
+  const std::string port = "/api/sandboxes/{id}/ports/{port}";
+  add("*", port, Scope::kUse, "proxyPort", &ToPort);
+  add("*", port + "/{rest...}", Scope::kUse, "proxyPortPath", &ToPort);
 }
 
 }  // namespace cay::api::rest

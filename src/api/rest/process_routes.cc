@@ -231,16 +231,9 @@ Result<void> Wait(const Services& services, Exchange& exchange, const Caller& ca
 }  // namespace
 
 void AddProcessRoutes(const Services& services, Routes& routes) {
-  using Handler = Result<void> (*)(const Services&, Exchange&, const Caller&);
   const std::string all = "/api/sandboxes/{id}/processes";
   const std::string one = all + "/{pid}";
-  const auto add = [&](const char* method, const std::string& pattern, Scope scope,
-                       const char* name, Handler handler) {
-    routes.push_back({method, pattern, scope, name,
-                      [services, handler](Exchange& exchange, const Caller& caller) {
-                        return handler(services, exchange, caller);
-                      }});
-  };
+  const RouteAdder add(services, routes);
   add("POST", all, Scope::kUse, "startProcess", &Start);
   add("GET", all, Scope::kRead, "listProcesses", &List);
   add("GET", one, Scope::kRead, "getProcess", &Get);

@@ -2,6 +2,24 @@
 
 namespace cay::api::rest {
 
+void RouteAdder::operator()(std::string method, std::string pattern, Scope scope, std::string name,
+                            Handler handler) const {
+  routes_.push_back(
+      {std::move(method), std::move(pattern), scope, std::move(name),
+       [services = services_, handler](http::Exchange& exchange, const sandbox::Caller& caller) {
+         return handler(*services, exchange, caller);
+       }});
+}
+
+void RouteAdder::operator()(std::string method, std::string pattern, Scope scope, std::string name,
+                            AnybodysHandler handler) const {
+  routes_.push_back(
+      {std::move(method), std::move(pattern), scope, std::move(name),
+       [services = services_, handler](http::Exchange& exchange, const sandbox::Caller&) {
+         return handler(*services, exchange);
+       }});
+}
+
 std::vector<Route> RestRoutes(const Services& services) {
   Routes routes;
   AddSandboxRoutes(services, routes);

@@ -2,6 +2,8 @@
 // from JSON to what sandbox/ does, and back. docs/api.md and openapi.json say what clients see.
 #pragma once
 
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "api/route.h"
@@ -13,6 +15,29 @@ std::vector<Route> RestRoutes(const Services& services);
 
 // The groups it is made of, each in a file of its own.
 using Routes = std::vector<Route>;
+
+// Adds the routes of one group, whose functions get the services as well.
+//
+//   const RouteAdder add(services, routes);
+//   add("GET", "/api/templates", Scope::kRead, "listTemplates", &List);
+class RouteAdder {
+ public:
+  using Handler = Result<void> (*)(const Services&, http::Exchange&, const sandbox::Caller&);
+  using AnybodysHandler = Result<void> (*)(const Services&, http::Exchange&);  // whoever asks
+
+  RouteAdder(const Services& services, Routes& routes)
+      : services_(std::make_shared<const Services>(services)), routes_(routes) {}
+
+  void operator()(std::string method, std::string pattern, Scope scope, std::string name,
+                  Handler handler) const;
+  void operator()(std::string method, std::string pattern, Scope scope, std::string name,
+                  AnybodysHandler handler) const;
+
+ private:
+  std::shared_ptr<const Services> services_;
+  Routes& routes_;
+};
+
 void AddSandboxRoutes(const Services& services, Routes& routes);        // sandbox_routes.cc
 void AddLifecycleRoutes(const Services& services, Routes& routes);      // lifecycle_routes.cc
 void AddExecuteRoutes(const Services& services, Routes& routes);        // execute_routes.cc

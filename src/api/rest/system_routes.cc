@@ -99,10 +99,8 @@ Result<void> System(const Services& services, Exchange& exchange, const Caller& 
 }  // namespace
 
 void AddSystemRoutes(const Services& services, Routes& routes) {
-  routes.push_back({"GET", "/api/system", Scope::kRead, "getSystem",
-                    [services](Exchange& exchange, const Caller& caller) {
-                      return System(services, exchange, caller);
-                    }});
+  const RouteAdder add(services, routes);
+  add("GET", "/api/system", Scope::kRead, "getSystem", &System);
   routes.push_back({"GET", "/openapi.json", Scope::kPublic, "getOpenApi",
                     [](Exchange& exchange, const Caller& /*caller*/) {
                       return exchange.Respond({.status = 200,

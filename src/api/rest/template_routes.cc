@@ -90,14 +90,7 @@ Result<void> Delete(const Services& services, Exchange& exchange) {
 }  // namespace
 
 void AddTemplateRoutes(const Services& services, Routes& routes) {
-  using Handler = Result<void> (*)(const Services&, Exchange&);
-  const auto add = [&](const char* method, const char* pattern, Scope scope, const char* name,
-                       Handler handler) {
-    routes.push_back({method, pattern, scope, name,
-                      [services, handler](Exchange& exchange, const Caller& /*caller*/) {
-                        return handler(services, exchange);
-                      }});
-  };
+  const RouteAdder add(services, routes);
   add("GET", "/api/templates", Scope::kRead, "listTemplates", &List);
   add("GET", "/api/templates/{name}", Scope::kRead, "getTemplate", &Get);
   add("PUT", "/api/templates/{name}", Scope::kAdmin, "importTemplate", &Put);

@@ -230,10 +230,8 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
 }  // namespace
 
 void AddTerminalRoutes(const Services& services, Routes& routes) {
-  routes.push_back({"GET", "/api/sandboxes/{id}/terminal", Scope::kUse, "openTerminal",
-                    [services](Exchange& exchange, const Caller& caller) {
-                      return Serve(services, exchange, caller);
-                    }});
+  const RouteAdder add(services, routes);
+  add("GET", "/api/sandboxes/{id}/terminal", Scope::kUse, "openTerminal", &Serve);
 }
 
 }  // namespace cay::api::rest

@@ -68,10 +68,8 @@ Result<void> Watch(const Services& services, Exchange& exchange, const Caller& c
 }  // namespace
 
 void AddWatchRoutes(const Services& services, Routes& routes) {
-  routes.push_back({"GET", "/api/sandboxes/{id}/files/watch", Scope::kRead, "watchFiles",
-                    [services](Exchange& exchange, const Caller& caller) {
-                      return Watch(services, exchange, caller);
-                    }});
+  const RouteAdder add(services, routes);
+  add("GET", "/api/sandboxes/{id}/files/watch", Scope::kRead, "watchFiles", &Watch);
 }
 
 }  // namespace cay::api::rest
