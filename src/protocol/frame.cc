@@ -147,6 +147,11 @@ std::span<char> FrameParser::Space() {
   return {buffer_.get() + end_, capacity_ - end_};
 }
 
+void FrameParser::Widen(size_t read_bytes) {
+  read_bytes_ = std::max(read_bytes_, read_bytes);
+  Reserve(read_bytes_);
+}
+
 void FrameParser::Commit(size_t bytes) {
   assert(bytes <= capacity_ - end_);
   end_ += bytes;

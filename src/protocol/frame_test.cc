@@ -70,6 +70,18 @@ TEST(FrameParser, KeepsMemoryInProportionToWhatArrived) {
   EXPECT_LE(parser.Space().size(), 2 * (kMaxStartBytes + 4096));
 }
 
+TEST(FrameParser, OffersMoreOnceItIsWidenedAndKeepsWhatHasArrived) {
+  FrameParser parser(Sender::kHost, 4096);
+  const std::string frame = MakeFrame(FrameType::kStart, std::string(1000, 'x'));
+  Feed(parser, std::string_view(frame).substr(0, 500));
+  parser.Widen(64 * 1024);
+  EXPECT_GE(parser.Space().size(), 64 * 1024 - 500U);
+  Feed(parser, std::string_view(frame).substr(500));
+  const auto parsed = parser.Next();
+  ASSERT_TRUE(parsed && *parsed);
+  EXPECT_EQ((*parsed)->payload, std::string(1000, 'x'));
+}
+
 TEST(FrameParser, EveryTypeOneByteOverItsLimitIsRefusedAndAtItIsNot) {
   for (int type = 0; type < 256; ++type) {
     for (const Sender sender : {Sender::kHost, Sender::kGuest}) {

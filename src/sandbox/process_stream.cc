@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace cay::sandbox {
 namespace {
@@ -17,7 +18,8 @@ constexpr size_t kMaxUnsentControlBytes = 64 * 1024;
 // An honest guest sends few that tell nothing new.
 constexpr int kMaxEmptyAcks = 1000;
 
-// One read takes several frames of output.
+// Most commands say little: memory for a read that takes several frames of output comes with the output.
+constexpr size_t kFirstReadBytes = 8 * 1024;
 constexpr size_t kReadBytes = 256 * 1024;
 
 Failure Violation(std::string what) {
@@ -34,7 +36,7 @@ Result<void> CheckExited(const protocol::Exited& exited) {
 
 ProcessStream::ProcessStream(Fd connection, bool stdin_open, std::optional<uint64_t> from_seq)
     : connection_(std::move(connection)),
-      parser_(protocol::Sender::kGuest, kReadBytes),
+      parser_(protocol::Sender::kGuest, kFirstReadBytes),
       next_seq_(from_seq.value_or(0)),
       stdin_open_(stdin_open) {}
 
@@ -95,11 +97,13 @@ Result<void> ProcessStream::Queue(FrameType type, std::string_view payload) {
 }
 
 Result<bool> ProcessStream::Fill() {
+  if (std::exchange(much_comes_, false)) parser_.Widen(kReadBytes);
   const std::span<char> space = parser_.Space();
   while (true) {
     const ssize_t got = ::recv(connection_.get(), space.data(), space.size(), MSG_DONTWAIT);
     if (got > 0) {
       parser_.Commit(static_cast<size_t>(got));
+      much_comes_ = static_cast<size_t>(got) == space.size() && space.size() < kReadBytes;
       return true;
     }
     if (got < 0 && errno == EINTR) continue;

@@ -96,6 +96,7 @@ class ProcessStream {
 
   Fd connection_;
   protocol::FrameParser parser_;
+  bool much_comes_ = false;  // the last read was filled
   SendQueue unsent_;
   uint64_t next_seq_ = 0;
   uint64_t stdin_sent_ = 0;

@@ -24,10 +24,15 @@ namespace {
 constexpr size_t kMaxWaiting = 8192;
 // How long a work of WriteLater waits for others to share its transaction.
 constexpr Millis kGather(5);
+// So often the thread looks for more work by itself before it sleeps.
+constexpr int kLooks = 20;
 constexpr Millis kRetry(1000);
 // The background copies the log into the database from here on; far beyond, a commit does it itself.
 constexpr off_t kCheckpointBytes = 4 << 20;
 constexpr const char* kForcedCheckpoint = "PRAGMA wal_autocheckpoint=16384";  // pages: 64 MiB
+// A log that was copied is cut by the next commit. Otherwise its file would be that large for ever, and be copied (and
+// synced) after every commit.
+constexpr const char* kCutLog = "PRAGMA journal_size_limit=0";
 
 // Whether it says something of the disk or the database, rather than of what was to be written.
 bool IsMachines(const Error& error) {
@@ -39,6 +44,7 @@ Result<Database> OpenChecked(const std::string& path) {
   TRY(db.CheckIntegrity());
   TRY(Migrate(db, AllMigrations()));
   TRY(db.Execute(kForcedCheckpoint));
+  TRY(db.Execute(kCutLog));
   return db;
 }
 
@@ -93,7 +99,7 @@ class Store::Impl {
       return;
     }
     queue_.push_back(std::move(work));
-    if (queue_.size() == 1) wake_.notify_one();
+    if (asleep_) wake_.notify_one();
   }
 
   Result<void> Flush() {
@@ -181,16 +187,29 @@ class Store::Impl {
     }));
   }
 
+  // Until there is something to do, or it is time to look. While works come one after the other nobody has to wake the
+  // thread: it looks by itself.
+  void AwaitWork(std::unique_lock<std::mutex>& lock) {
+    const auto stopping = [&] { return stopping_; };
+    if (!healthy_) {
+      wake_.wait_for(lock, kRetry, stopping);
+      return;
+    }
+    for (; looks_ > 0 && !stopping_ && queue_.empty(); --looks_)
+      wake_.wait_for(lock, kGather, stopping);
+    if (!stopping_ && queue_.empty()) {
+      asleep_ = true;
+      wake_.wait_for(lock, kRetry, [&] { return stopping_ || !queue_.empty(); });
+      asleep_ = false;
+      if (!stopping_ && !queue_.empty()) wake_.wait_for(lock, kGather, stopping);
+    }
+    if (!queue_.empty()) looks_ = kLooks;
+  }
+
   void Run() {
     std::unique_lock lock(queue_mutex_);
     while (!stopping_) {
-      const auto there_is_work = [&] { return stopping_ || !queue_.empty(); };
-      if (healthy_) {
-        wake_.wait_for(lock, kRetry, there_is_work);
-        if (!stopping_ && !queue_.empty()) wake_.wait_for(lock, kGather, [&] { return stopping_; });
-      } else {
-        wake_.wait_for(lock, kRetry, [&] { return stopping_; });
-      }
+      AwaitWork(lock);
       if (stopping_) break;
       lock.unlock();
       (void)Flush();  // noted, and tried again
@@ -228,7 +247,9 @@ class Store::Impl {
   std::condition_variable wake_;
   std::condition_variable room_;
   std::deque<Work> queue_;
-  size_t batched_ = 0;  // of batch_
+  size_t batched_ = 0;   // of batch_
+  bool asleep_ = false;  // the thread, until it is woken
+  int looks_ = 0;        // that it takes before it sleeps
   bool stopping_ = false;
   bool healthy_ = true;
   std::optional<Error> error_;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <future>
 #include <thread>
@@ -83,6 +84,28 @@ TEST_F(StoreTest, WhatIsWrittenLaterIsWrittenWithoutAnybodyAsking) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (Ids(*store).empty() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
   EXPECT_EQ(Ids(*store).size(), 1U);
+}
+
+TEST_F(StoreTest, ALogThatWasCopiedDoesNotStayAsLargeAsItWas) {
+  const auto store = Open();
+  const auto log_bytes = [&] { return std::filesystem::file_size(DatabasePath() + "-wal"); };
+  const std::string much(1 << 20, 'x');
+  const auto write = [&](int64_t id, std::string text) {
+    store->WriteLater([id, text = std::move(text)](Database& db) -> Result<void> {
+      return TRY(db.Prepare("INSERT INTO event VALUES (?1, 0, ?2, '', '', '', '')"))
+          .Run(id, std::string_view(text));
+    });
+  };
+  for (int64_t id = 0; id < 6; ++id) write(id, much);
+  ASSERT_TRUE(store->Flush());
+  EXPECT_GE(log_bytes(), 6U << 20);
+  // The background copies it; what is written then cuts it.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  for (int64_t id = 6; log_bytes() >= 6U << 20 && std::chrono::steady_clock::now() < until; ++id) {
+    write(id, "x");
+    std::this_thread::yield();
+  }
+  EXPECT_LT(log_bytes(), 6U << 20);
 }
 
 TEST_F(StoreTest, OneThatFailsForItsOwnReasonsDoesNotTakeOthersWithIt) {

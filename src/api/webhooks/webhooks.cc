@@ -93,6 +93,7 @@ class Webhooks::Impl {
         [&](Database& db) { return InsertWebhook(db, hook, options.max_webhooks); }));
     const std::lock_guard lock(mutex_);
     hooks_.push_back(hook);
+    changed_.notify_all();
     return hook;
   }
 
@@ -158,6 +159,7 @@ class Webhooks::Impl {
     return !stopping_;
   }
 
+  Result<bool> Pass();
   void Follow();
   Result<void> Take(const EventLog::Batch& batch);
   void SendAll();
@@ -185,8 +187,31 @@ class Webhooks::Impl {
   std::array<std::thread, kSenders> senders_;
 };
 
+// While there is no webhook nothing that happens is looked at, and nobody who makes it happen wakes this thread.
+// False when there is one.
+Result<bool> Webhooks::Impl::Pass() {
+  // Read before: what a webhook that comes meanwhile is to be told happens after it.
+  const uint64_t last = events_.last_id();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!hooks_.empty()) return false;
+  }
+  EventLog::Batch nothing;
+  nothing.last = last;
+  TRY(Take(nothing));
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, kPatience, [this] { return stopping_ || !hooks_.empty(); });
+  return true;
+}
+
 void Webhooks::Impl::Follow() {
   while (WaitFor(Millis(0))) {
+    const auto passed = Pass();
+    if (!passed) {
+      LogWarning("webhooks: " + passed.error().ToString());
+      WaitFor(kAfterError);
+    }
+    if (!passed || *passed) continue;
     const auto begin = std::chrono::steady_clock::now();
     const auto batch = events_.After(cursor_, {}, kBatch, kPatience);
     if (batch.last <= cursor_ && batch.events.empty()) {
