@@ -32,6 +32,7 @@ if(CAY_SANITIZE)
   target_compile_options(cay_sanitize INTERFACE -fsanitize=${CAY_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
   target_link_options(cay_sanitize INTERFACE -fsanitize=${CAY_SANITIZE})
+  target_compile_definitions(cay_sanitize INTERFACE CAY_SANITIZED)
   # Instrumented code hides from g++ what was checked before (the manual of -fsanitize says so).
   target_compile_options(cay_sanitize INTERFACE
     $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized>)

@@ -53,7 +53,7 @@ layer() {
     template) echo base archive protocol engine template ;;
     sandbox) echo base archive protocol engine template store sandbox ;;
     api) echo base archive protocol engine template store sandbox http api ;;
-    cli) echo base archive protocol engine template store sandbox http api config cli ;;
+    cli) echo base archive protocol guest engine template store sandbox http api config cli ;;
     *) return 1 ;;
   esac
 }

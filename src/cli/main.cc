@@ -6,8 +6,10 @@
 
 #include <string_view>
 
+#include "base/process_title.h"
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/forked_guest.h"
 #include "engine/native/launcher_server.h"
 
 namespace {
@@ -23,11 +25,13 @@ void OpenStandardDescriptors() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  cay::NoteArguments(argc, argv);
   using cay::cli::Arguments;
   std::string_view first = argc > 1 ? argv[1] : "";
   // The launcher starts from this same file; nothing else of the program is to run in it.
   if (argc == 2 && first == "launcher") {
-    return cay::engine::native::ServeLauncher(cay::Fd::Adopt(STDIN_FILENO));
+    return cay::engine::native::ServeLauncher(cay::Fd::Adopt(STDIN_FILENO),
+                                              cay::cli::ForkedGuest());
   }
   OpenStandardDescriptors();
   Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);

@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/forked_guest.h"
 #include "cli/run_options.h"
 #include "cli/run_result.h"
 #include "cli/run_session.h"
@@ -98,8 +99,12 @@ Result<SessionEnd> Run::Live() {
 Result<void> Run::Create() {
   std::vector<engine::Mount> mounts = TRY(ResolveMounts(options_.mounts));
   Paths paths = TRY(Paths::Resolve(options_.state_dir));
-  engine_ = TRY(NativeEngine::Start({.paths = paths, .one_shot = true}));
-  // Not before: the launcher, and so the sandbox, would inherit it.
+  engine::native::NativeEngineOptions engine_options;
+  engine_options.paths = paths;
+  engine_options.one_shot = true;
+  if (options_.scratch != engine::Scratch::kMemory) engine_options.disk_ahead = options_.limits;
+  engine_options.fork_with_guest = ForkedGuest();
+  engine_ = TRY(NativeEngine::Start(engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   Stage("launcher");
   TemplateStore store = TRY(TemplateStore::Open(paths));

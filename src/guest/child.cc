@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,10 +44,22 @@ bool PlaceStdio(const SpawnJob& job) {
   return true;
 }
 
-// Best effort: an ordinary user's guest may not write there (it is not dumpable, so the file is not
-// its own); its commands then stand where it stands.
-void RaiseOomScore(int proc_fd) {
-  const int fd = ::openat(proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+// The file belongs to the host's root as long as the memory is not dumpable, and this child still shares the guest's: a
+// guest that was executed inside the user namespace may write there, one that was forked from outside may not. For the
+// moment that it is dumpable, capabilities keep commands away from it as before (cap_ptrace_access_check): they have none.
+int OpenOomScore(const SpawnJob& job) {
+  const int fd = ::openat(job.proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd >= 0 || !job.change_ids) return fd;
+  ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+  const int opened = ::openat(job.proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  return opened;
+}
+
+// Best effort: an ordinary user's guest has no capabilities more than its commands, so it stays not dumpable, and they
+// stand where it stands.
+void RaiseOomScore(const SpawnJob& job) {
+  const int fd = OpenOomScore(job);
   if (fd < 0) return;
   static_assert(kOomScoreOfCommands == 500);
   [[maybe_unused]] const ssize_t written = ::write(fd, "500", 3);
@@ -81,7 +94,7 @@ void ExecFirst(SpawnJob& job) {
 
 SpawnStage Prepare(SpawnJob& job) {
   if (::setsid() < 0) return SpawnStage::kSession;
-  RaiseOomScore(job.proc_fd);
+  RaiseOomScore(job);
   if (!PlaceStdio(job)) return SpawnStage::kStdio;
   if (job.terminal && ::ioctl(0, TIOCSCTTY, 0) < 0) return SpawnStage::kTerminal;
   if (::syscall(SYS_close_range, 3, ~0U, 0) < 0) return SpawnStage::kStdio;

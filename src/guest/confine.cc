@@ -1,5 +1,6 @@
 #include "guest/confine.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -27,17 +28,32 @@ Result<void> EmptyBoundingSet() {
   return {};
 }
 
+// Programs are executed from the sandbox's own filesystems, and not from the file of the guest's program, which is the
+// host's: /proc/self/exe of a process that is about to execute something leads there. To move and link files between
+// directories must be allowed by name as soon as anything of the filesystem is handled (landlock(7), LANDLOCK_ACCESS_FS_REFER).
+constexpr __u64 kBeneathRoot = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REFER;
+
+Result<void> AllowBeneathRoot(const Fd& ruleset) {
+  const Fd root = TRY(sys::OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+  const landlock_path_beneath_attr rule{.allowed_access = kBeneathRoot, .parent_fd = root.get()};
+  if (::syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0) {
+    return Failure(Error::FromErrno("landlock_add_rule"));
+  }
+  return {};
+}
+
 Result<void> EnterLandlockDomain() {
   const long version =
       ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < abi::kLandlockAbiWithScopes) return {};  // `cay doctor` says so
   const abi::LandlockRulesetAttr attributes{
-      .handled_access_fs = 0,
+      .handled_access_fs = kBeneathRoot,
       .handled_access_net = 0,
       .scoped = abi::kLandlockScopeSignal | abi::kLandlockScopeAbstractUnixSocket};
   const long raw = ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
   if (raw < 0) return Failure(Error::FromErrno("landlock_create_ruleset"));
   const Fd ruleset = Fd::Adopt(static_cast<int>(raw));
+  TRY(AllowBeneathRoot(ruleset));
   if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) < 0) {
     return Failure(Error::FromErrno("landlock_restrict_self"));
   }

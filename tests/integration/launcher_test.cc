@@ -44,7 +44,8 @@ class LauncherTest : public ::testing::TestWithParam<Scratch> {
     auto host = store->Find("host");
     ASSERT_TRUE(host) << host.error().ToString();
     root_ = host->root;
-    auto launcher = Launcher::Open({.paths = paths_, .netns_pool = 0});
+    // What is made ahead would come and go beside what is looked for.
+    auto launcher = Launcher::Open({.paths = paths_, .netns_pool = 0, .one_shot = true});
     ASSERT_TRUE(launcher) << launcher.error().ToString();
     launcher_.emplace(std::move(*launcher));
   }

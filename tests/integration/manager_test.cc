@@ -111,12 +111,13 @@ TEST_F(ManagerTest, ResetEndsProcessesAndEmptiesWhereCodeLeavesThings) {
       "cd /workspace; echo x > outputs/a; mkdir -p agent_workspace/d; echo x > "
       "agent_workspace/d/b; "
       "echo x > /tmp/c; rm -rf outputs; ln -s /etc outputs; setsid sleep 1000 & sleep 0.1");
-  std::atomic<int> gone = 0;
-  manager().OnGuestGone([&](const SandboxId&, const std::string&) { ++gone; });
+  // Called again when the sandbox is destroyed, after this test.
+  const auto gone = std::make_shared<std::atomic<int>>(0);
+  manager().OnGuestGone([gone](const SandboxId&, const std::string&) { ++*gone; });
   const auto reset = manager().Reset(me_, id);
   ASSERT_TRUE(reset) << reset.error().ToString();
   EXPECT_EQ(reset->state, SandboxState::kRunning);
-  EXPECT_EQ(gone, 1);
+  EXPECT_EQ(*gone, 1);
   EXPECT_EQ(Run(id,
                 "cd /workspace; find outputs agent_workspace /tmp -mindepth 1; pgrep sleep; "
                 "echo y > outputs/y && test -d outputs && test ! -L outputs"),
@@ -310,8 +311,9 @@ TEST_F(ManagerTest, PagesGoOnWhereTheOneBeforeEnded) {
 
 TEST_F(ManagerTest, AGuestThatIsKilledIsSeenAndSaidAndItsSandboxCanBeDestroyed) {
   const std::string id = Create().id.text();
-  std::atomic<int> gone = 0;
-  manager().OnGuestGone([&](const SandboxId&, const std::string&) { ++gone; });
+  // Called again when the sandbox is destroyed, after this test.
+  const auto gone = std::make_shared<std::atomic<int>>(0);
+  manager().OnGuestGone([gone](const SandboxId&, const std::string&) { ++*gone; });
   {
     const auto lease = manager().Use(me_, id);
     ASSERT_TRUE(lease);
@@ -320,7 +322,7 @@ TEST_F(ManagerTest, AGuestThatIsKilledIsSeenAndSaidAndItsSandboxCanBeDestroyed) 
   ASSERT_TRUE(Await(id, SandboxState::kFailed));
   EXPECT_EQ(manager().Get(me_, id)->reason, "signalled: SIGKILL");
   EXPECT_EQ(AwaitEvent("sandbox.failed", id), "signalled: SIGKILL");
-  EXPECT_EQ(gone, 1);
+  EXPECT_EQ(*gone, 1);
   const auto started = manager().Start(me_, id);
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().code(), ErrorCode::kIllegalState);

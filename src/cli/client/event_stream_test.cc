@@ -9,6 +9,7 @@ namespace cay::cli {
 namespace {
 
 using ::testing::ElementsAre;
+using namespace std::string_literals;
 
 std::vector<ServerEvent> ParseInPieces(std::string_view text, size_t piece) {
   EventStreamParser parser;
@@ -48,7 +49,7 @@ TEST(EventStreamTest, AnEventThatIsNotEndedIsNotGiven) {
 }
 
 TEST(EventStreamTest, AnIdWithNulAndUnknownFieldsAreIgnored) {
-  const std::string text("id: 5\n\nid: a\0b\nretry: 10\nnonsense\n:\ndata: x\n\n", 47);
+  const std::string text("id: 5\n\nid: a\0b\nretry: 10\nnonsense\n:\ndata: x\n\n"s);
   EXPECT_THAT(ParseInPieces(text, 100), ElementsAre(ServerEvent{"message", "x", "5"}));
 }
 

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/process_title.h"
 #include "base/sys.h"
 #include "engine/native/attach.h"
 #include "engine/native/confine.h"
@@ -90,7 +91,8 @@ Result<void> DieWithParent(const Fd& socket) {
   return {};
 }
 
-// Descriptors 0 to 2 are /dev/null, 3 the socket; the image and the pair close themselves.
+// Descriptors 0 to 2 are /dev/null, 3 the socket; the image and the pair close themselves when the guest is executed, and
+// the guest closes them otherwise.
 Result<void> ArrangeDescriptors(const ChildPlan& plan) {
   const Fd null = TRY(sys::OpenAt(AT_FDCWD, "/dev/null", O_RDWR));
   for (int target = 0; target <= STDERR_FILENO; ++target) {
@@ -106,15 +108,19 @@ Result<void> ArrangeDescriptors(const ChildPlan& plan) {
   return {};
 }
 
-Result<void> Exec(const ChildPlan& plan) {
+Result<void> StartGuest(const ChildPlan& plan) {
   std::string name = "cay-guest";
+  if (plan.guest.run != nullptr) {
+    BecomeNamed(name.c_str());
+    plan.guest.run(plan.single_user);
+  }
   std::string single = "--single-user";
   std::array<char*, 3> argv = {name.data(), plan.single_user ? single.data() : nullptr, nullptr};
   std::array<char*, 1> envp = {nullptr};
   if (const int injected = sys::TakeFault(sys::Call::kExecveAt); injected != 0) {
     return Failure(Error::FromErrno("executing the guest", injected));
   }
-  ::syscall(SYS_execveat, plan.guest_image.get(), "", argv.data(), envp.data(), AT_EMPTY_PATH);
+  ::syscall(SYS_execveat, plan.guest.image->get(), "", argv.data(), envp.data(), AT_EMPTY_PATH);
   return Failure(Error::FromErrno("executing the guest"));
 }
 
@@ -147,7 +153,7 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
   TRY(Confine({plan.request.limits, plan.single_user, plan.limit_nproc}));
   if (plan.die_with_parent) TRY(DieWithParent(socket));
   TRY(SendPacket(socket, PacketType::kConfined, {}));
-  return Exec(plan);
+  return StartGuest(plan);
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 // Child: from clone3 to the guest. Runs in the sandbox's new namespaces, in a copy of the
-// launcher's memory, and ends in execveat of the guest or in _exit.
+// launcher's memory, and ends as the guest, or in _exit.
 //
 // It and the launcher speak over a SEQPACKET pair, one short packet each:
 //
 //   launcher → child   kMapped                    the id maps are written
 //   launcher → child   kMounts + descriptors      the root filesystem's mounts (root only)
-//   child → launcher   kConfined                  cgroups are joined; about to execute the guest
+//   child → launcher   kConfined                  cgroups are joined; about to be the guest
 //   child → launcher   kFailed + the error        it could not; the child ends
-//   (end of file)                                 the guest runs: the pair is close-on-exec
+//   (end of file)                                 the guest runs: it has closed the pair
 #pragma once
 
 #include <sys/types.h>
@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/native/guest_image.h"
 #include "engine/native/packet.h"
 #include "engine/native/rootfs.h"
 
@@ -27,7 +28,7 @@ namespace cay::engine::native {
 // Everything the child needs, by reference: it has the launcher's memory.
 struct ChildPlan {
   const CreateRequest& request;
-  const Fd& guest_image;  // a sealed memfd
+  const GuestEntry& guest;
   const Fd&
       guest_socket;  // bound; the child listens on it and hands it to the guest as descriptor 3
   const std::vector<Fd>& cgroup_entrances;  // Cgroup::OpenEntrances

@@ -1,28 +1,15 @@
 #include "engine/native/janitor.h"
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "engine/native/packet.h"
+#include "engine/native/worker.h"
 
 namespace cay::engine::native {
 namespace {
 
-constexpr int kSocketFd = 3;
-
-// Everything else goes: the copies of the launcher's locks, above all.
-[[noreturn]] void RunJanitor(int socket) {
-  if (::dup2(socket, kSocketFd) < 0) ::_exit(1);
-  ::close_range(kSocketFd + 1, ~0U, 0);
-  ::prctl(PR_SET_NAME, "cay-janitor", 0, 0, 0);
-  // A ^C at the terminal is for the sandbox's caller; the janitor's work comes after it.
-  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::signal(ignored, SIG_IGN);
-  const Fd owned = Fd::Adopt(kSocketFd);
+void Serve(const Fd& socket) {
   while (true) {
-    const auto packet = ReceivePacket(owned);  // with the descriptors, which are then closed
-    if (!packet || !*packet) ::_exit(0);
+    const auto packet = ReceivePacket(socket);  // with the descriptors, which are then closed
+    if (!packet || !*packet) return;
   }
 }
 
@@ -30,11 +17,7 @@ constexpr int kSocketFd = 3;
 
 Result<bool> Janitor::Start() {
   if (socket_) return false;
-  SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
-  const pid_t pid = ::fork();
-  if (pid < 0) return Failure(Error::FromErrno("starting the janitor"));
-  if (pid == 0) RunJanitor(pair.second.get());
-  socket_ = std::move(pair.first);
+  socket_ = TRY(StartWorker("cay-janitor", &Serve));
   return true;
 }
 

@@ -1,4 +1,4 @@
-// Janitor: a process of the launcher's that lets go of mounted filesystems. The last reference to
+// Janitor: a worker of the launcher's (worker.h) that lets go of mounted filesystems. The last reference to
 // an image's mount is what unmounts it, some 2 ms that nobody who destroys a sandbox should wait
 // for.
 //
@@ -17,7 +17,7 @@ class Janitor {
  public:
   Janitor() = default;
 
-  // Closes `mount` elsewhere.
+  // Closes a mount, or a namespace, elsewhere.
   void LetGo(Fd mount);
 
   // Starts the process if it does not run; false when it does. For idle moments: the first LetGo

@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "engine/native/confine.h"
-#include "engine/native/guest_image.h"
 #include "engine/native/guest_socket.h"
 #include "engine/native/request.h"
 #include "engine/native/rootfs.h"
@@ -79,13 +78,15 @@ struct Check {
 }  // namespace
 
 Launcher::Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
-                   std::optional<NetnsPool> netns, Fd guest_image, CgroupLease lease)
+                   std::optional<NetnsPool> netns, GuestEntry guest, CgroupLease lease,
+                   ScratchMaker scratch_maker)
     : options_(std::move(options)),
       cgroups_(std::move(cgroups)),
       lease_(std::make_unique<CgroupLease>(std::move(lease))),
       ids_(std::move(ids)),
       netns_(std::move(netns)),
-      guest_image_(std::move(guest_image)),
+      guest_(std::move(guest)),
+      scratch_maker_(std::move(scratch_maker)),
       staging_dir_(options_.paths.run_dir + "/staging") {}
 
 Result<Launcher> Launcher::Open(LauncherOptions options) {
@@ -93,6 +94,10 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   TRY(AllowManyDescriptors());
   ::umask(0);
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
+  ScratchMaker scratch_maker(options.paths.scratch_dir());
+  if (options.disk_ahead && WhyNoDiskScratch().empty()) {
+    TRY(scratch_maker.Prepare(*options.disk_ahead));
+  }
   CgroupLease lease = TRY(CgroupLease::Take(options.paths.state_dir));
   CgroupTree cgroups =
       TRY(CgroupTree::Discover({.name = CgroupParentName(options.paths.state_dir)}));
@@ -103,10 +108,12 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
     ids = TRY(IdRangeAllocator::Open(options.paths.run_dir));
     netns = TRY(NetnsPool::Open(options.netns_pool));
   }
-  Fd image = TRY(MakeGuestImage());
-  const bool adopt = options.adopt;
+  GuestEntry guest;
+  if (ids) guest.run = options.guest;
+  if (guest.run == nullptr) guest.image = TRY(MakeGuestImage());
+  const bool adopt = !options.one_shot;
   Launcher launcher(std::move(options), std::move(cgroups), std::move(ids), std::move(netns),
-                    std::move(image), std::move(lease));
+                    std::move(guest), std::move(lease), std::move(scratch_maker));
   TRY(MakeDirectories(launcher.staging_dir_, 0700));
   if (adopt) TRY(launcher.AdoptAll());
   return launcher;
@@ -147,7 +154,7 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
                      .WithRemedy("ask for one in memory with --scratch memory"));
 }
 
-// Everything but processes. What was made before a failure is undone by Discard.
+// Everything but processes and the writable layer. What was made before a failure is undone by Discard.
 Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch) {
   Record& record = sandbox.record;
   const SandboxId& id = record.request.id;
@@ -161,12 +168,23 @@ Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch
     TRY(sandbox.cgroup->Apply(record.request.limits));
   }
   Note(stage_us, Stage::kCgroup, watch);
-  if (record.scratch == Scratch::kDisk) {
-    TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), record.request.limits));
-  }
-  TRY(MountScratch(sandbox));
-  Note(stage_us, Stage::kScratch, watch);
   return {};
+}
+
+Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
+  const Record& record = sandbox.record;
+  if (!ids_ || sandbox.scratch_mount) return {};
+  if (record.scratch == Scratch::kDisk) {
+    const Limits& limits = record.request.limits;
+    disk_ahead_ = limits;
+    if (auto made = scratch_maker_.Take(limits)) {
+      TRY(NameScratchImage(made->image, sandbox.dir.dir()));
+      sandbox.scratch_mount = std::move(made->mount);
+      return {};
+    }
+    TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), limits));
+  }
+  return MountScratch(sandbox);
 }
 
 Result<void> Launcher::MountScratch(Sandbox& sandbox) {
@@ -185,12 +203,15 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
 Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
   const Record& record = sandbox.record;
   SpawnPlan plan{.request = record.request,
-                 .guest_image = guest_image_,
+                 .guest = guest_,
                  .sandbox_dir = sandbox.dir.dir(),
                  .staging_dir = staging_dir_};
   plan.cgroup = sandbox.cgroup ? &*sandbox.cgroup : nullptr;
   plan.netns = netns_ ? &*netns_ : nullptr;
-  plan.scratch = sandbox.scratch_mount ? &*sandbox.scratch_mount : nullptr;
+  plan.scratch = [&]() -> Result<Fd*> {
+    TRY(MakeScratch(sandbox));
+    return &*sandbox.scratch_mount;
+  };
   plan.root_uid = record.id_range ? record.id_range->base() : ::geteuid();
   plan.single_user = !record.id_range;
   plan.limit_nproc = !cgroups_.Has(Controller::kPids);
@@ -209,12 +230,12 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
     if (record.scratch == Scratch::kDisk) {
       sandbox.scratch_mount.reset();  // idmapped to a namespace that is gone
       TRY(MountScratch(sandbox));
-      plan.scratch = &*sandbox.scratch_mount;
     }
     spawned = Spawn(plan, stage_us);
   }
   if (!spawned) return Failure(std::move(spawned).error());
   sandbox.pidfd = std::move(spawned->pidfd);
+  sandbox.mount_namespace = std::move(spawned->mount_namespace);
   sandbox.state = State::kRunning;
   sandbox.exit = {};
   sandbox.adopted = false;
@@ -332,10 +353,14 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
 }
 
 bool Launcher::DoIdleWork() {
-  if (netns_) {
+  if (netns_ && !(options_.one_shot && !sandboxes_.empty())) {
     const auto refilled = netns_->Refill();
     if (!refilled) LogWarning(refilled.error().message());
     if (refilled && *refilled) return true;
+  }
+  if (disk_ahead_ && !options_.one_shot) {
+    const auto begun = scratch_maker_.Prepare(*std::exchange(disk_ahead_, std::nullopt));
+    if (!begun) LogWarning(begun.error().message());
   }
   return CleanUp();
 }

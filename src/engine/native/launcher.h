@@ -2,7 +2,7 @@
 // native engine. Single-threaded, without secrets in its memory, usually a process of its own
 // (launcher_server.h); tests use it in theirs.
 //
-//   Launcher launcher = TRY(Launcher::Open({.paths = paths, .guest_image = GuestImage()}));
+//   Launcher launcher = TRY(Launcher::Open({.paths = paths}));
 //   Created created = TRY(launcher.Create(request));
 //   TRY(launcher.Destroy(request.id));
 //
@@ -22,10 +22,12 @@
 #include "engine/engine.h"
 #include "engine/native/cgroup.h"
 #include "engine/native/cgroup_lease.h"
+#include "engine/native/guest_image.h"
 #include "engine/native/id_range.h"
 #include "engine/native/janitor.h"
 #include "engine/native/netns.h"
 #include "engine/native/sandbox_dir.h"
+#include "engine/native/scratch_maker.h"
 #include "engine/native/spawn.h"
 
 namespace cay::engine::native {
@@ -33,7 +35,13 @@ namespace cay::engine::native {
 struct LauncherOptions {
   Paths paths;
   size_t netns_pool = 1;  // network namespaces kept ready
-  bool adopt = true;      // take over the persistent sandboxes that nobody owns
+  // No persistent sandboxes are taken over, and nothing is made ahead but for the first sandbox.
+  bool one_shot = false;
+  // Of a sandbox on disk that will be asked for: its writable layer is begun at once.
+  std::optional<Limits> disk_ahead = std::nullopt;
+  // Null: every guest is executed from an image. Otherwise those of root's sandboxes are forked from the launcher, which
+  // takes a third of the time: an ordinary user's might write to the file of the program that they are then a part of.
+  GuestMain guest = nullptr;
 };
 
 class Launcher {
@@ -64,6 +72,11 @@ class Launcher {
   // One piece of work made ahead of demand; false when there is none. For moments without requests.
   bool DoIdleWork();
 
+  // Whether something is kept ready that is not worth keeping when nobody asks for a sandbox for some seconds: then, let go
+  // of it.
+  bool HoldsAhead() const { return sandboxes_.empty() && scratch_maker_.holds_one(); }
+  void LetGoOfAhead() { scratch_maker_.LetGo(); }
+
  private:
   struct Sandbox {
     Sandbox(Record sandbox_record, SandboxDir sandbox_dir)
@@ -75,18 +88,21 @@ class Launcher {
     std::optional<Fd> pidfd;          // of the guest, while there is one
     std::optional<Fd> scratch_mount;  // keeps a tmpfs while stopped, and the cost of unmounting off
                                       // Destroy's path
+    std::optional<Fd> mount_namespace;  // of the guest; null: adopted
     std::optional<Cgroup> cgroup;
     bool adopted = false;  // the guest is no child of ours
     Exit exit;
   };
 
   Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
-           std::optional<NetnsPool> netns, Fd guest_image, CgroupLease lease);
+           std::optional<NetnsPool> netns, GuestEntry guest, CgroupLease lease,
+           ScratchMaker scratch_maker);
 
   // launcher.cc: beginnings.
   Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
   Result<Scratch> ChooseScratch(const CreateRequest& request) const;
   Result<void> Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch);
+  Result<void> MakeScratch(Sandbox& sandbox);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
   static Result<void> NotePaused(Sandbox& sandbox, bool paused);
@@ -110,8 +126,10 @@ class Launcher {
   std::unique_ptr<CgroupLease> lease_;   // null: moved away
   std::optional<IdRangeAllocator> ids_;  // root only
   std::optional<NetnsPool> netns_;       // root only
-  Fd guest_image_;
+  GuestEntry guest_;
   Janitor janitor_;
+  ScratchMaker scratch_maker_;
+  std::optional<Limits> disk_ahead_;  // those that the next sandbox on disk is expected to have
   std::string staging_dir_;
   bool attach_layers_ = false;
   std::map<SandboxId, Sandbox> sandboxes_;

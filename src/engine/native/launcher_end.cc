@@ -79,6 +79,7 @@ void Launcher::NoteExit(Sandbox& sandbox) {
   }
   sandbox.exit = exit;
   sandbox.pidfd.reset();
+  sandbox.mount_namespace.reset();
   sandbox.state = State::kFailed;
 }
 
@@ -126,6 +127,7 @@ void Launcher::Discard(Sandbox sandbox) {
     LogWarning("giving a sandbox's resources back: " + result.error().message());
   };
   if (sandbox.scratch_mount) janitor_.LetGo(std::move(*sandbox.scratch_mount));
+  if (sandbox.mount_namespace) janitor_.LetGo(std::move(*sandbox.mount_namespace));
   if (sandbox.cgroup) {
     if (!sandbox.cgroup->Remove(Millis(0))) dying_cgroups_.push_back(std::move(*sandbox.cgroup));
   }
@@ -181,6 +183,7 @@ Result<void> Launcher::Stop(const SandboxId& id) {
   TRY(EndGuest(*sandbox, Ending::kToStartAgain));
   // Unmounts the image, here and now: it must not be mounted twice. A tmpfs stays as long as this
   // launcher.
+  sandbox->mount_namespace.reset();
   if (sandbox->record.scratch == Scratch::kDisk) sandbox->scratch_mount.reset();
   sandbox->state = State::kStopped;
   sandbox->record.stopped = true;

@@ -1,5 +1,6 @@
 #include "engine/native/launcher_link.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include <array>
 
 #include "engine/native/launcher_protocol.h"
+#include "engine/native/launcher_server.h"
+#include "engine/native/request.h"
 #include "protocol/cbor.h"
 
 namespace cay::engine::native {
@@ -20,15 +23,27 @@ Error LauncherGone() {
       .WithRemedy("its ephemeral sandboxes have ended; clean up with: cay gc");
 }
 
-// In the child of vfork: only what is safe there. An empty environment, and no descriptor but 0
-// to 2.
+// No descriptor but 0, the control socket, and 2, for what it has to say. Standard output is the sandbox's alone.
+bool ArrangeDescriptors(int control) {
+  const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  return null >= 0 && ::dup2(null, STDOUT_FILENO) >= 0 && ::dup2(control, STDIN_FILENO) >= 0;
+}
+
+// In the child of vfork: only what is safe there. An empty environment.
 [[noreturn]] void ExecLauncher(const char* path, int control) {
   std::array<char*, 3> argv = {const_cast<char*>("cay"), const_cast<char*>("launcher"), nullptr};
   std::array<char*, 1> envp = {nullptr};
-  if (::dup2(control, STDIN_FILENO) < 0) ::_exit(125);
+  if (!ArrangeDescriptors(control)) ::_exit(125);
   ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   ::execve(path, argv.data(), envp.data());
   ::_exit(125);
+}
+
+// In the child of fork. In a session of its own: whoever ends our process group is not to keep it from giving back.
+[[noreturn]] void RunLauncher(GuestMain guest, int control) {
+  if (!ArrangeDescriptors(control) || ::setsid() < 0) ::_exit(125);
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);
+  ::_exit(ServeLauncher(Fd::Adopt(STDIN_FILENO), guest));
 }
 
 }  // namespace
@@ -37,21 +52,29 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOpti
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
   const char* path = options.launcher_path.c_str();
   const int control = pair.second.get();
-  const pid_t pid = ::vfork();
+  const pid_t pid = options.fork_with_guest != nullptr ? ::fork() : ::vfork();
   if (pid < 0) return Failure(Error::FromErrno("starting the launcher"));
-  if (pid == 0) ExecLauncher(path, control);
-  std::unique_ptr<LauncherLink> link(new LauncherLink(pid, std::move(pair.first)));
+  if (pid == 0) {
+    if (options.fork_with_guest != nullptr) RunLauncher(options.fork_with_guest, control);
+    ExecLauncher(path, control);
+  }
+  // The end of a pid namespace's first process is the end of all (pid_namespaces(7)).
+  const bool awaited = options.fork_with_guest == nullptr || ::getpid() == 1;
+  std::unique_ptr<LauncherLink> link(new LauncherLink(pid, std::move(pair.first), awaited));
   CborWriter hello;
   hello.Bytes(options.paths.state_dir)
       .Bytes(options.paths.run_dir)
       .Unsigned(options.netns_pool)
-      .Bool(!options.one_shot);
+      .Bool(options.one_shot)
+      .Bool(options.disk_ahead.has_value());
+  if (options.disk_ahead) EncodeLimits(hello, *options.disk_ahead);
   TRY(SendPacket(link->control_, PacketType::kRequest, hello.text()));
   return link;
 }
 
 LauncherLink::~LauncherLink() {
   ::shutdown(control_.get(), SHUT_RDWR);
+  if (!awaited_) return;
   while (::waitpid(launcher_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }

@@ -16,6 +16,8 @@
 #include "base/fd.h"
 #include "base/paths.h"
 #include "base/result.h"
+#include "engine/engine.h"
+#include "engine/native/guest_image.h"
 #include "engine/native/packet.h"
 
 namespace cay::engine::native {
@@ -25,9 +27,14 @@ struct NativeEngineOptions {
   // Executed as `PATH launcher`, with its end of the control socket as standard input.
   std::string launcher_path = "/proc/self/exe";
   size_t netns_pool = 1;  // at most 1024
-  // For a few ephemeral sandboxes and not for long: takes over no persistent ones, and when the launcher dies, so has what
-  // the engine was made for.
+  // For one ephemeral sandbox and not for long: takes over no persistent ones, and when the launcher dies, so has what the
+  // engine was made for.
   bool one_shot = false;
+  // Of the sandbox on disk that will be asked for first: see LauncherOptions.
+  std::optional<Limits> disk_ahead = std::nullopt;
+  // Not null: the launcher is forked from this process, which must have one thread, and runs this for its guests
+  // (launcher.h). It starts with this process's memory, but for arguments and environment: nothing secret may be in it.
+  GuestMain fork_with_guest = nullptr;
 };
 
 class LauncherLink {
@@ -35,7 +42,8 @@ class LauncherLink {
   // Does not wait for the launcher to be ready: the first Ask does.
   static Result<std::unique_ptr<LauncherLink>> Start(const NativeEngineOptions& options);
 
-  // Hangs up, upon which the launcher ends its ephemeral sandboxes and itself, and waits for that.
+  // Hangs up, upon which the launcher ends its ephemeral sandboxes and itself. Waits for that, unless the launcher was
+  // forked: what that one still has to give back then, of sandboxes that were destroyed, takes it some milliseconds.
   ~LauncherLink();
   LauncherLink(const LauncherLink&) = delete;
   LauncherLink& operator=(const LauncherLink&) = delete;
@@ -51,11 +59,13 @@ class LauncherLink {
   pid_t launcher() const { return launcher_; }
 
  private:
-  LauncherLink(pid_t launcher, Fd control) : launcher_(launcher), control_(std::move(control)) {}
+  LauncherLink(pid_t launcher, Fd control, bool awaited)
+      : launcher_(launcher), control_(std::move(control)), awaited_(awaited) {}
   Result<Packet> Receive();
 
   pid_t launcher_;
   Fd control_;
+  const bool awaited_;
   bool greeted_ = false;
   bool broken_ = false;
   bool unsent_ = false;

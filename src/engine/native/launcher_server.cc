@@ -2,12 +2,12 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 
 #include <optional>
 #include <string>
 
 #include "base/log.h"
+#include "base/process_title.h"
 #include "engine/native/launcher.h"
 #include "engine/native/launcher_protocol.h"
 #include "engine/native/packet.h"
@@ -90,18 +90,23 @@ Result<void> Send(const Fd& control, const Result<Reply>& reply) {
   return SendPacket(control, PacketType::kFailed, EncodeError(reply.error()));
 }
 
-bool HasRequest(const Fd& control) {
+// So long after its last request a launcher without sandboxes gives back what it made ahead.
+constexpr int kAheadMs = 3000;
+
+bool HasRequest(const Fd& control, int patience_ms = 0) {
   pollfd poller{.fd = control.get(), .events = POLLIN, .revents = 0};
-  return ::poll(&poller, 1, 0) != 0;
+  return ::poll(&poller, 1, patience_ms) != 0;
 }
 
-Result<Launcher> OpenFor(const Packet& hello) {
+Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
   protocol::CborReader reader(hello.body);
   LauncherOptions options;
   options.paths.state_dir = std::string(TRY(reader.Bytes(4096)));
   options.paths.run_dir = std::string(TRY(reader.Bytes(4096)));
   options.netns_pool = TRY(reader.Unsigned(1024));
-  options.adopt = TRY(reader.Bool());
+  options.one_shot = TRY(reader.Bool());
+  if (TRY(reader.Bool())) options.disk_ahead = TRY(DecodeLimits(reader));
+  options.guest = guest;
   return Launcher::Open(std::move(options));
 }
 
@@ -109,22 +114,25 @@ Result<void> Serve(const Fd& control, Launcher& launcher) {
   while (true) {
     while (!HasRequest(control) && launcher.DoIdleWork()) {
     }
-    const std::optional<Packet> packet = TRY(ReceivePacket(control));
-    if (!packet) return {};
-    TRY(Send(control, Answer(launcher, packet->body)));
+    if (launcher.HoldsAhead() && !HasRequest(control, kAheadMs)) launcher.LetGoOfAhead();
+    const auto packet = ReceivePacket(control);
+    // It hung up, perhaps without having read the last answer.
+    if (packet ? !*packet : packet.error().sys_errno() == ECONNRESET) return {};
+    if (!packet) return Failure(packet.error());
+    TRY(Send(control, Answer(launcher, (*packet)->body)));
   }
 }
 
 }  // namespace
 
-int ServeLauncher(Fd control) {
-  ::prctl(PR_SET_NAME, "cay-launcher", 0, 0, 0);
+int ServeLauncher(Fd control, GuestMain guest) {
+  BecomeNamed("cay-launcher");
   // A ^C at the terminal reaches the whole process group; when to end is the client's to say, by
   // closing its end.
   for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
   const auto hello = ReceivePacket(control);
   if (!hello || !*hello) return 1;
-  auto launcher = OpenFor(**hello);
+  auto launcher = OpenFor(**hello, guest);
   if (!launcher) {
     (void)Send(control, Failure(launcher.error()));
     return 1;

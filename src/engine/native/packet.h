@@ -1,6 +1,6 @@
 // Packets: short messages with descriptors between processes of the native engine, over SEQPACKET
 // socket pairs (unix(7), SCM_RIGHTS): the launcher with its client, with the child that becomes a
-// guest, with the janitor.
+// guest, with its workers.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,7 @@ enum class PacketType : uint8_t {
   kConfined = 3,
   kFailed = 4,
   kLetGo = 5,    // see janitor.h
-  kRequest = 6,  // see launcher_protocol.h
+  kRequest = 6,  // see launcher_protocol.h, scratch_maker.h
   kReply = 7,
 };
 

@@ -34,8 +34,9 @@ const char* FindMke2fs() {
   return found == kMke2fsPaths.end() ? nullptr : *found;
 }
 
+// The 2 is for how it is made.
 std::string BaseImagePath(const std::string& images_dir, const Limits& limits) {
-  return images_dir + "/empty-ext4-" + std::to_string(limits.disk) + "-" +
+  return images_dir + "/empty-ext4-2-" + std::to_string(limits.disk) + "-" +
          std::to_string(EffectiveInodes(limits)) + ".img";
 }
 
@@ -101,9 +102,9 @@ Result<void> BuildBaseImage(const std::string& directory, const std::string& ima
                     "-m",
                     "0",
                     "-O",
-                    "^has_journal,^resize_inode,sparse_super,extent,metadata_csum",
+                    "^has_journal,^resize_inode,^sparse_super,sparse_super2,extent,metadata_csum",
                     "-E",
-                    "lazy_itable_init=1,nodiscard,root_owner=0:0",
+                    "lazy_itable_init=1,nodiscard,root_owner=0:0,num_backup_sb=0",
                     "-N",
                     std::to_string(inodes),
                     "-d",
@@ -167,6 +168,15 @@ Result<void> CopySparse(const Fd& from, const Fd& to) {
   return {};
 }
 
+Result<void> FillImage(const std::string& images_dir, const Fd& image, const Limits& limits) {
+  if (limits.disk < kMinScratchDisk || limits.disk % 4096 != 0) {
+    return Failure(Error::Invalid("the disk limit must be a multiple of 4k and at least " +
+                                  FormatBytes(kMinScratchDisk)));
+  }
+  TRY(CheckRoom(image, limits.disk));
+  return CopySparse(TRY(OpenBaseImage(images_dir, limits)), image);
+}
+
 struct LoopDevice {
   Fd fd;
   std::string path;
@@ -192,6 +202,29 @@ Result<LoopDevice> AttachLoop(const Fd& image) {
   }
   return Failure(
       Error(ErrorCode::kResourceExhausted, Fault::kMachine, "no loop device could be had"));
+}
+
+Result<Fd> MountImage(const Fd& image) {
+  const LoopDevice device = TRY(AttachLoop(image));
+  const Fd context = TRY(sys::FsOpen("ext4"));
+  TRY(sys::FsConfigString(context, "source", device.path.c_str()));
+  TRY(sys::FsConfigFlag(context, "noinit_itable"));
+  TRY(sys::FsConfigCreate(context));
+  return sys::FsMount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+// What the making of an overlay looks up and changes, so that its blocks are in memory by then: each would be a trip to the
+// disk, which direct I/O does not shorten.
+Result<void> ReadAhead(const Fd& mount) {
+  TRY(sys::MkdirAt(mount.get(), "0/work/ahead", 0700));
+  if (::unlinkat(mount.get(), "0/work/ahead", AT_REMOVEDIR) < 0) {
+    return Failure(Error::FromErrno("removing 0/work/ahead"));
+  }
+  struct stat info{};
+  if (::fstatat(mount.get(), "0/upper", &info, AT_SYMLINK_NOFOLLOW) < 0) {
+    return Failure(Error::FromErrno("looking at 0/upper"));
+  }
+  return {};
 }
 
 // LOOP_GET_STATUS64 gives device and inode of the backing file.
@@ -226,29 +259,35 @@ std::string WhyNoDiskScratch() {
 
 Result<void> MakeScratchImage(const std::string& images_dir, const Fd& sandbox_dir,
                               const Limits& limits) {
-  if (limits.disk < kMinScratchDisk || limits.disk % 4096 != 0) {
-    return Failure(Error::Invalid("the disk limit must be a multiple of 4k and at least " +
-                                  FormatBytes(kMinScratchDisk)));
-  }
-  TRY(CheckRoom(sandbox_dir, limits.disk));
-  const Fd base = TRY(OpenBaseImage(images_dir, limits));
   const Fd image = TRY(sys::OpenAt(sandbox_dir.get(), kScratchImageName,
                                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  if (auto copied = CopySparse(base, image); !copied) {
+  if (auto filled = FillImage(images_dir, image, limits); !filled) {
     ::unlinkat(sandbox_dir.get(), kScratchImageName, 0);
-    return copied;
+    return filled;
   }
   return {};
 }
 
 Result<Fd> MountScratchImage(const Fd& sandbox_dir) {
-  const Fd image = TRY(sys::OpenAt(sandbox_dir.get(), kScratchImageName, O_RDWR | O_NOFOLLOW));
-  const LoopDevice device = TRY(AttachLoop(image));
-  const Fd context = TRY(sys::FsOpen("ext4"));
-  TRY(sys::FsConfigString(context, "source", device.path.c_str()));
-  TRY(sys::FsConfigFlag(context, "noinit_itable"));
-  TRY(sys::FsConfigCreate(context));
-  return sys::FsMount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  return MountImage(TRY(sys::OpenAt(sandbox_dir.get(), kScratchImageName, O_RDWR | O_NOFOLLOW)));
+}
+
+Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const Limits& limits) {
+  TRY(MakeDirectories(images_dir, 0700));
+  Fd image = TRY(sys::OpenAt(AT_FDCWD, images_dir.c_str(), O_RDWR | O_TMPFILE, 0600));
+  TRY(FillImage(images_dir, image, limits));
+  Fd mount = TRY(MountImage(image));
+  TRY(ReadAhead(mount));
+  return UnnamedScratch{std::move(image), std::move(mount)};
+}
+
+Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir) {
+  const std::string path = "/proc/self/fd/" + std::to_string(image.get());
+  if (::linkat(AT_FDCWD, path.c_str(), sandbox_dir.get(), kScratchImageName, AT_SYMLINK_FOLLOW) <
+      0) {
+    return Failure(Error::FromErrno("naming a writable layer"));
+  }
+  return {};
 }
 
 Result<void> AwaitDetached(const Fd& sandbox_dir) {

@@ -36,6 +36,17 @@ std::string WhyNoDiskScratch();
 Result<void> MakeScratchImage(const std::string& images_dir, const Fd& sandbox_dir,
                               const Limits& limits);
 
+// One that is not a sandbox's yet: mounted, and its image without a name (O_TMPFILE), so that nothing remains of it when
+// both are closed.
+struct UnnamedScratch {
+  Fd image;
+  Fd mount;
+};
+Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const Limits& limits);
+
+// Makes it sandbox_dir/scratch.img.
+Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir);
+
 // Mounts the image: a detached mount, nosuid and nodev. What is in it belongs to 0: to be idmapped.
 Result<Fd> MountScratchImage(const Fd& sandbox_dir);
 

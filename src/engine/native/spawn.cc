@@ -1,5 +1,6 @@
 #include "engine/native/spawn.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -114,7 +115,7 @@ Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_en
       const Fd launchers_end = std::move(pair.first);
     }
     RunChild({.request = plan.request,
-              .guest_image = plan.guest_image,
+              .guest = plan.guest,
               .guest_socket = guest_socket,
               .cgroup_entrances = cgroup_entrances,
               .staging_dir = plan.staging_dir,
@@ -168,8 +169,11 @@ Result<void> ExpectConfined(const std::optional<Packet>& packet) {
                      .WithRemedy("look at dmesg, and at: cay doctor"));
 }
 
-Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid) {
+Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid, StageTimes& stage_us,
+                        Stopwatch& watch) {
   if (plan.single_user) return SendPacket(socket, PacketType::kMounts, {});
+  Fd* const scratch = TRY(plan.scratch());
+  Note(stage_us, Stage::kScratch, watch);
   const Fd userns = TRY(OpenUserns(pid));
   RootfsOptions options;
   options.idmap_userns = userns.get();
@@ -177,26 +181,27 @@ Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid) {
   options.staging_dir = plan.staging_dir;
   options.attach_layers = plan.attach_layers;
   options.idmap_scratch = plan.idmap_scratch;
-  const std::vector<PlacedMount> mounts =
-      TRY(RootfsBuilder(options).Build(plan.request, *plan.scratch));
+  const std::vector<PlacedMount> mounts = TRY(RootfsBuilder(options).Build(plan.request, *scratch));
   std::vector<const Fd*> fds;
   for (const PlacedMount& placed : mounts) fds.push_back(&placed.mount);
   return SendPacket(socket, PacketType::kMounts, EncodePlaces(mounts), fds);
 }
 
 // From the clone to the running guest.
-Result<void> Drive(const SpawnPlan& plan, const Fd& socket, pid_t pid, StageTimes& stage_us,
-                   Stopwatch& watch) {
+Result<Fd> Drive(const SpawnPlan& plan, const Fd& socket, pid_t pid, StageTimes& stage_us,
+                 Stopwatch& watch) {
   TRY(MapIds(plan, pid));
   TRY(SendPacket(socket, PacketType::kMapped, {}));
   Note(stage_us, Stage::kIdMap, watch);
-  TRY(SendMounts(plan, socket, pid));
+  TRY(SendMounts(plan, socket, pid, stage_us, watch));
   Note(stage_us, Stage::kLayers, watch);
+  const std::string namespaces = "/proc/" + std::to_string(pid) + "/ns/";
+  Fd mount_namespace = TRY(sys::OpenAt(AT_FDCWD, (namespaces + "mnt").c_str(), O_RDONLY));
   TRY(ExpectConfined(TRY(ReceivePacket(socket))));
   Note(stage_us, Stage::kConfine, watch);
   if (const auto packet = TRY(ReceivePacket(socket))) TRY(ExpectConfined(packet));
   Note(stage_us, Stage::kExec, watch);
-  return {};
+  return mount_namespace;
 }
 
 // The child's report of failure, if one waits to be read.
@@ -237,12 +242,13 @@ Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us) {
     const Fd childs_end = std::move(pair.second);
   }
   const Fd socket = std::move(pair.first);
-  if (auto driven = Drive(plan, socket, child.pid(), stage_us, watch); !driven) {
+  auto mount_namespace = Drive(plan, socket, child.pid(), stage_us, watch);
+  if (!mount_namespace) {
     // What the child says of its own failure tells more than that it cannot be reached.
     if (auto last = LastWord(socket)) return Failure(std::move(*last));
-    return Failure(std::move(driven).error());
+    return Failure(std::move(mount_namespace).error());
   }
-  return Spawned{std::move(child).HandOn()};
+  return Spawned{std::move(child).HandOn(), *std::move(mount_namespace)};
 }
 
 }  // namespace cay::engine::native

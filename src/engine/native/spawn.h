@@ -2,6 +2,7 @@
 // filesystem; until the guest runs. See child.h for the other side.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "base/result.h"
 #include "engine/engine.h"
 #include "engine/native/cgroup.h"
+#include "engine/native/guest_image.h"
 #include "engine/native/netns.h"
 
 namespace cay::engine::native {
@@ -25,12 +27,14 @@ class Stopwatch {
 
 struct SpawnPlan {
   const CreateRequest& request;
-  const Fd& guest_image;
+  const GuestEntry& guest;
   const Fd& sandbox_dir;  // guest.sock is bound in it
   const std::string& staging_dir;
   Cgroup* cgroup = nullptr;    // null: none to be had
   NetnsPool* netns = nullptr;  // null: made by clone3 (an ordinary user)
-  Fd* scratch = nullptr;       // null: the child makes its own (an ordinary user); see Build
+  // The writable layer, asked for when the child is under way; see RootfsBuilder::Build. Empty: the child makes its own
+  // (an ordinary user).
+  std::function<Result<Fd*>()> scratch = nullptr;
   uid_t root_uid = 0;  // the host id of root inside; of uid 1000 inside for an ordinary user
   bool single_user = false;
   bool limit_nproc = false;
@@ -38,9 +42,11 @@ struct SpawnPlan {
   bool idmap_scratch = false;
 };
 
-// The guest's process; it is a child of the caller, who must reap it.
+// The guest's process; it is a child of the caller, who must reap it. And its mount namespace: as long as somebody holds
+// that, the guest's death need not wait until it is taken apart.
 struct Spawned {
   Fd pidfd;
+  Fd mount_namespace;
 };
 
 // On error no process of it remains. `stage_us` gets the stages kLayers to kExec.
