@@ -95,9 +95,6 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   ::umask(0);
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
   ScratchMaker scratch_maker(options.paths.scratch_dir());
-  if (options.disk_ahead && WhyNoDiskScratch().empty()) {
-    TRY(scratch_maker.Prepare(*options.disk_ahead));
-  }
   CgroupLease lease = TRY(CgroupLease::Take(options.paths.state_dir));
   CgroupTree cgroups =
       TRY(CgroupTree::Discover({.name = CgroupParentName(options.paths.state_dir)}));
@@ -115,6 +112,9 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   Launcher launcher(std::move(options), std::move(cgroups), std::move(ids), std::move(netns),
                     std::move(guest), std::move(lease), std::move(scratch_maker));
   TRY(MakeDirectories(launcher.staging_dir_, 0700));
+  if (launcher.options_.disk_ahead && WhyNoDiskScratch().empty()) {
+    TRY(launcher.scratch_maker_.Prepare(*launcher.options_.disk_ahead));
+  }
   if (adopt) TRY(launcher.AdoptAll());
   return launcher;
 }
@@ -261,6 +261,7 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
     return Failure(std::move(made).error());
   }
   sandboxes_.emplace(request.id, std::move(sandbox));
+  has_made_ = true;
   return created;
 }
 
@@ -353,7 +354,7 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
 }
 
 bool Launcher::DoIdleWork() {
-  if (netns_ && !(options_.one_shot && !sandboxes_.empty())) {
+  if (netns_ && !(options_.one_shot && has_made_)) {
     const auto refilled = netns_->Refill();
     if (!refilled) LogWarning(refilled.error().message());
     if (refilled && *refilled) return true;

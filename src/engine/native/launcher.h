@@ -132,6 +132,7 @@ class Launcher {
   std::optional<Limits> disk_ahead_;  // those that the next sandbox on disk is expected to have
   std::string staging_dir_;
   bool attach_layers_ = false;
+  bool has_made_ = false;  // a sandbox, since it was opened
   std::map<SandboxId, Sandbox> sandboxes_;
   std::deque<Sandbox> doomed_;        // ended; resources to be given back
   std::deque<Cgroup> dying_cgroups_;  // the kernel was not done with them yet

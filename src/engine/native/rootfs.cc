@@ -191,24 +191,22 @@ Result<Fd> RootfsBuilder::OpenLayer(const std::string& path) const {
 }
 
 Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& scratch,
-                                       size_t index) const {
+                                       size_t index) {
   const bool is_volatile = request.lifetime == Lifetime::kEphemeral;
   const std::string writable = FdPath(scratch) + "/" + std::to_string(index);
-  std::vector<Fd> layers;
   OverlayPaths paths{.lower = {}, .upper = writable + "/upper", .work = writable + "/work"};
   std::vector<StagedMount> staged;
   for (const std::string& layer : request.root.overlays[index].layers) {
-    layers.push_back(TRY(OpenLayer(layer)));
-    paths.lower.push_back(FdPath(layers.back()));
+    layers_.push_back(TRY(OpenLayer(layer)));
+    paths.lower.push_back(FdPath(layers_.back()));
     if (!options_.attach_layers || options_.in_user_namespace) continue;
     const auto slot = static_cast<unsigned>(staged.size());
-    staged.push_back(TRY(StagedMount::Attach(layers.back(), options_.staging_dir, slot)));
+    staged.push_back(TRY(StagedMount::Attach(layers_.back(), options_.staging_dir, slot)));
   }
   return MountOverlay(paths, options_.in_user_namespace, is_volatile);
 }
 
-Result<std::vector<Fd>> RootfsBuilder::BuildOverlays(const CreateRequest& request,
-                                                     Fd& scratch) const {
+Result<std::vector<Fd>> RootfsBuilder::BuildOverlays(const CreateRequest& request, Fd& scratch) {
   std::optional<StagedMount> staged;
   if (options_.attach_layers) {
     staged.emplace(TRY(StagedMount::Attach(scratch, options_.staging_dir, kMaxLayers)));
@@ -273,8 +271,7 @@ Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount) const {
                      std::move(source)};
 }
 
-Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& request,
-                                                      Fd& scratch) const {
+Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& request, Fd& scratch) {
   const std::optional<FilesystemIds> as_mapped_root =
       options_.in_user_namespace ? std::nullopt
                                  : std::optional<FilesystemIds>(std::in_place, options_.root_uid);

@@ -23,6 +23,8 @@ namespace {
 // What the host keeps for itself when a sandbox asks for disk.
 constexpr Bytes kHostReserve = 256 * kMiB;
 constexpr int kLoopTries = 64;
+// The root filesystem, and in the template `host` /usr.
+constexpr std::array<const char*, 2> kOverlaysAhead = {"0", "1"};
 constexpr int kDetachTries = 500;
 constexpr useconds_t kDetachPauseUs = 10'000;
 constexpr std::array<const char*, 3> kMke2fsPaths = {"/usr/sbin/mke2fs", "/sbin/mke2fs",
@@ -215,14 +217,15 @@ Result<Fd> MountImage(const Fd& image) {
 
 // What the making of an overlay looks up and changes, so that its blocks are in memory by then: each would be a trip to the
 // disk, which direct I/O does not shorten.
-Result<void> ReadAhead(const Fd& mount) {
-  TRY(sys::MkdirAt(mount.get(), "0/work/ahead", 0700));
-  if (::unlinkat(mount.get(), "0/work/ahead", AT_REMOVEDIR) < 0) {
-    return Failure(Error::FromErrno("removing 0/work/ahead"));
+Result<void> ReadAhead(const Fd& mount, const std::string& overlay) {
+  const std::string probe = overlay + "/work/ahead";
+  TRY(sys::MkdirAt(mount.get(), probe.c_str(), 0700));
+  if (::unlinkat(mount.get(), probe.c_str(), AT_REMOVEDIR) < 0) {
+    return Failure(Error::FromErrno("removing " + probe));
   }
-  struct stat info{};
-  if (::fstatat(mount.get(), "0/upper", &info, AT_SYMLINK_NOFOLLOW) < 0) {
-    return Failure(Error::FromErrno("looking at 0/upper"));
+  const std::string name = overlay + "/upper/none";
+  if (::faccessat(mount.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT) {
+    return Failure(Error::FromErrno("looking for " + name));
   }
   return {};
 }
@@ -277,7 +280,7 @@ Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const L
   Fd image = TRY(sys::OpenAt(AT_FDCWD, images_dir.c_str(), O_RDWR | O_TMPFILE, 0600));
   TRY(FillImage(images_dir, image, limits));
   Fd mount = TRY(MountImage(image));
-  TRY(ReadAhead(mount));
+  for (const char* overlay : kOverlaysAhead) TRY(ReadAhead(mount, overlay));
   return UnnamedScratch{std::move(image), std::move(mount)};
 }
 

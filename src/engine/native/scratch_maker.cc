@@ -25,8 +25,9 @@ void Serve(const std::string& images_dir, const Fd& socket) {
     const auto request = ReceivePacket(socket);
     if (!request || !*request) return;
     const auto made = Make(images_dir, **request);
-    const auto sent = made ? SendPacket(socket, PacketType::kReply, {}, {&made->image, &made->mount})
-                           : SendPacket(socket, PacketType::kFailed, EncodeError(made.error()));
+    const auto sent = made
+                          ? SendPacket(socket, PacketType::kReply, {}, {&made->image, &made->mount})
+                          : SendPacket(socket, PacketType::kFailed, EncodeError(made.error()));
     if (!sent) return;
   }
 }
@@ -37,7 +38,8 @@ Result<bool> ScratchMaker::Prepare(const Limits& limits) {
   if (coming_ == SizeOf(limits)) return false;
   if (coming_) (void)Receive();
   if (!socket_) {
-    socket_ = TRY(StartWorker("cay-scratch", [this](const Fd& socket) { Serve(images_dir_, socket); }));
+    socket_ =
+        TRY(StartWorker("cay-scratch", [this](const Fd& socket) { Serve(images_dir_, socket); }));
     const timeval patience{.tv_sec = kPatienceS, .tv_usec = 0};
     if (::setsockopt(socket_->get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0) {
       socket_.reset();

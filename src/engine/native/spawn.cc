@@ -181,7 +181,8 @@ Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid, Stag
   options.staging_dir = plan.staging_dir;
   options.attach_layers = plan.attach_layers;
   options.idmap_scratch = plan.idmap_scratch;
-  const std::vector<PlacedMount> mounts = TRY(RootfsBuilder(options).Build(plan.request, *scratch));
+  RootfsBuilder builder(options);
+  const std::vector<PlacedMount> mounts = TRY(builder.Build(plan.request, *scratch));
   std::vector<const Fd*> fds;
   for (const PlacedMount& placed : mounts) fds.push_back(&placed.mount);
   return SendPacket(socket, PacketType::kMounts, EncodePlaces(mounts), fds);
