@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 
 #include <filesystem>
 #include <fstream>
@@ -97,6 +98,8 @@ TEST_F(ScratchMakerTest, WhatIsNotTakenLeavesNothing) {
     ASSERT_TRUE(maker.Prepare(limits_));
     ASSERT_TRUE(maker.Take(limits_)) << "the empty image is there from here on";
     ASSERT_TRUE(maker.Prepare(limits_));
+  }
+  while (::wait(nullptr) > 0) {  // the worker finishes what it is at
   }
   EXPECT_TRUE(AwaitNoLoops()) << Loops();
   for (const auto& entry : std::filesystem::directory_iterator(images())) {
