@@ -7,6 +7,7 @@
 
 #include "guest/file_operations.h"
 #include "guest/process_operations.h"
+#include "protocol/process_messages.h"
 
 namespace cay::guest {
 
@@ -81,12 +82,12 @@ void Server::OnReady(uint32_t /*events*/) {
     return;
   }
   Fd socket = Fd::Adopt(raw);
-  if (connections_.size() >= kMaxConnections) {
+  if (connections_.size() >= protocol::kMaxConnections) {
     const std::string frame = protocol::MakeFrame(
-        FrameType::kError,
-        protocol::Encode(protocol::ToMessage(Error(
-            ErrorCode::kResourceExhausted, Fault::kCaller,
-            "the guest has its maximum of " + std::to_string(kMaxConnections) + " connections"))));
+        FrameType::kError, protocol::Encode(protocol::ToMessage(Error(
+                               ErrorCode::kResourceExhausted, Fault::kCaller,
+                               "the guest has its maximum of " +
+                                   std::to_string(protocol::kMaxConnections) + " connections"))));
     ::send(socket.get(), frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     return;
   }

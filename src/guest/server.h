@@ -1,7 +1,7 @@
 // Server: accepts host connections on the listening socket and keeps them. Guest: what operations
 // share.
 //
-// At most kMaxConnections at a time; one more is told kResourceExhausted and closed. Code inside
+// At most protocol::kMaxConnections at a time; one more is told kResourceExhausted and closed. Code inside
 // the sandbox cannot reach the socket (its name is on a host path), so that only bounds the host.
 #pragma once
 
@@ -12,7 +12,6 @@
 #include "guest/connection.h"
 #include "guest/event_loop.h"
 #include "guest/operation.h"
-#include "protocol/process_messages.h"
 
 namespace cay::guest {
 
@@ -24,9 +23,6 @@ struct Guest {
   const Fd& proc;            // the directory /proc
   bool single_user = false;  // only uid 1000 exists here, and the guest runs as it
 };
-
-// Of each process one that waits for its end and one that reads it; the others for all else.
-inline constexpr size_t kMaxConnections = 2 * protocol::kMaxRunning + 256;
 
 // The function for a request type, or nullptr when it is no request.
 OperationOpener FindOpener(protocol::FrameType type);

@@ -27,8 +27,10 @@ inline constexpr uint64_t kMaxRingBytes = 16 * 1024 * 1024;
 inline constexpr uint64_t kDefaultRingBytes = 1024 * 1024;
 inline constexpr uint64_t kStdinWindowBytes = 256 * 1024;
 inline constexpr uint32_t kMaxSignal = 64;
-inline constexpr size_t kMaxLeftovers = 64;                    // named; all are counted
-inline constexpr size_t kMaxRunning = 256;                     // processes at a time
+inline constexpr size_t kMaxLeftovers = 64;  // named; all are counted
+inline constexpr size_t kMaxRunning = 256;   // processes at a time
+// Of each process one that waits for its end and one that reads it; the others for all else.
+inline constexpr size_t kMaxConnections = 2 * kMaxRunning + 256;
 inline constexpr size_t kMaxEnded = 64;                        // that are remembered
 inline constexpr size_t kMaxListed = kMaxRunning + kMaxEnded;  // processes in a listing
 inline constexpr size_t kMaxListedArguments = 16;              // of each

@@ -124,7 +124,7 @@ TEST_F(GuestFrames, MoreStdinThanTheWindowIsRefused) {
 
 TEST_F(GuestFrames, ManyIdleConnectionsAreHeldUpToTheMaximum) {
   std::vector<Fd> idle;
-  for (int i = 0; i < 256; ++i) idle.push_back(*guest_->Connect());
+  for (size_t i = 0; i < protocol::kMaxConnections; ++i) idle.push_back(*guest_->Connect());
   EXPECT_EQ(channel_->Ping().error().code(), ErrorCode::kResourceExhausted);
   idle.clear();
   EXPECT_TRUE(Eventually([&] { return channel_->Ping().has_value(); }));
@@ -136,14 +136,15 @@ TEST_F(GuestFrames, AHostThatGoesAwayAtAnyPointLeavesNothingOpen) {
         std::filesystem::directory_iterator("/proc/" + std::to_string(guest_->pid()) + "/fd");
     return std::distance(begin(entries), end(entries));
   };
-  Run(Shell("true"));
+  // One of the fixture's may still be among them, for a moment.
   const auto before = descriptors();
   for (int i = 0; i < 50; ++i) {
     auto stream = channel_->Start(Shell("seq 100000"));
     if (i % 2 == 0) ReadUntil(*stream, HasStarted);
   }
   EXPECT_TRUE(Eventually([&] { return channel_->Ping()->running == 0; }));
-  EXPECT_TRUE(Eventually([&] { return descriptors() == before; }));
+  EXPECT_TRUE(Eventually([&] { return descriptors() <= before; }))
+      << before << " were open, now " << descriptors();
 }
 
 }  // namespace

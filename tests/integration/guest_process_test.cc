@@ -357,7 +357,7 @@ TEST_F(GuestProcess, ManyAtOnceKeepTheirOutputApart) {
 
 TEST_F(GuestProcess, MoreAtOnceThanTheMaximumAreRefused) {
   std::vector<sandbox::ProcessStream> streams;
-  for (int i = 0; i < 64; ++i) {
+  for (size_t i = 0; i < protocol::kMaxRunning; ++i) {
     streams.push_back(*channel_->Start(Shell("exec sleep 100")));
     ASSERT_TRUE(ReadUntil(streams.back(), HasStarted).started);
   }
