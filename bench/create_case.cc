@@ -9,6 +9,9 @@ namespace {
 
 using engine::Scratch;
 
+// Some five times what an unmount takes.
+constexpr std::chrono::milliseconds kRest(10);
+
 // The parts of "create → exec true → destroy" of one kind of writable layer.
 struct Parts {
   explicit Parts(const std::string& kind)
@@ -123,7 +126,7 @@ Result<void> MeasureCreate(Context& context) {
     }
   }
   const std::vector<Samples> all =
-      TRY(MeasureInTurn(contenders, {.rounds = context.rounds, .warm_up = 5}));
+      TRY(MeasureInTurn(contenders, {.rounds = context.rounds, .warm_up = 5, .rest = kRest}));
   for (const Samples& samples : all) section.AddSamples(samples);
   AddRatio(section, all, "engine, disk layer", "bubblewrap", 0.8);
   AddRatio(section, all, "engine, disk layer", "runc", 1.0 / 6);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
 
 namespace cay::bench {
 
@@ -22,6 +23,7 @@ Result<std::vector<Samples>> MeasureInTurn(const std::vector<Contender>& contend
   for (int round = -rounds.warm_up; round < rounds.rounds; ++round) {
     for (size_t i = 0; i < contenders.size(); ++i) {
       const Contender& contender = contenders[i];
+      std::this_thread::sleep_for(rounds.rest);
       const Stopwatch stopwatch;
       Result<void> result = contender.operation();
       const double us = stopwatch.microseconds();

@@ -46,18 +46,29 @@ bool ArrangeDescriptors(int control) {
   ::_exit(ServeLauncher(Fd::Adopt(STDIN_FILENO), guest));
 }
 
+pid_t ForkLauncher(GuestMain guest, int control) {
+  const pid_t pid = ::fork();
+  if (pid == 0) RunLauncher(guest, control);
+  return pid;
+}
+
+// A function of its own: what the caller has in registers is not to be changed by the child.
+[[gnu::noinline]] pid_t VforkLauncher(const char* path, int control) {
+  const pid_t pid = ::vfork();
+  if (pid == 0) ExecLauncher(path, control);
+  return pid;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOptions& options) {
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
   const char* path = options.launcher_path.c_str();
   const int control = pair.second.get();
-  const pid_t pid = options.fork_with_guest != nullptr ? ::fork() : ::vfork();
+  const pid_t pid = options.fork_with_guest != nullptr
+                        ? ForkLauncher(options.fork_with_guest, control)
+                        : VforkLauncher(path, control);
   if (pid < 0) return Failure(Error::FromErrno("starting the launcher"));
-  if (pid == 0) {
-    if (options.fork_with_guest != nullptr) RunLauncher(options.fork_with_guest, control);
-    ExecLauncher(path, control);
-  }
   // The end of a pid namespace's first process is the end of all (pid_namespaces(7)).
   const bool awaited = options.fork_with_guest == nullptr || ::getpid() == 1;
   std::unique_ptr<LauncherLink> link(new LauncherLink(pid, std::move(pair.first), awaited));

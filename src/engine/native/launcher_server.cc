@@ -91,7 +91,7 @@ Result<void> Send(const Fd& control, const Result<Reply>& reply) {
 }
 
 // So long after its last request a launcher without sandboxes gives back what it made ahead.
-constexpr int kAheadMs = 3000;
+constexpr int kAheadMs = 500;
 
 bool HasRequest(const Fd& control, int patience_ms = 0) {
   pollfd poller{.fd = control.get(), .events = POLLIN, .revents = 0};
