@@ -44,6 +44,14 @@ class Manager::Impl {
     return {};
   }
 
+  // What the engine does for a caller comes before what it does for a pool.
+  template <class F>
+  auto WithEngine(const Caller& caller, std::string_view which, F&& act)
+      -> decltype(act(std::declval<Sandbox&>())) {
+    const Pools::Foreground foreground(pools);
+    return With(caller, which, std::forward<F>(act));
+  }
+
   // What each call of a caller's begins with.
   template <class F>
   auto With(const Caller& caller, std::string_view which, F&& act)
@@ -97,8 +105,8 @@ Result<Page> Manager::List(const Caller& caller, const ListFilter& filter) {
 
 Result<SandboxView> Manager::Update(const Caller& caller, std::string_view which,
                                     const SandboxChange& change) {
-  return impl_->With(caller, which,
-                     [&](Sandbox& sandbox) { return impl_->transitions.Update(sandbox, change); });
+  return impl_->WithEngine(
+      caller, which, [&](Sandbox& sandbox) { return impl_->transitions.Update(sandbox, change); });
 }
 
 Result<SandboxView> Manager::Extend(const Caller& caller, std::string_view which, Millis by) {
@@ -107,36 +115,36 @@ Result<SandboxView> Manager::Extend(const Caller& caller, std::string_view which
 }
 
 Result<SandboxView> Manager::Start(const Caller& caller, std::string_view which) {
-  return impl_->With(caller, which,
-                     [&](Sandbox& sandbox) { return impl_->transitions.Start(sandbox); });
+  return impl_->WithEngine(caller, which,
+                           [&](Sandbox& sandbox) { return impl_->transitions.Start(sandbox); });
 }
 
 Result<SandboxView> Manager::Stop(const Caller& caller, std::string_view which) {
-  return impl_->With(caller, which, [&](Sandbox& sandbox) {
+  return impl_->WithEngine(caller, which, [&](Sandbox& sandbox) {
     return impl_->transitions.Stop(sandbox, "requested");
   });
 }
 
 Result<SandboxView> Manager::Pause(const Caller& caller, std::string_view which) {
-  return impl_->With(caller, which, [&](Sandbox& sandbox) {
+  return impl_->WithEngine(caller, which, [&](Sandbox& sandbox) {
     return impl_->transitions.Pause(sandbox, "requested");
   });
 }
 
 Result<SandboxView> Manager::Resume(const Caller& caller, std::string_view which) {
-  return impl_->With(caller, which,
-                     [&](Sandbox& sandbox) { return impl_->transitions.Resume(sandbox); });
+  return impl_->WithEngine(caller, which,
+                           [&](Sandbox& sandbox) { return impl_->transitions.Resume(sandbox); });
 }
 
 Result<SandboxView> Manager::Reset(const Caller& caller, std::string_view which) {
-  return impl_->With(caller, which,
-                     [&](Sandbox& sandbox) { return impl_->transitions.Reset(sandbox); });
+  return impl_->WithEngine(caller, which,
+                           [&](Sandbox& sandbox) { return impl_->transitions.Reset(sandbox); });
 }
 
 Result<void> Manager::Destroy(const Caller& caller, std::string_view which,
                               const std::string& reason) {
-  return impl_->With(caller, which,
-                     [&](Sandbox& sandbox) { return impl_->transitions.Destroy(sandbox, reason); });
+  return impl_->WithEngine(
+      caller, which, [&](Sandbox& sandbox) { return impl_->transitions.Destroy(sandbox, reason); });
 }
 
 Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view which) {

@@ -11,6 +11,8 @@ constexpr Millis kFirstBackoff{500};
 constexpr Millis kLastBackoff{30'000};
 // How often members are looked at while nothing happens.
 constexpr Millis kLook{1000};
+// Who has just created is likely to ask for more. A pool that is half full or more lets so much time pass.
+constexpr Millis kQuiet{5};
 
 }  // namespace
 
@@ -50,6 +52,8 @@ void Pools::End() {
   {
     const std::lock_guard lock(mutex_);
     --foreground_;
+    quiet_since_ = Clock::now();
+    if (foreground_ != 0 || will_look_ || std::ranges::none_of(pools_, IsShort)) return;
   }
   changed_.notify_all();
 }
@@ -155,12 +159,26 @@ void Pools::Shrink(Clock::time_point now) {
   }
 }
 
+Pools::Clock::time_point Pools::RefillTime(const Pool& pool) const {
+  const bool is_urgent = pool.ready.size() * 2 < pool.target;
+  return std::max(pool.not_before, is_urgent ? quiet_since_ : quiet_since_ + kQuiet);
+}
+
 Pools::Pool* Pools::Hungry(Clock::time_point now) {
   if (foreground_ != 0) return nullptr;
-  for (Pool& pool : pools_) {
-    if (pool.ready.size() < pool.target && pool.not_before <= now) return &pool;
+  const auto hungry = std::ranges::find_if(
+      pools_, [&](const Pool& pool) { return IsShort(pool) && RefillTime(pool) <= now; });
+  return hungry == pools_.end() ? nullptr : &*hungry;
+}
+
+// When the thread has something to do, if nothing happens until then.
+Pools::Clock::time_point Pools::NextLook(Clock::time_point now) const {
+  Clock::time_point next = now + kLook;
+  if (foreground_ != 0) return next;  // its end says so
+  for (const Pool& pool : pools_) {
+    if (IsShort(pool)) next = std::min(next, RefillTime(pool));
   }
-  return nullptr;
+  return next;
 }
 
 Result<PoolMember> Pools::Make(const PoolOptions& options) {
@@ -209,7 +227,11 @@ void Pools::Run() {
     if (Pool* pool = Hungry(Clock::now())) {
       Refill(lock, *pool);
     } else {
-      changed_.wait_for(lock, kLook, [&] { return stopping_ || Hungry(Clock::now()) != nullptr; });
+      const Clock::time_point now = Clock::now();
+      const Clock::time_point next = NextLook(now);
+      will_look_ = next <= now + kQuiet;
+      changed_.wait_until(lock, next);  // whoever notifies may have moved the time
+      will_look_ = false;
     }
   }
 }

@@ -45,7 +45,7 @@ class Pools {
   // Pools that are still there keep their members. Starts the thread.
   void Configure(const std::vector<PoolOptions>& options);
 
-  // While one lives a create is under way.
+  // While one lives somebody waits for the engine, which does one thing at a time.
   class Foreground {
    public:
     explicit Foreground(Pools& pools) : pools_(pools) { pools_.Begin(); }
@@ -92,7 +92,10 @@ class Pools {
   void Run();
   Pool* FindPool(const std::string& template_name, const engine::Limits& limits);
   void Shrink(Clock::time_point now);
+  static bool IsShort(const Pool& pool) { return pool.ready.size() < pool.target; }
+  Clock::time_point RefillTime(const Pool& pool) const;
   Pool* Hungry(Clock::time_point now);
+  Clock::time_point NextLook(Clock::time_point now) const;
   void Refill(std::unique_lock<std::mutex>& lock, Pool& pool);
   Result<PoolMember> Make(const PoolOptions& options);
   void Discard(Pool& pool, PoolMember member);
@@ -104,6 +107,8 @@ class Pools {
   std::list<Pool> pools_;  // a pool that is being refilled does not move
   std::vector<Doomed> doomed_;
   size_t foreground_ = 0;
+  Clock::time_point quiet_since_;  // the last Foreground's end
+  bool will_look_ = false;         // the thread, by itself and soon
   bool stopping_ = false;
   std::thread thread_;
 };
