@@ -99,6 +99,7 @@ Result<void> SetUnixMode(Config& config, const Values& values);
 Values ShowUnixMode(const Config& config);
 
 // The field of a Config, const or not.
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a lambda, as an argument of a template
 #define CAY_AT(field) [](auto& c) -> auto& { return c.field; }
 // The two functions of a row.
 #define CAY_KIND(kind, field) .set = &Set##kind<CAY_AT(field)>, .show = &Show##kind<CAY_AT(field)>
