@@ -76,6 +76,11 @@ Result<void> MeasureHttpIdle(Context& context) {
   section.AddRow(Once("charged to its control group, for each", "KiB", charged));
   section.AddRow(Once("ready again after SIGKILL, all adopted", "ms", ready / 1000));
   section.AddBudget("of the machine (KiB)", of_machine, kBudgetKib);
+  if (of_machine < charged) {
+    section.AddNote(
+        "less than the control groups are charged with: another process has given memory "
+        "back meanwhile, so the machine's figure says nothing");
+  }
   section.AddFloor("that execute after the restart", alive, kIdle);
   return {};
 }
