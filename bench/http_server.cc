@@ -111,8 +111,23 @@ Result<void> HttpServer::AwaitPool(HttpCaller& caller, int ready) const {
 HttpServer::HttpServer(HttpServer&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), url_(std::move(other.url_)) {}
 
+// What a measurement that failed has left: sandboxes outlive their server.
+void HttpServer::DestroyAll() const {
+  auto caller = HttpCaller::Open(url_);
+  while (caller) {
+    const auto answer = caller->Call("GET", "/api/sandboxes", "", 200);
+    const boost::json::value list = answer ? MemberOf(*answer, "sandboxes") : nullptr;
+    if (!list.is_array() || list.get_array().empty()) return;
+    for (const boost::json::value& one : list.get_array()) {
+      const auto id = TextOf(boost::json::serialize(one), "id");
+      if (!id || !caller->DestroySandbox(*id)) return;
+    }
+  }
+}
+
 HttpServer::~HttpServer() {
   if (pid_ < 0) return;
+  DestroyAll();
   ::kill(pid_, SIGTERM);
   ::waitpid(pid_, nullptr, 0);
 }

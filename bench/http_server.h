@@ -33,7 +33,7 @@ class HttpServer {
   HttpServer& operator=(HttpServer&&) = delete;
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
-  // Ends it with SIGTERM: sandboxes that were not destroyed live on.
+  // Destroys what is left of its sandboxes, and ends it with SIGTERM.
   ~HttpServer();
 
   // SIGKILL.
@@ -47,6 +47,7 @@ class HttpServer {
  private:
   HttpServer(pid_t pid, http::Url url) : pid_(pid), url_(std::move(url)) {}
   Result<void> AwaitReady(const std::string& log) const;
+  void DestroyAll() const;
 
   pid_t pid_;
   http::Url url_;
