@@ -31,6 +31,7 @@ Result<void> EmptyBoundingSet() {
 // Programs are executed from the sandbox's own filesystems, and not from the file of the guest's program, which is the
 // host's: /proc/self/exe of a process that is about to execute something leads there. To move and link files between
 // directories must be allowed by name as soon as anything of the filesystem is handled (landlock(7), LANDLOCK_ACCESS_FS_REFER).
+constexpr int kLandlockAbiWithRefer = 2;
 constexpr __u64 kBeneathRoot = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REFER;
 
 Result<void> AllowBeneathRoot(const Fd& ruleset) {
@@ -45,11 +46,13 @@ Result<void> AllowBeneathRoot(const Fd& ruleset) {
 Result<void> EnterLandlockDomain() {
   const long version =
       ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  if (version < abi::kLandlockAbiWithScopes) return {};  // `cay doctor` says so
+  if (version < kLandlockAbiWithRefer) return {};  // `cay doctor` says so, also of the scopes
   const abi::LandlockRulesetAttr attributes{
       .handled_access_fs = kBeneathRoot,
       .handled_access_net = 0,
-      .scoped = abi::kLandlockScopeSignal | abi::kLandlockScopeAbstractUnixSocket};
+      .scoped = version < abi::kLandlockAbiWithScopes
+                    ? 0
+                    : abi::kLandlockScopeSignal | abi::kLandlockScopeAbstractUnixSocket};
   const long raw = ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
   if (raw < 0) return Failure(Error::FromErrno("landlock_create_ruleset"));
   const Fd ruleset = Fd::Adopt(static_cast<int>(raw));

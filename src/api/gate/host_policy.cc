@@ -47,7 +47,7 @@ bool SameAuthority(std::string_view origin, std::string_view host) {
 
 std::optional<std::string> HostOf(std::string_view authority) {
   std::string text = Lower(authority);
-  size_t end = text.size();
+  size_t end = 0;
   if (text.starts_with('[')) {
     const size_t closing = text.find(']');
     if (closing == std::string::npos) return std::nullopt;

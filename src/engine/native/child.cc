@@ -111,6 +111,8 @@ Result<void> ArrangeDescriptors(const ChildPlan& plan) {
 Result<void> StartGuest(const ChildPlan& plan) {
   std::string name = "cay-guest";
   if (plan.guest.run != nullptr) {
+    // What execve would have taken away.
+    TRY(sys::Prctl(PR_SET_KEEPCAPS, 0, 0, "keeping no capabilities"));
     BecomeNamed(name.c_str());
     plan.guest.run(plan.single_user);
   }

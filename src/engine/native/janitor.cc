@@ -21,9 +21,11 @@ Result<bool> Janitor::Start() {
   return true;
 }
 
-void Janitor::LetGo(Fd mount) {
-  if (!Start()) return;  // closed here
-  if (!SendPacket(*socket_, PacketType::kLetGo, {}, {&mount})) socket_.reset();
+void Janitor::LetGo(std::vector<Fd> descriptors) {
+  if (descriptors.empty() || !Start()) return;  // closed here
+  std::vector<const Fd*> sent;
+  for (const Fd& descriptor : descriptors) sent.push_back(&descriptor);
+  if (!SendPacket(*socket_, PacketType::kLetGo, {}, sent)) socket_.reset();
 }
 
 }  // namespace cay::engine::native

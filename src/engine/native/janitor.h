@@ -1,12 +1,12 @@
-// Janitor: a worker of the launcher's (worker.h) that lets go of mounted filesystems. The last reference to
-// an image's mount is what unmounts it, some 2 ms that nobody who destroys a sandbox should wait
-// for.
+// Janitor: a worker of the launcher's (worker.h) that closes the last descriptors of what a sandbox had. With its mount an
+// image is unmounted, with its file the disk's blocks are freed: milliseconds that nobody who destroys a sandbox, or creates
+// the next one, should wait for.
 //
-// It holds nothing but the mounts it was sent and one socket, and ends when the launcher does. If
-// it dies, the launcher does the work itself.
+// It holds nothing but what it was sent and one socket. If it dies, the launcher does the work itself.
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -17,8 +17,8 @@ class Janitor {
  public:
   Janitor() = default;
 
-  // Closes a mount, or a namespace, elsewhere.
-  void LetGo(Fd mount);
+  // Closes them elsewhere. At most kMaxPacketFds (packet.h); a sandbox has five.
+  void LetGo(std::vector<Fd> descriptors);
 
   // Starts the process if it does not run; false when it does. For idle moments: the first LetGo
   // does it otherwise.

@@ -126,13 +126,20 @@ void Launcher::Discard(Sandbox sandbox) {
     clean = false;
     LogWarning("giving a sandbox's resources back: " + result.error().message());
   };
-  if (sandbox.scratch_mount) janitor_.LetGo(std::move(*sandbox.scratch_mount));
-  if (sandbox.mount_namespace) janitor_.LetGo(std::move(*sandbox.mount_namespace));
   if (sandbox.cgroup) {
     if (!sandbox.cgroup->Remove(Millis(0))) dying_cgroups_.push_back(std::move(*sandbox.cgroup));
   }
   if (sandbox.record.id_range && ids_) note(ids_->Free(*sandbox.record.id_range));
-  if (clean) note(std::move(sandbox.dir).Remove());
+  std::vector<Fd> spent;
+  if (clean) {
+    auto unlinked = std::move(sandbox.dir).Unlink({kScratchImageName});
+    if (unlinked) spent = *std::move(unlinked);
+    note(unlinked ? Result<void>() : Failure(unlinked.error()));
+  }
+  if (sandbox.scratch_mount) spent.push_back(std::move(*sandbox.scratch_mount));
+  if (sandbox.mount_namespace) spent.push_back(std::move(*sandbox.mount_namespace));
+  // A launcher of one sandbox has nothing to do but this.
+  if (!options_.one_shot) janitor_.LetGo(std::move(spent));
 }
 
 void Launcher::DiscardOldest() {

@@ -170,4 +170,16 @@ Result<void> SandboxDir::DropRecord() const {
 
 Result<void> SandboxDir::Remove() && { return RemoveTreeAt(AT_FDCWD, path_); }
 
+Result<std::vector<Fd>> SandboxDir::Unlink(std::initializer_list<const char*> kept) && {
+  std::vector<Fd> held;
+  for (const char* name : kept) {
+    auto file = sys::OpenAt(dir_.get(), name, O_RDONLY | O_NOFOLLOW);
+    if (file) held.push_back(*std::move(file));  // and if not, it is freed here
+  }
+  TRY(RemoveTreeAt(AT_FDCWD, path_));
+  held.push_back(std::move(lock_));
+  held.push_back(std::move(dir_));
+  return held;
+}
+
 }  // namespace cay::engine::native

@@ -9,6 +9,7 @@
 // range) can be found from it after a crash.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,10 @@ class SandboxDir {
 
   // Removes it and gives the lock up.
   Result<void> Remove() &&;
+
+  // The same, but the files are only unlinked: it is with the last of these descriptors that the kernel frees what they
+  // held, which for an image takes it some milliseconds. `kept`: files to be among them.
+  Result<std::vector<Fd>> Unlink(std::initializer_list<const char*> kept) &&;
 
  private:
   SandboxDir(std::string path, Fd dir, Fd lock)
