@@ -170,12 +170,6 @@ INSTANTIATE_TEST_SUITE_P(Of, Timeouts,
                                          Persistent{"FsyncStorm", "fsync_storm /tmp 30"}),
                          ParameterName<Persistent>);
 
-#ifdef CAY_SANITIZED
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 // In KiB.
 long ResidentSize(pid_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
