@@ -1,8 +1,9 @@
 // Every line of attack_table.cc as a test of its own: called by root, by an ordinary user, and
 // outside of a sandbox, where the probe must see the difference.
 #include <gtest/gtest.h>
-
 #include <unistd.h>
+
+#include <string_view>
 
 #include "arena.h"
 #include "attack_table.h"

@@ -51,7 +51,10 @@ class Victim {
  public:
   explicit Victim(const std::function<void()>& work)
       : word_(MakePipe().value()), done_(MakePipe().value()), pid_(::fork()) {
-    if (pid_ != 0) return;
+    if (pid_ != 0) {
+      const Fd childs_end = std::move(done_.write);  // so that its death is the end of the file
+      return;
+    }
     char letter = 0;
     if (::read(word_.read.get(), &letter, 1) == 1) work();
     if (::write(done_.write.get(), "d", 1) != 1) ::_exit(1);
@@ -228,6 +231,9 @@ TEST_P(CgroupTest, RaisesAndLowersLimitsOfALiveGroup) {
 }
 
 TEST_P(CgroupTest, RefusesToLowerMemoryBelowUseAndChangesNothing) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "what is written is shadowed in four times the memory";
+#endif
   ASSERT_OK(group_->Apply(Small()));
   Victim victim([] { Touch(40 * kMiB); });
   ASSERT_OK(group_->Attach(victim.pid()));

@@ -22,7 +22,7 @@ std::string EntityTag(const FileInfo& info) {
 }
 
 Result<FileInfo> StatRegular(const Lease& lease, const std::string& user, const std::string& path) {
-  const auto info = TRY(lease.guest().Stat({.user = user, .path = path, .follow = true}));
+  auto info = TRY(lease.guest().Stat({.user = user, .path = path, .follow = true}));
   if (info.kind == FileKind::kRegular) return info;
   Error error = Error::Invalid("\"" + path + "\" is a " + std::string(FileTypeName(info.kind)) +
                                ", not a regular file");
