@@ -13,7 +13,6 @@ namespace cay::api::rest {
 namespace {
 
 using http::Exchange;
-using sandbox::Caller;
 using templates::TemplateInfo;
 
 void WriteTemplate(JsonWriter& json, const TemplateInfo& info) {
