@@ -143,20 +143,20 @@ Result<std::string> DecodeBase64(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3);
   for (size_t i = 0; i < text.size(); i += 4) {
-    std::string_view group = text.substr(i, 4);
-    if (i + 4 == text.size()) {
-      for (int pads = 0; pads < 2 && group.ends_with('='); ++pads) group.remove_suffix(1);
-    }
+    size_t digits = 4;
+    const bool last = i + 4 == text.size();
+    while (last && digits > 2 && text[i + digits - 1] == '=') --digits;
+    const std::string_view group = text.substr(i, digits);
     uint32_t value = 0;
     for (const char c : group) {
       const uint8_t digit = kDigits[static_cast<unsigned char>(c)];
       if (digit == kNoDigit) return bad();
       value = value << 6 | digit;
     }
-    value <<= 6 * (4 - group.size());
+    value <<= 6 * (4 - digits);
     // The bits that stand for no byte are zero: one text for one value.
-    if ((value & (0xFFFFFFU >> (8 * (group.size() - 1)))) != 0) return bad();
-    for (size_t k = 0; k + 1 < group.size(); ++k) {
+    if ((value & (0xFFFFFFU >> (8 * (digits - 1)))) != 0) return bad();
+    for (size_t k = 0; k + 1 < digits; ++k) {
       bytes.push_back(static_cast<char>(value >> (16 - 8 * k) & 0xFF));
     }
   }

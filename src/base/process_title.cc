@@ -31,7 +31,7 @@ void BecomeNamed(const char* name) {
   ::clearenv();
   if (g_room == 0) return;
   ::explicit_bzero(g_begin, g_room);
-  ::memcpy(g_begin, name, std::min(::strlen(name), g_room));
+  std::copy_n(name, std::min(::strlen(name), g_room), g_begin);
 }
 
 }  // namespace cay

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "guest/child.h"
 #include "guest/confine.h"
 
@@ -26,22 +27,16 @@ Result<Spawner*> Spawner::Start() {
   const int error = ::pthread_create(&thread, &attributes, &ThreadMain, spawner.get());
   ::pthread_attr_destroy(&attributes);
   if (error != 0) return Failure(Error::FromErrno("pthread_create", error));
-  Spawner* started = spawner.release();  // the thread's from here on
-  std::unique_lock lock(started->mutex_);
-  started->changed_.wait(lock, [&] { return started->confined_.has_value(); });
-  TRY(*started->confined_);
-  return started;
+  return spawner.release();  // the thread's from here on
 }
 
 void* Spawner::ThreadMain(void* self) {
   auto& spawner = *static_cast<Spawner*>(self);
-  Result<void> confined = ConfineSpawner();
-  {
-    const std::lock_guard lock(spawner.mutex_);
-    spawner.thread_id_ = ::gettid();
-    spawner.confined_ = std::move(confined);
+  if (const Result<void> confined = ConfineSpawner(); !confined) {
+    LogError(confined.error().ToString());
+    ::_exit(1);
   }
-  spawner.changed_.notify_all();
+  spawner.thread_id_ = ::gettid();
   spawner.Serve();
 }
 

@@ -9,10 +9,10 @@
 // Submit and TakeDone are for the main thread. The thread ends with the process.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <vector>
 
 #include "base/fd.h"
@@ -23,15 +23,15 @@ namespace cay::guest {
 
 class Spawner {
  public:
-  // Returns once the thread has confined itself, or with the reason why it could not. The spawner
-  // lives as long as the process.
+  // The thread confines itself before it takes a job; the guest ends where it cannot. The spawner lives as long as the
+  // process.
   static Result<Spawner*> Start();
 
   void Submit(SpawnJob& job);
   int done_fd() const { return done_fd_.get(); }
   std::vector<SpawnJob*> TakeDone();
 
-  // The thread's id: the parent of every command (not of orphans).
+  // The thread's id: the parent of every command (not of orphans). Known from the first job's end on.
   pid_t thread_id() const { return thread_id_; }
 
  private:
@@ -44,8 +44,7 @@ class Spawner {
   std::condition_variable changed_;
   std::vector<SpawnJob*> submitted_;
   std::vector<SpawnJob*> done_;
-  std::optional<Result<void>> confined_;
-  pid_t thread_id_ = 0;
+  std::atomic<pid_t> thread_id_ = 0;
 };
 
 }  // namespace cay::guest

@@ -164,7 +164,7 @@ class Webhooks::Impl {
   Result<void> Take(const EventLog::Batch& batch);
   void SendAll();
   Result<std::optional<Delivery>> Claim();
-  void Attempt(Delivery delivery);
+  void Attempt(const Delivery& delivery);
   Delivery Outcome(Delivery delivery, const Result<int>& answer, const WebhookOptions& options);
 
   store::Store& store_;
@@ -282,7 +282,7 @@ void Webhooks::Impl::SendAll() {
       LogWarning("webhooks: " + claimed.error().ToString());
       WaitFor(kAfterError);
     } else if (*claimed) {
-      Attempt(std::move(**claimed));
+      Attempt(**claimed);
     }
   }
 }
@@ -344,7 +344,7 @@ Delivery Webhooks::Impl::Outcome(Delivery delivery, const Result<int>& answer,
   return delivery;
 }
 
-void Webhooks::Impl::Attempt(Delivery delivery) {
+void Webhooks::Impl::Attempt(const Delivery& delivery) {
   const WebhookOptions options = Options();
   const std::string id = delivery.webhook;
   // Without it, it was deleted meanwhile, with its deliveries.

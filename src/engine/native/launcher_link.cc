@@ -54,6 +54,7 @@ pid_t ForkLauncher(GuestMain guest, int control) {
 
 // A function of its own: what the caller has in registers is not to be changed by the child.
 [[gnu::noinline]] pid_t VforkLauncher(const char* path, int control) {
+  // NOLINTNEXTLINE(bugprone-unsafe-functions): posix_spawn(3) cannot close a range of descriptors
   const pid_t pid = ::vfork();
   if (pid == 0) ExecLauncher(path, control);
   return pid;

@@ -48,7 +48,7 @@ Result<void> RunMke2fs(const std::vector<std::string>& arguments, const std::str
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const Fd log = TRY(sys::OpenAt(AT_FDCWD, log_path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
-  const pid_t child = ::vfork();
+  const pid_t child = ::vfork();  // NOLINT(bugprone-unsafe-functions): it executes at once
   if (child < 0) return Failure(Error::FromErrno("starting mke2fs"));
   if (child == 0) {
     ::dup2(log.get(), STDOUT_FILENO);
