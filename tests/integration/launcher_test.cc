@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "base/sys.h"
 #include "support/machine_state.h"
@@ -92,6 +94,49 @@ TEST_P(LauncherTest, WhatIsCreatedRunsAndWhatIsDestroyedLeavesNothing) {
   EXPECT_TRUE(launcher_->Connect(request.id));
   ASSERT_TRUE(launcher_->Destroy(request.id));
   while (launcher_->DoIdleWork()) {
+  }
+  EXPECT_EQ(AwaitState(paths_, before), before);
+}
+
+std::set<std::string> Entries(const std::string& directory) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    names.insert(entry.path().filename());
+  }
+  return names;
+}
+
+TEST_P(LauncherTest, WhatIsMadeAheadIsUsedAndLeavesNothing) {
+  launcher_.reset();
+  ASSERT_TRUE(Launcher::Open({.paths = paths_, .netns_pool = 0})) << "it reserves descriptors";
+  const MachineState before = TakeSettled(paths_);
+  {
+    auto launcher = Launcher::Open({.paths = paths_, .netns_pool = 0});
+    ASSERT_TRUE(launcher) << launcher.error().ToString();
+    const CreateRequest first = Request();
+    ASSERT_TRUE(launcher->Create(first));
+    ASSERT_TRUE(launcher->Destroy(first.id));
+    while (launcher->DoIdleWork()) {
+    }
+    const auto ahead = Entries(paths_.sandboxes_dir());
+    EXPECT_EQ(ahead.size(), 1U);
+    EXPECT_TRUE(launcher->HoldsAhead());
+    const CreateRequest second = Request();
+    const auto created = launcher->Create(second);
+    ASSERT_TRUE(created) << created.error().ToString();
+    EXPECT_EQ(Entries(paths_.sandboxes_dir()), std::set<std::string>{second.id.text()});
+    EXPECT_FALSE(launcher->HoldsAhead());
+    EXPECT_EQ(launcher->Create(second).error().code(), ErrorCode::kAlreadyExists);
+    while (launcher->DoIdleWork()) {
+    }
+    EXPECT_EQ(launcher->Create(second).error().code(), ErrorCode::kAlreadyExists);
+    ASSERT_TRUE(launcher->Destroy(second.id));
+    while (launcher->DoIdleWork()) {
+    }
+    launcher->LetGoOfAhead();
+    EXPECT_TRUE(Entries(paths_.sandboxes_dir()).empty());
+  }
+  while (::waitpid(-1, nullptr, 0) > 0) {  // the workers
   }
   EXPECT_EQ(AwaitState(paths_, before), before);
 }

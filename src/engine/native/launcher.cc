@@ -154,6 +154,19 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
                      .WithRemedy("ask for one in memory with --scratch memory"));
 }
 
+Result<SandboxDir> Launcher::MakeDir(const SandboxId& id) {
+  const std::string directory = options_.paths.sandboxes_dir();
+  dir_wanted_ = true;
+  if (!dir_ahead_) return SandboxDir::Make(directory, id);
+  SandboxDir ahead = *std::exchange(dir_ahead_, std::nullopt);
+  auto renamed = ahead.Rename(directory, id);
+  if (renamed) return ahead;
+  (void)std::move(ahead).Remove();
+  if (renamed.error().code() == ErrorCode::kAlreadyExists)
+    return Failure(std::move(renamed).error());
+  return SandboxDir::Make(directory, id);
+}
+
 // Everything but processes and the writable layer. What was made before a failure is undone by Discard.
 Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch) {
   Record& record = sandbox.record;
@@ -253,7 +266,7 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
                    .id_range = std::nullopt,
                    .scratch = created.scratch,
                    .created_unix_ms = UnixMs()},
-                  TRY(SandboxDir::Make(options_.paths.sandboxes_dir(), request.id)));
+                  TRY(MakeDir(request.id)));
   Result<void> made = Prepare(sandbox, created.stage_us, watch);
   if (made) made = SpawnGuest(sandbox, created.stage_us);
   if (!made) {
@@ -358,6 +371,12 @@ bool Launcher::DoIdleWork() {
     const auto refilled = netns_->Refill();
     if (!refilled) LogWarning(refilled.error().message());
     if (refilled && *refilled) return true;
+  }
+  if (dir_wanted_ && !dir_ahead_ && !options_.one_shot) {
+    dir_wanted_ = false;
+    auto made = SandboxDir::MakeAhead(options_.paths.sandboxes_dir());
+    if (made) dir_ahead_ = *std::move(made);
+    return true;  // where it fails, the next create says why
   }
   if (disk_ahead_ && !options_.one_shot) {
     const auto begun = scratch_maker_.Prepare(*std::exchange(disk_ahead_, std::nullopt));

@@ -74,8 +74,10 @@ class Launcher {
 
   // Whether something is kept ready that is not worth keeping when nobody asks for a sandbox for some seconds: then, let go
   // of it.
-  bool HoldsAhead() const { return sandboxes_.empty() && scratch_maker_.holds_one(); }
-  void LetGoOfAhead() { scratch_maker_.LetGo(); }
+  bool HoldsAhead() const {
+    return sandboxes_.empty() && (dir_ahead_ || scratch_maker_.holds_one());
+  }
+  void LetGoOfAhead();
 
  private:
   struct Sandbox {
@@ -101,6 +103,7 @@ class Launcher {
   // launcher.cc: beginnings.
   Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
   Result<Scratch> ChooseScratch(const CreateRequest& request) const;
+  Result<SandboxDir> MakeDir(const SandboxId& id);
   Result<void> Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch);
   Result<void> MakeScratch(Sandbox& sandbox);
   Result<void> MountScratch(Sandbox& sandbox);
@@ -132,7 +135,9 @@ class Launcher {
   std::optional<Limits> disk_ahead_;  // those that the next sandbox on disk is expected to have
   std::string staging_dir_;
   bool attach_layers_ = false;
-  bool has_made_ = false;  // a sandbox, since it was opened
+  bool has_made_ = false;                // a sandbox, since it was opened
+  std::optional<SandboxDir> dir_ahead_;  // for the next sandbox
+  bool dir_wanted_ = false;              // the last one was used
   std::map<SandboxId, Sandbox> sandboxes_;
   std::deque<Sandbox> doomed_;        // ended; resources to be given back
   std::deque<Cgroup> dying_cgroups_;  // the kernel was not done with them yet

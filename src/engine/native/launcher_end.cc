@@ -239,10 +239,20 @@ Result<std::vector<SandboxStatus>> Launcher::List() {
   return list;
 }
 
+void Launcher::LetGoOfAhead() {
+  scratch_maker_.LetGo();
+  if (!dir_ahead_) return;
+  const auto removed = std::move(*dir_ahead_).Remove();
+  if (!removed) LogWarning(removed.error().message());
+  dir_ahead_.reset();
+}
+
 Launcher::~Launcher() {
   while (CleanUp()) {
   }
-  if (lease_) std::move(*lease_).GiveBack(cgroups_);
+  if (!lease_) return;
+  LetGoOfAhead();
+  std::move(*lease_).GiveBack(cgroups_);
 }
 
 void Launcher::DestroyEphemeral() {

@@ -42,6 +42,11 @@ Result<bool> TryLock(const Fd& lock) {
   return Failure(Error::FromErrno("locking a sandbox's directory"));
 }
 
+Error IsThere(const SandboxId& id) {
+  return {ErrorCode::kAlreadyExists, Fault::kCaller,
+          "there is a sandbox " + id.text() + " already"};
+}
+
 Error OwnedByAnother() {
   return {ErrorCode::kUnavailable, Fault::kMachine, "the sandbox belongs to another running cay"};
 }
@@ -83,8 +88,7 @@ Result<SandboxDir> SandboxDir::Make(const std::string& sandboxes_dir, const Sand
   std::string path = sandboxes_dir + "/" + id.text();
   if (auto made = sys::MkdirAt(AT_FDCWD, path.c_str(), 0700); !made) {
     if (made.error().sys_errno() != EEXIST) return Failure(std::move(made).error());
-    return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-                         "there is a sandbox " + id.text() + " already"));
+    return Failure(IsThere(id));
   }
   const auto finish = [&]() -> Result<SandboxDir> {
     Fd dir = TRY(OpenDirectory(path));
@@ -95,6 +99,24 @@ Result<SandboxDir> SandboxDir::Make(const std::string& sandboxes_dir, const Sand
   auto made = finish();
   if (!made) (void)RemoveTreeAt(AT_FDCWD, path);
   return made;
+}
+
+Result<SandboxDir> SandboxDir::MakeAhead(const std::string& sandboxes_dir) {
+  SandboxDir made = TRY(Make(sandboxes_dir, TRY(SandboxId::Generate())));
+  auto aside = sys::OpenAt(made.dir_.get(), kRecordAside, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (aside) return made;
+  (void)std::move(made).Remove();
+  return Failure(std::move(aside).error());
+}
+
+Result<void> SandboxDir::Rename(const std::string& sandboxes_dir, const SandboxId& id) {
+  std::string path = sandboxes_dir + "/" + id.text();
+  if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) < 0) {
+    if (errno == EEXIST) return Failure(IsThere(id));
+    return Failure(Error::FromErrno("naming a sandbox's directory"));
+  }
+  path_ = std::move(path);
+  return {};
 }
 
 Result<SandboxDir> SandboxDir::Claim(const std::string& sandboxes_dir, const SandboxId& id) {

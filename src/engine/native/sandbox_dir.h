@@ -38,6 +38,13 @@ class SandboxDir {
   // Makes it, and takes its lock. kAlreadyExists when it is there.
   static Result<SandboxDir> Make(const std::string& sandboxes_dir, const SandboxId& id);
 
+  // One made ahead of the sandbox that will have it, under a name that nobody else has, with the files that it will have:
+  // an inode takes ext4 long where many were freed a moment ago (recently_deleted in fs/ext4/ialloc.c).
+  static Result<SandboxDir> MakeAhead(const std::string& sandboxes_dir);
+
+  // Gives it the name of its sandbox. kAlreadyExists when it is there.
+  Result<void> Rename(const std::string& sandboxes_dir, const SandboxId& id);
+
   // One that is there, with its lock: kUnavailable when somebody else owns it.
   static Result<SandboxDir> Claim(const std::string& sandboxes_dir, const SandboxId& id);
 
