@@ -74,6 +74,8 @@ function(cay_unit_tests)
   add_executable(${ARG_NAME}_test ${ARG_SOURCES})
   target_link_libraries(${ARG_NAME}_test PRIVATE ${ARG_DEPENDS} ${ARG_LINK} GTest::gmock
     GTest::gtest GTest::gtest_main cay_warnings cay_sanitize Threads::Threads)
+  # What is tested is built as users get it; the tests themselves are a third quicker to compile so.
+  target_compile_options(${ARG_NAME}_test PRIVATE $<$<CONFIG:Release>:-O1>)
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
