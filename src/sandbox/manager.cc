@@ -1,6 +1,7 @@
 #include "sandbox/manager.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sandbox/core.h"
 #include "sandbox/creator.h"
@@ -57,7 +58,7 @@ class Manager::Impl {
   auto With(const Caller& caller, std::string_view which, F&& act)
       -> decltype(act(std::declval<Sandbox&>())) {
     const auto sandbox = TRY(core.Find(caller, which));
-    return act(*sandbox);
+    return std::forward<F>(act)(*sandbox);
   }
 
   static Result<std::unique_ptr<Lease::Hold>> Enter(std::shared_ptr<Sandbox> sandbox) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <utility>
 
 #include "sandbox/manager.h"
 
@@ -16,7 +17,7 @@ class MetricsBook {
   template <class F>
   void Count(F&& change) {
     const std::lock_guard lock(mutex_);
-    change(metrics_);
+    std::forward<F>(change)(metrics_);
   }
   ManagerMetrics Take() const {
     const std::lock_guard lock(mutex_);

@@ -1,9 +1,11 @@
 #include "api/openapi/openapi.h"
 
+// NOLINTBEGIN(readability-identifier-naming): symbols of the assembler
 extern "C" {
 extern const char cay_openapi_begin[];
 extern const char cay_openapi_end[];
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace cay::api {
 

@@ -6,10 +6,12 @@
 
 #include "base/file.h"
 
+// NOLINTBEGIN(readability-identifier-naming): symbols of the assembler
 extern "C" {
 extern const char cay_guest_image_begin[];
 extern const char cay_guest_image_end[];
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace cay::engine::native {
 namespace {
