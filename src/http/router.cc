@@ -43,12 +43,13 @@ struct Router::Node {
   };
   // `path` is what is left: empty, or it begins with a slash. Visits until `visit` says true.
   template <class Visit>
-  bool Walk(std::string_view path, std::vector<std::string_view>& captures, Visit&& visit) const;
+  bool Walk(std::string_view path, std::vector<std::string_view>& captures,
+            const Visit& visit) const;
 };
 
 template <class Visit>
 bool Router::Node::Walk(std::string_view path, std::vector<std::string_view>& captures,
-                        Visit&& visit) const {
+                        const Visit& visit) const {
   if (path.empty() || path == "/") {
     if (!routes.empty() && visit(Found{&routes, captures, false})) return true;
   } else {
