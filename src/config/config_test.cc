@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <set>
@@ -20,10 +21,15 @@ using testing::IsEmpty;
 
 using Environment = std::map<std::string, std::string>;
 
-Sources From(const std::string& toml, Environment environment = {}) {
+struct RemovedAtTheEnd {
   const std::string path = testing::TempDir() + "/config_test." + std::to_string(::getpid());
-  std::ofstream(path) << toml;
-  return {.file = path,
+  ~RemovedAtTheEnd() { std::remove(path.c_str()); }
+};
+
+Sources From(const std::string& toml, Environment environment = {}) {
+  static const RemovedAtTheEnd file;
+  std::ofstream(file.path) << toml;
+  return {.file = file.path,
           .environment = [environment = std::move(environment)](
                              const std::string& name) -> std::optional<std::string> {
             const auto found = environment.find(name);
