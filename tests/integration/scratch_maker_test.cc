@@ -72,13 +72,28 @@ TEST_F(ScratchMakerTest, ItsImageGetsTheSandboxsName) {
   ASSERT_TRUE(made);
   const auto dir = sys::OpenAt(AT_FDCWD, directory_.c_str(), O_RDONLY | O_DIRECTORY);
   ASSERT_TRUE(dir);
-  ASSERT_TRUE(NameScratchImage(made->image, *dir));
+  ASSERT_TRUE(NameScratchImage(made->image, *dir, limits_));
   struct stat named{};
   struct stat held{};
   ASSERT_EQ(::stat((directory_ + "/" + kScratchImageName).c_str(), &named), 0);
   ASSERT_EQ(::fstat(made->image.get(), &held), 0);
   EXPECT_EQ(named.st_ino, held.st_ino);
   EXPECT_EQ(static_cast<Bytes>(named.st_size), limits_.disk);
+}
+
+TEST_F(ScratchMakerTest, ItIsNotNamedWhereTheDiskHasNoRoomForItAnyMore) {
+  ScratchMaker maker(images());
+  ASSERT_TRUE(maker.Prepare(limits_));
+  const auto made = maker.Take(limits_);
+  ASSERT_TRUE(made);
+  const auto dir = sys::OpenAt(AT_FDCWD, directory_.c_str(), O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(dir);
+  Limits more = limits_;  // as if so much had been taken meanwhile
+  more.disk = uint64_t{1} << 60;
+  const auto named = NameScratchImage(made->image, *dir, more);
+  ASSERT_FALSE(named);
+  EXPECT_EQ(named.error().code(), ErrorCode::kResourceExhausted);
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/" + kScratchImageName));
 }
 
 TEST_F(ScratchMakerTest, AnotherSizeIsNotGivenAndReplacesTheFirst) {

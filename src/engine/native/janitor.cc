@@ -15,10 +15,10 @@ void Serve(const Fd& socket) {
 
 }  // namespace
 
-Result<bool> Janitor::Start() {
-  if (socket_) return false;
+Result<void> Janitor::Start() {
+  if (socket_) return {};
   socket_ = TRY(StartWorker("cay-janitor", &Serve));
-  return true;
+  return {};
 }
 
 void Janitor::LetGo(std::vector<Fd> descriptors) {

@@ -20,11 +20,10 @@ class Janitor {
   // Closes them elsewhere. At most kMaxPacketFds (packet.h); a sandbox has five.
   void LetGo(std::vector<Fd> descriptors);
 
-  // Starts the process if it does not run; false when it does. For idle moments: the first LetGo
-  // does it otherwise.
-  Result<bool> Start();
-
  private:
+  // Starts the process if it does not run.
+  Result<void> Start();
+
   std::optional<Fd> socket_;
 };
 

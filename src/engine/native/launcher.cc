@@ -186,12 +186,12 @@ Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch
 
 Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
   const Record& record = sandbox.record;
-  if (!ids_ || sandbox.scratch_mount) return {};
+  if (sandbox.scratch_mount) return {};
   if (record.scratch == Scratch::kDisk) {
     const Limits& limits = record.request.limits;
     disk_ahead_ = limits;
-    if (auto made = scratch_maker_.Take(limits)) {
-      TRY(NameScratchImage(made->image, sandbox.dir.dir()));
+    auto made = scratch_maker_.Take(limits);
+    if (made && NameScratchImage(made->image, sandbox.dir.dir(), limits)) {
       sandbox.scratch_mount = std::move(made->mount);
       return {};
     }

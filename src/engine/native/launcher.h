@@ -72,8 +72,7 @@ class Launcher {
   // One piece of work made ahead of demand; false when there is none. For moments without requests.
   bool DoIdleWork();
 
-  // Whether something is kept ready that is not worth keeping when nobody asks for a sandbox for some seconds: then, let go
-  // of it.
+  // Whether something is kept ready that is not worth keeping when nobody asks for a sandbox for a while: then, let go of it.
   bool HoldsAhead() const {
     return sandboxes_.empty() && (dir_ahead_ || scratch_maker_.holds_one());
   }

@@ -284,7 +284,8 @@ Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const L
   return UnnamedScratch{std::move(image), std::move(mount)};
 }
 
-Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir) {
+Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits) {
+  TRY(CheckRoom(sandbox_dir, limits.disk));
   const std::string path = "/proc/self/fd/" + std::to_string(image.get());
   if (::linkat(AT_FDCWD, path.c_str(), sandbox_dir.get(), kScratchImageName, AT_SYMLINK_FOLLOW) <
       0) {

@@ -44,8 +44,8 @@ struct UnnamedScratch {
 };
 Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const Limits& limits);
 
-// Makes it sandbox_dir/scratch.img.
-Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir);
+// Makes it sandbox_dir/scratch.img. Refused as MakeScratchImage is: the room may have gone since it was made.
+Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits);
 
 // Mounts the image: a detached mount, nosuid and nodev. What is in it belongs to 0: to be idmapped.
 Result<Fd> MountScratchImage(const Fd& sandbox_dir);

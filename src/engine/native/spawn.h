@@ -32,8 +32,8 @@ struct SpawnPlan {
   const std::string& staging_dir;
   Cgroup* cgroup = nullptr;    // null: none to be had
   NetnsPool* netns = nullptr;  // null: made by clone3 (an ordinary user)
-  // The writable layer, asked for when the child is under way; see RootfsBuilder::Build. Empty: the child makes its own
-  // (an ordinary user).
+  // The writable layer, asked for when the child is under way; see RootfsBuilder::Build. Not asked for
+  // where the child makes its own (an ordinary user).
   std::function<Result<Fd*>()> scratch = nullptr;
   uid_t root_uid = 0;  // the host id of root inside; of uid 1000 inside for an ordinary user
   bool single_user = false;
