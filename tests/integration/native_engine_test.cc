@@ -14,15 +14,10 @@
 
 #include "base/file.h"
 #include "engine/native/inventory.h"
-#include "support/machine_state.h"
 #include "template/template_store.h"
 
 namespace cay::engine::native {
 namespace {
-
-using ::cay::testing::AwaitState;
-using ::cay::testing::MachineState;
-using ::cay::testing::TakeSettled;
 
 class NativeEngineTest : public ::testing::Test {
  protected:

@@ -1,11 +1,15 @@
 #include "support/machine_state.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <thread>
 
 #include "engine/native/cgroup.h"
@@ -66,12 +70,20 @@ std::set<std::string> Mounts() {
   return found;
 }
 
+// With what they are. A file is told by its inode: the path that the kernel shows for it changes with
+// the mounts ("/null" once the /dev it was opened in is no longer mounted).
 std::set<std::string> OpenFds() {
   std::set<std::string> found;
   for (const std::string& name : Names("/proc/self/fd")) {
     const std::string target = LinkOf("/proc/self/fd/" + name);
-    if (!target.empty() && !target.starts_with("/proc/"))
-      found.insert(name + " " + target);  // not the listing's own
+    if (target.empty() || target.starts_with("/proc/")) continue;  // not the listing's own
+    struct stat info{};
+    if (!target.starts_with('/') || ::stat(("/proc/self/fd/" + name).c_str(), &info) != 0) {
+      found.insert(name + " " + target);
+      continue;
+    }
+    found.insert(name + " " + target.substr(target.rfind('/') + 1) + " (inode " +
+                 std::to_string(info.st_ino) + " of device " + std::to_string(info.st_dev) + ")");
   }
   return found;
 }
@@ -98,42 +110,57 @@ MachineState AwaitUntil(const Paths& paths, Condition condition) {
   }
 }
 
-void Print(std::ostream& out, const char* title, const std::set<std::string>& values) {
-  out << "\n  " << title << ":";
-  for (const std::string& value : values) out << " [" << value << "]";
+// Those of `left` that `right` has not.
+void Tell(const char* title, const MachineState& left, const MachineState& right,
+          ::testing::AssertionResult& result) {
+  for (const auto& [kind, values] : left.things) {
+    const auto other = right.things.find(kind);
+    for (const std::string& value : values) {
+      if (other == right.things.end() || !other->second.contains(value))
+        result << "\n  " << title << " of the " << kind << ": " << value;
+    }
+  }
 }
 
 }  // namespace
 
 MachineState MachineState::Take(const Paths& paths) {
-  return {.cgroups = Cgroups(engine::native::CgroupParentName(paths.state_dir)),
-          .sandboxes = Names(paths.sandboxes_dir()),
-          .id_ranges = Names(paths.run_dir + "/ids"),
-          .loops = Loops(paths.state_dir),
-          .mounts = Mounts(),
-          .fds = OpenFds(),
-          .children = Children()};
-}
-
-std::ostream& operator<<(std::ostream& out, const MachineState& state) {
-  Print(out, "cgroups", state.cgroups);
-  Print(out, "sandboxes", state.sandboxes);
-  Print(out, "id ranges", state.id_ranges);
-  Print(out, "loops", state.loops);
-  Print(out, "fds", state.fds);
-  Print(out, "children", state.children);
-  return out << "\n  mounts: " << state.mounts.size();
+  return {{
+      {"cgroups", Cgroups(engine::native::CgroupParentName(paths.state_dir))},
+      {"sandboxes", Names(paths.sandboxes_dir())},
+      {"uid ranges", Names(paths.run_dir + "/ids")},
+      {"loop devices", Loops(paths.state_dir)},
+      {"mounts", Mounts()},
+      {"descriptors", OpenFds()},
+      {"children", Children()},
+  }};
 }
 
 MachineState TakeSettled(const Paths& paths) {
   return AwaitUntil(paths, [](const MachineState& state) {
-    return state.cgroups.empty() && state.sandboxes.empty() && state.id_ranges.empty() &&
-           state.loops.empty() && state.children.empty();
+    return std::ranges::all_of(state.things, [](const auto& thing) {
+      return thing.first == "mounts" || thing.first == "descriptors" || thing.second.empty();
+    });
   });
 }
 
-MachineState AwaitState(const Paths& paths, const MachineState& wanted) {
-  return AwaitUntil(paths, [&](const MachineState& state) { return state == wanted; });
+::testing::AssertionResult BecomesLike(const MachineState& wanted, const Paths& paths) {
+  const MachineState state =
+      AwaitUntil(paths, [&](const MachineState& now) { return now == wanted; });
+  if (state == wanted) return ::testing::AssertionSuccess();
+  ::testing::AssertionResult result = ::testing::AssertionFailure();
+  result << "the machine is not as it was:";
+  Tell("left behind", state, wanted, result);
+  Tell("missing", wanted, state, result);
+  return result;
+}
+
+void KeepMountsApart() {
+  if (::geteuid() != 0) return;
+  if (::unshare(CLONE_NEWNS) != 0 ||
+      ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    std::abort();
+  }
 }
 
 }  // namespace cay::testing

@@ -3,10 +3,15 @@
 //
 //   const MachineState before = TakeSettled(paths);
 //   ... make and destroy ...
-//   EXPECT_EQ(AwaitState(paths, before), before);
+//   EXPECT_TRUE(BecomesLike(before, paths));
+//
+// Other programs on the machine make and remove sandboxes and mounts meanwhile, and do not show in it:
+// it looks at what belongs to `paths` and to this process, and KeepMountsApart keeps theirs out.
 #pragma once
 
-#include <iosfwd>
+#include <gtest/gtest.h>
+
+#include <map>
 #include <set>
 #include <string>
 
@@ -15,26 +20,24 @@
 namespace cay::testing {
 
 struct MachineState {
-  std::set<std::string> cgroups;    // directories under Cay's parent, in every tree
-  std::set<std::string> sandboxes;  // entries of the sandboxes directory
-  std::set<std::string> id_ranges;
-  std::set<std::string> loops;     // loop devices with a backing file below the state directory
-  std::set<std::string> mounts;    // mount points of this process
-  std::set<std::string> fds;       // of this process, with what they are: network namespaces, too
-  std::set<std::string> children;  // of this process
+  // What is looked at ("cgroups", "mounts" …) and what was there of it.
+  std::map<std::string, std::set<std::string>> things;
 
   static MachineState Take(const Paths& paths);
   bool operator==(const MachineState&) const = default;
 };
 
-std::ostream& operator<<(std::ostream& out, const MachineState& state);
-
 // The state of a machine without sandboxes: taken once nothing of an earlier one is left, or after
 // five seconds.
 MachineState TakeSettled(const Paths& paths);
 
-// Takes the state until it equals `wanted` or five seconds have passed: the kernel gives back some
-// things a moment after the last process.
-MachineState AwaitState(const Paths& paths, const MachineState& wanted);
+// Looks until all is as `wanted`, for at most five seconds: the kernel gives back some things a moment
+// after the last process. A failure names each thing that is there and should not be, and the other
+// way round.
+::testing::AssertionResult BecomesLike(const MachineState& wanted, const Paths& paths);
+
+// A mount namespace of this process's own, in which no mount of another program appears or goes. To be
+// called before there are threads, by root; does nothing for an ordinary user.
+void KeepMountsApart();
 
 }  // namespace cay::testing
