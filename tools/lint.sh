@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2317 # lint_check calls the checks by their names
 # lint.sh: what ./dev lint and ./dev format do. Sourced by ./dev, whose `root`, `jobs`, `say`, `die`
 # and `build` it uses. Each check prints what is wrong and returns 1; lint runs them all.
 : "${root:?}" "${build_root:?}" "${jobs:?}"
@@ -21,6 +22,138 @@ lint_scripts() {
 }
 
 check_format() {
+  (cd "$root" && lint_sources | xargs -r -d '\n' clang-format-19 --dry-run -Werror)
+}
+
+check_scripts() { (cd "$root" && lint_scripts | xargs -r -d '\n' shellcheck -x); }
+
+# A file of more than 500 lines has two concepts in it. (Functions: readability-function-size.)
+check_lengths() {
+  local file lines status=0
+  while IFS= read -r file; do
+    [[ -f $root/$file ]] || continue
+    lines=$(wc -l <"$root/$file")
+    ((lines <= 500)) && continue
+    printf '%s: %d lines are more than 500\n' "$file" "$lines"
+    status=1
+  done < <(lint_sources; lint_scripts)
+  return "$status"
+}
+
+# layer FOLDER: the folders under src/ that it may include from, itself among them.
+layer() {
+  case $1 in
+    base) echo base ;;
+    protocol) echo base protocol ;;
+    archive) echo base archive ;;
+    store) echo base store ;;
+    http) echo base http ;;
+    config) echo base archive protocol engine template store sandbox http api config ;;
+    guest) echo base protocol archive guest ;;
+    engine) echo base protocol engine ;;
+    template) echo base archive protocol engine template ;;
+    sandbox) echo base archive protocol engine template store sandbox ;;
+    api) echo base archive protocol engine template store sandbox http api ;;
+    cli) echo base archive protocol guest engine template store sandbox http api config cli ;;
+    *) return 1 ;;
+  esac
+}
+
+# Dependencies point one way, in #include and in the targets a folder links.
+check_layers() {
+  local folder allowed file line used status=0
+  for folder in "$root"/src/*/; do
+    folder=$(basename -- "$folder")
+    if ! allowed=" $(layer "$folder") "; then
+      printf 'src/%s: say in tools/lint.sh what it may use\n' "$folder"
+      status=1
+      continue
+    fi
+    while IFS=: read -r file line used; do
+      [[ -n $used ]] || continue
+      used=${used#*\"}
+      used=${used%%/*}
+      if [[ -d $root/src/$used && $allowed != *" $used "* ]]; then
+        printf '%s:%s: %s may not use %s\n' "$file" "$line" "$folder" "$used"
+        status=1
+      fi
+    done < <(cd "$root" && grep -rnE '^#include "[a-z_]+/' "src/$folder" --include='*.h' --include='*.cc')
+    while IFS=: read -r file line used; do
+      [[ -n $used ]] || continue
+      used=${used#cay_}
+      [[ $used != native ]] || used=engine
+      if [[ -d $root/src/$used && $allowed != *" $used "* ]]; then
+        printf '%s:%s: %s may not link %s\n' "$file" "$line" "$folder" "$used"
+        status=1
+      fi
+    done < <(cd "$root" && find "src/$folder" -name CMakeLists.txt -exec grep -noHE '\bcay_[a-z]+' {} +)
+  done
+  return "$status"
+}
+
+# check_tidy [--all]: sources that differ from main, and those that include a header that differs;
+# or all.
+check_tidy() {
+  local base files pattern
+  build clang || return 1
+  if [[ ${1:-} == --all ]]; then
+    files=$(lint_sources | grep '\.cc$' || true)
+  else
+    base=$(git -C "$root" merge-base HEAD main 2>/dev/null || git -C "$root" rev-parse HEAD)
+    [[ $base != "$(git -C "$root" rev-parse HEAD)" ]] ||
+      base=$(git -C "$root" rev-parse -q --verify HEAD~1 || printf HEAD)
+    files=$({
+      git -C "$root" diff --name-only --diff-filter=d "$base" -- '*.cc' '*.h'
+      git -C "$root" ls-files --others --exclude-standard -- '*.cc' '*.h'
+    } | sort -u)
+    files=$(with_users_of_headers <<<"$files")
+  fi
+  [[ -n $files ]] || return 0
+  pattern=$(sed -e 's/[.+]/\\&/g' -e 's/$/$/' <<<"$files" | paste -sd '|')
+  run-clang-tidy-19 -quiet -p "$build_root/clang" -j "$jobs" "/($pattern)" 2>/dev/null |
+    grep -vE '^\[ *[0-9]+/[0-9]+\]|^Running clang-tidy|warnings? (generated|treated)' | cat -s
+  return "${PIPESTATUS[0]}"
+}
+
+# Of headers on standard input, the .cc that include them; .cc as they are.
+with_users_of_headers() {
+  local file
+  while IFS= read -r file; do
+    case $file in
+      *.cc) printf '%s\n' "$file" ;;
+      src/*.h) (cd "$root" && { grep -rlF "#include \"${file#src/}\"" src tests bench --include='*.cc' || true; }) ;;
+    esac
+  done | sed 's|^\./||' | sort -u
+}
+
+# Those that look at the whole tree and take seconds.
+lint_quick_checks=(format scripts lengths layers)
+
+# lint_check NAME [ARGUMENT]: one check, and what came of it.
+lint_check() {
+  if "check_$1" "${@:2}"; then
+    say "$1: good"
+  else
+    say "$1: not good"
+    return 1
+  fi
+}
+
+lint() {
+  local check status=0 tidy=(tidy)
+  case ${1:-} in
+    --all) tidy+=(--all) ;;
+    '') ;;
+    *) die "lint: unknown option $1" ;;
+  esac
+  for check in "${lint_quick_checks[@]}"; do
+    lint_check "$check" || status=1
+  done
+  lint_check "${tidy[@]}" || status=1
+  return "$status"
+}
+
+format() {
   (cd "$root" && lint_sources | xargs -r -d '\n' clang-format-19 --dry-run -Werror)
 }
 
