@@ -63,10 +63,16 @@ std::set<std::string> Loops(const std::string& state_dir) {
   return found;
 }
 
+// Without their numbers and their parents', which differ in each mount namespace that a launcher makes of
+// the same mounts; those at the same place are counted.
 std::set<std::string> Mounts() {
   std::set<std::string> found;
   std::ifstream file("/proc/self/mountinfo");
-  for (std::string line; std::getline(file, line);) found.insert(line.substr(line.find(' ')));
+  for (std::string line; std::getline(file, line);) {
+    const std::string mount = line.substr(line.find(' ', line.find(' ') + 1));
+    for (int nth = 1; !found.insert(mount + " (" + std::to_string(nth) + ")").second; ++nth) {
+    }
+  }
   return found;
 }
 
