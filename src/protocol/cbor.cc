@@ -108,6 +108,11 @@ CborWriter& CborWriter::Map(size_t pairs) {
   return *this;
 }
 
+CborWriter& CborWriter::Encoded(std::string_view items) {
+  out_.append(items);
+  return *this;
+}
+
 Result<uint64_t> CborReader::Head(unsigned major) {
   if (rest_.empty()) return Malformed("it ends too soon");
   const auto initial = static_cast<unsigned char>(rest_.front());
@@ -180,6 +185,37 @@ Result<size_t> CborReader::Map(size_t max_pairs) {
   if (pairs > max_pairs) return Malformed("a map over its limit");
   if (pairs > rest_.size() / 2) return Malformed("it ends too soon");
   return pairs;
+}
+
+// Counts what is still to come instead of recursing. An item takes at least a byte, so that the
+// count is bounded by what was sent.
+Result<void> CborReader::Skip() {
+  for (uint64_t items = 1; items > 0; --items) {
+    if (rest_.empty()) return Malformed("it ends too soon");
+    const unsigned major = static_cast<unsigned char>(rest_.front()) >> 5;
+    switch (major) {
+      case kUnsigned:
+      case kNegative:
+        TRY(Head(major));
+        break;
+      case kBytes:
+        TRY(Bytes(rest_.size()));
+        break;
+      case kText:
+        TRY(Text(rest_.size()));
+        break;
+      case kArray:
+        items += TRY(Array(rest_.size()));
+        break;
+      case kMap:
+        items += 2 * TRY(Map(rest_.size()));
+        break;
+      default:
+        TRY(Bool());
+    }
+    if (items > rest_.size() + 1) return Malformed("it ends too soon");
+  }
+  return {};
 }
 
 Result<void> CborReader::End() const {

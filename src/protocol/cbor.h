@@ -31,8 +31,9 @@ class CborWriter {
   CborWriter& Bytes(std::string_view value);
   CborWriter& Text(std::string_view value);  // the caller's word that it is UTF-8
   CborWriter& Bool(bool value);
-  CborWriter& Array(size_t count);  // `count` items follow
-  CborWriter& Map(size_t pairs);    // `pairs` keys, each with its value, follow
+  CborWriter& Array(size_t count);              // `count` items follow
+  CborWriter& Map(size_t pairs);                // `pairs` keys, each with its value, follow
+  CborWriter& Encoded(std::string_view items);  // as they are
 
   const std::string& text() const& { return out_; }
   std::string Take() && { return std::move(out_); }
@@ -54,7 +55,11 @@ class CborReader {
   Result<size_t> Array(size_t max_count);
   Result<size_t> Map(size_t max_pairs);
 
+  // One item, of any kind, with all that is in it.
+  Result<void> Skip();
+
   bool AtEnd() const { return rest_.empty(); }
+  std::string_view rest() const { return rest_; }  // what was not read yet
   Result<void> End() const;
 
  private:

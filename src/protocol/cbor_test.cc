@@ -79,6 +79,34 @@ TEST(Cbor, RefusesAnotherTypeThanTheOneAskedFor) {
   EXPECT_FALSE(CborReader("\x01").End());
 }
 
+TEST(Cbor, SkipsOneWholeItemOfAnyKind) {
+  CborWriter writer;
+  writer.Map(2).Unsigned(1).Array(3).Bool(true).Signed(-70000).Bytes("ab");
+  writer.Text("k").Map(1).Unsigned(9).Array(0);
+  writer.Unsigned(42);
+  CborReader reader(writer.text());
+  ASSERT_TRUE(reader.Skip());
+  EXPECT_EQ(*reader.Unsigned(), 42U);
+  EXPECT_TRUE(reader.End());
+}
+
+TEST(Cbor, SkipRefusesWhatIsCutAndWhatIsNoItem) {
+  CborWriter writer;
+  writer.Map(1).Unsigned(1).Array(2).Bytes("abc").Array(1).Bool(false);
+  for (size_t length = 0; length < writer.text().size(); ++length)
+    EXPECT_FALSE(CborReader(std::string_view(writer.text()).substr(0, length)).Skip()) << length;
+  EXPECT_FALSE(CborReader("\xf6").Skip());
+  EXPECT_FALSE(CborReader("\xc0\x01").Skip());
+  EXPECT_FALSE(CborReader("\x61\xff").Skip());
+}
+
+TEST(Cbor, SkipOfDeepNestingDoesNotRecurse) {
+  const std::string deep = std::string(2'000'000, '\x81') + '\x01';
+  CborReader reader(deep);
+  EXPECT_TRUE(reader.Skip());
+  EXPECT_TRUE(reader.AtEnd());
+}
+
 TEST(Cbor, TextIsUtf8) {
   EXPECT_TRUE(CborReader("\x66"
                          "\xc3\xbc\xf0\x9f\x98\x80")

@@ -13,8 +13,15 @@
 //
 // A message is a map from the field numbers, ascending, to values. Every field is there, but for a
 // std::optional that is empty. The limits given to Field hold for decoding (kProtocol) and for
-// encoding (CheckLimits: kInvalidArgument, for what a caller passed in). A message with a field
-// number that is not known is refused: an older guest must not do half of a newer request.
+// encoding (CheckLimits: kInvalidArgument, for what a caller passed in).
+//
+// What is decoded may be another version's. A field that is missing keeps its default. One whose
+// number is not known is refused: an older guest must not do half of a newer request; or skipped,
+// where the reader decides what it makes of the rest (Unknown). A number is never used again for
+// something else, and new fields get higher ones.
+//
+// A type that cannot have Fields of its own gets them by a specialisation of FieldsOf, one that is no
+// message but a value by one of WireForm.
 #pragma once
 
 #include <concepts>
@@ -31,9 +38,31 @@
 
 namespace cay::protocol {
 
-inline constexpr size_t kMaxFields = 32;
+inline constexpr size_t kMaxFields = 64;
+
+// What is made of a field that the reader does not know, at any depth.
+enum class Unknown : uint8_t { kRefused, kSkipped };
+
+// Fields that were skipped, as they came, so that a reader which writes the message again loses
+// nothing of a newer program's: codec.Rest(self.rest), after all fields.
+struct SkippedFields {
+  size_t count = 0;
+  std::string pairs;
+};
+
+template <class T>
+struct FieldsOf {
+  static void Visit(auto& self, auto& codec) { T::Fields(self, codec); }
+};
+
+// Type: what it is written as. Of: the value as that. From: Result of the way back.
+template <class T>
+struct WireForm;
 
 namespace internal {
+
+template <class T>
+concept HasWireForm = requires { typename WireForm<T>::Type; };
 
 template <class T>
 struct IsOptional : std::false_type {};
@@ -60,6 +89,7 @@ class FieldCounter {
       ++count_;
     }
   }
+  void Rest(const SkippedFields& rest) { count_ += rest.count; }
   size_t count() const { return count_; }
 
  private:
@@ -84,6 +114,7 @@ class FieldEncoder {
       Put(value);
     }
   }
+  void Rest(const SkippedFields& rest) { writer_.Encoded(rest.pairs); }
 
  private:
   void Put(bool value) { writer_.Bool(value); }
@@ -106,8 +137,12 @@ class FieldEncoder {
     writer_.Array(values.size());
     for (const T& value : values) Put(value);
   }
+  template <HasWireForm T>
+  void Put(const T& value) {
+    Put(WireForm<T>::Of(value));
+  }
   template <class T>
-    requires std::is_class_v<T>
+    requires(std::is_class_v<T> && !HasWireForm<T>)
   void Put(const T& value) {
     EncodeStruct(writer_, value);
   }
@@ -142,11 +177,16 @@ class FieldChecker {
     if (values.size() > max_count) Fail(number, values.size(), max_count);
     for (const T& value : values) Field(number, value, AsLimit(limits)...);
   }
-  template <class T>
-    requires std::is_class_v<T>
-  void Field(uint64_t, const T& value) {
-    T::Fields(value, *this);
+  template <HasWireForm T>
+  void Field(uint64_t number, const T& value, auto... limits) {
+    Field(number, WireForm<T>::Of(value), AsLimit(limits)...);
   }
+  template <class T>
+    requires(std::is_class_v<T> && !HasWireForm<T>)
+  void Field(uint64_t, const T& value) {
+    FieldsOf<T>::Visit(value, *this);
+  }
+  void Rest(const SkippedFields&) {}
 
   const std::optional<Error>& error() const { return error_; }
 
@@ -160,12 +200,13 @@ class FieldChecker {
 };
 
 template <class T>
-Result<void> DecodeStruct(CborReader& reader, T& message);
+Result<void> DecodeStruct(CborReader& reader, T& message, Unknown unknown);
 
 // Offered each field in turn, takes the one whose number was read.
 class FieldDecoder {
  public:
-  FieldDecoder(CborReader& reader, uint64_t wanted) : reader_(reader), wanted_(wanted) {}
+  FieldDecoder(CborReader& reader, uint64_t wanted, Unknown unknown)
+      : reader_(reader), wanted_(wanted), unknown_(unknown) {}
 
   template <class T>
   void Field(uint64_t number, T& value, auto... limits) {
@@ -173,6 +214,8 @@ class FieldDecoder {
     found_ = true;
     if (Result<void> got = Get(value, AsLimit(limits)...); !got) error_ = std::move(got).error();
   }
+
+  void Rest(const SkippedFields&) {}
 
   bool found() const { return found_; }
   std::optional<Error>& error() { return error_; }
@@ -207,11 +250,24 @@ class FieldDecoder {
     value = static_cast<T>(TRY(reader_.Unsigned(static_cast<uint64_t>(last))));
     return {};
   }
+  template <HasWireForm T>
+  Result<void> Get(T& value, auto... limits) {
+    typename WireForm<T>::Type wire{};
+    TRY(Get(wire, limits...));
+    value = TRY(WireForm<T>::From(wire));
+    return {};
+  }
   template <class T>
   Result<void> Get(std::optional<T>& value, auto... limits) {
-    T inner{};
-    TRY(Get(inner, limits...));
-    value = std::move(inner);
+    if constexpr (HasWireForm<T>) {
+      typename WireForm<T>::Type wire{};
+      TRY(Get(wire, limits...));
+      value = TRY(WireForm<T>::From(wire));
+    } else {
+      T inner{};
+      TRY(Get(inner, limits...));
+      value = std::move(inner);
+    }
     return {};
   }
   // An item takes at least a byte, so a count that passes is never far more than was sent; items
@@ -228,39 +284,60 @@ class FieldDecoder {
     return {};
   }
   template <class T>
-    requires std::is_class_v<T>
+    requires(std::is_class_v<T> && !HasWireForm<T>)
   Result<void> Get(T& value) {
-    return DecodeStruct(reader_, value);
+    return DecodeStruct(reader_, value, unknown_);
   }
 
   CborReader& reader_;
   uint64_t wanted_;
+  Unknown unknown_;
   bool found_ = false;
   std::optional<Error> error_;
+};
+
+// Offered all fields, takes none; keeps what was skipped where the message has a place for it.
+class RestKeeper {
+ public:
+  explicit RestKeeper(std::string_view pair) : pair_(pair) {}
+  void Field(uint64_t, const auto&, auto...) {}
+  void Rest(SkippedFields& rest) {
+    ++rest.count;
+    rest.pairs += pair_;
+  }
+
+ private:
+  std::string_view pair_;
 };
 
 template <class T>
 void EncodeStruct(CborWriter& writer, const T& message) {
   FieldCounter counter;
-  T::Fields(message, counter);
+  FieldsOf<T>::Visit(message, counter);
   writer.Map(counter.count());
   FieldEncoder encoder(writer);
-  T::Fields(message, encoder);
+  FieldsOf<T>::Visit(message, encoder);
 }
 
 // Structs nest by type, so the depth of the recursion is that of the declaration.
 template <class T>
-Result<void> DecodeStruct(CborReader& reader, T& message) {
+Result<void> DecodeStruct(CborReader& reader, T& message, Unknown unknown) {
   const size_t pairs = TRY(reader.Map(kMaxFields));
   uint64_t last = 0;
   for (size_t i = 0; i < pairs; ++i) {
+    const std::string_view from = reader.rest();
     const uint64_t number = TRY(reader.Unsigned());
-    FieldDecoder decoder(reader, number);
-    if (number > last) T::Fields(message, decoder);
+    FieldDecoder decoder(reader, number, unknown);
+    if (number > last) FieldsOf<T>::Visit(message, decoder);
     if (!decoder.found()) {
-      return Failure(Error(ErrorCode::kProtocol, Fault::kMachine,
-                           "malformed message: field " + std::to_string(number) +
-                               " is unknown, repeated or out of order"));
+      if (number <= last || unknown == Unknown::kRefused) {
+        return Failure(Error(ErrorCode::kProtocol, Fault::kMachine,
+                             "malformed message: field " + std::to_string(number) +
+                                 " is unknown, repeated or out of order"));
+      }
+      TRY(reader.Skip());
+      RestKeeper keeper(from.substr(0, from.size() - reader.rest().size()));
+      FieldsOf<T>::Visit(message, keeper);
     }
     if (decoder.error()) return Failure(*std::move(decoder.error()));
     last = number;
@@ -274,7 +351,7 @@ Result<void> DecodeStruct(CborReader& reader, T& message) {
 template <class T>
 Result<void> CheckLimits(const T& message) {
   internal::FieldChecker checker;
-  T::Fields(message, checker);
+  FieldsOf<T>::Visit(message, checker);
   if (checker.error()) return Failure(*checker.error());
   return {};
 }
@@ -286,13 +363,19 @@ std::string Encode(const T& message) {
   return std::move(writer).Take();
 }
 
+// Into a message that is there; on an error it is half changed.
+template <class T>
+Result<void> DecodeInto(std::string_view payload, T& message, Unknown unknown = Unknown::kRefused) {
+  CborReader reader(payload);
+  TRY(internal::DecodeStruct(reader, message, unknown));
+  return reader.End();
+}
+
 // kProtocol for anything but a well-formed message within its limits.
 template <class T>
-Result<T> Decode(std::string_view payload) {
-  CborReader reader(payload);
+Result<T> Decode(std::string_view payload, Unknown unknown = Unknown::kRefused) {
   T message;
-  TRY(internal::DecodeStruct(reader, message));
-  TRY(reader.End());
+  TRY(DecodeInto(payload, message, unknown));
   return message;
 }
 

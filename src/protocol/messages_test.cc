@@ -74,6 +74,47 @@ TEST(Messages, WithAFieldUnknownRepeatedOrOutOfOrderAreRefused) {
       Decode<Gap>(CborWriter().Map(2).Unsigned(1).Unsigned(1).Unsigned(2).Unsigned(1).text()));
 }
 
+struct Inner {
+  uint64_t a = 1;
+  SkippedFields rest;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.a);
+    codec.Rest(self.rest);
+  }
+};
+
+struct Outer {
+  Inner inner;
+  bool b = true;
+  SkippedFields rest;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.inner);
+    codec.Field(2, self.b);
+    codec.Rest(self.rest);
+  }
+};
+
+TEST(Messages, OfANewerProgramKeepWhatWasSkipped) {
+  CborWriter newer;
+  newer.Map(4).Unsigned(1).Map(2).Unsigned(1).Unsigned(7).Unsigned(5).Bytes("inside");
+  newer.Unsigned(2).Bool(false).Unsigned(3).Array(2).Unsigned(1).Unsigned(2);
+  newer.Unsigned(9).Map(1).Unsigned(1).Text("x");
+  EXPECT_FALSE(Decode<Outer>(newer.text()));
+  const auto read = Decode<Outer>(newer.text(), Unknown::kSkipped);
+  ASSERT_TRUE(read) << read.error().ToString();
+  EXPECT_EQ(read->inner.a, 7U);
+  EXPECT_EQ(read->rest.count, 2U);
+  EXPECT_EQ(Encode(*read), newer.text());
+  // Skipping does not make malformed what is malformed.
+  const std::string repeated =
+      CborWriter().Map(2).Unsigned(2).Bool(true).Unsigned(2).Bool(true).text();
+  EXPECT_FALSE(Decode<Outer>(repeated, Unknown::kSkipped));
+  for (size_t length = 0; length < newer.text().size(); ++length) {
+    const auto cut = std::string_view(newer.text()).substr(0, length);
+    EXPECT_FALSE(Decode<Outer>(cut, Unknown::kSkipped)) << length;
+  }
+}
+
 TEST(Messages, OverTheirLimitsAreRefusedOnBothSides) {
   StartRequest request;
   request.cwd = std::string(kMaxPathBytes + 1, 'x');

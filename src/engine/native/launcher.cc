@@ -21,6 +21,7 @@
 #include "engine/native/rootfs.h"
 #include "engine/native/scratch.h"
 #include "engine/native/spawn.h"
+#include "protocol/messages.h"
 
 namespace cay::engine::native {
 namespace {
@@ -265,7 +266,8 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
   Sandbox sandbox({.request = request,
                    .id_range = std::nullopt,
                    .scratch = created.scratch,
-                   .created_unix_ms = UnixMs()},
+                   .created_unix_ms = UnixMs(),
+                   .guest_protocol = protocol::kProtocolVersion},
                   TRY(MakeDir(request.id)));
   Result<void> made = Prepare(sandbox, created.stage_us, watch);
   if (made) made = SpawnGuest(sandbox, created.stage_us);
@@ -297,6 +299,8 @@ Result<Launcher::Sandbox*> Launcher::FindIn(const SandboxId& id, State state) {
 
 Result<Created> Launcher::Start(const SandboxId& id) {
   Sandbox* sandbox = TRY(FindIn(id, State::kStopped));
+  // The record may be of a program with other rules.
+  TRY(ValidateRequest(sandbox->record.request));
   Created created;
   created.not_enforced = TRY(CheckEnforceable(sandbox->record.request));
   created.scratch = sandbox->record.scratch;
@@ -313,6 +317,7 @@ Result<Created> Launcher::Start(const SandboxId& id) {
     return Failure(std::move(spawned).error());
   }
   sandbox->record.stopped = false;
+  sandbox->record.guest_protocol = protocol::kProtocolVersion;
   TRY(sandbox->dir.WriteRecord(sandbox->record));
   return created;
 }

@@ -121,7 +121,7 @@ class Launcher {
   bool CleanUp();
   Result<void> AdoptAll();
   Result<SandboxDir> ClaimFromTheDead(const SandboxId& id, Millis& patience) const;
-  Result<Sandbox> Adopt(SandboxDir dir);
+  Result<Sandbox> Adopt(const SandboxId& id, SandboxDir dir);
 
   LauncherOptions options_;
   CgroupTree cgroups_;

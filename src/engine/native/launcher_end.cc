@@ -274,11 +274,10 @@ SandboxStatus Describe(const Record& record, State state) {
           .limits = record.request.limits};
 }
 
-Result<Launcher::Sandbox> Launcher::Adopt(SandboxDir dir) {
-  Record record = TRY(dir.ReadRecord());
+Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
+  Record record = TRY(dir.ReadRecord(id));
   Sandbox sandbox(std::move(record), std::move(dir));
   sandbox.state = State::kStopped;
-  const SandboxId& id = sandbox.record.request.id;
   if (sandbox.record.id_range && ids_) TRY(ids_->Retake(*sandbox.record.id_range, id));
   auto cgroup = cgroups_.Open(id);
   if (cgroup) sandbox.cgroup = std::move(*cgroup);
@@ -317,7 +316,7 @@ Result<void> Launcher::AdoptAll() {
     if (!record || record->request.lifetime != Lifetime::kPersistent) continue;
     auto dir = ClaimFromTheDead(id, patience);
     if (!dir && dir.error().code() == ErrorCode::kNotFound) continue;
-    auto adopted = dir ? Adopt(std::move(*dir)) : Failure(dir.error());
+    auto adopted = dir ? Adopt(id, std::move(*dir)) : Failure(dir.error());
     if (!adopted) {
       LogWarning("cannot take over sandbox " + id.text() + ": " + adopted.error().message());
       continue;

@@ -79,7 +79,7 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOpti
       .Unsigned(options.netns_pool)
       .Bool(options.one_shot)
       .Bool(options.disk_ahead.has_value());
-  if (options.disk_ahead) EncodeLimits(hello, *options.disk_ahead);
+  if (options.disk_ahead) hello.Bytes(EncodeLimits(*options.disk_ahead));
   TRY(SendPacket(link->control_, PacketType::kRequest, hello.text()));
   return link;
 }

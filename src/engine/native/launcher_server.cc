@@ -47,12 +47,12 @@ Result<Reply> WithCreated(const Result<Created>& created) {
 Result<Reply> Answer(Launcher& launcher, std::string_view body) {
   protocol::CborReader reader(body);
   const auto operation = static_cast<Operation>(TRY(reader.Unsigned(kLastOperation)));
-  if (operation == Operation::kCreate) {
-    return WithCreated(launcher.Create(TRY(DecodeRequest(reader))));
-  }
   const SandboxId id = TRY(SandboxId::Parse(TRY(reader.Bytes(SandboxId::kLength))));
   protocol::CborWriter writer = Success();
   switch (operation) {
+    case Operation::kCreate:
+      return WithCreated(
+          launcher.Create(TRY(DecodeRequest(TRY(reader.Bytes(kMaxRequestBytes)), id))));
     case Operation::kDestroy:
       return Plain(launcher.Destroy(id));
     case Operation::kStop:
@@ -64,7 +64,7 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
     case Operation::kResume:
       return Plain(launcher.Resume(id));
     case Operation::kUpdate:
-      return Plain(launcher.Update(id, TRY(DecodeLimits(reader))));
+      return Plain(launcher.Update(id, TRY(DecodeLimits(TRY(reader.Bytes(kMaxRequestBytes))))));
     case Operation::kConnect:
       return WithDescriptor(launcher.Connect(id));
     case Operation::kWatch:
@@ -74,8 +74,6 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
       break;
     case Operation::kExit:
       EncodeExit(writer, TRY(launcher.GetExit(id)));
-      break;
-    case Operation::kCreate:
       break;
   }
   return Reply{std::move(writer).Take(), std::nullopt};
@@ -105,7 +103,8 @@ Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
   options.paths.run_dir = std::string(TRY(reader.Bytes(4096)));
   options.netns_pool = TRY(reader.Unsigned(1024));
   options.one_shot = TRY(reader.Bool());
-  if (TRY(reader.Bool())) options.disk_ahead = TRY(DecodeLimits(reader));
+  if (TRY(reader.Bool()))
+    options.disk_ahead = TRY(DecodeLimits(TRY(reader.Bytes(kMaxRequestBytes))));
   options.guest = guest;
   return Launcher::Open(std::move(options));
 }

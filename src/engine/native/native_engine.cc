@@ -60,9 +60,8 @@ Result<Packet> NativeEngine::Call(std::string_view request, Repeat repeat, bool*
 }
 
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
-  CborWriter writer;
-  writer.Unsigned(static_cast<uint64_t>(Operation::kCreate));
-  EncodeRequest(writer, request);
+  CborWriter writer = Request(Operation::kCreate, request.id);
+  writer.Bytes(EncodeRequest(request));
   const auto reply = Call(writer.text());
   if (!reply) {
     // The launcher may have died in the middle of it, and the next one found a half-made sandbox.
@@ -106,7 +105,7 @@ Result<void> NativeEngine::Resume(const SandboxId& id) {
 
 Result<void> NativeEngine::Update(const SandboxId& id, const Limits& limits) {
   CborWriter writer = Request(Operation::kUpdate, id);
-  EncodeLimits(writer, limits);
+  writer.Bytes(EncodeLimits(limits));
   TRY(Call(writer.text(), Repeat::kAlways));
   return {};
 }

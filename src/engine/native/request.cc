@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/native/request_fields.h"
 #include "engine/native/rootfs.h"
 #include "engine/native/scratch.h"
 
@@ -125,109 +126,18 @@ Result<void> ValidateRequest(const CreateRequest& request) {
   return {};
 }
 
-void EncodeLimits(protocol::CborWriter& writer, const Limits& limits) {
-  writer.Array(7)
-      .Unsigned(limits.memory)
-      .Unsigned(limits.cpus)
-      .Unsigned(limits.pids)
-      .Unsigned(limits.disk)
-      .Unsigned(limits.inodes)
-      .Unsigned(limits.open_files)
-      .Unsigned(limits.file_size);
-}
+std::string EncodeLimits(const Limits& limits) { return protocol::Encode(limits); }
 
-namespace {
+Result<Limits> DecodeLimits(std::string_view bytes) { return protocol::Decode<Limits>(bytes); }
 
-Result<void> ExpectArray(protocol::CborReader& reader, size_t count) {
-  if (TRY(reader.Array(count)) == count) return {};
-  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "a request of another shape"));
-}
+std::string EncodeRequest(const CreateRequest& request) { return protocol::Encode(request); }
 
-Result<std::string> Text(protocol::CborReader& reader) {
-  return std::string(TRY(reader.Bytes(kMaxRequestBytes)));
-}
-
-Result<RootFilesystem> DecodeRoot(protocol::CborReader& reader) {
-  RootFilesystem root;
-  const size_t overlays = TRY(reader.Array(kMaxOverlays));
-  for (size_t i = 0; i < overlays; ++i) {
-    TRY(ExpectArray(reader, 2));
-    Overlay overlay{TRY(Text(reader)), {}};
-    const size_t layers = TRY(reader.Array(kMaxLayers));
-    for (size_t layer = 0; layer < layers; ++layer) overlay.layers.push_back(TRY(Text(reader)));
-    root.overlays.push_back(std::move(overlay));
-  }
-  return root;
-}
-
-Result<void> DecodeMounts(protocol::CborReader& reader, CreateRequest& request) {
-  const size_t mounts = TRY(reader.Array(kMaxMounts));
-  for (size_t i = 0; i < mounts; ++i) {
-    TRY(ExpectArray(reader, 3));
-    std::string source = TRY(Text(reader));
-    std::string target = TRY(Text(reader));
-    request.mounts.push_back({std::move(source), std::move(target), TRY(reader.Bool())});
-  }
-  const size_t tmpfs = TRY(reader.Array(kMaxMounts));
-  for (size_t i = 0; i < tmpfs; ++i) {
-    TRY(ExpectArray(reader, 2));
-    std::string target = TRY(Text(reader));
-    request.tmpfs.push_back({std::move(target), TRY(reader.Unsigned())});
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<Limits> DecodeLimits(protocol::CborReader& reader) {
-  TRY(ExpectArray(reader, 7));
-  Limits limits;
-  limits.memory = TRY(reader.Unsigned());
-  limits.cpus = static_cast<MilliCpus>(TRY(reader.Unsigned(UINT32_MAX)));
-  limits.pids = static_cast<uint32_t>(TRY(reader.Unsigned(UINT32_MAX)));
-  limits.disk = TRY(reader.Unsigned());
-  limits.inodes = TRY(reader.Unsigned());
-  limits.open_files = TRY(reader.Unsigned());
-  limits.file_size = TRY(reader.Unsigned());
-  return limits;
-}
-
-void EncodeRequest(protocol::CborWriter& writer, const CreateRequest& request) {
-  writer.Array(12).Bytes(request.id.text());
-  writer.Array(request.root.overlays.size());
-  for (const Overlay& overlay : request.root.overlays) {
-    writer.Array(2).Bytes(overlay.target).Array(overlay.layers.size());
-    for (const std::string& layer : overlay.layers) writer.Bytes(layer);
-  }
-  EncodeLimits(writer, request.limits);
-  writer.Unsigned(request.required.bits()).Bool(request.best_effort).Bytes(request.hostname);
-  writer.Array(request.mounts.size());
-  for (const Mount& mount : request.mounts) {
-    writer.Array(3).Bytes(mount.source).Bytes(mount.target).Bool(mount.read_only);
-  }
-  writer.Array(request.tmpfs.size());
-  for (const Tmpfs& tmpfs : request.tmpfs) writer.Array(2).Bytes(tmpfs.target).Unsigned(tmpfs.size);
-  writer.Bool(request.noexec)
-      .Unsigned(static_cast<uint64_t>(request.scratch))
-      .Unsigned(static_cast<uint64_t>(request.lifetime))
-      .Bytes(request.label);
-}
-
-Result<CreateRequest> DecodeRequest(protocol::CborReader& reader) {
-  TRY(ExpectArray(reader, 12));
-  SandboxId id = TRY(SandboxId::Parse(TRY(Text(reader))));
-  CreateRequest request(std::move(id), TRY(DecodeRoot(reader)));
-  request.limits = TRY(DecodeLimits(reader));
-  request.required = LimitSet::FromBits(static_cast<uint32_t>(TRY(reader.Unsigned(UINT32_MAX))));
-  request.best_effort = TRY(reader.Bool());
-  request.hostname = TRY(Text(reader));
-  TRY(DecodeMounts(reader, request));
-  request.noexec = TRY(reader.Bool());
-  request.scratch = static_cast<Scratch>(TRY(reader.Unsigned(2)));
-  request.lifetime = static_cast<Lifetime>(TRY(reader.Unsigned(1)));
-  request.label = TRY(Text(reader));
+Result<CreateRequest> DecodeRequest(std::string_view bytes, const SandboxId& id) {
+  CreateRequest request(id, {});
+  TRY(protocol::DecodeInto(bytes, request));
   TRY(ValidateRequest(request));
-  return request;
+  if (request.id == id) return request;
+  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "a request for another sandbox"));
 }
 
 }  // namespace cay::engine::native

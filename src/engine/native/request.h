@@ -1,12 +1,11 @@
-// What a CreateRequest may say, and its encoding: on the way to the launcher, and in the record of
-// a sandbox.
+// What a CreateRequest may say, and its encoding on the way to the launcher.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "engine/engine.h"
-#include "protocol/cbor.h"
 
 namespace cay::engine::native {
 
@@ -20,11 +19,11 @@ Result<void> ValidateRequest(const CreateRequest& request);
 // The limits of Update: those ValidateRequest would take.
 Result<void> ValidateLimits(const Limits& limits);
 
-void EncodeLimits(protocol::CborWriter& writer, const Limits& limits);
-Result<Limits> DecodeLimits(protocol::CborReader& reader);
+std::string EncodeLimits(const Limits& limits);
+Result<Limits> DecodeLimits(std::string_view bytes);
 
-void EncodeRequest(protocol::CborWriter& writer, const CreateRequest& request);
-// Decoded and valid.
-Result<CreateRequest> DecodeRequest(protocol::CborReader& reader);
+std::string EncodeRequest(const CreateRequest& request);
+// For sandbox `id`: decoded and valid.
+Result<CreateRequest> DecodeRequest(std::string_view bytes, const SandboxId& id);
 
 }  // namespace cay::engine::native

@@ -9,8 +9,6 @@
 
 #include "base/file.h"
 #include "base/sys.h"
-#include "engine/native/request.h"
-#include "protocol/cbor.h"
 
 namespace cay::engine::native {
 namespace {
@@ -18,8 +16,6 @@ namespace {
 constexpr const char* kLock = "lock";
 constexpr const char* kRecord = "record";
 constexpr const char* kRecordAside = "record.new";
-constexpr uint64_t kRecordVersion = 1;
-constexpr uint64_t kNoIdRange = UINT32_MAX;
 
 Result<Fd> OpenDirectory(const std::string& path) {
   return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -52,37 +48,6 @@ Error OwnedByAnother() {
 }
 
 }  // namespace
-
-std::string EncodeRecord(const Record& record) {
-  protocol::CborWriter writer;
-  writer.Array(7).Unsigned(kRecordVersion);
-  EncodeRequest(writer, record.request);
-  writer.Unsigned(record.id_range ? record.id_range->number() : kNoIdRange)
-      .Unsigned(static_cast<uint64_t>(record.scratch))
-      .Bool(record.stopped)
-      .Bool(record.paused)
-      .Signed(record.created_unix_ms);
-  return std::move(writer).Take();
-}
-
-Result<Record> DecodeRecord(std::string_view bytes) {
-  protocol::CborReader reader(bytes);
-  const bool known = TRY(reader.Array(7)) == 7 && TRY(reader.Unsigned()) == kRecordVersion;
-  if (!known) {
-    return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
-                         "the sandbox's record is of another version of cay"));
-  }
-  Record record{.request = TRY(DecodeRequest(reader)), .id_range = std::nullopt};
-  if (const uint64_t number = TRY(reader.Unsigned(UINT32_MAX)); number != kNoIdRange) {
-    record.id_range = TRY(IdRange::FromNumber(number));
-  }
-  record.scratch = static_cast<Scratch>(TRY(reader.Unsigned(2)));
-  record.stopped = TRY(reader.Bool());
-  record.paused = TRY(reader.Bool());
-  record.created_unix_ms = TRY(reader.Signed());
-  TRY(reader.End());
-  return record;
-}
 
 Result<SandboxDir> SandboxDir::Make(const std::string& sandboxes_dir, const SandboxId& id) {
   std::string path = sandboxes_dir + "/" + id.text();
@@ -152,7 +117,7 @@ Result<std::vector<SandboxId>> SandboxDir::List(const std::string& sandboxes_dir
 
 Result<Record> SandboxDir::ReadRecordOf(const std::string& sandboxes_dir, const SandboxId& id) {
   return DecodeRecord(
-      TRY(ReadFile(sandboxes_dir + "/" + id.text() + "/" + kRecord, 2 * kMaxRequestBytes)));
+      TRY(ReadFile(sandboxes_dir + "/" + id.text() + "/" + kRecord, kMaxRecordBytes)), id);
 }
 
 Result<bool> SandboxDir::IsOwned(const std::string& sandboxes_dir, const SandboxId& id) {
@@ -179,8 +144,8 @@ Result<void> SandboxDir::WriteRecord(const Record& record) const {
   return {};
 }
 
-Result<Record> SandboxDir::ReadRecord() const {
-  return DecodeRecord(TRY(ReadFileAt(dir_.get(), kRecord, 2 * kMaxRequestBytes)));
+Result<Record> SandboxDir::ReadRecord(const SandboxId& id) const {
+  return DecodeRecord(TRY(ReadFileAt(dir_.get(), kRecord, kMaxRecordBytes)), id);
 }
 
 Result<void> SandboxDir::DropRecord() const {

@@ -16,22 +16,9 @@
 #include "base/fd.h"
 #include "base/id.h"
 #include "base/result.h"
-#include "engine/engine.h"
-#include "engine/native/id_range.h"
+#include "engine/native/record.h"
 
 namespace cay::engine::native {
-
-struct Record {
-  CreateRequest request;
-  std::optional<IdRange> id_range;  // none for an ordinary user's sandbox
-  Scratch scratch = Scratch::kDisk;
-  bool stopped = false;  // by Stop: no guest is to be looked for
-  bool paused = false;   // written before freezing, cleared after thawing
-  int64_t created_unix_ms = 0;
-};
-
-std::string EncodeRecord(const Record& record);
-Result<Record> DecodeRecord(std::string_view bytes);
 
 class SandboxDir {
  public:
@@ -57,7 +44,7 @@ class SandboxDir {
 
   const Fd& dir() const { return dir_; }
   Result<void> WriteRecord(const Record& record) const;
-  Result<Record> ReadRecord() const;
+  Result<Record> ReadRecord(const SandboxId& id) const;
 
   // Without a record it is garbage as soon as nobody has the lock.
   Result<void> DropRecord() const;

@@ -7,7 +7,6 @@
 #include "engine/native/packet.h"
 #include "engine/native/request.h"
 #include "engine/native/worker.h"
-#include "protocol/cbor.h"
 
 namespace cay::engine::native {
 namespace {
@@ -16,8 +15,7 @@ namespace {
 constexpr time_t kPatienceS = 20;
 
 Result<UnnamedScratch> Make(const std::string& images_dir, const Packet& request) {
-  protocol::CborReader reader(request.body);
-  return MakeUnnamedScratch(images_dir, TRY(DecodeLimits(reader)));
+  return MakeUnnamedScratch(images_dir, TRY(DecodeLimits(request.body)));
 }
 
 void Serve(const std::string& images_dir, const Fd& socket) {
@@ -46,9 +44,7 @@ Result<bool> ScratchMaker::Prepare(const Limits& limits) {
       return Failure(Error::FromErrno("setting a time limit"));
     }
   }
-  protocol::CborWriter request;
-  EncodeLimits(request, limits);
-  if (auto sent = SendPacket(*socket_, PacketType::kRequest, request.text()); !sent) {
+  if (auto sent = SendPacket(*socket_, PacketType::kRequest, EncodeLimits(limits)); !sent) {
     socket_.reset();
     return Failure(std::move(sent).error());
   }
