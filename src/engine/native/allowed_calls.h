@@ -7,9 +7,20 @@
 #include <span>
 #include <string_view>
 
-#include "engine/native/syscall_policy.h"
+#include "base/syscall_policy.h"
 
 namespace cay::engine::native {
+
+using seccomp::Action;
+using seccomp::Condition;
+using seccomp::Group;
+using seccomp::kSkippedCall;
+using seccomp::kX32SyscallBit;
+using seccomp::Low32;
+using seccomp::Masked;
+using seccomp::Not;
+using seccomp::Policy;
+using seccomp::Rule;
 
 // Calls that came after the 6.1 headers; arch/x86/entry/syscalls/syscall_64.tbl.
 inline constexpr uint32_t kSysFchmodat2 = 452;
@@ -142,11 +153,10 @@ inline constexpr uint32_t kFileCalls[] = {SYS_read,
                                           SYS_inotify_rm_watch};
 
 inline constexpr uint32_t kMemoryCalls[] = {
-    SYS_mmap,       SYS_mprotect,     SYS_munmap,         SYS_brk,
-    SYS_mremap,     SYS_msync,        SYS_mincore,        SYS_madvise,
-    SYS_mlock,      SYS_munlock,      SYS_mlockall,       SYS_munlockall,
-    SYS_mlock2,     SYS_memfd_create, SYS_membarrier,     SYS_pkey_mprotect,
-    SYS_pkey_alloc, SYS_pkey_free,    kSysMapShadowStack, kSysMseal};
+    SYS_mprotect,   SYS_munmap,         SYS_brk,        SYS_mremap,        SYS_msync,
+    SYS_mincore,    SYS_madvise,        SYS_mlock,      SYS_munlock,       SYS_mlockall,
+    SYS_munlockall, SYS_mlock2,         SYS_membarrier, SYS_pkey_mprotect, SYS_pkey_alloc,
+    SYS_pkey_free,  kSysMapShadowStack, kSysMseal};
 
 inline constexpr uint32_t kProcessCalls[] = {SYS_fork,
                                              SYS_vfork,
@@ -203,7 +213,7 @@ inline constexpr uint32_t kProcessCalls[] = {SYS_fork,
                                              SYS_process_mrelease};
 
 inline constexpr uint32_t kDebuggingCalls[] = {SYS_ptrace, SYS_process_vm_readv,
-                                               SYS_process_vm_writev};
+                                               SYS_process_vm_writev, SYS_pidfd_getfd};
 
 inline constexpr uint32_t kSignalAndTimeCalls[] = {SYS_rt_sigaction,
                                                    SYS_rt_sigprocmask,
@@ -247,10 +257,10 @@ inline constexpr uint32_t kSocketCalls[] = {
     SYS_recvmsg,     SYS_sendmmsg,    SYS_recvmmsg, SYS_shutdown, SYS_getsockopt};
 
 inline constexpr uint32_t kQueueCalls[] = {
-    SYS_shmget,          SYS_shmat,     SYS_shmctl,       SYS_shmdt,     SYS_semget,
-    SYS_semop,           SYS_semctl,    SYS_semtimedop,   SYS_msgget,    SYS_msgsnd,
-    SYS_msgrcv,          SYS_msgctl,    SYS_mq_open,      SYS_mq_unlink, SYS_mq_timedsend,
-    SYS_mq_timedreceive, SYS_mq_notify, SYS_mq_getsetattr};
+    SYS_shmat,     SYS_shmctl,       SYS_shmdt,     SYS_semget,       SYS_semop,
+    SYS_semctl,    SYS_semtimedop,   SYS_msgget,    SYS_msgsnd,       SYS_msgrcv,
+    SYS_msgctl,    SYS_mq_open,      SYS_mq_unlink, SYS_mq_timedsend, SYS_mq_timedreceive,
+    SYS_mq_notify, SYS_mq_getsetattr};
 
 inline constexpr uint32_t kSelfSandboxingCalls[] = {
     SYS_seccomp, SYS_landlock_create_ruleset, SYS_landlock_add_rule, SYS_landlock_restrict_self};
@@ -267,7 +277,8 @@ constexpr void AddAllowed(Policy& policy) {
         kProcessCalls);
   allow("debugging",
         "gdb and strace among processes of one user; seccomp is checked after the tracer has "
-        "had its say since Linux 4.8, and Landlock's domain keeps it off the guest",
+        "had its say since Linux 4.8, and Landlock's domain keeps it off the guest; pidfd_getfd is "
+        "the guest's own (guest/command_policy.h)",
         kDebuggingCalls);
   allow("signals and time", "own processes and own timers; reading clocks", kSignalAndTimeCalls);
   allow("identity",

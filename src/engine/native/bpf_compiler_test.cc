@@ -1,4 +1,4 @@
-#include "engine/native/bpf_compiler.h"
+#include "base/bpf_compiler.h"
 
 #include <gtest/gtest.h>
 #include <linux/audit.h>

@@ -9,21 +9,18 @@
 // A change here shows in seccomp_golden.txt beside it; review both.
 #pragma once
 
-#include <linux/netlink.h>
 #include <linux/sched.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
 
+#include "base/syscall_policy.h"
 #include "engine/native/allowed_calls.h"
-#include "engine/native/syscall_policy.h"
+#include "engine/native/socket_calls.h"
 
 namespace cay::engine::native {
 
@@ -87,9 +84,9 @@ constexpr void AddRefused(Policy& policy) {
               refuse,
               {SYS_iopl, SYS_ioperm, SYS_modify_ldt}});
   policy.Add({"other processes' insides",
-              "descriptors taken out of and compared with other processes; kernel pointers' order",
+              "their memory's advice; kernel pointers' order",
               refuse,
-              {SYS_kcmp, SYS_pidfd_getfd, SYS_process_madvise}});
+              {SYS_kcmp, SYS_process_madvise}});
   policy.Add({"memory placement",
               "moves pages between nodes that all sandboxes share",
               refuse,
@@ -196,41 +193,23 @@ constexpr void AddProcessCallsWithArguments(Policy& policy) {
                {{Low32(0, PR_SCHED_CORE)}, Action::Errno(EPERM)}}});
 }
 
-// Families and protocols that are not needed are not there, so that no module is loaded for them
-// (net-pf-* aliases: CVE-2017-6074 DCCP, CVE-2019-8956 and others SCTP, CVE-2022-0435 TIPC,
-// CVE-2021-26708 VSOCK, CVE-2020-14386 PACKET, CVE-2026-31431 ALG).
-constexpr void AddSockets(Policy& policy) {
-  constexpr uint64_t kTypeMask = 0xf;  // SOCK_TYPE_MASK of the kernel: without NONBLOCK, CLOEXEC
-  constexpr uint64_t kSolTcp = IPPROTO_TCP;
-  const Condition internet = Masked(0, 0xffff'ffff & ~8ULL, AF_INET);  // AF_INET6 is AF_INET | 8
-  static_assert((AF_INET | 8) == AF_INET6);
-  const Action allow = Action::Allow();
-  policy.Add({"socket",
-              "Unix, IPv4, IPv6 with TCP, UDP and ping; rtnetlink, without which interfaces "
-              "cannot be listed",
-              Action::Errno(EPROTONOSUPPORT),
-              {SYS_socket},
-              {{{Low32(0, AF_UNIX)}, allow},
-               {{Low32(0, AF_NETLINK), Low32(2, NETLINK_ROUTE)}, allow},
-               {{Low32(0, AF_NETLINK)}, Action::Errno(EPROTONOSUPPORT)},
-               {{Not(internet)}, Action::Errno(EAFNOSUPPORT)},
-               {{Masked(1, kTypeMask, SOCK_RAW)}, Action::Errno(EPERM)},
-               {{Not(Masked(1, kTypeMask & ~3ULL, 0))}, Action::Errno(ESOCKTNOSUPPORT)},
-               {{Low32(2, IPPROTO_IP)}, allow},
-               {{Low32(2, IPPROTO_TCP)}, allow},
-               {{Low32(2, IPPROTO_UDP)}, allow},
-               {{Low32(2, IPPROTO_ICMP)}, allow},
-               {{Low32(2, IPPROTO_ICMPV6)}, allow}}});
-  policy.Add({"socketpair",
-              "only Unix sockets have pairs that are needed",
-              Action::Errno(EAFNOSUPPORT),
-              {SYS_socketpair},
-              {{{Low32(0, AF_UNIX)}, allow}}});
-  policy.Add({"setsockopt",
-              "no upper layer protocols: they load modules (tls: CVE-2023-0461, CVE-2024-26582)",
-              allow,
-              {SYS_setsockopt},
-              {{{Low32(1, kSolTcp), Low32(2, TCP_ULP)}, Action::Errno(ENOPROTOOPT)}}});
+// Pages of the machine's pools of huge pages belong to no cgroup but hugetlb's, which few machines have. As where the
+// pools are empty.
+constexpr void AddHugePages(Policy& policy) {
+  constexpr uint64_t kMapHugetlb = 0x4'0000;  // MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB
+  constexpr uint64_t kMfdHugetlb = 0x4;
+  constexpr uint64_t kShmHugetlb = 04000;
+  const auto refuse = [&policy](std::string_view name, uint32_t call, uint8_t flags,
+                                uint64_t huge) {
+    policy.Add({name,
+                "everything but the machine's pool of huge pages, which no memory limit counts",
+                Action::Allow(),
+                {call},
+                {{{Masked(flags, huge, huge)}, Action::Errno(ENOMEM)}}});
+  };
+  refuse("mmap", SYS_mmap, 3, kMapHugetlb);
+  refuse("memfd_create", SYS_memfd_create, 1, kMfdHugetlb);
+  refuse("shmget", SYS_shmget, 2, kShmHugetlb);
 }
 
 }  // namespace policy_internal
@@ -242,7 +221,9 @@ constexpr Policy SandboxPolicy() {
   policy_internal::AddAbsent(policy);
   policy_internal::AddCloneAndFiles(policy);
   policy_internal::AddProcessCallsWithArguments(policy);
+  policy_internal::AddHugePages(policy);
   policy_internal::AddSockets(policy);
+  policy_internal::AddSocketOptions(policy);
   return policy;
 }
 

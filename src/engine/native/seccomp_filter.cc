@@ -7,18 +7,18 @@
 #include <algorithm>
 #include <array>
 
+#include "base/bpf_compiler.h"
 #include "base/sys.h"
-#include "engine/native/bpf_compiler.h"
 #include "engine/native/sandbox_policy.h"
 
 namespace cay::engine::native {
 namespace {
 
 // Compiled by the compiler: no start-up cost, and a policy that contradicts itself does not build.
-consteval size_t FilterLength() { return CompileFilter(SandboxPolicy()).size(); }
+consteval size_t FilterLength() { return seccomp::CompileFilter(SandboxPolicy()).size(); }
 
 consteval std::array<sock_filter, FilterLength()> MakeFilter() {
-  const std::vector<sock_filter> program = CompileFilter(SandboxPolicy());
+  const std::vector<sock_filter> program = seccomp::CompileFilter(SandboxPolicy());
   std::array<sock_filter, FilterLength()> filter{};
   std::copy(program.begin(), program.end(), filter.begin());
   return filter;

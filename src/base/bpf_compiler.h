@@ -24,9 +24,9 @@
 #include <stdexcept>
 #include <vector>
 
-#include "engine/native/syscall_policy.h"
+#include "base/syscall_policy.h"
 
-namespace cay::engine::native {
+namespace cay::seccomp {
 
 namespace bpf_internal {
 
@@ -195,4 +195,4 @@ constexpr std::vector<sock_filter> CompileFilter(const Policy& policy) {
   return std::move(out).Finish();
 }
 
-}  // namespace cay::engine::native
+}  // namespace cay::seccomp

@@ -19,7 +19,7 @@
 #include <string_view>
 #include <vector>
 
-namespace cay::engine::native {
+namespace cay::seccomp {
 
 // What the kernel does with a call: seccomp(2), SECCOMP_RET_*.
 class Action {
@@ -29,6 +29,9 @@ class Action {
     return Action(SECCOMP_RET_ERRNO | (static_cast<uint32_t>(sys_errno) & SECCOMP_RET_DATA));
   }
   static constexpr Action KillProcess() { return Action(SECCOMP_RET_KILL_PROCESS); }
+  // The call waits for whoever holds the filter's listener; seccomp_unotify(2). Any action but Allow of another filter
+  // goes before it.
+  static constexpr Action Ask() { return Action(SECCOMP_RET_USER_NOTIF); }
 
   // The filter's return value.
   constexpr uint32_t value() const { return value_; }
@@ -134,4 +137,4 @@ constexpr Action Evaluate(const Policy& policy, const seccomp_data& call, uint32
   return group->otherwise;
 }
 
-}  // namespace cay::engine::native
+}  // namespace cay::seccomp
