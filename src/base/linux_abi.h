@@ -22,4 +22,7 @@ inline constexpr int kLandlockAbiWithScopes = 6;
 inline constexpr __u64 kCloneIntoCgroup = 0x200000000ULL;
 inline constexpr __u64 kCloneNewTime = 0x00000080;
 
+// pidfd.h, Linux 6.9: of one thread.
+inline constexpr unsigned kPidfdThread = 0200;
+
 }  // namespace cay::abi

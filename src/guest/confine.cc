@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/linux_abi.h"
 #include "base/sys.h"
+#include "guest/command_filter.h"
 
 namespace cay::guest {
 namespace {
@@ -87,11 +88,12 @@ Result<void> ConfineGuest(unsigned first_fd) {
   return {};
 }
 
-Result<void> ConfineSpawner() {
+Result<std::optional<Fd>> ConfineSpawner() {
   TRY(sys::Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "setting no_new_privs"));
   TRY(EmptyBoundingSet());
   TRY(sys::Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, "clearing ambient capabilities"));
-  return EnterLandlockDomain();
+  TRY(EnterLandlockDomain());
+  return InstallCommandFilter();
 }
 
 }  // namespace cay::guest

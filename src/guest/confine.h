@@ -7,6 +7,9 @@
 // which starts every command, enters one domain for all of them: commands can signal each other.
 #pragma once
 
+#include <optional>
+
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace cay::guest {
@@ -16,7 +19,8 @@ namespace cay::guest {
 Result<void> ConfineGuest(unsigned first_fd);
 
 // For the calling thread and all that it starts: no new privileges, no capability can come back by
-// an exec (bounding and ambient sets empty), and the Landlock domain where the kernel has it.
-Result<void> ConfineSpawner();
+// an exec (bounding and ambient sets empty), the Landlock domain where the kernel has it, and the commands' filter, whose
+// listener it gives (command_filter.h).
+Result<std::optional<Fd>> ConfineSpawner();
 
 }  // namespace cay::guest

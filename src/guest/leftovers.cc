@@ -1,8 +1,6 @@
 #include "guest/leftovers.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,30 +9,10 @@
 #include <optional>
 #include <string>
 
-#include "base/units.h"
+#include "guest/proc_files.h"
 
 namespace cay::guest {
 namespace {
-
-std::optional<pid_t> ParsePid(std::string_view name) {
-  const Result<uint64_t> pid = ParseUnsigned(name, INT32_MAX);
-  if (!pid || *pid == 0) return std::nullopt;
-  return static_cast<pid_t>(*pid);
-}
-
-// At most the size of `buffer` of the file; empty when it cannot be read.
-std::string_view ReadSmall(const Fd& proc, const std::string& path, std::span<char> buffer) {
-  const int raw = ::openat(proc.get(), path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (raw < 0) return {};
-  const Fd fd = Fd::Adopt(raw);
-  size_t used = 0;
-  while (used < buffer.size()) {
-    const ssize_t got = ::read(fd.get(), buffer.data() + used, buffer.size() - used);
-    if (got <= 0) break;
-    used += static_cast<size_t>(got);
-  }
-  return {buffer.data(), used};
-}
 
 bool HasMark(const Fd& proc, pid_t pid, uint64_t process) {
   std::array<char, 4096> buffer;
@@ -45,30 +23,6 @@ bool HasMark(const Fd& proc, pid_t pid, uint64_t process) {
   const size_t end = stat.rfind(')');
   return end != std::string_view::npos && end + 2 < stat.size() && stat[end + 2] != 'Z' &&
          stat[end + 2] != 'X';
-}
-
-// Calls `visit` with each pid of /proc, at most kMaxScanned.
-template <class Visit>
-Result<void> ForEachPid(const Fd& proc, Visit visit) {
-  const int raw = ::openat(proc.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (raw < 0) return Failure(Error::FromErrno("reading /proc"));
-  const Fd directory = Fd::Adopt(raw);
-  alignas(dirent64) std::array<char, 8192> buffer;
-  size_t seen = 0;
-  while (seen < kMaxScanned) {
-    const ssize_t got = ::getdents64(directory.get(), buffer.data(), buffer.size());
-    if (got < 0) return Failure(Error::FromErrno("reading /proc"));
-    if (got == 0) break;
-    for (ssize_t at = 0; at < got;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
-      at += entry->d_reclen;
-      if (const auto pid = ParsePid(entry->d_name)) {
-        ++seen;
-        visit(*pid);
-      }
-    }
-  }
-  return {};
 }
 
 // The kernel's list of a thread's children (CONFIG_PROC_CHILDREN); nothing when it has none or it
@@ -105,7 +59,7 @@ uint64_t ParseMark(std::string_view limits) {
 
 Result<std::vector<pid_t>> FindMarked(const Fd& proc, uint64_t process) {
   std::vector<pid_t> found;
-  TRY(ForEachPid(proc, [&](pid_t pid) {
+  TRY(ForEachNumber(proc, ".", [&](pid_t pid) {
     if (pid != ::getpid() && HasMark(proc, pid, process)) found.push_back(pid);
   }));
   return found;

@@ -21,7 +21,6 @@ namespace cay::guest {
 
 inline constexpr uint64_t kMarkBase = 1'000'000;
 inline constexpr uint64_t MarkOf(uint64_t process) { return kMarkBase + process; }
-inline constexpr size_t kMaxScanned = 65'536;  // processes looked at in one scan
 
 // Live processes (not zombies) with the mark of `process`, by /proc.
 Result<std::vector<pid_t>> FindMarked(const Fd& proc, uint64_t process);

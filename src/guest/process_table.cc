@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/log.h"
 #include "guest/accounts.h"
 #include "guest/leftovers.h"
 #include "guest/path_lookup.h"
@@ -104,20 +105,22 @@ Result<std::unique_ptr<ProcessTable>> ProcessTable::Create(EventLoop& loop, cons
   if (raw < 0) return Failure(Error::FromErrno("signalfd"));
   Fd signals = Fd::Adopt(raw);
   Spawner* spawner = TRY(Spawner::Start());
+  Arbiter* arbiter = TRY(Arbiter::Create(loop, proc));
   auto table = std::unique_ptr<ProcessTable>(
-      new ProcessTable(loop, proc, single_user, std::move(signals), *spawner));
+      new ProcessTable(loop, proc, single_user, std::move(signals), *spawner, *arbiter));
   TRY(loop.Watch(table->signals_.get(), EPOLLIN, *table));
   TRY(loop.Watch(spawner->done_fd(), EPOLLIN, table->spawn_done_));
   return table;
 }
 
 ProcessTable::ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Fd signals,
-                           Spawner& spawner)
+                           Spawner& spawner, Arbiter& arbiter)
     : loop_(loop),
       proc_(proc),
       single_user_(single_user),
       signals_(std::move(signals)),
       spawner_(spawner),
+      arbiter_(arbiter),
       spawn_done_(*this),
       spawn_timer_(*this) {}
 
@@ -238,7 +241,14 @@ void ProcessTable::Reap() {
   for (const Dead& one : dead) one.process->OnReaped(one.status, one.usage);
 }
 
+void ProcessTable::BeginToArbitrate() {
+  if (arbiter_.begun() || !spawner_.listener()) return;
+  const Result<void> begun = arbiter_.Begin(*spawner_.listener(), spawner_.thread_id());
+  if (!begun) LogError(begun.error().ToString());
+}
+
 void ProcessTable::OnSpawnDone() {
+  BeginToArbitrate();
   for (SpawnJob* job : spawner_.TakeDone()) {
     const auto found = std::ranges::find_if(
         processes_, [&](const auto& entry) { return &entry.second->job() == job; });

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "guest/arbiter.h"
 #include "guest/event_loop.h"
 #include "guest/process.h"
 #include "guest/spawner.h"
@@ -61,9 +62,11 @@ class ProcessTable final : public EventLoop::Handler {
     ProcessTable& table_;
   };
 
-  ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Fd signals, Spawner& spawner);
+  ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Fd signals, Spawner& spawner,
+               Arbiter& arbiter);
   void OnReady(uint32_t events) override;
   void Reap();
+  void BeginToArbitrate();
   void OnSpawnDone();
   void OnSpawnSlow();
   void OnEnded(Process& process);
@@ -76,6 +79,7 @@ class ProcessTable final : public EventLoop::Handler {
   const bool single_user_;
   Fd signals_;
   Spawner& spawner_;
+  Arbiter& arbiter_;
   SpawnDone spawn_done_;
   SpawnTimer spawn_timer_;
   std::map<uint64_t, std::shared_ptr<Process>> processes_;  // by id: the oldest first

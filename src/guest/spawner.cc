@@ -32,10 +32,12 @@ Result<Spawner*> Spawner::Start() {
 
 void* Spawner::ThreadMain(void* self) {
   auto& spawner = *static_cast<Spawner*>(self);
-  if (const Result<void> confined = ConfineSpawner(); !confined) {
-    LogError(confined.error().ToString());
+  Result<std::optional<Fd>> listener = ConfineSpawner();
+  if (!listener) {
+    LogError(listener.error().ToString());
     ::_exit(1);
   }
+  spawner.listener_ = *std::move(listener);
   spawner.thread_id_ = ::gettid();
   spawner.Serve();
 }

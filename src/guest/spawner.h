@@ -13,6 +13,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/fd.h"
@@ -31,6 +32,11 @@ class Spawner {
   int done_fd() const { return done_fd_.get(); }
   std::vector<SpawnJob*> TakeDone();
 
+  // Where the arbiter is asked; nothing where nobody is. Known from the first job's end on.
+  std::optional<int> listener() const {
+    return listener_ ? std::optional(listener_->get()) : std::nullopt;
+  }
+
   // The thread's id: the parent of every command (not of orphans). Known from the first job's end on.
   pid_t thread_id() const { return thread_id_; }
 
@@ -45,6 +51,7 @@ class Spawner {
   std::vector<SpawnJob*> submitted_;
   std::vector<SpawnJob*> done_;
   std::atomic<pid_t> thread_id_ = 0;
+  std::optional<Fd> listener_;  // written before the first job is done
 };
 
 }  // namespace cay::guest

@@ -19,10 +19,10 @@ namespace {
 
 // What the guest does with each: start processes as other users, without capabilities (SETUID,
 // SETGID, SETPCAP); signal them (KILL); serve files in their name (CHOWN, DAC_OVERRIDE, FOWNER,
-// FSETID).
-constexpr std::array<int, 8> kGuestCapabilities = {CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,
+// FSETID); set the buffers of their sockets (SYS_PTRACE, for pidfd_getfd(2)).
+constexpr std::array<int, 9> kGuestCapabilities = {CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,
                                                    CAP_FSETID, CAP_KILL,         CAP_SETGID,
-                                                   CAP_SETUID, CAP_SETPCAP};
+                                                   CAP_SETUID, CAP_SETPCAP,      CAP_SYS_PTRACE};
 
 // Every namespace type has a count of its own for each user namespace. user goes last: the knobs
 // are its property.

@@ -1,0 +1,178 @@
+#include "guest/arbiter.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <string>
+
+#include "base/linux_abi.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "guest/proc_files.h"
+#include "guest/socket_bounds.h"
+
+namespace cay::guest {
+namespace {
+
+constexpr size_t kStackBytes = 64 * 1024;
+constexpr auto kThreadPause = std::chrono::milliseconds(20);
+
+// Room for what a newer kernel writes; it refuses bytes that are not 0.
+struct alignas(8) Notice {
+  std::array<std::byte, 512> bytes{};
+};
+
+// The file that a descriptor of the thread stands for, or -errno.
+int TakeFile(const Fd& proc, pid_t thread, int fd) {
+  long pidfd = ::syscall(SYS_pidfd_open, thread, abi::kPidfdThread);
+  if (pidfd < 0) {
+    // Before Linux 6.9: of its process, which has the same files unless somebody went out of their way.
+    std::array<char, 4096> buffer;
+    const auto process =
+        FindNumber(ReadSmall(proc, std::to_string(thread) + "/status", buffer), "Tgid:");
+    pidfd = ::syscall(SYS_pidfd_open, process.value_or(0), 0U);
+  }
+  if (pidfd < 0) return -errno;
+  const Fd owner = Fd::Adopt(static_cast<int>(pidfd));
+  const long file = ::syscall(SYS_pidfd_getfd, owner.get(), fd, 0U);
+  return file < 0 ? -errno : static_cast<int>(file);
+}
+
+}  // namespace
+
+Result<Arbiter*> Arbiter::Create(EventLoop& loop, const Fd& proc) {
+  return new Arbiter(loop, TRY(proc.Duplicate()));
+}
+
+Result<void> Arbiter::Begin(int listener, pid_t spawner) {
+  listener_ = listener;
+  filters_.emplace(proc_, spawner);
+  return loop_.Watch(listener, EPOLLIN, *this);
+}
+
+void Arbiter::OnReady(uint32_t /*events*/) {
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, kStackBytes);
+  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread{};
+  const int error = ::pthread_create(&thread, &attributes, &ThreadMain, this);
+  ::pthread_attr_destroy(&attributes);
+  if (error == 0) {
+    loop_.Forget(listener_);
+    return;
+  }
+  // The sandbox has as many processes as it may: who asks waits until one ends.
+  loop_.Change(listener_, 0);
+  loop_.SetTimer(*this, EventLoop::Clock::now() + kThreadPause);
+}
+
+void Arbiter::OnTime() { loop_.Change(listener_, EPOLLIN); }
+
+void* Arbiter::ThreadMain(void* self) { static_cast<Arbiter*>(self)->Serve(); }
+
+void Arbiter::Serve() {
+  seccomp_notif_sizes sizes{};
+  if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0U, &sizes) != 0 ||
+      sizes.seccomp_notif > sizeof(Notice)) {
+    LogError("the kernel's notices of system calls are of an unknown size");
+    ::_exit(1);
+  }
+  while (true) {
+    Notice notice;
+    if (::ioctl(listener_, SECCOMP_IOCTL_NOTIF_RECV, notice.bytes.data()) == 0) {
+      seccomp_notif asked{};
+      std::memcpy(&asked, notice.bytes.data(), sizeof asked);
+      Answer(asked);
+    } else if (errno != EINTR && errno != ENOENT) {  // ENOENT: who asked has been killed
+      LogError(Error::FromErrno("waiting for commands' system calls").ToString());
+      ::_exit(1);
+    }
+  }
+}
+
+void Arbiter::Answer(const seccomp_notif& asked) {
+  switch (asked.data.nr) {
+    case SYS_socket:
+      return AnswerSocket(asked);
+    case SYS_setsockopt:
+      return AnswerSetBuffer(asked);
+    case SYS_seccomp:
+    case SYS_prctl:
+      return filters_->Grant(static_cast<pid_t>(asked.pid)) ? GoOn(asked) : Return(asked, EINVAL);
+    default:
+      return Return(asked, ENOSYS);
+  }
+}
+
+void Arbiter::AnswerSocket(const seccomp_notif& asked) {
+  const auto family = static_cast<int>(asked.data.args[0]);
+  const auto type = static_cast<int>(asked.data.args[1]);
+  if (family != AF_NETLINK) {
+    const auto sockets = CountSockets(proc_);
+    return sockets && *sockets < kMaxSockets ? GoOn(asked) : Return(asked, ENOBUFS);
+  }
+  const auto sockets = CountNetlinkSockets(proc_);
+  if (!sockets || *sockets >= kMaxNetlinkSockets) return Return(asked, ENOBUFS);
+  const int made = OpenNetlinkSocket(type, static_cast<int>(asked.data.args[2]));
+  if (made < 0) return Return(asked, -made);
+  const Fd socket = Fd::Adopt(made);
+  Give(asked, socket, (type & SOCK_CLOEXEC) != 0);
+}
+
+void Arbiter::AnswerSetBuffer(const seccomp_notif& asked) const {
+  const auto thread = static_cast<pid_t>(asked.pid);
+  const int taken = TakeFile(proc_, thread, static_cast<int>(asked.data.args[0]));
+  if (taken < 0) return Return(asked, -taken);
+  const Fd socket = Fd::Adopt(taken);
+  int value = 0;
+  if (static_cast<int>(asked.data.args[4]) < static_cast<int>(sizeof value)) {
+    return Return(asked, EINVAL);
+  }
+  const iovec here{.iov_base = &value, .iov_len = sizeof value};
+  const iovec there{.iov_base = reinterpret_cast<void*>(asked.data.args[3]),
+                    .iov_len = sizeof value};
+  if (::process_vm_readv(thread, &here, 1, &there, 1, 0) != sizeof value) {
+    return Return(asked, EFAULT);
+  }
+  // Its number may belong to another thread by now: then so do the file and the value.
+  if (!StillAsks(asked)) return;
+  Return(asked, SetBuffer(socket, static_cast<int>(asked.data.args[2]), value));
+}
+
+// An answer that cannot be given any more is to a call that was interrupted.
+void Arbiter::GoOn(const seccomp_notif& asked) const {
+  seccomp_notif_resp answer{
+      .id = asked.id, .val = 0, .error = 0, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+  (void)::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+void Arbiter::Return(const seccomp_notif& asked, int sys_errno) const {
+  seccomp_notif_resp answer{.id = asked.id, .val = 0, .error = -sys_errno, .flags = 0};
+  (void)::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+void Arbiter::Give(const seccomp_notif& asked, const Fd& fd, bool close_on_exec) const {
+  seccomp_notif_addfd gift{.id = asked.id,
+                           .flags = SECCOMP_ADDFD_FLAG_SEND,
+                           .srcfd = static_cast<uint32_t>(fd.get()),
+                           .newfd = 0,
+                           .newfd_flags = close_on_exec ? uint32_t{O_CLOEXEC} : 0};
+  // Its own table of descriptors may be full.
+  if (::ioctl(listener_, SECCOMP_IOCTL_NOTIF_ADDFD, &gift) < 0) Return(asked, errno);
+}
+
+bool Arbiter::StillAsks(const seccomp_notif& asked) const {
+  uint64_t id = asked.id;
+  return ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+}  // namespace cay::guest
