@@ -12,6 +12,7 @@
 #include "base/sys.h"
 #include "engine/native/cgroup_knobs.h"
 #include "engine/native/cgroup_processes.h"
+#include "engine/native/cgroup_v1.h"
 
 namespace cay::engine::native {
 namespace {
@@ -213,6 +214,7 @@ Found<Usable> UseV1(const CgroupPlace& place, const ControllerSet& serves, const
     Found<CgroupParent> parent = MakeParent(*spot, use.name);
     if (!parent) return Why(parent.error());
     out.parent = *std::move(parent);
+    if (serves.Contains(Controller::kMemory)) v1::CountSockets({out.parent->dir.get(), "."});
   }
   if (out.parent) out.parent->serves = serves;
   return out;

@@ -12,6 +12,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kMemory = "memory.limit_in_bytes";
 constexpr const char* kMemoryAndSwap = "memory.memsw.limit_in_bytes";
+constexpr const char* kSockets = "memory.kmem.tcp.limit_in_bytes";
 constexpr uint64_t kPeriodUs = 100'000;  // what cpu.cfs_period_us is in a new group
 constexpr Millis kFreezeDeadline(2000);
 
@@ -25,9 +26,20 @@ Result<void> WriteMemory(const CgroupDir& dir, const char* knob, Bytes bytes,
           .WithRemedy("end processes or remove in-memory files first"));
 }
 
-}  // namespace
+// What TCP and UDP have queued is counted apart in v1, and only in groups that have ever had a limit of it.
+Result<void> SetSockets(const CgroupDir& dir, Bytes memory, KnobChanges& changes) {
+  if (!dir.Has(kSockets)) return {};  // `cay doctor` says so
+  const Bytes bytes = SocketBytes(memory);
+  Result<void> written = changes.Write(dir, kSockets, std::to_string(bytes));
+  if (written || written.error().sys_errno() != EBUSY) return written;
+  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+                       "more than " + FormatBytes(bytes) +
+                           " are queued in sockets, which is what " + FormatBytes(memory) +
+                           " of memory allow")
+                     .WithRemedy("end processes that do not read from their connections first"));
+}
 
-Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChanges& changes) {
+Result<void> SetMemoryAlone(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChanges& changes) {
   if (!dir.Has(kMemoryAndSwap)) {
     TRY(WriteMemory(dir, kMemory, bytes, changes));
     return changes.Write(dir, "memory.swappiness", "0");
@@ -36,6 +48,17 @@ Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChange
   const bool raising = !fresh && bytes > TRY(dir.ReadNumber(kMemory)).value_or(0);
   TRY(WriteMemory(dir, raising ? kMemoryAndSwap : kMemory, bytes, changes));
   return WriteMemory(dir, raising ? kMemory : kMemoryAndSwap, bytes, changes);
+}
+
+}  // namespace
+
+Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChanges& changes) {
+  TRY(SetMemoryAlone(dir, bytes, fresh, changes));
+  return SetSockets(dir, bytes, changes);
+}
+
+void CountSockets(const CgroupDir& parent) {
+  if (parent.Has(kSockets)) (void)parent.Write(kSockets, "-1");
 }
 
 Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes) {
