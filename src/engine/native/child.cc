@@ -135,7 +135,7 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
   if (::sethostname(plan.request.hostname.data(), plan.request.hostname.size()) < 0) {
     return Failure(Error::FromErrno("sethostname"));
   }
-  if (plan.own_netns) TRY(BringLoopbackUp());
+  if (plan.own_netns) TRY(PrepareNetwork());
   AttachOptions attach;
   attach.noexec = plan.request.noexec;
   attach.single_user = plan.single_user;

@@ -41,7 +41,7 @@ class NetnsPool {
   std::deque<Fd> ready_;
 };
 
-// Brings `lo` up in the calling thread's network namespace.
-Result<void> BringLoopbackUp();
+// In the calling thread's network namespace, which is new: brings `lo` up, and bounds what connections leave behind.
+Result<void> PrepareNetwork();
 
 }  // namespace cay::engine::native
