@@ -23,8 +23,8 @@ inline constexpr uint32_t kNetlinkSendBuffer = 4 * 1024;
 
 // Sockets of any family that there may be for one more of the internet to be made.
 inline constexpr uint64_t kMaxSockets = 2048;
-// What net.core.rmem_max was until Linux 6.17.
-inline constexpr uint32_t kInternetReceiveBuffer = 212'992;
+// Doubled: what net.core.rmem_default is. More is for long ways, and a sandbox has a loopback.
+inline constexpr uint32_t kInternetReceiveBuffer = 106'496;
 
 // Of this network namespace, by the files of /proc; nothing when they cannot be read.
 std::optional<uint64_t> CountNetlinkSockets(const Fd& proc);

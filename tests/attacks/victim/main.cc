@@ -2,14 +2,16 @@
 #include <cstdio>
 
 #include "victim/probe.h"
+#include "victim/spent.h"
 
 namespace cay::attacks {
 namespace {
 
 const Probe* Find(std::string_view name) {
-  const std::array<std::span<const Probe>, 10> groups = {
-      FilesystemProbes(), KernelProbes(), MountProbes(),    NamespaceProbes(), NetworkProbes(),
-      PrivilegeProbes(),  ProcProbes(),   ResourceProbes(), SecretProbes(),    SharingProbes()};
+  const std::array<std::span<const Probe>, 13> groups = {
+      FilesystemProbes(), KernelProbes(),      MountProbes(),    NamespaceProbes(), NetworkProbes(),
+      PrivilegeProbes(),  ProcProbes(),        ResourceProbes(), SecretProbes(),    SharingProbes(),
+      SpentProbes(),      SpentSocketProbes(), NeighbourProbes()};
   for (const auto& group : groups) {
     for (const Probe& probe : group) {
       if (probe.name == name) return &probe;
