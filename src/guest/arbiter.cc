@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <cstring>
 #include <string>
 
@@ -23,12 +22,15 @@ namespace cay::guest {
 namespace {
 
 constexpr size_t kStackBytes = 64 * 1024;
-constexpr auto kThreadPause = std::chrono::milliseconds(20);
 
 // Room for what a newer kernel writes; it refuses bytes that are not 0.
 struct alignas(8) Notice {
   std::array<std::byte, 512> bytes{};
 };
+
+int ErrnoOfShortage(int call) {
+  return call == SYS_socket || call == SYS_setsockopt ? ENOBUFS : ENOMEM;
+}
 
 // The file that a descriptor of the thread stands for, or -errno.
 int TakeFile(const Fd& proc, pid_t thread, int fd) {
@@ -53,6 +55,14 @@ Result<Arbiter*> Arbiter::Create(EventLoop& loop, const Fd& proc) {
 }
 
 Result<void> Arbiter::Begin(int listener, pid_t spawner) {
+  seccomp_notif_sizes sizes{};
+  if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0U, &sizes) != 0) {
+    return Failure(Error::FromErrno("the size of the kernel's questions"));
+  }
+  if (sizes.seccomp_notif > sizeof(Notice)) {
+    return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
+                         "the kernel's questions are larger than is known"));
+  }
   listener_ = listener;
   filters_.emplace(proc_, spawner);
   return loop_.Watch(listener, EPOLLIN, *this);
@@ -70,33 +80,29 @@ void Arbiter::OnReady(uint32_t /*events*/) {
     loop_.Forget(listener_);
     return;
   }
-  // The sandbox has as many processes as it may: who asks waits until one ends.
-  loop_.Change(listener_, 0);
-  loop_.SetTimer(*this, EventLoop::Clock::now() + kThreadPause);
+  // The sandbox has as many processes as it may. None of these waits: one question is there, and an errno needs no
+  // command to take it.
+  if (const auto asked = Receive()) Return(*asked, ErrnoOfShortage(asked->data.nr));
 }
-
-void Arbiter::OnTime() { loop_.Change(listener_, EPOLLIN); }
 
 void* Arbiter::ThreadMain(void* self) { static_cast<Arbiter*>(self)->Serve(); }
 
 void Arbiter::Serve() {
-  seccomp_notif_sizes sizes{};
-  if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0U, &sizes) != 0 ||
-      sizes.seccomp_notif > sizeof(Notice)) {
-    LogError("the kernel's notices of system calls are of an unknown size");
-    ::_exit(1);
-  }
   while (true) {
-    Notice notice;
-    if (::ioctl(listener_, SECCOMP_IOCTL_NOTIF_RECV, notice.bytes.data()) == 0) {
-      seccomp_notif asked{};
-      std::memcpy(&asked, notice.bytes.data(), sizeof asked);
-      Answer(asked);
-    } else if (errno != EINTR && errno != ENOENT) {  // ENOENT: who asked has been killed
-      LogError(Error::FromErrno("waiting for commands' system calls").ToString());
-      ::_exit(1);
-    }
+    if (const auto asked = Receive()) Answer(*asked);
   }
+}
+
+std::optional<seccomp_notif> Arbiter::Receive() const {
+  Notice notice;
+  if (::ioctl(listener_, SECCOMP_IOCTL_NOTIF_RECV, notice.bytes.data()) == 0) {
+    seccomp_notif asked{};
+    std::memcpy(&asked, notice.bytes.data(), sizeof asked);
+    return asked;
+  }
+  if (errno == EINTR || errno == ENOENT) return std::nullopt;  // ENOENT: who asked has been killed
+  LogError(Error::FromErrno("waiting for commands' system calls").ToString());
+  ::_exit(1);
 }
 
 void Arbiter::Answer(const seccomp_notif& asked) {

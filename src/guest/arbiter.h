@@ -3,7 +3,8 @@
 //   Arbiter* arbiter = TRY(Arbiter::Create(loop, proc));
 //   TRY(arbiter->Begin(listener, spawner_thread));   // once there are commands
 //
-// The thread is started by the first call that asks, as most sandboxes have none. It is outside the commands' Landlock
+// The thread is started by the first call that asks, as many sandboxes have none; where the sandbox has no process left
+// for it, what asks meanwhile is refused for want of resources. It is outside the commands' Landlock
 // domain and their filter. It may wait for a command (which is stopped, or gets no processor while it takes a
 // descriptor): then commands that ask wait behind it, and nobody else.
 //
@@ -22,7 +23,7 @@
 
 namespace cay::guest {
 
-class Arbiter final : public EventLoop::Handler, public EventLoop::Timer {
+class Arbiter final : public EventLoop::Handler {
  public:
   // `proc` is the directory /proc. It lives as long as the process, as its thread does.
   static Result<Arbiter*> Create(EventLoop& loop, const Fd& proc);
@@ -34,9 +35,9 @@ class Arbiter final : public EventLoop::Handler, public EventLoop::Timer {
  private:
   Arbiter(EventLoop& loop, Fd proc) : loop_(loop), proc_(std::move(proc)) {}
   void OnReady(uint32_t events) override;
-  void OnTime() override;
   static void* ThreadMain(void* self);
   [[noreturn]] void Serve();
+  std::optional<seccomp_notif> Receive() const;
 
   void Answer(const seccomp_notif& asked);
   void AnswerSocket(const seccomp_notif& asked);

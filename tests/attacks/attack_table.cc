@@ -290,6 +290,29 @@ constexpr std::array kResources = {
     Attack{"NegativeNice", "negative_nice", "refused EACCES|refused EPERM"},
 };
 
+// What the arbiter is asked (guest/arbiter.h).
+constexpr const char* kBounded = "bounded";
+constexpr const char* kWrongQuestions =
+    "refused EBADF refused ENOTSOCK refused EFAULT refused EINVAL refused ESOCKTNOSUPPORT";
+constexpr std::array kQuestions = {
+    Attack{"RaiseBuffers", "raise_buffers", kBounded, kThrough},
+    Attack{"RaiseBuffersAsRoot", "raise_buffers", kBounded, "", "-u 0", Caller::kRoot},
+    Attack{"RaiseBuffersUndumpable", "raise_buffers_undumpable", kBounded, kThrough, "",
+           Caller::kRoot},
+    // An ordinary user's guest has no capability to look at it with.
+    Attack{"RaiseBuffersUndumpableOfAnyUser", "raise_buffers_undumpable", "bounded|refused EPERM"},
+    Attack{"RaiseBuffersBehindATracer", "raise_buffers_behind_a_filter trace", kBounded},
+    Attack{"RaiseBuffersBehindAListener", "raise_buffers_behind_a_filter listener",
+           "refused ENOSYS", "refused ENOSYS"},
+    Attack{"ListenerOfItsOwn", "listener_of_its_own", "refused EBUSY", kThrough},
+    Attack{"SwapDescriptorsWhileRaising", "swap_while_raising", kBounded, kThrough},
+    Attack{"WrongQuestions", "wrong_questions", kWrongQuestions, kWrongQuestions},
+    Attack{"InterfacesAtOnce", "interfaces_at_once 250", "250 of 250", "", "", Caller::kRoot},
+    Attack{"InterfacesAtOnceOfAnyUser", "interfaces_at_once 100", "100 of 100", "100 of 100"},
+    Attack{"AskWithoutProcesses", "ask_without_processes",
+           "refused ENOBUFS, then through|through, then through", "", "--pids 32"},
+};
+
 }  // namespace
 
 std::span<const Attack> FilesystemAttacks() { return kFilesystem; }
@@ -297,6 +320,7 @@ std::span<const Attack> KernelAttacks() { return kKernel; }
 std::span<const Attack> NetworkAttacks() { return kNetwork; }
 std::span<const Attack> PrivilegeAttacks() { return kPrivilege; }
 std::span<const Attack> ProcAttacks() { return kProc; }
+std::span<const Attack> QuestionAttacks() { return kQuestions; }
 std::span<const Attack> ResourceAttacks() { return kResources; }
 
 bool Matches(std::string_view verdict, std::string_view expected) {

@@ -27,6 +27,7 @@ std::span<const Attack> KernelAttacks();
 std::span<const Attack> NetworkAttacks();
 std::span<const Attack> PrivilegeAttacks();
 std::span<const Attack> ProcAttacks();
+std::span<const Attack> QuestionAttacks();
 std::span<const Attack> ResourceAttacks();
 
 // Whether `verdict` is one of `expected`.

@@ -14,7 +14,7 @@ namespace {
 std::vector<Attack> Select(bool (*wanted)(const Attack&)) {
   std::vector<Attack> selected;
   for (const auto& group : {FilesystemAttacks(), ProcAttacks(), PrivilegeAttacks(), KernelAttacks(),
-                            NetworkAttacks(), ResourceAttacks()}) {
+                            NetworkAttacks(), QuestionAttacks(), ResourceAttacks()}) {
     for (const Attack& attack : group) {
       if (wanted(attack)) selected.push_back(attack);
     }

@@ -12,7 +12,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cinttypes>
 #include <climits>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -51,6 +53,7 @@ constexpr std::array<FeatureNames, kFeatureCount> kNames = {{
     {"namespace_limits", "limits on nested namespaces"},
     {"no_new_privileges", "no_new_privs"},
     {"seccomp", "seccomp filters"},
+    {"seccomp_listeners", "listeners of seccomp filters"},
     {"landlock_scopes", "Landlock scopes"},
     {"idmapped_mounts", "idmapped mounts (state directory)"},
     {"idmapped_usr", "idmapped mounts (/usr)"},
@@ -152,10 +155,29 @@ bool HasSwapAccounting(const CgroupMap& map) {
   return false;
 }
 
+std::optional<bool> HasSocketLimits(const CgroupMap& map) {
+  for (const CgroupPlace& place : map.places) {
+    if (place.v2 || !place.controllers.Contains(Controller::kMemory)) continue;
+    // Not in the top group of a container's own.
+    const std::string file = place.mount_point + "/memory.kmem.tcp.limit_in_bytes";
+    return ::access(file.c_str(), F_OK) == 0;
+  }
+  return std::nullopt;
+}
+
+// The third of the numbers in net.ipv4.tcp_mem, which are pages.
+uint64_t MaxTcpBytes() {
+  const auto text = ReadFile("/proc/sys/net/ipv4/tcp_mem");
+  uint64_t pages = 0;
+  if (text && std::sscanf(text->c_str(), "%*u %*u %" SCNu64, &pages) != 1) pages = 0;
+  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 Result<void> LookAtCgroups(Facts& facts) {
   const CgroupMap map = TRY(DescribeCgroups(TRY(ReadFile("/proc/self/mountinfo", 16 << 20)),
                                             TRY(ReadFile("/proc/self/cgroup"))));
   facts.swap_accounting = HasSwapAccounting(map);
+  facts.socket_limits = HasSocketLimits(map);
   for (const CgroupPlace& place : map.places) {
     if (place.v2) facts.outcomes[Feature::kCgroupKill] = TryCgroupKill(place.mount_point);
   }
@@ -177,6 +199,9 @@ Result<void> LookAtCgroups(Facts& facts) {
 }
 
 void LookAtSettings(Facts& facts) {
+  const auto max_files = ReadNumber("/proc/sys/fs/file-max");
+  facts.max_files = max_files && *max_files > 0 ? static_cast<uint64_t>(*max_files) : 0;
+  facts.max_tcp_bytes = MaxTcpBytes();
   facts.max_user_namespaces = ReadNumber("/proc/sys/user/max_user_namespaces");
   facts.unprivileged_userns_clone = ReadNumber("/proc/sys/kernel/unprivileged_userns_clone");
   facts.apparmor_restrict_userns =

@@ -40,6 +40,7 @@ enum class Feature : uint8_t {
   kNamespaceLimits,  // max_user_namespaces = 0 inside ends nesting
   kNoNewPrivileges,
   kSeccomp,
+  kSeccompListeners,
   kLandlockScopes,
   // Tried by this process.
   kIdmappedMounts,     // of the state directory's filesystem; root only
@@ -54,7 +55,7 @@ enum class Feature : uint8_t {
   kOpenat2,
   kExecutableMemfd,
 };
-inline constexpr size_t kFeatureCount = 28;
+inline constexpr size_t kFeatureCount = 29;
 
 std::string_view FeatureName(Feature feature);  // "user namespaces", for people
 std::string_view FeatureKey(Feature feature);   // "user_namespace", for JSON
@@ -88,6 +89,12 @@ struct Facts {
   std::array<ControllerFact, kControllerCount> controllers;
   uint64_t swap_bytes = 0;       // of the machine
   bool swap_accounting = false;  // a group's swap can be limited
+  // Whether a group can limit what TCP and UDP queue; nothing where that is counted with its memory (v2).
+  std::optional<bool> socket_limits;
+
+  // One number each for the machine; 0: not known.
+  uint64_t max_files = 0;      // fs.file-max
+  uint64_t max_tcp_bytes = 0;  // net.ipv4.tcp_mem
 
   uint64_t highest_open_files = 0;  // RLIMIT_NOFILE that this process can give
 

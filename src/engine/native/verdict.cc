@@ -7,6 +7,7 @@
 #include <initializer_list>
 
 #include "base/linux_abi.h"
+#include "engine/native/cgroup_v1.h"
 
 namespace cay::engine::native {
 namespace {
@@ -67,6 +68,60 @@ Protection Swap(const Facts& facts) {
           facts.root() ? "swapoff -a" : "sudo swapoff -a");
   }
   return swap;
+}
+
+Protection Sockets(const Facts& facts) {
+  Protection sockets =
+      FromController(facts, Controller::kMemory, Limit("sockets", "queues of TCP and UDP"));
+  if (sockets.status != Status::kEnforced || !facts.socket_limits) return sockets;
+  if (*facts.socket_limits) {
+    sockets.why = "an eighth of the memory limit, beside it";
+  } else {
+    Lower(sockets, Status::kNotEnforced, "this kernel limits them on cgroups v2 only",
+          "add systemd.unified_cgroup_hierarchy=1 to the kernel's command line");
+  }
+  return sockets;
+}
+
+Protection Uncharged(const Facts& facts) {
+  Protection uncharged = Limit("uncharged", "memory beside the limit");
+  const Outcome outcome = facts.outcomes[Feature::kSeccompListeners];
+  if (outcome == kWorks) {
+    uncharged.why =
+        "at most 20 MiB, and what no kernel charges of 2048 internet sockets: see "
+        "docs/security-model.md";
+    return uncharged;
+  }
+  Lower(uncharged, Status::kPartly,
+        "listeners of seccomp filters: " + Because(outcome) +
+            ": the number of internet sockets is not bounded; netlink sockets and filters of "
+            "commands are refused",
+        outcome == EBUSY ? "run cay outside the container, whose filter has the one listener"
+                         : "use Linux 5.14 or newer");
+  return uncharged;
+}
+
+// What many sandboxes can use up together is no gap in one of them; but whoever packs a machine must know.
+Protection SharesOfTheMachine(const Facts& facts) {
+  Protection shares = Limit("machine", "shares of the machine");
+  const auto say = [&shares](uint64_t whole, uint64_t share, const std::string& what,
+                             const std::string& of_each) {
+    constexpr uint64_t kMany = 1000;
+    if (whole == 0 || whole / share >= kMany) return;
+    shares.why += (shares.why.empty() ? "" : "; ") + what + " is spent by " +
+                  std::to_string(whole / share + 1) + " default sandboxes that " + of_each;
+  };
+  const Limits limits;
+  say(facts.max_files, limits.pids * limits.open_files,
+      "fs.file-max (" + std::to_string(facts.max_files) + ")",
+      "open all the files they may (sysctl -w fs.file-max=9223372036854775807)");
+  if (facts.controller(Controller::kMemory).there) {
+    const Bytes queued =
+        facts.socket_limits.value_or(false) ? v1::SocketBytes(limits.memory) : limits.memory;
+    say(facts.max_tcp_bytes, queued, "net.ipv4.tcp_mem (" + HumanBytes(facts.max_tcp_bytes) + ")",
+        "queue all they may on connections");
+  }
+  return shares;
 }
 
 Protection Pids(const Facts& facts) {
@@ -256,6 +311,9 @@ Verdict Evaluate(const Facts& facts) {
       Disk(facts, Limit("disk", "disk limit")),
       Disk(facts, Limit("inodes", "inode limit")),
       OpenFiles(facts),
+      Sockets(facts),
+      Uncharged(facts),
+      SharesOfTheMachine(facts),
       Pause(facts),
       Namespaces(facts),
       UserIds(facts),

@@ -71,6 +71,45 @@ TEST(VerdictTest, EveryGapHasAReasonAndARemedy) {
   }
 }
 
+TEST(VerdictTest, SocketQueuesAreCountedWithTheMemoryOrBesideItOrNotAtAll) {
+  Facts facts = WholeMachine(0, CgroupLayout::kHybrid);
+  EXPECT_THAT(Get(Evaluate(facts), "sockets").why, IsEmpty());
+  facts.socket_limits = true;
+  EXPECT_EQ(Get(Evaluate(facts), "sockets").status, Status::kEnforced);
+  EXPECT_THAT(Get(Evaluate(facts), "sockets").why, HasSubstr("an eighth"));
+  facts.socket_limits = false;
+  EXPECT_EQ(Get(Evaluate(facts), "sockets").status, Status::kNotEnforced);
+  EXPECT_THAT(Get(Evaluate(facts), "sockets").remedy, HasSubstr("unified_cgroup_hierarchy"));
+  WithoutControllers(facts);
+  EXPECT_EQ(Get(Evaluate(facts), "sockets").status, Status::kNotEnforced);
+}
+
+TEST(VerdictTest, WithoutListenersForFiltersItIsSaidWhatIsRefusedAndWhatIsNotBounded) {
+  Facts facts = RootOnV2();
+  facts.outcomes[Feature::kSeccompListeners] = EBUSY;
+  EXPECT_EQ(Get(Evaluate(facts), "uncharged").status, Status::kPartly);
+  EXPECT_THAT(Get(Evaluate(facts), "uncharged").why, HasSubstr("netlink sockets"));
+  EXPECT_THAT(Get(Evaluate(facts), "uncharged").remedy, HasSubstr("container"));
+  facts.outcomes[Feature::kSeccompListeners] = EINVAL;
+  EXPECT_THAT(Get(Evaluate(facts), "uncharged").remedy, HasSubstr("5.14"));
+  EXPECT_TRUE(Evaluate(facts).can_run);
+}
+
+TEST(VerdictTest, HowManySandboxesSpendWhatTheMachineHasOnceIsSaidInNumbers) {
+  Facts facts = RootOnV2();
+  facts.max_files = 2'466'170;
+  facts.max_tcp_bytes = 2304 * kMiB;
+  Protection shares = Get(Evaluate(facts), "machine");
+  EXPECT_EQ(shares.status, Status::kEnforced);
+  EXPECT_THAT(shares.why, HasSubstr("fs.file-max (2466170) is spent by 3 default sandboxes"));
+  EXPECT_THAT(shares.why, HasSubstr("net.ipv4.tcp_mem (2.2 GiB) is spent by 5 default"));
+  facts.socket_limits = true;
+  EXPECT_THAT(Get(Evaluate(facts), "machine").why, HasSubstr("by 37 default"));
+  facts.max_files = INT64_MAX;
+  facts.max_tcp_bytes = 0;
+  EXPECT_THAT(Get(Evaluate(facts), "machine").why, IsEmpty());
+}
+
 TEST(VerdictTest, AMissingMemoryControllerIsAGapThatDoesNotBlock) {
   Facts facts = WholeMachine(0, CgroupLayout::kHybrid);
   facts.controllers[static_cast<size_t>(Controller::kMemory)] = {false, "memory is disabled"};

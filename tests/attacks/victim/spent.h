@@ -34,5 +34,6 @@ int BoundSocket(int type, sockaddr_in& address);
 std::span<const Probe> SpentProbes();
 std::span<const Probe> SpentSocketProbes();
 std::span<const Probe> NeighbourProbes();
+std::span<const Probe> QuestionProbes();
 
 }  // namespace cay::attacks
