@@ -166,14 +166,18 @@ void Arbiter::Return(const seccomp_notif& asked, int sys_errno) const {
   (void)::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
+// In two steps. In one (SECCOMP_ADDFD_FLAG_SEND) the answer counts as given before the descriptor is taken: when the
+// sandbox is paused in between, the call returns 0, which is somebody else's descriptor (Linux 6.18).
 void Arbiter::Give(const seccomp_notif& asked, const Fd& fd, bool close_on_exec) const {
   seccomp_notif_addfd gift{.id = asked.id,
-                           .flags = SECCOMP_ADDFD_FLAG_SEND,
+                           .flags = 0,
                            .srcfd = static_cast<uint32_t>(fd.get()),
                            .newfd = 0,
                            .newfd_flags = close_on_exec ? uint32_t{O_CLOEXEC} : 0};
-  // Its own table of descriptors may be full.
-  if (::ioctl(listener_, SECCOMP_IOCTL_NOTIF_ADDFD, &gift) < 0) Return(asked, errno);
+  const int given = ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_ADDFD, &gift);
+  if (given < 0) return Return(asked, errno);  // its own table of descriptors may be full
+  seccomp_notif_resp answer{.id = asked.id, .val = given, .error = 0, .flags = 0};
+  (void)::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
 bool Arbiter::StillAsks(const seccomp_notif& asked) const {

@@ -25,9 +25,10 @@ T Must(Result<T> result, const char* what) {
 Paths PathsOf(const Arena& arena) { return {arena.state_dir(), arena.run_dir()}; }
 
 engine::CreateRequest RequestFor(const SandboxId& id, const engine::RootFilesystem& root,
-                                 const engine::Limits& limits) {
+                                 const engine::Limits& limits, engine::Lifetime lifetime) {
   engine::CreateRequest request(id, root);
   request.limits = limits;
+  request.lifetime = lifetime;
   const std::string victim = Arena::Own().victim();
   request.mounts.push_back(
       {.source = victim.substr(0, victim.rfind('/')), .target = "/attack", .read_only = true});
@@ -60,11 +61,11 @@ std::string CommandResult::LastLine() const {
 }
 
 LiveSandbox::LiveSandbox(engine::Engine& engine, const engine::RootFilesystem& root,
-                         const engine::Limits& limits)
+                         const engine::Limits& limits, engine::Lifetime lifetime)
     : engine_(engine),
       id_(Must(SandboxId::Generate(), "make an id")),
       guest_([this] { return engine_.Connect(id_); }) {
-  Must(engine_.Create(RequestFor(id_, root, limits)), "create a sandbox");
+  Must(engine_.Create(RequestFor(id_, root, limits, lifetime)), "create a sandbox");
 }
 
 LiveSandbox::~LiveSandbox() {

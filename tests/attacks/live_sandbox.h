@@ -33,7 +33,8 @@ class LiveSandbox {
  public:
   // Aborts the test program when it cannot be made. The victim is at /attack/attack-victim.
   LiveSandbox(engine::Engine& engine, const engine::RootFilesystem& root,
-              const engine::Limits& limits = {});
+              const engine::Limits& limits = {},
+              engine::Lifetime lifetime = engine::Lifetime::kEphemeral);
   LiveSandbox(const LiveSandbox&) = delete;
   LiveSandbox& operator=(const LiveSandbox&) = delete;
   ~LiveSandbox();

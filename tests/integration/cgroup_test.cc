@@ -213,6 +213,9 @@ TEST_P(CgroupTest, WritesTheLimitsThatWereAskedFor) {
       << swap;
   const std::string cpu = Knob(id_, {"cpu.max", "cpu.cfs_quota_us"});
   EXPECT_TRUE(cpu == "50000 100000" || cpu == "50000") << cpu;
+  // In v2 it is part of the memory.
+  const std::string sockets = Knob(id_, {"memory.kmem.tcp.limit_in_bytes"});
+  EXPECT_TRUE(sockets == "8388608" || sockets == "no such knob") << sockets;
   EXPECT_EQ(Knob(id_, {"pids.max"}), "16");
 }
 
@@ -224,6 +227,8 @@ TEST_P(CgroupTest, RaisesAndLowersLimitsOfALiveGroup) {
   more.pids = 99;
   ASSERT_OK(group_->Apply(more));
   EXPECT_EQ(Knob(id_, {"memory.max", "memory.limit_in_bytes"}), "268435456");
+  const std::string sockets = Knob(id_, {"memory.kmem.tcp.limit_in_bytes"});
+  EXPECT_TRUE(sockets == "33554432" || sockets == "no such knob") << sockets;
   EXPECT_EQ(Knob(id_, {"pids.max"}), "99");
   ASSERT_OK(group_->Apply(Small()));
   EXPECT_EQ(Knob(id_, {"memory.max", "memory.limit_in_bytes"}), "67108864");

@@ -179,8 +179,8 @@ Outcome TrySeccomp() {
   return OutcomeOf(static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)));
 }
 
-// With what the guest does on one: giving a descriptor and the answer at once (Linux 5.14). Nobody asks here, so a kernel
-// that can says that there is no such question.
+// With what the guest does on one: giving a descriptor (Linux 5.9). Nobody asks here, so a kernel that can says that there
+// is no such question.
 Outcome TrySeccompListeners() {
   sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   sock_fprog program{.len = 1, .filter = allow};
@@ -188,8 +188,7 @@ Outcome TrySeccompListeners() {
       ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
   if (raw < 0) return errno;
   const Fd listener = Fd::Adopt(static_cast<int>(raw));
-  seccomp_notif_addfd gift{
-      .id = 1, .flags = SECCOMP_ADDFD_FLAG_SEND, .srcfd = 0, .newfd = 0, .newfd_flags = 0};
+  seccomp_notif_addfd gift{.id = 1, .flags = 0, .srcfd = 0, .newfd = 0, .newfd_flags = 0};
   const int given = ::ioctl(listener.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &gift);
   return given < 0 && errno == ENOENT ? kWorks : errno;
 }

@@ -97,7 +97,7 @@ Protection Uncharged(const Facts& facts) {
             ": the number of internet sockets is not bounded; netlink sockets and filters of "
             "commands are refused",
         outcome == EBUSY ? "run cay outside the container, whose filter has the one listener"
-                         : "use Linux 5.14 or newer");
+                         : "use Linux 5.9 or newer");
   return uncharged;
 }
 

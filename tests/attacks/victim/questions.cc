@@ -165,6 +165,14 @@ Verdict InterfacesAtOnce(Arguments arguments) {
   return std::to_string(listed) + " of " + std::to_string(children.size());
 }
 
+// Takes netlink sockets until there are no more, whoever has the others.
+Verdict UntilRefusedNetlink(Arguments) {
+  for (int i = 0; i < 4000; ++i) {
+    if (NetlinkSocket() < 0) return Refused();
+  }
+  return Through();
+}
+
 // Nobody may be left waiting where the guest cannot have the thread that answers.
 Verdict AskWithoutProcesses(Arguments) {
   std::vector<pid_t> children;
@@ -215,6 +223,7 @@ constexpr std::array kProbes = {
     Probe{"swap_while_raising", SwapWhileRaising},
     Probe{"wrong_questions", WrongQuestions},
     Probe{"interfaces_at_once", InterfacesAtOnce},
+    Probe{"until_refused_netlink", UntilRefusedNetlink},
     Probe{"ask_without_processes", AskWithoutProcesses},
     Probe{"ask_on_and_on", AskOnAndOn},
 };
