@@ -201,6 +201,75 @@ TEST_P(LauncherTest, StoppedKeepsItsDirectoryAndStartsAgain) {
   EXPECT_TRUE(launcher_->Destroy(request.id));
 }
 
+TEST_P(LauncherTest, OneThatFailedStartsAgain) {
+  const CreateRequest request = Request(Lifetime::kPersistent);
+  ASSERT_TRUE(launcher_->Create(request));
+  for (int i = 0; i < 2; ++i) {
+    const auto watch = launcher_->Watch(request.id);
+    ASSERT_TRUE(watch);
+    ASSERT_TRUE(sys::PidfdSendSignal(*watch, SIGKILL));
+    pollfd poller{.fd = watch->get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&poller, 1, 5000), 1);
+    EXPECT_EQ(launcher_->List()->at(0).state, State::kFailed);
+    const auto started = launcher_->Start(request.id);
+    ASSERT_TRUE(started) << started.error().ToString();
+    EXPECT_TRUE(launcher_->Connect(request.id));
+  }
+  EXPECT_TRUE(launcher_->Destroy(request.id));
+}
+
+TEST_P(LauncherTest, WhatCannotBeWrittenDownDoesNotHappen) {
+  const CreateRequest request = Request(Lifetime::kPersistent);
+  ASSERT_TRUE(launcher_->Create(request));
+  Limits other = request.limits;
+  other.pids = 32;
+  const auto fails = [&](auto act) {
+    const sys::ScopedFault fault(sys::Call::kWrite, ENOSPC);
+    const auto done = act();
+    return !done && done.error().code() == ErrorCode::kResourceExhausted;
+  };
+  EXPECT_TRUE(fails([&] { return launcher_->Stop(request.id); }));
+  EXPECT_TRUE(fails([&] { return launcher_->Pause(request.id); }));
+  EXPECT_TRUE(fails([&] { return launcher_->Update(request.id, other); }));
+  EXPECT_TRUE(launcher_->Connect(request.id)) << "it runs, and can be reached";
+  EXPECT_EQ(launcher_->List()->at(0).limits.pids, request.limits.pids);
+  ASSERT_TRUE(launcher_->Pause(request.id));
+  EXPECT_TRUE(fails([&] { return launcher_->Resume(request.id); }));
+  EXPECT_EQ(launcher_->List()->at(0).state, State::kPaused);
+  ASSERT_TRUE(launcher_->Resume(request.id));
+  ASSERT_TRUE(launcher_->Stop(request.id));
+  EXPECT_TRUE(fails([&] { return launcher_->Start(request.id); }));
+  EXPECT_EQ(launcher_->List()->at(0).state, State::kStopped);
+  EXPECT_TRUE(launcher_->Start(request.id));
+  EXPECT_TRUE(launcher_->Destroy(request.id));
+}
+
+// Whoever finds it: another launcher that could not take it over, or the collection of garbage.
+TEST_P(LauncherTest, OneThatLostItsRecordIsSeenDeadBeforeItsRangeIsFree) {
+  const auto ranges = [&] { return MachineState::Take(paths_).id_ranges; };
+  for (const char* lost : {"record", "guest.sock", "lock"}) {
+    const auto before = ranges();
+    const CreateRequest request = Request(Lifetime::kPersistent);
+    ASSERT_TRUE(launcher_->Create(request));
+    const auto watch = launcher_->Watch(request.id);
+    ASSERT_TRUE(watch);
+    launcher_.reset();
+    ASSERT_TRUE(
+        std::filesystem::remove(paths_.sandboxes_dir() + "/" + request.id.text() + "/" + lost));
+    auto next = Launcher::Open({.paths = paths_, .netns_pool = 0});
+    ASSERT_TRUE(next) << next.error().ToString();
+    const auto destroyed = next->Destroy(request.id);
+    EXPECT_TRUE(destroyed) << lost << ": " << destroyed.error().ToString();
+    pollfd poller{.fd = watch->get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&poller, 1, 0), 1) << lost << ": its guest lives";
+    while (next->DoIdleWork()) {
+    }
+    EXPECT_EQ(ranges(), before) << lost;
+    EXPECT_EQ(next->Destroy(request.id).error().code(), ErrorCode::kNotFound);
+    launcher_.emplace(std::move(*next));
+  }
+}
+
 TEST_P(LauncherTest, PausedDoesNotRunAndCanBeResumedOrDestroyed) {
   const CreateRequest request = Request();
   ASSERT_TRUE(launcher_->Create(request));

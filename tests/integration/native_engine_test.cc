@@ -84,6 +84,46 @@ TEST_F(NativeEngineTest, ConnectingDoesNotWaitForTheLauncher) {
   ASSERT_EQ(::kill(engine->launcher_pid(), SIGCONT), 0);
 }
 
+TEST_F(NativeEngineTest, ALauncherThatHangsIsReplaced) {
+  auto engine = NativeEngine::Start(
+      {.paths = paths_, .launcher_path = CAY_PROGRAM, .patience = Millis(1000)});
+  ASSERT_TRUE(engine);
+  const CreateRequest kept = Request();
+  ASSERT_TRUE((*engine)->Create(kept));
+  const pid_t hung = (*engine)->launcher_pid();
+  ASSERT_EQ(::kill(hung, SIGSTOP), 0);
+  EXPECT_TRUE((*engine)->GetStats(kept.id));
+  EXPECT_NE((*engine)->launcher_pid(), hung);
+  EXPECT_NE(::kill(hung, 0), 0);
+  ASSERT_EQ(::kill((*engine)->launcher_pid(), SIGSTOP), 0);
+  const auto created = (*engine)->Create(Request());
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(created.error().fault(), Fault::kMachine);
+  ASSERT_EQ(::kill((*engine)->launcher_pid(), SIGSTOP), 0);
+  EXPECT_TRUE((*engine)->Destroy(kept.id));
+  ASSERT_EQ(::kill((*engine)->launcher_pid(), SIGSTOP), 0);
+  engine->reset();  // and ends
+}
+
+TEST_F(NativeEngineTest, TheLauncherOfAServerThatIsGoneIsEndedWhenItHangs) {
+  const NativeEngineOptions options{.paths = paths_, .launcher_path = CAY_PROGRAM, .sole = true};
+  auto gone = NativeEngine::Start(options);
+  ASSERT_TRUE(gone);
+  const CreateRequest kept = Request();
+  ASSERT_TRUE((*gone)->Create(kept));
+  ASSERT_EQ(::kill((*gone)->launcher_pid(), SIGSTOP), 0);
+  auto next = NativeEngine::Start(options);
+  ASSERT_TRUE(next);
+  const auto stats = (*next)->GetStats(kept.id);
+  EXPECT_TRUE(stats) << stats.error().ToString();
+  siginfo_t info{};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>((*gone)->launcher_pid()), &info, WEXITED | WNOWAIT),
+            0);
+  EXPECT_EQ(info.si_status, SIGKILL);
+  EXPECT_TRUE((*next)->Destroy(kept.id));
+}
+
 TEST_F(NativeEngineTest, WhoCannotBeConnectedToIsToldWhy) {
   const auto engine = StartEngine();
   const CreateRequest request = Request();

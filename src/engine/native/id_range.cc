@@ -65,11 +65,23 @@ Result<void> IdRangeAllocator::Retake(IdRange range, const SandboxId& owner) {
                        "the sandbox's range of user ids was taken by another"));
 }
 
-Result<void> IdRangeAllocator::Free(IdRange range) {
-  if (::unlinkat(dir_.get(), std::to_string(range.number()).c_str(), 0) < 0 && errno != ENOENT) {
+Result<void> IdRangeAllocator::Free(IdRange range, std::string_view owner) {
+  const std::string name = std::to_string(range.number());
+  const auto has_it = OwnerOf(name.c_str());
+  if (!has_it && has_it.error().sys_errno() != ENOENT) return Failure(has_it.error());
+  if (!has_it || *has_it != owner) return {};
+  if (::unlinkat(dir_.get(), name.c_str(), 0) < 0 && errno != ENOENT) {
     return Failure(Error::FromErrno("freeing an id range"));
   }
   return {};
+}
+
+Result<std::vector<IdRange>> IdRangeAllocator::OwnedBy(const SandboxId& owner) const {
+  std::vector<IdRange> owned;
+  for (const Taken& taken : TRY(List())) {
+    if (taken.owner == owner.text()) owned.push_back(taken.range);
+  }
+  return owned;
 }
 
 Result<std::vector<IdRangeAllocator::Taken>> IdRangeAllocator::List() const {

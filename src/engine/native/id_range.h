@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -47,7 +48,11 @@ class IdRangeAllocator {
   // already; kResourceExhausted when another has.
   Result<void> Retake(IdRange range, const SandboxId& owner);
 
-  Result<void> Free(IdRange range);
+  // No error when it is another's, or nobody's.
+  Result<void> Free(IdRange range, std::string_view owner);
+
+  // Those that the symlinks say are this sandbox's: one, as a rule.
+  Result<std::vector<IdRange>> OwnedBy(const SandboxId& owner) const;
 
   struct Taken {
     IdRange range;

@@ -6,15 +6,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
-#include <set>
 
 #include "base/file.h"
 #include "base/sys.h"
 #include "engine/native/cgroup.h"
 #include "engine/native/cgroup_lease.h"
+#include "engine/native/id_processes.h"
 #include "engine/native/id_range.h"
 #include "engine/native/launcher.h"
+#include "engine/native/remains.h"
 #include "engine/native/sandbox_dir.h"
 
 namespace cay::engine::native {
@@ -22,6 +24,9 @@ namespace {
 
 // A half-made image older than this belongs to nobody: making one takes well under a second.
 constexpr time_t kStaleImageS = 60;
+
+// Longer than any process takes to die that is not stuck in the kernel.
+constexpr Millis kDeathPatience(10'000);
 
 Stats ReadStats(CgroupTree& cgroups, const SandboxId& id) {
   const auto cgroup = cgroups.Open(id);
@@ -57,20 +62,27 @@ class Collector {
     return ::access((paths_.sandboxes_dir() + "/" + id).c_str(), F_OK) == 0;
   }
 
-  Result<void> EndCgroup(const SandboxId& id) {
+  // Ends all of it, and frees its ranges when nothing of it was seen to run any more.
+  Result<void> End(const SandboxId& id) {
+    Remains remains{.id = id, .cgroup = {}, .id_ranges = {}};
     auto cgroup = cgroups_.Open(id);
-    if (!cgroup) {
-      return cgroup.error().code() == ErrorCode::kNotFound ? Result<void>{}
-                                                           : Failure(cgroup.error());
-    }
-    TRY(cgroup->KillAll());
-    return cgroup->Remove();
+    if (!cgroup && cgroup.error().code() != ErrorCode::kNotFound) return Failure(cgroup.error());
+    if (cgroup) remains.cgroup = std::move(*cgroup);
+    if (ids_) remains.id_ranges = TRY(ids_->OwnedBy(id));
+    TRY(EndRemains(remains, kDeathPatience));
+    for (const IdRange& range : remains.id_ranges) TRY(ids_->Free(range, id.text()));
+    return {};
   }
 
   Result<void> CollectSandbox(const SandboxId& id) {
     if (TRY(SandboxDir::IsOwned(paths_.sandboxes_dir(), id))) return {};
     const auto record = SandboxDir::ReadRecordOf(paths_.sandboxes_dir(), id);
-    if (record && record->request.lifetime == Lifetime::kPersistent) return {};
+    if (record && record->request.lifetime == Lifetime::kPersistent) {
+      report_.kept.push_back("sandbox " + id.text() + ", " +
+                             std::string(StateName(RecordedState(*record))) +
+                             ": for its server, which takes it over when it starts");
+      return {};
+    }
     if (!dry_run_) {
       auto dir = SandboxDir::Claim(paths_.sandboxes_dir(), id);
       if (!dir) {
@@ -78,8 +90,7 @@ class Collector {
         const bool gone_or_taken = code == ErrorCode::kNotFound || code == ErrorCode::kUnavailable;
         return gone_or_taken ? Result<void>{} : Failure(std::move(dir).error());
       }
-      TRY(EndCgroup(id));
-      if (record && record->id_range && ids_) TRY(ids_->Free(*record->id_range));
+      TRY(End(id));
       TRY(std::move(*dir).Remove());
     }
     report_.sandboxes.push_back(id.text());
@@ -95,7 +106,11 @@ class Collector {
       auto cgroup = cgroups_.Open(id);
       if (!cgroup) continue;
       const auto stats = cgroup->ReadStats();
-      if (stats && stats->pids.value_or(0) > 0) continue;
+      if (stats && stats->pids.value_or(0) > 0) {
+        report_.kept.push_back("cgroup of " + id.text() + ": " + std::to_string(*stats->pids) +
+                               " processes run in it, and it has no directory any more");
+        continue;
+      }
       if (!dry_run_) {
         const auto removed = cgroup->Remove(Millis(0));
         if (!removed && removed.error().sys_errno() == EBUSY) continue;
@@ -111,9 +126,19 @@ class Collector {
 
   Result<void> CollectIdRanges() {
     if (!ids_) return {};
-    for (const auto& [range, owner] : TRY(ids_->List())) {
-      if (Exists(owner)) continue;
-      if (!dry_run_) TRY(ids_->Free(range));
+    std::vector<IdRangeAllocator::Taken> unowned = TRY(ids_->List());
+    std::erase_if(unowned, [&](const auto& taken) { return Exists(taken.owner); });
+    if (unowned.empty()) return {};
+    const std::vector<RangeProcess> processes = TRY(FindRangeProcesses());
+    for (const auto& [range, owner] : unowned) {
+      const bool in_use = std::ranges::any_of(
+          processes, [&](const auto& process) { return process.BelongsTo(range, owner); });
+      if (in_use) {
+        report_.failures.push_back("the uid range of " + owner +
+                                   ", which has no directory any more: processes have it");
+        continue;
+      }
+      if (!dry_run_) TRY(ids_->Free(range, owner));
       ++report_.id_ranges;
     }
     return {};
@@ -154,6 +179,7 @@ Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths) {
     const auto owned = SandboxDir::IsOwned(paths.sandboxes_dir(), id);
     entries.push_back({.status = Describe(*record, RecordedState(*record)),
                        .owned = owned && *owned,
+                       .scratch = record->scratch,
                        .stats = ReadStats(cgroups, id)});
   }
   return entries;

@@ -14,7 +14,8 @@ namespace cay::engine::native {
 
 struct InventoryEntry {
   SandboxStatus status;
-  bool owned = false;  // by a living launcher; an ephemeral one without is garbage
+  bool owned = false;                // by a living launcher; an ephemeral one without is garbage
+  Scratch scratch = Scratch::kDisk;  // where its files are
   Stats stats;
 };
 
@@ -27,6 +28,7 @@ struct GcReport {
   uint64_t id_ranges = 0;              // ranges without a sandbox
   uint64_t scratch_images = 0;         // half-made empty filesystem images
   std::vector<std::string> failures;   // what could not be removed, and why
+  std::vector<std::string> kept;       // what nobody has now and stays all the same, and why
 };
 
 // Removes what belongs to no living launcher: ephemeral sandboxes, with the processes that still

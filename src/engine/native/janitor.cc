@@ -17,7 +17,10 @@ void Serve(const Fd& socket) {
 
 Result<void> Janitor::Start() {
   if (socket_) return {};
-  socket_ = TRY(StartWorker("cay-janitor", &Serve));
+  Fd socket = TRY(StartWorker("cay-janitor", &Serve));
+  // One that hangs must not hang us: a queue that is full is an error of SendPacket.
+  TRY(SetNonBlocking(socket, true));
+  socket_ = std::move(socket);
   return {};
 }
 

@@ -2,7 +2,7 @@
 // image is unmounted, with its file the disk's blocks are freed: milliseconds that nobody who destroys a sandbox, or creates
 // the next one, should wait for.
 //
-// It holds nothing but what it was sent and one socket. If it dies, the launcher does the work itself.
+// It holds nothing but what it was sent and one socket. If it dies, or does not keep up, the launcher does the work itself.
 #pragma once
 
 #include <optional>

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/file.h"
@@ -95,6 +96,8 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   TRY(AllowManyDescriptors());
   ::umask(0);
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
+  std::optional<LauncherLock> sole;
+  if (options.sole) sole = TRY(LauncherLock::Take(options.paths.state_dir));
   ScratchMaker scratch_maker(options.paths.scratch_dir());
   CgroupLease lease = TRY(CgroupLease::Take(options.paths.state_dir));
   CgroupTree cgroups =
@@ -112,6 +115,7 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   const bool adopt = !options.one_shot;
   Launcher launcher(std::move(options), std::move(cgroups), std::move(ids), std::move(netns),
                     std::move(guest), std::move(lease), std::move(scratch_maker));
+  launcher.sole_ = std::move(sole);
   TRY(MakeDirectories(launcher.staging_dir_, 0700));
   if (launcher.options_.disk_ahead && WhyNoDiskScratch().empty()) {
     TRY(launcher.scratch_maker_.Prepare(*launcher.options_.disk_ahead));
@@ -175,14 +179,19 @@ Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch
   if (ids_) record.id_range = TRY(ids_->Take(id));
   TRY(sandbox.dir.WriteRecord(record));
   Note(stage_us, Stage::kPrepare, watch);
-  const bool any_controller = cgroups_.Has(Controller::kMemory) || cgroups_.Has(Controller::kCpu) ||
-                              cgroups_.Has(Controller::kPids);
-  if (any_controller) {
-    sandbox.cgroup = TRY(cgroups_.Create(id));
-    TRY(sandbox.cgroup->Apply(record.request.limits));
-  }
+  TRY(MakeGroup(sandbox));
   Note(stage_us, Stage::kCgroup, watch);
   return {};
+}
+
+// With its limits. Not where there is no controller to limit anything with.
+Result<void> Launcher::MakeGroup(Sandbox& sandbox) {
+  const bool any_controller = cgroups_.Has(Controller::kMemory) || cgroups_.Has(Controller::kCpu) ||
+                              cgroups_.Has(Controller::kPids);
+  if (!any_controller) return {};
+  const CreateRequest& request = sandbox.record.request;
+  if (!sandbox.cgroup) sandbox.cgroup = TRY(cgroups_.Create(request.id));
+  return sandbox.cgroup->Apply(request.limits);
 }
 
 Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
@@ -269,7 +278,10 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
                    .created_unix_ms = UnixMs(),
                    .guest_protocol = protocol::kProtocolVersion},
                   TRY(MakeDir(request.id)));
-  Result<void> made = Prepare(sandbox, created.stage_us, watch);
+  Result<void> made;
+  if (created.scratch == Scratch::kDisk)
+    made = CheckScratchRoom(sandbox.dir.dir(), request.limits.disk);
+  if (made) made = Prepare(sandbox, created.stage_us, watch);
   if (made) made = SpawnGuest(sandbox, created.stage_us);
   if (!made) {
     Discard(std::move(sandbox));
@@ -289,16 +301,39 @@ Result<Launcher::Sandbox*> Launcher::Find(const SandboxId& id) {
   return &found->second;
 }
 
-Result<Launcher::Sandbox*> Launcher::FindIn(const SandboxId& id, State state) {
+Result<Launcher::Sandbox*> Launcher::FindIn(const SandboxId& id,
+                                            std::initializer_list<State> states) {
   Sandbox* sandbox = TRY(Find(id));
-  if (sandbox->state == state) return sandbox;
+  if (std::ranges::find(states, sandbox->state) != states.end()) return sandbox;
   return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
                        "the sandbox is " + std::string(StateName(sandbox->state)) + ", not " +
-                           std::string(StateName(state))));
+                           std::string(StateName(*states.begin()))));
+}
+
+// What keeps its files from being what they were when its last guest ended.
+Result<void> Launcher::CheckWhole(const Sandbox& sandbox) {
+  if (sandbox.record.scratch == Scratch::kDisk) return CheckScratchWhole(sandbox.dir.dir());
+  if (sandbox.scratch_mount) return {};
+  return Failure(Error(ErrorCode::kIllegalState, Fault::kMachine,
+                       "the sandbox's files were in memory, and are gone")
+                     .WithRemedy("destroy it, and create another"));
+}
+
+// Of one whose guest ended by itself, or of which that is not even known: as Stop leaves it.
+Result<void> Launcher::ClearAway(Sandbox& sandbox) {
+  const Exit exit = sandbox.exit;
+  TRY(EndGuest(sandbox, Ending::kToStartAgain));
+  sandbox.exit = exit;
+  sandbox.mount_namespace.reset();
+  if (sandbox.record.scratch == Scratch::kDisk) sandbox.scratch_mount.reset();
+  // What the group has counted was its last guest's.
+  if (sandbox.cgroup) TRY(sandbox.cgroup->Remove());
+  sandbox.cgroup.reset();
+  return {};
 }
 
 Result<Created> Launcher::Start(const SandboxId& id) {
-  Sandbox* sandbox = TRY(FindIn(id, State::kStopped));
+  Sandbox* sandbox = TRY(FindIn(id, {State::kStopped, State::kFailed}));
   // The record may be of a program with other rules.
   TRY(ValidateRequest(sandbox->record.request));
   Created created;
@@ -306,32 +341,51 @@ Result<Created> Launcher::Start(const SandboxId& id) {
   created.scratch = sandbox->record.scratch;
   created.single_user = !ids_.has_value();
   Stopwatch watch;
-  if (sandbox->record.scratch == Scratch::kDisk) TRY(AwaitDetached(sandbox->dir.dir()));
+  const bool on_disk = sandbox->record.scratch == Scratch::kDisk;
+  if (sandbox->state == State::kFailed) TRY(ClearAway(*sandbox));
+  if (on_disk) TRY(AwaitDetached(sandbox->dir.dir()));
+  TRY(CheckWhole(*sandbox));
+  Record next = sandbox->record;
+  next.stopped = next.paused = false;
+  next.guest_protocol = protocol::kProtocolVersion;
+  TRY(sandbox->dir.PrepareRecord(next));
   // Killing it may have taken a limit away.
-  if (sandbox->cgroup) TRY(sandbox->cgroup->Apply(sandbox->record.request.limits));
+  TRY(MakeGroup(*sandbox));
   Note(created.stage_us, Stage::kCgroup, watch);
   TRY(MountScratch(*sandbox));
   Note(created.stage_us, Stage::kScratch, watch);
   if (auto spawned = SpawnGuest(*sandbox, created.stage_us); !spawned) {
-    if (sandbox->record.scratch == Scratch::kDisk) sandbox->scratch_mount.reset();
+    if (on_disk) sandbox->scratch_mount.reset();
     return Failure(std::move(spawned).error());
   }
-  sandbox->record.stopped = false;
-  sandbox->record.guest_protocol = protocol::kProtocolVersion;
-  TRY(sandbox->dir.WriteRecord(sandbox->record));
+  Commit(*sandbox, std::move(next));
   return created;
 }
 
+// It is so, whether the record says it or not: where it does not, the next launcher finds a guest, or none.
+void Launcher::Commit(Sandbox& sandbox, Record next) {
+  sandbox.record = std::move(next);
+  if (const auto committed = sandbox.dir.CommitRecord(); !committed) {
+    LogWarning("sandbox " + sandbox.record.request.id.text() + ": " + committed.error().message());
+  }
+}
+
 Result<void> Launcher::Pause(const SandboxId& id) {
-  Sandbox* sandbox = TRY(FindIn(id, State::kRunning));
+  Sandbox* sandbox = TRY(FindIn(id, {State::kRunning}));
   if (!sandbox->cgroup || !cgroups_.Has(Controller::kFreezer)) {
     return Failure(
         Error(ErrorCode::kNotSupported, Fault::kMachine,
               "sandboxes cannot be paused here: " + cgroups_.WhyNot(Controller::kFreezer)));
   }
+  TRY(PreparePaused(*sandbox, true));
+  // On disk first: a launcher that comes after us must not take a frozen guest for a running one.
   TRY(NotePaused(*sandbox, true));
   if (auto frozen = sandbox->cgroup->Freeze(); !frozen) {
-    TRY(NotePaused(*sandbox, false));
+    // It can be reached again, whether or not there is room to say so: who takes a paused one over can resume it.
+    sandbox->record.paused = false;
+    TRY(RenameGuestSocket(sandbox->dir.dir(), GuestSocketName::kReachable));
+    if (const auto noted = sandbox->dir.WriteRecord(sandbox->record); !noted)
+      LogWarning("sandbox " + id.text() + ": " + noted.error().message());
     return frozen;
   }
   sandbox->state = State::kPaused;
@@ -339,23 +393,29 @@ Result<void> Launcher::Pause(const SandboxId& id) {
 }
 
 Result<void> Launcher::Resume(const SandboxId& id) {
-  Sandbox* sandbox = TRY(FindIn(id, State::kPaused));
+  Sandbox* sandbox = TRY(FindIn(id, {State::kPaused}));
+  TRY(PreparePaused(*sandbox, false));
   TRY(sandbox->cgroup->Thaw());
   sandbox->state = State::kRunning;
   return NotePaused(*sandbox, false);
 }
 
-// On disk first: a launcher that comes after us must not take a frozen guest for a running one.
+Result<void> Launcher::PreparePaused(const Sandbox& sandbox, bool paused) {
+  Record next = sandbox.record;
+  next.paused = paused;
+  return sandbox.dir.PrepareRecord(next);
+}
+
 Result<void> Launcher::NotePaused(Sandbox& sandbox, bool paused) {
+  TRY(sandbox.dir.CommitRecord());
   sandbox.record.paused = paused;
-  TRY(sandbox.dir.WriteRecord(sandbox.record));
   return RenameGuestSocket(sandbox.dir.dir(),
                            paused ? GuestSocketName::kPaused : GuestSocketName::kReachable);
 }
 
 Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
   Sandbox* sandbox = TRY(Find(id));
-  Limits& now = sandbox->record.request.limits;
+  const Limits& now = sandbox->record.request.limits;
   TRY(ValidateLimits(limits));
   if (limits.disk != now.disk || limits.inodes != now.inodes ||
       limits.open_files != now.open_files || limits.file_size != now.file_size) {
@@ -366,9 +426,12 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
     return Failure(Error(ErrorCode::kNotEnforceable, Fault::kMachine,
                          "limits cannot be changed here: " + cgroups_.WhyNot(Controller::kMemory)));
   }
+  Record next = sandbox->record;
+  next.request.limits = limits;
+  TRY(sandbox->dir.PrepareRecord(next));
   TRY(sandbox->cgroup->Apply(limits));
-  now = limits;
-  return sandbox->dir.WriteRecord(sandbox->record);
+  Commit(*sandbox, std::move(next));
+  return {};
 }
 
 bool Launcher::DoIdleWork() {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <deque>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,6 +26,7 @@
 #include "engine/native/guest_image.h"
 #include "engine/native/id_range.h"
 #include "engine/native/janitor.h"
+#include "engine/native/launcher_lock.h"
 #include "engine/native/netns.h"
 #include "engine/native/sandbox_dir.h"
 #include "engine/native/scratch_maker.h"
@@ -37,6 +39,8 @@ struct LauncherOptions {
   size_t netns_pool = 1;  // network namespaces kept ready
   // No persistent sandboxes are taken over, and nothing is made ahead but for the first sandbox.
   bool one_shot = false;
+  // No other launcher that takes over sandboxes is to be there: one that is, and does not end, is killed (launcher_lock.h).
+  bool sole = false;
   // Of a sandbox on disk that will be asked for: its writable layer is begun at once.
   std::optional<Limits> disk_ahead = std::nullopt;
   // Null: every guest is executed from an image. Otherwise those of root's sandboxes are forked from the launcher, which
@@ -92,6 +96,8 @@ class Launcher {
     std::optional<Fd> mount_namespace;  // of the guest; null: adopted
     std::optional<Cgroup> cgroup;
     bool adopted = false;  // the guest is no child of ours
+    bool unseen = false;   // adopted, and whether its guest lives is not known
+    int busy_tries = 0;    // so often its groups could not be removed
     Exit exit;
   };
 
@@ -107,25 +113,36 @@ class Launcher {
   Result<void> MakeScratch(Sandbox& sandbox);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
+  Result<void> MakeGroup(Sandbox& sandbox);
+  static Result<void> CheckWhole(const Sandbox& sandbox);
+  Result<void> ClearAway(Sandbox& sandbox);
+  static void Commit(Sandbox& sandbox, Record next);
+  static Result<void> PreparePaused(const Sandbox& sandbox, bool paused);
   static Result<void> NotePaused(Sandbox& sandbox, bool paused);
   Result<Sandbox*> Find(const SandboxId& id);
-  Result<Sandbox*> FindIn(const SandboxId& id, State state);
+  Result<Sandbox*> FindIn(const SandboxId& id, std::initializer_list<State> states);
 
-  // launcher_end.cc: ends, what is seen from outside, and what an earlier launcher left.
+  // launcher_end.cc: ends, and what is seen from outside.
   enum class Ending { kForGood, kToStartAgain };
   static bool AwaitDeath(Sandbox& sandbox, Ending ending);
   Result<void> EndGuest(Sandbox& sandbox, Ending ending);
+  Result<void> EndAdopted(Sandbox& sandbox);
   void NoteExit(Sandbox& sandbox);
-  void Discard(Sandbox sandbox);
-  void DiscardOldest();
+  void Discard(Sandbox sandbox, Millis patience = Millis(0));
+  void GiveBack(Sandbox sandbox);
   bool CleanUp();
+  bool IsDoomed(const SandboxId& id) const;
+
+  // launcher_adopt.cc: what an earlier launcher left.
   Result<void> AdoptAll();
+  Result<void> DestroyUnowned(const SandboxId& id);
   Result<SandboxDir> ClaimFromTheDead(const SandboxId& id, Millis& patience) const;
   Result<Sandbox> Adopt(const SandboxId& id, SandboxDir dir);
 
   LauncherOptions options_;
   CgroupTree cgroups_;
   std::unique_ptr<CgroupLease> lease_;   // null: moved away
+  std::optional<LauncherLock> sole_;     // where options_.sole
   std::optional<IdRangeAllocator> ids_;  // root only
   std::optional<NetnsPool> netns_;       // root only
   GuestEntry guest_;
@@ -138,8 +155,8 @@ class Launcher {
   std::optional<SandboxDir> dir_ahead_;  // for the next sandbox
   bool dir_wanted_ = false;              // the last one was used
   std::map<SandboxId, Sandbox> sandboxes_;
-  std::deque<Sandbox> doomed_;        // ended; resources to be given back
-  std::deque<Cgroup> dying_cgroups_;  // the kernel was not done with them yet
+  std::deque<Sandbox> doomed_;  // ended; resources to be given back
+  std::deque<Sandbox> busy_;    // likewise; the kernel was not done with their groups yet
 };
 
 SandboxStatus Describe(const Record& record, State state);

@@ -1,4 +1,4 @@
-// The second half of Launcher: ends, what is seen from outside, and what an earlier launcher left.
+// The second part of Launcher: ends, and what is seen from outside.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -9,12 +9,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
 #include "base/sys.h"
 #include "engine/native/guest_socket.h"
 #include "engine/native/launcher.h"
+#include "engine/native/remains.h"
 #include "engine/native/scratch.h"
 #include "engine/native/spawn.h"
 
@@ -27,12 +29,12 @@ constexpr int kDeathPatienceMs = 30'000;
 // Longer than a sandbox takes to die by itself. After it, it is helped.
 constexpr int kPromptDeathMs = 20;
 
-// Of all sandboxes that are to be adopted together.
-constexpr Millis kClaimPatience(1000);
-constexpr Millis kClaimPause(5);
-
 // Destroyed sandboxes whose resources are still to be given back, at most.
 constexpr size_t kMaxDoomed = 256;
+
+// For the kernel to be done with the group of a sandbox whose processes have died: so often, so long each time.
+constexpr int kMaxBusyTries = 50;
+constexpr Millis kBusyPatience(100);
 
 bool IsReadable(const Fd& fd, int timeout_ms) {
   pollfd poller{.fd = fd.get(), .events = POLLIN, .revents = 0};
@@ -41,17 +43,6 @@ bool IsReadable(const Fd& fd, int timeout_ms) {
     ready = ::poll(&poller, 1, timeout_ms);
   } while (ready < 0 && errno == EINTR);
   return ready == 1;
-}
-
-// The process that listens on the guest's socket: SO_PEERCRED of a connection is what listen(2)
-// noted.
-Result<Fd> OpenListener(const Fd& connection) {
-  ucred peer{};
-  socklen_t length = sizeof peer;
-  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
-    return Failure(Error::FromErrno("asking who the guest is"));
-  }
-  return sys::PidfdOpen(peer.pid);
 }
 
 Bytes DiskUsed(const Fd& sandbox_dir) {
@@ -113,23 +104,58 @@ Result<void> Launcher::EndGuest(Sandbox& sandbox, Ending ending) {
     if (!sandbox.adopted) TRY(Reap(*sandbox.pidfd));
     sandbox.pidfd.reset();
   }
+  // That the guest is the one who answered its socket to us is only the guest's word.
+  if (sandbox.adopted && sandbox.state != State::kStopped) TRY(EndAdopted(sandbox));
   sandbox.exit = {.reason = ExitReason::kStopped};
   return {};
 }
 
-// Gives everything back. Each step goes on where another failed: what remains is found by gc,
-// because the directory, which goes last, remains too.
-void Launcher::Discard(Sandbox sandbox) {
+// Everything of one that was taken over: what its launcher had seen dead is no longer known.
+Result<void> Launcher::EndAdopted(Sandbox& sandbox) {
+  Remains remains{.id = sandbox.record.request.id, .cgroup = {}, .id_ranges = {}};
+  if (sandbox.cgroup) remains.cgroup = std::move(*std::exchange(sandbox.cgroup, std::nullopt));
+  if (sandbox.unseen && sandbox.record.id_range) remains.id_ranges = {*sandbox.record.id_range};
+  if (sandbox.unseen && !remains.any()) {
+    return Failure(
+        Error(ErrorCode::kUnavailable, Fault::kMachine,
+              "whether the sandbox's processes run cannot be seen: nothing leads to them")
+            .WithRemedy("end the processes named cay-guest that are nobody's, and try again"));
+  }
+  const auto ended = EndRemains(remains, Millis(kDeathPatienceMs));
+  if (!ended)
+    sandbox.cgroup = std::move(remains.cgroup);
+  else
+    sandbox.unseen = false;
+  return ended;
+}
+
+// Gives everything back, the groups first: that they can be removed is what shows that nothing of it runs. A range of ids
+// that somebody still has must not be the next sandbox's.
+void Launcher::Discard(Sandbox sandbox, Millis patience) {
+  const auto removed = sandbox.cgroup ? sandbox.cgroup->Remove(patience) : Result<void>{};
+  if (removed) {
+    sandbox.cgroup.reset();
+    GiveBack(std::move(sandbox));
+  } else if (++sandbox.busy_tries < kMaxBusyTries) {
+    busy_.push_back(std::move(sandbox));
+  } else {
+    // Directory and range remain: gc's, as after a crash.
+    LogWarning("giving back sandbox " + sandbox.record.request.id.text() + ": " +
+               removed.error().message());
+  }
+}
+
+// Each step goes on where another failed: what remains is found by gc, because the directory, which goes last, remains too.
+void Launcher::GiveBack(Sandbox sandbox) {
   bool clean = true;
   const auto note = [&](const Result<void>& result) {
     if (result) return;
     clean = false;
     LogWarning("giving a sandbox's resources back: " + result.error().message());
   };
-  if (sandbox.cgroup) {
-    if (!sandbox.cgroup->Remove(Millis(0))) dying_cgroups_.push_back(std::move(*sandbox.cgroup));
+  if (sandbox.record.id_range && ids_) {
+    note(ids_->Free(*sandbox.record.id_range, sandbox.record.request.id.text()));
   }
-  if (sandbox.record.id_range && ids_) note(ids_->Free(*sandbox.record.id_range));
   std::vector<Fd> spent;
   if (clean) {
     auto unlinked = std::move(sandbox.dir).Unlink({kScratchImageName});
@@ -142,33 +168,32 @@ void Launcher::Discard(Sandbox sandbox) {
   if (!options_.one_shot) janitor_.LetGo(std::move(spent));
 }
 
-void Launcher::DiscardOldest() {
-  Sandbox sandbox = std::move(doomed_.front());
-  doomed_.pop_front();
-  Discard(std::move(sandbox));
-}
-
 bool Launcher::CleanUp() {
-  if (!doomed_.empty()) {
-    DiscardOldest();
-    return true;
-  }
-  if (dying_cgroups_.empty()) return false;
-  Cgroup cgroup = std::move(dying_cgroups_.front());
-  dying_cgroups_.pop_front();
-  if (auto removed = cgroup.Remove(); !removed) LogWarning(removed.error().message());
+  std::deque<Sandbox>& from = doomed_.empty() ? busy_ : doomed_;
+  if (from.empty()) return false;
+  const Millis patience = &from == &busy_ ? kBusyPatience : Millis(0);
+  Sandbox sandbox = std::move(from.front());
+  from.pop_front();
+  Discard(std::move(sandbox), patience);
   return true;
 }
 
+bool Launcher::IsDoomed(const SandboxId& id) const {
+  const auto is_it = [&](const Sandbox& sandbox) { return sandbox.record.request.id == id; };
+  return std::ranges::any_of(doomed_, is_it) || std::ranges::any_of(busy_, is_it);
+}
+
 Result<void> Launcher::Destroy(const SandboxId& id) {
-  Sandbox* sandbox = TRY(Find(id));
+  const auto found = Find(id);
+  if (!found) return IsDoomed(id) ? Failure(found.error()) : DestroyUnowned(id);
+  Sandbox* sandbox = *found;
   TRY(EndGuest(*sandbox, Ending::kForGood));
   // Whatever happens to us now, no other launcher takes it over.
   if (sandbox->record.request.lifetime == Lifetime::kPersistent) TRY(sandbox->dir.DropRecord());
   // Nothing of it runs any more. To give its resources back can wait for a moment without requests,
   // if not too long.
   doomed_.push_back(std::move(sandboxes_.extract(id).mapped()));
-  if (doomed_.size() > kMaxDoomed) DiscardOldest();
+  if (doomed_.size() > kMaxDoomed) CleanUp();
   return {};
 }
 
@@ -187,15 +212,19 @@ Result<void> Launcher::Stop(const SandboxId& id) {
                          "an ordinary user's sandbox has its files in memory, and they end with it")
                        .WithRemedy("run as root, or pause it"));
   }
+  // Before the deed: a disk that has no room for it leaves the sandbox as it is.
+  Record next = sandbox->record;
+  next.stopped = true;
+  next.paused = false;
+  TRY(sandbox->dir.PrepareRecord(next));
   TRY(EndGuest(*sandbox, Ending::kToStartAgain));
   // Unmounts the image, here and now: it must not be mounted twice. A tmpfs stays as long as this
   // launcher.
   sandbox->mount_namespace.reset();
   if (sandbox->record.scratch == Scratch::kDisk) sandbox->scratch_mount.reset();
   sandbox->state = State::kStopped;
-  sandbox->record.stopped = true;
-  sandbox->record.paused = false;
-  return sandbox->dir.WriteRecord(sandbox->record);
+  Commit(*sandbox, std::move(next));
+  return {};
 }
 
 Result<Stats> Launcher::GetStats(const SandboxId& id) {
@@ -272,58 +301,6 @@ SandboxStatus Describe(const Record& record, State state) {
           .label = record.request.label,
           .created_unix_ms = record.created_unix_ms,
           .limits = record.request.limits};
-}
-
-Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
-  Record record = TRY(dir.ReadRecord(id));
-  Sandbox sandbox(std::move(record), std::move(dir));
-  sandbox.state = State::kStopped;
-  if (sandbox.record.id_range && ids_) TRY(ids_->Retake(*sandbox.record.id_range, id));
-  auto cgroup = cgroups_.Open(id);
-  if (cgroup) sandbox.cgroup = std::move(*cgroup);
-  sandbox.adopted = true;
-  if (sandbox.record.stopped) return sandbox;
-  sandbox.state = State::kFailed;
-  sandbox.exit.reason = ExitReason::kUnknown;
-  // A crash may have come between the note that it is paused and the socket's other name.
-  auto connection = ConnectToGuest(sandbox.dir.dir(), Millis(0));
-  if (!connection && sandbox.record.paused) {
-    connection = ConnectToGuest(sandbox.dir.dir(), Millis(0), GuestSocketName::kPaused);
-  }
-  if (connection) {
-    sandbox.pidfd = TRY(OpenListener(*connection));
-    sandbox.state = sandbox.record.paused ? State::kPaused : State::kRunning;
-    sandbox.exit = {};
-  }
-  return sandbox;
-}
-
-// The last copies of a dead launcher's locks go with a child that it was just making, which ends when it notices.
-Result<SandboxDir> Launcher::ClaimFromTheDead(const SandboxId& id, Millis& patience) const {
-  while (true) {
-    auto dir = SandboxDir::Claim(options_.paths.sandboxes_dir(), id);
-    if (dir || dir.error().code() != ErrorCode::kUnavailable || patience <= Millis(0)) return dir;
-    ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kClaimPause).count()));
-    patience -= kClaimPause;
-  }
-}
-
-Result<void> Launcher::AdoptAll() {
-  Millis patience = kClaimPatience;
-  const std::string directory = options_.paths.sandboxes_dir();
-  for (const SandboxId& id : TRY(SandboxDir::List(directory))) {
-    const auto record = SandboxDir::ReadRecordOf(directory, id);
-    if (!record || record->request.lifetime != Lifetime::kPersistent) continue;
-    auto dir = ClaimFromTheDead(id, patience);
-    if (!dir && dir.error().code() == ErrorCode::kNotFound) continue;
-    auto adopted = dir ? Adopt(id, std::move(*dir)) : Failure(dir.error());
-    if (!adopted) {
-      LogWarning("cannot take over sandbox " + id.text() + ": " + adopted.error().message());
-      continue;
-    }
-    sandboxes_.emplace(id, std::move(*adopted));
-  }
-  return {};
 }
 
 }  // namespace cay::engine::native

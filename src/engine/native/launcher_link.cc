@@ -1,12 +1,19 @@
 #include "engine/native/launcher_link.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <thread>
 
+#include "base/log.h"
+#include "base/sys.h"
 #include "engine/native/launcher_protocol.h"
 #include "engine/native/launcher_server.h"
 #include "engine/native/request.h"
@@ -18,9 +25,35 @@ namespace {
 using protocol::CborReader;
 using protocol::CborWriter;
 
+// So often a patience that is lowered meanwhile is looked at.
+constexpr Millis kLook(500);
+// A launcher that opens may have to wait for an earlier one to end (launcher_lock.h).
+constexpr Millis kOpenPatience(20'000);
+// Between looks, where there is no descriptor to wait with.
+constexpr Millis kWithoutPidfd(10);
+// For the kernel to be done with a process that was killed.
+constexpr Millis kDeathPatience(5000);
+
 Error LauncherGone() {
   return Error(ErrorCode::kUnavailable, Fault::kMachine, "the launcher is gone")
       .WithRemedy("its ephemeral sandboxes have ended; clean up with: cay gc");
+}
+
+// Whether it polls readable in time.
+bool IsReadable(const Fd& fd, Millis patience) {
+  pollfd poller{.fd = fd.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&poller, 1, static_cast<int>(std::max<int64_t>(patience.count(), 0))) > 0;
+}
+
+// Reaps it, when it ends in time. Our own child: until then the number is its.
+bool AwaitEnd(pid_t launcher, Millis patience) {
+  const auto pidfd = sys::PidfdOpen(launcher);
+  if (pidfd) {
+    (void)IsReadable(*pidfd, patience);
+  } else {
+    std::this_thread::sleep_for(std::min(patience, kWithoutPidfd));
+  }
+  return ::waitpid(launcher, nullptr, WNOHANG) != 0;
 }
 
 // No descriptor but 0, the control socket, and 2, for what it has to say. Standard output is the sandbox's alone.
@@ -62,7 +95,8 @@ pid_t ForkLauncher(GuestMain guest, int control) {
 
 }  // namespace
 
-Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOptions& options) {
+Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOptions& options,
+                                                          const Patience& patience) {
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
   const char* path = options.launcher_path.c_str();
   const int control = pair.second.get();
@@ -72,12 +106,14 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOpti
   if (pid < 0) return Failure(Error::FromErrno("starting the launcher"));
   // The end of a pid namespace's first process is the end of all (pid_namespaces(7)).
   const bool awaited = options.fork_with_guest == nullptr || ::getpid() == 1;
-  std::unique_ptr<LauncherLink> link(new LauncherLink(pid, std::move(pair.first), awaited));
+  std::unique_ptr<LauncherLink> link(
+      new LauncherLink(pid, std::move(pair.first), awaited, patience));
   CborWriter hello;
   hello.Bytes(options.paths.state_dir)
       .Bytes(options.paths.run_dir)
       .Unsigned(options.netns_pool)
       .Bool(options.one_shot)
+      .Bool(options.sole)
       .Bool(options.disk_ahead.has_value());
   if (options.disk_ahead) hello.Bytes(EncodeLimits(*options.disk_ahead));
   TRY(SendPacket(link->control_, PacketType::kRequest, hello.text()));
@@ -87,11 +123,36 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOpti
 LauncherLink::~LauncherLink() {
   ::shutdown(control_.get(), SHUT_RDWR);
   if (!awaited_) return;
-  while (::waitpid(launcher_, nullptr, 0) < 0 && errno == EINTR) {
+  const auto begun = std::chrono::steady_clock::now();
+  while (!AwaitEnd(launcher_, kLook)) {
+    if (std::chrono::steady_clock::now() - begun < Millis(patience_.load())) continue;
+    ::kill(launcher_, SIGKILL);
+    if (!AwaitEnd(launcher_, kDeathPatience))
+      LogWarning("launcher " + std::to_string(launcher_) + " hangs in the kernel: left behind");
+    return;
   }
 }
 
-Result<Packet> LauncherLink::Receive() {
+Error LauncherLink::Hung() {
+  ::kill(launcher_, SIGKILL);
+  broken_ = true;
+  return Error(ErrorCode::kUnavailable, Fault::kMachine,
+               "the launcher did not answer within " + FormatDuration(Millis(patience_.load())) +
+                   " and was ended")
+      .WithRemedy("try again: the next request starts another one");
+}
+
+Result<void> LauncherLink::AwaitAnswer(Millis at_least) {
+  const auto asked = std::chrono::steady_clock::now();
+  while (!IsReadable(control_, kLook)) {
+    if (std::chrono::steady_clock::now() - asked >= std::max(Millis(patience_.load()), at_least))
+      return Failure(Hung());
+  }
+  return {};
+}
+
+Result<Packet> LauncherLink::Receive(Millis at_least) {
+  TRY(AwaitAnswer(at_least));
   auto packet = ReceivePacket(control_);
   if (!packet || !*packet) {
     broken_ = true;
@@ -114,7 +175,7 @@ Result<Packet> LauncherLink::Ask(std::string_view request) {
   // The launcher greets when it is open, or says why it cannot be; the first request need not wait
   // for that.
   if (!greeted_) {
-    if (auto greeting = Receive(); !greeting) {
+    if (auto greeting = Receive(kOpenPatience); !greeting) {
       broken_ = true;
       return Failure(greeting.error());
     }

@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "base/fd.h"
 #include "base/paths.h"
 #include "base/result.h"
+#include "base/units.h"
 #include "engine/engine.h"
 #include "engine/native/guest_image.h"
 #include "engine/native/packet.h"
@@ -30,6 +32,10 @@ struct NativeEngineOptions {
   // For one ephemeral sandbox and not for long: takes over no persistent ones, and when the launcher dies, so has what the
   // engine was made for.
   bool one_shot = false;
+  // For who knows that no other engine has the state directory: see LauncherOptions.
+  bool sole = false;
+  // How long the launcher may take for one request. One that takes longer hangs: it is killed, and another one started.
+  Millis patience{60'000};
   // Of the sandbox on disk that will be asked for first: see LauncherOptions.
   std::optional<Limits> disk_ahead = std::nullopt;
   // Not null: the launcher is forked from this process, which must have one thread, and runs this for its guests
@@ -39,16 +45,22 @@ struct NativeEngineOptions {
 
 class LauncherLink {
  public:
-  // Does not wait for the launcher to be ready: the first Ask does.
-  static Result<std::unique_ptr<LauncherLink>> Start(const NativeEngineOptions& options);
+  // In milliseconds; who else has it may lower it while somebody waits.
+  using Patience = std::atomic<Millis::rep>;
 
-  // Hangs up, upon which the launcher ends its ephemeral sandboxes and itself. Waits for that, unless the launcher was
-  // forked: what that one still has to give back then, of sandboxes that were destroyed, takes it some milliseconds.
+  // Does not wait for the launcher to be ready: the first Ask does. `patience` outlives the link.
+  static Result<std::unique_ptr<LauncherLink>> Start(const NativeEngineOptions& options,
+                                                     const Patience& patience);
+
+  // Hangs up, upon which the launcher ends its ephemeral sandboxes and itself. Waits for that, and kills it when that takes
+  // longer than `patience`, unless the launcher was forked: what that one still has to give back then, of sandboxes that were
+  // destroyed, takes it some milliseconds.
   ~LauncherLink();
   LauncherLink(const LauncherLink&) = delete;
   LauncherLink& operator=(const LauncherLink&) = delete;
 
-  // The body of a reply without its leading `true`, or the error in it.
+  // The body of a reply without its leading `true`, or the error in it. kUnavailable when the launcher died, or did not
+  // answer in time and was killed.
   Result<Packet> Ask(std::string_view request);
 
   // After an Ask that failed: the line is of no use any more.
@@ -59,13 +71,16 @@ class LauncherLink {
   pid_t launcher() const { return launcher_; }
 
  private:
-  LauncherLink(pid_t launcher, Fd control, bool awaited)
-      : launcher_(launcher), control_(std::move(control)), awaited_(awaited) {}
-  Result<Packet> Receive();
+  LauncherLink(pid_t launcher, Fd control, bool awaited, const Patience& patience)
+      : launcher_(launcher), control_(std::move(control)), awaited_(awaited), patience_(patience) {}
+  Result<Packet> Receive(Millis at_least = Millis(0));
+  Result<void> AwaitAnswer(Millis at_least);
+  Error Hung();
 
   pid_t launcher_;
   Fd control_;
   const bool awaited_;
+  const Patience& patience_;
   bool greeted_ = false;
   bool broken_ = false;
   bool unsent_ = false;

@@ -103,6 +103,7 @@ Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
   options.paths.run_dir = std::string(TRY(reader.Bytes(4096)));
   options.netns_pool = TRY(reader.Unsigned(1024));
   options.one_shot = TRY(reader.Bool());
+  options.sole = TRY(reader.Bool());
   if (TRY(reader.Bool()))
     options.disk_ahead = TRY(DecodeLimits(TRY(reader.Bytes(kMaxRequestBytes))));
   options.guest = guest;

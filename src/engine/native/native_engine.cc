@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <utility>
+
 #include "base/log.h"
 #include "base/sys.h"
 #include "engine/native/guest_socket.h"
@@ -27,20 +29,54 @@ CborWriter Request(Operation operation, const SandboxId& id) {
 
 }  // namespace
 
+// The use of the link, one call at a time.
+class NativeEngine::Turn {
+ public:
+  static Result<Turn> Take(NativeEngine& engine) {
+    std::unique_lock lock(engine.mutex_);
+    const Millis patience(2 * engine.patience_.load());
+    if (!engine.idle_.wait_for(lock, patience, [&] { return !engine.busy_; })) {
+      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                           "the launcher was busy for " + FormatDuration(patience) + " with others")
+                         .WithRemedy("is the machine overloaded, or its disk? Try again later"));
+    }
+    engine.busy_ = true;
+    return Turn(engine);
+  }
+  Turn(Turn&& other) noexcept : engine_(std::exchange(other.engine_, nullptr)) {}
+  Turn& operator=(Turn&&) = delete;
+  ~Turn() {
+    if (engine_ == nullptr) return;
+    {
+      const std::lock_guard lock(engine_->mutex_);
+      engine_->busy_ = false;
+    }
+    engine_->idle_.notify_one();
+  }
+
+ private:
+  explicit Turn(NativeEngine& engine) : engine_(&engine) {}
+  NativeEngine* engine_;
+};
+
 Result<std::unique_ptr<NativeEngine>> NativeEngine::Start(const NativeEngineOptions& options) {
-  auto link = TRY(LauncherLink::Start(options));
-  return std::unique_ptr<NativeEngine>(new NativeEngine(options, std::move(link)));
+  std::unique_ptr<NativeEngine> engine(new NativeEngine(options));
+  TRY(engine->StartLauncher());
+  return engine;
 }
 
 NativeEngine::~NativeEngine() = default;
 
+Result<void> NativeEngine::StartLauncher() {
+  link_ = TRY(LauncherLink::Start(options_, patience_));
+  launcher_pid_ = link_->launcher();
+  return {};
+}
+
 NativeEngine::Asked NativeEngine::AskOnce(std::string_view request) {
   if (!link_) {
     LogWarning("the launcher is gone: starting another one");
-    auto started = LauncherLink::Start(options_);
-    if (!started) return {.reply = Failure(started.error())};
-    link_ = *std::move(started);
-    launcher_pid_ = link_->launcher();
+    if (auto started = StartLauncher(); !started) return {.reply = Failure(started.error())};
   }
   auto reply = link_->Ask(request);
   Asked asked{.reply = std::move(reply), .broken = link_->broken(), .unsent = link_->unsent()};
@@ -49,7 +85,7 @@ NativeEngine::Asked NativeEngine::AskOnce(std::string_view request) {
 }
 
 Result<Packet> NativeEngine::Call(std::string_view request, Repeat repeat, bool* repeated) {
-  const std::lock_guard lock(mutex_);
+  const Turn turn = TRY(Turn::Take(*this));
   Asked asked = AskOnce(request);
   // Once more, and not again: a launcher that dies of it would die for ever.
   const bool again = asked.unsent || (asked.broken && repeat == Repeat::kAlways);

@@ -10,11 +10,15 @@
 // dies, the next call starts another one, which takes over the persistent sandboxes; a create,
 // start, stop, pause or resume that was under way fails with kUnavailable, other calls are repeated.
 //
+// A launcher that hangs is one that died: it is killed when a request takes longer than NativeEngineOptions::patience, and a
+// call waits for those before it for at most twice that (kUnavailable).
+//
 // Thread-safe. One request at a time is under way, but Connect does not go through the launcher: it
 // never waits behind a create.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -50,12 +54,17 @@ class NativeEngine : public Engine {
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
 
+  // How long a request may take from now on, those under way included: for who is about to end.
+  void SetPatience(Millis patience) { patience_ = patience.count(); }
+
   // The launcher's process, or the last one's, for tests that kill it.
   pid_t launcher_pid() const { return launcher_pid_; }
 
  private:
-  NativeEngine(NativeEngineOptions options, std::unique_ptr<LauncherLink> link)
-      : options_(std::move(options)), link_(std::move(link)), launcher_pid_(link_->launcher()) {}
+  explicit NativeEngine(NativeEngineOptions options)
+      : options_(std::move(options)), patience_(options_.patience.count()) {}
+  Result<void> StartLauncher();
+  class Turn;
 
   // Whether a request may be repeated that the launcher may have worked on when it died.
   enum class Repeat { kIfUnsent, kAlways };
@@ -71,9 +80,12 @@ class NativeEngine : public Engine {
   Result<Fd> CallForFd(Operation operation, const SandboxId& id);
 
   const NativeEngineOptions options_;
+  LauncherLink::Patience patience_;
   std::mutex mutex_;
+  std::condition_variable idle_;
+  bool busy_ = false;                   // somebody has the link
   std::unique_ptr<LauncherLink> link_;  // null after the launcher's death, until the next call
-  std::atomic<pid_t> launcher_pid_;
+  std::atomic<pid_t> launcher_pid_ = 0;
 };
 
 }  // namespace cay::engine::native

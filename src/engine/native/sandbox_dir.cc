@@ -132,16 +132,22 @@ Result<bool> SandboxDir::IsOwned(const std::string& sandboxes_dir, const Sandbox
   return whole.l_type != F_UNLCK;
 }
 
-Result<void> SandboxDir::WriteRecord(const Record& record) const {
-  {
-    const Fd aside =
-        TRY(sys::OpenAt(dir_.get(), kRecordAside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-    TRY(sys::Write(aside, EncodeRecord(record), "writing a sandbox's record"));
-  }
+Result<void> SandboxDir::PrepareRecord(const Record& record) const {
+  const Fd aside =
+      TRY(sys::OpenAt(dir_.get(), kRecordAside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  return sys::Write(aside, EncodeRecord(record), "writing a sandbox's record");
+}
+
+Result<void> SandboxDir::CommitRecord() const {
   if (::renameat(dir_.get(), kRecordAside, dir_.get(), kRecord) < 0) {
     return Failure(Error::FromErrno("replacing a sandbox's record"));
   }
   return {};
+}
+
+Result<void> SandboxDir::WriteRecord(const Record& record) const {
+  TRY(PrepareRecord(record));
+  return CommitRecord();
 }
 
 Result<Record> SandboxDir::ReadRecord(const SandboxId& id) const {

@@ -43,7 +43,11 @@ class SandboxDir {
   static Result<bool> IsOwned(const std::string& sandboxes_dir, const SandboxId& id);
 
   const Fd& dir() const { return dir_; }
-  Result<void> WriteRecord(const Record& record) const;
+  // In two steps, around what the record is about to say: what needs room on the disk comes first, and can fail while nothing
+  // has happened yet. A record that was prepared and not committed says nothing.
+  Result<void> PrepareRecord(const Record& record) const;
+  Result<void> CommitRecord() const;
+  Result<void> WriteRecord(const Record& record) const;  // both
   Result<Record> ReadRecord(const SandboxId& id) const;
 
   // Without a record it is garbage as soon as nobody has the lock.

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -14,14 +13,13 @@
 #include <memory>
 #include <vector>
 
+#include "base/disk_room.h"
 #include "base/file.h"
 #include "base/sys.h"
 
 namespace cay::engine::native {
 namespace {
 
-// What the host keeps for itself when a sandbox asks for disk.
-constexpr Bytes kHostReserve = 256 * kMiB;
 constexpr int kLoopTries = 64;
 // The root filesystem, and in the template `host` /usr.
 constexpr std::array<const char*, 2> kOverlaysAhead = {"0", "1"};
@@ -132,18 +130,6 @@ Result<Fd> OpenBaseImage(const std::string& images_dir, const Limits& limits) {
   return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY);
 }
 
-Result<void> CheckRoom(const Fd& dir, Bytes disk) {
-  struct statvfs info{};
-  if (::fstatvfs(dir.get(), &info) < 0) return Failure(Error::FromErrno("statvfs"));
-  const Bytes free = info.f_bavail * info.f_frsize;
-  if (free >= disk + kHostReserve) return {};
-  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-                       "the disk limit of " + FormatBytes(disk) + " is more than the " +
-                           HumanBytes(free > kHostReserve ? free - kHostReserve : 0) +
-                           " that the state directory's disk can give")
-                     .WithRemedy("ask for less with --disk, or free some space"));
-}
-
 // Copies what is not a hole: some 100 KiB of metadata, whatever the size.
 Result<void> CopySparse(const Fd& from, const Fd& to) {
   const off_t size = ::lseek(from.get(), 0, SEEK_END);
@@ -175,7 +161,7 @@ Result<void> FillImage(const std::string& images_dir, const Fd& image, const Lim
     return Failure(Error::Invalid("the disk limit must be a multiple of 4k and at least " +
                                   FormatBytes(kMinScratchDisk)));
   }
-  TRY(CheckRoom(image, limits.disk));
+  TRY(CheckScratchRoom(image, limits.disk));
   return CopySparse(TRY(OpenBaseImage(images_dir, limits)), image);
 }
 
@@ -248,6 +234,16 @@ Result<bool> IsOnALoopDevice(const struct stat& image) {
 
 }  // namespace
 
+Result<void> CheckScratchRoom(const Fd& dir, Bytes disk) {
+  const Bytes free = TRY(DiskRoomOf(dir)).free;
+  if (free >= disk + kHostReserve) return {};
+  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+                       "the disk limit of " + FormatBytes(disk) + " is more than the " +
+                           HumanBytes(free > kHostReserve ? free - kHostReserve : 0) +
+                           " that the state directory's disk can give")
+                     .WithRemedy("ask for less with --disk, or free some space"));
+}
+
 uint64_t EffectiveInodes(const Limits& limits) {
   return limits.inodes != 0 ? limits.inodes : std::max<uint64_t>(limits.disk / (16 * kKiB), 128);
 }
@@ -285,7 +281,7 @@ Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const L
 }
 
 Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits) {
-  TRY(CheckRoom(sandbox_dir, limits.disk));
+  TRY(CheckScratchRoom(sandbox_dir, limits.disk));
   const std::string path = "/proc/self/fd/" + std::to_string(image.get());
   if (::linkat(AT_FDCWD, path.c_str(), sandbox_dir.get(), kScratchImageName, AT_SYMLINK_FOLLOW) <
       0) {
@@ -306,6 +302,30 @@ Result<void> AwaitDetached(const Fd& sandbox_dir) {
   return Failure(
       Error(ErrorCode::kTimeout, Fault::kMachine, "the sandbox's writable layer is still in use")
           .WithRemedy("look for processes that hold it: losetup --list"));
+}
+
+Result<void> CheckScratchWhole(const Fd& sandbox_dir) {
+  auto image = sys::OpenAt(sandbox_dir.get(), kScratchImageName, O_RDONLY | O_NOFOLLOW);
+  if (!image) {
+    return Failure(std::move(image)
+                       .error()
+                       .WithContext("the sandbox's disk")
+                       .WithRemedy("destroy it, and create another"));
+  }
+  // s_magic and s_state of struct ext4_super_block, at byte 1024 of the image. A filesystem without a journal is not clean
+  // while it is mounted.
+  constexpr off_t kMagicAt = 1024 + 0x38;
+  constexpr unsigned kMagic = 0xef53;
+  constexpr unsigned kClean = 1;
+  std::array<unsigned char, 4> fields{};
+  if (::pread(image->get(), fields.data(), fields.size(), kMagicAt) ==
+          static_cast<ssize_t>(fields.size()) &&
+      (fields[0] | fields[1] << 8U) == kMagic && (fields[2] & kClean) != 0) {
+    return {};
+  }
+  return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                       "the sandbox's disk is not whole: it was not unmounted before it was left")
+                     .WithRemedy("destroy it, and create another"));
 }
 
 Result<Fd> MakeScratchTmpfs(const Limits& limits, unsigned overlays, uid_t owner) {

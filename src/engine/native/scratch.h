@@ -30,6 +30,9 @@ uint64_t EffectiveInodes(const Limits& limits);
 // Why images cannot be used here (not root, no loop devices, no mke2fs); empty when they can.
 std::string WhyNoDiskScratch();
 
+// Refused (kResourceExhausted) when the disk of `dir` has not the room for a layer that is written in full.
+Result<void> CheckScratchRoom(const Fd& dir, Bytes disk);
+
 // Makes sandbox_dir/scratch.img, a copy of the empty image for these limits from `images_dir` (made
 // first if it is not there). Refused (kResourceExhausted) when the disk has not the room for the
 // whole limit. On error nothing of it remains.
@@ -53,6 +56,9 @@ Result<Fd> MountScratchImage(const Fd& sandbox_dir);
 // Waits until no loop device holds the image any more: to mount it twice would destroy it. kTimeout
 // after 5 s.
 Result<void> AwaitDetached(const Fd& sandbox_dir);
+
+// Whether the image is as its last mount left it: one that a crash of the machine cut off is not. Detached, see above.
+Result<void> CheckScratchWhole(const Fd& sandbox_dir);
 
 // A tmpfs with its N/upper and N/work, owned by `owner` (of the calling user namespace).
 Result<Fd> MakeScratchTmpfs(const Limits& limits, unsigned overlays, uid_t owner);

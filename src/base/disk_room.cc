@@ -1,0 +1,27 @@
+#include "base/disk_room.h"
+
+#include <sys/statvfs.h>
+
+namespace cay {
+namespace {
+
+DiskRoom RoomOf(const struct statvfs& info) {
+  return {.size = Bytes{info.f_blocks} * info.f_frsize,
+          .free = Bytes{info.f_bavail} * info.f_frsize};
+}
+
+}  // namespace
+
+Result<DiskRoom> DiskRoomOf(const Fd& file) {
+  struct statvfs info{};
+  if (::fstatvfs(file.get(), &info) < 0) return Failure(Error::FromErrno("statvfs"));
+  return RoomOf(info);
+}
+
+Result<DiskRoom> DiskRoomOf(const std::string& path) {
+  struct statvfs info{};
+  if (::statvfs(path.c_str(), &info) < 0) return Failure(Error::FromErrno("statvfs " + path));
+  return RoomOf(info);
+}
+
+}  // namespace cay

@@ -1,0 +1,27 @@
+// How much room the filesystem of a file or directory has.
+//
+//   const DiskRoom room = TRY(DiskRoomOf(paths.state_dir));
+//   if (room.free < kHostReserve) …
+#pragma once
+
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "base/units.h"
+
+namespace cay {
+
+// What the machine keeps for itself on the state directory's disk, for the database above all: nothing that may grow is begun
+// when less is free. What was begun before can still take it.
+inline constexpr Bytes kHostReserve = 256 * kMiB;
+
+struct DiskRoom {
+  Bytes size;
+  Bytes free;  // for an ordinary user: without what the filesystem keeps for root
+};
+
+Result<DiskRoom> DiskRoomOf(const Fd& file);
+Result<DiskRoom> DiskRoomOf(const std::string& path);
+
+}  // namespace cay

@@ -1,0 +1,110 @@
+// The third part of Launcher: what an earlier launcher left.
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "engine/native/guest_socket.h"
+#include "engine/native/launcher.h"
+#include "engine/native/remains.h"
+
+namespace cay::engine::native {
+namespace {
+
+// Of all sandboxes that are to be adopted together.
+constexpr Millis kClaimPatience(1000);
+constexpr Millis kClaimPause(5);
+
+// Longer than any process takes to die that is not stuck in the kernel.
+constexpr Millis kRemainsPatience(30'000);
+
+// The process that listens on the guest's socket: SO_PEERCRED of a connection is what listen(2)
+// noted.
+Result<Fd> OpenListener(const Fd& connection) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
+    return Failure(Error::FromErrno("asking who the guest is"));
+  }
+  return sys::PidfdOpen(peer.pid);
+}
+
+}  // namespace
+
+Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
+  Record record = TRY(dir.ReadRecord(id));
+  Sandbox sandbox(std::move(record), std::move(dir));
+  sandbox.state = State::kStopped;
+  if (sandbox.record.id_range && ids_) TRY(ids_->Retake(*sandbox.record.id_range, id));
+  auto cgroup = cgroups_.Open(id);
+  if (cgroup) sandbox.cgroup = std::move(*cgroup);
+  sandbox.adopted = true;
+  if (sandbox.record.stopped) return sandbox;
+  sandbox.state = State::kFailed;
+  sandbox.exit.reason = ExitReason::kUnknown;
+  // A crash may have come between the note that it is paused and the socket's other name.
+  auto connection = ConnectToGuest(sandbox.dir.dir(), Millis(0));
+  if (!connection && sandbox.record.paused) {
+    connection = ConnectToGuest(sandbox.dir.dir(), Millis(0), GuestSocketName::kPaused);
+  }
+  if (connection) {
+    sandbox.pidfd = TRY(OpenListener(*connection));
+    sandbox.state = sandbox.record.paused ? State::kPaused : State::kRunning;
+    sandbox.exit = {};
+    return sandbox;
+  }
+  // Nobody listens: it has ended, and its processes with it. Anything else says nothing of them.
+  sandbox.unseen = connection.error().sys_errno() != ECONNREFUSED;
+  return sandbox;
+}
+
+// The last copies of a dead launcher's locks go with a child that it was just making, which ends when it notices.
+Result<SandboxDir> Launcher::ClaimFromTheDead(const SandboxId& id, Millis& patience) const {
+  while (true) {
+    auto dir = SandboxDir::Claim(options_.paths.sandboxes_dir(), id);
+    if (dir || dir.error().code() != ErrorCode::kUnavailable || patience <= Millis(0)) return dir;
+    ::usleep(static_cast<useconds_t>(std::chrono::microseconds(kClaimPause).count()));
+    patience -= kClaimPause;
+  }
+}
+
+Result<void> Launcher::AdoptAll() {
+  Millis patience = kClaimPatience;
+  const std::string directory = options_.paths.sandboxes_dir();
+  for (const SandboxId& id : TRY(SandboxDir::List(directory))) {
+    const auto record = SandboxDir::ReadRecordOf(directory, id);
+    if (!record || record->request.lifetime != Lifetime::kPersistent) continue;
+    auto dir = ClaimFromTheDead(id, patience);
+    if (!dir && dir.error().code() == ErrorCode::kNotFound) continue;
+    auto adopted = dir ? Adopt(id, std::move(*dir)) : Failure(dir.error());
+    if (!adopted) {
+      LogWarning("cannot take over sandbox " + id.text() + ": " + adopted.error().message());
+      continue;
+    }
+    sandboxes_.emplace(id, std::move(*adopted));
+  }
+  return {};
+}
+
+// One that is not in the table: an earlier launcher made it, and it could not be taken over because its record, or all of its
+// directory, was lost or cannot be read.
+Result<void> Launcher::DestroyUnowned(const SandboxId& id) {
+  auto dir = SandboxDir::Claim(options_.paths.sandboxes_dir(), id);
+  if (!dir && dir.error().code() != ErrorCode::kNotFound) return Failure(std::move(dir).error());
+  Remains remains{.id = id, .cgroup = {}, .id_ranges = {}};
+  auto cgroup = cgroups_.Open(id);
+  if (cgroup) remains.cgroup = std::move(*cgroup);
+  if (ids_) remains.id_ranges = TRY(ids_->OwnedBy(id));
+  if (!dir && !remains.any()) {
+    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "there is no sandbox " + id.text()));
+  }
+  TRY(EndRemains(remains, kRemainsPatience));
+  for (const IdRange& range : remains.id_ranges) TRY(ids_->Free(range, id.text()));
+  return dir ? std::move(*dir).Remove() : Result<void>{};
+}
+
+}  // namespace cay::engine::native
