@@ -37,9 +37,13 @@ Result<void> Ready(ServerState& state, http::Exchange& exchange) {
   if (state.draining) {
     return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server is about to end"));
   }
-  if (!state.store.Healthy()) {
-    return Failure(
-        Error(ErrorCode::kUnavailable, Fault::kMachine, "the server cannot write its database"));
+  if (const auto healthy = state.store.Healthy(); !healthy) {
+    const bool full = healthy.error().code() == ErrorCode::kResourceExhausted;
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                         full ? "the server cannot write its database: its disk is full"
+                              : "the server cannot write its database")
+                       .WithRemedy(full ? "destroy sandboxes, which works, or free some space"
+                                        : "look at the server's log, and at: cay doctor"));
   }
   JsonWriter json;
   json.BeginObject().Member("status", "ready").EndObject();

@@ -170,10 +170,21 @@ Result<MilliCpus> ParseCpus(std::string_view text) {
   return static_cast<MilliCpus>(number->thousandths);
 }
 
-std::string FormatCpus(MilliCpus cpus) {
-  std::string out = std::to_string(cpus / 1000);
-  if (cpus % 1000 != 0) {
-    std::string fraction = std::to_string(1000 + cpus % 1000).substr(1);
+std::string FormatCpus(MilliCpus cpus) { return FormatThousandths(cpus); }
+
+Result<uint32_t> ParseMultiple(std::string_view text) {
+  const auto number = TakeDecimal(text);
+  if (!number || !number->rest.empty() || number->thousandths > 1'000'000) {
+    return Failure(Error::Invalid("not a multiple: \"" + std::string(text) + "\"")
+                       .WithRemedy("write a number up to 1000, as in 1.5 or 2"));
+  }
+  return static_cast<uint32_t>(number->thousandths);
+}
+
+std::string FormatThousandths(uint32_t thousandths) {
+  std::string out = std::to_string(thousandths / 1000);
+  if (thousandths % 1000 != 0) {
+    std::string fraction = std::to_string(1000 + thousandths % 1000).substr(1);
     while (fraction.back() == '0') fraction.pop_back();
     out += "." + fraction;
   }

@@ -41,6 +41,9 @@ std::string FormatDuration(Millis duration);
 // kInvalidArgument below 0.01 or above 1000 processors, or with more than three decimals.
 Result<MilliCpus> ParseCpus(std::string_view text);
 std::string FormatCpus(MilliCpus cpus);
+// "1.5" is 1500; at most 1000.
+Result<uint32_t> ParseMultiple(std::string_view text);
+std::string FormatThousandths(uint32_t thousandths);
 
 // Decimal digits only, whole text, no sign.
 Result<uint64_t> ParseUnsigned(std::string_view text, uint64_t max = UINT64_MAX);

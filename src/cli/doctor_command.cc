@@ -34,8 +34,11 @@ Result<int> DoctorMain(DoctorOptions& options, Positionals&) {
   const Paths paths = TRY(Paths::Resolve(options.state_dir));
   const engine::native::Facts facts = TRY(engine::native::Probe(paths.state_dir));
   const engine::native::Verdict verdict = engine::native::Evaluate(facts);
-  TRY(Print(options.json ? RenderDoctorJson(facts, verdict)
-                         : RenderDoctor(facts, verdict, IsUtf8Locale())));
+  const auto disk = LookAtDisk(paths);
+  if (!disk) Note("the state directory's disk: " + disk.error().ToString());
+  const DiskReport* const known = disk ? &*disk : nullptr;
+  TRY(Print(options.json ? RenderDoctorJson(facts, verdict, known)
+                         : RenderDoctor(facts, verdict, IsUtf8Locale(), known)));
   return verdict.fully_enforced ? 0 : kExitGaps;
 }
 

@@ -112,13 +112,14 @@ std::string RenderConclusion(const Verdict& verdict) {
 
 }  // namespace
 
-std::string RenderDoctor(const Facts& facts, const Verdict& verdict, bool utf8) {
-  return RenderMachine(facts) + "\nLIMITS\n" +
-         RenderGroup(verdict, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
+std::string RenderDoctor(const Facts& facts, const Verdict& verdict, bool utf8,
+                         const DiskReport* disk) {
+  return RenderMachine(facts) + "\n" + (disk != nullptr ? RenderDisk(*disk, utf8) + "\n" : "") +
+         "LIMITS\n" + RenderGroup(verdict, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
          RenderGroup(verdict, ProtectionGroup::kIsolation, utf8) + "\n" + RenderConclusion(verdict);
 }
 
-std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict) {
+std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict, const DiskReport* disk) {
   boost::json::object controllers;
   for (size_t i = 0; i < kControllerCount; ++i) {
     controllers[ControllerName(static_cast<Controller>(i))] = facts.controllers.at(i).there;
@@ -155,6 +156,7 @@ std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict) {
       {"can_run", verdict.can_run},
       {"fully_enforced", verdict.fully_enforced},
   };
+  if (disk != nullptr) whole["disk"] = DiskJson(*disk);
   return boost::json::serialize(whole) + "\n";
 }
 

@@ -35,6 +35,7 @@ std::string RenderGcJson(const Collected& collected, bool dry_run) {
   object["id_ranges"] = report.id_ranges;
   object["scratch_images"] = report.scratch_images;
   object["template_layers"] = collected.layers;
+  object["kept"] = boost::json::array(report.kept.begin(), report.kept.end());
   object["failures"] = boost::json::array(report.failures.begin(), report.failures.end());
   return boost::json::serialize(object) + "\n";
 }
@@ -57,6 +58,7 @@ std::string RenderGcText(const Collected& collected, bool dry_run) {
     text.append(verb).append("layers of removed templates: ");
     text.append(std::to_string(collected.layers) + "\n");
   }
+  for (const std::string& what : report.kept) text.append("kept ").append(what + "\n");
   return text.empty() ? "nothing was left behind\n" : text;
 }
 
@@ -91,7 +93,8 @@ constinit const Command kGcCommand = {
     .description =
         "Sandboxes whose owner is gone, with the processes that still run in them, and cgroups, "
         "uid\n"
-        "ranges and disk images that belong to no sandbox. What is in use is never touched.\n",
+        "ranges and disk images that belong to no sandbox. What is in use is never touched. What "
+        "nobody\nhas now and stays all the same is named.\n",
     .options = kOptions,
     .examples = "cay gc\ncay gc --dry-run --json\n",
     .run = &ParseAndRun<GcOptions, GcMain>,

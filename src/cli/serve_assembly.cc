@@ -24,6 +24,9 @@ namespace {
 
 using config::Config;
 
+// For the launcher, of a server that is to end: one that hangs must not keep it.
+constexpr Millis kEndPatience{10'000};
+
 // How many of what was lost is named; the events have all of it.
 constexpr size_t kMostNamed = 10;
 
@@ -90,6 +93,8 @@ Result<Parts> MakeParts(const Config& config) {
   TRY(CheckAddresses(config, *parts.keys));
   engine::native::NativeEngineOptions engine_options;
   engine_options.paths = parts.paths;
+  engine_options.sole = true;  // the store's lock says so
+  engine_options.patience = config.launcher_timeout;
   parts.engine = TRY(engine::native::NativeEngine::Start(engine_options));
   parts.templates =
       std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(parts.paths)));
@@ -123,6 +128,7 @@ class Assembly : public ServeAssembly {
  public:
   Assembly(const Config& config, Parts parts)
       : parts_(std::move(parts)),
+        launcher_timeout_(config.launcher_timeout),
         gate_(config.gate, *parts_.keys),
         audit_(*parts_.store, config.gate.audit_kept),
         dispatcher_(gate_, audit_, requests_),
@@ -187,6 +193,7 @@ class Assembly : public ServeAssembly {
 
   void BeginDraining() override {
     state_.draining = true;
+    parts_.engine->SetPatience(std::min(kEndPatience, launcher_timeout_));
     parts_.webhooks->Stop();
     parts_.events->Close();
   }
@@ -207,6 +214,7 @@ class Assembly : public ServeAssembly {
   }
 
   Parts parts_;
+  const Millis launcher_timeout_;
   api::Gate gate_;
   api::AuditLog audit_;
   api::RequestMetrics requests_;

@@ -110,9 +110,12 @@ class ServerProcess {
     if (raw < 0) return Failure(Error::FromErrno("eventfd"));
     const Fd done = Fd::Adopt(raw);
     assembly_->BeginDraining();
-    std::thread drainer([&] {
+    // All that may have to wait for somebody: meanwhile a second signal is heard.
+    std::thread ender([&] {
       server_->Drain(config_.drain_timeout);
       assembly_->FinishDraining(config_.drain_timeout);
+      server_.reset();
+      assembly_.reset();
       ::eventfd_write(done.get(), 1);
     });
     const Result<int> second = WaitForSecond(done.get());
@@ -121,9 +124,7 @@ class ServerProcess {
       // Nothing that was acknowledged is only in memory.
       std::_Exit(kExitSignalBase + signal);
     }
-    drainer.join();
-    server_.reset();
-    assembly_.reset();
+    ender.join();
     Announce(config_, "ended");
     return 0;
   }

@@ -45,6 +45,7 @@ struct Config {
   LogFormat log_format = LogFormat::kText;
   bool log_requests = true;
   Millis drain_timeout{10'000};
+  Millis launcher_timeout{60'000};
 };
 
 using Values = std::vector<std::string>;  // one, or those of a list

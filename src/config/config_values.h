@@ -74,6 +74,16 @@ Values ShowCpus(const Config& config) {
 }
 
 template <auto kAt>
+Result<void> SetMultiple(Config& config, const Values& values) {
+  kAt(config) = TRY(ParseMultiple(values[0]));
+  return {};
+}
+template <auto kAt>
+Values ShowMultiple(const Config& config) {
+  return {FormatThousandths(kAt(config))};
+}
+
+template <auto kAt>
 Result<void> SetFlag(Config& config, const Values& values) {
   if (values[0] != "true" && values[0] != "false") {
     return Failure(Error::Invalid("\"" + values[0] + "\" is neither true nor false"));

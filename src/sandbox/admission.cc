@@ -8,6 +8,16 @@ Error ServerFull(std::string message, const std::string& key) {
       .WithRemedy("try again when others have ended, or raise " + key + " in the configuration");
 }
 
+// `most` 0: no bound.
+Result<void> CheckSum(const std::string& what, Bytes held, Bytes more, Bytes most,
+                      const std::string& key) {
+  const bool fits = most == 0 || more == 0 || (held < most && more <= most - held);
+  if (fits) return {};
+  return Failure(ServerFull("the server is full: " + HumanBytes(held) + " of " + HumanBytes(most) +
+                                " " + what + " are promised, and this needs " + FormatBytes(more),
+                            key));
+}
+
 }  // namespace
 
 Result<void> Admission::CheckOwner(const std::string& owner, size_t quota) const {
@@ -24,38 +34,42 @@ Result<void> Admission::CheckOwner(const std::string& owner, size_t quota) const
                                    "configuration"));
 }
 
-Result<void> Admission::CheckServer(size_t more, Bytes more_memory) const {
+Result<void> Admission::CheckServer(size_t more, const Holding& holding) const {
   if (count_ + more > rules_.max_sandboxes) {
     return Failure(ServerFull("the server is full: it has " + std::to_string(count_) +
                                   " sandboxes, and may have " +
                                   std::to_string(rules_.max_sandboxes),
                               "limits.sandboxes"));
   }
-  const bool bounded = rules_.max_memory != 0 && more_memory != 0;
-  if (bounded && (memory_ >= rules_.max_memory || more_memory > rules_.max_memory - memory_)) {
-    return Failure(ServerFull(
-        "the server is full: " + FormatBytes(memory_) + " of " + FormatBytes(rules_.max_memory) +
-            " memory are promised, and this needs " + FormatBytes(more_memory),
-        "limits.memory"));
-  }
-  return {};
+  TRY(CheckSum("memory", held_.memory, holding.memory, rules_.max_memory, "limits.memory"));
+  return CheckSum("disk", held_.disk, holding.disk, rules_.max_disk, "limits.disk_committed");
 }
 
-Result<void> Admission::Admit(const std::string& owner, size_t quota, Bytes memory) {
+void Admission::Add(const Holding& holding) {
+  held_.memory += holding.memory;
+  held_.disk += holding.disk;
+}
+
+void Admission::Subtract(const Holding& holding) {
+  held_.memory -= holding.memory;
+  held_.disk -= holding.disk;
+}
+
+Result<void> Admission::Admit(const std::string& owner, size_t quota, const Holding& holding) {
   const std::lock_guard lock(mutex_);
   TRY(CheckOwner(owner, quota));
-  TRY(CheckServer(1, memory));
+  TRY(CheckServer(1, holding));
   ++owners_[owner];
   ++count_;
-  memory_ += memory;
+  Add(holding);
   return {};
 }
 
-void Admission::Adopt(const std::string& owner, Bytes memory) {
+void Admission::Adopt(const std::string& owner, const Holding& holding) {
   const std::lock_guard lock(mutex_);
   ++owners_[owner];
   ++count_;
-  memory_ += memory;
+  Add(holding);
 }
 
 void Admission::Leave(const std::string& owner) {
@@ -63,33 +77,33 @@ void Admission::Leave(const std::string& owner) {
   if (found != owners_.end() && --found->second == 0) owners_.erase(found);
 }
 
-void Admission::Release(const std::string& owner, Bytes memory) {
+void Admission::Release(const std::string& owner, const Holding& holding) {
   const std::lock_guard lock(mutex_);
   Leave(owner);
   --count_;
-  memory_ -= memory;
+  Subtract(holding);
 }
 
 Result<void> Admission::Resize(Bytes before, Bytes after) {
   const std::lock_guard lock(mutex_);
-  if (after > before) TRY(CheckServer(0, after - before));
-  memory_ += after;
-  memory_ -= before;
+  if (after > before) TRY(CheckServer(0, {.memory = after - before}));
+  held_.memory += after;
+  held_.memory -= before;
   return {};
 }
 
-Result<void> Admission::AdmitPooled(Bytes memory) {
+Result<void> Admission::AdmitPooled(const Holding& holding) {
   const std::lock_guard lock(mutex_);
-  TRY(CheckServer(1, memory));
+  TRY(CheckServer(1, holding));
   ++count_;
-  memory_ += memory;
+  Add(holding);
   return {};
 }
 
-void Admission::ReleasePooled(Bytes memory) {
+void Admission::ReleasePooled(const Holding& holding) {
   const std::lock_guard lock(mutex_);
   --count_;
-  memory_ -= memory;
+  Subtract(holding);
 }
 
 Result<void> Admission::Claim(const std::string& owner, size_t quota) {

@@ -1,11 +1,11 @@
-// Admission: how many sandboxes there may be, and how much memory they may be promised: of an owner
-// (a caller's fault: 429) and of the server (503).
+// Admission: how many sandboxes there may be, and how much memory and disk they may be promised: of an
+// owner (a caller's fault: 429) and of the server (503).
 //
-//   TRY(admission.Admit(owner, quota, memory));       // counted from here on …
-//   admission.Release(owner, memory);                 // … to here
+//   TRY(admission.Admit(owner, quota, {.memory = …, .disk = …}));       // counted from here on …
+//   admission.Release(owner, {.memory = …, .disk = …});                 // … to here
 //
 // Members of pools belong to nobody: they count for the server, and become an owner's by Claim.
-// Stopped and failed sandboxes count, and hold no memory. Thread-safe.
+// Stopped and failed sandboxes count and hold their disk, and no memory. Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,13 @@ struct AdmissionRules {
   size_t max_sandboxes = 1000;
   size_t max_per_owner = 1000;
   Bytes max_memory = 0;  // 0: no bound
+  Bytes max_disk = 0;    // likewise
+};
+
+// What a sandbox is promised.
+struct Holding {
+  Bytes memory = 0;
+  Bytes disk = 0;
 };
 
 class Admission {
@@ -29,16 +36,16 @@ class Admission {
   explicit Admission(AdmissionRules rules) : rules_(rules) {}
 
   // `quota`: the owner's own maximum; 0: the server's. kResourceExhausted.
-  Result<void> Admit(const std::string& owner, size_t quota, Bytes memory);
+  Result<void> Admit(const std::string& owner, size_t quota, const Holding& holding);
   // What an earlier server promised is not refused.
-  void Adopt(const std::string& owner, Bytes memory);
-  void Release(const std::string& owner, Bytes memory);
+  void Adopt(const std::string& owner, const Holding& holding);
+  void Release(const std::string& owner, const Holding& holding);
 
   // More or less memory for one that is counted.
   Result<void> Resize(Bytes before, Bytes after);
 
-  Result<void> AdmitPooled(Bytes memory);
-  void ReleasePooled(Bytes memory);
+  Result<void> AdmitPooled(const Holding& holding);
+  void ReleasePooled(const Holding& holding);
   // A member of a pool becomes the owner's.
   Result<void> Claim(const std::string& owner, size_t quota);
   // … and is nobody's again.
@@ -48,14 +55,16 @@ class Admission {
 
  private:
   Result<void> CheckOwner(const std::string& owner, size_t quota) const;
-  Result<void> CheckServer(size_t more, Bytes more_memory) const;
+  Result<void> CheckServer(size_t more, const Holding& holding) const;
+  void Add(const Holding& holding);
+  void Subtract(const Holding& holding);
   void Leave(const std::string& owner);
 
   mutable std::mutex mutex_;
   AdmissionRules rules_;
   std::map<std::string, size_t> owners_;  // those who have any
   size_t count_ = 0;                      // of all, pooled ones included
-  Bytes memory_ = 0;
+  Holding held_;
 };
 
 }  // namespace cay::sandbox

@@ -1,6 +1,9 @@
 #include "sandbox/core.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
+#include "base/disk_room.h"
 #include "base/log.h"
 #include "sandbox/sandbox_table.h"
 
@@ -17,16 +20,32 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       admission(RulesOf(options)),
       options_(std::make_shared<const ManagerOptions>(std::move(options))) {}
 
+namespace {
+
+// The disk limits that may be promised together. An ordinary user's sandboxes have their files in memory.
+Bytes DiskBound(const ManagerOptions& options) {
+  if (options.disk_committed == 0 || ::geteuid() != 0) return 0;
+  const auto room = DiskRoomOf(options.paths.state_dir);
+  return room ? room->size / 1000 * options.disk_committed : 0;
+}
+
+}  // namespace
+
 AdmissionRules RulesOf(const ManagerOptions& options) {
   return {.max_sandboxes = options.max_sandboxes,
           .max_per_owner = options.max_sandboxes_per_owner,
-          .max_memory = options.max_memory};
+          .max_memory = options.max_memory,
+          .max_disk = DiskBound(options)};
 }
 
-Bytes MemoryHeld(const SandboxView& view) {
-  const bool holds = view.state == SandboxState::kCreating ||
-                     view.state == SandboxState::kRunning || view.state == SandboxState::kPaused;
-  return holds ? view.limits.memory : 0;
+Holding HoldingOf(const SandboxView& view) {
+  const bool runs = view.state == SandboxState::kCreating || view.state == SandboxState::kRunning ||
+                    view.state == SandboxState::kPaused;
+  return {.memory = runs ? view.limits.memory : 0, .disk = view.limits.disk};
+}
+
+Holding HoldingOf(const engine::Limits& limits) {
+  return {.memory = limits.memory, .disk = limits.disk};
 }
 
 std::shared_ptr<const ManagerOptions> Core::options() const {
@@ -59,31 +78,35 @@ Result<std::shared_ptr<Sandbox>> Core::Find(const Caller& caller, std::string_vi
                      .WithRemedy("create another: POST /api/sandboxes"));
 }
 
-Result<void> Core::Commit(Sandbox& sandbox, const Change& change, const std::string& type,
-                          const std::string& reason, std::string data) {
+Result<void> Core::CommitBy(Write write, Sandbox& sandbox, const Change& change, Event event) {
   SandboxRecord next = sandbox.Record();
   change(next);
-  const Event event = events.Reserve({.type = type,
-                                      .sandbox = sandbox.id().text(),
-                                      .owner = sandbox.owner(),
-                                      .reason = reason,
-                                      .data = std::move(data)});
-  const auto done = store.Write([&](Database& db) -> Result<void> {
+  event.sandbox = sandbox.id().text();
+  event.owner = sandbox.owner();
+  const Event reserved = events.Reserve(std::move(event));
+  const auto done = (store.*write)([&](Database& db) -> Result<void> {
     TRY(SaveSandbox(db, next));
-    return EventLog::Insert(db, event);
+    return EventLog::Insert(db, reserved);
   });
   if (!done) {
-    events.Withdraw(event);
+    events.Withdraw(reserved);
     return done;
   }
   sandbox.Change(change);
-  events.Publish(event);
+  events.Publish(reserved);
   return {};
+}
+
+Result<void> Core::Commit(Sandbox& sandbox, const Change& change, const std::string& type,
+                          const std::string& reason, std::string data) {
+  return CommitBy(&store::Store::Write, sandbox, change,
+                  {.type = type, .reason = reason, .data = std::move(data)});
 }
 
 void Core::CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
                       const std::string& reason) {
-  const auto done = Commit(sandbox, change, type, reason);
+  const auto done =
+      CommitBy(&store::Store::WriteUrgently, sandbox, change, {.type = type, .reason = reason});
   if (done) return;
   LogError("sandbox " + sandbox.id().text() + ", " + type + ": " + done.error().ToString());
   sandbox.Change(change);

@@ -51,10 +51,20 @@ class Core {
   using Change = std::function<void(SandboxRecord&)>;
   Result<void> Commit(Sandbox& sandbox, const Change& change, const std::string& type,
                       const std::string& reason, std::string data = {});
-  // The same for something that is so, whether it can be written or not: what cannot is logged, and
-  // found again by reconciliation.
+  // The same for something that is so, whether it can be written or not, and may have the store's reserve: what cannot is
+  // logged, and found again by reconciliation.
   void CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
                   const std::string& reason);
+
+  // What the engine is asked for, and may write down on the disk that the store is on: when there is no room for that, once
+  // more with the store's reserve given up.
+  template <class Act>
+  auto WithReserve(Act act) -> decltype(act()) {
+    auto done = act();
+    const bool full = !done && done.error().code() == ErrorCode::kResourceExhausted &&
+                      done.error().fault() == Fault::kMachine;
+    return full && store.GiveUpReserve() ? act() : std::move(done);
+  }
 
   // Watches a guest that has just begun.
   Result<void> WatchGuest(Sandbox& sandbox);
@@ -67,6 +77,9 @@ class Core {
   void SayGone(const SandboxId& id, const std::string& reason);
 
  private:
+  using Write = Result<void> (store::Store::*)(const store::Work&);
+  Result<void> CommitBy(Write write, Sandbox& sandbox, const Change& change, Event event);
+
   mutable std::mutex options_mutex_;
   std::shared_ptr<const ManagerOptions> options_;
   std::mutex callbacks_mutex_;
@@ -75,8 +88,10 @@ class Core {
 
 AdmissionRules RulesOf(const ManagerOptions& options);
 
-// The memory that a sandbox in this state may use.
-Bytes MemoryHeld(const SandboxView& view);
+// The memory that a sandbox in this state may use, and the disk.
+Holding HoldingOf(const SandboxView& view);
+// Of one that runs.
+Holding HoldingOf(const engine::Limits& limits);
 
 // Takes the sandbox's transition; kNotFound when it has been destroyed meanwhile.
 Result<std::unique_lock<std::mutex>> LockTransition(Sandbox& sandbox);

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "base/clock.h"
+#include "base/disk_room.h"
 #include "base/log.h"
 #include "sandbox/digest.h"
 #include "sandbox/idempotency_table.h"
@@ -103,12 +104,13 @@ class Creator::Making {
       if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound)
         LogWarning("undoing a create: " + destroyed.error().ToString());
     }
-    if (admitted_) core_.admission.Release(caller_.owner, resolved_.limits.memory);
+    if (admitted_) core_.admission.Release(caller_.owner, holding());
   }
 
   const Caller& caller() const { return caller_; }
   const ResolvedSpec& resolved() const { return resolved_; }
   const templates::Template& base() const { return base_; }
+  Holding holding() const { return HoldingOf(resolved_.limits); }
   const SandboxId& id() const { return id_; }
   Sandbox& sandbox() { return *sandbox_; }
 
@@ -235,6 +237,9 @@ Result<void> Creator::Obtain(Making& making) {
 
 Result<bool> Creator::ObtainFromPool(Making& making) {
   if (!CanComeFromPool(making.resolved().spec)) return false;
+  // What was made ahead may have been made when there was room. Without a pool the engine says how much there is.
+  const auto room = DiskRoomOf(core_.options()->paths.state_dir);
+  if (room && room->free < making.resolved().limits.disk + kHostReserve) return false;
   TRY(core_.admission.Claim(making.caller().owner, making.caller().max_sandboxes));
   auto member = pools_.Claim(making.base(), making.resolved().limits);
   if (!member) {
@@ -257,7 +262,7 @@ Result<bool> Creator::ObtainFromPool(Making& making) {
 Result<void> Creator::AdmitCold(const Making& making) {
   const auto admit = [&] {
     return core_.admission.Admit(making.caller().owner, making.caller().max_sandboxes,
-                                 making.resolved().limits.memory);
+                                 making.holding());
   };
   auto admitted = admit();
   // What was made for nobody yet gives way to somebody.

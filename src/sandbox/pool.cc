@@ -121,7 +121,7 @@ std::vector<PoolStatus> Pools::Status() const {
 // Under the lock; destroyed by whoever calls DestroyDoomed.
 void Pools::Discard(Pool& pool, PoolMember member) {
   ++pool.discarded;
-  doomed_.push_back({std::move(member.id), pool.options.limits.memory});
+  doomed_.push_back({std::move(member.id), HoldingOf(pool.options.limits)});
 }
 
 void Pools::DestroyDoomed(std::unique_lock<std::mutex>& lock) {
@@ -133,7 +133,7 @@ void Pools::DestroyDoomed(std::unique_lock<std::mutex>& lock) {
     // What could not be destroyed is promised to nobody: the next start tries again.
     if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound)
       LogWarning("a member of a pool: " + destroyed.error().ToString());
-    core_.admission.ReleasePooled(doomed.memory);
+    core_.admission.ReleasePooled(doomed.holding);
     lock.lock();
   }
 }
@@ -187,12 +187,13 @@ Result<PoolMember> Pools::Make(const PoolOptions& options) {
   request.limits = options.limits;
   request.lifetime = engine::Lifetime::kPersistent;
   request.label = std::string(kServerLabel) + base.name;
-  TRY(core_.admission.AdmitPooled(options.limits.memory));
+  const Holding holding = HoldingOf(options.limits);
+  TRY(core_.admission.AdmitPooled(holding));
   auto created = core_.engine.Create(request);
   auto watch = created ? core_.engine.Watch(request.id) : Failure(created.error());
   if (!watch) {
     if (created) (void)core_.engine.Destroy(request.id);
-    core_.admission.ReleasePooled(options.limits.memory);
+    core_.admission.ReleasePooled(holding);
     return Failure(watch.error());
   }
   return PoolMember{std::move(request.id), std::move(*created), std::move(*watch), base.root};

@@ -84,7 +84,7 @@ class Pools {
   };
   struct Doomed {
     SandboxId id;
-    Bytes memory;
+    Holding holding;
   };
 
   void Begin();

@@ -108,6 +108,17 @@ void ProcessEntry::SetTimedOut() {
   if (row.record.state == ProcessState::kRunning) row.record.timed_out = true;
 }
 
+bool ProcessEntry::given_up() const {
+  const std::lock_guard lock(mutex);
+  return row.record.timed_out && row.record.state == ProcessState::kLost;
+}
+
+std::optional<Millis> ProcessEntry::time_left() const {
+  const std::lock_guard lock(mutex);
+  if (!row.deadline_unix_ms || row.record.state == ProcessState::kExited) return std::nullopt;
+  return Millis(*row.deadline_unix_ms - UnixMs());
+}
+
 ProcessBook::Place::~Place() {
   if (book_ == nullptr) return;
   const std::lock_guard lock(book_->mutex_);
@@ -379,7 +390,7 @@ Result<std::vector<ProcessRecord>> ProcessBook::List(const SandboxId& sandbox, s
 }
 
 Result<std::vector<ProcessRow>> ProcessBook::Load() {
-  TRY(store_.Write(table::ForgetUnknownSandboxes));
+  store_.WriteLater(table::ForgetUnknownSandboxes);
   std::vector<ProcessRow> running;
   std::map<std::string, LastProcess> last;
   TRY(store_.Read([&](store::Database& db) -> Result<void> {

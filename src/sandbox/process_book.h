@@ -84,6 +84,10 @@ struct ProcessEntry {
   bool running() const;
   bool timed_out() const;
   void SetTimedOut();
+  // Its time was over, and it ended for those who wait for it though its guest never said so.
+  bool given_up() const;
+  // Until its time is over; nothing when it may run for ever, or has ended.
+  std::optional<Millis> time_left() const;
 
   mutable std::mutex mutex;
   ProcessRow row;           // under mutex

@@ -14,6 +14,8 @@ namespace {
 
 // For the guest to say that a command runs, or why not.
 constexpr Millis kStartPatience{30'000};
+// A guest that hangs costs the caller no more than the command's own time, and this.
+constexpr Millis kStartGrace{2000};
 constexpr Millis kForEver{365LL * 86'400'000};
 
 uint64_t MicrosSince(SteadyClock::time_point from) {
@@ -29,17 +31,22 @@ short GoneEvents(int also) {
   return is_socket ? POLLRDHUP : POLLIN;
 }
 
+Millis StartPatience(const std::optional<Millis>& timeout) {
+  return timeout ? std::min(kStartPatience, *timeout + kStartGrace) : kStartPatience;
+}
+
 // Waits until it runs.
-Result<protocol::Started> AwaitStart(ProcessStream& stream) {
-  const SteadyClock::time_point until = SteadyClock::now() + kStartPatience;
+Result<protocol::Started> AwaitStart(ProcessStream& stream, Millis patience) {
+  const SteadyClock::time_point until = SteadyClock::now() + patience;
   while (true) {
     const std::optional<ProcessEvent> event = TRY(stream.Next());
     if (event) return std::get<protocol::Started>(*event);
     const auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
     if (left <= 0) {
-      return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
-                           "the command was not started within " + FormatDuration(kStartPatience))
-                         .WithRemedy("is the machine overloaded?"));
+      return Failure(
+          Error(ErrorCode::kTimeout, Fault::kMachine,
+                "the command was not started within " + FormatDuration(patience))
+              .WithRemedy("is the machine overloaded, or does the sandbox's guest hang?"));
     }
     pollfd polled{.fd = stream.fd(), .events = stream.poll_events(), .revents = 0};
     ::poll(&polled, 1, static_cast<int>(left));
@@ -111,7 +118,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   ProcessRow row;
   row.record.started_unix_ms = UnixMs();
   ProcessStream stream = TRY(lease.guest().Start(request));
-  const auto started = AwaitStart(stream);
+  const auto started = AwaitStart(stream, StartPatience(timeout));
   if (!started) {
     book().NoteStartFailed(*place.life, started.error());
     return Failure(started.error());
@@ -140,7 +147,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Attach(
     const Lease& lease, uint64_t process, std::optional<uint64_t> from_seq) {
   auto entry = TRY(book().FindOfLife(TRY(book().LifeOf(lease.view())), process));
   ProcessStream stream = TRY(lease.guest().Attach(entry->guest_process, from_seq.value_or(0)));
-  const protocol::Started started = TRY(AwaitStart(stream));
+  const protocol::Started started = TRY(AwaitStart(stream, kStartPatience));
   const protocol::Started announced{.process = entry->id, .pid = started.pid};
   return std::unique_ptr<RunningProcess::Impl>(new RunningProcess::Impl{
       .parts = parts_,

@@ -192,7 +192,7 @@ void ProcessSupervisor::TakeDeadlines() {
     if (!entry->running()) continue;
     entry->SetTimedOut();
     Watch& watch = WatchOf(entry);
-    watch.kill_wanted = true;
+    watch.kill_wanted = watch.look_wanted = true;
     Advance(watch);
   }
 }
@@ -222,6 +222,7 @@ void ProcessSupervisor::Drop(Watch& watch) {
   watch.wait.reset();
   watch.kill.reset();
   watch.ping.reset();
+  watch.look.reset();
   const auto found = watches_.find(watch.entry.get());
   dropped_.push_back(std::move(found->second));
   watches_.erase(found);
@@ -239,9 +240,10 @@ void ProcessSupervisor::Advance(Watch& watch) {
 
 // True when there is nothing more to do for it.
 bool ProcessSupervisor::Step(Watch& watch) {
-  if (!watch.entry->running()) return true;
+  if (!watch.entry->running() && !watch.owed) return true;
   TakeWait(watch);
   TakeKill(watch);
+  TakeLook(watch);
   if (EndIfGone(watch)) return true;
   Connect(watch);
   if (EndIfGone(watch)) return true;
@@ -286,6 +288,19 @@ void ProcessSupervisor::TakeKill(Watch& watch) {
     watch.kill_wanted = true;  // it forks faster than it is killed
     Retry(watch);
   }
+}
+
+void ProcessSupervisor::TakeLook(Watch& watch) {
+  if (!watch.look) return;
+  const auto answer = watch.look->Next();
+  const bool silent = answer && !*answer;
+  if (silent && *watch.look_until > SteadyClock::now()) return;
+  watch.look.reset();
+  watch.look_until.reset();
+  if (!silent || watch.exited) return;
+  watch.owed = true;
+  book_.Finish(watch.entry,
+               ProcessEnding::Lost("its time was over, and the sandbox's guest does not answer"));
 }
 
 bool ProcessSupervisor::Judge(Watch& watch) {
@@ -359,6 +374,12 @@ Result<void> ProcessSupervisor::ConnectTo(Watch& watch, const GuestChannel& gues
     watch.kill = std::move(kill);
     watch.give_up = SteadyClock::now() + kKillPatience;
   }
+  if (std::exchange(watch.look_wanted, false)) {
+    PendingInfo look = TRY(guest.BeginPing());
+    TRY(Poll(look.fd(), watch));
+    watch.look = std::move(look);
+    watch.look_until = SteadyClock::now() + kHungPatience;
+  }
   return {};
 }
 
@@ -380,7 +401,7 @@ void ProcessSupervisor::NoteCut(Watch& watch) {
 
 // A connection that was cut is the end of the guest's life, or of nothing: a new one says.
 bool ProcessSupervisor::EndIfGone(Watch& watch) {
-  if (!watch.entry->running()) return true;
+  if (!watch.entry->running() && !watch.owed) return true;
   GuestLife& life = *watch.entry->life;
   const std::optional<std::string> reason = life.reason();
   if (!watch.cut && !(reason && !watch.wait)) return false;
@@ -411,6 +432,7 @@ void ProcessSupervisor::SetTimer(Watch& watch) {
   if (watch.give_up && (watch.kill || watch.ping) && (!next || *watch.give_up < *next)) {
     next = watch.give_up;
   }
+  if (watch.look_until && (!next || *watch.look_until < *next)) next = watch.look_until;
   if (next == watch.timer) return;
   if (watch.timer) timers_.erase({*watch.timer, &watch});
   watch.timer = next;

@@ -8,7 +8,8 @@
 //
 // Nothing here waits for a guest: each answer is awaited in the poll loop, and bounded, so a guest
 // that stays silent delays nobody else's deadline. What cannot be had now (the sandbox is paused, the
-// guest has too many connections) is tried again, at most every kRetryMax.
+// guest has too many connections) is tried again, at most every kRetryMax. Where a guest says nothing at all when a process's
+// time is over, the process ends for those who wait for it, and is killed when the guest answers again.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +44,8 @@ class ProcessSupervisor {
   static constexpr Millis kKillPatience{8000};   // the guest's own is 5 s
   static constexpr Millis kJudgePatience{2000};  // for the guest's word on its disk
   static constexpr Millis kReasonPatience{1000};
+  static constexpr Millis kHungPatience{
+      2000};  // for any word of a guest, when a process's time is over
 
   // The book outlives it.
   static Result<std::unique_ptr<ProcessSupervisor>> Start(ProcessBook& book);
@@ -67,7 +70,11 @@ class ProcessSupervisor {
     std::optional<protocol::Exited> exited;
     std::optional<uint64_t> remaining;  // of what was left behind, once it was killed
     bool kill_wanted = false;
-    bool judged = false;      // `ping` was tried
+    bool look_wanted = false;
+    std::optional<PendingInfo> look;  // whether its guest answers at all, past the process's time
+    std::optional<Time> look_until;
+    bool owed = false;    // it is over for those who wait for it; its guest has still to kill it
+    bool judged = false;  // `ping` was tried
     std::optional<Time> cut;  // since when connections fail: lost, unless there is a new one
     Millis pause = kRetryMin;
     std::optional<Time> retry;    // when to connect again
@@ -88,6 +95,7 @@ class ProcessSupervisor {
   bool Step(Watch& watch);
   void TakeWait(Watch& watch);
   void TakeKill(Watch& watch);
+  void TakeLook(Watch& watch);
   bool Judge(Watch& watch);
   void Connect(Watch& watch);
   Result<void> ConnectTo(Watch& watch, const GuestChannel& guest);

@@ -12,6 +12,9 @@ namespace {
 
 using store::Database;
 
+constexpr std::string_view kNotTakenOver =
+    "it cannot be taken over: its record is damaged, or another process has it";
+
 // What became of one that is in the engine.
 struct Found {
   SandboxState state = SandboxState::kFailed;
@@ -73,7 +76,10 @@ class Reconciler {
       return Found{.state = paused ? SandboxState::kPaused : SandboxState::kRunning,
                    .guest = std::move(*guest)};
     }
-    // Anything but "it has no guest" says nothing about the sandbox.
+    // It is there, and the launcher has it not: its record is damaged, or another process holds its lock.
+    if (guest.error().code() == ErrorCode::kNotFound)
+      return Found{.reason = std::string(kNotTakenOver)};
+    // Anything else but "it has no guest" says nothing about the sandbox.
     if (guest.error().code() != ErrorCode::kIllegalState)
       return Failure(std::move(guest).error().WithContext("adopting sandbox " + id.text()));
     if (view.state == SandboxState::kFailed) return Found{.reason = view.reason};
@@ -90,13 +96,13 @@ class Reconciler {
       record.view.state = now.state;
       record.view.reason =
           now.state == SandboxState::kFailed ? now.reason : "as it was found by the server's start";
-      TRY(core_.store.Write([&](Database& db) { return SaveSandbox(db, record); }));
+      WriteFact(record.view.id.text(), [&](Database& db) { return SaveSandbox(db, record); });
       if (now.state == SandboxState::kFailed) Say("server.lost", record, now.reason);
     }
     auto sandbox = std::make_shared<Sandbox>(core_.engine, record);
     sandbox->SetIdleNotBefore(UnixMs() + kIdleGrace.count());
     TRY(core_.registry.Insert(sandbox, record.view.spec.name));
-    core_.admission.Adopt(record.view.owner, MemoryHeld(record.view));
+    core_.admission.Adopt(record.view.owner, HoldingOf(record.view));
     if (now.guest) {
       TRY(core_.watch->Add(sandbox->id(), *now.guest));
       sandbox->SetGuest(std::move(*now.guest));
@@ -104,15 +110,25 @@ class Reconciler {
     return {};
   }
 
-  Result<void> FinishDestroying(const StoredSandbox& stored) {
+  Result<void> FinishDestroying(StoredSandbox& stored) {
     const SandboxView& view = stored.record.view;
     const auto destroyed = core_.engine.Destroy(view.id);
-    if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound)
-      return Failure(Error(destroyed.error()).WithContext("destroying sandbox " + view.id.text()));
-    TRY(core_.store.Write(
-        [&](Database& db) { return MarkDestroyed(db, view.id, view.reason, UnixMs()); }));
+    if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound) {
+      // It is still to be destroyed, and can be asked for again.
+      const std::string reason = "cannot be destroyed: " + destroyed.error().message();
+      LogWarning("sandbox " + view.id.text() + " " + reason);
+      return Keep(stored, {.reason = reason});
+    }
+    WriteFact(view.id.text(),
+              [&](Database& db) { return MarkDestroyed(db, view.id, view.reason, UnixMs()); });
     Say("sandbox.destroyed", stored.record, view.reason);
     return {};
+  }
+
+  // What was found is so, whether it can be written or not: the next start finds it again.
+  void WriteFact(const std::string& id, const store::Work& work) {
+    if (const auto written = core_.store.WriteUrgently(work); !written)
+      LogError("sandbox " + id + ": " + written.error().ToString());
   }
 
   void RemoveUnpromised(const SandboxId& id) {

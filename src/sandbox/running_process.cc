@@ -10,6 +10,9 @@
 namespace cay::sandbox {
 namespace {
 
+// So often who waits looks whether a process whose time is over was given up.
+constexpr Millis kLook{200};
+
 // The answer, or nothing when it does not come in time.
 template <class T>
 std::optional<T> Await(Result<PendingReply<T>> pending, Millis patience) {
@@ -38,7 +41,10 @@ Result<std::optional<RunningEvent>> RunningProcess::Impl::Poll() {
   while (true) {
     auto event = stream.Next();
     if (!event) return TRY(OnError(event.error()));
-    if (!*event) return std::nullopt;
+    if (!*event) {
+      if (entry->given_up()) return Finish({});
+      return std::nullopt;
+    }
     if (auto* output = std::get_if<ProcessOutput>(&**event)) {
       skip_gap = false;
       return *output;
@@ -98,8 +104,11 @@ RunningEvent RunningProcess::Impl::Finish(const ProcessEnding& ending) {
 
 Result<bool> RunningProcess::Impl::Wait(SteadyClock::time_point until, int also,
                                         short also_events) {
-  const auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
+  auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
   if (left <= 0) return false;
+  // Past its time its guest may hang: then not the stream says that it is over.
+  if (const auto time_left = entry->time_left())
+    left = std::min<int64_t>(left, std::max(*time_left, kLook).count());
   std::array<pollfd, 2> polled = {
       pollfd{.fd = stream.fd(), .events = stream.poll_events(), .revents = 0},
       pollfd{.fd = also, .events = also_events, .revents = 0}};

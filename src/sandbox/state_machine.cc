@@ -25,7 +25,7 @@ Rule RuleOf(Act act) {
     case Act::kUse:
       return {"used", In(kRunning)};
     case Act::kStart:
-      return {"started", In(kStopped)};
+      return {"started", In(kStopped, kFailed)};
     case Act::kStop:
       return {"stopped", In(kRunning)};
     case Act::kPause:
@@ -60,7 +60,8 @@ std::string Remedy(Act act, const std::string& id, SandboxState state) {
       if (act == Act::kStart) return "it runs already: use it";
       return "pause it first: " + path + "/pause";
     case kFailed:
-      return "destroy it, and create another: DELETE /api/sandboxes/" + id;
+      return "start it again, if its disk is whole: " + path +
+             "/start; or destroy it: DELETE /api/sandboxes/" + id;
     case kDestroyed:
       return "create another";
   }

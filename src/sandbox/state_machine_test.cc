@@ -13,7 +13,7 @@ using enum SandboxState;
 constexpr SandboxState kStates[] = {kCreating, kRunning, kPaused, kStopped, kFailed, kDestroyed};
 const std::map<Act, std::set<SandboxState>> kAllowed = {
     {Act::kUse, {kRunning}},
-    {Act::kStart, {kStopped}},
+    {Act::kStart, {kStopped, kFailed}},
     {Act::kStop, {kRunning}},
     {Act::kPause, {kRunning}},
     {Act::kResume, {kPaused}},

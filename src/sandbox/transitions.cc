@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/clock.h"
+#include "base/disk_room.h"
 #include "base/log.h"
 #include "sandbox/reset.h"
 #include "sandbox/sandbox_table.h"
@@ -39,7 +40,15 @@ Result<void> Transitions::CheckNow(Act act, const Sandbox& sandbox) const {
 }
 
 Result<void> Transitions::Begin(Sandbox& sandbox) {
-  const engine::Created created = TRY(core_.engine.Start(sandbox.id()));
+  const auto started = core_.engine.Start(sandbox.id());
+  if (!started && started.error().code() == ErrorCode::kNotFound) {
+    return Failure(
+        Error(ErrorCode::kIllegalState, Fault::kCaller,
+              "sandbox " + sandbox.id().text() + " cannot be started: nothing of it is left")
+            .WithRemedy("destroy it, and create another: DELETE /api/sandboxes/" +
+                        sandbox.id().text()));
+  }
+  const engine::Created created = TRY(started);
   const auto watched = core_.WatchGuest(sandbox);
   if (!watched) {
     (void)core_.engine.Stop(sandbox.id());
@@ -49,9 +58,20 @@ Result<void> Transitions::Begin(Sandbox& sandbox) {
   return {};
 }
 
+// What runs again may write again.
+Result<void> Transitions::CheckRoomToGrow() const {
+  const auto room = DiskRoomOf(core_.options()->paths.state_dir);
+  if (!room || room->free >= kHostReserve) return {};
+  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+                       "the state directory's disk has " + HumanBytes(room->free) + " free, and " +
+                           FormatBytes(kHostReserve) + " are kept for the machine")
+                     .WithRemedy("destroy sandboxes, or free some space"));
+}
+
 Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kStart, sandbox));
+  TRY(CheckRoomToGrow());
   const Bytes memory = sandbox.View().limits.memory;
   TRY(core_.admission.Resize(0, memory));
   auto begun = Begin(sandbox);
@@ -81,7 +101,8 @@ Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
 Result<void> Transitions::StopLocked(Sandbox& sandbox, const std::string& reason) {
   TRY(CheckNow(Act::kStop, sandbox));
   core_.UnwatchGuest(sandbox);
-  if (const auto stopped = core_.engine.Stop(sandbox.id()); !stopped) {
+  const auto stopped = core_.WithReserve([&] { return core_.engine.Stop(sandbox.id()); });
+  if (!stopped) {
     // It runs on; or its guest is gone, which the watch then sees.
     if (const auto watched = core_.WatchGuest(sandbox); !watched)
       FailLocked(sandbox,
@@ -110,7 +131,7 @@ Result<SandboxView> Transitions::Stop(Sandbox& sandbox, const std::string& reaso
 
 Result<void> Transitions::PauseLocked(Sandbox& sandbox, const std::string& reason) {
   TRY(CheckNow(Act::kPause, sandbox));
-  TRY(core_.engine.Pause(sandbox.id()));
+  TRY(core_.WithReserve([&] { return core_.engine.Pause(sandbox.id()); }));
   const auto done = core_.Commit(
       sandbox,
       [&](SandboxRecord& record) {
@@ -131,7 +152,7 @@ Result<SandboxView> Transitions::Pause(Sandbox& sandbox, const std::string& reas
 Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kResume, sandbox));
-  TRY(core_.engine.Resume(sandbox.id()));
+  TRY(core_.WithReserve([&] { return core_.engine.Resume(sandbox.id()); }));
   const int64_t now = UnixMs();
   const auto done = core_.Commit(
       sandbox,
@@ -184,7 +205,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   SandboxView after = before;
   after.limits = changed.limits;
   TRY(core_.registry.Rename(sandbox, before.spec.name, changed.spec.name));
-  Result<void> done = core_.admission.Resize(MemoryHeld(before), MemoryHeld(after));
+  Result<void> done = core_.admission.Resize(HoldingOf(before).memory, HoldingOf(after).memory);
   const bool resized = done.has_value();
   if (done && changed.limits_changed) done = core_.engine.Update(sandbox.id(), changed.limits);
   const bool updated = done && changed.limits_changed;
@@ -204,7 +225,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   }
   if (!done) {
     if (updated) (void)core_.engine.Update(sandbox.id(), before.limits);
-    if (resized) (void)core_.admission.Resize(MemoryHeld(after), MemoryHeld(before));
+    if (resized) (void)core_.admission.Resize(HoldingOf(after).memory, HoldingOf(before).memory);
     (void)core_.registry.Rename(sandbox, changed.spec.name, before.spec.name);
     return Failure(done.error());
   }
@@ -246,7 +267,7 @@ void Transitions::FailLocked(Sandbox& sandbox, const std::string& reason) {
         record.view.running = 0;
       },
       "sandbox.failed", reason);
-  (void)core_.admission.Resize(MemoryHeld(before), 0);
+  (void)core_.admission.Resize(HoldingOf(before).memory, 0);
   core_.metrics.Count([](ManagerMetrics& metrics) { ++metrics.failed; });
   core_.SayGone(sandbox.id(), reason);
   core_.SetTimer(sandbox);
@@ -256,7 +277,7 @@ void Transitions::Forget(Sandbox& sandbox) {
   const SandboxView view = sandbox.View();
   core_.timer->Forget(sandbox.id());
   core_.registry.Remove(sandbox, view.spec.name);
-  core_.admission.Release(sandbox.owner(), MemoryHeld(view));
+  core_.admission.Release(sandbox.owner(), HoldingOf(view));
   sandbox.Change([](SandboxRecord& record) {
     record.view.state = SandboxState::kDestroyed;
     record.view.running = 0;
@@ -269,10 +290,11 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
   const SandboxId id = sandbox.id();
   sandbox.SetEnding(true);
   const auto promised =
-      core_.store.Write([&](Database& db) { return MarkDestroying(db, id, reason); });
+      core_.store.WriteUrgently([&](Database& db) { return MarkDestroying(db, id, reason); });
+  // What cannot be written is no reason to keep it: on a full disk its end is what makes room.
   if (!promised) {
-    sandbox.SetEnding(false);
-    return promised;
+    LogWarning("sandbox " + id.text() +
+               " is destroyed before that can be written down: " + promised.error().ToString());
   }
   core_.UnwatchGuest(sandbox);
   const auto destroyed = core_.engine.Destroy(id);
@@ -288,11 +310,12 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
                                             .owner = sandbox.owner(),
                                             .reason = reason,
                                             .data = {}});
-  // Lost, the next start finds what was promised above, and that it is done.
-  core_.store.WriteLater([id, reason, event](Database& db) -> Result<void> {
+  const auto settle = [id, reason, event](Database& db) -> Result<void> {
     TRY(MarkDestroyed(db, id, reason, event.unix_ms));
     return EventLog::Insert(db, event);
-  });
+  };
+  // Lost, the next start finds what was promised above, and that it is done.
+  if (promised || !core_.store.WriteUrgently(settle)) core_.store.WriteLater(settle);
   core_.events.Publish(event);
   core_.SayGone(id, "destroyed: " + reason);
   const auto spent = std::chrono::steady_clock::now() - begun;

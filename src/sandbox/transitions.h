@@ -34,6 +34,7 @@ class Transitions {
 
  private:
   Result<void> CheckNow(Act act, const Sandbox& sandbox) const;
+  Result<void> CheckRoomToGrow() const;
   // A new guest over what is there; the old one, if any, has ended.
   Result<void> Begin(Sandbox& sandbox);
   void Forget(Sandbox& sandbox);

@@ -191,11 +191,13 @@ void Database::Close() noexcept {
   if (db_ != nullptr) sqlite3_close(std::exchange(db_, nullptr));
 }
 
-Result<Database> Database::Open(const std::string& path, Durability durability) {
+Result<Database> Database::Open(const std::string& path, Durability durability, Sharing sharing) {
   sqlite3* raw = nullptr;
   constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                          SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, nullptr);
+  // sqlite.org/vfs.html: "unix-excl" keeps the index of the log in memory.
+  const char* vfs = sharing == Sharing::kThisProcess ? "unix-excl" : nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, kFlags, vfs);
   if (code != SQLITE_OK) {
     Error error = SqliteError(raw, "opening " + path);
     sqlite3_close(raw);

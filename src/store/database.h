@@ -33,6 +33,12 @@ enum class Durability : uint8_t {
   kPower,    // the loss of power (synchronous=FULL)
 };
 
+// Who else may have it open at the same time.
+enum class Sharing : uint8_t {
+  kEverybody,  // other processes too; needs a small file beside the database, and so some room on the disk
+  kThisProcess,  // its own connections: where there is no room
+};
+
 class IdleStatements;
 
 class Statement {
@@ -69,7 +75,8 @@ class Statement {
 
 class Database {
  public:
-  static Result<Database> Open(const std::string& path, Durability durability);
+  static Result<Database> Open(const std::string& path, Durability durability,
+                               Sharing sharing = Sharing::kEverybody);
   Database(Database&&) noexcept;
   Database& operator=(Database&&) noexcept;
   ~Database();

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "store/migrations.h"
+#include "store/reserve.h"
 #include "store/store_lock.h"
 
 namespace cay::store {
@@ -39,8 +40,13 @@ bool IsMachines(const Error& error) {
   return error.fault() == Fault::kMachine && error.code() != ErrorCode::kInternal;
 }
 
-Result<Database> OpenChecked(const std::string& path) {
-  Database db = TRY(Database::Open(path, Durability::kProcess));
+// Whether room on the disk may be all that is missing. SQLite does not say so of each of its files.
+bool MayNeedRoom(const Error& error) {
+  return error.code() == ErrorCode::kResourceExhausted || error.code() == ErrorCode::kIo;
+}
+
+Result<Database> OpenChecked(const std::string& path, Sharing sharing) {
+  Database db = TRY(Database::Open(path, Durability::kProcess, sharing));
   TRY(db.CheckIntegrity());
   TRY(Migrate(db, AllMigrations()));
   TRY(db.Execute(kForcedCheckpoint));
@@ -48,17 +54,51 @@ Result<Database> OpenChecked(const std::string& path) {
   return db;
 }
 
+struct Connections {
+  Database writer;
+  Database reader;
+  Database background;
+};
+
+Result<Connections> Connect(const std::string& path, Sharing sharing) {
+  auto writer = OpenChecked(path, sharing);
+  if (!writer) return Failure(std::move(writer).error().WithContext(path));
+  Database reader = TRY(Database::Open(path, Durability::kProcess, sharing));
+  TRY(reader.Execute("PRAGMA query_only=ON"));
+  Database background = TRY(Database::Open(path, Durability::kProcess, sharing));
+  return Connections{*std::move(writer), std::move(reader), std::move(background)};
+}
+
+// The reserve first; and where others have taken that room at once, without what needs it.
+Result<Connections> ConnectWithoutRoom(const std::string& path, Reserve& reserve) {
+  auto connections = Connect(path, Sharing::kEverybody);
+  if (connections || !MayNeedRoom(connections.error())) return connections;
+  if (reserve.GiveUp()) {
+    auto again = Connect(path, Sharing::kEverybody);
+    if (again) return again;
+  }
+  auto alone = Connect(path, Sharing::kThisProcess);
+  if (!alone) return connections;
+  LogWarning(
+      "the disk of the state directory is full: until the next start no other program can open the "
+      "database");
+  return alone;
+}
+
 }  // namespace
 
 class Store::Impl {
  public:
-  Impl(StoreLock lock, std::string path, Database writer, Database reader, Database background)
+  Impl(StoreLock lock, std::string path, Reserve reserve, Connections connections)
       : lock_(std::move(lock)),
         path_(std::move(path)),
-        writer_(std::move(writer)),
-        reader_(std::move(reader)),
-        background_(std::move(background)),
-        thread_([this] { Run(); }) {}
+        writer_(std::move(connections.writer)),
+        reserve_(std::move(reserve)),
+        reader_(std::move(connections.reader)),
+        background_(std::move(connections.background)) {
+    Note(TryToWrite());
+    thread_ = std::thread([this] { Run(); });
+  }
 
   ~Impl() {
     {
@@ -76,13 +116,19 @@ class Store::Impl {
 
   Result<void> Write(const Work& work, Durability durability) {
     const std::lock_guard lock(writer_mutex_);
-    TRY(WriteBatch());
-    if (durability == Durability::kPower) TRY(writer_.SetDurability(durability));
-    const auto done = writer_.Transact([&] { return work(writer_); });
-    if (durability == Durability::kPower) (void)writer_.SetDurability(Durability::kProcess);
-    if (done) ++writes_;
-    Note(done);
-    return done;
+    return WriteLocked(work, durability);
+  }
+
+  Result<void> WriteUrgently(const Work& work) {
+    const std::lock_guard lock(writer_mutex_);
+    auto done = WriteLocked(work, Durability::kProcess);
+    if (done || !MayNeedRoom(done.error()) || !reserve_.GiveUp()) return done;
+    return WriteLocked(work, Durability::kProcess);
+  }
+
+  bool GiveUpReserve() {
+    const std::lock_guard lock(writer_mutex_);
+    return reserve_.GiveUp();
   }
 
   Result<void> Read(const Work& work) {
@@ -127,6 +173,16 @@ class Store::Impl {
   }
 
  private:
+  Result<void> WriteLocked(const Work& work, Durability durability) {
+    TRY(WriteBatch());
+    if (durability == Durability::kPower) TRY(writer_.SetDurability(durability));
+    const auto done = writer_.Transact([&] { return work(writer_); });
+    if (durability == Durability::kPower) (void)writer_.SetDurability(Durability::kProcess);
+    if (done) ++writes_;
+    Note(done);
+    return done;
+  }
+
   // Under writer_mutex_: what WriteLater took until now, in one transaction. What the machine keeps
   // from being written stays for the next time, in its order.
   Result<void> WriteBatch() {
@@ -178,13 +234,19 @@ class Store::Impl {
   // Whether a database that could not be written can be now.
   void Probe() {
     const std::lock_guard lock(writer_mutex_);
-    if (Healthy()) return;
-    Note(writer_.Transact([&]() -> Result<void> {
+    if (!Healthy())
+      Note(TryToWrite());
+    else
+      reserve_.Refill();
+  }
+
+  Result<void> TryToWrite() {
+    return writer_.Transact([&]() -> Result<void> {
       Statement version = TRY(writer_.Prepare("PRAGMA user_version"));
       TRY(version.Step());
       const int64_t seen = version.Int(0);
       return writer_.Execute("PRAGMA user_version=" + std::to_string(seen));
-    }));
+    });
   }
 
   // Until there is something to do, or it is time to look. While works come one after the other nobody has to wake the
@@ -235,6 +297,7 @@ class Store::Impl {
   std::mutex writer_mutex_;  // before queue_mutex_
   Database writer_;
   std::vector<Work> batch_;
+  Reserve reserve_;
 
   std::mutex reader_mutex_;
   Database reader_;
@@ -259,7 +322,7 @@ class Store::Impl {
   std::atomic<uint64_t> failures_ = 0;
   std::atomic<uint64_t> dropped_ = 0;
 
-  std::thread thread_;  // last: it uses all of them
+  std::thread thread_;  // uses all of them
 };
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -271,16 +334,15 @@ Result<std::unique_ptr<Store>> Store::Open(const Paths& paths) {
   // Made here, and not by SQLite with the process's umask: it holds what only the server may know.
   // SQLite gives its other files the same mode.
   TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  auto writer = OpenChecked(path);
-  if (!writer) return Failure(std::move(writer).error().WithContext(path));
-  Database reader = TRY(Database::Open(path, Durability::kProcess));
-  TRY(reader.Execute("PRAGMA query_only=ON"));
-  Database background = TRY(Database::Open(path, Durability::kProcess));
-  return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(
-      std::move(lock), path, std::move(*writer), std::move(reader), std::move(background))));
+  Reserve reserve(paths.state_dir);
+  Connections connections = TRY(ConnectWithoutRoom(path, reserve));
+  return std::unique_ptr<Store>(new Store(
+      std::make_unique<Impl>(std::move(lock), path, std::move(reserve), std::move(connections))));
 }
 
 Result<void> Store::Write(const Work& work) { return impl_->Write(work, Durability::kProcess); }
+Result<void> Store::WriteUrgently(const Work& work) { return impl_->WriteUrgently(work); }
+bool Store::GiveUpReserve() { return impl_->GiveUpReserve(); }
 Result<void> Store::WriteDurably(const Work& work) {
   return impl_->Write(work, Durability::kPower);
 }

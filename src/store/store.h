@@ -29,7 +29,8 @@ using Work = std::function<Result<void>(Database&)>;
 
 class Store {
  public:
-  // Migrates. A database that is damaged, or newer than this program, is refused with what to do.
+  // Migrates. A database that is damaged, or newer than this program, is refused with what to do. A full disk is no reason
+  // not to open: then it can be read, and Healthy() says what it is.
   static Result<std::unique_ptr<Store>> Open(const Paths& paths);
   // Writes what waits.
   ~Store();
@@ -38,10 +39,17 @@ class Store {
 
   // In a transaction of its own.
   Result<void> Write(const Work& work);
-  // The same, and it survives a loss of power: keys, project files.
+  // The same for what makes room, or is so whether it is written or not: where the disk has no room the reserve is given up
+  // for it (reserve.h).
+  Result<void> WriteUrgently(const Work& work);
+  // The same as Write, and it survives a loss of power: keys, project files.
   Result<void> WriteDurably(const Work& work);
   // Sees what Write has committed, and of WriteLater's what is written by now.
   Result<void> Read(const Work& work);
+
+  // Gives the reserve up, for what others have to write on the same disk; false when there is none. It is held again when
+  // there is room.
+  bool GiveUpReserve();
 
   // A bounded queue: waits when it is full. Failures are logged and counted, and make Healthy()
   // false. Only when it is full and the database cannot be written is the newest dropped, and

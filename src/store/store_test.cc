@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "store/migrations.h"
+#include "store/reserve.h"
 #include "store/test_no_room.h"
 
 namespace cay::store {
@@ -216,6 +217,49 @@ TEST_F(StoreTest, ADiskThatTakesNothingDoesNotHoldUpWhoWritesLater) {
   EXPECT_FALSE(store->Write(Insert(1)));
   for (int64_t id = 0; id < 10'000; ++id) store->WriteLater(Insert(id));
   EXPECT_GT(store->GetMetrics().dropped, 0U);
+}
+
+// Whether the reserve is held, once it is as wanted.
+bool AwaitReserve(const std::string& state_dir, bool wanted) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (true) {
+    struct stat info{};
+    const bool held = ::stat((state_dir + "/reserve").c_str(), &info) == 0 &&
+                      static_cast<Bytes>(info.st_blocks) * 512 >= Reserve::kSize;
+    if (held == wanted || std::chrono::steady_clock::now() > deadline) return held;
+    std::this_thread::sleep_for(Millis(10));
+  }
+}
+
+TEST_F(StoreTest, TheReserveIsGivenUpForWhatIsUrgentAndHeldAgain) {
+  const auto store = Open();
+  ASSERT_TRUE(AwaitReserve(paths_.state_dir, true));
+  {
+    const NoRoom no_room;
+    EXPECT_FALSE(store->Write(Insert(1)));
+    EXPECT_TRUE(AwaitReserve(paths_.state_dir, true));
+    EXPECT_FALSE(store->WriteUrgently(Insert(2)));
+    EXPECT_FALSE(AwaitReserve(paths_.state_dir, false));
+    EXPECT_FALSE(store->GiveUpReserve());
+  }
+  EXPECT_TRUE(store->WriteUrgently(Insert(3)));
+  EXPECT_TRUE(AwaitReserve(paths_.state_dir, true));
+  EXPECT_EQ(Ids(*store), std::vector<int64_t>{3});
+}
+
+TEST_F(StoreTest, OneThatIsOpenedWithoutRoomCanBeReadAndSaysSo) {
+  ASSERT_TRUE(Open()->Write(Insert(1)));
+  {
+    const NoRoom no_room;
+    const auto store = Open();
+    ASSERT_TRUE(store);
+    EXPECT_EQ(Ids(*store), std::vector<int64_t>{1});
+    EXPECT_FALSE(store->Healthy());
+    EXPECT_FALSE(store->Write(Insert(2)));
+  }
+  const auto store = Open();
+  EXPECT_TRUE(store->Healthy());
+  EXPECT_EQ(Ids(*store), std::vector<int64_t>{1});
 }
 
 TEST_F(StoreTest, ADamagedDatabaseIsRefusedWithWhatToDo) {

@@ -1,0 +1,51 @@
+#include "store/reserve.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/disk_room.h"
+#include "base/log.h"
+#include "base/sys.h"
+
+namespace cay::store {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr Bytes kFreeBefore = 4 * Reserve::kSize;
+constexpr Millis kLookEvery(1000);
+
+bool IsHeld(const std::string& path) {
+  struct stat info{};
+  return ::stat(path.c_str(), &info) == 0 &&
+         static_cast<Bytes>(info.st_blocks) * 512 >= Reserve::kSize;
+}
+
+}  // namespace
+
+void Reserve::Refill() {
+  const auto now = Clock::now();
+  if (now < next_look_) return;
+  next_look_ = now + kLookEvery;
+  if (IsHeld(path_)) return;
+  const auto file =
+      sys::OpenAt(AT_FDCWD, path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (!file) return;
+  const auto room = DiskRoomOf(*file);
+  // A filesystem without fallocate(2), or that ran full meanwhile: what there is of it is given back.
+  if (!room || room->free < kFreeBefore ||
+      ::fallocate(file->get(), 0, 0, static_cast<off_t>(kSize)) < 0) {
+    ::unlink(path_.c_str());
+  }
+}
+
+bool Reserve::GiveUp() {
+  if (::unlink(path_.c_str()) < 0) return false;
+  LogWarning("the disk of the state directory is full: its reserve is given up");
+  // Not at once again: who it was given up for is to have it.
+  next_look_ = Clock::now() + kLookEvery;
+  return true;
+}
+
+}  // namespace cay::store
