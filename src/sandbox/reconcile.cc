@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "sandbox/sandbox_table.h"
+#include "sandbox/tombstones.h"
 #include "sandbox/transitions.h"
 
 namespace cay::sandbox {
@@ -37,7 +38,9 @@ class Reconciler {
       promised = TRY(LoadSandboxes(db));
       return {};
     }));
+    tombstones_ = ReadTombstones(state_dir_);
     for (StoredSandbox& stored : promised) TRY(Settle(stored));
+    for (const auto& [id, reason] : tombstones_) RemoveTombstone(state_dir_, id);
     for (const auto& [id, status] : there_) RemoveUnpromised(id);
     return std::move(report_);
   }
@@ -49,6 +52,10 @@ class Reconciler {
     const bool is_there = found != there_.end();
     const engine::State engine_state = is_there ? found->second.state : engine::State::kFailed;
     if (is_there) there_.erase(found);
+    if (const auto tombstone = tombstones_.find(id); tombstone != tombstones_.end()) {
+      stored.destroying = true;
+      stored.record.view.reason = tombstone->second;
+    }
     if (stored.destroying) return FinishDestroying(stored);
     if (!is_there) {
       if (!WasLost(stored.record.view)) report_.lost.emplace_back(id.text(), "its sandbox is gone");
@@ -119,16 +126,19 @@ class Reconciler {
       LogWarning("sandbox " + view.id.text() + " " + reason);
       return Keep(stored, {.reason = reason});
     }
-    WriteFact(view.id.text(),
-              [&](Database& db) { return MarkDestroyed(db, view.id, view.reason, UnixMs()); });
+    const bool written = WriteFact(view.id.text(), [&](Database& db) {
+      return MarkDestroyed(db, view.id, view.reason, UnixMs());
+    });
+    if (!written) tombstones_.erase(view.id);  // stays for the next start
     Say("sandbox.destroyed", stored.record, view.reason);
     return {};
   }
 
   // What was found is so, whether it can be written or not: the next start finds it again.
-  void WriteFact(const std::string& id, const store::Work& work) {
-    if (const auto written = core_.store.WriteUrgently(work); !written)
-      LogError("sandbox " + id + ": " + written.error().ToString());
+  bool WriteFact(const std::string& id, const store::Work& work) {
+    const auto written = core_.store.WriteUrgently(work);
+    if (!written) LogError("sandbox " + id + ": " + written.error().ToString());
+    return written.has_value();
   }
 
   void RemoveUnpromised(const SandboxId& id) {
@@ -150,6 +160,8 @@ class Reconciler {
   }
 
   Core& core_;
+  const std::string state_dir_ = core_.options()->paths.state_dir;
+  std::map<SandboxId, std::string> tombstones_;  // to be removed: the store knows
   std::map<SandboxId, engine::SandboxStatus> there_;
   ReconcileReport report_;
 };
@@ -157,6 +169,8 @@ class Reconciler {
 }  // namespace
 
 Result<ReconcileReport> Reconcile(Core& core) {
+  if (const auto prepared = PrepareTombstones(core.options()->paths.state_dir); !prepared)
+    LogWarning(prepared.error().ToString());
   ReconcileReport report = TRY(Reconciler(core).Run());
   core.metrics.Count([&](ManagerMetrics& metrics) {
     metrics.adopted = report.adopted;

@@ -11,6 +11,7 @@
 #include "sandbox/reset.h"
 #include "sandbox/sandbox_table.h"
 #include "sandbox/spec_rules.h"
+#include "sandbox/tombstones.h"
 
 namespace cay::sandbox {
 
@@ -295,10 +296,13 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
   if (!promised) {
     LogWarning("sandbox " + id.text() +
                " is destroyed before that can be written down: " + promised.error().ToString());
+    if (const auto set = SetTombstone(core_.options()->paths.state_dir, id, reason); !set)
+      LogWarning("sandbox " + id.text() + ": " + set.error().ToString());
   }
   core_.UnwatchGuest(sandbox);
   const auto destroyed = core_.engine.Destroy(id);
   if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound) {
+    if (!promised) RemoveTombstone(core_.options()->paths.state_dir, id);
     sandbox.SetEnding(false);
     if (sandbox.state() != SandboxState::kFailed)
       FailLocked(sandbox, "cannot be destroyed: " + destroyed.error().message());
