@@ -246,7 +246,7 @@ TEST_P(LauncherTest, WhatCannotBeWrittenDownDoesNotHappen) {
 
 // Whoever finds it: another launcher that could not take it over, or the collection of garbage.
 TEST_P(LauncherTest, OneThatLostItsRecordIsSeenDeadBeforeItsRangeIsFree) {
-  const auto ranges = [&] { return MachineState::Take(paths_).id_ranges; };
+  const auto ranges = [&] { return MachineState::Take(paths_).things.at("uid ranges"); };
   for (const char* lost : {"record", "guest.sock", "lock"}) {
     const auto before = ranges();
     const CreateRequest request = Request(Lifetime::kPersistent);

@@ -38,14 +38,17 @@ class Server:
         self.process = None
         self.log_path = os.path.join(state_dir, "server.log")
 
-    def start(self, patience=60):
-        """Returns once it is ready; raises with the end of its log when it ends instead."""
+    def launch(self):
         log = open(self.log_path, "ab")
         environment = dict(os.environ, CAY_STATE_DIR=self.state_dir)
         self.process = subprocess.Popen(
             [self.cay, "serve", "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state_dir] + self.arguments,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         log.close()
+
+    def start(self, patience=60):
+        """Returns once it is ready; raises with the end of its log when it ends instead."""
+        self.launch()
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -57,6 +60,15 @@ class Server:
                 pass
             time.sleep(0.01)
         raise RuntimeError(f"the server is not ready after {patience} s:\n{self.log_end()}")
+
+    def answers(self, path):
+        """Whether a server that was launched answers yet; raises when it ends instead."""
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.log_end()}")
+        try:
+            return self.api("GET", path, timeout=5)[0] == 200
+        except NoAnswer:
+            return False
 
     def log_end(self):
         with open(self.log_path, errors="replace") as log:
