@@ -154,6 +154,7 @@ Result<void> LauncherLink::AwaitAnswer(Millis at_least) {
 Result<Packet> LauncherLink::Receive(Millis at_least) {
   TRY(AwaitAnswer(at_least));
   auto packet = ReceivePacket(control_);
+  if (!packet && packet.error().sys_errno() == EMFILE) return Failure(packet.error());
   if (!packet || !*packet) {
     broken_ = true;
     return Failure(packet || packet.error().sys_errno() == ECONNRESET ? LauncherGone()

@@ -168,9 +168,13 @@ Result<Fd> NativeEngine::CallForFd(Operation operation, const SandboxId& id) {
 // Straight to the socket. Where that fails the launcher knows why.
 Result<Fd> NativeEngine::Connect(const SandboxId& id) {
   const std::string path = options_.paths.sandboxes_dir() + "/" + id.text();
-  if (const auto dir = sys::OpenAt(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW)) {
+  const auto dir = sys::OpenAt(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (dir) {
     auto connected = ConnectToGuest(*dir, kConnectPatience);
-    if (connected || connected.error().sys_errno() == EAGAIN) return connected;
+    // Too busy, or out of descriptors: the launcher could not do more.
+    if (connected || connected.error().code() == ErrorCode::kResourceExhausted) return connected;
+  } else if (dir.error().code() == ErrorCode::kResourceExhausted) {
+    return Failure(dir.error());
   }
   return CallForFd(Operation::kConnect, id);
 }

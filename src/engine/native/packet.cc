@@ -75,6 +75,12 @@ Result<std::optional<Packet>> ReceivePacket(const Fd& socket) {
       packet.fds.push_back(Fd::Adopt(raw));
     }
   }
+  // All that would have come is taken off the socket: the next packet is whole.
+  if ((message.msg_flags & MSG_CTRUNC) != 0 && packet.fds.size() < kMaxPacketFds) {
+    return Failure(
+        Error::FromErrno("taking a descriptor from another process of the engine", EMFILE)
+            .WithRemedy("let this process open more files: LimitNOFILE= of systemd, ulimit -n"));
+  }
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "a message was cut short"));
   }
