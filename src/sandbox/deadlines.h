@@ -1,10 +1,11 @@
 // Deadlines: when a sandbox's time is over, and what is to be done then. Pure; the thread that waits
 // is timer.h's.
 //
-// Two times are kept: the end of its life, which always destroys, and idleness, whose end does what
-// the sandbox's creator chose. Whoever uses it (a lease, a process that runs) keeps it from being
-// idle. What is paused or stopped is not idle: it costs little, and waits for its owner until its
-// life ends.
+// Two times are kept: the end of its life, and idleness. At both is done what the sandbox's creator
+// chose. Whoever uses it (a lease, a process that runs) keeps it from being idle, and not from the end
+// of its life. What is paused or stopped is not idle: it costs little, and waits for its owner; at the
+// end of its life it is destroyed, unless what was chosen has been done by then. Whoever starts or
+// resumes it after that end gives it another life (transitions.h).
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct Times {
   int64_t idle_not_before_ms = 0;  // after a restart its users get time to come back
   int64_t idle_timeout_ms = 0;     // 0: none
   std::optional<int64_t> expires_ms;
+  OnTimeout on_timeout = OnTimeout::kDestroy;
 };
 
 enum class Due : uint8_t { kNothing, kIdle, kLifetime };

@@ -52,6 +52,34 @@ TEST(Deadlines, WhatIsPausedOrStoppedIsNotIdleButItsLifeEnds) {
   }
 }
 
+TEST(Deadlines, TheEndOfALifeIsDueUntilWhatWasChosenIsDone) {
+  struct Case {
+    OnTimeout action;
+    SandboxState state;
+    Due due;
+  };
+  constexpr Case kCases[] = {
+      {OnTimeout::kStop, SandboxState::kRunning, Due::kLifetime},
+      {OnTimeout::kStop, SandboxState::kPaused, Due::kLifetime},
+      {OnTimeout::kStop, SandboxState::kStopped, Due::kNothing},
+      {OnTimeout::kStop, SandboxState::kFailed, Due::kNothing},
+      {OnTimeout::kPause, SandboxState::kRunning, Due::kLifetime},
+      {OnTimeout::kPause, SandboxState::kPaused, Due::kNothing},
+      {OnTimeout::kPause, SandboxState::kStopped, Due::kNothing},
+      {OnTimeout::kDestroy, SandboxState::kPaused, Due::kLifetime},
+      {OnTimeout::kDestroy, SandboxState::kFailed, Due::kLifetime},
+  };
+  for (const Case& one : kCases) {
+    Times times = Idle(0, 0);
+    times.state = one.state;
+    times.on_timeout = one.action;
+    times.expires_ms = kNow;
+    EXPECT_EQ(WhatIsDue(times, kNow), one.due)
+        << OnTimeoutName(one.action) << " " << SandboxStateName(one.state);
+    EXPECT_EQ(NextLook(times, kNow).has_value(), one.due == Due::kLifetime);
+  }
+}
+
 TEST(Deadlines, NothingIsDueOfWhatIsDestroyedOrNotYetThere) {
   for (const SandboxState state : {SandboxState::kCreating, SandboxState::kDestroyed}) {
     Times times = Idle(1000, 100);

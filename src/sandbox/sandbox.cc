@@ -27,7 +27,8 @@ Times Sandbox::TimesLocked() const {
           .last_activity_ms = view.last_activity_unix_ms,
           .idle_not_before_ms = idle_not_before_ms_,
           .idle_timeout_ms = view.spec.idle_timeout.value_or(Millis(0)).count(),
-          .expires_ms = view.expires_unix_ms};
+          .expires_ms = view.expires_unix_ms,
+          .on_timeout = view.spec.on_timeout.value_or(OnTimeout::kDestroy)};
 }
 
 Times Sandbox::TimesNow() const {

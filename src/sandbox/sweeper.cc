@@ -21,14 +21,16 @@ constexpr int64_t kFailedAgainMs = 30'000;
 }  // namespace
 
 Result<void> Sweeper::Act(Sandbox& sandbox, Due due) {
-  if (due == Due::kLifetime) return transitions_.DestroyLocked(sandbox, "lifetime");
+  const std::string reason = due == Due::kLifetime ? "lifetime" : "idle_timeout";
   switch (sandbox.View().spec.on_timeout.value_or(OnTimeout::kDestroy)) {
     case OnTimeout::kDestroy:
-      return transitions_.DestroyLocked(sandbox, "idle_timeout");
+      return transitions_.DestroyLocked(sandbox, reason);
     case OnTimeout::kStop:
-      return transitions_.StopLocked(sandbox, "idle_timeout");
+      // A guest that is frozen cannot be asked to end.
+      if (sandbox.state() == SandboxState::kPaused) TRY(transitions_.ResumeLocked(sandbox, reason));
+      return transitions_.StopLocked(sandbox, reason);
     case OnTimeout::kPause:
-      return transitions_.PauseLocked(sandbox, "idle_timeout");
+      return transitions_.PauseLocked(sandbox, reason);
   }
   return {};
 }

@@ -69,6 +69,19 @@ Result<void> Transitions::CheckRoomToGrow() const {
                      .WithRemedy("destroy sandboxes, or free some space"));
 }
 
+namespace {
+
+constexpr const char* kRequested = "requested";
+
+// What is started or resumed after the end of its life gets another one.
+void RenewLife(SandboxView& view, int64_t now_ms) {
+  const Millis life = view.spec.timeout.value_or(Millis(0));
+  if (!view.expires_unix_ms || *view.expires_unix_ms > now_ms || life <= Millis(0)) return;
+  view.expires_unix_ms = now_ms + life.count();
+}
+
+}  // namespace
+
 Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kStart, sandbox));
@@ -84,6 +97,7 @@ Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
           record.view.state = SandboxState::kRunning;
           record.view.reason = "started";
           record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
+          RenewLife(record.view, now);
         },
         "sandbox.started", "requested");
     if (!begun) {
@@ -150,8 +164,7 @@ Result<SandboxView> Transitions::Pause(Sandbox& sandbox, const std::string& reas
   return sandbox.View();
 }
 
-Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
-  const auto lock = TRY(LockTransition(sandbox));
+Result<void> Transitions::ResumeLocked(Sandbox& sandbox, const std::string& reason) {
   TRY(CheckNow(Act::kResume, sandbox));
   TRY(core_.WithReserve([&] { return core_.engine.Resume(sandbox.id()); }));
   const int64_t now = UnixMs();
@@ -161,12 +174,16 @@ Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
         record.view.state = SandboxState::kRunning;
         record.view.reason = "resumed";
         record.view.last_activity_unix_ms = now;
+        if (reason == kRequested) RenewLife(record.view, now);
       },
-      "sandbox.resumed", "requested");
-  if (!done) {
-    (void)core_.engine.Pause(sandbox.id());
-    return Failure(done.error());
-  }
+      "sandbox.resumed", reason);
+  if (!done) (void)core_.engine.Pause(sandbox.id());
+  return done;
+}
+
+Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(ResumeLocked(sandbox, kRequested));
   core_.SetTimer(sandbox);
   return sandbox.View();
 }
@@ -247,7 +264,8 @@ Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
                                    " {\"timeout\":…}"));
   }
   TRY(CheckLifetime(by, *core_.options()));  // before the sum, which might not fit
-  const int64_t end = *view.expires_unix_ms + by.count();
+  // Where its life is over already, from now on.
+  const int64_t end = std::max(*view.expires_unix_ms, UnixMs()) + by.count();
   TRY(CheckLifetime(Millis(std::max<int64_t>(end - UnixMs(), 1)), *core_.options()));
   TRY(core_.Commit(
       sandbox, [&](SandboxRecord& record) { record.view.expires_unix_ms = end; },

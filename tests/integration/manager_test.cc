@@ -154,8 +154,7 @@ TEST_F(ManagerTest, WhoUsesASandboxKeepsItFromBeingIdle) {
 }
 
 TEST_F(ManagerTest, TheEndOfALifeDestroysWhatIsInUseToo) {
-  const std::string id =
-      Create({.timeout = Millis(2000), .on_timeout = OnTimeout::kStop}).id.text();
+  const std::string id = Create({.timeout = Millis(2000)}).id.text();
   const auto lease = manager().Use(me_, id);
   ASSERT_TRUE(lease);
   const auto watch = lease->Watch();
@@ -164,6 +163,29 @@ TEST_F(ManagerTest, TheEndOfALifeDestroysWhatIsInUseToo) {
   EXPECT_EQ(AwaitEvent("sandbox.destroyed", id), "lifetime");
   pollfd poller{.fd = watch->get(), .events = POLLIN, .revents = 0};
   EXPECT_EQ(::poll(&poller, 1, 10'000), 1);
+}
+
+TEST_F(ManagerTest, TheEndOfALifeDoesWhatTheCreatorChose) {
+  const std::string stops =
+      Create({.timeout = Millis(2000), .on_timeout = OnTimeout::kStop}).id.text();
+  const std::string pauses =
+      Create({.timeout = Millis(2000), .on_timeout = OnTimeout::kPause}).id.text();
+  const std::string paused =
+      Create({.timeout = Millis(2000), .on_timeout = OnTimeout::kStop}).id.text();
+  ASSERT_TRUE(manager().Pause(me_, paused));
+  EXPECT_EQ(Run(stops, "echo kept > /workspace/outputs/x"), "[0]");
+  EXPECT_TRUE(Await(stops, SandboxState::kStopped));
+  EXPECT_EQ(AwaitEvent("sandbox.stopped", stops), "lifetime");
+  EXPECT_TRUE(Await(pauses, SandboxState::kPaused));
+  EXPECT_EQ(AwaitEvent("sandbox.paused", pauses), "lifetime");
+  EXPECT_TRUE(Await(paused, SandboxState::kStopped));
+  // Another life: without one they would be stopped and paused again at once.
+  for (const auto& view : {manager().Start(me_, stops), manager().Resume(me_, pauses)}) {
+    ASSERT_TRUE(view) << view.error().ToString();
+    EXPECT_GT(view->expires_unix_ms.value_or(0), view->started_unix_ms);
+    EXPECT_EQ(view->state, SandboxState::kRunning);
+  }
+  EXPECT_EQ(Run(stops, "cat /workspace/outputs/x"), "kept\n[0]");
 }
 
 TEST_F(ManagerTest, AStoppedSandboxesLifeEndsAsWell) {
