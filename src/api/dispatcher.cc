@@ -1,6 +1,8 @@
 #include "api/dispatcher.h"
 
+#include <chrono>
 #include <exception>
+#include <optional>
 
 #include "api/problem.h"
 #include "base/log.h"
@@ -102,26 +104,74 @@ void Dispatcher::Run(const Entry& entry, TrackedExchange& exchange, const sandbo
   (void)exchange.Respond(ProblemResponse(error, exchange.request().id));
 }
 
-void Dispatcher::Answer(TrackedExchange& exchange, Outcome& outcome) {
-  http::Request& request = exchange.request();
-  if (const auto refused = gate_.CheckNames(request)) return Refuse(exchange, *refused, outcome);
-  if (auto preflight = gate_.AnswerPreflight(request)) {
-    (void)exchange.Respond(std::move(*preflight));
-    return;
-  }
-  exchange.AddToAnswer(gate_.CorsHeaders(request));
-  const auto found = Find(request);
+// What a head decided. With a refusal or a preflight's answer there is no operation.
+struct Dispatcher::Screened {
+  std::optional<Refusal> refusal;
+  std::optional<http::Response> preflight;
+  http::Headers cors;
+  Admission admission;
+  const Entry* entry = nullptr;
+  std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
+};
+
+void Dispatcher::Judge(http::Request& request, Screened& screened) {
+  screened.refusal = gate_.CheckNames(request);
+  if (screened.refusal) return;
+  screened.preflight = gate_.AnswerPreflight(request);
+  if (screened.preflight) return;
+  screened.cors = gate_.CorsHeaders(request);
+  auto found = Find(request);
   // Who has no key does not learn what there is.
   const Scope wanted = found ? gate_.Wanted((*found)->route) : Scope::kRead;
   auto admitted = gate_.Admit(request, wanted);
-  if (!admitted) return Refuse(exchange, admitted.error(), outcome);
-  outcome.owner = admitted->caller.owner;
-  if (!found) return Refuse(exchange, found.error(), outcome);
-  outcome.entry = *found;
-  if (admitted->scope != Scope::kPublic) {
-    exchange.SetStanding([this, who = *admitted] { return gate_.StillAdmitted(who); });
+  if (!admitted) {
+    screened.refusal = std::move(admitted).error();
+    return;
   }
-  Run(**found, exchange, admitted->caller);
+  screened.admission = std::move(*admitted);
+  if (found) {
+    screened.entry = *found;
+  } else {
+    screened.refusal = std::move(found).error();
+  }
+}
+
+http::Intake Dispatcher::Screen(http::Request& request) {
+  auto screened = std::make_shared<Screened>();
+  Judge(request, *screened);
+  request.screened = screened;
+  if (screened->entry == nullptr || screened->entry->route.quick) {
+    return {.lane = http::Intake::Lane::kQuick};
+  }
+  http::Intake intake{.whole_body = screened->entry->route.body.whole};
+  const Admission& admission = screened->admission;
+  if (admission.scope == Scope::kPublic) {
+    intake.lane = http::Intake::Lane::kPublic;
+    intake.client = request.peer.client;
+  } else if (!admission.key_id.empty()) {
+    intake.client = "key " + admission.key_id;
+  }
+  return intake;
+}
+
+void Dispatcher::Answer(TrackedExchange& exchange, Outcome& outcome) {
+  http::Request& request = exchange.request();
+  if (!request.screened) (void)Screen(request);
+  const auto screened = std::static_pointer_cast<Screened>(request.screened);
+  exchange.AddToAnswer(std::move(screened->cors));
+  outcome.owner = screened->admission.caller.owner;
+  if (screened->refusal) return Refuse(exchange, *screened->refusal, outcome);
+  if (screened->preflight) {
+    (void)exchange.Respond(*std::move(screened->preflight));
+    return;
+  }
+  outcome.entry = screened->entry;
+  const Admission& admission = screened->admission;
+  if (admission.scope != Scope::kPublic) {
+    exchange.SetStanding([this, who = admission] { return gate_.StillAdmitted(who); },
+                         screened->at);
+  }
+  Run(*screened->entry, exchange, admission.caller);
 }
 
 void Dispatcher::Handle(http::Exchange& exchange) {

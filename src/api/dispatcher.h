@@ -3,9 +3,10 @@
 //
 //   Dispatcher dispatcher(gate, audit, metrics);
 //   dispatcher.Add(rest::Routes(services));
-//   Server::Start(options, [&](http::Exchange& e) { dispatcher.Handle(e); });
+//   Server::Start(options, [&](http::Exchange& e) { dispatcher.Handle(e); },
+//                 [&](http::Request& r) { return dispatcher.Screen(r); });
 //
-// Routes are added before the first request; Handle is called from any thread and never throws.
+// Routes are added before the first request; both are called from any thread, and Handle never throws.
 #pragma once
 
 #include <atomic>
@@ -17,6 +18,7 @@
 #include "api/request_metrics.h"
 #include "api/route.h"
 #include "api/tracked_exchange.h"
+#include "http/intake.h"
 #include "http/router.h"
 
 namespace cay::api {
@@ -31,9 +33,15 @@ class Dispatcher {
   void SetPortRoute(Route route);
   void set_log_requests(bool log) { log_requests_ = log; }
 
+  // Everything that a request's head decides: under which name it came, what it asks for, who sends it. Whoever is not
+  // let in is answered without a wait for his body.
+  http::Intake Screen(http::Request& request);
+  // Screens it first when that has not been done.
   void Handle(http::Exchange& exchange);
 
  private:
+  struct Screened;
+
   struct Entry {
     Route route;
     size_t operation = 0;  // of the metrics
@@ -52,6 +60,7 @@ class Dispatcher {
   };
 
   const Entry* NewEntry(Route route);
+  void Judge(http::Request& request, Screened& screened);
   void Answer(TrackedExchange& exchange, Outcome& outcome);
   std::expected<const Entry*, Refusal> Find(http::Request& request) const;
   void Run(const Entry& entry, TrackedExchange& exchange, const sandbox::Caller& caller);

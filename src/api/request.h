@@ -6,14 +6,12 @@
 
 #include "api/json_value.h"
 #include "api/json_writer.h"
+#include "api/route.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "http/exchange.h"
 
 namespace cay::api {
-
-// A JSON body may have so much: files and stdin of an execute are in it.
-inline constexpr Bytes kMaxJsonBody = 16 * kMiB;
 
 // The body as JSON; an empty one is {}. 413 when it is over the maximum.
 Result<JsonValue> ReadJsonBody(http::Exchange& exchange, Bytes max_bytes = kMaxJsonBody);

@@ -4,10 +4,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "base/shares.h"
+#include "base/units.h"
 #include "http/exchange.h"
 #include "sandbox/manager.h"
 #include "sandbox/process_keeper.h"
@@ -21,6 +25,11 @@ class TemplateStore;
 
 namespace cay::api {
 
+// A JSON body may have so much: files and stdin of an execute are in it.
+inline constexpr Bytes kMaxJsonBody = 16 * kMiB;
+// Where it is only a few fields.
+inline constexpr Bytes kMaxSmallBody = 64 * kKiB;
+
 // What a caller must be allowed. Each contains the one before.
 enum class Scope : uint8_t { kPublic, kRead, kUse, kAdmin };
 
@@ -28,12 +37,22 @@ enum class Scope : uint8_t { kPublic, kRead, kUse, kAdmin };
 // (streams that can say so end with an error event themselves, and return nothing).
 using Operation = std::function<Result<void>(http::Exchange&, const sandbox::Caller&)>;
 
+// What a route does with a request's body.
+struct BodyUse {
+  // All of it, of at most so many bytes, is there before the operation is called. Nothing: the operation reads it as
+  // it comes.
+  std::optional<uint64_t> whole = kMaxJsonBody;
+};
+inline constexpr BodyUse kAsItComes{.whole = std::nullopt};
+
 struct Route {
   std::string method;   // "GET" …, "*"
   std::string pattern;  // see http/router.h
   Scope scope = Scope::kUse;
   std::string name;  // operationId of openapi.json; for logs, metrics and the audit
   Operation operation;
+  BodyUse body = {};
+  bool quick = false;  // answers at once from memory, also when the server is full
 };
 
 // What a server says about itself at /api/system: what no service holds, and no reload changes.
@@ -47,6 +66,12 @@ struct ServerFacts {
   sandbox::KeeperOptions processes;
 };
 
+inline constexpr Bytes kDefaultOutputHeld = 512 * kMiB;
+// Of `whole`, one owner has at most a half.
+inline std::shared_ptr<Shares> MakeAnswerShares(Bytes whole) {
+  return std::make_shared<Shares>(Shares::Bounds{.whole = whole, .each = whole / 2});
+}
+
 // What the faces stand on. The references outlive every route.
 struct Services {
   sandbox::Manager& manager;
@@ -55,6 +80,8 @@ struct Services {
   sandbox::EventLog& events;
   templates::TemplateStore& templates;
   ServerFacts facts = {};
+  // Memory for answers whose size the sandbox decides (limits.output_held), and each owner's share of it.
+  std::shared_ptr<Shares> answers = MakeAnswerShares(kDefaultOutputHeld);
 };
 
 }  // namespace cay::api

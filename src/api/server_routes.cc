@@ -89,7 +89,7 @@ Result<KeySpec> ReadKeySpec(const JsonValue& body) {
 }
 
 Result<void> CreateKey(ServerState& state, http::Exchange& exchange) {
-  const JsonValue body = TRY(ReadJsonBody(exchange, 64 * kKiB));
+  const JsonValue body = TRY(ReadJsonBody(exchange, kMaxSmallBody));
   const KeySpec spec = TRY(ReadKeySpec(body));
   if (!state.keys.needed() && spec.scope != Scope::kAdmin) {
     // It would lock everybody out, its maker too.
@@ -152,11 +152,12 @@ std::vector<Route> ServerRoutes(ServerState& state) {
     };
   };
   return {
-      {"GET", "/health", Scope::kPublic, "health", with(&Health)},
-      {"GET", "/ready", Scope::kPublic, "ready", with(&Ready)},
+      {"GET", "/health", Scope::kPublic, "health", with(&Health), {}, true},
+      {"GET", "/ready", Scope::kPublic, "ready", with(&Ready), {}, true},
       {"GET", "/metrics", Scope::kRead, "metrics", with(&Metrics)},
       {"GET", "/api/keys", Scope::kAdmin, "listKeys", with(&ListKeys)},
-      {"POST", "/api/keys", Scope::kAdmin, "createKey", with(&CreateKey)},
+      {"POST", "/api/keys", Scope::kAdmin, "createKey", with(&CreateKey),
+       {kMaxSmallBody}},
       {"DELETE", "/api/keys/{id}", Scope::kAdmin, "revokeKey", with(&RevokeKeyById)},
       {"GET", "/api/audit", Scope::kAdmin, "listAudit", with(&ListAudit)},
   };

@@ -32,6 +32,11 @@ Result<size_t> TrackedExchange::ReadBody(std::span<char> space) {
   return inner_.ReadBody(space);
 }
 
+Result<std::string> TrackedExchange::ReadWholeBody(size_t max_bytes) {
+  TRY(Standing());
+  return inner_.ReadWholeBody(max_bytes);
+}
+
 Result<void> TrackedExchange::Write(std::string_view bytes) {
   TRY(Standing());
   return inner_.Write(bytes);

@@ -18,7 +18,12 @@ class TrackedExchange : public http::Exchange {
 
   void AddToAnswer(http::Headers fields) { more_ = std::move(fields); }
   // Asked from then on, in the thread of the exchange, at most every kStandingEvery. Once it failed, that stays.
-  void SetStanding(std::function<Result<void>()> standing) { ask_standing_ = std::move(standing); }
+  // `asked`: when it was true for the last time.
+  void SetStanding(std::function<Result<void>()> standing,
+                   std::chrono::steady_clock::time_point asked) {
+    ask_standing_ = std::move(standing);
+    standing_asked_ = asked;
+  }
   // Until the answer's head; until now when there is none yet.
   uint64_t MicrosecondsToAnswer() const { return Since(answered_.value_or(Clock::now())); }
   uint64_t MicrosecondsSoFar() const { return Since(Clock::now()); }
@@ -26,6 +31,7 @@ class TrackedExchange : public http::Exchange {
   using http::Exchange::request;
   http::Request& request() override { return inner_.request(); }
   Result<size_t> ReadBody(std::span<char> space) override;
+  Result<std::string> ReadWholeBody(size_t max_bytes) override;
   bool HasBuffered() const override { return inner_.HasBuffered(); }
   void SetBodyLimit(uint64_t max_bytes) override { inner_.SetBodyLimit(max_bytes); }
   Result<void> Respond(http::Response response) override;

@@ -139,12 +139,14 @@ class Assembly : public ServeAssembly {
                .write_metrics = [this](api::MetricsText& text) { WriteMetrics(text); }} {
     dispatcher_.Add(api::ServerRoutes(state_));
     dispatcher_.Add(api::WebhookRoutes(*parts_.webhooks));
-    std::vector<api::Route> routes = api::rest::RestRoutes({.manager = *parts_.manager,
-                                                            .processes = *parts_.processes,
-                                                            .projects = *parts_.projects,
-                                                            .events = *parts_.events,
-                                                            .templates = *parts_.templates,
-                                                            .facts = FactsOf(config, parts_)});
+    std::vector<api::Route> routes =
+        api::rest::RestRoutes({.manager = *parts_.manager,
+                               .processes = *parts_.processes,
+                               .projects = *parts_.projects,
+                               .events = *parts_.events,
+                               .templates = *parts_.templates,
+                               .facts = FactsOf(config, parts_),
+                               .answers = api::MakeAnswerShares(config.output_held)});
     for (const api::Route& route : routes) {
       if (route.name == "proxyPortPath") dispatcher_.SetPortRoute(route);
     }
@@ -152,6 +154,7 @@ class Assembly : public ServeAssembly {
     dispatcher_.set_log_requests(config.log_requests);
   }
 
+  http::Intake Screen(http::Request& request) override { return dispatcher_.Screen(request); }
   void Handle(http::Exchange& exchange) override { dispatcher_.Handle(exchange); }
   void SetServer(const http::Server* server) override { server_ = server; }
 

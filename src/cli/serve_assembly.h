@@ -1,7 +1,8 @@
 // ServeAssembly: all that a server is made of, in the order in which its parts stand on one another.
 //
 //   auto assembly = TRY(ServeAssembly::Make(loaded.config));
-//   auto server = TRY(http::Server::Start(…, [&](http::Exchange& e) { assembly->Handle(e); }));
+//   auto server = TRY(http::Server::Start(…, [&](http::Exchange& e) { assembly->Handle(e); },
+//                                         [&](http::Request& r) { return assembly->Screen(r); }));
 #pragma once
 
 #include <memory>
@@ -21,6 +22,7 @@ class ServeAssembly {
   static Result<std::unique_ptr<ServeAssembly>> Make(const config::Config& config);
   virtual ~ServeAssembly() = default;
 
+  virtual http::Intake Screen(http::Request& request) = 0;
   virtual void Handle(http::Exchange& exchange) = 0;
   // For metrics; null again before it ends.
   virtual void SetServer(const http::Server* server) = 0;

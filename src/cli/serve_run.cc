@@ -59,7 +59,8 @@ class ServerProcess {
       options.listen.push_back(TRY(http::ListenAddress::Parse(text)));
     }
     server_ = TRY(http::Server::Start(
-        std::move(options), [this](http::Exchange& exchange) { assembly_->Handle(exchange); }));
+        std::move(options), [this](http::Exchange& exchange) { assembly_->Handle(exchange); },
+        [this](http::Request& request) { return assembly_->Screen(request); }));
     assembly_->SetServer(server_.get());
     for (const http::ListenAddress& address : server_->addresses()) {
       listening_ +=

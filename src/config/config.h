@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "api/gate/gate_options.h"
+#include "api/route.h"
 #include "api/webhooks/webhook_options.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -39,6 +40,7 @@ struct Config {
   std::vector<std::string> pools;   // see pool_text.h
   sandbox::KeeperOptions processes;
   sandbox::ProjectLimits projects;
+  Bytes output_held = api::kDefaultOutputHeld;
   api::GateOptions gate;
   api::WebhookOptions webhooks;
   LogLevel log_level = LogLevel::kInfo;

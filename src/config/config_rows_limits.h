@@ -118,6 +118,16 @@ inline constexpr Key kLimitRows[] = {
      .list = false,
      .reloads = false,
      CAY_KIND(Bytes, processes.max_output_held)},
+    {.name = "limits.output_held",
+     .flag = "",
+     .value = "SIZE",
+     .example = "512m",
+     .doc =
+         "Memory for output and lists that the server holds for answers, together; one key has at "
+         "most half of it.",
+     .list = false,
+     .reloads = false,
+     CAY_KIND(Bytes, output_held)},
     {.name = "limits.sandboxes",
      .flag = "",
      .value = "NUMBER",

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/result.h"
@@ -20,13 +21,17 @@ class BodyReader {
   // The next piece; 0 at the body's end. kUnavailable when the connection ends before, kProtocol when it is
   // not chunked as it says.
   Result<size_t> Read(Stream& stream, InputBuffer& input, std::span<char> space, Pace& pace);
+  // The same without waiting: nothing when there is nothing yet.
+  Result<std::optional<size_t>> TryRead(Stream& stream, InputBuffer& input, std::span<char> space,
+                                        Pace& pace);
 
   bool done() const;
   // Known for bodies with a length; 0 otherwise.
   uint64_t remaining() const { return remaining_; }
 
  private:
-  Result<size_t> ReadChunked(Stream& stream, InputBuffer& input, std::span<char> space, Pace& pace);
+  Result<std::optional<size_t>> TryReadChunked(Stream& stream, InputBuffer& input,
+                                               std::span<char> space, Pace& pace);
 
   Framing framing_;
   uint64_t remaining_ = 0;

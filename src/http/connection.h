@@ -6,9 +6,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 
+#include "base/shares.h"
 #include "http/input_buffer.h"
 #include "http/message.h"
+#include "http/pending_request.h"
 #include "http/stream.h"
 
 namespace cay::http {
@@ -22,7 +25,7 @@ struct EventSource {
 
 struct Connection : EventSource {
   using Clock = std::chrono::steady_clock;
-  enum class Phase : uint8_t { kHandshake, kHead, kLinger };
+  enum class Phase : uint8_t { kHandshake, kHead, kBody, kLinger };
 
   Connection(Fd fd, Peer from)
       : EventSource(Kind::kConnection), stream(std::move(fd)), peer(std::move(from)) {}
@@ -30,9 +33,11 @@ struct Connection : EventSource {
   Stream stream;
   Peer peer;
   InputBuffer input;
-  size_t scanned = 0;                 // of `input`, for the end of a head
-  Clock::time_point head_deadline{};  // of the head that has begun; zero: none has
-  uint64_t lingered = 0;              // bytes thrown away while closing
+  size_t scanned = 0;                       // of `input`, for the end of a head
+  Clock::time_point head_deadline{};        // of the head that has begun; zero: none has
+  std::unique_ptr<PendingRequest> pending;  // whose body still comes
+  Shares::Part place;                       // among all connections
+  uint64_t lingered = 0;                    // bytes thrown away while closing
   std::atomic<Phase> phase{Phase::kHead};
   std::atomic<bool> idle{false};     // waits, and nothing of a request has come
   std::atomic<bool> expired{false};  // the sweep has ended the wait

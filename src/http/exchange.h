@@ -83,12 +83,13 @@ class Exchange {
   const Request& request() const { return const_cast<Exchange*>(this)->request(); }
 
   // The next piece of the body; 0 at its end. "Expect: 100-continue" is answered by the first call.
-  // kLimitTooHigh when the body is over the server's limit or the one set here.
+  // kLimitTooHigh when the body is over the server's limit or the one set here, kResourceExhausted when the server has
+  // no memory left for it (http.max_bodies_held).
   virtual Result<size_t> ReadBody(std::span<char> space) = 0;
   // For poll: whether ReadBody has something to say that poll on socket() does not know of, the end included.
   virtual bool HasBuffered() const = 0;
   // All of it; kLimitTooHigh when there is more.
-  Result<std::string> ReadWholeBody(size_t max_bytes);
+  virtual Result<std::string> ReadWholeBody(size_t max_bytes);
   // Bodies are refused over the server's limit unless a handler that streams raises it.
   virtual void SetBodyLimit(uint64_t max_bytes) = 0;
 

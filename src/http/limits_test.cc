@@ -129,15 +129,41 @@ TEST(Limits, OverTheMostRequestsAtOnceIsUnavailable) {
 TEST(Limits, OverTheMostConnectionsIsRefused) {
   ServerLimits limits;
   limits.max_connections = 2;
-  const auto server = StartServer(SayOk, limits);
+  std::counting_semaphore<2> begun(0);
+  std::counting_semaphore<2> go(0);
+  const auto server = StartServer(
+      [&](Exchange& exchange) {
+        begun.release();
+        go.acquire();
+        SayOk(exchange);
+      },
+      limits);
   RawClient first(*server);
   RawClient second(*server);
-  EXPECT_THAT(first.Ask(kGet), EndsWith("ok"));
-  EXPECT_THAT(second.Ask(kGet), EndsWith("ok"));
+  ASSERT_TRUE(first.Send(kGet) && second.Send(kGet));
+  begun.acquire();
+  begun.acquire();
   RawClient third(*server);
   EXPECT_THAT(third.ReadToEnd(), StartsWith("HTTP/1.1 503 "));
   EXPECT_EQ(server->counters().connections_refused, 1U);
-  EXPECT_THAT(first.Ask(kGet), EndsWith("ok"));
+  go.release(2);
+  EXPECT_THAT(first.ReadResponse(), EndsWith("ok"));
+  EXPECT_THAT(second.ReadResponse(), EndsWith("ok"));
+}
+
+TEST(Limits, IdleConnectionsMakeWayForNewOnes) {
+  ServerLimits limits;
+  limits.max_connections = 4;
+  const auto server = StartServer(SayOk, limits);
+  std::vector<RawClient> idle;
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_THAT(idle.emplace_back(*server).Ask(kGet), EndsWith("ok"));
+  }
+  // The one that finds no place makes one for those after it.
+  ASSERT_TRUE(Eventually([&] {
+    RawClient later(*server);
+    return later.Ask(kGet).ends_with("ok");
+  }));
 }
 
 TEST(Limits, ManyIdleConnectionsCostNeitherThreadsNorMuchMemory) {

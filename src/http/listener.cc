@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -114,10 +115,20 @@ Peer PeerOf(const SocketAddress& from) {
     peer.loopback = IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
   }
   peer.address = text.data();
+  if (!peer.loopback) peer.client = ClientOf(peer.address);
   return peer;
 }
 
 }  // namespace
+
+std::string ClientOf(const std::string& address) {
+  in6_addr network{};
+  if (::inet_pton(AF_INET6, address.c_str(), &network) != 1) return address;
+  std::fill(std::begin(network.s6_addr) + 8, std::end(network.s6_addr), uint8_t{0});
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  ::inet_ntop(AF_INET6, &network, text.data(), text.size());
+  return std::string(text.data()) + "/64";
+}
 
 Result<std::unique_ptr<Listener>> Listen(const ListenAddress& address, uint16_t unix_mode) {
   SocketAddress where = TRY(Resolve(address));

@@ -29,6 +29,9 @@ struct Accepted {
 };
 std::expected<Accepted, int> AcceptOne(const Listener& listener);
 
+// Peer::client of an address that is not this machine's own.
+std::string ClientOf(const std::string& address);
+
 // Connecting after this is refused. Removes the name of a Unix socket.
 void StopListening(Listener& listener);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,6 +43,9 @@ struct Peer {
   bool loopback = false;  // 127.0.0.0/8, ::1, or a Unix socket
   bool unix_socket = false;
   bool tls = false;
+  // In whose share of connections and of what needs no key it counts: the address, of IPv6 the network of 64 bits that
+  // one customer has; empty: of this machine, where an address tells nobody apart.
+  std::string client = {};
 };
 
 struct Request {
@@ -55,6 +59,7 @@ struct Request {
   std::string id;  // X-Request-Id when it is [A-Za-z0-9._-]{1,64}, otherwise generated
   std::optional<uint64_t> content_length;
   bool has_body = false;
+  std::shared_ptr<void> screened;  // what a Screen found out (intake.h)
 
   // The first of that name.
   std::optional<std::string_view> Query(std::string_view name) const;

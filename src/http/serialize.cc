@@ -42,6 +42,8 @@ Wording WordingFor(int status) {
     case 501:
     case 505:
       return {"not_supported", "caller", "speak HTTP/1.1"};
+    case 429:
+      return {"resource_exhausted", "caller", "do less at a time"};
     case 503:
       return {"resource_exhausted", "machine", "try again after the time in Retry-After"};
     case 502:
@@ -55,6 +57,8 @@ Wording WordingFor(int status) {
       return {"invalid_argument", "caller", "send HTTP/1.1 as RFC 9112 has it"};
   }
 }
+
+bool AsksToRetry(int status) { return status == 429 || status == 503; }
 
 }  // namespace
 
@@ -139,7 +143,7 @@ std::string ProblemBody(int status, std::string_view detail, std::string_view re
   body += wording.remedy;
   body += "\",\"request_id\":\"";
   body += request_id;
-  body += status == 503 ? "\",\"retry_after\":1}\n" : "\"}\n";
+  body += AsksToRetry(status) ? "\",\"retry_after\":1}\n" : "\"}\n";
   return body;
 }
 
@@ -151,7 +155,7 @@ std::string ProblemResponse(int status, std::string_view detail, std::string_vie
   AppendHeader(response, "Date", DateNow());
   AppendHeader(response, "X-Request-Id", request_id);
   AppendHeader(response, "Connection", "close");
-  if (status == 503) AppendHeader(response, "Retry-After", "1");
+  if (AsksToRetry(status)) AppendHeader(response, "Retry-After", "1");
   response += "\r\n";
   response += body;
   return response;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <span>
 #include <system_error>
 
 #include "base/log.h"
@@ -28,6 +29,9 @@ namespace {
 constexpr size_t kMinThreads = 2;
 // Beyond one for each request under way: those that wait, and those that refuse.
 constexpr size_t kSpareThreads = 4;
+// A slow sender of a body that is read as it comes holds a thread: these are at most one in so many requests.
+constexpr uint64_t kUploadsOfAll = 2;
+constexpr uint64_t kClientsOfBodies = 4;
 constexpr int kSurplusMs = 30'000;  // a thread that nobody needed for so long ends
 constexpr Millis kSweepInterval{500};
 constexpr Millis kAcceptPause{100};
@@ -43,9 +47,29 @@ void RaiseDescriptorLimit() {
   }
 }
 
+// As many connections as there are descriptors for, while what requests need descriptors for goes on.
+size_t ConnectionsFor(const ServerLimits& limits) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return limits.max_connections;
+  constexpr rlim_t kForRequests = 2048;
+  const auto room =
+      static_cast<size_t>(files.rlim_cur - std::min(kForRequests, files.rlim_cur / 4));
+  if (room >= limits.max_connections) return limits.max_connections;
+  LogWarning("this process may open " + std::to_string(files.rlim_cur) +
+             " files: it takes at most " + std::to_string(room) + " connections, not the " +
+             std::to_string(limits.max_connections) + " that are configured");
+  return room;
+}
+
+uint64_t PublicPlaces(const ServerLimits& limits) {
+  constexpr uint64_t kOfAll = 16;
+  return std::max<uint64_t>(1, limits.max_active / kOfAll);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler handler) {
+Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler handler,
+                                              Screen screen) {
   if (options.listen.empty()) {
     return Failure(Error::Invalid("there is nothing to listen on")
                        .WithRemedy("give an address: --listen 127.0.0.1:8888"));
@@ -57,14 +81,31 @@ Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler han
   const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake < 0) return Failure(Error::FromErrno("eventfd"));
   auto core = std::make_unique<ServerCore>(std::move(options), std::move(handler),
-                                           std::move(epoll_fd), Fd::Adopt(wake));
+                                           std::move(screen), std::move(epoll_fd), Fd::Adopt(wake));
   TRY(core->Begin());
   return core;
 }
 
-ServerCore::ServerCore(ServerOptions options, Handler handler, Fd epoll, Fd wake)
+ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Fd wake)
     : options_(std::move(options)),
       handler_(std::move(handler)),
+      screen_(std::move(screen)),
+      max_connections_(ConnectionsFor(options_.limits)),
+      connection_places_(
+          {.whole = max_connections_, .each = options_.limits.max_connections_per_client}),
+      places_({.whole = options_.limits.max_active, .each = options_.limits.max_active_per_client}),
+      public_places_({.whole = PublicPlaces(options_.limits),
+                      .each = std::max<uint64_t>(1, PublicPlaces(options_.limits) / 4)}),
+      uploads_(
+          {.whole = std::max<uint64_t>(1, options_.limits.max_active / kUploadsOfAll),
+           .each = std::max<uint64_t>(1, options_.limits.max_active_per_client / kUploadsOfAll)}),
+      bodies_({.whole = options_.limits.max_bodies_held,
+               .each = options_.limits.max_bodies_held / kClientsOfBodies}),
+      request_ended_([this] {
+        if (!draining_) return;
+        const std::lock_guard lock(threads_mutex_);
+        threads_changed_.notify_all();
+      }),
       epoll_(std::move(epoll)),
       wake_(std::move(wake)) {}
 
@@ -86,6 +127,7 @@ ServerCore::~ServerCore() {
   lock.unlock();
   if (sweeper_.joinable()) sweeper_.join();
   for (std::thread& thread : ended_) thread.join();
+  connections_.clear();  // while what their requests count in is there
 }
 
 Result<void> ServerCore::Begin() {
@@ -182,7 +224,8 @@ bool ServerCore::EnsureWaiter() { return waiting_.load() > 0 || Spawn(); }
 
 bool ServerCore::Spawn() {
   const std::lock_guard lock(threads_mutex_);
-  if (stopping_ || threads_.size() >= options_.limits.max_active + kSpareThreads) return false;
+  const size_t most = options_.limits.max_active + PublicPlaces(options_.limits) + kSpareThreads;
+  if (stopping_ || threads_.size() >= most) return false;
   waiting_.fetch_add(1);
   try {
     // The thread takes the mutex before it looks itself up.
@@ -224,8 +267,9 @@ bool ServerCore::Sweep() {
       const bool is_unwanted = draining_ && connection->idle;
       if ((!is_over && !is_unwanted) || connection->expired.exchange(true)) continue;
       if (is_over) ++counters_.timeouts;
-      // Makes the socket ready. The half that is left carries a last answer to a head that did not end.
-      const bool may_answer = connection->phase == Connection::Phase::kHead;
+      // Makes the socket ready. The half that is left carries a last answer to a request that did not end.
+      const bool may_answer = connection->phase == Connection::Phase::kHead ||
+                              connection->phase == Connection::Phase::kBody;
       ::shutdown(connection->stream.fd(), may_answer ? SHUT_RD : SHUT_RDWR);
     }
   }
@@ -236,6 +280,25 @@ bool ServerCore::Sweep() {
     }
   }
   return std::ranges::any_of(listeners_, [](const auto& one) { return one->paused.load(); });
+}
+
+// Makes room by ending the waits of those that were idle for longest.
+void ServerCore::EvictIdle() {
+  constexpr size_t kAtOnce = 64;
+  const std::lock_guard lock(connections_mutex_);
+  std::vector<std::pair<Clock::time_point, Connection*>> idle;
+  for (const auto& [connection, owner] : connections_) {
+    if (connection->idle && !connection->expired) {
+      idle.emplace_back(connection->deadline.load(), connection);
+    }
+  }
+  const size_t count = std::min(kAtOnce, idle.size());
+  const auto middle = idle.begin() + static_cast<std::ptrdiff_t>(count);
+  std::ranges::nth_element(idle, middle);
+  for (const auto& [deadline, connection] : std::span(idle).first(count)) {
+    if (connection->expired.exchange(true)) continue;
+    ::shutdown(connection->stream.fd(), SHUT_RDWR);
+  }
 }
 
 void ServerCore::StopListeners() {

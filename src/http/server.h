@@ -4,8 +4,9 @@
 //   …
 //   server->Drain(Millis(10'000));    // no new connections; those under way may finish
 //
-// Threads wait on one epoll together; whoever gets a connection with a whole head runs the handler (the
-// others take over the waiting). An idle connection costs a descriptor and its buffer, no thread.
+// Threads wait on one epoll together; whoever gets a connection with a whole request runs the handler (the
+// others take over the waiting). An idle connection costs a descriptor and its buffer, no thread; nor does one whose
+// request still comes. What is done with a request before its handler is called the Screen says (intake.h).
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "http/intake.h"
 #include "http/router.h"
 
 namespace cay::http {
@@ -38,14 +40,18 @@ struct TlsOptions {
 
 struct ServerLimits {
   size_t max_connections = 16'384;
-  size_t max_active = 1024;              // requests under way; more get 503 with Retry-After
-  size_t max_header_bytes = 32 * 1024;   // 431
-  size_t max_target_bytes = 8 * 1024;    // 414
-  uint64_t max_body_bytes = 16 * kMiB;   // 413; handlers that stream raise it for themselves
-  Millis header_timeout{10'000};         // from a head's first byte to its end; 408
-  Millis idle_timeout{300'000};          // of a connection between requests
-  Millis stall_timeout{30'000};          // a client that sends or takes nothing for so long
-  uint64_t min_bytes_per_second = 1024;  // of a body, averaged over 10 s after the first 10 s
+  size_t max_connections_per_client =
+      4096;                               // of one address; those of this machine only count in all
+  size_t max_active = 1024;               // requests under way; more get 503 with Retry-After
+  size_t max_active_per_client = 512;     // as Intake::client has it; more get 429
+  uint64_t max_bodies_held = 256 * kMiB;  // taken in before their handlers; one client: a quarter
+  size_t max_header_bytes = 32 * 1024;    // 431
+  size_t max_target_bytes = 8 * 1024;     // 414
+  uint64_t max_body_bytes = 16 * kMiB;    // 413; handlers that stream raise it for themselves
+  Millis header_timeout{10'000};          // from a head's first byte to its end; 408
+  Millis idle_timeout{300'000};           // of a connection between requests
+  Millis stall_timeout{30'000};           // a client that sends or takes nothing for so long
+  uint64_t min_bytes_per_second = 1024;   // of a body, averaged over 10 s after the first 10 s
   size_t max_websocket_message = 1 * kMiB;
   uint16_t unix_mode = 0660;
 };
@@ -71,7 +77,9 @@ struct ServerCounters {
 class Server {
  public:
   // Listens and serves from here on. kAlreadyExists-like errors name the address that is taken.
-  static Result<std::unique_ptr<Server>> Start(ServerOptions options, Handler handler);
+  // Without a screen every handler reads its body as it comes.
+  static Result<std::unique_ptr<Server>> Start(ServerOptions options, Handler handler,
+                                               Screen screen = {});
   // Closes all connections at once.
   virtual ~Server() = default;
 

@@ -4,18 +4,18 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <exception>
 
 #include "base/log.h"
 #include "http/head.h"
 #include "http/serialize.h"
 #include "http/server_core.h"
-#include "http/server_exchange.h"
 
 namespace cay::http {
 namespace {
 
 constexpr int kAcceptBatch = 64;
+// Room is made for new connections when only one place in so many is left.
+constexpr size_t kEvictAtLast = 16;
 // First what nearly every head fits in, then more at a time.
 constexpr size_t kFirstRead = size_t{4} * 1024;
 constexpr size_t kNextRead = size_t{16} * 1024;
@@ -56,12 +56,18 @@ void ServerCore::AdmitOne(Accepted accepted) {
   auto owned = std::make_unique<Connection>(std::move(accepted.fd), std::move(accepted.peer));
   Connection& connection = *owned;
   const auto context = connection.peer.unix_socket ? nullptr : tls();
-  if (counters_.connections_open >= options_.limits.max_connections) {
+  if (counters_.connections_open >= max_connections_ - max_connections_ / kEvictAtLast) EvictIdle();
+  connection.place = connection_places_.For(connection.peer.client);
+  const Shares::Taken taken = connection.place.Take(1);
+  if (taken != Shares::Taken::kYes) {
     ++counters_.connections_refused;
     if (!context) {
-      SendUnwaited(
-          connection.stream,
-          ProblemResponse(503, "the server has as many connections as it may", NewRequestId()));
+      const bool one = taken == Shares::Taken::kShareIsUsed;
+      SendUnwaited(connection.stream,
+                   ProblemResponse(one ? 429 : 503,
+                                   one ? "this address has as many connections as one may"
+                                       : "the server has as many connections as it may",
+                                   NewRequestId()));
     }
     return;
   }
@@ -113,6 +119,8 @@ void ServerCore::OnReady(Connection& connection) {
       return OnHandshake(connection);
     case Connection::Phase::kHead:
       return OnHead(connection);
+    case Connection::Phase::kBody:
+      return OnBody(connection);
     case Connection::Phase::kLinger:
       return OnLinger(connection);
   }
@@ -201,48 +209,6 @@ bool ServerCore::ServeBuffered(Connection& connection) {
   return true;
 }
 
-// One request. False when the connection ends with it.
-bool ServerCore::ServeOne(Connection& connection, size_t head_bytes) {
-  auto head = ParseRequestHead(connection.input.view().substr(0, head_bytes),
-                               options_.limits.max_target_bytes);
-  connection.input.Consume(head_bytes);
-  if (!head) {
-    Refuse(connection, head.error().status, head.error().detail);
-    return false;
-  }
-  Request& request = head->request;
-  request.peer = connection.peer;
-  const auto given_id = request.headers.Find("X-Request-Id");
-  request.id = given_id && IsRequestId(*given_id) ? std::string(*given_id) : NewRequestId();
-
-  const bool admitted = counters_.requests_active.fetch_add(1) < options_.limits.max_active;
-  bool keeps = false;
-  if (admitted && EnsureWaiter()) {
-    ++counters_.requests;
-    keeps = CallHandler(connection, std::move(*head));
-  } else {
-    Refuse(connection, 503, "as many requests are under way as the server takes");
-  }
-  counters_.requests_active.fetch_sub(1);
-  if (draining_) {
-    const std::lock_guard lock(threads_mutex_);
-    threads_changed_.notify_all();
-  }
-  return keeps;
-}
-
-bool ServerCore::CallHandler(Connection& connection, RequestHead head) {
-  ServerExchange exchange(connection, std::move(head), options_.limits, draining_);
-  try {
-    handler_(exchange);
-  } catch (const std::exception& error) {
-    LogError("request " + exchange.request().id + ": " + error.what());
-  }
-  if (exchange.Conclude()) return true;
-  BeginLinger(connection);
-  return false;
-}
-
 void ServerCore::Refuse(Connection& connection, int status, std::string_view detail) {
   ++counters_.bad_requests;
   SendUnwaited(connection.stream, ProblemResponse(status, detail, NewRequestId()));
@@ -250,6 +216,7 @@ void ServerCore::Refuse(Connection& connection, int status, std::string_view det
 }
 
 void ServerCore::BeginLinger(Connection& connection) {
+  connection.pending.reset();
   connection.stream.CloseWrite();
   connection.phase = Connection::Phase::kLinger;
   connection.head_deadline = Clock::now() + kLingerTime;

@@ -21,7 +21,7 @@ namespace cay::http {
 
 class ServerCore final : public Server {
  public:
-  ServerCore(ServerOptions options, Handler handler, Fd epoll, Fd wake);
+  ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Fd wake);
   ~ServerCore() override;
 
   // Everything that can fail; serves from here on.
@@ -45,6 +45,7 @@ class ServerCore final : public Server {
   void SweepLoop();
   bool Sweep();
   void ShutDownAll();
+  void EvictIdle();
   void StopListeners();
   std::shared_ptr<TlsContext> tls() const;
 
@@ -57,8 +58,17 @@ class ServerCore final : public Server {
   void OnLinger(Connection& connection);
   bool ReadMore(Connection& connection);
   bool ServeBuffered(Connection& connection);
+
+  // server_requests.cc
   bool ServeOne(Connection& connection, size_t head_bytes);
-  bool CallHandler(Connection& connection, RequestHead head);
+  void OnBody(Connection& connection);
+  void AwaitBody(Connection& connection);
+  std::optional<Intake> ScreenOne(Connection& connection, Request& request);
+  bool Run(Connection& connection, PendingRequest& pending);
+  bool CallHandler(Connection& connection, PendingRequest& pending);
+  bool RefusePlace(Connection& connection, Shares::Taken taken);
+
+  // server_connections.cc
   void Refuse(Connection& connection, int status, std::string_view detail);
   void Arm(Connection& connection, Clock::time_point deadline, uint32_t events);
   void BeginLinger(Connection& connection);
@@ -66,7 +76,16 @@ class ServerCore final : public Server {
 
   const ServerOptions options_;
   const Handler handler_;
+  const Screen screen_;
+  const size_t max_connections_;  // as many of those of the options as there are descriptors for
   ServerCounters counters_;
+  // Taken by connections and requests: made before them, gone after them.
+  Shares connection_places_;
+  Shares places_;         // of requests whose handlers run
+  Shares public_places_;  // of those of Intake::Lane::kPublic, which are not among places_
+  Shares uploads_;        // of those of both that read a body as it comes
+  Shares bodies_;         // memory for bodies that were taken in, in bytes
+  const std::function<void()> request_ended_;
   const Fd epoll_;
   const Fd wake_;  // an eventfd that stays readable once the server ends
   EventSource wake_source_{EventSource::Kind::kWake};

@@ -10,9 +10,9 @@
 namespace cay::http {
 namespace {
 
-// Of a request body that its handler did not want: so much is read over to keep the connection.
+// Of a request body that its handler did not want: so much is read over, if it is there, to keep the connection. What
+// has not come yet is not waited for.
 constexpr uint64_t kMaxDrain = 64 * kKiB;
-constexpr Millis kDrainPatience{1'000};
 
 Error Misuse(std::string_view what) {
   return {ErrorCode::kInternal, Fault::kMachine, std::string(what)};
@@ -22,24 +22,47 @@ bool HasNoBody(int status) { return status < 200 || status == 204 || status == 3
 
 }  // namespace
 
-ServerExchange::ServerExchange(Connection& connection, RequestHead head, const ServerLimits& limits,
-                               const std::atomic<bool>& draining)
+ServerExchange::ServerExchange(Connection& connection, PendingRequest& pending,
+                               const ServerLimits& limits, const std::atomic<bool>& draining)
     : connection_(connection),
-      head_(std::move(head)),
+      pending_(pending),
+      head_(pending.head),
+      body_(pending.body),
       limits_(limits),
       draining_(draining),
-      body_(head_.framing, head_.request.content_length.value_or(0)),
       body_limit_(limits.max_body_bytes),
+      read_pace_(pending.pace),
       keep_alive_(head_.keep_alive),
-      continue_due_(head_.expects_continue) {
-  for (Pace* pace : {&read_pace_, &write_pace_}) {
-    pace->stall = limits.stall_timeout;
-    pace->min_bytes_per_second = limits.min_bytes_per_second;
+      continue_due_(head_.expects_continue && !body_.done()) {
+  write_pace_.stall = limits.stall_timeout;
+  write_pace_.min_bytes_per_second = limits.min_bytes_per_second;
+  if (pending.quick()) read_pace_.stall = write_pace_.stall = Millis(0);
+}
+
+Result<size_t> ServerExchange::ReadNext(std::span<char> space) {
+  const std::string_view ahead = std::string_view(pending_.ahead).substr(ahead_used_);
+  if (!ahead.empty()) {
+    const size_t taken = ahead.copy(space.data(), space.size());
+    ahead_used_ += taken;
+    return taken;
   }
+  if (pending_.failure) return Failure(*pending_.failure);
+  return body_.Read(connection_.stream, connection_.input, space, read_pace_);
+}
+
+// What was taken in for a handler that wants all of it is given out as it is.
+Result<std::string> ServerExchange::ReadWholeBody(size_t max_bytes) {
+  const size_t size = pending_.ahead.size();
+  const bool is_whole = body_.done() && !pending_.failure && ahead_used_ == 0;
+  if (!is_whole || unreadable_ || size > std::min<uint64_t>(max_bytes, body_limit_)) {
+    return Exchange::ReadWholeBody(max_bytes);
+  }
+  body_taken_ = size;
+  return std::exchange(pending_.ahead, {});
 }
 
 Result<size_t> ServerExchange::ReadBody(std::span<char> space) {
-  if (body_.done() || space.empty()) return size_t{0};
+  if (BodyTaken() || space.empty()) return size_t{0};
   if (unreadable_) {
     return Failure(Error(ErrorCode::kUnavailable, Fault::kCaller, "the connection is not usable"));
   }
@@ -49,7 +72,10 @@ Result<size_t> ServerExchange::ReadBody(std::span<char> space) {
                          "the request body is larger than " + HumanBytes(body_limit_))
                        .WithRemedy("send at most " + std::to_string(body_limit_) + " bytes"));
   };
-  if (body_.remaining() > body_limit_ - std::min(body_limit_, body_taken_)) return too_large();
+  const uint64_t ahead = pending_.ahead.size() - ahead_used_;
+  if (body_.remaining() + ahead > body_limit_ - std::min(body_limit_, body_taken_)) {
+    return too_large();
+  }
   if (continue_due_) {
     continue_due_ = false;
     if (!started() && connection_.input.empty()) {
@@ -57,7 +83,7 @@ Result<size_t> ServerExchange::ReadBody(std::span<char> space) {
       TRY(Send({&kContinue, 1}));
     }
   }
-  auto got = body_.Read(connection_.stream, connection_.input, space, read_pace_);
+  auto got = ReadNext(space);
   if (!got) {
     unreadable_ = true;
     if (got.error().code() == ErrorCode::kProtocol) {
@@ -71,7 +97,8 @@ Result<size_t> ServerExchange::ReadBody(std::span<char> space) {
 }
 
 bool ServerExchange::HasBuffered() const {
-  return body_.done() || !connection_.input.empty() || connection_.stream.HasBuffered();
+  return body_.done() || ahead_used_ < pending_.ahead.size() || pending_.failure ||
+         !connection_.input.empty() || connection_.stream.HasBuffered();
 }
 
 Result<void> ServerExchange::Send(std::span<const std::string_view> parts) {
@@ -84,7 +111,7 @@ Result<void> ServerExchange::Send(std::span<const std::string_view> parts) {
 }
 
 void ServerExchange::DecideKeepAlive(const Headers& headers) {
-  const bool body_is_unwanted = continue_due_ || body_.remaining() > kMaxDrain;
+  const bool body_is_unwanted = continue_due_ || pending_.failure || body_.remaining() > kMaxDrain;
   if (unreadable_ || body_is_unwanted || draining_.load(std::memory_order_relaxed) ||
       headers.ListContains("Connection", "close")) {
     keep_alive_ = false;
@@ -128,6 +155,8 @@ Result<std::string> ServerExchange::MakeHead(int status, Headers headers,
 }
 
 Result<void> ServerExchange::Respond(Response response) {
+  // Nobody reads the body any more: whether the connection stays is known, and can be said.
+  if (!started() && !DrainBody()) keep_alive_ = false;
   if (!started() && IsWorthGzip(response)) {
     response.headers.Add("Vary", "Accept-Encoding");
     if (AcceptsGzip(head_.request.headers)) {
@@ -193,16 +222,15 @@ Result<void> ServerExchange::Finish() {
 
 bool ServerExchange::DrainBody() {
   if (body_.done()) return true;
-  if (unreadable_ || continue_due_) return false;
+  if (unreadable_ || continue_due_ || pending_.failure || body_.remaining() > kMaxDrain) {
+    return false;
+  }
   std::array<char, 8192> space;
-  read_pace_.stall = kDrainPatience;
-  uint64_t drained = 0;
-  const auto begin = Connection::Clock::now();
-  while (drained <= kMaxDrain && Connection::Clock::now() - begin < kDrainPatience) {
-    const auto got = body_.Read(connection_.stream, connection_.input, space, read_pace_);
-    if (!got) return false;
-    if (*got == 0) return true;
-    drained += *got;
+  for (uint64_t drained = 0; drained <= kMaxDrain;) {
+    const auto got = body_.TryRead(connection_.stream, connection_.input, space, read_pace_);
+    if (!got || !*got) return false;
+    if (**got == 0) return true;
+    drained += **got;
   }
   return body_.done();
 }

@@ -5,22 +5,22 @@
 #include <memory>
 #include <optional>
 
-#include "http/body_reader.h"
 #include "http/connection.h"
 #include "http/exchange.h"
-#include "http/head.h"
+#include "http/pending_request.h"
 #include "http/server.h"
 
 namespace cay::http {
 
 class ServerExchange final : public Exchange {
  public:
-  // All but `head` outlive it.
-  ServerExchange(Connection& connection, RequestHead head, const ServerLimits& limits,
+  // All outlive it.
+  ServerExchange(Connection& connection, PendingRequest& pending, const ServerLimits& limits,
                  const std::atomic<bool>& draining);
 
   Request& request() override { return head_.request; }
   Result<size_t> ReadBody(std::span<char> space) override;
+  Result<std::string> ReadWholeBody(size_t max_bytes) override;
   bool HasBuffered() const override;
   void SetBodyLimit(uint64_t max_bytes) override { body_limit_ = max_bytes; }
 
@@ -37,7 +37,7 @@ class ServerExchange final : public Exchange {
   Result<std::unique_ptr<WebSocket>> AcceptWebSocket(Headers headers) override;
   Result<std::unique_ptr<ByteStream>> SwitchProtocols(Headers headers) override;
 
-  // After the handler: answers 500 when it did not, reads over what is left of the body. Whether the
+  // After the handler: answers 500 when it did not, reads over what has come of a body that it left. Whether the
   // connection can carry another request.
   bool Conclude();
 
@@ -48,13 +48,17 @@ class ServerExchange final : public Exchange {
   Result<std::string> MakeHead(int status, Headers headers, std::optional<uint64_t> content_length);
   Result<void> Send(std::span<const std::string_view> parts);
   void DecideKeepAlive(const Headers& headers);
+  Result<size_t> ReadNext(std::span<char> space);
+  bool BodyTaken() const { return body_.done() && ahead_used_ == pending_.ahead.size(); }
   bool DrainBody();
 
   Connection& connection_;
-  RequestHead head_;
+  PendingRequest& pending_;
+  RequestHead& head_;  // of `pending_`, as is the body
+  BodyReader& body_;
+  size_t ahead_used_ = 0;
   const ServerLimits& limits_;
   const std::atomic<bool>& draining_;
-  BodyReader body_;
   uint64_t body_limit_;
   uint64_t body_taken_ = 0;
   Pace read_pace_;

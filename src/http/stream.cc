@@ -65,16 +65,16 @@ int16_t PollEvents(TlsSession* tls, int16_t otherwise) {
   return tls->wants() == TlsSession::Wants::kRead ? POLLIN : POLLOUT;
 }
 
-// After `pace` has waited a window long: has it moved enough? Begins the next window.
-bool FastEnough(Pace& pace, uint64_t moved) {
-  if (pace.waited < kWindow) return true;
-  const auto needed = pace.min_bytes_per_second * static_cast<uint64_t>(pace.waited.count()) / 1000;
-  pace.waited = Millis(0);
-  pace.moved = 0;
-  return std::exchange(pace.is_first, false) || moved >= needed;
-}
-
 }  // namespace
+
+bool Pace::KeepsUp(Millis more_waited) {
+  waited += more_waited;
+  if (waited < kWindow) return true;
+  const auto needed = min_bytes_per_second * static_cast<uint64_t>(waited.count()) / 1000;
+  waited = Millis(0);
+  const uint64_t in_window = std::exchange(moved, 0);
+  return std::exchange(is_first, false) || in_window >= needed;
+}
 
 Result<std::optional<size_t>> Stream::TryRead(std::span<char> space) {
   if (tls_) return tls_->TryRead(space);
@@ -93,7 +93,7 @@ Result<size_t> Stream::Read(std::span<char> space, Pace& pace) {
       pace.moved += *got;
       return *got;
     }
-    TRY(WaitReadable(pace));
+    TRY(AwaitReadable(pace));
   }
 }
 
@@ -102,13 +102,14 @@ Result<bool> Stream::PollReadable(Millis timeout) {
   return Poll(fd_.get(), PollEvents(tls_.get(), POLLIN), timeout);
 }
 
-Result<void> Stream::WaitReadable(Pace& pace) {
+Result<void> Stream::AwaitReadable(Pace& pace) {
   const auto begin = Clock::now();
   if (!TRY(Poll(fd_.get(), PollEvents(tls_.get(), POLLIN), pace.stall))) {
     return Failure(TooSlow("sent nothing for " + FormatDuration(pace.stall)));
   }
-  pace.waited += std::chrono::duration_cast<Millis>(Clock::now() - begin);
-  if (!FastEnough(pace, pace.moved)) return Failure(TooSlow("sends too slowly"));
+  if (!pace.KeepsUp(std::chrono::duration_cast<Millis>(Clock::now() - begin))) {
+    return Failure(TooSlow("sends too slowly"));
+  }
   return {};
 }
 
@@ -179,14 +180,15 @@ Result<void> Stream::WaitWritable(Pace& pace) {
     const bool ready =
         TRY(Poll(fd_.get(), PollEvents(tls_.get(), POLLOUT), std::min(kLookInterval, pace.stall)));
     const auto now = Clock::now();
-    pace.waited += std::chrono::duration_cast<Millis>(now - begin);
     const int64_t still = Outstanding(fd_.get());
     if (still < outstanding) {
       pace.moved += static_cast<uint64_t>(outstanding - still);
       last_progress = now;
     }
     outstanding = still;
-    if (!FastEnough(pace, pace.moved)) return Failure(TooSlow("reads too slowly"));
+    if (!pace.KeepsUp(std::chrono::duration_cast<Millis>(now - begin))) {
+      return Failure(TooSlow("reads too slowly"));
+    }
     if (ready) return {};
     if (now - last_progress >= pace.stall) {
       return Failure(TooSlow("took nothing for " + FormatDuration(pace.stall)));

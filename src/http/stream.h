@@ -25,6 +25,9 @@ struct Pace {
   Millis waited{0};
   uint64_t moved = 0;
   bool is_first = true;
+
+  // After so much more waiting: is it fast enough? Begins the next window where one is over.
+  bool KeepsUp(Millis more_waited);
 };
 
 class Stream {
@@ -44,6 +47,8 @@ class Stream {
   // Waits for at least one byte; 0 at the end of file. kTimeout, kUnavailable.
   Result<size_t> Read(std::span<char> space, Pace& pace);
 
+  // Waits until TryRead may have something to say.
+  Result<void> AwaitReadable(Pace& pace);
   // Whether something can be read within that time.
   Result<bool> PollReadable(Millis timeout);
 
@@ -57,7 +62,6 @@ class Stream {
   void CloseWrite();
 
  private:
-  Result<void> WaitReadable(Pace& pace);
   Result<void> WaitWritable(Pace& pace);
 
   Fd fd_;

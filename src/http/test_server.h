@@ -19,12 +19,12 @@
 namespace cay::http {
 
 inline std::unique_ptr<Server> StartServer(Handler handler, ServerLimits limits = {},
-                                           TlsOptions tls = {}) {
+                                           TlsOptions tls = {}, Screen screen = {}) {
   ServerOptions options;
   options.listen = {{.host = "127.0.0.1", .port = 0, .unix_path = {}}};
   options.limits = limits;
   options.tls = std::move(tls);
-  auto server = Server::Start(std::move(options), std::move(handler));
+  auto server = Server::Start(std::move(options), std::move(handler), std::move(screen));
   if (!server) {
     ADD_FAILURE() << server.error().ToString();
     std::abort();

@@ -93,7 +93,7 @@ void AddArchiveRoutes(const Services& services, Routes& routes) {
   const std::string pattern = "/api/sandboxes/{id}/archive";
   const RouteAdder add(services, routes);
   add("GET", pattern, Scope::kRead, "readArchive", &Get);
-  add("PUT", pattern, Scope::kUse, "writeArchive", &Put);
+  add("PUT", pattern, Scope::kUse, "writeArchive", &Put, kAsItComes);
 }
 
 }  // namespace cay::api::rest

@@ -149,7 +149,7 @@ void AddContentRoutes(const Services& services, Routes& routes) {
   const RouteAdder add(services, routes);
   const std::string path = "/api/sandboxes/{id}/files";
   add("GET", path, Scope::kRead, "readFile", &Get);
-  add("PUT", path, Scope::kUse, "writeFile", &Put);
+  add("PUT", path, Scope::kUse, "writeFile", &Put, kAsItComes);
   add("DELETE", path, Scope::kUse, "removeFile", &Delete);
 }
 

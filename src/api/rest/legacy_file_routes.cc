@@ -141,7 +141,7 @@ Result<void> Remove(const Services& services, Exchange& exchange, const Caller& 
 
 void AddLegacyFileRoutes(const Services& services, Routes& routes) {
   const RouteAdder add(services, routes);
-  add("POST", "/files/upload/{project_id}", Scope::kUse, "uploadProjectFile", &Upload);
+  add("POST", "/files/upload/{project_id}", Scope::kUse, "uploadProjectFile", &Upload, kAsItComes);
   add("GET", "/files/project/{project_id}", Scope::kRead, "listProjectFiles", &List);
   add("GET", "/files/{file_id}/download", Scope::kRead, "downloadProjectFile", &Download);
   add("DELETE", "/files/{file_id}", Scope::kUse, "removeProjectFile", &Remove);

@@ -116,8 +116,8 @@ Result<void> ToPort(const Services& services, Exchange& exchange, const Caller& 
 void AddPortRoutes(const Services& services, Routes& routes) {
   const RouteAdder add(services, routes);
   const std::string port = "/api/sandboxes/{id}/ports/{port}";
-  add("*", port, Scope::kUse, "proxyPort", &ToPort);
-  add("*", port + "/{rest...}", Scope::kUse, "proxyPortPath", &ToPort);
+  add("*", port, Scope::kUse, "proxyPort", &ToPort, kAsItComes);
+  add("*", port + "/{rest...}", Scope::kUse, "proxyPortPath", &ToPort, kAsItComes);
 }
 
 }  // namespace cay::api::rest

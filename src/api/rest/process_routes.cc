@@ -240,7 +240,7 @@ void AddProcessRoutes(const Services& services, Routes& routes) {
   add("DELETE", one, Scope::kUse, "killProcess", &Kill);
   add("GET", one + "/output", Scope::kRead, "followOutput", &Output);
   add("GET", one + "/wait", Scope::kRead, "waitForProcess", &Wait);
-  add("POST", one + "/stdin", Scope::kUse, "writeStdin", &Stdin);
+  add("POST", one + "/stdin", Scope::kUse, "writeStdin", &Stdin, kAsItComes);
   add("POST", one + "/signal", Scope::kUse, "signalProcess", &Signal);
   add("POST", one + "/resize", Scope::kUse, "resizeProcess", &Resize);
   add("POST", one + "/kill_leftovers", Scope::kUse, "killLeftovers", &KillLeftovers);

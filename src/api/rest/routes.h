@@ -29,9 +29,9 @@ class RouteAdder {
       : services_(std::make_shared<const Services>(services)), routes_(routes) {}
 
   void operator()(std::string method, std::string pattern, Scope scope, std::string name,
-                  Handler handler) const;
+                  Handler handler, BodyUse body = {}) const;
   void operator()(std::string method, std::string pattern, Scope scope, std::string name,
-                  AnybodysHandler handler) const;
+                  AnybodysHandler handler, BodyUse body = {}) const;
 
  private:
   std::shared_ptr<const Services> services_;

@@ -92,7 +92,7 @@ void AddTemplateRoutes(const Services& services, Routes& routes) {
   const RouteAdder add(services, routes);
   add("GET", "/api/templates", Scope::kRead, "listTemplates", &List);
   add("GET", "/api/templates/{name}", Scope::kRead, "getTemplate", &Get);
-  add("PUT", "/api/templates/{name}", Scope::kAdmin, "importTemplate", &Put);
+  add("PUT", "/api/templates/{name}", Scope::kAdmin, "importTemplate", &Put, kAsItComes);
   add("DELETE", "/api/templates/{name}", Scope::kAdmin, "removeTemplate", &Delete);
 }
 

@@ -45,7 +45,7 @@ Result<void> ListWebhooks(Webhooks& hooks, Exchange& exchange) {
 }
 
 Result<void> CreateWebhook(Webhooks& hooks, Exchange& exchange) {
-  const JsonValue body = TRY(ReadJsonBody(exchange, 64 * kKiB));
+  const JsonValue body = TRY(ReadJsonBody(exchange, kMaxSmallBody));
   JsonFields fields = TRY(JsonFields::Of(body));
   WebhookSpec spec;
   spec.url = TRY(fields.RequiredString("url", kMaxUrlField));
@@ -102,7 +102,8 @@ std::vector<Route> WebhookRoutes(Webhooks& hooks) {
   };
   return {
       {"GET", "/api/webhooks", Scope::kAdmin, "listWebhooks", with(&ListWebhooks)},
-      {"POST", "/api/webhooks", Scope::kAdmin, "createWebhook", with(&CreateWebhook)},
+      {"POST", "/api/webhooks", Scope::kAdmin, "createWebhook", with(&CreateWebhook),
+       {kMaxSmallBody}},
       {"DELETE", "/api/webhooks/{webhook_id}", Scope::kAdmin, "deleteWebhook",
        with(&DeleteWebhookById)},
       {"GET", "/api/webhooks/{webhook_id}/deliveries", Scope::kAdmin, "listDeliveries",
