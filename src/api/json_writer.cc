@@ -99,19 +99,36 @@ char* PutBlock(char* to, std::string_view& text) {
   return to;
 }
 
-void AppendString(std::string& out, std::string_view text) {
-  out += '"';
-  while (!text.empty()) {
-    const size_t before = out.size();
-    const size_t room = (std::min(text.size(), kBlockBytes) + sizeof(uint64_t)) * kMaxGrowth;
-    out.resize_and_overwrite(before + room, [&](char* memory, size_t) {
-      return static_cast<size_t>(PutBlock(memory + before, text) - memory);
-    });
-  }
-  out += '"';
-}
+// A multiple of three: pieces of base64 can be put behind one another.
+constexpr size_t kBase64Piece = 3 * kBlockBytes;
 
 }  // namespace
+
+void JsonWriter::AppendString(std::string_view text) {
+  text_ += '"';
+  while (!text.empty()) {
+    const size_t before = text_.size();
+    const size_t room = (std::min(text.size(), kBlockBytes) + sizeof(uint64_t)) * kMaxGrowth;
+    text_.resize_and_overwrite(before + room, [&](char* memory, size_t) {
+      return static_cast<size_t>(PutBlock(memory + before, text) - memory);
+    });
+    GiveToSink();
+  }
+  text_ += '"';
+}
+
+JsonWriter& JsonWriter::Base64(std::string_view bytes) {
+  Separate();
+  text_ += '"';
+  while (!bytes.empty()) {
+    const std::string_view piece = bytes.substr(0, kBase64Piece);
+    text_ += EncodeBase64(piece);
+    bytes.remove_prefix(piece.size());
+    GiveToSink();
+  }
+  text_ += '"';
+  return *this;
+}
 
 void JsonWriter::Separate() {
   if (comma_) text_ += ',';
@@ -133,7 +150,7 @@ JsonWriter& JsonWriter::Close(char bracket) {
 
 JsonWriter& JsonWriter::Key(std::string_view name) {
   Separate();
-  AppendString(text_, name);
+  AppendString(name);
   text_ += ':';
   comma_ = false;
   return *this;
@@ -141,7 +158,7 @@ JsonWriter& JsonWriter::Key(std::string_view name) {
 
 JsonWriter& JsonWriter::Value(std::string_view text) {
   Separate();
-  AppendString(text_, text);
+  AppendString(text);
   return *this;
 }
 
@@ -154,6 +171,7 @@ JsonWriter& JsonWriter::Value(double value) {
 JsonWriter& JsonWriter::Raw(std::string_view json) {
   Separate();
   text_ += json;
+  GiveToSink();
   return *this;
 }
 

@@ -15,11 +15,23 @@
 
 namespace cay::api {
 
+// Takes JSON while it is written, so that it is never there as a whole.
+class JsonSink {
+ public:
+  virtual ~JsonSink() = default;
+  // What has been written since the last time; empties it.
+  virtual void Take(std::string& text) = 0;
+};
+
 class JsonWriter {
  public:
+  // With a sink, text() is only what it has not taken: at most this, and a little.
+  static constexpr size_t kPieceBytes = size_t{64} * 1024;
+
   JsonWriter() = default;
-  // Appends to `text`, which may be anything.
-  explicit JsonWriter(std::string text) : text_(std::move(text)) {}
+  // Appends to `text`, which may be anything. `sink` outlives it.
+  explicit JsonWriter(std::string text, JsonSink* sink = nullptr)
+      : text_(std::move(text)), sink_(sink) {}
 
   JsonWriter& BeginObject() { return Open('{'); }
   JsonWriter& EndObject() { return Close('}'); }
@@ -40,6 +52,7 @@ class JsonWriter {
   }
   JsonWriter& Value(double value);  // finite
   JsonWriter& Null() { return Raw("null"); }
+  JsonWriter& Base64(std::string_view bytes);  // as a string
   template <class T>
   JsonWriter& Value(const std::optional<T>& value) {
     return value ? Value(*value) : Null();
@@ -59,8 +72,13 @@ class JsonWriter {
   JsonWriter& Open(char bracket);
   JsonWriter& Close(char bracket);
   void Separate();
+  void AppendString(std::string_view text);
+  void GiveToSink() {
+    if (sink_ != nullptr && text_.size() >= kPieceBytes) sink_->Take(text_);
+  }
 
   std::string text_;
+  JsonSink* sink_ = nullptr;
   bool comma_ = false;  // before the next value or key
 };
 

@@ -66,13 +66,19 @@ Result<void> SseStream::Send(std::string_view type, std::string_view data,
 JsonWriter SseStream::BeginEvent(std::string_view type, std::optional<uint64_t> id) {
   event_.clear();
   AppendEventHead(event_, type, id);
-  return JsonWriter(std::move(event_));
+  return JsonWriter(std::move(event_), this);
 }
 
 Result<void> SseStream::SendEvent(JsonWriter event) {
   event_ = std::move(event).Take();
   event_ += kEventEnd;
+  TRY(std::exchange(taken_, {}));
   return Write(event_);
+}
+
+void SseStream::Take(std::string& text) {
+  if (taken_) taken_ = Write(text);
+  text.clear();
 }
 
 Millis SseStream::UntilPing() const {

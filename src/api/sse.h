@@ -22,7 +22,7 @@
 
 namespace cay::api {
 
-class SseStream {
+class SseStream final : private JsonSink {
  public:
   static constexpr Millis kPingInterval{15'000};
 
@@ -31,7 +31,7 @@ class SseStream {
   // `data` is one line of JSON. `id`: where a client that comes back continues.
   Result<void> Send(std::string_view type, std::string_view data,
                     std::optional<uint64_t> id = std::nullopt);
-  // The same without a copy of the data, for much of it:
+  // The same for much data, which is sent while it is written:
   //   JsonWriter json = events.BeginEvent("stdout", seq);
   //   json.BeginObject()….EndObject();
   //   TRY(events.SendEvent(std::move(json)));
@@ -51,10 +51,12 @@ class SseStream {
  private:
   explicit SseStream(http::Exchange& exchange);
   Result<void> Write(std::string_view text);
+  void Take(std::string& text) override;
 
   http::Exchange* exchange_;
   std::chrono::steady_clock::time_point last_write_;
-  std::string event_;  // the last one's memory
+  std::string event_;   // the last one's memory
+  Result<void> taken_;  // of the event that is being written, what has been sent
 };
 
 // The text of one event.

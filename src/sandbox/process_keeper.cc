@@ -53,18 +53,6 @@ Result<protocol::Started> AwaitStart(ProcessStream& stream, Millis patience) {
   }
 }
 
-// Output of one stream: the first bytes are kept, all are counted.
-void Gather(Execution& execution, const ProcessOutput& output, Bytes max_output) {
-  const bool is_out = output.stream == OutputStream::kStdout;
-  std::string& text = is_out ? execution.stdout_text : execution.stderr_text;
-  (is_out ? execution.stdout_bytes : execution.stderr_bytes) += output.bytes.size();
-  const size_t room = max_output - std::min<size_t>(max_output, text.size());
-  text.append(output.bytes.substr(0, room));
-  if (output.bytes.size() > room) {
-    (is_out ? execution.stdout_truncated : execution.stderr_truncated) = true;
-  }
-}
-
 // Sends what it takes of `input`, and then the end of it. True when that is done.
 Result<bool> Feed(RunningProcess& process, std::string_view& input) {
   while (!input.empty()) {
@@ -90,6 +78,23 @@ std::string_view ProcessStateName(ProcessState state) {
   return "lost";
 }
 
+Execution::Execution(std::shared_ptr<OutputRoom> its_room)
+    : room(std::move(its_room)),
+      stdout_at(room->text(OutputStream::kStdout).size()),
+      stderr_at(room->text(OutputStream::kStderr).size()) {}
+
+// The first bytes are kept, all are counted.
+void Execution::Gather(OutputStream stream, std::string_view bytes) {
+  const bool is_out = stream == OutputStream::kStdout;
+  (is_out ? stdout_bytes : stderr_bytes) += bytes.size();
+  const OutputRoom::Kept kept = room->Append(stream, bytes);
+  (is_out ? stdout_kept : stderr_kept) =
+      room->text(stream).size() - (is_out ? stdout_at : stderr_at);
+  if (kept == OutputRoom::Kept::kAll) return;
+  (is_out ? stdout_truncated : stderr_truncated) = true;
+  out_of_memory |= kept == OutputRoom::Kept::kUpToMemory;
+}
+
 class ProcessKeeper::Impl {
  public:
   explicit Impl(std::shared_ptr<KeeperParts> parts) : parts_(std::move(parts)) {}
@@ -99,7 +104,8 @@ class ProcessKeeper::Impl {
   Result<std::unique_ptr<RunningProcess::Impl>> Attach(const Lease& lease, uint64_t process,
                                                        std::optional<uint64_t> from_seq);
   Result<std::optional<Execution>> Gathered(RunningProcess& process, std::string_view input,
-                                            bool feeds, Bytes max_output, int also);
+                                            bool feeds, std::shared_ptr<OutputRoom> room,
+                                            int also);
   // The guest's name for it.
   Result<uint64_t> GuestProcess(const Lease& lease, uint64_t process) {
     return TRY(book().FindOfLife(TRY(book().LifeOf(lease.view())), process))->guest_process;
@@ -161,18 +167,19 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Attach(
 // Nothing when the client has gone.
 Result<std::optional<Execution>> ProcessKeeper::Impl::Gathered(RunningProcess& process,
                                                                std::string_view input, bool feeds,
-                                                               Bytes max_output, int also) {
-  Execution execution;
+                                                               std::shared_ptr<OutputRoom> room,
+                                                               int also) {
+  Execution execution(std::move(room));
   const short gone = GoneEvents(also);
   while (true) {
     while (auto event = TRY(process.Poll())) {
       if (auto* output = std::get_if<ProcessOutput>(&*event)) {
-        Gather(execution, *output, max_output);
+        execution.Gather(output->stream, output->bytes);
       } else if (auto* ended = std::get_if<ProcessEnded>(&*event)) {
         execution.record = std::move(ended->record);
         return execution;
       } else if (std::holds_alternative<protocol::Gap>(*event)) {
-        execution.stdout_truncated = execution.stderr_truncated = true;
+        execution.stdout_truncated = execution.stderr_truncated = execution.out_of_memory = true;
       }
     }
     if (feeds) feeds = !TRY(Feed(process, input));
@@ -211,7 +218,8 @@ Result<RunningProcess> ProcessKeeper::Attach(const Lease& lease, uint64_t proces
 }
 
 Result<Execution> ProcessKeeper::Execute(const Lease& lease, const ProcessSpec& spec,
-                                         std::string_view stdin_bytes, Bytes max_output, int also) {
+                                         std::string_view stdin_bytes,
+                                         std::shared_ptr<OutputRoom> room, int also) {
   const SteadyClock::time_point begun = SteadyClock::now();
   std::optional<ProcessSpec> with_stdin;
   if (!stdin_bytes.empty() && !spec.stdin_open) {
@@ -221,7 +229,7 @@ Result<Execution> ProcessKeeper::Execute(const Lease& lease, const ProcessSpec& 
   const ProcessSpec& used = with_stdin ? *with_stdin : spec;
   RunningProcess process = TRY(Start(lease, used));
   const bool feeds = used.stdin_open && !used.terminal;
-  auto execution = TRY(impl_->Gathered(process, stdin_bytes, feeds, max_output, also));
+  auto execution = TRY(impl_->Gathered(process, stdin_bytes, feeds, std::move(room), also));
   if (!execution) {
     return Failure(
         Error(ErrorCode::kUnavailable, Fault::kCaller,

@@ -26,6 +26,7 @@
 
 #include "base/result.h"
 #include "sandbox/manager.h"
+#include "sandbox/output_room.h"
 #include "sandbox/process_stream.h"
 #include "sandbox/types.h"
 
@@ -113,15 +114,30 @@ class RunningProcess {
   std::unique_ptr<Impl> impl_;
 };
 
-// Everything a foreground execution gives back: output up to the limit of what is kept.
+// Everything a foreground execution gives back: output as far as its room keeps it.
 struct Execution {
+  explicit Execution(std::shared_ptr<OutputRoom> its_room);
+  // Puts it into the room.
+  void Gather(OutputStream stream, std::string_view bytes);
+  std::string_view stdout_text() const { return Text(OutputStream::kStdout, stdout_at, stdout_kept); }
+  std::string_view stderr_text() const { return Text(OutputStream::kStderr, stderr_at, stderr_kept); }
+
   ProcessRecord record;
-  std::string stdout_text;
-  std::string stderr_text;
   uint64_t stdout_bytes = 0;  // that there were
   uint64_t stderr_bytes = 0;
   bool stdout_truncated = false;  // the first bytes were kept
   bool stderr_truncated = false;
+  bool out_of_memory = false;  // and not the room's maximum: the server had no memory for more
+
+  // Where in the room, which others' output may be in as well.
+  std::shared_ptr<OutputRoom> room;
+  size_t stdout_at = 0, stdout_kept = 0;
+  size_t stderr_at = 0, stderr_kept = 0;
+
+ private:
+  std::string_view Text(OutputStream stream, size_t at, size_t kept) const {
+    return room->text(stream).substr(at, kept);
+  }
 };
 
 // More than these the guest refuses.
@@ -146,9 +162,11 @@ class ProcessKeeper {
   // Follows it from a sequence number on. Nothing: from the oldest output that is held.
   Result<RunningProcess> Attach(const Lease& lease, uint64_t process,
                                 std::optional<uint64_t> from_seq);
-  // Start, give stdin, read all, wait. `max_output` of each stream.
+  // Start, give stdin, read all, wait. A command that is lost (its guest died, its sandbox was destroyed) is a result
+  // too: its record says why, and the output that came until then is there.
   Result<Execution> Execute(const Lease& lease, const ProcessSpec& spec,
-                            std::string_view stdin_bytes, Bytes max_output, int also = -1);
+                            std::string_view stdin_bytes, std::shared_ptr<OutputRoom> room,
+                            int also = -1);
 
   // Newest first; running ones and history.
   Result<std::vector<ProcessRecord>> List(const Lease& lease, size_t limit);

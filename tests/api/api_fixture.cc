@@ -1,6 +1,9 @@
 #include "api_fixture.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <boost/json/parse.hpp>
 #include <chrono>
@@ -264,6 +267,14 @@ Reply ApiFixture::Call(const std::string& method, const std::string& target,
 Reply ApiFixture::CallAs(const std::string& owner, const std::string& method,
                          const std::string& target, const std::string& body) {
   return Call(method, target, body, {{kOwnerField, owner}});
+}
+
+void ApiFixture::KillGuest(const std::string& id) {
+  const auto lease = TheProgram()->manager->Use({"local", true}, id);
+  ASSERT_TRUE(lease) << lease.error().ToString();
+  const auto guest = lease->Watch();
+  ASSERT_TRUE(guest) << guest.error().ToString();
+  ASSERT_EQ(::syscall(SYS_pidfd_send_signal, guest->get(), SIGKILL, nullptr, 0), 0);
 }
 
 std::string ApiFixture::Create(const std::string& body) {

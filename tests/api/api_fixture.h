@@ -69,6 +69,9 @@ class ApiFixture : public ::testing::Test {
     return "/api/sandboxes/" + Create(body);
   }
 
+  // Kills the sandbox's first process, as the kernel may.
+  static void KillGuest(const std::string& id);
+
   static const http::Url& url();
   static const std::vector<api::Route>& routes();
 

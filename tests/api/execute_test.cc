@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 
 #include <boost/json/parse.hpp>
+#include <thread>
 
 #include "api_fixture.h"
+#include "base/encoding.h"
 #include "base/fd.h"
 #include "base/file.h"
 
@@ -105,6 +107,73 @@ TEST_F(ExecuteApi, AfterAFailureItGoesOnWhenToldTo) {
   EXPECT_EQ(results[0].at("exit_code"), 127);
   EXPECT_EQ(reply.Number("exit_code"), 0);
   EXPECT_FALSE(reply.json().at("success").as_bool());
+}
+
+// Calls Execute in a thread, and kills the sandbox's guest once its command has made the file "on".
+class WithDyingGuest : public ExecuteApi {
+ protected:
+  Reply ExecuteAndDie(const std::string& body, const http::Headers& headers = {}) {
+    Reply reply;
+    std::thread caller([&] { reply = Call("POST", path_ + "/execute", body, headers); });
+    const auto is_on = [&] { return Get(path_ + "/files/stat?path=on").status == 200; };
+    EXPECT_TRUE(Eventually(is_on));
+    // The guest does one thing after the other: what it had in hand when it said so has been sent by now.
+    EXPECT_TRUE(is_on());
+    KillGuest(path_.substr(path_.rfind('/') + 1));
+    caller.join();
+    return reply;
+  }
+  static void ExpectLost(const boost::json::value& outcome) {
+    EXPECT_EQ(outcome.at("state"), "lost");
+    EXPECT_EQ(outcome.at("reason"), "signalled: SIGKILL");
+    EXPECT_EQ(outcome.at("fault"), "machine");
+    EXPECT_TRUE(outcome.at("exit_code").is_null());
+    EXPECT_EQ(outcome.at("success"), false);
+  }
+};
+
+TEST_F(WithDyingGuest, ACommandThatIsLostIsAnOutcomeWithAReasonAndItsOutput) {
+  const Reply reply = ExecuteAndDie(R"({"command":"echo on; echo on > on; exec sleep 600"})");
+  EXPECT_EQ(reply.status, 200);
+  ExpectLost(reply.json());
+  EXPECT_EQ(reply.Text("stdout"), "on\n");
+}
+
+TEST_F(WithDyingGuest, WhatHadFinishedBeforeIsAnswered) {
+  const Reply reply = ExecuteAndDie(
+      R"({"commands":["echo done","echo on; echo on > on; exec sleep 600","echo never"],
+          "continue_on_error":true})");
+  EXPECT_EQ(reply.status, 200);
+  ExpectLost(reply.json());
+  const auto& results = reply.json().at("results").as_array();
+  ASSERT_EQ(results.size(), 2U) << reply.body;
+  EXPECT_EQ(results[0].at("stdout"), "done\n");
+  EXPECT_EQ(results[0].at("state"), "exited");
+  EXPECT_TRUE(results[0].at("fault").is_null());
+  ExpectLost(results[1]);
+  EXPECT_EQ(reply.Text("stdout"), "done\non\n");
+}
+
+TEST_F(WithDyingGuest, EventsEndWithTheOutcome) {
+  const Reply reply = ExecuteAndDie(R"({"command":"echo on; echo on > on; exec sleep 600"})",
+                                    {{"Accept", "text/event-stream"}});
+  const auto events = ParseSse(reply.body);
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events.back().type, "exited");
+  ExpectLost(boost::json::parse(events.back().data));
+  EXPECT_EQ(Joined(events, "stdout"), "on\n");
+}
+
+TEST_F(ExecuteApi, LargeOutputIsAnsweredWhole) {
+  const Reply reply = Execute(R"({"command":"seq 1 200000","max_output":"2m"})");
+  std::string expected;
+  for (int i = 1; i <= 200'000; ++i) expected += std::to_string(i) + "\n";
+  EXPECT_TRUE(reply.Text("stdout") == expected);
+  EXPECT_TRUE(reply.json().at("truncated_by").is_null());
+  const Reply bytes = Execute(R"({"command":"head -c 300000 /dev/zero | tr '\\0' '\\377'"})");
+  EXPECT_EQ(bytes.Text("stdout_base64"), EncodeBase64(std::string(300'000, '\xff')));
+  const Reply controls = Execute(R"({"command":"head -c 300000 /dev/zero | tr '\\0' '\\1'"})");
+  EXPECT_TRUE(controls.Text("stdout") == std::string(300'000, '\x01'));
 }
 
 TEST_F(ExecuteApi, EventsBeginWithStartedAndEndWithExactlyOneEnd) {

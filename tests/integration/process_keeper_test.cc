@@ -16,6 +16,7 @@
 namespace cay::testing {
 namespace {
 
+using sandbox::OutputRoom;
 using sandbox::ProcessRecord;
 using sandbox::ProcessSpec;
 using sandbox::ProcessState;
@@ -32,11 +33,11 @@ TEST_F(Keeper, ExecutesInTheForegroundAndRemembersTheResult) {
   spec.env = {{"WORD", "hello"}};
   spec.workdir = "agent_workspace";
   spec.tag = "build";
-  const auto done = heart_->keeper->Execute(lease, spec, "input\n", kMiB);
+  const auto done = heart_->keeper->Execute(lease, spec, "input\n", OutputRoom::Unshared(kMiB));
   ASSERT_TRUE(done) << done.error().ToString();
-  EXPECT_EQ(done->stdout_text, "input\nhello\n/workspace/agent_workspace\n");
-  EXPECT_EQ(done->stderr_text, "oops\n");
-  EXPECT_EQ(done->stdout_bytes, done->stdout_text.size());
+  EXPECT_EQ(done->stdout_text(), "input\nhello\n/workspace/agent_workspace\n");
+  EXPECT_EQ(done->stderr_text(), "oops\n");
+  EXPECT_EQ(done->stdout_bytes, done->stdout_text().size());
   EXPECT_FALSE(done->stdout_truncated);
   EXPECT_EQ(done->record.exit_code, 3);
   EXPECT_EQ(done->record.signal, std::nullopt);
@@ -56,10 +57,11 @@ TEST_F(Keeper, ExecutesInTheForegroundAndRemembersTheResult) {
 
 TEST_F(Keeper, KeepsTheFirstBytesOfTooMuchOutputAndCountsAll) {
   const auto view = Create();
-  const auto done = heart_->keeper->Execute(Use(view), Shell("seq 100000; seq 10 >&2"), "", 100);
+  const auto done = heart_->keeper->Execute(Use(view), Shell("seq 100000; seq 10 >&2"), "",
+                                            OutputRoom::Unshared(100));
   ASSERT_TRUE(done) << done.error().ToString();
-  EXPECT_EQ(done->stdout_text.size(), 100U);
-  EXPECT_THAT(done->stdout_text, StartsWith("1\n2\n3\n"));
+  EXPECT_EQ(done->stdout_text().size(), 100U);
+  EXPECT_THAT(done->stdout_text(), StartsWith("1\n2\n3\n"));
   EXPECT_TRUE(done->stdout_truncated);
   EXPECT_EQ(done->stdout_bytes, 588895U);
   EXPECT_FALSE(done->stderr_truncated);
@@ -70,7 +72,7 @@ TEST_F(Keeper, SaysWhyACommandDidNotStart) {
   const auto lease = Use(view);
   ProcessSpec missing;
   missing.argv = {"no-such-command"};
-  const auto not_found = heart_->keeper->Execute(lease, missing, "", kMiB);
+  const auto not_found = heart_->keeper->Execute(lease, missing, "", OutputRoom::Unshared(kMiB));
   EXPECT_EQ(not_found.error().code(), ErrorCode::kCommandNotFound);
   EXPECT_EQ(CountEvents("execution.error"), 1U);
   EXPECT_EQ(heart_->keeper->Start(lease, {}).error().code(), ErrorCode::kInvalidArgument);
@@ -148,15 +150,15 @@ TEST_F(Keeper, EndsWhatIsOverItsTimeWithAllItStarted) {
   const auto lease = Use(view);
   ProcessSpec spec = Shell("(setsid sleep 1000 &) ; sleep 1001 & echo on; wait");
   spec.timeout = Millis(400);
-  const auto done = heart_->keeper->Execute(lease, spec, "", kMiB);
+  const auto done = heart_->keeper->Execute(lease, spec, "", OutputRoom::Unshared(kMiB));
   ASSERT_TRUE(done) << done.error().ToString();
   EXPECT_TRUE(done->record.timed_out);
   EXPECT_EQ(done->record.signal, static_cast<uint32_t>(SIGKILL));
   EXPECT_EQ(done->record.leftover_count, 0U);
-  EXPECT_EQ(done->stdout_text, "on\n");
-  const auto left =
-      heart_->keeper->Execute(lease, Shell("pgrep -f 'sleep 100[01]' | wc -l"), "", 100);
-  EXPECT_EQ(left->stdout_text, "0\n");
+  EXPECT_EQ(done->stdout_text(), "on\n");
+  const auto left = heart_->keeper->Execute(lease, Shell("pgrep -f 'sleep 100[01]' | wc -l"), "",
+                                            OutputRoom::Unshared(100));
+  EXPECT_EQ(left->stdout_text(), "0\n");
   EXPECT_EQ(heart_->keeper->GetMetrics().timed_out, 1U);
 }
 
@@ -184,8 +186,8 @@ TEST_F(Keeper, EndsWhatIsOverItsTimeWhenNobodyFollowsOrReads) {
 TEST_F(Keeper, ListsLeftoversAndKillsThemWhenAsked) {
   const auto view = Create();
   const auto lease = Use(view);
-  const auto leaves =
-      heart_->keeper->Execute(lease, Shell("(setsid sleep 1000 &); echo on"), "", 100);
+  const auto leaves = heart_->keeper->Execute(lease, Shell("(setsid sleep 1000 &); echo on"), "",
+                                              OutputRoom::Unshared(100));
   EXPECT_EQ(leaves->record.leftover_count, 1U);
   EXPECT_EQ(leaves->record.leftovers.size(), 1U);
   const auto killed = heart_->keeper->KillLeftovers(lease, leaves->record.id);
@@ -194,10 +196,11 @@ TEST_F(Keeper, ListsLeftoversAndKillsThemWhenAsked) {
   EXPECT_EQ(killed->remaining, 0U);
   ProcessSpec tidy = Shell("(setsid sleep 1000 &); echo on");
   tidy.kill_leftovers = true;
-  const auto tidied = heart_->keeper->Execute(lease, tidy, "", 100);
+  const auto tidied = heart_->keeper->Execute(lease, tidy, "", OutputRoom::Unshared(100));
   EXPECT_EQ(tidied->record.leftover_count, 0U);
-  const auto left = heart_->keeper->Execute(lease, Shell("pgrep -x sleep | wc -l"), "", 100);
-  EXPECT_EQ(left->stdout_text, "0\n");
+  const auto left = heart_->keeper->Execute(lease, Shell("pgrep -x sleep | wc -l"), "",
+                                            OutputRoom::Unshared(100));
+  EXPECT_EQ(left->stdout_text(), "0\n");
   // The same of one that nobody follows.
   uint64_t id = 0;
   {
@@ -229,11 +232,13 @@ TEST_F(Keeper, TheEndOfTheGuestIsExactlyOneEndOfTheStream) {
 
 TEST_F(Keeper, NumbersGoOnWhenASandboxIsStartedAgain) {
   const auto view = Create();
-  const auto first = heart_->keeper->Execute(Use(view), Shell("echo one"), "", 100);
+  const auto first =
+      heart_->keeper->Execute(Use(view), Shell("echo one"), "", OutputRoom::Unshared(100));
   ASSERT_TRUE(heart_->manager->Stop(caller_, view.id.text()));
   const auto again = heart_->manager->Start(caller_, view.id.text());
   ASSERT_TRUE(again) << again.error().ToString();
-  const auto second = heart_->keeper->Execute(Use(view), Shell("echo two"), "", 100);
+  const auto second =
+      heart_->keeper->Execute(Use(view), Shell("echo two"), "", OutputRoom::Unshared(100));
   ASSERT_TRUE(second) << second.error().ToString();
   EXPECT_GT(second->record.id, first->record.id);
   // The first one's output went with its guest; its result did not.
@@ -241,7 +246,8 @@ TEST_F(Keeper, NumbersGoOnWhenASandboxIsStartedAgain) {
   EXPECT_EQ(gone.error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(Get(view, first->record.id).exit_code, 0);
   Restart();
-  const auto third = heart_->keeper->Execute(Use(view), Shell("echo three"), "", 100);
+  const auto third =
+      heart_->keeper->Execute(Use(view), Shell("echo three"), "", OutputRoom::Unshared(100));
   ASSERT_TRUE(third) << third.error().ToString();
   EXPECT_EQ(third->record.id, second->record.id + 1);
   const auto list = heart_->keeper->List(Use(view), 10);
@@ -255,9 +261,10 @@ TEST_F(Keeper, ResetEndsProcessesAndWhatIsStartedAfterwardsIsAnother) {
   const uint64_t before = heart_->keeper->Start(Use(view), Shell("exec sleep 1000"))->id();
   ASSERT_TRUE(heart_->manager->Reset(caller_, view.id.text()));
   EXPECT_EQ(Ended(view, before).state, ProcessState::kLost);
-  const auto after = heart_->keeper->Execute(Use(view), Shell("echo new"), "", 100);
+  const auto after =
+      heart_->keeper->Execute(Use(view), Shell("echo new"), "", OutputRoom::Unshared(100));
   ASSERT_TRUE(after) << after.error().ToString();
-  EXPECT_EQ(after->stdout_text, "new\n");
+  EXPECT_EQ(after->stdout_text(), "new\n");
   EXPECT_GT(after->record.id, before);
   EXPECT_EQ(Get(view, before).state, ProcessState::kLost);
 }
@@ -273,8 +280,8 @@ TEST_F(Keeper, AClientThatGoesLeavesItsCommandRunning) {
     EXPECT_TRUE(Soon([&] { return heart_->keeper->GetMetrics().running == 1; }));
     client.reset();
   });
-  const auto done =
-      heart_->keeper->Execute(Use(view), Shell("sleep 0.5; exit 9"), "", 100, pair->first.get());
+  const auto done = heart_->keeper->Execute(Use(view), Shell("sleep 0.5; exit 9"), "",
+                                            OutputRoom::Unshared(100), pair->first.get());
   goes.join();
   EXPECT_EQ(done.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(Ended(view, 1).exit_code, 9);
@@ -283,21 +290,25 @@ TEST_F(Keeper, AClientThatGoesLeavesItsCommandRunning) {
 TEST_F(Keeper, TellsAFullDiskAndMissingMemoryFromTheCommandsOwnFailures) {
   const auto view = Create();
   const auto lease = Use(view);
-  const auto plain = heart_->keeper->Execute(lease, Shell("kill -9 $$"), "", 1000);
+  const auto plain =
+      heart_->keeper->Execute(lease, Shell("kill -9 $$"), "", OutputRoom::Unshared(1000));
   EXPECT_EQ(plain->record.signal, static_cast<uint32_t>(SIGKILL));
   EXPECT_FALSE(plain->record.oom_killed);
   const auto full = heart_->keeper->Execute(
-      lease, Shell("head -c 200000000 /dev/zero > /workspace/agent_workspace/big"), "", 1000);
+      lease, Shell("head -c 200000000 /dev/zero > /workspace/agent_workspace/big"), "",
+      OutputRoom::Unshared(1000));
   EXPECT_TRUE(full->record.disk_full);
   EXPECT_FALSE(full->record.oom_killed);
-  ASSERT_TRUE(heart_->keeper->Execute(lease, Shell("rm /workspace/agent_workspace/big"), "", 1000));
+  ASSERT_TRUE(heart_->keeper->Execute(lease, Shell("rm /workspace/agent_workspace/big"), "",
+                                      OutputRoom::Unshared(1000)));
   // A line without an end is kept in memory.
-  const auto eater =
-      heart_->keeper->Execute(lease, Shell("tail -c 1000000000 /dev/zero | tail -c 1"), "", 1000);
-  const auto eater_alone = heart_->keeper->Execute(lease, Shell("exec tail /dev/zero"), "", 1000);
+  const auto eater = heart_->keeper->Execute(
+      lease, Shell("tail -c 1000000000 /dev/zero | tail -c 1"), "", OutputRoom::Unshared(1000));
+  const auto eater_alone =
+      heart_->keeper->Execute(lease, Shell("exec tail /dev/zero"), "", OutputRoom::Unshared(1000));
   EXPECT_TRUE(eater_alone->record.oom_killed);
   EXPECT_FALSE(eater_alone->record.disk_full);
-  const auto after = heart_->keeper->Execute(lease, Shell("false"), "", 1000);
+  const auto after = heart_->keeper->Execute(lease, Shell("false"), "", OutputRoom::Unshared(1000));
   EXPECT_FALSE(after->record.oom_killed);
 }
 
@@ -390,7 +401,7 @@ TEST_F(Keeper, HistoryIsBoundedAndGoesWithTheSandbox) {
   const auto view = Create();
   const auto lease = Use(view);
   for (int i = 0; i < 150; ++i) {
-    ASSERT_TRUE(heart_->keeper->Execute(lease, Shell("exit 1"), "", 10));
+    ASSERT_TRUE(heart_->keeper->Execute(lease, Shell("exit 1"), "", OutputRoom::Unshared(10)));
   }
   ASSERT_TRUE(heart_->store->Flush());
   const auto history = heart_->keeper->History(view.id, 1000);
@@ -427,7 +438,8 @@ TEST_F(Keeper, EndlessOutputCostsNothingWhoeverReads) {
     ASSERT_TRUE(event && *event);
     if (auto* output = std::get_if<sandbox::ProcessOutput>(&**event)) bytes += output->bytes.size();
   }
-  const auto executed = heart_->keeper->Execute(lease, Shell("yes | head -c 50000000"), "", 1000);
+  const auto executed = heart_->keeper->Execute(lease, Shell("yes | head -c 50000000"), "",
+                                                OutputRoom::Unshared(1000));
   EXPECT_EQ(executed->stdout_bytes, 50'000'000U);
   EXPECT_LE(ResidentBytes(), before + 16 * kMiB);
   // The one without a reader has gone on meanwhile.
@@ -463,8 +475,10 @@ TEST_F(Keeper, FilesOfAProjectAreSeenAndCannotBeChangedInItsSandboxes) {
   const auto other = Create([](sandbox::SandboxSpec& spec) { spec.project = "other"; });
   add("late \xe2\x82\xac.txt", "late");
   const auto run = [&](const sandbox::SandboxView& where, const std::string& line) {
-    const auto done = heart_->keeper->Execute(Use(where), Shell(line), "", kMiB);
-    return done ? done->stdout_text + done->stderr_text : done.error().ToString();
+    const auto done =
+        heart_->keeper->Execute(Use(where), Shell(line), "", OutputRoom::Unshared(kMiB));
+    return done ? std::string(done->stdout_text()) + std::string(done->stderr_text())
+                : done.error().ToString();
   };
   EXPECT_EQ(run(view, "id -u; cat /workspace/project_files/*"), "1000\nearlylate");
   EXPECT_EQ(run(other, "ls /workspace/project_files"), "");

@@ -70,6 +70,11 @@ Result<ExecuteRequest> ReadExecuteRequest(const JsonValue& body) {
   return request;
 }
 
+Result<ExecuteRequest> TakeExecuteRequest(http::Exchange& exchange) {
+  const JsonValue body = TRY(ReadJsonBody(exchange));
+  return ReadExecuteRequest(body);
+}
+
 Result<void> WriteFiles(const sandbox::Lease& lease, const ExecuteRequest& request) {
   if (request.files.empty()) return {};
   const std::string base = TRY(sandbox::DirectoryPath(lease.workdir(), request.options.workdir));

@@ -8,6 +8,7 @@
 
 #include "api/json_fields.h"
 #include "base/result.h"
+#include "http/exchange.h"
 #include "sandbox/process_keeper.h"
 
 namespace cay::api::rest {
@@ -27,6 +28,8 @@ struct ExecuteRequest {
 };
 
 Result<ExecuteRequest> ReadExecuteRequest(const JsonValue& body);
+// From the request's body, of which nothing else is kept.
+Result<ExecuteRequest> TakeExecuteRequest(http::Exchange& exchange);
 
 // Writes the files, with the rights of the user that the commands will have.
 Result<void> WriteFiles(const sandbox::Lease& lease, const ExecuteRequest& request);

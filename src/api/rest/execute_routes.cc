@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "api/request.h"
+#include "api/json_response.h"
+#include "api/problem.h"
 #include "api/rest/execute_request.h"
 #include "api/rest/process_follow.h"
 #include "api/rest/process_json.h"
@@ -16,25 +17,27 @@ using http::Exchange;
 using sandbox::Caller;
 using sandbox::Execution;
 using sandbox::Lease;
+using sandbox::OutputRoom;
+using sandbox::OutputStream;
 using sandbox::ProcessRecord;
+using sandbox::ProcessState;
 using sandbox::RunningProcess;
 using Clock = std::chrono::steady_clock;
 
-// What a shell would say of a command that cannot be started.
-Execution NotStarted(const CommandText& command, const Error& error, int32_t exit_code) {
-  Execution execution;
-  execution.record.command = ShownCommand(command);
-  execution.record.state = sandbox::ProcessState::kExited;
-  execution.record.exit_code = exit_code;
-  execution.stderr_text = error.message() + "\n";
-  execution.stderr_bytes = execution.stderr_text.size();
-  return execution;
+// A command that cannot be started ends as in a shell.
+ProcessRecord NotStarted(const CommandText& command, int32_t exit_code) {
+  ProcessRecord record;
+  record.command = ShownCommand(command);
+  record.state = ProcessState::kExited;
+  record.exit_code = exit_code;
+  return record;
 }
+
+// What a shell would say of it.
+std::string Complaint(const Error& error) { return error.message() + "\n"; }
 
 // The results of several commands as they come.
 struct Together {
-  std::string stdout_text, stderr_text;
-  bool stdout_truncated = false, stderr_truncated = false;
   std::optional<ProcessRecord> last;
   bool success = true;
   Clock::time_point begin = Clock::now();
@@ -43,7 +46,9 @@ struct Together {
     success = success && Succeeded(record);
     last = record;
   }
+  bool lost() const { return last && last->state == ProcessState::kLost; }
   void WriteSummary(JsonWriter& json) const {
+    WriteState(json, *last);
     json.Member("exit_code", last->exit_code).Key("signal");
     if (last->signal.value_or(0) != 0) {
       json.Value(SignalText(*last->signal));
@@ -57,57 +62,105 @@ struct Together {
   }
 };
 
+// The output of a request's commands, within the server's bounds.
+Result<std::shared_ptr<OutputRoom>> RoomFor(const Services& services, const Caller& caller,
+                                            const ExecuteRequest& request) {
+  return OutputRoom::Take(*services.answers, caller.owner, request.max_output);
+}
+
+// Several commands and what came of them, in one room.
+struct Results {
+  std::shared_ptr<OutputRoom> room;
+  Together together = {};
+  std::vector<Execution> executions = {};
+  std::optional<Error> error =
+      std::nullopt;  // of the command after those, which could not be started
+
+  void Add(Execution execution) {
+    together.Add(execution.record);
+    executions.push_back(std::move(execution));
+  }
+};
+
 Result<Execution> RunOneOfSeveral(const Services& services, const Lease& lease,
                                   const ExecuteRequest& request, const CommandText& command,
-                                  Bytes max_output, int client) {
+                                  const std::shared_ptr<OutputRoom>& room, int client) {
   auto execution = services.processes.Execute(lease, SpecOf(request, command), request.stdin_bytes,
-                                              max_output, client);
+                                              room, client);
   if (execution) return execution;
   const auto exit_code = ExitCodeOfStartError(execution.error());
   if (!exit_code) return execution;
-  return NotStarted(command, execution.error(), *exit_code);
+  Execution failed(room);
+  failed.record = NotStarted(command, *exit_code);
+  failed.Gather(OutputStream::kStderr, Complaint(execution.error()));
+  return failed;
+}
+
+// Runs them until one fails. What has run is a result, whatever becomes of the next one.
+Result<Results> RunSeveral(const Services& services, const Lease& lease, const Caller& caller,
+                           const ExecuteRequest& request, int client) {
+  Results results{.room = TRY(RoomFor(services, caller, request))};
+  for (const CommandText& command : request.commands) {
+    auto execution = RunOneOfSeveral(services, lease, request, command, results.room, client);
+    if (!execution) {
+      if (results.executions.empty()) return Failure(execution.error());
+      results.error = std::move(execution).error();
+      results.together.success = false;
+      break;
+    }
+    results.Add(std::move(*execution));
+    const ProcessRecord& record = *results.together.last;
+    if (results.together.lost() || (!Succeeded(record) && !request.continue_on_error)) break;
+  }
+  return results;
+}
+
+void WriteResults(JsonWriter& json, const Results& results, const ExecuteRequest& request,
+                  const std::string& request_id) {
+  json.BeginObject().Key("results").BeginArray();
+  for (size_t i = 0; i < results.executions.size(); ++i) {
+    json.BeginObject();
+    WriteCommand(json.Key("command"), ShownCommand(request.commands[i]));
+    WriteExecution(json, results.executions[i]);
+    json.EndObject();
+  }
+  json.EndArray();
+  const auto any = [&](bool Execution::* flag) {
+    return std::ranges::any_of(results.executions, [&](const Execution& e) { return e.*flag; });
+  };
+  const bool stdout_truncated = any(&Execution::stdout_truncated);
+  const bool stderr_truncated = any(&Execution::stderr_truncated);
+  WriteOutput(json, "stdout", results.room->text(OutputStream::kStdout), stdout_truncated);
+  WriteOutput(json, "stderr", results.room->text(OutputStream::kStderr), stderr_truncated);
+  json.Member("stdout_truncated", stdout_truncated);
+  json.Member("stderr_truncated", stderr_truncated);
+  WriteTruncatedBy(json, stdout_truncated || stderr_truncated, any(&Execution::out_of_memory));
+  results.together.WriteSummary(json);
+  if (results.error) {
+    json.Key("error").Raw(ProblemJson(*results.error, {.request_id = request_id}));
+  }
+  json.EndObject();
 }
 
 Result<void> AnswerSeveral(const Services& services, Exchange& exchange, const Lease& lease,
-                           const ExecuteRequest& request) {
-  Together together;
-  JsonWriter json;
-  json.BeginObject().Key("results").BeginArray();
-  for (const CommandText& command : request.commands) {
-    const size_t used = std::max(together.stdout_text.size(), together.stderr_text.size());
-    const auto execution = TRY(RunOneOfSeveral(services, lease, request, command,
-                                               request.max_output - used, exchange.socket()));
-    json.BeginObject();
-    WriteCommand(json.Key("command"), ShownCommand(command));
-    WriteExecution(json, execution);
-    json.EndObject();
-    together.Add(execution.record);
-    together.stdout_text += execution.stdout_text;
-    together.stderr_text += execution.stderr_text;
-    together.stdout_truncated |= execution.stdout_truncated;
-    together.stderr_truncated |= execution.stderr_truncated;
-    if (!Succeeded(execution.record) && !request.continue_on_error) break;
-  }
-  json.EndArray();
-  WriteOutput(json, "stdout", together.stdout_text, together.stdout_truncated);
-  WriteOutput(json, "stderr", together.stderr_text, together.stderr_truncated);
-  json.Member("stdout_truncated", together.stdout_truncated);
-  json.Member("stderr_truncated", together.stderr_truncated);
-  together.WriteSummary(json);
-  json.EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+                           const Caller& caller, const ExecuteRequest& request) {
+  const Results results = TRY(RunSeveral(services, lease, caller, request, exchange.socket()));
+  JsonResponse answer(exchange, 200);
+  WriteResults(answer.json(), results, request, exchange.request().id);
+  return answer.Finish();
 }
 
 Result<void> AnswerOne(const Services& services, Exchange& exchange, const Lease& lease,
-                       const ExecuteRequest& request) {
+                       const Caller& caller, const ExecuteRequest& request) {
+  auto room = TRY(RoomFor(services, caller, request));
   const auto execution =
       TRY(services.processes.Execute(lease, SpecOf(request, request.commands.front()),
-                                     request.stdin_bytes, request.max_output, exchange.socket()));
-  JsonWriter json;
-  json.BeginObject();
-  WriteExecution(json, execution);
-  json.EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+                                     request.stdin_bytes, std::move(room), exchange.socket()));
+  JsonResponse answer(exchange, 200);
+  answer.json().BeginObject();
+  WriteExecution(answer.json(), execution);
+  answer.json().EndObject();
+  return answer.Finish();
 }
 
 std::string StartedJson(const RunningProcess& process, const CommandText& command) {
@@ -152,16 +205,15 @@ Result<void> StreamSeveral(const Services& services, Exchange& exchange, const L
       const auto exit_code = ExitCodeOfStartError(record.error());
       if (!exit_code) return Failure(record.error());
       if (!events) events = TRY(SseStream::Begin(exchange));
-      const Execution failed = NotStarted(command, record.error(), *exit_code);
       JsonWriter text;
-      text.BeginObject().Member("text", failed.stderr_text).EndObject();
+      text.BeginObject().Member("text", Complaint(record.error())).EndObject();
       TRY(events->Send("stderr", text.text()));
-      record = failed.record;
+      record = NotStarted(command, *exit_code);
     }
     if (!*record) return {};
     TRY(events->Send("command_exited", OutcomeJson(**record, command)));
     together.Add(**record);
-    if (!Succeeded(**record) && !request.continue_on_error) break;
+    if (together.lost() || (!Succeeded(**record) && !request.continue_on_error)) break;
   }
   JsonWriter json;
   json.BeginObject();
@@ -182,12 +234,13 @@ Result<void> Stream(const Services& services, Exchange& exchange, const Lease& l
 }  // namespace
 
 Result<void> AnswerExecute(const Services& services, Exchange& exchange, const Caller& caller,
-                           const std::string& which, const ExecuteRequest& request) {
+                           const std::string& which, ExecuteRequest request) {
   const Lease lease = TRY(services.manager.Use(caller, which));
   TRY(WriteFiles(lease, request));
+  request.files = {};  // not held while the command runs
   if (!exchange.request().headers.ListContains("Accept", "text/event-stream")) {
-    return request.several ? AnswerSeveral(services, exchange, lease, request)
-                           : AnswerOne(services, exchange, lease, request);
+    return request.several ? AnswerSeveral(services, exchange, lease, caller, request)
+                           : AnswerOne(services, exchange, lease, caller, request);
   }
   std::optional<SseStream> events;
   auto done = Stream(services, exchange, lease, request, events);
@@ -198,10 +251,9 @@ Result<void> AnswerExecute(const Services& services, Exchange& exchange, const C
 void AddExecuteRoutes(const Services& services, Routes& routes) {
   routes.push_back({"POST", "/api/sandboxes/{id}/execute", Scope::kUse, "execute",
                     [services](Exchange& exchange, const Caller& caller) -> Result<void> {
-                      const JsonValue body = TRY(ReadJsonBody(exchange));
                       return AnswerExecute(services, exchange, caller,
                                            exchange.request().Capture("id"),
-                                           TRY(ReadExecuteRequest(body)));
+                                           TRY(TakeExecuteRequest(exchange)));
                     }});
 }
 

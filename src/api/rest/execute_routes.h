@@ -9,6 +9,6 @@ namespace cay::api::rest {
 // JSON, or events when the client accepts those. `which`: the sandbox.
 Result<void> AnswerExecute(const Services& services, http::Exchange& exchange,
                            const sandbox::Caller& caller, const std::string& which,
-                           const ExecuteRequest& request);
+                           ExecuteRequest request);
 
 }  // namespace cay::api::rest

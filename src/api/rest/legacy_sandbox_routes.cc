@@ -131,9 +131,8 @@ Result<void> Status(const Services& services, Exchange& exchange, const Caller& 
 }
 
 Result<void> Execute(const Services& services, Exchange& exchange, const Caller& caller) {
-  const JsonValue body = TRY(ReadJsonBody(exchange));
   return AnswerExecute(services, exchange, caller, exchange.request().Capture("id"),
-                       TRY(ReadExecuteRequest(body)));
+                       TRY(TakeExecuteRequest(exchange)));
 }
 
 Result<void> Destroy(const Services& services, Exchange& exchange, const Caller& caller) {

@@ -74,7 +74,7 @@ Result<void> SseOutput::SendPiece(OutputStream stream, uint64_t seq, std::string
   if (IsUtf8(bytes)) {
     json.Member("text", bytes);
   } else {
-    json.Member("base64", EncodeBase64(bytes));
+    json.Key("base64").Base64(bytes);
   }
   json.EndObject();
   return events_.SendEvent(std::move(json));

@@ -1,5 +1,6 @@
 #include "api/rest/process_json.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 
@@ -80,7 +81,29 @@ bool Succeeded(const ProcessRecord& record) {
          !record.signal && !record.timed_out;
 }
 
+namespace {
+
+// Whoever ends a sandbox ends what runs in it; anything else that loses a process is the machine's fault.
+bool LostByItsOwner(const ProcessRecord& record) {
+  constexpr std::string_view kOwners[] = {"destroyed", "stopped", "reset"};
+  return std::ranges::any_of(kOwners,
+                             [&](std::string_view how) { return record.reason.starts_with(how); });
+}
+
+}  // namespace
+
+void WriteState(JsonWriter& json, const ProcessRecord& record) {
+  json.Member("state", sandbox::ProcessStateName(record.state));
+  json.Member("reason", record.reason).Key("fault");
+  if (record.state != sandbox::ProcessState::kLost) {
+    json.Null();
+  } else {
+    json.Value(LostByItsOwner(record) ? "caller" : "machine");
+  }
+}
+
 void WriteOutcome(JsonWriter& json, const ProcessRecord& record) {
+  WriteState(json, record);
   json.Member("exit_code", record.exit_code).Key("signal");
   if (record.signal.value_or(0) != 0) {
     json.Value(SignalText(*record.signal));
@@ -102,8 +125,7 @@ void WriteProcess(JsonWriter& json, const ProcessRecord& record) {
   json.BeginObject();
   json.Member("process_id", record.id).Member("pid", record.pid);
   WriteCommand(json.Key("command"), record.command);
-  json.Member("tag", record.tag).Member("state", sandbox::ProcessStateName(record.state));
-  json.Member("reason", record.reason).Member("terminal", record.terminal);
+  json.Member("tag", record.tag).Member("terminal", record.terminal);
   WriteTime(json, "started_at", record.started_unix_ms);
   WriteTime(json, "ended_at", record.ended_unix_ms);
   json.Member("output_end", record.output_end);
@@ -115,17 +137,28 @@ void WriteOutput(JsonWriter& json, std::string_view name, std::string_view bytes
   std::string_view text = bytes;
   if (truncated) text.remove_suffix(IncompleteUtf8Tail(text));
   json.Member(name, text);
-  if (!IsUtf8(text)) json.Member(std::string(name) + "_base64", EncodeBase64(bytes));
+  if (!IsUtf8(text)) json.Key(std::string(name) + "_base64").Base64(bytes);
+}
+
+void WriteTruncatedBy(JsonWriter& json, bool truncated, bool out_of_memory) {
+  json.Key("truncated_by");
+  if (!truncated) {
+    json.Null();
+  } else {
+    json.Value(out_of_memory ? "memory" : "max_output");
+  }
 }
 
 void WriteExecution(JsonWriter& json, const sandbox::Execution& execution) {
   json.Member("process_id", execution.record.id).Member("pid", execution.record.pid);
-  WriteOutput(json, "stdout", execution.stdout_text, execution.stdout_truncated);
-  WriteOutput(json, "stderr", execution.stderr_text, execution.stderr_truncated);
+  WriteOutput(json, "stdout", execution.stdout_text(), execution.stdout_truncated);
+  WriteOutput(json, "stderr", execution.stderr_text(), execution.stderr_truncated);
   json.Member("stdout_bytes", execution.stdout_bytes);
   json.Member("stderr_bytes", execution.stderr_bytes);
   json.Member("stdout_truncated", execution.stdout_truncated);
   json.Member("stderr_truncated", execution.stderr_truncated);
+  WriteTruncatedBy(json, execution.stdout_truncated || execution.stderr_truncated,
+                   execution.out_of_memory);
   json.Member("tag", execution.record.tag);
   WriteOutcome(json, execution.record);
 }

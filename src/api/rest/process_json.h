@@ -21,8 +21,10 @@ Result<int> ParseSignal(std::string_view text);
 // "SIGKILL"; "SIGRTMIN+3" for the real-time ones.
 std::string SignalText(uint32_t signal);
 
-// Members of an object: what came of a process, without its output.
+// Members of an object: what came of a process, without its output. Of one that was lost: why, and whose fault it is.
 void WriteOutcome(JsonWriter& json, const sandbox::ProcessRecord& record);
+// state, reason and fault alone.
+void WriteState(JsonWriter& json, const sandbox::ProcessRecord& record);
 // The process object.
 void WriteProcess(JsonWriter& json, const sandbox::ProcessRecord& record);
 void WriteCommand(JsonWriter& json, const std::vector<std::string>& command);
@@ -30,6 +32,9 @@ void WriteCommand(JsonWriter& json, const std::vector<std::string>& command);
 // "stdout": text, and "stdout_base64" beside it when the bytes are no UTF-8. What was cut off in the middle of a
 // character (`truncated`) is cut before it.
 void WriteOutput(JsonWriter& json, std::string_view name, std::string_view bytes, bool truncated);
+
+// "truncated_by": the request's max_output, or the server's memory for output (limits.output_held).
+void WriteTruncatedBy(JsonWriter& json, bool truncated, bool out_of_memory);
 
 // Members: pid …, output, outcome.
 void WriteExecution(JsonWriter& json, const sandbox::Execution& execution);
