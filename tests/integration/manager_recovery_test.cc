@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "manager_fixture.h"
 #include "sandbox/sandbox_table.h"
+#include "store/test_no_room.h"
 
 namespace cay::sandbox {
 namespace {
@@ -165,6 +166,21 @@ TEST_F(RecoveryTest, ADestroyThatWasPromisedIsFinished) {
   Reopen();
   EXPECT_EQ(manager().Get(me_, made.id.text()).error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(AwaitInEngine(0), 0U);
+}
+
+TEST_F(RecoveryTest, WhatWasDestroyedWithoutRoomToSaySoIsNotLost) {
+  const std::string id = KilledServer([&] {
+    const std::string made = Create().id.text();
+    static const store::NoRoom no_room;
+    const auto destroyed = manager().Destroy(me_, made, "requested");
+    return destroyed && AwaitInEngine(0) == 0 ? made : std::string("kept");
+  });
+  Open();
+  EXPECT_TRUE(manager().reconciled().lost.empty());
+  EXPECT_THAT(manager().Get(me_, id).error().message(), HasSubstr("was destroyed at"));
+  EXPECT_THAT(AwaitEvent("sandbox.destroyed", id), "requested");
+  Reopen();
+  EXPECT_THAT(manager().Get(me_, id).error().message(), HasSubstr("was destroyed at"));
 }
 
 TEST_F(RecoveryTest, PoolsMembersOfAKilledServerAreRemoved) {

@@ -331,8 +331,9 @@ TEST_F(ManagerTest, PagesGoOnWhereTheOneBeforeEnded) {
   EXPECT_EQ(manager().List(me_, filter).error().code(), ErrorCode::kInvalidArgument);
 }
 
-TEST_F(ManagerTest, AGuestThatIsKilledIsSeenAndSaidAndItsSandboxCanBeDestroyed) {
+TEST_F(ManagerTest, AGuestThatIsKilledIsSeenAndSaidAndItsSandboxCanBeStartedAgain) {
   const std::string id = Create().id.text();
+  ASSERT_EQ(Run(id, "echo kept >/workspace/file"), "[0]");
   // Called again when the sandbox is destroyed, after this test.
   const auto gone = std::make_shared<std::atomic<int>>(0);
   manager().OnGuestGone([gone](const SandboxId&, const std::string&) { ++*gone; });
@@ -346,8 +347,11 @@ TEST_F(ManagerTest, AGuestThatIsKilledIsSeenAndSaidAndItsSandboxCanBeDestroyed) 
   EXPECT_EQ(AwaitEvent("sandbox.failed", id), "signalled: SIGKILL");
   EXPECT_EQ(*gone, 1);
   const auto started = manager().Start(me_, id);
-  ASSERT_FALSE(started);
-  EXPECT_EQ(started.error().code(), ErrorCode::kIllegalState);
+  ASSERT_TRUE(started) << started.error().ToString();
+  EXPECT_EQ(started->state, SandboxState::kRunning);
+  EXPECT_EQ(started->reason, "started");
+  EXPECT_EQ(Run(id, "cat /workspace/file"), "kept\n[0]");
+  EXPECT_EQ(AwaitEvent("sandbox.started", id), "requested");
   EXPECT_TRUE(manager().Destroy(me_, id, "requested"));
 }
 
@@ -380,19 +384,24 @@ TEST_F(ManagerTest, AProjectsFilesAreThereReadOnly) {
             "/workspace/project_files\n[1]");
 }
 
-TEST_F(ManagerTest, WhatCannotBeWrittenIsNotPromisedAndLeavesNothing) {
+TEST_F(ManagerTest, WhatCannotBeWrittenIsNotPromisedAndIsDestroyedAllTheSame) {
   const std::string kept = Create().id.text();
+  const std::string doomed = Create().id.text();
   {
     const store::NoRoom no_room;
     const auto refused = manager().Create(me_, {});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().fault(), Fault::kMachine);
     EXPECT_FALSE(refused.error().remedy().empty());
-    EXPECT_FALSE(manager().Destroy(me_, kept, "requested"));
+    EXPECT_TRUE(manager().Destroy(me_, doomed, "requested"));
     EXPECT_EQ(AwaitInEngine(1), 1U);
+    EXPECT_EQ(manager().Get(me_, doomed).error().code(), ErrorCode::kNotFound);
     EXPECT_EQ(Run(kept, "true"), "[0]");
   }
   EXPECT_TRUE(manager().Create(me_, {}));
+  Reopen();
+  EXPECT_TRUE(manager().reconciled().lost.empty());
+  EXPECT_THAT(manager().Get(me_, doomed).error().message(), HasSubstr("was destroyed at"));
   EXPECT_TRUE(manager().Destroy(me_, kept, "requested"));
 }
 
