@@ -24,4 +24,12 @@ Result<DiskRoom> DiskRoomOf(const std::string& path) {
   return RoomOf(info);
 }
 
+Result<void> CheckHostReserve(const DiskRoom& room) {
+  if (room.free >= kHostReserve) return {};
+  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+                       "the state directory's disk has " + HumanBytes(room.free) + " free, and " +
+                           FormatBytes(kHostReserve) + " are kept for the machine")
+                     .WithRemedy("destroy sandboxes, or free some space"));
+}
+
 }  // namespace cay

@@ -1,7 +1,6 @@
 // How much room the filesystem of a file or directory has.
 //
-//   const DiskRoom room = TRY(DiskRoomOf(paths.state_dir));
-//   if (room.free < kHostReserve) …
+//   TRY(CheckHostReserve(TRY(DiskRoomOf(paths.state_dir))));
 #pragma once
 
 #include <string>
@@ -23,5 +22,8 @@ struct DiskRoom {
 
 Result<DiskRoom> DiskRoomOf(const Fd& file);
 Result<DiskRoom> DiskRoomOf(const std::string& path);
+
+// kResourceExhausted when less than kHostReserve is free: for what grows on the state directory's disk, before it does.
+Result<void> CheckHostReserve(const DiskRoom& room);
 
 }  // namespace cay

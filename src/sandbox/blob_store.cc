@@ -8,12 +8,15 @@
 #include <memory>
 #include <vector>
 
+#include "base/disk_room.h"
 #include "base/file.h"
 #include "base/id.h"
 #include "base/log.h"
 
 namespace cay::sandbox {
 namespace {
+
+constexpr Bytes kRoomCheckInterval = 16 * kMiB;
 
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
@@ -50,13 +53,18 @@ IncomingBlob::IncomingBlob(IncomingBlob&& other) noexcept
     : path_(std::exchange(other.path_, {})),
       fd_(std::move(other.fd_)),
       digest_(std::move(other.digest_)),
-      size_(other.size_) {}
+      size_(other.size_),
+      next_room_check_(other.next_room_check_) {}
 
 IncomingBlob::~IncomingBlob() {
   if (!path_.empty()) ::unlink(path_.c_str());
 }
 
 Result<void> IncomingBlob::Append(std::string_view bytes) {
+  if (size_ >= next_room_check_) {
+    next_room_check_ = size_ + kRoomCheckInterval;
+    TRY(CheckHostReserve(TRY(DiskRoomOf(fd_))));
+  }
   TRY(WriteAll(fd_.get(), bytes));
   TRY(digest_.Add(bytes));
   size_ += bytes.size();

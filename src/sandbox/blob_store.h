@@ -30,6 +30,7 @@ class IncomingBlob {
   IncomingBlob& operator=(IncomingBlob&&) = delete;
   ~IncomingBlob();
 
+  // kResourceExhausted while less is free than the machine keeps for itself (base/disk_room.h).
   Result<void> Append(std::string_view bytes);
   Bytes size() const { return size_; }
   // No more comes: on the disk. Its digest.
@@ -44,6 +45,7 @@ class IncomingBlob {
   Fd fd_;
   Sha256 digest_;
   Bytes size_ = 0;
+  Bytes next_room_check_ = 0;
 };
 
 class BlobStore {

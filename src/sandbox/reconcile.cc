@@ -91,8 +91,9 @@ class Reconciler {
       return Failure(std::move(guest).error().WithContext("adopting sandbox " + id.text()));
     if (view.state == SandboxState::kFailed) return Found{.reason = view.reason};
     const engine::Exit exit = TRY(core_.engine.GetExit(id));
-    return Found{.reason = "lost: its guest ended while no server was there (" +
-                           DescribeExit(exit) + ")"};
+    return Found{.reason =
+                     "lost: its guest ended while no server was there, or cannot be reached (" +
+                     DescribeExit(exit) + ")"};
   }
 
   Result<void> Keep(StoredSandbox& stored, Found now) {

@@ -59,14 +59,10 @@ Result<void> Transitions::Begin(Sandbox& sandbox) {
   return {};
 }
 
-// What runs again may write again.
+// What runs again may write again. A disk that cannot be looked at says so when it is written to.
 Result<void> Transitions::CheckRoomToGrow() const {
   const auto room = DiskRoomOf(core_.options()->paths.state_dir);
-  if (!room || room->free >= kHostReserve) return {};
-  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-                       "the state directory's disk has " + HumanBytes(room->free) + " free, and " +
-                           FormatBytes(kHostReserve) + " are kept for the machine")
-                     .WithRemedy("destroy sandboxes, or free some space"));
+  return room ? CheckHostReserve(*room) : Result<void>{};
 }
 
 namespace {

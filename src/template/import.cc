@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -15,14 +14,13 @@
 #include "archive/compression.h"
 #include "archive/pack.h"
 #include "archive/unpack.h"
+#include "base/disk_room.h"
 #include "base/sys.h"
 
 namespace cay::templates {
 namespace {
 
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
-// Below this much free space an import ends rather than fill the machine's disk.
-constexpr Bytes kReserve = 256 * kMiB;
 constexpr Bytes kRoomCheckInterval = 64 * kMiB;
 
 // Tells the caller how far it is, and watches the free space.
@@ -45,13 +43,8 @@ class Progress {
 
  private:
   Result<void> CheckRoom() const {
-    struct statvfs info{};
-    if (::fstatvfs(root_.get(), &info) < 0) return {};
-    if (static_cast<uint64_t>(info.f_bavail) * info.f_frsize >= kReserve) return {};
-    return Failure(
-        Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-              "the disk that templates are kept on has less than " + HumanBytes(kReserve) + " left")
-            .WithRemedy("make room, or name another directory with CAY_STATE_DIR"));
+    const auto room = DiskRoomOf(root_);
+    return room ? CheckHostReserve(*room) : Result<void>{};
   }
 
   const ImportOptions& options_;

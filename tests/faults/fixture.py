@@ -10,6 +10,7 @@ sandboxes, found from outside.
 
 import contextlib
 import glob
+import json
 import os
 import shutil
 import signal
@@ -183,6 +184,14 @@ class Scene:
 
     def execute(self, sandbox, command, **fields):
         return self.ask(200, "POST", f"/api/sandboxes/{sandbox}/execute", dict(command=command, **fields))
+
+    def upload(self, text):
+        """(status, the answer) of a project's file."""
+        body = (b"--faults\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n" + text.encode() +
+                b"\r\n--faults--\r\n")
+        status, _, answer = self.server.raw("POST", "/files/upload/faults", body,
+                                            {"Content-Type": "multipart/form-data; boundary=faults"})
+        return status, json.loads(answer)
 
     def works(self, sandbox):
         result = self.execute(sandbox, ["echo", "here"])

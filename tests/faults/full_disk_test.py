@@ -23,6 +23,8 @@ def sandboxes_are_told_and_the_server_goes_on(cay):
         scene.ask(200, "GET", "/health")
         status, body = scene.server.api("POST", "/api/sandboxes", {"disk_limit": "64m"})
         expect(status == 503 and "disk" in body["detail"] and body.get("remedy"), f"a create on a full disk: {status} {body}")
+        status, body = scene.upload("few bytes")
+        expect(status == 503 and "disk" in body["detail"] and body.get("remedy"), f"an upload to a full disk: {status} {body}")
 
 
 def destroying_works_and_makes_room(cay):

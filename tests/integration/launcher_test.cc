@@ -270,6 +270,31 @@ TEST_P(LauncherTest, OneThatLostItsRecordIsSeenDeadBeforeItsRangeIsFree) {
   }
 }
 
+TEST_P(LauncherTest, ARangeWhoseMarkIsLostIsNotGivenToTheNextOne) {
+  // Each number but one is taken.
+  const std::string ids = paths_.run_dir + "/ids/";
+  const CreateRequest first = Request();
+  ASSERT_TRUE(launcher_->Create(first));
+  std::set<std::string> marks;
+  for (unsigned number = 0; number < IdRange::kCount; ++number) {
+    const std::string mark = ids + std::to_string(number);
+    if (std::filesystem::is_symlink(mark)) {
+      std::filesystem::remove(mark);  // the first one's
+    } else {
+      std::filesystem::create_symlink("another", mark);
+      marks.insert(mark);
+    }
+  }
+  const auto second = launcher_->Create(Request());
+  for (const std::string& mark : marks) std::filesystem::remove(mark);
+  ASSERT_FALSE(second) << "two sandboxes share a range";
+  EXPECT_EQ(second.error().code(), ErrorCode::kResourceExhausted);
+  EXPECT_TRUE(launcher_->Destroy(first.id));
+  const CreateRequest third = Request();
+  EXPECT_TRUE(launcher_->Create(third));
+  EXPECT_TRUE(launcher_->Destroy(third.id));
+}
+
 TEST_P(LauncherTest, PausedDoesNotRunAndCanBeResumedOrDestroyed) {
   const CreateRequest request = Request();
   ASSERT_TRUE(launcher_->Create(request));

@@ -51,7 +51,9 @@ Result<IdRange> IdRangeAllocator::Take(const SandboxId& owner) {
   for (unsigned tried = 0; tried < IdRange::kCount; ++tried) {
     const IdRange range = TRY(IdRange::FromNumber(next_));
     next_ = (next_ + 1) % IdRange::kCount;
-    if (TRY(TryTake(range, owner))) return range;
+    if (held_.test(range.number()) || !TRY(TryTake(range, owner))) continue;
+    held_.set(range.number());
+    return range;
   }
   return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
                        "all " + std::to_string(IdRange::kCount) + " ranges of user ids are in use")
@@ -59,13 +61,18 @@ Result<IdRange> IdRangeAllocator::Take(const SandboxId& owner) {
 }
 
 Result<void> IdRangeAllocator::Retake(IdRange range, const SandboxId& owner) {
-  if (TRY(TryTake(range, owner))) return {};
-  if (TRY(OwnerOf(std::to_string(range.number()).c_str())) == owner.text()) return {};
+  const bool is_its = TRY(TryTake(range, owner)) ||
+                      TRY(OwnerOf(std::to_string(range.number()).c_str())) == owner.text();
+  if (is_its) {
+    held_.set(range.number());
+    return {};
+  }
   return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
                        "the sandbox's range of user ids was taken by another"));
 }
 
 Result<void> IdRangeAllocator::Free(IdRange range, std::string_view owner) {
+  held_.reset(range.number());
   const std::string name = std::to_string(range.number());
   const auto has_it = OwnerOf(name.c_str());
   if (!has_it && has_it.error().sys_errno() != ENOENT) return Failure(has_it.error());

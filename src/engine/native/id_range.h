@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <bitset>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,6 +67,8 @@ class IdRangeAllocator {
   Result<std::string> OwnerOf(const char* name) const;
 
   Fd dir_;
+  // Those that were had from here: whoever removes a symlink does not make two sandboxes share a range.
+  std::bitset<IdRange::kCount> held_;
   unsigned next_ = 0;  // where to look first
 };
 
