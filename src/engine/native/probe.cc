@@ -202,6 +202,7 @@ void LookAtSettings(Facts& facts) {
   const auto max_files = ReadNumber("/proc/sys/fs/file-max");
   facts.max_files = max_files && *max_files > 0 ? static_cast<uint64_t>(*max_files) : 0;
   facts.max_tcp_bytes = MaxTcpBytes();
+  facts.strict_commit = ReadNumber("/proc/sys/vm/overcommit_memory") == 2;
   facts.max_user_namespaces = ReadNumber("/proc/sys/user/max_user_namespaces");
   facts.unprivileged_userns_clone = ReadNumber("/proc/sys/kernel/unprivileged_userns_clone");
   facts.apparmor_restrict_userns =

@@ -95,6 +95,8 @@ struct Facts {
   // One number each for the machine; 0: not known.
   uint64_t max_files = 0;      // fs.file-max
   uint64_t max_tcp_bytes = 0;  // net.ipv4.tcp_mem
+  bool strict_commit =
+      false;  // vm.overcommit_memory is 2: what is reserved counts, for all together
 
   uint64_t highest_open_files = 0;  // RLIMIT_NOFILE that this process can give
 

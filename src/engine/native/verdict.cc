@@ -121,6 +121,12 @@ Protection SharesOfTheMachine(const Facts& facts) {
     say(facts.max_tcp_bytes, queued, "net.ipv4.tcp_mem (" + HumanBytes(facts.max_tcp_bytes) + ")",
         "queue all they may on connections");
   }
+  if (facts.strict_commit) {
+    Lower(shares, Status::kPartly,
+          "vm.overcommit_memory is 2: the address space that one sandbox reserves counts against "
+          "the whole machine",
+          "sysctl -w vm.overcommit_memory=0");
+  }
   return shares;
 }
 

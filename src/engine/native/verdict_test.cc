@@ -108,6 +108,8 @@ TEST(VerdictTest, HowManySandboxesSpendWhatTheMachineHasOnceIsSaidInNumbers) {
   facts.max_files = INT64_MAX;
   facts.max_tcp_bytes = 0;
   EXPECT_THAT(Get(Evaluate(facts), "machine").why, IsEmpty());
+  facts.strict_commit = true;
+  EXPECT_EQ(Get(Evaluate(facts), "machine").status, Status::kPartly);
 }
 
 TEST(VerdictTest, AMissingMemoryControllerIsAGapThatDoesNotBlock) {

@@ -240,6 +240,26 @@ Verdict SpendBacklogs(Arguments) {
   });
 }
 
+// Connections that are closed while nobody reads what was sent on them.
+Verdict SpendOrphans(Arguments) {
+  static const std::vector<char> data(64 << 10, 'x');
+  return InProcesses(2, Until::kRefused, [] {
+    sockaddr_in address{};
+    const int listener = BoundSocket(SOCK_STREAM, address);
+    if (listener < 0 || ::listen(listener, 512) != 0) return Share{0, errno};
+    Share share{0, 0};
+    while (share.held < 4000) {
+      const int fd = Connect(address, SOCK_NONBLOCK);
+      if (fd < 0 || ::accept(listener, nullptr, nullptr) < 0) return Share{share.held, errno};
+      for (int i = 0; i < 8 && ::write(fd, data.data(), data.size()) > 0; ++i) {
+      }
+      ::close(fd);
+      ++share.held;
+    }
+    return share;
+  });
+}
+
 Verdict SpendEndedConnections(Arguments) {
   for (int i = 0; i < 10; ++i) {
     sockaddr_in address{};
@@ -324,6 +344,7 @@ constexpr std::array kProbes = {
     Probe{"spend_udp", SpendUdp},
     Probe{"spend_sockets", SpendSockets},
     Probe{"spend_backlogs", SpendBacklogs},
+    Probe{"spend_orphans", SpendOrphans},
     Probe{"spend_ended_connections", SpendEndedConnections},
     Probe{"spend_groups", SpendGroups},
     Probe{"spend_flow_labels", SpendFlowLabels},
