@@ -157,14 +157,47 @@ constexpr Place CompileCondition(Assembler& out, const Condition& condition, Pla
   return place;
 }
 
+// Whether the second differs from the first in nothing but the value that its last condition wants, and that condition
+// can be tested by one comparison.
+constexpr bool SameButValue(const Rule& one, const Rule& other) {
+  const size_t size = one.all.size();
+  if (size == 0 || size != other.all.size() || one.then != other.then) return false;
+  if (!std::equal(one.all.begin(), one.all.end() - 1, other.all.begin())) return false;
+  const Condition& last = one.all.back();
+  return !last.negated && (last.mask >> 32) == 0 && last.argument == other.all.back().argument &&
+         last.mask == other.all.back().mask && !other.all.back().negated;
+}
+
+// The place of a test of rules[begin, end), of which each is SameButValue as the next: what they share is tested once.
+constexpr Place CompileAlike(Assembler& out, const std::vector<Rule>& rules, size_t begin,
+                             size_t end, Place next) {
+  const std::vector<Condition>& all = rules[begin].all;
+  Place place = out.Return(rules[begin].then);
+  if (end - begin > 1) {
+    Place fails = next;
+    for (size_t i = end; i-- > begin;) {
+      const Place holds = out.Return(rules[begin].then);
+      fails = out.Branch(BPF_JEQ, static_cast<uint32_t>(rules[i].all.back().value), holds, fails);
+    }
+    const Condition& last = all.back();
+    if (last.mask != 0xffff'ffff) {
+      out.Push(BPF_ALU | BPF_AND | BPF_K, static_cast<uint32_t>(last.mask));
+    }
+    place = out.Load(offsetof(seccomp_data, args) + size_t{8} * last.argument);
+  } else if (!all.empty()) {
+    place = CompileCondition(out, all.back(), place, next);
+  }
+  for (size_t i = all.size(); i-- > 1;) place = CompileCondition(out, all[i - 1], place, next);
+  return place;
+}
+
 constexpr Place CompileRules(Assembler& out, const std::vector<Rule>& rules, Action otherwise) {
   Place next = out.Return(otherwise);
-  for (size_t i = rules.size(); i-- > 0;) {
-    Place place = out.Return(rules[i].then);
-    for (size_t j = rules[i].all.size(); j-- > 0;) {
-      place = CompileCondition(out, rules[i].all[j], place, next);
-    }
-    next = place;
+  for (size_t end = rules.size(); end > 0;) {
+    size_t begin = end - 1;
+    while (begin > 0 && SameButValue(rules[begin - 1], rules[begin])) --begin;
+    next = CompileAlike(out, rules, begin, end, next);
+    end = begin;
   }
   return next;
 }

@@ -86,6 +86,36 @@ TEST(BpfCompiler, TheFirstMatchingRuleDecides) {
   EXPECT_EQ(ActionOf(policy, Call(7, {2, 1})), Action::Errno(EINVAL));
 }
 
+// Their shared conditions are tested once; the order of rules still decides.
+TEST(BpfCompiler, RulesThatDifferInAValueOnlyMeanWhatTheySay) {
+  const Action one = Action::Errno(EPERM);
+  const Action two = Action::Errno(ENODEV);
+  Policy policy(Action::Errno(ENOSYS));
+  policy.Add({"a",
+              "",
+              Action::Allow(),
+              {7},
+              {{{Low32(0, 1), Masked(1, 0xf0, 0x10)}, one},
+               {{Low32(0, 1), Masked(1, 0xf0, 0x20)}, one},
+               {{Low32(0, 1), Masked(1, 0xf0, 0x30)}, two},
+               {{Low32(0, 2), Low32(1, 5)}, one},
+               {{Low32(0, 2), Low32(1, 6)}, one},
+               {{Low32(0, 2), Not(Low32(1, 7))}, two},
+               {{Low32(1, 8)}, one},
+               {{Low32(1, 9)}, one},
+               {{Masked(1, ~0ULL, 10)}, two},
+               {{Masked(1, ~0ULL, 11)}, two}}});
+  for (uint64_t first = 0; first < 4; ++first) {
+    for (uint64_t second = 0; second < 0x50; ++second) {
+      for (const uint64_t high : {uint64_t{0}, kHigh}) {
+        const seccomp_data call = Call(7, {first | high, second | high});
+        EXPECT_EQ(ActionOf(policy, call), Evaluate(policy, call, AUDIT_ARCH_X86_64))
+            << first << " " << second << " " << high;
+      }
+    }
+  }
+}
+
 TEST(BpfCompiler, JumpsLongerThanAConditionalJumpCanBeAreBridged) {
   Policy policy(Action::Errno(ENOSYS));
   for (uint32_t number = 0; number < 400; number += 2) {
