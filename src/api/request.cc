@@ -5,6 +5,7 @@
 
 #include "api/json_fields.h"
 #include "api/problem.h"
+#include "sandbox/output_room.h"
 
 namespace cay::api {
 namespace {
@@ -66,6 +67,13 @@ Result<void> RespondJson(http::Exchange& exchange, int status, JsonWriter json,
   headers.Add("Content-Type", "application/json");
   return exchange.Respond(
       {.status = status, .headers = std::move(headers), .body = std::move(json).Take()});
+}
+
+Result<Shares::Part> MemoryForAnswer(Shares& answers, const std::string& owner, Bytes bytes) {
+  Shares::Part memory = answers.For(owner);
+  const auto taken = memory.TakeWithin(bytes, sandbox::OutputRoom::kPatience);
+  if (taken != Shares::Taken::kYes) return Failure(sandbox::NoMemoryForAnswer(taken));
+  return memory;
 }
 
 Result<void> RespondNothing(http::Exchange& exchange) {

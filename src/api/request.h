@@ -28,6 +28,8 @@ Result<std::optional<uint32_t>> QueryMode(const http::Request& request, std::str
 
 Result<void> RespondJson(http::Exchange& exchange, int status, JsonWriter json,
                          http::Headers headers = {});
+// Memory for an answer of so many bytes, or entries of a list; waited for. kResourceExhausted when there is none.
+Result<Shares::Part> MemoryForAnswer(Shares& answers, const std::string& owner, Bytes bytes);
 Result<void> RespondNothing(http::Exchange& exchange);  // 204
 
 // A value of a header, from text that may be anything: percent-encoded as RFC 8187's ext-value.

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "api/json_fields.h"
+#include "api/json_response.h"
 #include "api/problem.h"
 #include "api/request.h"
 #include "base/log.h"
@@ -117,7 +118,8 @@ Result<void> ListAudit(ServerState& state, http::Exchange& exchange) {
   filter.owner = request.Query("owner").value_or("");
   filter.before = static_cast<int64_t>(TRY(QueryNumber(request, "before", INT64_MAX)).value_or(0));
   filter.limit = TRY(QueryNumber(request, "limit", kMaxAuditRows)).value_or(100);
-  JsonWriter json;
+  JsonResponse answer(exchange, 200);
+  JsonWriter& json = answer.json();
   json.BeginObject().Key("entries").BeginArray();
   for (const AuditEntry& entry : TRY(state.audit.List(filter))) {
     json.BeginObject().Member("id", entry.id).Member("time", FormatTimestamp(entry.unix_ms));
@@ -127,7 +129,7 @@ Result<void> ListAudit(ServerState& state, http::Exchange& exchange) {
     json.Member("status", entry.status).EndObject();
   }
   json.EndArray().EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  return answer.Finish();
 }
 
 }  // namespace
@@ -156,8 +158,7 @@ std::vector<Route> ServerRoutes(ServerState& state) {
       {"GET", "/ready", Scope::kPublic, "ready", with(&Ready), {}, true},
       {"GET", "/metrics", Scope::kRead, "metrics", with(&Metrics)},
       {"GET", "/api/keys", Scope::kAdmin, "listKeys", with(&ListKeys)},
-      {"POST", "/api/keys", Scope::kAdmin, "createKey", with(&CreateKey),
-       {kMaxSmallBody}},
+      {"POST", "/api/keys", Scope::kAdmin, "createKey", with(&CreateKey), {kMaxSmallBody}},
       {"DELETE", "/api/keys/{id}", Scope::kAdmin, "revokeKey", with(&RevokeKeyById)},
       {"GET", "/api/audit", Scope::kAdmin, "listAudit", with(&ListAudit)},
   };

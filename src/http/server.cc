@@ -96,9 +96,8 @@ ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd
       places_({.whole = options_.limits.max_active, .each = options_.limits.max_active_per_client}),
       public_places_({.whole = PublicPlaces(options_.limits),
                       .each = std::max<uint64_t>(1, PublicPlaces(options_.limits) / 4)}),
-      uploads_(
-          {.whole = std::max<uint64_t>(1, options_.limits.max_active / kUploadsOfAll),
-           .each = std::max<uint64_t>(1, options_.limits.max_active_per_client / kUploadsOfAll)}),
+      uploads_({.whole = std::max<uint64_t>(1, options_.limits.max_active / kUploadsOfAll),
+                .each = (options_.limits.max_active_per_client + 1) / kUploadsOfAll}),
       bodies_({.whole = options_.limits.max_bodies_held,
                .each = options_.limits.max_bodies_held / kClientsOfBodies}),
       request_ended_([this] {

@@ -63,6 +63,7 @@ Result<std::unique_ptr<WebSocket>> ServerExchange::AcceptWebSocket(Headers heade
   rules.max_message = limits_.max_websocket_message;
   rules.silence = limits_.stall_timeout;
   rules.write_pace = write_pace_;
+  rules.memory = &pending_.held;
   return std::make_unique<WebSocketConnection>(connection_.stream, connection_.input, rules);
 }
 

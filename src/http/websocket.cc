@@ -17,6 +17,7 @@ constexpr uint16_t kNormal = 1000;
 constexpr uint16_t kProtocolError = 1002;
 constexpr uint16_t kNotUtf8 = 1007;
 constexpr uint16_t kTooBig = 1009;
+constexpr uint16_t kTryAgainLater = 1013;
 
 Error Ended() {
   return {ErrorCode::kUnavailable, Fault::kCaller, "the other side of the WebSocket has gone"};
@@ -109,6 +110,11 @@ bool WebSocketConnection::TakeFrame() {
     return false;
   }
   const auto length = static_cast<size_t>(head.length);
+  if (!HasMemoryFor(length)) {
+    Fail(kTryAgainLater, Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+                               "the server has no memory for a message of that length"));
+    return false;
+  }
   if (input_.size() < head.head_bytes + length) return false;
   input_.Consume(head.head_bytes);
   const std::span<char> payload = input_.mutable_view().first(length);
@@ -121,6 +127,14 @@ bool WebSocketConnection::TakeFrame() {
   }
   input_.Consume(length);
   return true;
+}
+
+// As it comes, and again in the message.
+bool WebSocketConnection::HasMemoryFor(size_t frame_bytes) {
+  constexpr size_t kFree = size_t{16} * 1024;
+  const size_t needed = 2 * (assembled_.size() + frame_bytes);
+  if (rules_.memory == nullptr || needed <= kFree + rules_.memory->size()) return true;
+  return rules_.memory->Take(needed - kFree - rules_.memory->size()) == Shares::Taken::kYes;
 }
 
 void WebSocketConnection::OnData(const FrameHead& frame, std::string_view payload) {

@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "base/shares.h"
 #include "http/exchange.h"
 #include "http/input_buffer.h"
 #include "http/stream.h"
@@ -18,6 +19,8 @@ struct WebSocketRules {
   // Of silence before a ping is sent, and again before the peer is given up.
   Millis silence{30'000};
   Pace write_pace;
+  // Of more than a few bytes, what messages are put together in; outlives it. Null: any.
+  Shares::Part* memory = nullptr;
 };
 
 class WebSocketConnection final : public WebSocket {
@@ -38,6 +41,7 @@ class WebSocketConnection final : public WebSocket {
   bool Settled() const { return ready_.has_value() || closed_ || error_.has_value(); }
   void TakeFrames();
   bool TakeFrame();
+  bool HasMemoryFor(size_t frame_bytes);
   void OnData(const FrameHead& frame, std::string_view payload);
   void OnControl(Opcode opcode, std::string_view payload);
   void OnClose(std::string_view payload);

@@ -10,6 +10,7 @@ namespace cay::http {
 namespace {
 
 using Kind = WebSocket::Kind;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -125,6 +126,20 @@ INSTANTIATE_TEST_SUITE_P(
                     Frame(Opcode::kContinuation, "x"),
                 1009}),
     [](const auto& tested) { return tested.param.name; });
+
+TEST(WebSocketMemory, ThereIsSomeForSmallMessagesWhenThereIsNoneForLargeOnes) {
+  ServerLimits limits;
+  limits.max_bodies_held = 64 * kKiB;
+  const auto server = StartServer(EchoMessages, limits);
+  RawClient client(*server);
+  ASSERT_TRUE(client.Send(kHandshake));
+  client.ReadUntil("\r\n\r\n");
+  const std::string small(4000, 'x');
+  ASSERT_TRUE(client.Send(Frame(Opcode::kBinary, small)));
+  EXPECT_THAT(client.ReadExactly(4004), EndsWith(small));
+  ASSERT_TRUE(client.Send(Frame(Opcode::kBinary, std::string(200'000, 'x'))));
+  EXPECT_THAT(client.ReadToEnd(), StartsWith("\x88"));
+}
 
 TEST(WebSocketHandshake, IsRefusedWhenItIsNone) {
   const auto server = StartServer(EchoMessages);

@@ -14,6 +14,20 @@ constexpr Bytes kSparedOf = 4;
 
 }  // namespace
 
+Error NoMemoryForAnswer(Shares::Taken taken) {
+  constexpr const char* kStream = "stream the output: Accept: text/event-stream";
+  if (taken == Shares::Taken::kShareIsUsed) {
+    return Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+                 "what the server holds for answers to this key is as much as it may be")
+        .WithRemedy(std::string("ask for less at a time, or ") + kStream);
+  }
+  return Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+               "what the server holds for answers is as much as it may be together")
+      .WithRemedy(
+          std::string("try again after the time in Retry-After, raise limits.output_held, or ") +
+          kStream);
+}
+
 HeldBytes::~HeldBytes() {
   if (mapped_ != nullptr) ::munmap(mapped_, max_);
 }
@@ -50,19 +64,7 @@ Result<std::shared_ptr<OutputRoom>> OutputRoom::Take(Shares& all, const std::str
                                                      Bytes max_bytes, Millis patience) {
   Shares::Part memory = all.For(who);
   const Shares::Taken taken = memory.TakeWithin(std::min(kLeast, 2 * max_bytes), patience);
-  if (taken == Shares::Taken::kShareIsUsed) {
-    return Failure(
-        Error(ErrorCode::kResourceExhausted, Fault::kCaller,
-              "the output that the server holds for this key's requests is as much as it may be")
-            .WithRemedy("run fewer commands with much output at a time, or stream it: "
-                        "Accept: text/event-stream"));
-  }
-  if (taken == Shares::Taken::kWholeIsUsed) {
-    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-                         "the output that the server holds for requests is as much as it may be")
-                       .WithRemedy("try again after the time in Retry-After, stream the output "
-                                   "(Accept: text/event-stream), or raise limits.output_held"));
-  }
+  if (taken != Shares::Taken::kYes) return Failure(NoMemoryForAnswer(taken));
   return std::shared_ptr<OutputRoom>(
       new OutputRoom(std::move(memory), all.whole() / kSparedOf, max_bytes, patience));
 }

@@ -21,6 +21,9 @@
 
 namespace cay::sandbox {
 
+// Why there was no memory for an answer: kResourceExhausted, the caller's fault when it was his share that is used.
+Error NoMemoryForAnswer(Shares::Taken taken);
+
 // Bytes that are put one behind the other. Memory is used for those that are there, and nothing is copied when there
 // are many.
 class HeldBytes {

@@ -41,6 +41,29 @@ TEST_F(EventApi, ALifeIsToldInOrder) {
             "");
 }
 
+TEST_F(EventApi, AListIsAsLongAsItIsAskedToBe) {
+  constexpr int kProcesses = 120;
+  const std::string path = CreatePath();
+  std::string commands;
+  for (int i = 0; i < 60; ++i) commands += i == 0 ? R"("true")" : R"(,"true")";
+  for (int i = 0; i < kProcesses / 60; ++i) {
+    EXPECT_EQ(Post(path + "/execute", R"({"commands":[)" + commands + "]}").status, 200);
+  }
+  const std::string events = path + "/events?wait=false";
+  ASSERT_TRUE(Eventually(
+      [&] { return Get(events).json().at("events").as_array().size() > 2 * kProcesses; }));
+  const Reply all = Get(events);
+  const auto& list = all.json().at("events").as_array();
+  for (size_t i = 1; i < list.size(); ++i) {
+    EXPECT_GT(list[i].at("id").to_number<int64_t>(), list[i - 1].at("id").to_number<int64_t>());
+  }
+  EXPECT_GE(all.Number("last_id"), list.back().at("id").to_number<int64_t>());
+  const Reply some = Get(events + "&limit=150");
+  ASSERT_EQ(some.json().at("events").as_array().size(), 150U);
+  EXPECT_EQ(some.json().at("events").as_array().back(), list[149]);
+  EXPECT_EQ(some.Number("last_id"), list[149].at("id").to_number<int64_t>());
+}
+
 TEST_F(EventApi, AStreamEndsWithItsSandbox) {
   const std::string path = CreatePath();
   auto client = http::Client::Open(url());

@@ -1,6 +1,8 @@
 // Sandboxes and their life.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "api_fixture.h"
 
 namespace cay::testing {
@@ -53,6 +55,25 @@ TEST_F(SandboxApi, TheSameKeyGivesTheSameSandbox) {
   EXPECT_EQ(again.Text("id"), first.Text("id"));
   ExpectProblem(Call("POST", "/api/sandboxes", R"({"name":"other"})", key), 409, "already_exists");
   Call("DELETE", "/api/sandboxes/idem");
+}
+
+TEST_F(SandboxApi, APageMayBeLong) {
+  constexpr size_t kCount = 55;
+  for (size_t i = 0; i < kCount; ++i) {
+    Create(R"({"metadata":{"tag":"long-page"}})");
+  }
+  const std::string list = "/api/sandboxes?metadata.tag=long-page";
+  const Reply all = Get(list);
+  const auto& sandboxes = all.json().at("sandboxes").as_array();
+  ASSERT_EQ(sandboxes.size(), kCount);
+  std::set<std::string> ids;
+  for (const auto& sandbox : sandboxes) ids.emplace(sandbox.at("id").as_string());
+  EXPECT_EQ(ids.size(), kCount);
+  EXPECT_TRUE(all.json().at("next_cursor").is_null());
+  const Reply page = Get(list + "&limit=52");
+  EXPECT_EQ(page.json().at("sandboxes").as_array().size(), 52U);
+  const Reply rest = Get(list + "&cursor=" + page.Text("next_cursor"));
+  EXPECT_EQ(rest.json().at("sandboxes").as_array().size(), 3U);
 }
 
 TEST_F(SandboxApi, TheListFiltersAndPages) {

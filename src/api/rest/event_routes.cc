@@ -1,7 +1,9 @@
 // What happens to sandboxes, as events that a client can resume, or as a list.
+#include <algorithm>
 #include <chrono>
 
 #include "api/event_json.h"
+#include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
 #include "api/sse.h"
@@ -16,20 +18,29 @@ using sandbox::Event;
 using sandbox::EventFilter;
 using sandbox::EventLog;
 
-constexpr uint64_t kMaxBatch = 1000;
+constexpr uint64_t kMaxListed = 1000;
+constexpr uint64_t kMaxBatch = 100;  // that are held at a time
 // A wait for events cannot be woken by a client that goes: so it is looked after so often.
 constexpr Millis kLook{1000};
 
 Result<void> RespondWithBatch(EventLog& events, Exchange& exchange, const EventFilter& filter,
                               uint64_t after) {
-  const auto limit = TRY(QueryNumber(exchange.request(), "limit", kMaxBatch)).value_or(kMaxBatch);
-  const auto batch = events.After(after, filter, limit, Millis(0));
-  JsonWriter json;
-  json.BeginObject().Key("events").BeginArray();
-  for (const Event& event : batch.events) WriteEvent(json, event);
-  json.EndArray().Member("last_id", batch.last);
-  json.Member("missed_up_to", batch.missed_up_to).EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  uint64_t left = TRY(QueryNumber(exchange.request(), "limit", kMaxListed)).value_or(kMaxListed);
+  JsonResponse answer(exchange, 200);
+  answer.json().BeginObject().Key("events").BeginArray();
+  uint64_t missed_up_to = 0;
+  for (;;) {
+    const uint64_t wanted = std::min(left, kMaxBatch);
+    const auto batch = events.After(after, filter, wanted, Millis(0));
+    for (const Event& event : batch.events) WriteEvent(answer.json(), event);
+    after = batch.last;
+    missed_up_to = std::max(missed_up_to, batch.missed_up_to);
+    left -= batch.events.size();
+    if (left == 0 || batch.events.size() < wanted) break;
+  }
+  answer.json().EndArray().Member("last_id", after);
+  answer.json().Member("missed_up_to", missed_up_to).EndObject();
+  return answer.Finish();
 }
 
 Result<void> SendBatch(SseStream& stream, const EventLog::Batch& batch, uint64_t after) {

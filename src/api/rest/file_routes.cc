@@ -2,11 +2,13 @@
 #include <algorithm>
 
 #include "api/json_fields.h"
+#include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/file_json.h"
 #include "api/rest/routes.h"
 #include "base/encoding.h"
 #include "sandbox/file_paths.h"
+#include "sandbox/output_room.h"
 
 namespace cay::api::rest {
 namespace {
@@ -23,18 +25,23 @@ constexpr uint64_t kMaxDepth = 64;
 // The first `limit` entries by path, of those after `after`; whatever the number of entries that pass by.
 class PageOfFiles {
  public:
-  PageOfFiles(std::string after, size_t limit) : after_(std::move(after)), limit_(limit) {}
+  // `memory`: for the entries that are held, which paths make large.
+  PageOfFiles(std::string after, size_t limit, Shares::Part memory)
+      : after_(std::move(after)), limit_(limit), memory_(std::move(memory)) {}
 
-  void Offer(const FileInfo& info) {
-    if (!after_.empty() && info.path <= after_) return;
-    if (heap_.size() > limit_ && !(info.path < heap_.front().path)) return;
+  Result<void> Offer(const FileInfo& info) {
+    if (!after_.empty() && info.path <= after_) return {};
+    if (heap_.size() > limit_ && !(info.path < heap_.front().path)) return {};
+    TRY(HoldMore(SizeOf(info)));
     heap_.push_back(info);
     std::ranges::push_heap(heap_, {}, &FileInfo::path);
     // One more than the page: then there is a next one.
     if (heap_.size() > limit_ + 1) {
       std::ranges::pop_heap(heap_, {}, &FileInfo::path);
+      held_ -= SizeOf(heap_.back());
       heap_.pop_back();
     }
+    return {};
   }
 
   struct Done {
@@ -49,8 +56,25 @@ class PageOfFiles {
   }
 
  private:
+  // Twice: a vector grows by halves and doubles.
+  static Bytes SizeOf(const FileInfo& info) {
+    return 2 * (sizeof info + info.path.size() + info.link_target.size());
+  }
+  Result<void> HoldMore(Bytes bytes) {
+    held_ += bytes;
+    if (held_ <= memory_.size()) return {};
+    const Bytes step = std::max(held_ - memory_.size(), kStep);
+    const auto taken = memory_.TakeWithin(step, sandbox::OutputRoom::kPatience);
+    if (taken == Shares::Taken::kYes) return {};
+    return Failure(sandbox::NoMemoryForAnswer(taken));
+  }
+
+  static constexpr Bytes kStep = 256 * kKiB;
+
   std::string after_;
   size_t limit_;
+  Shares::Part memory_;
+  Bytes held_ = 0;
   std::vector<FileInfo> heap_;  // the largest path in front
 };
 
@@ -65,18 +89,16 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
   if (!after) return Failure(Error::Invalid("the parameter \"cursor\" is none of this server's"));
   const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
   const std::string path = TRY(DirectoryOf(request, lease));
-  PageOfFiles page(*std::move(after), limit);
+  PageOfFiles page(*std::move(after), limit, services.answers->For(caller.owner));
   protocol::ListRequest list;
   list.user = UserOf(request, lease);
   list.path = path;
   list.depth = static_cast<uint32_t>(depth);
-  TRY(lease.guest().List(list, [&](const FileInfo& info) -> Result<void> {
-    page.Offer(info);
-    return {};
-  }));
+  TRY(lease.guest().List(list, [&](const FileInfo& info) { return page.Offer(info); }));
   const auto done = page.Take();
   const std::string prefix = path.ends_with('/') ? path : path + "/";
-  JsonWriter json;
+  JsonResponse answer(exchange, 200);
+  JsonWriter& json = answer.json();
   json.BeginObject().Member("path", path).Key("entries").BeginArray();
   for (const FileInfo& info : done.entries) WriteFileObject(json, info, prefix + info.path);
   json.EndArray().Key("next_cursor");
@@ -86,7 +108,7 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
     json.Null();
   }
   json.EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  return answer.Finish();
 }
 
 Result<void> Stat(const Services& services, Exchange& exchange, const Caller& caller) {

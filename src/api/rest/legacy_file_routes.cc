@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/json_response.h"
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/rest/byte_range.h"
@@ -20,6 +21,8 @@ using sandbox::ProjectFile;
 constexpr size_t kPieceBytes = 256 * 1024;
 // The limits of files and projects are sandbox/'s; this bounds what stands between them.
 constexpr Bytes kMaxUpload = 64 * kGiB;
+// Ten thousand files (projects.max_files, unless it is raised) with their names.
+constexpr Bytes kMaxProjectList = 8 * kMiB;
 
 void WriteMembers(JsonWriter& json, const ProjectFile& file) {
   json.Member("file_id", file.id).Member("project_id", file.project);
@@ -73,12 +76,13 @@ Result<void> Upload(const Services& services, Exchange& exchange, const Caller& 
 
 Result<void> List(const Services& services, Exchange& exchange, const Caller& caller) {
   const std::string& project = exchange.request().Capture("project_id");
+  const auto memory = TRY(MemoryForAnswer(*services.answers, caller.owner, kMaxProjectList));
   const auto files = TRY(services.projects.List(caller, project));
-  JsonWriter json;
-  json.BeginObject().Member("project_id", project);
-  WriteFiles(json, files, false);
-  json.EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  JsonResponse answer(exchange, 200);
+  answer.json().BeginObject().Member("project_id", project);
+  WriteFiles(answer.json(), files, false);
+  answer.json().EndObject();
+  return answer.Finish();
 }
 
 Result<void> SendContent(Exchange& exchange, const Fd& content, ByteRange part) {

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "api/json_fields.h"
+#include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/execute_routes.h"
 #include "api/rest/legacy_environment.h"
@@ -148,14 +149,14 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
   sandbox::ListFilter filter;
   filter.limit = kMaxListed;
   filter.cursor = exchange.request().Query("cursor").value_or("");
-  const auto page = TRY(services.manager.List(caller, filter));
-  JsonWriter json;
+  JsonResponse answer(exchange, 200);
+  JsonWriter& json = answer.json();
   json.BeginObject().Key("sandboxes").BeginArray();
-  for (const SandboxView& view : page.sandboxes) WriteLegacy(json, view);
+  const auto next = TRY(WritePage(json, services.manager, caller, std::move(filter), &WriteLegacy));
   json.EndArray();
-  if (!page.next.empty()) json.Member("next_cursor", page.next);
+  if (!next.empty()) json.Member("next_cursor", next);
   json.EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  return answer.Finish();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Processes: started in the background, looked at, followed, fed, signalled, ended.
 #include <csignal>
 
+#include "api/json_response.h"
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/rest/process_follow.h"
@@ -16,6 +17,8 @@ using sandbox::Lease;
 using sandbox::ProcessRecord;
 
 constexpr size_t kMaxListed = 1000;
+// Its command has at most 4 KiB.
+constexpr Bytes kMaxRecordBytes = 5 * kKiB;
 constexpr uint16_t kMinTerminal = 1;
 
 Result<uint64_t> ProcessId(const http::Request& request) {
@@ -68,17 +71,19 @@ Result<void> Start(const Services& services, Exchange& exchange, const Caller& c
 Result<void> List(const Services& services, Exchange& exchange, const Caller& caller) {
   const auto limit = TRY(QueryNumber(exchange.request(), "limit", kMaxListed)).value_or(kMaxListed);
   const auto view = TRY(services.manager.Get(caller, exchange.request().Capture("id")));
+  const auto memory =
+      TRY(MemoryForAnswer(*services.answers, caller.owner, limit * kMaxRecordBytes));
   std::vector<ProcessRecord> records;
   if (view.state == sandbox::SandboxState::kRunning) {
     records = TRY(services.processes.List(TRY(Use(services, exchange, caller)), limit));
   } else {
     records = services.processes.History(view.id, limit);
   }
-  JsonWriter json;
-  json.BeginObject().Key("processes").BeginArray();
-  for (const ProcessRecord& record : records) WriteProcess(json, record);
-  json.EndArray().EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  JsonResponse answer(exchange, 200);
+  answer.json().BeginObject().Key("processes").BeginArray();
+  for (const ProcessRecord& record : records) WriteProcess(answer.json(), record);
+  answer.json().EndArray().EndObject();
+  return answer.Finish();
 }
 
 Result<void> Get(const Services& services, Exchange& exchange, const Caller& caller) {

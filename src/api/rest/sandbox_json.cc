@@ -236,4 +236,19 @@ JsonWriter SandboxJson(const SandboxView& view) {
   return json;
 }
 
+Result<std::string> WritePage(JsonWriter& json, sandbox::Manager& manager,
+                              const sandbox::Caller& caller, sandbox::ListFilter filter,
+                              void (*write)(JsonWriter&, const sandbox::SandboxView&)) {
+  constexpr size_t kAtOnce = 50;
+  size_t left = filter.limit;
+  for (;;) {
+    filter.limit = std::min(left, kAtOnce);
+    const auto page = TRY(manager.List(caller, filter));
+    for (const auto& view : page.sandboxes) write(json, view);
+    left -= page.sandboxes.size();
+    if (page.next.empty() || left == 0) return page.next;
+    filter.cursor = page.next;
+  }
+}
+
 }  // namespace cay::api::rest

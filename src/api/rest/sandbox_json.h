@@ -4,6 +4,7 @@
 #include "api/json_value.h"
 #include "api/json_writer.h"
 #include "base/result.h"
+#include "sandbox/manager.h"
 #include "sandbox/types.h"
 
 namespace cay::api::rest {
@@ -23,5 +24,11 @@ void WriteSeconds(JsonWriter& json, Millis duration);
 // RFC 3339, or null for nothing and for 0.
 void WriteTime(JsonWriter& json, std::string_view name, std::optional<int64_t> unix_ms);
 void WriteStrings(JsonWriter& json, const sandbox::StringMap& strings);
+
+// The elements of an array: a page of sandboxes, a few of which are held at a time. The cursor of the next page; empty:
+// there is none.
+Result<std::string> WritePage(JsonWriter& json, sandbox::Manager& manager,
+                              const sandbox::Caller& caller, sandbox::ListFilter filter,
+                              void (*write)(JsonWriter&, const sandbox::SandboxView&));
 
 }  // namespace cay::api::rest

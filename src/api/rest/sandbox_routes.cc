@@ -1,5 +1,6 @@
 // Sandboxes: create, list, look at, change, destroy; figures and health.
 #include "api/json_fields.h"
+#include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
 #include "api/rest/sandbox_json.h"
@@ -53,18 +54,19 @@ Result<sandbox::ListFilter> ReadFilter(const http::Request& request) {
 }
 
 Result<void> List(Manager& manager, Exchange& exchange, const Caller& caller) {
-  const auto page = TRY(manager.List(caller, TRY(ReadFilter(exchange.request()))));
-  JsonWriter json;
+  auto filter = TRY(ReadFilter(exchange.request()));
+  JsonResponse answer(exchange, 200);
+  JsonWriter& json = answer.json();
   json.BeginObject().Key("sandboxes").BeginArray();
-  for (const auto& view : page.sandboxes) WriteSandbox(json, view);
+  const auto next = TRY(WritePage(json, manager, caller, std::move(filter), &WriteSandbox));
   json.EndArray().Key("next_cursor");
-  if (page.next.empty()) {
+  if (next.empty()) {
     json.Null();
   } else {
-    json.Value(page.next);
+    json.Value(next);
   }
   json.EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  return answer.Finish();
 }
 
 Result<void> Get(Manager& manager, Exchange& exchange, const Caller& caller) {
