@@ -82,7 +82,7 @@ constexpr size_t kMany = 10'000;
 
 constinit const Command kStartCommand = {
     .name = "start",
-    .summary = "Start stopped sandboxes again",
+    .summary = "Start stopped or failed sandboxes again",
     .usage = kUsage,
     .options = kOptions,
     .examples = "cay start web\n",

@@ -49,6 +49,10 @@ Result<void> Transitions::Begin(Sandbox& sandbox) {
             .WithRemedy("destroy it, and create another: DELETE /api/sandboxes/" +
                         sandbox.id().text()));
   }
+  // It never ended: what failed was the end that was wanted of it.
+  if (!started && started.error().code() == ErrorCode::kIllegalState && core_.WatchGuest(sandbox)) {
+    return {};
+  }
   const engine::Created created = TRY(started);
   const auto watched = core_.WatchGuest(sandbox);
   if (!watched) {

@@ -15,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr Bytes kFreeBefore = 4 * Reserve::kSize;
 constexpr Millis kLookEvery(1000);
+constexpr Millis kLookAgain(60'000);
 
 bool IsHeld(const std::string& path) {
   struct stat info{};
@@ -33,11 +34,11 @@ void Reserve::Refill() {
       sys::OpenAt(AT_FDCWD, path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (!file) return;
   const auto room = DiskRoomOf(*file);
-  // A filesystem without fallocate(2), or that ran full meanwhile: what there is of it is given back.
-  if (!room || room->free < kFreeBefore ||
-      ::fallocate(file->get(), 0, 0, static_cast<off_t>(kSize)) < 0) {
-    ::unlink(path_.c_str());
-  }
+  const bool fits = room && room->free >= kFreeBefore;
+  if (fits && ::fallocate(file->get(), 0, 0, static_cast<off_t>(kSize)) == 0) return;
+  ::unlink(path_.c_str());
+  // A filesystem without fallocate(2), most often.
+  if (fits) next_look_ = now + kLookAgain;
 }
 
 bool Reserve::GiveUp() {

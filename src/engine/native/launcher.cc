@@ -97,7 +97,12 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   ::umask(0);
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
   std::optional<LauncherLock> sole;
-  if (options.sole) sole = TRY(LauncherLock::Take(options.paths.state_dir));
+  if (options.sole) {
+    auto lock = LauncherLock::Take(options.paths.state_dir);
+    // Of a state directory that never had one, on a disk without room for it: there is nobody to wait for.
+    if (!lock && lock.error().code() != ErrorCode::kResourceExhausted) return Failure(lock.error());
+    if (lock) sole = *std::move(lock);
+  }
   ScratchMaker scratch_maker(options.paths.scratch_dir());
   CgroupLease lease = TRY(CgroupLease::Take(options.paths.state_dir));
   CgroupTree cgroups =
