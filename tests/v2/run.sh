@@ -14,7 +14,7 @@ work=$root/build/v2
 tree=$work/tree
 log=$work/console.log
 build=$root/build/release
-timeout_s=${CAY_V2_TIMEOUT:-600}
+timeout_s=${CAY_V2_TIMEOUT:-2400}
 
 say() { printf 'test-v2: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }

@@ -88,7 +88,7 @@ void FillNetlink(int fd) {
     head.nlmsg_type = RTM_NEWLINK;
     head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
     std::memcpy(request.data(), &head, sizeof head);
-    for (int i = 0; i < 300; ++i) {
+    for (int i = 0; i < 40; ++i) {
       if (::send(fd, request.data(), head.nlmsg_len, MSG_DONTWAIT) < 0) break;
     }
   }
