@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -32,6 +33,15 @@ int ErrnoOfShortage(int call) {
   return call == SYS_socket || call == SYS_setsockopt ? ENOBUFS : ENOMEM;
 }
 
+constexpr size_t kMaxLost = 64;
+
+// 0: it is no socket.
+uint64_t CookieOf(const Fd& socket) {
+  uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return ::getsockopt(socket.get(), SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
 // The file that a descriptor of the thread stands for, or -errno.
 int TakeFile(const Fd& proc, pid_t thread, int fd) {
   long pidfd = ::syscall(SYS_pidfd_open, thread, abi::kPidfdThread);
@@ -51,7 +61,8 @@ int TakeFile(const Fd& proc, pid_t thread, int fd) {
 }  // namespace
 
 Result<Arbiter*> Arbiter::Create(EventLoop& loop, const Fd& proc) {
-  return new Arbiter(loop, TRY(proc.Duplicate()));
+  Fd own = TRY(proc.Duplicate());
+  return new Arbiter(loop, std::move(own));
 }
 
 Result<void> Arbiter::Begin(int listener, pid_t spawner) {
@@ -126,6 +137,7 @@ void Arbiter::AnswerSocket(const seccomp_notif& asked) {
     const auto sockets = CountSockets(proc_);
     return sockets && *sockets < kMaxSockets ? GoOn(asked) : Return(asked, ENOBUFS);
   }
+  if (GiveLost(asked)) return;
   const auto sockets = CountNetlinkSockets(proc_);
   if (!sockets || *sockets >= kMaxNetlinkSockets) return Return(asked, ENOBUFS);
   const int made = OpenNetlinkSocket(type, static_cast<int>(asked.data.args[2]));
@@ -144,8 +156,9 @@ void Arbiter::AnswerSetBuffer(const seccomp_notif& asked) const {
     return Return(asked, EINVAL);
   }
   const iovec here{.iov_base = &value, .iov_len = sizeof value};
-  const iovec there{.iov_base = reinterpret_cast<void*>(asked.data.args[3]),
-                    .iov_len = sizeof value};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of the command's, which means nothing here
+  void* const where = reinterpret_cast<void*>(asked.data.args[3]);
+  const iovec there{.iov_base = where, .iov_len = sizeof value};
   if (::process_vm_readv(thread, &here, 1, &there, 1, 0) != sizeof value) {
     return Return(asked, EFAULT);
   }
@@ -161,6 +174,11 @@ void Arbiter::GoOn(const seccomp_notif& asked) const {
   (void)::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
+bool Arbiter::ReturnDescriptor(const seccomp_notif& asked, int fd) const {
+  seccomp_notif_resp answer{.id = asked.id, .val = fd, .error = 0, .flags = 0};
+  return ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0;
+}
+
 void Arbiter::Return(const seccomp_notif& asked, int sys_errno) const {
   seccomp_notif_resp answer{.id = asked.id, .val = 0, .error = -sys_errno, .flags = 0};
   (void)::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
@@ -168,16 +186,35 @@ void Arbiter::Return(const seccomp_notif& asked, int sys_errno) const {
 
 // In two steps. In one (SECCOMP_ADDFD_FLAG_SEND) the answer counts as given before the descriptor is taken: when the
 // sandbox is paused in between, the call returns 0, which is somebody else's descriptor (Linux 6.18).
-void Arbiter::Give(const seccomp_notif& asked, const Fd& fd, bool close_on_exec) const {
+void Arbiter::Give(const seccomp_notif& asked, const Fd& socket, bool close_on_exec) {
   seccomp_notif_addfd gift{.id = asked.id,
                            .flags = 0,
-                           .srcfd = static_cast<uint32_t>(fd.get()),
+                           .srcfd = static_cast<uint32_t>(socket.get()),
                            .newfd = 0,
                            .newfd_flags = close_on_exec ? uint32_t{O_CLOEXEC} : 0};
   const int given = ::ioctl(listener_, SECCOMP_IOCTL_NOTIF_ADDFD, &gift);
   if (given < 0) return Return(asked, errno);  // its own table of descriptors may be full
-  seccomp_notif_resp answer{.id = asked.id, .val = given, .error = 0, .flags = 0};
-  (void)::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+  if (ReturnDescriptor(asked, given)) return;
+  const uint64_t cookie = CookieOf(socket);
+  if (cookie == 0) return;
+  if (lost_.size() >= kMaxLost) lost_.erase(lost_.begin());
+  lost_.push_back({.thread = static_cast<pid_t>(asked.pid),
+                   .fd = given,
+                   .type = asked.data.args[1],
+                   .cookie = cookie});
+}
+
+// Nobody but the kernel and this knows of the socket, so it is as good as a new one. It may be lost again.
+bool Arbiter::GiveLost(const seccomp_notif& asked) {
+  const auto thread = static_cast<pid_t>(asked.pid);
+  const auto found = std::ranges::find_if(lost_, [&](const Lost& lost) {
+    return lost.thread == thread && lost.type == asked.data.args[1];
+  });
+  if (found == lost_.end()) return false;
+  const int taken = TakeFile(proc_, thread, found->fd);
+  const bool same = taken >= 0 && CookieOf(Fd::Adopt(taken)) == found->cookie;
+  if (!same || ReturnDescriptor(asked, found->fd)) lost_.erase(found);
+  return same;
 }
 
 bool Arbiter::StillAsks(const seccomp_notif& asked) const {

@@ -16,6 +16,7 @@
 #include <linux/seccomp.h>
 
 #include <optional>
+#include <vector>
 
 #include "base/fd.h"
 #include "guest/event_loop.h"
@@ -45,13 +46,25 @@ class Arbiter final : public EventLoop::Handler {
 
   void GoOn(const seccomp_notif& asked) const;
   void Return(const seccomp_notif& asked, int sys_errno) const;
-  void Give(const seccomp_notif& asked, const Fd& fd, bool close_on_exec) const;
+  bool ReturnDescriptor(const seccomp_notif& asked,
+                        int fd) const;  // false: it does not ask any more
+  void Give(const seccomp_notif& asked, const Fd& socket, bool close_on_exec);
+  bool GiveLost(const seccomp_notif& asked);
   bool StillAsks(const seccomp_notif& asked) const;
 
   EventLoop& loop_;
   const Fd proc_;
   int listener_ = -1;
   std::optional<NestedFilters> filters_;
+
+  // A socket that was put into a command whose call was interrupted before it was told so. It mostly asks again at once.
+  struct Lost {
+    pid_t thread;
+    int fd;
+    uint64_t type;
+    uint64_t cookie;  // SO_COOKIE: the number may stand for something else by then
+  };
+  std::vector<Lost> lost_;
 };
 
 }  // namespace cay::guest

@@ -309,6 +309,7 @@ constexpr std::array kQuestions = {
     Attack{"WrongQuestions", "wrong_questions", kWrongQuestions, kWrongQuestions},
     Attack{"InterfacesAtOnce", "interfaces_at_once 250", "250 of 250", "", "", Caller::kRoot},
     Attack{"InterfacesAtOnceOfAnyUser", "interfaces_at_once 100", "100 of 100", "100 of 100"},
+    Attack{"AskUnderSignals", "ask_under_signals", "few left"},
     Attack{"AskWithoutProcesses", "ask_without_processes",
            "refused ENOBUFS, then through|through, then through", "", "--pids 32"},
 };
