@@ -126,9 +126,32 @@ void ExpectBounded(const Arena& arena, const Spent& row) {
   EXPECT_TRUE(arena.Leftovers().empty());
 }
 
+// Of what the counter counts. On a machine that has less than one sandbox may take, nothing stands between them, and
+// `cay doctor` says so.
+long MachineHas(Counter counter) {
+  switch (counter) {
+    case Counter::kNone:
+      return 0;
+    case Counter::kTcpPages:
+    case Counter::kUdpPages: {
+      std::ifstream file(counter == Counter::kTcpPages ? "/proc/sys/net/ipv4/tcp_mem"
+                                                       : "/proc/sys/net/ipv4/udp_mem");
+      long most = 0;
+      file >> most >> most >> most;
+      return most;
+    }
+    case Counter::kOpenFiles:
+      return NumberAfter("/proc/sys/fs/file-max", "", "");
+  }
+  return -1;
+}
+
 class SpentAsRoot : public testing::TestWithParam<Spent> {};
 TEST_P(SpentAsRoot, ByOneSandboxIsFeltByNobodyElse) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  if (MachineHas(GetParam().counter) < GetParam().most_counted) {
+    GTEST_SKIP() << "one sandbox can spend what this machine has: see cay doctor";
+  }
   ExpectBounded(Arena::Own(), GetParam());
 }
 

@@ -165,9 +165,9 @@ std::optional<bool> HasSocketLimits(const CgroupMap& map) {
   return std::nullopt;
 }
 
-// The third of the numbers in net.ipv4.tcp_mem, which are pages.
-uint64_t MaxTcpBytes() {
-  const auto text = ReadFile("/proc/sys/net/ipv4/tcp_mem");
+// The third of the numbers in the file, which are pages.
+uint64_t MostBytes(const char* file) {
+  const auto text = ReadFile(file);
   uint64_t pages = 0;
   if (text && std::sscanf(text->c_str(), "%*u %*u %" SCNu64, &pages) != 1) pages = 0;
   return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
@@ -201,7 +201,8 @@ Result<void> LookAtCgroups(Facts& facts) {
 void LookAtSettings(Facts& facts) {
   const auto max_files = ReadNumber("/proc/sys/fs/file-max");
   facts.max_files = max_files && *max_files > 0 ? static_cast<uint64_t>(*max_files) : 0;
-  facts.max_tcp_bytes = MaxTcpBytes();
+  facts.max_tcp_bytes = MostBytes("/proc/sys/net/ipv4/tcp_mem");
+  facts.max_udp_bytes = MostBytes("/proc/sys/net/ipv4/udp_mem");
   facts.strict_commit = ReadNumber("/proc/sys/vm/overcommit_memory") == 2;
   facts.max_user_namespaces = ReadNumber("/proc/sys/user/max_user_namespaces");
   facts.unprivileged_userns_clone = ReadNumber("/proc/sys/kernel/unprivileged_userns_clone");

@@ -95,6 +95,7 @@ struct Facts {
   // One number each for the machine; 0: not known.
   uint64_t max_files = 0;      // fs.file-max
   uint64_t max_tcp_bytes = 0;  // net.ipv4.tcp_mem
+  uint64_t max_udp_bytes = 0;  // net.ipv4.udp_mem
   bool strict_commit =
       false;  // vm.overcommit_memory is 2: what is reserved counts, for all together
 

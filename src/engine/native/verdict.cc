@@ -102,24 +102,30 @@ Protection Uncharged(const Facts& facts) {
 }
 
 // What many sandboxes can use up together is no gap in one of them; but whoever packs a machine must know.
+void SayShare(Protection& shares, const std::string& what, uint64_t whole, uint64_t share,
+              const std::string& remedy) {
+  constexpr uint64_t kMany = 1000;
+  if (whole == 0 || whole / share >= kMany) return;
+  const uint64_t sandboxes = whole / share + 1;
+  if (!shares.why.empty()) shares.why += "; ";
+  shares.why += std::to_string(sandboxes) + " default sandbox" + (sandboxes == 1 ? "" : "es") +
+                " can spend " + what;
+  if (sandboxes == 1) Lower(shares, Status::kPartly, shares.why, remedy);
+}
+
 Protection SharesOfTheMachine(const Facts& facts) {
   Protection shares = Limit("machine", "shares of the machine");
-  const auto say = [&shares](uint64_t whole, uint64_t share, const std::string& what,
-                             const std::string& of_each) {
-    constexpr uint64_t kMany = 1000;
-    if (whole == 0 || whole / share >= kMany) return;
-    shares.why += (shares.why.empty() ? "" : "; ") + what + " is spent by " +
-                  std::to_string(whole / share + 1) + " default sandboxes that " + of_each;
-  };
   const Limits limits;
-  say(facts.max_files, limits.pids * limits.open_files,
-      "fs.file-max (" + std::to_string(facts.max_files) + ")",
-      "open all the files they may (sysctl -w fs.file-max=9223372036854775807)");
+  SayShare(shares, "fs.file-max (" + std::to_string(facts.max_files) + ")", facts.max_files,
+           limits.pids * limits.open_files, "sysctl -w fs.file-max=9223372036854775807");
   if (facts.controller(Controller::kMemory).there) {
     const Bytes queued =
         facts.socket_limits.value_or(false) ? v1::SocketBytes(limits.memory) : limits.memory;
-    say(facts.max_tcp_bytes, queued, "net.ipv4.tcp_mem (" + HumanBytes(facts.max_tcp_bytes) + ")",
-        "queue all they may on connections");
+    const std::string remedy = "set limits.memory, or give sandboxes less: --memory 128m";
+    SayShare(shares, "net.ipv4.tcp_mem (" + HumanBytes(facts.max_tcp_bytes) + ")",
+             facts.max_tcp_bytes, queued, remedy);
+    SayShare(shares, "net.ipv4.udp_mem (" + HumanBytes(facts.max_udp_bytes) + ")",
+             facts.max_udp_bytes, queued, remedy);
   }
   if (facts.strict_commit) {
     Lower(shares, Status::kPartly,

@@ -101,10 +101,13 @@ TEST(VerdictTest, HowManySandboxesSpendWhatTheMachineHasOnceIsSaidInNumbers) {
   facts.max_tcp_bytes = 2304 * kMiB;
   Protection shares = Get(Evaluate(facts), "machine");
   EXPECT_EQ(shares.status, Status::kEnforced);
-  EXPECT_THAT(shares.why, HasSubstr("fs.file-max (2466170) is spent by 3 default sandboxes"));
-  EXPECT_THAT(shares.why, HasSubstr("net.ipv4.tcp_mem (2.2 GiB) is spent by 5 default"));
+  EXPECT_THAT(shares.why, HasSubstr("3 default sandboxes can spend fs.file-max (2466170)"));
+  EXPECT_THAT(shares.why, HasSubstr("5 default sandboxes can spend net.ipv4.tcp_mem (2.2 GiB)"));
   facts.socket_limits = true;
-  EXPECT_THAT(Get(Evaluate(facts), "machine").why, HasSubstr("by 37 default"));
+  EXPECT_THAT(Get(Evaluate(facts), "machine").why, HasSubstr("37 default sandboxes can spend net.ipv4.tcp_mem"));
+  facts.max_files = 100'000;
+  EXPECT_EQ(Get(Evaluate(facts), "machine").status, Status::kPartly);
+  EXPECT_THAT(Get(Evaluate(facts), "machine").remedy, HasSubstr("fs.file-max"));
   facts.max_files = INT64_MAX;
   facts.max_tcp_bytes = 0;
   EXPECT_THAT(Get(Evaluate(facts), "machine").why, IsEmpty());
