@@ -1,7 +1,10 @@
 // A running server under clients that send and read slowly, with keys and without.
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
-#include <fstream>
+#include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "base/text.h"
 #include "http/test_server.h"
@@ -105,6 +108,43 @@ TEST_F(LiveLoad, OneKeyHasNoMoreThanItsShareOfThePlaces) {
   }
   EXPECT_EQ(server_->Call("GET", "/api/sandboxes", "", {{"X-API-Key", other}}).status, 429);
   EXPECT_EQ(server_->Call("GET", "/api/sandboxes").status, 200);
+}
+
+// No more descriptors for that process than it has, for as long as this lives.
+class NoDescriptorsLeft {
+ public:
+  explicit NoDescriptorsLeft(pid_t pid) : pid_(pid) {
+    std::set<rlim_t> open;
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
+      open.insert(std::stoul(entry.path().filename()));
+    }
+    EXPECT_EQ(::prlimit(pid, RLIMIT_NOFILE, nullptr, &saved_), 0);
+    rlimit none = saved_;
+    // The first number that is free: those above it that are open stay so.
+    for (none.rlim_cur = 0; open.contains(none.rlim_cur);) ++none.rlim_cur;
+    EXPECT_EQ(::prlimit(pid, RLIMIT_NOFILE, &none, nullptr), 0);
+  }
+  ~NoDescriptorsLeft() { EXPECT_EQ(::prlimit(pid_, RLIMIT_NOFILE, &saved_, nullptr), 0); }
+
+ private:
+  pid_t pid_;
+  rlimit saved_{};
+};
+
+TEST(LiveDescriptors, HavingNoneLeftIsSaidAndPasses) {
+  LiveServer server;
+  const std::string path = "/api/sandboxes/" + server.Create() + "/execute";
+  const std::string body = R"({"command":"true"})";
+  const std::string request = PostHead(path, "", body.size()) + body;
+  RawClient client(server.url().port);
+  ASSERT_THAT(client.Ask(request), StartsWith("HTTP/1.1 200 "));
+  {
+    const NoDescriptorsLeft none(server.program().pid());
+    EXPECT_THAT(client.Ask(request),
+                AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("Too many open files")));
+  }
+  EXPECT_THAT(client.Ask(request), StartsWith("HTTP/1.1 200 "));
 }
 
 // What it would be as JSON is 6 times as much as it is.

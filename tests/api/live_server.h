@@ -31,6 +31,7 @@ class CayProgram {
   // when the program ended before, or does not say it in time.
   std::string WaitForWordAfter(const std::string& word);
   std::string said() const;
+  pid_t pid() const { return pid_; }
   void Signal(int signal) const;
   // As a crash would: it and what it started (its launcher) are killed, it last and unable to notice.
   void KillWithChildren() const;
