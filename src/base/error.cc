@@ -63,9 +63,15 @@ ErrorCode ErrorCodeFromName(std::string_view name) {
   return ErrorCode::kInternal;
 }
 
+std::string ErrnoText(int sys_errno) {
+  // Null for what only the kernel's insides know (ENOTSUPP is 524), and for what a FUSE daemon made up.
+  const char* text = ::strerrordesc_np(sys_errno);
+  return text != nullptr ? text : "unknown error " + std::to_string(sys_errno);
+}
+
 Error Error::FromErrno(std::string_view what, int sys_errno) {
   Error error(CodeOfErrno(sys_errno), Fault::kMachine,
-              std::string(what) + ": " + ::strerrordesc_np(sys_errno));
+              std::string(what) + ": " + ErrnoText(sys_errno));
   error.sys_errno_ = sys_errno;
   return error;
 }

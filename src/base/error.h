@@ -43,6 +43,9 @@ std::string_view ErrorCodeName(ErrorCode code);
 // The reverse of ErrorCodeName; kInternal for a name that is not one.
 ErrorCode ErrorCodeFromName(std::string_view name);
 
+// "No such file or directory"; "unknown error 524" for a number without a name.
+std::string ErrnoText(int sys_errno);
+
 class Error {
  public:
   Error(ErrorCode code, Fault fault, std::string message)

@@ -26,6 +26,17 @@ TEST(Error, OfTheKernelSaysWhatTheErrnoMeans) {
   EXPECT_EQ(error.message(), "opening /x: No space left on device");
 }
 
+// 524 is ENOTSUPP, which only the kernel's insides have; a FUSE daemon may answer anything.
+TEST(Error, OfTheKernelWithoutANameIsItsNumber) {
+  for (const int number : {524, 512, 4095, 1'000'000, -1}) {
+    const Error error = Error::FromErrno("reading /x", number);
+    EXPECT_EQ(error.message(), "reading /x: unknown error " + std::to_string(number));
+    EXPECT_EQ(error.sys_errno(), number);
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+  }
+  EXPECT_EQ(ErrnoText(ENOENT), "No such file or directory");
+}
+
 TEST(Error, IsShownWithItsRemedyInOneLine) {
   const Error error = Error::Invalid("no").WithRemedy("do this").WithContext("create");
   EXPECT_EQ(error.ToString(), "create: no (do this)");

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <cstring>
 #include <string>
 
 namespace cay::guest {
@@ -35,8 +34,7 @@ Error DescribeExec(const SpawnJob& job) {
     case ENOTDIR:
     case ENAMETOOLONG:
     case ELOOP:
-      return Command(ErrorCode::kCommandNotFound, command, ::strerrordesc_np(job.sys_errno),
-                     job.sys_errno);
+      return Command(ErrorCode::kCommandNotFound, command, ErrnoText(job.sys_errno), job.sys_errno);
     case EACCES:
       return Command(ErrorCode::kNotExecutable, file,
                      exists && S_ISDIR(info.st_mode) ? "is a directory" : "permission denied",
@@ -49,8 +47,7 @@ Error DescribeExec(const SpawnJob& job) {
     case EAGAIN:
       return Error::FromErrno("executing " + file, job.sys_errno);
     default:
-      return Command(ErrorCode::kNotExecutable, file, ::strerrordesc_np(job.sys_errno),
-                     job.sys_errno);
+      return Command(ErrorCode::kNotExecutable, file, ErrnoText(job.sys_errno), job.sys_errno);
   }
 }
 
@@ -62,7 +59,7 @@ Error DescribeSpawnFailure(const SpawnJob& job) {
       return DescribeExec(job);
     case SpawnStage::kCwd:
       return Command(ErrorCode::kInvalidArgument, "working directory " + job.cwd,
-                     ::strerrordesc_np(job.sys_errno), job.sys_errno);
+                     ErrnoText(job.sys_errno), job.sys_errno);
     case SpawnStage::kFork:
       if (job.sys_errno == EAGAIN) {
         return Error(ErrorCode::kResourceExhausted, Fault::kCaller,

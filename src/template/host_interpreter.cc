@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +13,7 @@
 #include <mutex>
 
 #include "base/fd.h"
+#include "base/reap.h"
 #include "base/units.h"
 
 namespace cay::templates {
@@ -68,9 +67,7 @@ Result<std::string> RunForVersion(const std::string& path) {
     const Fd closed = std::move(out.write);
   }
   std::string text = ReadSome(read, Clock::now() + kPatience);
-  ::kill(pid, SIGKILL);
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  KillAndReap(pid);
   return text;
 }
 

@@ -15,11 +15,14 @@
 
 #include "base/disk_room.h"
 #include "base/file.h"
+#include "base/reap.h"
 #include "base/sys.h"
 
 namespace cay::engine::native {
 namespace {
 
+// A disk of any use writes the metadata of an empty filesystem in a moment.
+constexpr std::chrono::seconds kMke2fsPatience{60};
 constexpr int kLoopTries = 64;
 // The root filesystem, and in the template `host` /usr.
 constexpr std::array<const char*, 2> kOverlaysAhead = {"0", "1"};
@@ -54,9 +57,12 @@ Result<void> RunMke2fs(const std::vector<std::string>& arguments, const std::str
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  const Result<int> ended = AwaitChild(child, kMke2fsPatience);
+  if (!ended) {
+    KillAndReap(child);
+    return Failure(ended.error());
   }
+  const int status = *ended;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   auto said = ReadFile(log_path, 64 * kKiB);
   return Failure(

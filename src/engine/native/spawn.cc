@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/reap.h"
 #include "base/sys.h"
 #include "engine/native/child.h"
 #include "engine/native/guest_socket.h"
@@ -41,9 +42,7 @@ class Child {
   Child& operator=(Child&&) = delete;
   ~Child() {
     if (pid_ < 0) return;
-    ::kill(pid_, SIGKILL);  // not reaped yet: the number is still its own
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    KillAndReap(pid_);  // not reaped yet: the number is still its own
   }
   pid_t pid() const { return pid_; }
   Fd HandOn() && {

@@ -3,10 +3,11 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 #include <string>
 
+#include "base/reap.h"
 #include "base/sys.h"
 
 namespace cay::engine::native {
@@ -50,9 +51,7 @@ Result<Fd> MakeUserns(const std::vector<IdMapping>& uids, const std::vector<IdMa
   }
   Result<void> mapped = WriteIdMaps(child, uids, gids, false);
   Result<Fd> userns = mapped ? OpenUserns(child) : Failure(std::move(mapped).error());
-  ::kill(child, SIGKILL);
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  KillAndReap(child);
   return userns;
 }
 
