@@ -28,16 +28,17 @@ constexpr size_t kPieceBytes = 128 * 1024;
 std::string ProjectsDir(const Paths& paths) { return paths.state_dir + "/projects"; }
 std::string OwnersDir(const Paths& paths) { return ProjectsDir(paths) + "/by-owner"; }
 
-// With this mode whatever the umask is: the launcher walks there with a sandbox's rights.
-Result<void> MakeOpenDirectory(const std::string& path, mode_t mode) {
+// With this mode whatever the umask is, and whatever it had.
+Result<void> MakeDirectoryWithMode(const std::string& path, mode_t mode) {
   TRY(MakeDirectories(path, mode));
   if (::chmod(path.c_str(), mode) < 0) return Failure(Error::FromErrno("chmod " + path));
   return {};
 }
 
 Result<void> MakeOwnersDir(const Paths& paths) {
-  TRY(MakeOpenDirectory(ProjectsDir(paths), 0711));
-  return MakeOpenDirectory(OwnersDir(paths), 0711);
+  // Nobody on the host walks past it: who knows an owner's id could name files of the owner's otherwise.
+  TRY(MakeDirectoryWithMode(ProjectsDir(paths), 0700));
+  return MakeDirectoryWithMode(OwnersDir(paths), 0700);
 }
 
 // It comes back as a header of a response.
@@ -309,9 +310,9 @@ Result<std::string> ProjectFiles::Directory(const Paths& paths, const std::strin
   const std::string owner_dir = OwnersDir(paths) + "/" + TRY(OwnerComponent(owner));
   std::string directory = owner_dir + "/" + project;
   TRY(MakeOwnersDir(paths));
-  TRY(MakeOpenDirectory(owner_dir, 0711));
-  // Code inside lists it.
-  TRY(MakeOpenDirectory(directory, 0755));
+  TRY(MakeDirectoryWithMode(owner_dir, 0700));
+  // Code inside lists it, whatever its user id.
+  TRY(MakeDirectoryWithMode(directory, 0755));
   return directory;
 }
 

@@ -1,13 +1,18 @@
 #include "sandbox/project_files.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "base/file.h"
+#include "base/reap.h"
 #include "sandbox/blob_store.h"
 #include "sandbox/digest.h"
 #include "template/test_directory.h"
@@ -68,6 +73,33 @@ class ProjectFilesTest : public ::testing::Test {
   std::unique_ptr<EventLog> events_;
   std::unique_ptr<ProjectFiles> files_;
 };
+
+// Also where an earlier server left the directories open.
+TEST_F(ProjectFilesTest, AnotherUserOfTheMachineDoesNotReachThemByTheOwnersId) {
+  ASSERT_TRUE(Add(ann_, "a.txt", "abc"));
+  const std::string shown = *ProjectFiles::Directory(paths_, "ann", "web") + "/a.txt";
+  for (const char* directory : {"projects", "projects/by-owner"}) {
+    ASSERT_EQ(::chmod(directory_.At(directory).c_str(), 0711), 0);
+  }
+  Open({});
+  for (const char* directory : {"projects", "projects/by-owner", "projects/blobs"}) {
+    struct stat info{};
+    ASSERT_EQ(::stat(directory_.At(directory).c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0700U) << directory;
+  }
+  if (::geteuid() != 0) return;
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    constexpr uid_t kNobody = 65'534;
+    if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0)
+      ::_exit(100);
+    ::_exit(::open(shown.c_str(), O_RDONLY | O_CLOEXEC) < 0 ? errno : 0);
+  }
+  const auto status = AwaitChild(child, std::chrono::seconds(30));
+  ASSERT_TRUE(status);
+  EXPECT_EQ(WEXITSTATUS(*status), EACCES);
+}
 
 TEST_F(ProjectFilesTest, AreThereUnderTheirNameWithTheirDigest) {
   const auto file = Add(ann_, "a.txt", "abc");
