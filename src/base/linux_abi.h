@@ -17,10 +17,12 @@ struct LandlockRulesetAttr {
 inline constexpr __u64 kLandlockScopeAbstractUnixSocket = 1ULL << 0;
 inline constexpr __u64 kLandlockScopeSignal = 1ULL << 1;
 inline constexpr int kLandlockAbiWithScopes = 6;
+// ABI 9, Linux 7.1: to connect to a socket by its path.
+inline constexpr __u64 kLandlockAccessFsResolveUnix = 1ULL << 16;
+inline constexpr int kLandlockAbiWithResolveUnix = 9;
 
 // sched.h.
 inline constexpr __u64 kCloneIntoCgroup = 0x200000000ULL;
-inline constexpr __u64 kCloneNewTime = 0x00000080;
 
 // pidfd.h, Linux 6.9: of one thread.
 inline constexpr unsigned kPidfdThread = 0200;

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 
 namespace cay::guest {
@@ -23,7 +24,8 @@ namespace {
 bool ChangeIds(const Account& account) {
   if (::syscall(SYS_setgroups, account.groups.size(), account.groups.data()) < 0) return false;
   if (::syscall(SYS_setresgid, account.gid, account.gid, account.gid) < 0) return false;
-  return ::syscall(SYS_setresuid, account.uid, account.uid, account.uid) == 0;
+  if (::syscall(SYS_setresuid, account.uid, account.uid, account.uid) < 0) return false;
+  return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;  // confine.h
 }
 
 // Id 0 keeps its capabilities through setresuid; nobody has any after this.
@@ -42,28 +44,6 @@ bool PlaceStdio(const SpawnJob& job) {
     if (source && ::dup2(source->get(), target) < 0) return false;
   }
   return true;
-}
-
-// The file belongs to the host's root as long as the memory is not dumpable, and this child still shares the guest's: a
-// guest that was executed inside the user namespace may write there, one that was forked from outside may not. For the
-// moment that it is dumpable, capabilities keep commands away from it as before (cap_ptrace_access_check): they have none.
-int OpenOomScore(const SpawnJob& job) {
-  const int fd = ::openat(job.proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (fd >= 0 || !job.change_ids) return fd;
-  ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-  const int opened = ::openat(job.proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  return opened;
-}
-
-// Best effort: an ordinary user's guest has no capabilities more than its commands, so it stays not dumpable, and they
-// stand where it stands.
-void RaiseOomScore(const SpawnJob& job) {
-  const int fd = OpenOomScore(job);
-  if (fd < 0) return;
-  static_assert(kOomScoreOfCommands == 500);
-  [[maybe_unused]] const ssize_t written = ::write(fd, "500", 3);
-  ::close(fd);
 }
 
 // As execvpe(3): goes on when the file is not there, remembers that one may not be executed.
@@ -94,7 +74,6 @@ void ExecFirst(SpawnJob& job) {
 
 SpawnStage Prepare(SpawnJob& job) {
   if (::setsid() < 0) return SpawnStage::kSession;
-  RaiseOomScore(job);
   if (!PlaceStdio(job)) return SpawnStage::kStdio;
   if (job.terminal && ::ioctl(0, TIOCSCTTY, 0) < 0) return SpawnStage::kTerminal;
   if (::syscall(SYS_close_range, 3, ~0U, 0) < 0) return SpawnStage::kStdio;
@@ -127,6 +106,20 @@ int ChildMain(void* argument) {
 
 constexpr size_t kStackBytes = 16 * 1024;
 
+// When the command has memory of its own: before, it shares the guest's, and the file cannot be opened without making
+// that dumpable, which opens the guest's own files in /proc to commands of its user id. What the command forks in the
+// microseconds until then stands where the guest stands; so does what sets its own score back, which the kernel allows.
+// Best effort: a command that ended already has no file.
+void RaiseOomScore(const SpawnJob& job) {
+  std::array<char, 32> path{};
+  std::snprintf(path.data(), path.size(), "%d/oom_score_adj", job.pid.load());
+  const int fd = ::openat(job.proc_fd, path.data(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  static_assert(kOomScoreOfCommands == 500);
+  [[maybe_unused]] const ssize_t written = ::write(fd, "500", 3);
+  ::close(fd);
+}
+
 }  // namespace
 
 void Spawn(SpawnJob& job) {
@@ -138,6 +131,7 @@ void Spawn(SpawnJob& job) {
     job.failed = SpawnStage::kFork;
     job.sys_errno = errno;
   }
+  if (job.failed == SpawnStage::kNone) RaiseOomScore(job);
 }
 
 }  // namespace cay::guest

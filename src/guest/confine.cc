@@ -49,7 +49,11 @@ Result<void> EnterLandlockDomain() {
       ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < kLandlockAbiWithRefer) return {};  // `cay doctor` says so, also of the scopes
   const abi::LandlockRulesetAttr attributes{
-      .handled_access_fs = kBeneathRoot,
+      // Nothing allows it: sockets of commands of this sandbox can be connected to all the same, those of the host that lie
+      // in a mounted directory cannot.
+      .handled_access_fs = version < abi::kLandlockAbiWithResolveUnix
+                               ? kBeneathRoot
+                               : kBeneathRoot | abi::kLandlockAccessFsResolveUnix,
       .handled_access_net = 0,
       .scoped = version < abi::kLandlockAbiWithScopes
                     ? 0

@@ -39,6 +39,10 @@ void* Spawner::ThreadMain(void* self) {
   }
   spawner.listener_ = *std::move(listener);
   spawner.thread_id_ = ::gettid();
+  if (::getpid() == 1 && spawner.thread_id_ != kThreadIdInside) {
+    LogError("the spawner is not where the filter protects it");
+    ::_exit(1);
+  }
   spawner.Serve();
 }
 

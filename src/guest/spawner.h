@@ -37,6 +37,10 @@ class Spawner {
     return listener_ ? std::optional(listener_->get()) : std::nullopt;
   }
 
+  // In a sandbox: the guest's second thread is the second of the pid namespace, and the engine's filter keeps commands
+  // from changing how it is scheduled (sandbox_policy.h).
+  static constexpr pid_t kThreadIdInside = 2;
+
   // The thread's id: the parent of every command (not of orphans). Known from the first job's end on.
   pid_t thread_id() const { return thread_id_; }
 

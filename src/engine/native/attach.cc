@@ -1,25 +1,21 @@
 #include "engine/native/attach.h"
 
 #include <fcntl.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <array>
 #include <string_view>
 
+#include "base/log.h"
 #include "base/sys.h"
+#include "engine/native/cover.h"
+#include "engine/native/special_files.h"
+#include "engine/native/userns.h"
 
 namespace cay::engine::native {
 namespace {
-
-// What runc masks and makes read-only by default, as far as it exists. Ids without privilege in the
-// initial user namespace cannot use most of it anyway; the next kernel bug should not meet an open
-// door.
-constexpr std::array<const char*, 9> kMaskedFiles = {"kcore",       "keys",          "kallsyms",
-                                                     "kmsg",        "latency_stats", "timer_list",
-                                                     "sched_debug", "sysrq-trigger", "kpagecount"};
-constexpr std::array<const char*, 3> kMaskedDirectories = {"acpi", "scsi", "driver"};
-constexpr std::array<const char*, 4> kReadOnly = {"sys", "bus", "fs", "irq"};
 
 // Executable places of a template, which stay so (read-only) when everything writable is noexec.
 constexpr std::array<const char*, 8> kExecutable = {"usr",   "bin",   "sbin",   "lib",
@@ -107,32 +103,19 @@ Result<void> EnterRoot(const Fd& root) {
   return {};
 }
 
-Result<void> SetReadOnly(const Fd& mount) {
-  mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  return sys::MountSetattr(mount, attributes, false);
-}
-
-Result<void> MaskWith(const Fd& root, const std::string& path, const char* cover) {
-  const auto target = OpenBelow(root, path.c_str(), O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
-  if (!target) return IsMissing(target.error()) ? Result<void>{} : Failure(target.error());
-  const Fd mask = TRY(sys::OpenTree(root.get(), cover, OPEN_TREE_CLONE));
-  TRY(SetReadOnly(mask));
-  return sys::MoveMount(mask, *target, "");
-}
-
-Result<void> MaskProc(const Fd& root) {
-  for (const char* name : kMaskedFiles) {
-    TRY(MaskWith(root, std::string("proc/") + name, "dev/null"));
+// Looks for them with the rights that commands have there; what they cannot reach needs no cover.
+Result<void> CoverSpecialFiles(Covers& covers, const PlacedMount& placed) {
+  const int before = ::setfsuid(kUserId);
+  Result<SpecialFiles> found = FindSpecialFiles(placed.mount);
+  ::setfsuid(static_cast<uid_t>(before));
+  if (!found) return Failure(std::move(found).error().WithContext("mounting at " + placed.target));
+  if (!found->complete) {
+    LogWarning("what is mounted at " + placed.target +
+               " is too large to be looked through for sockets and FIFOs of the host: those that "
+               "were not found can "
+               "be reached");
   }
-  // /dev/mqueue is empty and read-only in every sandbox.
-  for (const char* name : kMaskedDirectories) {
-    TRY(MaskWith(root, std::string("proc/") + name, "dev/mqueue"));
-  }
-  for (const char* name : kReadOnly) {
-    const std::string path = std::string("proc/") + name;
-    TRY(MaskWith(root, path, path.c_str()));
-  }
+  for (const Fd& place : found->places) TRY(covers.Put(place, false));
   return {};
 }
 
@@ -143,7 +126,9 @@ Result<void> ForbidExecution(const Fd& root) {
         OpenBelow(root, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
     if (!found) continue;  // missing, or a symlink to a place that is in the list
     Fd tree = TRY(sys::OpenTree(root.get(), name, OPEN_TREE_CLONE | AT_RECURSIVE));
-    TRY(SetReadOnly(tree));
+    mount_attr read_only{};
+    read_only.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    TRY(sys::MountSetattr(tree, read_only, false));
     executable.push_back({name, Place::kFixed, std::move(tree)});
   }
   mount_attr attributes{};
@@ -160,6 +145,7 @@ Result<OwnMounts> MakeOwnMounts(const AttachOptions& options) {
   TRY(sys::FsConfigCreate(proc_context));
   Fd proc =
       TRY(sys::FsMount(proc_context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  std::vector<ProcMask> masks = TRY(FindProcMasks(proc));
 
   const Fd pts_context = TRY(sys::FsOpen("devpts"));
   TRY(sys::FsConfigFlag(pts_context, "newinstance"));
@@ -172,7 +158,7 @@ Result<OwnMounts> MakeOwnMounts(const AttachOptions& options) {
   Fd pts = TRY(sys::FsMount(pts_context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
 
   Fd shm = TRY(MakeTmpfs(options.shm_size, "1777", options.noexec));
-  return OwnMounts{std::move(proc), std::move(pts), std::move(shm)};
+  return OwnMounts{std::move(proc), std::move(masks), std::move(pts), std::move(shm)};
 }
 
 Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
@@ -186,10 +172,15 @@ Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
   const Fd root = std::move(mounts.front().mount);
   TRY(sys::MoveMount(root, hook, ""));
   for (size_t i = 1; i < mounts.size(); ++i) TRY(Attach(root, mounts[i]));
-  TRY(Attach(root, {"/proc", Place::kFixed, std::move(own.proc)}));
+  const PlacedMount proc{"/proc", Place::kFixed, std::move(own.proc)};
+  TRY(Attach(root, proc));
   TRY(Attach(root, {"/dev/pts", Place::kFixed, std::move(own.pts)}));
   TRY(Attach(root, {"/dev/shm", Place::kFixed, std::move(own.shm)}));
-  TRY(MaskProc(root));
+  Covers covers(root);
+  TRY(CoverProc(covers, proc.mount, own.proc_masks));
+  for (const PlacedMount& placed : mounts) {
+    if (placed.place == Place::kDirectory) TRY(CoverSpecialFiles(covers, placed));
+  }
   if (options.noexec) TRY(ForbidExecution(root));
   return EnterRoot(root);
 }

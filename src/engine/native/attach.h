@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/native/proc_masks.h"
 #include "engine/native/rootfs.h"
 
 namespace cay::engine::native {
@@ -24,12 +25,13 @@ struct AttachOptions {
 // others.
 struct OwnMounts {
   Fd proc;
+  std::vector<ProcMask> proc_masks;
   Fd pts;
   Fd shm;
 };
 Result<OwnMounts> MakeOwnMounts(const AttachOptions& options);
 
-// Attaches everything, pivots, detaches the host's tree, masks /proc. The working directory is then
+// Attaches everything, covers what /proc is not to show, pivots, detaches the host's tree. The working directory is then
 // "/".
 Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
                         const AttachOptions& options);

@@ -127,6 +127,9 @@ Result<void> StartGuest(const ChildPlan& plan) {
 }
 
 Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
+  // A session of its own: no controlling terminal of the caller's, and no share of its session's processor time
+  // (sched(7), autogroup).
+  if (::setsid() < 0) return Failure(Error::FromErrno("setsid"));
   TRY(EnterCgroups(plan));
   // The sandbox's cgroups become the roots of what it can see of them.
   TRY(sys::Unshare(CLONE_NEWCGROUP));
@@ -152,7 +155,10 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
   if (::listen(plan.guest_socket.get(), kGuestBacklog) < 0)
     return Failure(Error::FromErrno("listen"));
   TRY(ArrangeDescriptors(plan));
-  TRY(Confine({plan.request.limits, plan.single_user, plan.limit_nproc}));
+  TRY(Confine({.limits = plan.request.limits,
+               .single_user = plan.single_user,
+               .limit_nproc = plan.limit_nproc,
+               .noexec = plan.request.noexec}));
   if (plan.die_with_parent) TRY(DieWithParent(socket));
   TRY(SendPacket(socket, PacketType::kConfined, {}));
   return StartGuest(plan);

@@ -33,6 +33,7 @@ constexpr std::array<const char*, 8> kNamespaceKnobs = {
 constexpr rlim_t kMaxPendingSignals = 1024;
 constexpr rlim_t kMaxMessageQueueBytes = 256 * kKiB;
 constexpr rlim_t kMaxLockedBytes = 8 * kMiB;
+constexpr rlim_t kStackBytes = 8 * kMiB;  // _STK_LIM, what the kernel starts with
 
 // Never above the hard limit that is there: raising one takes CAP_SYS_RESOURCE. The caller has been
 // told before (HighestOpenFiles) where that would weaken what was asked.
@@ -48,6 +49,15 @@ Result<void> Lower(__rlimit_resource resource, rlim_t value) {
   return {};
 }
 
+// As near to it as the hard limit allows.
+Result<void> SetSoft(__rlimit_resource resource, rlim_t value) {
+  rlimit limit{};
+  if (::getrlimit(resource, &limit) < 0) return Failure(Error::FromErrno("getrlimit"));
+  limit.rlim_cur = std::min(limit.rlim_max, value);
+  if (::setrlimit(resource, &limit) < 0) return Failure(Error::FromErrno("setrlimit"));
+  return {};
+}
+
 Result<void> SetResourceLimits(const ConfineOptions& options) {
   // 1 and not 0: a core dump helper (a core_pattern with "|") runs whatever the limit is, but for
   // 1, with which fs/coredump.c marks helpers that crash themselves. The filter keeps it so.
@@ -58,7 +68,17 @@ Result<void> SetResourceLimits(const ConfineOptions& options) {
   TRY(Lower(RLIMIT_MSGQUEUE, kMaxMessageQueueBytes));
   TRY(Lower(RLIMIT_MEMLOCK, kMaxLockedBytes));
   TRY(Lower(RLIMIT_RTPRIO, 0));
-  if (options.limit_nproc) TRY(Lower(RLIMIT_NPROC, options.limits.pids));
+  TRY(Lower(RLIMIT_NICE, 0));
+  // What the caller had for itself is not the sandbox's.
+  TRY(SetSoft(RLIMIT_STACK, kStackBytes));
+  for (const auto resource : {RLIMIT_CPU, RLIMIT_DATA, RLIMIT_RSS, RLIMIT_AS, RLIMIT_RTTIME}) {
+    TRY(SetSoft(resource, RLIM_INFINITY));
+  }
+  if (options.limit_nproc) {
+    TRY(Lower(RLIMIT_NPROC, options.limits.pids));
+  } else {
+    TRY(SetSoft(RLIMIT_NPROC, RLIM_INFINITY));
+  }
   return {};
 }
 
@@ -123,6 +143,7 @@ Result<void> Confine(const ConfineOptions& options) {
   TRY(SetResourceLimits(options));
   TRY(DropCapabilities(options.single_user));
   TRY(sys::Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "setting no_new_privs"));
+  if (options.noexec) TRY(InstallNoexecFilter());
   return InstallSandboxFilter();
 }
 

@@ -14,7 +14,8 @@ struct ConfineOptions {
   Limits limits;
   bool single_user = false;  // uid 1000 is all there is: no capability is of use
   bool limit_nproc =
-      false;  // no pids cgroup: RLIMIT_NPROC, counted for each user namespace, stands in
+      false;            // no pids cgroup: RLIMIT_NPROC, counted for each user namespace, stands in
+  bool noexec = false;  // no executable memfds
 };
 
 // The hard limit of open files this process may give; an ordinary limit above it cannot be set
@@ -34,7 +35,7 @@ Result<void> ForbidNamespaces(const std::vector<Fd>& knobs);
 Result<void> DropBoundingSet(bool single_user);
 
 // In order, after DropBoundingSet: resource limits; capabilities down to what the guest needs (none
-// in single-user mode); no_new_privs; the seccomp filter. Run as uid 0 of the sandbox (uid 1000 in
+// in single-user mode); no_new_privs; the seccomp filters. Run as uid 0 of the sandbox (uid 1000 in
 // single-user mode), after everything else.
 Result<void> Confine(const ConfineOptions& options);
 

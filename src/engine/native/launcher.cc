@@ -15,7 +15,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/reap.h"
 #include "base/sys.h"
+#include "engine/native/caller_state.h"
 #include "engine/native/confine.h"
 #include "engine/native/guest_socket.h"
 #include "engine/native/request.h"
@@ -94,7 +96,7 @@ Launcher::Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<Id
 Result<Launcher> Launcher::Open(LauncherOptions options) {
   TRY(ReserveDescriptors());
   TRY(AllowManyDescriptors());
-  ::umask(0);
+  ShedCaller();
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
   std::optional<LauncherLock> sole;
   if (options.sole) {
@@ -121,6 +123,9 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   Launcher launcher(std::move(options), std::move(cgroups), std::move(ids), std::move(netns),
                     std::move(guest), std::move(lease), std::move(scratch_maker));
   launcher.sole_ = std::move(sole);
+  if (auto setting = ReadFile("/proc/sys/fs/suid_dumpable", 64)) {
+    launcher.suid_dumpable_ = *std::move(setting);
+  }
   TRY(MakeDirectories(launcher.staging_dir_, 0700));
   if (launcher.options_.disk_ahead && WhyNoDiskScratch().empty()) {
     TRY(launcher.scratch_maker_.Prepare(*launcher.options_.disk_ahead));
@@ -243,6 +248,7 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
   plan.root_uid = record.id_range ? record.id_range->base() : ::geteuid();
   plan.single_user = !record.id_range;
   plan.limit_nproc = !cgroups_.Has(Controller::kPids);
+  if (ids_) TRY(CheckSuidDumpable(suid_dumpable_));
   if (ids_ && !attach_layers_ && OverlayIsOld()) {
     TRY(LeaveMountNamespace());
     attach_layers_ = true;
@@ -440,6 +446,7 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
 }
 
 bool Launcher::DoIdleWork() {
+  ReapStrays();
   if (netns_ && !(options_.one_shot && has_made_)) {
     const auto refilled = netns_->Refill();
     if (!refilled) LogWarning(refilled.error().message());

@@ -45,7 +45,6 @@ constexpr std::array<FeatureNames, kFeatureCount> kNames = {{
     {"ipc_namespace", "ipc namespace"},
     {"network_namespace", "network namespace"},
     {"cgroup_namespace", "cgroup namespace"},
-    {"time_namespace", "time namespace"},
     {"mount_proc", "a /proc of its own"},
     {"tmpfs", "tmpfs"},
     {"devpts", "devpts"},
@@ -206,6 +205,7 @@ void LookAtSettings(Facts& facts) {
   facts.strict_commit = ReadNumber("/proc/sys/vm/overcommit_memory") == 2;
   facts.max_user_namespaces = ReadNumber("/proc/sys/user/max_user_namespaces");
   facts.unprivileged_userns_clone = ReadNumber("/proc/sys/kernel/unprivileged_userns_clone");
+  facts.suid_dumpable = ReadNumber("/proc/sys/fs/suid_dumpable");
   facts.apparmor_restrict_userns =
       ReadNumber("/proc/sys/kernel/apparmor_restrict_unprivileged_userns");
   const long landlock =

@@ -32,7 +32,6 @@ enum class Feature : uint8_t {
   kIpcNamespace,
   kNetworkNamespace,
   kCgroupNamespace,
-  kTimeNamespace,
   kMountProc,  // a fresh /proc: refused where the machine's own is partly hidden (containers)
   kTmpfs,
   kDevpts,
@@ -55,7 +54,7 @@ enum class Feature : uint8_t {
   kOpenat2,
   kExecutableMemfd,
 };
-inline constexpr size_t kFeatureCount = 29;
+inline constexpr size_t kFeatureCount = 28;
 
 std::string_view FeatureName(Feature feature);  // "user namespaces", for people
 std::string_view FeatureKey(Feature feature);   // "user_namespace", for JSON
@@ -107,6 +106,8 @@ struct Facts {
   std::optional<int64_t> max_user_namespaces;
   std::optional<int64_t> unprivileged_userns_clone;
   std::optional<int64_t> apparmor_restrict_userns;
+
+  std::optional<int64_t> suid_dumpable;  // caller_state.h
 
   // What other engines could use.
   bool kvm = false;

@@ -11,7 +11,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/filter.h>
@@ -22,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/linux_abi.h"
+#include "base/reap.h"
 #include "base/sys.h"
 
 namespace cay::engine::native {
@@ -49,10 +49,7 @@ class Child {
   Child& operator=(const Child&) = delete;
   Child& operator=(Child&&) = delete;
   ~Child() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    if (pid_ > 0) KillAndReap(pid_);
   }
   pid_t pid() const { return pid_; }
 
@@ -207,13 +204,9 @@ Outcome TryLandlockScopes() {
 Outcomes TryInside(bool with_overlay) {
   Outcomes out;
   constexpr std::pair<Feature, int> kNamespaces[] = {
-      {Feature::kMountNamespace, CLONE_NEWNS},
-      {Feature::kUtsNamespace, CLONE_NEWUTS},
-      {Feature::kIpcNamespace, CLONE_NEWIPC},
-      {Feature::kNetworkNamespace, CLONE_NEWNET},
-      {Feature::kCgroupNamespace, CLONE_NEWCGROUP},
-      {Feature::kPidNamespace, CLONE_NEWPID},
-      {Feature::kTimeNamespace, static_cast<int>(abi::kCloneNewTime)},
+      {Feature::kMountNamespace, CLONE_NEWNS},      {Feature::kUtsNamespace, CLONE_NEWUTS},
+      {Feature::kIpcNamespace, CLONE_NEWIPC},       {Feature::kNetworkNamespace, CLONE_NEWNET},
+      {Feature::kCgroupNamespace, CLONE_NEWCGROUP}, {Feature::kPidNamespace, CLONE_NEWPID},
   };
   for (const auto& [feature, flag] : kNamespaces) out[feature] = OutcomeOf(::unshare(flag));
   if (out.Works(Feature::kMountNamespace)) {

@@ -16,6 +16,9 @@
 namespace cay::engine::native {
 namespace {
 
+// No file has it (0xfffffffe is the nobody of some network filesystems, 0xffffffff is no id).
+constexpr gid_t kGroupOfNoFile = 0xffff'fffd;
+
 constexpr unsigned kSafe = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 struct Device {
@@ -239,8 +242,10 @@ Result<Fd> RootfsBuilder::BuildDev() const {
 }
 
 // The owner of what is mounted is `user` inside, and everybody else is nobody: what code inside
-// writes there belongs to that owner and to no other user of the host.
-Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount) const {
+// writes there belongs to that owner and to no other user of the host. Read-only, no group has a mapping: then the kernel
+// refuses to write to anything there, and so to connect to a socket, which a read-only mount does not keep anybody from
+// (special_files.h).
+Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, bool noexec) const {
   // The path has no symlinks (whoever allowed it has resolved it), and none is followed that somebody
   // made since: code with a writable mount could, below it.
   open_how how{};
@@ -255,12 +260,14 @@ Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount) const {
     return Failure(Error::Invalid("cannot mount " + mount.source +
                                   ": neither a directory nor a regular file"));
   }
-  const uint64_t set = kSafe | (mount.read_only ? uint64_t{MOUNT_ATTR_RDONLY} : 0);
+  const uint64_t set = kSafe | (mount.read_only ? uint64_t{MOUNT_ATTR_RDONLY}
+                                                : (noexec ? uint64_t{MOUNT_ATTR_NOEXEC} : 0));
   if (options_.in_user_namespace) {
     TRY(SetAttributes(source, set, 0, -1));
   } else {
+    const gid_t group = mount.read_only ? kGroupOfNoFile : info.st_gid;
     const Fd owner_map = TRY(MakeUserns({IdMapping{info.st_uid, options_.root_uid + kUserId, 1}},
-                                        {IdMapping{info.st_gid, options_.root_uid + kUserId, 1}}));
+                                        {IdMapping{group, options_.root_uid + kUserId, 1}}));
     auto mapped = SetAttributes(source, set, 0, owner_map.get());
     if (!mapped && mapped.error().sys_errno() == EINVAL && mount.read_only) {
       mapped = SetAttributes(source, set, 0, -1);
@@ -282,7 +289,8 @@ Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& reque
     mounts.push_back({request.root.overlays[i].target, i == 0 ? Place::kRoot : Place::kFixed,
                       std::move(overlays[i])});
   }
-  for (const Mount& mount : request.mounts) mounts.push_back(TRY(BuildMount(mount)));
+  for (const Mount& mount : request.mounts)
+    mounts.push_back(TRY(BuildMount(mount, request.noexec)));
   for (const Tmpfs& tmpfs : request.tmpfs) {
     mounts.push_back(
         {tmpfs.target, Place::kDirectory, TRY(MakeTmpfs(tmpfs.size, "1777", request.noexec))});

@@ -9,12 +9,16 @@
 // A change here shows in seccomp_golden.txt beside it; review both.
 #pragma once
 
+#include <fcntl.h>
+#include <linux/ioprio.h>
 #include <linux/sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include <cerrno>
 
@@ -32,6 +36,13 @@ inline constexpr uint32_t kPerLinux32 = 0x0008;
 inline constexpr uint32_t kUname26 = 0x0002'0000;
 inline constexpr uint32_t kAddrNoRandomize = 0x0004'0000;
 inline constexpr uint32_t kPersonalityQuery = 0xffff'ffff;
+
+// In the sandbox's pid namespace.
+inline constexpr uint32_t kGuestProcess = 1;
+inline constexpr uint32_t kGuestSpawner = 2;
+
+// include/uapi/linux/memfd.h, Linux 6.3.
+inline constexpr uint32_t kMfdNoexecSeal = 0x8;
 
 // CLONE_NEWTIME is not among them: in clone(2) its bit is part of the exit signal.
 inline constexpr uint64_t kCloneNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
@@ -121,6 +132,64 @@ constexpr void AddAbsent(Policy& policy) {
               "keys outlive processes and are shared by uid (CVE-2016-0728)",
               absent,
               {SYS_add_key, SYS_request_key, SYS_keyctl}});
+  policy.Add({"what is in the page cache",
+              "to the owner of a file, which id 0 is for all of a template, it tells which pages "
+              "of it others use "
+              "(CVE-2019-5489)",
+              absent,
+              {SYS_mincore}});
+}
+
+// Templates are files of the host (/usr for one): what is done to their pages in memory is done to the machine's.
+constexpr void AddPageCache(Policy& policy) {
+  policy.Add({"madvise",
+              "no pushing out of pages that others use, and none merged with those of others "
+              "(memory deduplication "
+              "tells its content: CVE-2015-2877); an older kernel does not know the advice either",
+              Action::Allow(),
+              {SYS_madvise},
+              {{{Low32(2, MADV_COLD)}, Action::Errno(EINVAL)},
+               {{Low32(2, MADV_PAGEOUT)}, Action::Errno(EINVAL)},
+               {{Low32(2, MADV_MERGEABLE)}, Action::Errno(EINVAL)}}});
+  policy.Add({"fadvise64",
+              "POSIX_FADV_DONTNEED drops pages of any file that can be read. It is advice, which "
+              "need not be taken: "
+              "answered as done, because programs take an error for a failing disk",
+              Action::Allow(),
+              {SYS_fadvise64},
+              {{{Low32(3, POSIX_FADV_DONTNEED)}, Action::Errno(0)}}});
+  policy.Add({"preadv2",
+              "RWF_NOWAIT tells whether a page is in memory; not every filesystem has it, "
+              "overlayfs has not",
+              Action::Allow(),
+              {SYS_preadv2},
+              {{{Masked(5, RWF_NOWAIT, RWF_NOWAIT)}, Action::Errno(EOPNOTSUPP)}}});
+}
+
+// The guest is process 1 and its spawner thread 2 (guest/spawner.cc). Where commands have its user id (an ordinary
+// user's sandbox, and id 0) the kernel lets them slow it until it answers nobody.
+constexpr void AddScheduling(Policy& policy) {
+  const Action refuse = Action::Errno(EPERM);
+  policy.Add(
+      {"scheduling",
+       "of anybody but the guest",
+       Action::Allow(),
+       {SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_sched_setparam, SYS_sched_setattr},
+       {{{Low32(0, kGuestProcess)}, refuse}, {{Low32(0, kGuestSpawner)}, refuse}}});
+  policy.Add({"setpriority",
+              "as scheduling; and not of all processes of a user, of which the guest may be one",
+              Action::Allow(),
+              {SYS_setpriority},
+              {{{Low32(0, PRIO_USER)}, refuse},
+               {{Low32(1, kGuestProcess)}, refuse},
+               {{Low32(1, kGuestSpawner)}, refuse}}});
+  policy.Add({"ioprio_set",
+              "as setpriority",
+              Action::Allow(),
+              {SYS_ioprio_set},
+              {{{Low32(0, IOPRIO_WHO_USER)}, refuse},
+               {{Low32(1, kGuestProcess)}, refuse},
+               {{Low32(1, kGuestSpawner)}, refuse}}});
 }
 
 constexpr void AddCloneAndFiles(Policy& policy) {
@@ -224,6 +293,21 @@ constexpr Policy SandboxPolicy() {
   policy_internal::AddHugePages(policy);
   policy_internal::AddSockets(policy);
   policy_internal::AddSocketOptions(policy);
+  policy_internal::AddPageCache(policy);
+  policy_internal::AddScheduling(policy);
+  return policy;
+}
+
+// On top of it where nothing writable is to be executable. A memfd is a file that can be executed and is on no mount, so
+// only those are made that never can be. Before Linux 6.3, which brought the flag, there are none: ENOSYS, as before
+// there were memfds.
+constexpr Policy NoexecPolicy() {
+  Policy policy(Action::Allow());
+  policy.Add({"memfd_create",
+              "only what is sealed against execution",
+              Action::Errno(ENOSYS),
+              {SYS_memfd_create},
+              {{{Masked(1, kMfdNoexecSeal, kMfdNoexecSeal)}, Action::Allow()}}});
   return policy;
 }
 

@@ -199,6 +199,40 @@ const ArgumentCase kArgumentCases[] = {
     {"memfd_create(MFD_HUGETLB)", SYS_memfd_create, {0, 5}},
     {"shmget(IPC_CREAT)", SYS_shmget, {0, 4096, 01600}},
     {"shmget(SHM_HUGETLB)", SYS_shmget, {0, 4096, 05600}},
+    {"madvise(MADV_DONTNEED)", SYS_madvise, {0, 4096, MADV_DONTNEED}},
+    {"madvise(MADV_FREE)", SYS_madvise, {0, 4096, MADV_FREE}},
+    {"madvise(MADV_MERGEABLE)", SYS_madvise, {0, 4096, MADV_MERGEABLE}},
+    {"madvise(MADV_COLD)", SYS_madvise, {0, 4096, MADV_COLD}},
+    {"madvise(MADV_PAGEOUT)", SYS_madvise, {0, 4096, MADV_PAGEOUT}},
+    {"madvise(MADV_PAGEOUT|1<<32)", SYS_madvise, {0, 4096, MADV_PAGEOUT | kHigh}},
+    {"fadvise64(POSIX_FADV_WILLNEED)", SYS_fadvise64, {3, 0, 0, POSIX_FADV_WILLNEED}},
+    {"fadvise64(POSIX_FADV_DONTNEED)", SYS_fadvise64, {3, 0, 0, POSIX_FADV_DONTNEED}},
+    {"fadvise64(POSIX_FADV_DONTNEED|1<<32)", SYS_fadvise64, {3, 0, 0, POSIX_FADV_DONTNEED | kHigh}},
+    {"preadv2(0)", SYS_preadv2, {3, 0x1000, 1, 0, 0, 0}},
+    {"preadv2(RWF_NOWAIT)", SYS_preadv2, {3, 0x1000, 1, 0, 0, RWF_NOWAIT}},
+    {"preadv2(RWF_HIPRI|RWF_NOWAIT)", SYS_preadv2, {3, 0x1000, 1, 0, 0, RWF_HIPRI | RWF_NOWAIT}},
+    {"setpriority(PRIO_PROCESS,0)", SYS_setpriority, {PRIO_PROCESS, 0, 19}},
+    {"setpriority(PRIO_PROCESS,3)", SYS_setpriority, {PRIO_PROCESS, 3, 19}},
+    {"setpriority(PRIO_PROCESS,1)", SYS_setpriority, {PRIO_PROCESS, 1, 19}},
+    {"setpriority(PRIO_PROCESS,1|1<<32)", SYS_setpriority, {PRIO_PROCESS, 1 | kHigh, 19}},
+    {"setpriority(PRIO_PROCESS,2)", SYS_setpriority, {PRIO_PROCESS, 2, 19}},
+    {"setpriority(PRIO_PGRP,0)", SYS_setpriority, {PRIO_PGRP, 0, 19}},
+    {"setpriority(PRIO_PGRP,1)", SYS_setpriority, {PRIO_PGRP, 1, 19}},
+    {"setpriority(PRIO_USER,0)", SYS_setpriority, {PRIO_USER, 0, 19}},
+    {"setpriority(PRIO_USER|1<<32,0)", SYS_setpriority, {PRIO_USER | kHigh, 0, 19}},
+    {"ioprio_set(PROCESS,0)", SYS_ioprio_set, {1, 0, 0x6000}},
+    {"ioprio_set(PROCESS,1)", SYS_ioprio_set, {1, 1, 0x6000}},
+    {"ioprio_set(PROCESS,2)", SYS_ioprio_set, {1, 2, 0x6000}},
+    {"ioprio_set(USER,0)", SYS_ioprio_set, {3, 0, 0x6000}},
+    {"sched_setaffinity(0)", SYS_sched_setaffinity, {0, 8, 0x1000}},
+    {"sched_setaffinity(3)", SYS_sched_setaffinity, {3, 8, 0x1000}},
+    {"sched_setaffinity(1)", SYS_sched_setaffinity, {1, 8, 0x1000}},
+    {"sched_setaffinity(2)", SYS_sched_setaffinity, {2, 8, 0x1000}},
+    {"sched_setaffinity(2|1<<32)", SYS_sched_setaffinity, {2 | kHigh, 8, 0x1000}},
+    {"sched_setscheduler(0)", SYS_sched_setscheduler, {0, 5, 0x1000}},
+    {"sched_setscheduler(1)", SYS_sched_setscheduler, {1, 5, 0x1000}},
+    {"sched_setparam(1)", SYS_sched_setparam, {1, 0x1000}},
+    {"sched_setattr(2)", SYS_sched_setattr, {2, 0x1000, 0}},
 };
 
 std::string RunLengths(const std::string& abi, uint32_t first, uint32_t last, uint32_t arch) {
@@ -376,6 +410,21 @@ TEST(SeccompFilter, IsTakenByTheKernelAndRefusesWhatItSays) {
   EXPECT_EQ(WEXITSTATUS(UnderTheFilter([] { return ErrnoOf(::socket(38, SOCK_SEQPACKET, 0)); })),
             EAFNOSUPPORT);
   EXPECT_EQ(WEXITSTATUS(UnderTheFilter([] { return ErrnoOf(::getpid()); })), 0);
+}
+
+TEST(SeccompFilter, WithNoexecOnlyMemfdsAreMadeThatCanNeverBeExecuted) {
+  constexpr uint64_t kMfdExec = 0x10;
+  const auto answer = [](uint64_t flags) {
+    return ActionName(ActionOf(NoexecFilter(), Call(SYS_memfd_create, {0x1000, flags})));
+  };
+  EXPECT_EQ(answer(0), "ENOSYS");
+  EXPECT_EQ(answer(MFD_CLOEXEC | MFD_ALLOW_SEALING), "ENOSYS");
+  EXPECT_EQ(answer(kMfdExec), "ENOSYS");
+  EXPECT_EQ(answer(MFD_CLOEXEC | kMfdNoexecSeal), "allow");
+  for (uint32_t number = 0; number <= kLastNumber; ++number) {
+    if (number == SYS_memfd_create) continue;
+    EXPECT_EQ(ActionName(ActionOf(NoexecFilter(), Call(number))), "allow") << NameOf(number);
+  }
 }
 
 TEST(SeccompFilter, KillsTheProcessThatUsesTheI386Abi) {

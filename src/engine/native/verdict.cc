@@ -16,8 +16,7 @@ constexpr std::string_view kAsRoot = "sudo cay ...";
 
 std::string Because(Outcome outcome) {
   if (outcome == kNotTried) return "not reached";
-  return ::strerrordesc_np(outcome) != nullptr ? ::strerrordesc_np(outcome)
-                                               : "error " + std::to_string(outcome);
+  return ErrnoText(outcome);
 }
 
 Protection Limit(std::string key, std::string name) {
@@ -218,11 +217,11 @@ Protection Needs(const Facts& facts, Protection protection, std::initializer_lis
 }
 
 Protection Namespaces(const Facts& facts) {
-  return Needs(facts, Isolation("namespaces", "namespaces"),
-               {Feature::kUserNamespace, Feature::kIdMaps, Feature::kMountNamespace,
-                Feature::kPidNamespace, Feature::kUtsNamespace, Feature::kIpcNamespace,
-                Feature::kCgroupNamespace, Feature::kTimeNamespace},
-               UserNamespaceRemedy(facts));
+  return Needs(
+      facts, Isolation("namespaces", "namespaces"),
+      {Feature::kUserNamespace, Feature::kIdMaps, Feature::kMountNamespace, Feature::kPidNamespace,
+       Feature::kUtsNamespace, Feature::kIpcNamespace, Feature::kCgroupNamespace},
+      UserNamespaceRemedy(facts));
 }
 
 Protection Network(const Facts& facts) {
@@ -264,6 +263,12 @@ Protection SystemCalls(const Facts& facts) {
 }
 
 Protection Privileges(const Facts& facts) {
+  if (facts.root() && facts.suid_dumpable == 1) {
+    Protection privileges = Isolation("privileges", "no new privileges, no capabilities");
+    Lower(privileges, Status::kBlocks, "fs.suid_dumpable is 1: code inside could reach its guest",
+          "sysctl -w fs.suid_dumpable=2");
+    return privileges;
+  }
   return Needs(facts, Isolation("privileges", "no new privileges, no capabilities"),
                {Feature::kNoNewPrivileges}, "use a newer kernel");
 }
@@ -285,6 +290,19 @@ Protection Landlock(const Facts& facts) {
           UserNamespaceRemedy(facts));
   }
   return landlock;
+}
+
+// Of sandboxes with a --mount; a default one has none. docs/security-model.md, decision 21.
+Protection Mounts(const Facts& facts) {
+  Protection mounts = Isolation("mounts", "sockets and FIFOs of mounts");
+  const bool landlock = facts.landlock_abi >= abi::kLandlockAbiWithResolveUnix;
+  const std::string later =
+      landlock ? "of FIFOs only those that are there when a sandbox starts are out of reach"
+               : "only those that are there when a sandbox starts are out of reach (Linux 7.1 "
+                 "keeps all sockets away)";
+  mounts.why =
+      facts.root() && !landlock ? "read-only: no socket is reachable; otherwise " + later : later;
+  return mounts;
 }
 
 Protection NestedNamespaces(const Facts& facts) {
@@ -335,6 +353,7 @@ Verdict Evaluate(const Facts& facts) {
       SystemCalls(facts),
       Privileges(facts),
       Landlock(facts),
+      Mounts(facts),
       NestedNamespaces(facts),
       KernelCalls(facts),
   };

@@ -234,6 +234,33 @@ TEST(VerdictTest, LandlockTellsAbsentFromSwitchedOffFromTooOld) {
   EXPECT_TRUE(Evaluate(facts).can_run);
 }
 
+TEST(VerdictTest, WhereEveryChangeOfIdsMakesTheGuestReadableRootMakesNoSandbox) {
+  Facts facts = RootOnV2();
+  facts.suid_dumpable = 1;
+  EXPECT_EQ(Get(Evaluate(facts), "privileges").status, Status::kBlocks);
+  EXPECT_EQ(Get(Evaluate(facts), "privileges").remedy, "sysctl -w fs.suid_dumpable=2");
+  for (const int harmless : {0, 2}) {
+    facts.suid_dumpable = harmless;
+    EXPECT_EQ(Get(Evaluate(facts), "privileges").status, Status::kEnforced);
+  }
+  facts = OrdinaryUser(CgroupLayout::kV2);  // whose guest changes no ids
+  facts.suid_dumpable = 1;
+  EXPECT_EQ(Get(Evaluate(facts), "privileges").status, Status::kEnforced);
+}
+
+TEST(VerdictTest, WhatOfAMountsSocketsIsReachableIsSaid) {
+  Facts facts = RootOnV2();
+  facts.landlock_abi = 7;
+  EXPECT_THAT(Get(Evaluate(facts), "mounts").why, HasSubstr("read-only: no socket is reachable"));
+  EXPECT_THAT(Get(Evaluate(facts), "mounts").why, HasSubstr("Linux 7.1"));
+  facts.landlock_abi = 9;
+  EXPECT_THAT(Get(Evaluate(facts), "mounts").why, ::testing::StartsWith("of FIFOs only"));
+  facts = OrdinaryUser(CgroupLayout::kV2);
+  facts.landlock_abi = 7;
+  EXPECT_THAT(Get(Evaluate(facts), "mounts").why,
+              ::testing::StartsWith("only those that are there"));
+}
+
 TEST(VerdictTest, EveryFeatureHasAKeyAndAName) {
   for (size_t i = 0; i < kFeatureCount; ++i) {
     EXPECT_THAT(FeatureKey(static_cast<Feature>(i)), Not(IsEmpty())) << i;

@@ -1,0 +1,29 @@
+#include "engine/native/cover.h"
+
+#include <fcntl.h>
+#include <sys/mount.h>
+
+#include "base/sys.h"
+
+namespace cay::engine::native {
+
+Result<Fd> ReadOnlyClone(const Fd& from, const char* path) {
+  Fd clone = TRY(sys::OpenTree(from.get(), path, OPEN_TREE_CLONE | AT_EMPTY_PATH));
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  TRY(sys::MountSetattr(clone, attributes, false));
+  return clone;
+}
+
+Result<void> Covers::Put(const Fd& place, bool directory) {
+  std::optional<Fd>& first = directory ? directory_ : file_;
+  if (first) {
+    return sys::MoveMount(TRY(sys::OpenTree(first->get(), "", OPEN_TREE_CLONE | AT_EMPTY_PATH)),
+                          place, "");
+  }
+  // /dev/mqueue is empty in every sandbox, and /dev/null is a device, which does not open where there are none.
+  first = TRY(ReadOnlyClone(root_, directory ? "dev/mqueue" : "dev/null"));
+  return sys::MoveMount(*first, place, "");
+}
+
+}  // namespace cay::engine::native

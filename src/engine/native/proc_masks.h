@@ -1,0 +1,39 @@
+// What of /proc a sandbox sees: its own processes, the facts about the machine that programs need, and some that never change. Every other
+// file and directory at the top of it is covered, whatever the kernel has there: files that nobody has looked at yet
+// are closed, not open. Among them are those that tell of others (`locks`, `diskstats`, `interrupts`, `cgroups` …), that
+// hold a lock of the whole machine while they are read (`locks`, `tty/drivers`, `misc`, `consoles`, `swaps` …) or that
+// let the kernel work for the reader (`pressure`). In /proc/sys, which is read-only, single files are covered: counts
+// of what all sandboxes use together, and the machine's boot id.
+//
+//   std::vector<ProcMask> masks = TRY(FindProcMasks(proc));   // proc may still be detached
+//   ... proc is attached at /proc below root ...
+//   TRY(CoverProc(covers, proc, masks));
+//
+// Not covered, because they exist for each process: what /proc/PID/net tells of the whole machine (`sockstat`,
+// `softnet_stat`, `protocols`). docs/security-model.md says so.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "engine/native/cover.h"
+
+namespace cay::engine::native {
+
+struct ProcMask {
+  Fd place;
+  bool directory = false;
+};
+
+// Whether the entry at the top of /proc of this name is not covered. Processes are not.
+bool IsLeftInProc(std::string_view name);
+
+// The places to be covered at the top of `proc`, a procfs mount.
+Result<std::vector<ProcMask>> FindProcMasks(const Fd& proc);
+
+// Covers them, makes /proc/sys read-only and covers what it has. `proc`, which `masks` were found in, is attached now.
+Result<void> CoverProc(Covers& covers, const Fd& proc, const std::vector<ProcMask>& masks);
+
+}  // namespace cay::engine::native
