@@ -67,6 +67,19 @@ constexpr std::array kProc = {
     Attack{"SchedDebug", "read /sys/kernel/debug/sched/debug", kNotThere},
     Attack{"KernelLog", "read /dev/kmsg", kNotThere},
     Attack{"KernelLogOfProc", "read /proc/kmsg", kNotThere},
+    Attack{"LocksOfTheMachine", "read /proc/locks", kNotThere},
+    Attack{"CommandLineOfTheMachine", "read /proc/cmdline", kNotThere, kThrough},
+    Attack{"InterruptsOfTheMachine", "read /proc/interrupts", kNotThere, kThrough},
+    Attack{"DiskStatisticsOfTheMachine", "read /proc/diskstats", kNotThere, "through|empty"},
+    Attack{"CgroupsOfTheMachine", "read /proc/cgroups", kNotThere, kThrough},
+    Attack{"PressureOfTheMachine", "write /proc/pressure/memory some_150000_2000000", kNotThere},
+    Attack{"PressureOfTheMachineRead", "list_directory /proc/pressure", kNotThere},
+    Attack{"TerminalDriversOfTheMachine", "read /proc/tty/drivers", kNotThere, kThrough},
+    Attack{"BootIdOfTheMachine", "read /proc/sys/kernel/random/boot_id", kNotThere, kThrough},
+    Attack{"OpenFilesOfTheMachine", "read /proc/sys/fs/file-nr", kNotThere, kThrough},
+    Attack{"TerminalsOfTheMachine", "read /proc/sys/kernel/pty/nr", kNotThere, kThrough},
+    Attack{"LocksOfTheMachineAsId0", "read /proc/locks", kNotThere, "", "-u 0", Caller::kRoot},
+    Attack{"UuidsWork", "read /proc/sys/kernel/random/uuid", kThrough, kThrough},
     Attack{"PhysicalMemory", "read /dev/mem", kNotThere},
     Attack{"PageMapOfTheKernel", "read /proc/kpagecount", kNotThere, kThrough},
     Attack{"Powercap", "list_directory /sys/devices/virtual/powercap", kNotThere},
@@ -180,7 +193,25 @@ constexpr std::array kPrivilege = {
     Attack{"WriteGuestMemory", "write_memory", kNo, kThrough},
     Attack{"PidfdGetFdOfGuest", "pidfd_getfd", kNo, kThrough},
     Attack{"KcmpGuest", "kcmp", kNo, kThrough},
-    Attack{"SlowDownGuest", "guest_priority", kNo, kThrough, "", Caller::kRoot},
+    Attack{"SlowGuestByNice", "slow_guest nice", kNo},
+    Attack{"SlowGuestByNiceOfItsGroup", "slow_guest nice_group", kNo},
+    Attack{"SlowGuestByNiceOfItsUser", "slow_guest nice_user", kNo, kThrough},
+    Attack{"SlowGuestByInputAndOutput", "slow_guest ioprio", kNo},
+    Attack{"SlowGuestByInputAndOutputOfItsUser", "slow_guest ioprio_user", kNo, kThrough},
+    Attack{"SlowGuestByAffinity", "slow_guest affinity", kNo},
+    Attack{"SlowGuestByPolicy", "slow_guest policy", kNo},
+    Attack{"SlowGuestByParameter", "slow_guest parameter", kNo},
+    Attack{"SlowGuestByAttributes", "slow_guest attributes", kNo},
+    Attack{"SlowGuestOfId0ByNice", "slow_guest nice", kNo, "", "-u 0", Caller::kRoot},
+    Attack{"SlowGuestOfId0ByAffinity", "slow_guest affinity", kNo, "", "-u 0", Caller::kRoot},
+    Attack{"SlowGuestOfId0ByAttributes", "slow_guest attributes", kNo, "", "-u 0", Caller::kRoot},
+    Attack{"SlowingOneselfWorks", "slow_oneself", "works", "works"},
+    Attack{"OomScoreOfGuest", "write /proc/1/oom_score_adj 1000", kNotThere},
+    Attack{"OomScoreOfGuestsThread", "write /proc/2/oom_score_adj 1000", kNotThere},
+    Attack{"OomScoreOfGuestOfId0", "write /proc/1/oom_score_adj 1000", kNotThere, "", "-u 0",
+           Caller::kRoot},
+    Attack{"OomScoreOfGuestsThreadOfId0", "write /proc/2/oom_score_adj 1000", kNotThere, "", "-u 0",
+           Caller::kRoot},
     Attack{"LimitGuest", "guest_limits", kNo},
     // The guest's own has a name in the sandbox's network namespace, and no path there.
     Attack{"ListeningSocketsOfTheHost", "listening_sockets", "none|through  /proc/self/fd/*"},
@@ -260,6 +291,41 @@ constexpr std::array kKernel = {
     Attack{"RandomCallsToSixHundred", "random_calls 400 600 2 3", "alive"},
 };
 
+// The page cache of the host's /usr, as root of the sandbox, to whom its files belong there.
+constexpr std::array kHostFiles = {
+    Attack{"ResidencyByMincore", "mincore /usr/bin/env", kAbsent, kThrough},
+    Attack{"ResidencyByMincoreOfId0", "mincore /usr/bin/env", kAbsent, "", "-u 0", Caller::kRoot},
+    Attack{"ResidencyByCachestat", "cachestat /usr/bin/env", kAbsent, "through|refused ENOSYS"},
+    Attack{"ResidencyByCachestatOfId0", "cachestat /usr/bin/env", kAbsent, "", "-u 0",
+           Caller::kRoot},
+    Attack{"ResidencyByReadingWithoutWaiting", "read_no_wait /usr/bin/env", "refused EOPNOTSUPP",
+           "through|refused EAGAIN"},
+    Attack{"ResidencyByReadingAMountWithoutWaiting", "read_no_wait /attack/attack-victim",
+           "refused EOPNOTSUPP"},
+    Attack{"MergeMemoryWithNeighbours", "merge_memory", "refused EINVAL", "through|refused EINVAL"},
+    Attack{"EvictPagesOfUsr", "evict /usr/bin/env",
+           "cold refused EINVAL, pageout refused EINVAL, dontneed done",
+           "cold done, pageout done, dontneed done"},
+    Attack{"EvictPagesOfUsrAsId0", "evict /usr/bin/env",
+           "cold refused EINVAL, pageout refused EINVAL, dontneed done", "", "-u 0", Caller::kRoot},
+    Attack{"NoexecMemfd", "execute_memfd 0", kAbsent, kThrough, "--noexec"},
+    Attack{"NoexecMemfdWithExec", "execute_memfd 0x10", kAbsent, "", "--noexec"},
+    Attack{"NoexecMemfdOfId0", "execute_memfd 1", kAbsent, "", "--noexec -u 0", Caller::kRoot},
+    Attack{"NoexecSealedMemfd", "execute_memfd 0x8", "refused EACCES|refused EPERM|refused EINVAL",
+           "refused EACCES|refused EINVAL", "--noexec"},
+    Attack{"NoexecSealedMemfdCanBeMade", "make_memfd 0x9", "through|refused EINVAL", "",
+           "--noexec"},
+    Attack{
+        "NoexecWrittenPrograms",
+        "execute_written /tmp /dev/shm /workspace /home/user /var/tmp /run /usr/local/bin /opt . /",
+        "refused EACCES", kThrough, "--noexec"},
+    Attack{"NoexecWrittenProgramsOfId0",
+           "execute_written /tmp /dev/shm /workspace /home/user /var/tmp /run /usr/local/bin /opt "
+           "/root /mnt /srv . /",
+           "refused EACCES", "", "--noexec -u 0", Caller::kRoot},
+    Attack{"WithoutNoexecAMemfdIsExecuted", "execute_memfd 0", kThrough},
+};
+
 constexpr const char* kNoRoute =
     "refused ENETUNREACH|refused ECONNREFUSED|refused EHOSTUNREACH|refused EACCES";
 
@@ -317,6 +383,7 @@ constexpr std::array kQuestions = {
 }  // namespace
 
 std::span<const Attack> FilesystemAttacks() { return kFilesystem; }
+std::span<const Attack> HostFileAttacks() { return kHostFiles; }
 std::span<const Attack> KernelAttacks() { return kKernel; }
 std::span<const Attack> NetworkAttacks() { return kNetwork; }
 std::span<const Attack> PrivilegeAttacks() { return kPrivilege; }

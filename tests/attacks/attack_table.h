@@ -23,6 +23,7 @@ struct Attack {
 };
 
 std::span<const Attack> FilesystemAttacks();
+std::span<const Attack> HostFileAttacks();
 std::span<const Attack> KernelAttacks();
 std::span<const Attack> NetworkAttacks();
 std::span<const Attack> PrivilegeAttacks();

@@ -13,8 +13,9 @@ namespace {
 
 std::vector<Attack> Select(bool (*wanted)(const Attack&)) {
   std::vector<Attack> selected;
-  for (const auto& group : {FilesystemAttacks(), ProcAttacks(), PrivilegeAttacks(), KernelAttacks(),
-                            NetworkAttacks(), QuestionAttacks(), ResourceAttacks()}) {
+  for (const auto& group :
+       {FilesystemAttacks(), ProcAttacks(), PrivilegeAttacks(), KernelAttacks(), HostFileAttacks(),
+        NetworkAttacks(), QuestionAttacks(), ResourceAttacks()}) {
     for (const Attack& attack : group) {
       if (wanted(attack)) selected.push_back(attack);
     }

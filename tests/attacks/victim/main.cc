@@ -8,11 +8,11 @@ namespace cay::attacks {
 namespace {
 
 const Probe* Find(std::string_view name) {
-  const std::array<std::span<const Probe>, 14> groups = {
-      FilesystemProbes(), KernelProbes(),    MountProbes(), NamespaceProbes(),
-      NetworkProbes(),    PrivilegeProbes(), ProcProbes(),  ResourceProbes(),
-      SecretProbes(),     SharingProbes(),   SpentProbes(), SpentSocketProbes(),
-      NeighbourProbes(),  QuestionProbes()};
+  const std::array<std::span<const Probe>, 15> groups = {
+      FilesystemProbes(),  HostFileProbes(),  KernelProbes(),    MountProbes(),
+      NamespaceProbes(),   NetworkProbes(),   PrivilegeProbes(), ProcProbes(),
+      ResourceProbes(),    SecretProbes(),    SharingProbes(),   SpentProbes(),
+      SpentSocketProbes(), NeighbourProbes(), QuestionProbes()};
   for (const auto& group : groups) {
     for (const Probe& probe : group) {
       if (probe.name == name) return &probe;

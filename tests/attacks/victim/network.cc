@@ -18,8 +18,8 @@ namespace cay::attacks {
 namespace {
 
 // Connects within two seconds.
-Verdict ConnectTo(int family, const sockaddr* address, socklen_t size) {
-  const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+Verdict ConnectTo(int family, const sockaddr* address, socklen_t size, int type = SOCK_STREAM) {
+  const int fd = ::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return Refused();
   Verdict verdict = Through();
   if (::connect(fd, address, size) != 0) {
@@ -56,16 +56,44 @@ Verdict Connect(Arguments arguments) {
   return ConnectTo(AF_INET6, reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
 }
 
-// unix PATH; "@NAME" is abstract.
-Verdict Unix(Arguments arguments) {
+Verdict ConnectUnix(const char* path, int type) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  const size_t size = std::strlen(arguments[0]);
+  const size_t size = std::strlen(path);
   if (size >= sizeof address.sun_path) return "too long";
-  std::memcpy(address.sun_path, arguments[0], size);
+  std::memcpy(address.sun_path, path, size);
   if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
   return ConnectTo(AF_UNIX, reinterpret_cast<const sockaddr*>(&address),
-                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
+                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size), type);
+}
+
+// unix PATH; "@NAME" is abstract.
+Verdict Unix(Arguments arguments) { return ConnectUnix(arguments[0], SOCK_STREAM); }
+Verdict UnixPacket(Arguments arguments) { return ConnectUnix(arguments[0], SOCK_SEQPACKET); }
+
+// Not connected: to an address with each datagram.
+Verdict UnixDatagram(Arguments arguments) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, arguments[0], sizeof address.sun_path - 1);
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return Refused();
+  return OfCall(
+      ::sendto(fd, "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof address));
+}
+
+// hold_unix PATH: when the input has ended.
+Verdict HoldUnix(Arguments arguments) {
+  Announce("ready");
+  WaitForEndOfInput();
+  return Unix(arguments);
+}
+
+Verdict UnixByLink(Arguments arguments) {
+  const char* const link = "/tmp/attack-link";
+  ::unlink(link);
+  if (::symlink(arguments[0], link) != 0) return "no link: " + Refused();
+  return ConnectUnix(link, SOCK_STREAM);
 }
 
 Verdict SendDatagram(Arguments arguments) {
@@ -111,6 +139,10 @@ Verdict OwnLoopback(Arguments) {
 constexpr std::array kProbes = {
     Probe{"connect", Connect},
     Probe{"unix", Unix},
+    Probe{"hold_unix", HoldUnix},
+    Probe{"unix_packet", UnixPacket},
+    Probe{"unix_datagram", UnixDatagram},
+    Probe{"unix_by_link", UnixByLink},
     Probe{"send_datagram", SendDatagram},
     Probe{"interfaces", Interfaces},
     Probe{"own_loopback", OwnLoopback},

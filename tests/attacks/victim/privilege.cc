@@ -4,12 +4,16 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/kcmp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -182,7 +186,105 @@ Verdict PidfdGetFd(Arguments) {
 
 Verdict Kcmp(Arguments) { return OfCall(::syscall(SYS_kcmp, ::getpid(), kGuest, KCMP_VM, 0, 0)); }
 
-Verdict GuestPriority(Arguments) { return OfCall(::syscall(SYS_setpriority, 0, kGuest, 19)); }
+// slow_guest CALL: of its process and its second thread, and of all processes of a user or a group. "refused EPERM" when
+// every attempt was.
+Verdict SlowGuest(Arguments arguments) {
+  const std::string_view call = arguments[0];
+  constexpr int kIdle = 3 << 13;  // linux/ioprio.h: IOPRIO_CLASS_IDLE
+  const sched_param parameter{.sched_priority = 0};
+  const unsigned long first_processor = 1;
+  struct Attributes {  // linux/sched/types.h
+    uint32_t size = 48;
+    uint32_t policy = SCHED_IDLE;
+    uint64_t flags = 0;
+    int32_t nice = 0;
+    uint32_t priority = 0;
+    uint64_t runtime = 0;
+    uint64_t deadline = 0;
+    uint64_t period = 0;
+  } attributes;
+  std::string through;
+  for (const long id : {1L, 2L, 1L | 1L << 32}) {
+    long result = -1;
+    errno = EINVAL;
+    if (call == "nice") result = ::syscall(SYS_setpriority, PRIO_PROCESS, id, 19);
+    if (call == "nice_group") result = ::syscall(SYS_setpriority, PRIO_PGRP, id, 19);
+    if (call == "nice_user") result = ::syscall(SYS_setpriority, PRIO_USER, 0, 19);
+    if (call == "ioprio") result = ::syscall(SYS_ioprio_set, 1, id, kIdle);
+    if (call == "ioprio_user") result = ::syscall(SYS_ioprio_set, 3, ::getuid(), kIdle);
+    if (call == "affinity") {
+      result = ::syscall(SYS_sched_setaffinity, id, sizeof first_processor, &first_processor);
+    }
+    if (call == "policy") result = ::syscall(SYS_sched_setscheduler, id, SCHED_IDLE, &parameter);
+    if (call == "parameter") result = ::syscall(SYS_sched_setparam, id, &parameter);
+    if (call == "attributes") result = ::syscall(SYS_sched_setattr, id, &attributes, 0);
+    if (result == 0) through += " " + std::to_string(id);
+    if (result != 0 && errno != EPERM) return Refused();
+  }
+  return through.empty() ? Refused(EPERM) : Through("of" + through);
+}
+
+// The same for oneself and one's children works.
+Verdict SlowOneself(Arguments) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (;;) ::pause();
+  }
+  const unsigned long first_processor = 1;
+  const bool done =
+      ::setpriority(PRIO_PROCESS, 0, 5) == 0 &&
+      ::setpriority(PRIO_PROCESS, static_cast<id_t>(child), 6) == 0 &&
+      ::setpriority(PRIO_PGRP, 0, 7) == 0 &&
+      ::syscall(SYS_sched_setaffinity, 0, sizeof first_processor, &first_processor) == 0 &&
+      ::syscall(SYS_sched_setaffinity, child, sizeof first_processor, &first_processor) == 0;
+  const Verdict verdict = done ? "works" : Refused();
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  return verdict;
+}
+
+// Opens the guest's OOM score for writing, again and again until its input ends; the test makes the guest start
+// processes and serve files meanwhile.
+Verdict HoldOomHammer(Arguments) {
+  ::fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+  Announce("ready");
+  char byte = 0;
+  unsigned long tries = 0;
+  while (::read(STDIN_FILENO, &byte, 1) != 0) {
+    for (int round = 0; round < 64; ++round, ++tries) {
+      for (const char* path : {"/proc/1/oom_score_adj", "/proc/2/oom_score_adj",
+                               "/proc/1/coredump_filter", "/proc/1/clear_refs"}) {
+        if (::open(path, O_WRONLY | O_CLOEXEC) >= 0) {
+          return Through(std::string(path) + " after " + std::to_string(tries));
+        }
+      }
+    }
+  }
+  return "never";
+}
+
+// One line of what a process inherits from whoever started Cay.
+Verdict CallerState(Arguments) {
+  cpu_set_t processors;
+  CPU_ZERO(&processors);
+  ::sched_getaffinity(0, sizeof processors, &processors);
+  rlimit stack{};
+  ::getrlimit(RLIMIT_STACK, &stack);
+  rlimit cpu{};
+  ::getrlimit(RLIMIT_CPU, &cpu);
+  rlimit nice{};
+  ::getrlimit(RLIMIT_NICE, &nice);
+  const mode_t mask = ::umask(0);
+  const int terminal = ::open("/dev/tty", O_RDONLY | O_CLOEXEC);
+  const auto number = [](auto value) { return std::to_string(static_cast<long long>(value)); };
+  return "nice " + number(::getpriority(PRIO_PROCESS, 0)) + " policy " +
+         number(::sched_getscheduler(0)) + " io " + number(::syscall(SYS_ioprio_get, 1, 0) >> 13) +
+         " processors " + number(CPU_COUNT(&processors)) + " slack " +
+         number(::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)) + " personality " +
+         number(::personality(0xffffffff)) + " umask " + number(mask) + " stack " +
+         number(stack.rlim_cur) + " cpu " + (cpu.rlim_cur == RLIM_INFINITY ? "free" : "limited") +
+         " may-nice " + number(nice.rlim_max) + " terminal " + (terminal >= 0 ? "yes" : "no");
+}
 
 Verdict GuestLimits(Arguments) {
   const unsigned long limit[2] = {0, 0};
@@ -233,7 +335,10 @@ constexpr std::array kProbes = {
     Probe{"write_memory", WriteMemory},
     Probe{"pidfd_getfd", PidfdGetFd},
     Probe{"kcmp", Kcmp},
-    Probe{"guest_priority", GuestPriority},
+    Probe{"slow_guest", SlowGuest},
+    Probe{"slow_oneself", SlowOneself},
+    Probe{"hold_oom_hammer", HoldOomHammer},
+    Probe{"caller_state", CallerState},
     Probe{"guest_limits", GuestLimits},
     Probe{"listening_sockets", ListeningSockets},
     Probe{"real_time", RealTime},

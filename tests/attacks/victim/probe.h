@@ -49,6 +49,7 @@ void Announce(std::string_view line);
 void WaitForEndOfInput();
 
 std::span<const Probe> FilesystemProbes();
+std::span<const Probe> HostFileProbes();
 std::span<const Probe> KernelProbes();
 std::span<const Probe> MountProbes();
 std::span<const Probe> NamespaceProbes();
