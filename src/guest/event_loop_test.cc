@@ -91,6 +91,7 @@ TEST(EventLoop, AnEventOfAClosedDescriptorIsNotTakenForOneOfTheNextWithItsNumber
 
 TEST(EventLoop, TimersRunInTheirTimeOnceAndCanBeSetAgainAndCancelled) {
   EventLoop loop = *EventLoop::Create();
+  const auto now = EventLoop::Clock::now();
   std::string order;
   Alarm never([&] { order += "never"; });
   Alarm late([&] {
@@ -101,11 +102,13 @@ TEST(EventLoop, TimersRunInTheirTimeOnceAndCanBeSetAgainAndCancelled) {
   std::optional<Alarm> early;
   early.emplace([&] {
     order += "early ";
-    if (++times < 2) loop.SetTimer(*early, EventLoop::Clock::now() + milliseconds(1));
+    if (++times < 2) {
+      loop.SetTimer(*early, EventLoop::Clock::now() + milliseconds(1));
+    } else {
+      loop.SetTimer(late, now + milliseconds(30));
+    }
   });
-  const auto now = EventLoop::Clock::now();
-  loop.SetTimer(late, now);
-  loop.SetTimer(late, now + milliseconds(30));
+  loop.SetTimer(late, now + std::chrono::hours(1));
   loop.SetTimer(*early, now);
   loop.SetTimer(never, now + milliseconds(1));
   loop.CancelTimer(never);
