@@ -104,7 +104,8 @@ TEST(VerdictTest, HowManySandboxesSpendWhatTheMachineHasOnceIsSaidInNumbers) {
   EXPECT_THAT(shares.why, HasSubstr("3 default sandboxes can spend fs.file-max (2466170)"));
   EXPECT_THAT(shares.why, HasSubstr("5 default sandboxes can spend net.ipv4.tcp_mem (2.2 GiB)"));
   facts.socket_limits = true;
-  EXPECT_THAT(Get(Evaluate(facts), "machine").why, HasSubstr("37 default sandboxes can spend net.ipv4.tcp_mem"));
+  EXPECT_THAT(Get(Evaluate(facts), "machine").why,
+              HasSubstr("37 default sandboxes can spend net.ipv4.tcp_mem"));
   facts.max_files = 100'000;
   EXPECT_EQ(Get(Evaluate(facts), "machine").status, Status::kPartly);
   EXPECT_THAT(Get(Evaluate(facts), "machine").remedy, HasSubstr("fs.file-max"));
