@@ -20,6 +20,12 @@
 // where the reader decides what it makes of the rest (Unknown). A number is never used again for
 // something else, and new fields get higher ones.
 //
+// A guest is as old as its sandbox, and refuses what it does not know. So a field that came with a later version of the
+// protocol is declared with it, is not sent to a guest of an earlier one, and must be what it was before there was such a
+// field, or the request is refused (CheckLimits: kNotSupported):
+//
+//       codec.FieldSince(2, 14, self.niceness);
+//
 // A type that cannot have Fields of its own gets them by a specialisation of FieldsOf, one that is no
 // message but a value by one of WireForm.
 #pragma once
@@ -81,6 +87,10 @@ auto AsLimit(T limit) {
 
 class FieldCounter {
  public:
+  explicit FieldCounter(uint32_t version) : version_(version) {}
+  void FieldSince(uint32_t since, uint64_t number, const auto& value, auto... limits) {
+    if (since <= version_) Field(number, value, limits...);
+  }
   template <class T, class... Limits>
   void Field(uint64_t, const T& value, Limits...) {
     if constexpr (IsOptional<T>::value) {
@@ -93,15 +103,20 @@ class FieldCounter {
   size_t count() const { return count_; }
 
  private:
+  uint32_t version_;
   size_t count_ = 0;
 };
 
 template <class T>
-void EncodeStruct(CborWriter& writer, const T& message);
+void EncodeStruct(CborWriter& writer, const T& message, uint32_t version);
 
 class FieldEncoder {
  public:
-  explicit FieldEncoder(CborWriter& writer) : writer_(writer) {}
+  FieldEncoder(CborWriter& writer, uint32_t version) : writer_(writer), version_(version) {}
+
+  void FieldSince(uint32_t since, uint64_t number, const auto& value, auto... limits) {
+    if (since <= version_) Field(number, value, limits...);
+  }
 
   template <class T, class... Limits>
   void Field(uint64_t number, const T& value, Limits...) {
@@ -144,15 +159,30 @@ class FieldEncoder {
   template <class T>
     requires(std::is_class_v<T> && !HasWireForm<T>)
   void Put(const T& value) {
-    EncodeStruct(writer_, value);
+    EncodeStruct(writer_, value, version_);
   }
 
   CborWriter& writer_;
+  uint32_t version_;
 };
 
 // Checks values against the limits of their fields: for the side that encodes.
 class FieldChecker {
  public:
+  explicit FieldChecker(uint32_t version) : version_(version) {}
+
+  template <class T>
+  void FieldSince(uint32_t since, uint64_t number, const T& value, auto... limits) {
+    if (since <= version_) {
+      Field(number, value, limits...);
+    } else if (value != T{} && !error_) {
+      error_ =
+          Error(ErrorCode::kNotSupported, Fault::kCaller,
+                "the sandbox's guest was started by an older cay, which does not know all that "
+                "is asked for")
+              .WithRemedy("stop and start the sandbox, or create another");
+    }
+  }
   template <class T>
   void Field(uint64_t number, const std::optional<T>& value, auto... limits) {
     if (value) Field(number, *value, AsLimit(limits)...);
@@ -196,6 +226,7 @@ class FieldChecker {
     error_ = Error::Invalid("field " + std::to_string(number) + ": " + std::to_string(value) +
                             " is over the maximum of " + std::to_string(max));
   }
+  uint32_t version_;
   std::optional<Error> error_;
 };
 
@@ -215,6 +246,9 @@ class FieldDecoder {
     if (Result<void> got = Get(value, AsLimit(limits)...); !got) error_ = std::move(got).error();
   }
 
+  void FieldSince(uint32_t, uint64_t number, auto& value, auto... limits) {
+    Field(number, value, limits...);
+  }
   void Rest(const SkippedFields&) {}
 
   bool found() const { return found_; }
@@ -301,6 +335,7 @@ class RestKeeper {
  public:
   explicit RestKeeper(std::string_view pair) : pair_(pair) {}
   void Field(uint64_t, const auto&, auto...) {}
+  void FieldSince(uint32_t, uint64_t, const auto&, auto...) {}
   void Rest(SkippedFields& rest) {
     ++rest.count;
     rest.pairs += pair_;
@@ -311,11 +346,11 @@ class RestKeeper {
 };
 
 template <class T>
-void EncodeStruct(CborWriter& writer, const T& message) {
-  FieldCounter counter;
+void EncodeStruct(CborWriter& writer, const T& message, uint32_t version) {
+  FieldCounter counter(version);
   FieldsOf<T>::Visit(message, counter);
   writer.Map(counter.count());
-  FieldEncoder encoder(writer);
+  FieldEncoder encoder(writer, version);
   FieldsOf<T>::Visit(message, encoder);
 }
 
@@ -347,19 +382,23 @@ Result<void> DecodeStruct(CborReader& reader, T& message, Unknown unknown) {
 
 }  // namespace internal
 
-// kInvalidArgument when a field is over its limit.
+// For a reader of this program, where it is no guest that may be older.
+inline constexpr uint32_t kEveryField = UINT32_MAX;
+
+// kInvalidArgument when a field is over its limit; kNotSupported when one is used that a guest of protocol `version` does
+// not know.
 template <class T>
-Result<void> CheckLimits(const T& message) {
-  internal::FieldChecker checker;
+Result<void> CheckLimits(const T& message, uint32_t version = kEveryField) {
+  internal::FieldChecker checker(version);
   FieldsOf<T>::Visit(message, checker);
   if (checker.error()) return Failure(*checker.error());
   return {};
 }
 
 template <class T>
-std::string Encode(const T& message) {
+std::string Encode(const T& message, uint32_t version = kEveryField) {
   CborWriter writer;
-  internal::EncodeStruct(writer, message);
+  internal::EncodeStruct(writer, message, version);
   return std::move(writer).Take();
 }
 

@@ -13,8 +13,11 @@
 
 namespace cay::protocol {
 
-// Raised when an old guest would misunderstand a new host, or the other way round.
+// What a guest of this program knows. Raised with each message and field that is new (codec.FieldSince): a host speaks
+// to each guest as that one's version had it.
 inline constexpr uint32_t kProtocolVersion = 1;
+// The earliest that this host still speaks.
+inline constexpr uint32_t kOldestGuestProtocol = 1;
 
 inline constexpr size_t kMaxPathBytes = 4095;  // PATH_MAX without its NUL
 inline constexpr size_t kMaxNameBytes = 255;   // NAME_MAX

@@ -74,6 +74,32 @@ TEST(Messages, WithAFieldUnknownRepeatedOrOutOfOrderAreRefused) {
       Decode<Gap>(CborWriter().Map(2).Unsigned(1).Unsigned(1).Unsigned(2).Unsigned(1).text()));
 }
 
+struct Later {
+  uint64_t first = 0;
+  bool second = false;  // since version 2
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.first);
+    codec.FieldSince(2, 2, self.second);
+  }
+};
+
+struct Earlier {
+  uint64_t first = 0;
+  static void Fields(auto& self, auto& codec) { codec.Field(1, self.first); }
+};
+
+TEST(Messages, ALaterFieldIsNotSentToAGuestThatDoesNotKnowIt) {
+  const Later plain{.first = 5};
+  EXPECT_TRUE(CheckLimits(plain, 1));
+  EXPECT_EQ(Decode<Earlier>(Encode(plain, 1))->first, 5U);
+  EXPECT_FALSE(Decode<Earlier>(Encode(plain, 2)));
+  const Later asks{.first = 5, .second = true};
+  EXPECT_EQ(CheckLimits(asks, 1).error().code(), ErrorCode::kNotSupported);
+  EXPECT_TRUE(CheckLimits(asks, 2));
+  EXPECT_TRUE(Decode<Later>(Encode(asks, 2))->second);
+  EXPECT_FALSE(Decode<Later>(Encode(asks, 1))->second);
+}
+
 struct Inner {
   uint64_t a = 1;
   SkippedFields rest;
