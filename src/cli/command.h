@@ -125,6 +125,7 @@ extern const Command kRunCommand;         // run_command.cc
 extern const Command kServeCommand;       // serve_command.cc
 extern const Command kConfigCommand;      // config_command.cc
 extern const Command kCreateCommand;      // create_command.cc
+extern const Command kAdoptCommand;       // adopt_command.cc
 extern const Command kListCommand;        // list_command.cc
 extern const Command kInspectCommand;     //
 extern const Command kExecCommand;        // exec_command.cc

@@ -36,9 +36,10 @@ Result<int> DoctorMain(DoctorOptions& options, Positionals&) {
   const engine::native::Verdict verdict = engine::native::Evaluate(facts);
   const auto disk = LookAtDisk(paths);
   if (!disk) Note("the state directory's disk: " + disk.error().ToString());
-  const DiskReport* const known = disk ? &*disk : nullptr;
-  TRY(Print(options.json ? RenderDoctorJson(facts, verdict, known)
-                         : RenderDoctor(facts, verdict, IsUtf8Locale(), known)));
+  const DoctorFindings found{.disk = disk ? &*disk : nullptr,
+                             .concerns = ConcernsOf(TRY(engine::native::TakeInventory(paths)))};
+  TRY(Print(options.json ? RenderDoctorJson(facts, verdict, found)
+                         : RenderDoctor(facts, verdict, IsUtf8Locale(), found)));
   return verdict.fully_enforced ? 0 : kExitGaps;
 }
 

@@ -110,16 +110,45 @@ std::string RenderConclusion(const Verdict& verdict) {
                          : "No sandbox can run for this user: " + gaps + ".\n";
 }
 
-}  // namespace
-
-std::string RenderDoctor(const Facts& facts, const Verdict& verdict, bool utf8,
-                         const DiskReport* disk) {
-  return RenderMachine(facts) + "\n" + (disk != nullptr ? RenderDisk(*disk, utf8) + "\n" : "") +
-         "LIMITS\n" + RenderGroup(verdict, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
-         RenderGroup(verdict, ProtectionGroup::kIsolation, utf8) + "\n" + RenderConclusion(verdict);
+std::string RenderConcerns(const std::vector<Concern>& concerns) {
+  if (concerns.empty()) return {};
+  std::string text = "SANDBOXES\n";
+  for (const Concern& concern : concerns) {
+    text.append("  ").append(concern.sandbox).append("  ").append(OneLine(concern.what));
+    text.append("\n      mend it: ").append(concern.remedy).push_back('\n');
+  }
+  return text + "\n";
 }
 
-std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict, const DiskReport* disk) {
+}  // namespace
+
+std::vector<Concern> ConcernsOf(const std::vector<engine::native::InventoryEntry>& entries) {
+  std::vector<Concern> concerns;
+  for (const engine::native::InventoryEntry& entry : entries) {
+    const engine::SandboxStatus& status = entry.status;
+    if (!status.damage.empty()) {
+      concerns.push_back({status.id.text(), "its record cannot be read: " + status.damage,
+                          "save what you need of it, and destroy it"});
+    }
+    if (status.orphaned_unix_ms) {
+      concerns.push_back({status.id.text(), "it is orphaned: no database knows whose it is",
+                          "cay adopt, or cay gc --orphans"});
+    }
+  }
+  return concerns;
+}
+
+std::string RenderDoctor(const Facts& facts, const Verdict& verdict, bool utf8,
+                         const DoctorFindings& found) {
+  const std::string disk = found.disk != nullptr ? RenderDisk(*found.disk, utf8) + "\n" : "";
+  return RenderMachine(facts) + "\n" + disk + "LIMITS\n" +
+         RenderGroup(verdict, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
+         RenderGroup(verdict, ProtectionGroup::kIsolation, utf8) + "\n" +
+         RenderConcerns(found.concerns) + RenderConclusion(verdict);
+}
+
+std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict,
+                             const DoctorFindings& found) {
   boost::json::object controllers;
   for (size_t i = 0; i < kControllerCount; ++i) {
     controllers[ControllerName(static_cast<Controller>(i))] = facts.controllers.at(i).there;
@@ -141,6 +170,11 @@ std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict, const D
          {"why", protection.why},
          {"remedy", protection.remedy}});
   }
+  boost::json::array sandboxes;
+  for (const Concern& concern : found.concerns) {
+    sandboxes.push_back(
+        {{"id", concern.sandbox}, {"what", concern.what}, {"remedy", concern.remedy}});
+  }
   boost::json::object whole = {
       {"kernel", facts.kernel},
       {"machine", facts.machine},
@@ -153,10 +187,11 @@ std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict, const D
       {"docker", facts.docker},
       {"runtimes", boost::json::array(facts.runtimes.begin(), facts.runtimes.end())},
       {"protections", protections},
+      {"sandboxes", sandboxes},
       {"can_run", verdict.can_run},
       {"fully_enforced", verdict.fully_enforced},
   };
-  if (disk != nullptr) whole["disk"] = DiskJson(*disk);
+  if (found.disk != nullptr) whole["disk"] = DiskJson(*found.disk);
   return boost::json::serialize(whole) + "\n";
 }
 

@@ -2,21 +2,37 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/doctor_disk.h"
+#include "engine/native/inventory.h"
 #include "engine/native/probe.h"
 #include "engine/native/verdict.h"
 
 namespace cay::cli {
 
+// A sandbox that needs a decision, and what can be done.
+struct Concern {
+  std::string sandbox;
+  std::string what;
+  std::string remedy;
+};
+std::vector<Concern> ConcernsOf(const std::vector<engine::native::InventoryEntry>& entries);
+
+// What was found beside the machine's offers.
+struct DoctorFindings {
+  const DiskReport* disk = nullptr;  // null: it could not be looked at
+  std::vector<Concern> concerns{};
+};
+
 // For people: one line a protection, with a mark, the reason and the command that mends it. `utf8`:
-// the terminal can show check marks. `disk`: with a section on it.
+// the terminal can show check marks. `found`: with a section on what there is of it.
 std::string RenderDoctor(const engine::native::Facts& facts, const engine::native::Verdict& verdict,
-                         bool utf8, const DiskReport* disk = nullptr);
+                         bool utf8, const DoctorFindings& found = {});
 
 // One JSON object, all keys stable.
 std::string RenderDoctorJson(const engine::native::Facts& facts,
                              const engine::native::Verdict& verdict,
-                             const DiskReport* disk = nullptr);
+                             const DoctorFindings& found = {});
 
 }  // namespace cay::cli

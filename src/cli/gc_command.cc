@@ -14,8 +14,12 @@ namespace {
 
 using engine::native::GcReport;
 
+constexpr Millis kDefaultGrace{24LL * 3600 * 1000};
+
 struct GcOptions {
   bool dry_run = false;
+  bool orphans = false;
+  std::optional<Millis> older{};
   bool json = false;
   std::string state_dir;
 };
@@ -31,6 +35,8 @@ std::string RenderGcJson(const Collected& collected, bool dry_run) {
   boost::json::object object;
   object["dry_run"] = dry_run;
   object["sandboxes"] = boost::json::array(report.sandboxes.begin(), report.sandboxes.end());
+  object["orphans"] = boost::json::array(report.orphans.begin(), report.orphans.end());
+  object["kept"] = boost::json::array(report.kept.begin(), report.kept.end());
   object["cgroups"] = boost::json::array(report.cgroups.begin(), report.cgroups.end());
   object["id_ranges"] = report.id_ranges;
   object["scratch_images"] = report.scratch_images;
@@ -45,6 +51,8 @@ std::string RenderGcText(const Collected& collected, bool dry_run) {
   std::string text;
   std::string_view verb = dry_run ? "would remove " : "removed ";
   for (const std::string& id : report.sandboxes) text.append(verb).append("sandbox " + id + "\n");
+  for (const std::string& id : report.orphans)
+    text.append(verb).append("orphaned sandbox " + id + "\n");
   for (const std::string& id : report.cgroups) text.append(verb).append("cgroup of " + id + "\n");
   if (report.id_ranges > 0) {
     text.append(verb).append("uid ranges without a sandbox: ");
@@ -63,9 +71,15 @@ std::string RenderGcText(const Collected& collected, bool dry_run) {
 }
 
 Result<int> GcMain(GcOptions& options, Positionals&) {
+  if (options.older && !options.orphans) {
+    return Failure(Error::Invalid("--older is of orphaned sandboxes")
+                       .WithRemedy("cay gc --orphans --older 24h"));
+  }
   Paths paths = TRY(Paths::Resolve(options.state_dir));
   Collected collected;
-  collected.engine = TRY(engine::native::CollectGarbage(paths, options.dry_run));
+  engine::native::GcOptions what{.dry_run = options.dry_run};
+  if (options.orphans) what.orphans_older = options.older.value_or(kDefaultGrace);
+  collected.engine = TRY(engine::native::CollectGarbage(paths, what));
   // After the sandboxes: a layer stays while the record of one names it.
   templates::TemplateStore store = TRY(templates::TemplateStore::Open(paths));
   collected.layers = TRY(store.CollectGarbage(options.dry_run));
@@ -80,6 +94,15 @@ constexpr OptionSpec kOptions[] = {
      .short_name = 'n',
      .help = "Only say what would be removed",
      .apply = kFlag<GcOptions, &GcOptions::dry_run>},
+    {.name = "orphans",
+     .help =
+         "Also sandboxes that are orphaned for some time: a server's database knows them no more",
+     .apply = kFlag<GcOptions, &GcOptions::orphans>},
+    {.name = "older",
+     .value = "TIME",
+     .help = "For how long they must be orphaned (default: 24h)",
+     .example = "24h",
+     .apply = kParsed<GcOptions, &GcOptions::older, &ParseDuration>},
     kJsonOption<GcOptions>,
     kStateDirOption<GcOptions>,
 };
@@ -94,9 +117,9 @@ constinit const Command kGcCommand = {
         "Sandboxes whose owner is gone, with the processes that still run in them, and cgroups, "
         "uid\n"
         "ranges and disk images that belong to no sandbox. What is in use is never touched. What "
-        "nobody\nhas now and stays all the same is named.\n",
+        "nobody\nhas now and stays all the same is named, and so is what cannot be read.\n",
     .options = kOptions,
-    .examples = "cay gc\ncay gc --dry-run --json\n",
+    .examples = "cay gc\ncay gc --dry-run --json\ncay gc --orphans --older 2h\n",
     .run = &ParseAndRun<GcOptions, GcMain>,
 };
 

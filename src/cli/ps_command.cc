@@ -22,8 +22,10 @@ int64_t AgeMillis(const SandboxStatus& status) {
 
 // An ephemeral one without an owner is what a crash left: `cay gc` removes it.
 std::string StateOf(const InventoryEntry& row) {
-  bool left = !row.owned && row.status.lifetime == engine::Lifetime::kEphemeral;
-  return left ? "left" : std::string(engine::StateName(row.status.state));
+  if (!row.owned && row.status.lifetime == engine::Lifetime::kEphemeral) return "left";
+  if (row.status.orphaned_unix_ms) return "orphaned";
+  if (!row.status.damage.empty()) return "damaged";
+  return std::string(engine::StateName(row.status.state));
 }
 
 template <class T>
@@ -35,17 +37,21 @@ std::string RenderPsJson(const std::vector<InventoryEntry>& rows) {
   boost::json::array list;
   for (const InventoryEntry& row : rows) {
     bool persistent = row.status.lifetime == engine::Lifetime::kPersistent;
-    list.push_back({{"id", row.status.id.text()},
-                    {"state", StateOf(row)},
-                    {"owned", row.owned},
-                    {"template", OneLine(row.status.label)},
-                    {"created_unix_ms", row.status.created_unix_ms},
-                    {"age_ms", AgeMillis(row.status)},
-                    {"lifetime", persistent ? "persistent" : "ephemeral"},
-                    {"memory", OrNull(row.stats.memory)},
-                    {"memory_limit", row.status.limits.memory},
-                    {"pids", OrNull(row.stats.pids)},
-                    {"pids_limit", row.status.limits.pids}});
+    list.push_back(
+        {{"id", row.status.id.text()},
+         {"state", StateOf(row)},
+         {"owned", row.owned},
+         {"template", OneLine(row.status.label)},
+         {"created_unix_ms", row.status.created_unix_ms},
+         {"age_ms", AgeMillis(row.status)},
+         {"lifetime", persistent ? "persistent" : "ephemeral"},
+         {"orphaned_unix_ms", OrNull(row.status.orphaned_unix_ms)},
+         {"damage", row.status.damage.empty() ? boost::json::value(nullptr)
+                                              : boost::json::value(OneLine(row.status.damage))},
+         {"memory", OrNull(row.stats.memory)},
+         {"memory_limit", row.status.limits.memory},
+         {"pids", OrNull(row.stats.pids)},
+         {"pids_limit", row.status.limits.pids}});
   }
   return boost::json::serialize(list) + "\n";
 }
@@ -101,9 +107,11 @@ constinit const Command kPsCommand = {
     .summary = "List the sandboxes of this machine, or the processes of a server's sandbox",
     .usage = "[OPTIONS] [SANDBOX]",
     .description =
-        "Without SANDBOX those of this machine, whatever made them; the state \"left\" is what a "
-        "crash left\n"
-        "behind: cay gc removes it.\n",
+        "Without SANDBOX those of this machine, whatever made them. What a crash left behind is\n"
+        "\"left\": cay gc removes it. One that a server's database does not know any more is\n"
+        "\"orphaned\": it is kept until cay adopt or cay gc --orphans. Of one that is \"damaged\" "
+        "the\n"
+        "record cannot be read: --json says why.\n",
     .options = kOptions,
     .examples =
         "cay ps\ncay ps --json\ncay ps web     # of the server's sandbox web: its processes\n",

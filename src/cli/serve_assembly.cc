@@ -68,12 +68,13 @@ sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& path
 // What a crash of the machine or of a launcher left, as `cay gc` does it; after the reconciliation, which takes over or
 // destroys what is the server's. What cannot be removed is no reason not to start.
 engine::native::GcReport CollectLeftBehind(const Paths& paths) {
-  auto report = engine::native::CollectGarbage(paths, false);
+  auto report = engine::native::CollectGarbage(paths);
   if (!report) {
     LogWarning("what a crash left behind was not looked for: " + report.error().ToString());
     return {};
   }
   for (const std::string& failure : report->failures) LogWarning("left behind: " + failure);
+  for (const std::string& kept : report->kept) LogWarning("kept: " + kept);
   return std::move(*report);
 }
 
@@ -165,6 +166,11 @@ class Assembly : public ServeAssembly {
       lines.push_back("took over " + std::to_string(found.adopted) + " sandboxes; lost " +
                       std::to_string(found.lost.size()) + "; removed " +
                       std::to_string(found.removed) + " that belonged to nobody");
+    }
+    if (found.orphaned > 0) {
+      lines.push_back(std::to_string(found.orphaned) +
+                      " sandboxes are there that the database does not know, and are kept as "
+                      "orphaned: see cay adopt");
     }
     const engine::native::GcReport& left = parts_.collected;
     if (left.sandboxes.size() + left.cgroups.size() + left.id_ranges + left.scratch_images > 0) {

@@ -139,6 +139,7 @@ struct Created {
   std::vector<NotEnforced> not_enforced;
   Scratch scratch = Scratch::kDisk;  // never kAuto
   bool single_user = false;          // only uid 1000 exists inside (made by an ordinary user)
+  uint32_t guest_protocol = 1;       // protocol::kProtocolVersion of the guest
 };
 
 struct Stats {
@@ -175,9 +176,13 @@ struct SandboxStatus {
   SandboxId id;
   State state = State::kRunning;
   Lifetime lifetime = Lifetime::kEphemeral;
-  std::string label;
+  std::string label{};
   int64_t created_unix_ms = 0;
-  Limits limits;
+  Limits limits{};
+  uint32_t guest_protocol = 1;                // protocol::kProtocolVersion of its guest
+  bool promised = false;                      // see Engine::Promise
+  std::optional<int64_t> orphaned_unix_ms{};  // since when: see Engine::Disown
+  std::string damage{};  // why nothing but id and lifetime is known of it; empty: everything is
 };
 
 class Engine {
@@ -213,6 +218,17 @@ class Engine {
   virtual Result<Exit> GetExit(const SandboxId& id) = 0;
 
   virtual Result<std::vector<SandboxStatus>> List() = 0;
+
+  // Says that somebody counts on a persistent sandbox; until then it is its maker's to remove. `promise` is for the maker
+  // alone, who may have lost all else: kept with the sandbox, replaced by the next one.
+  virtual Result<void> Promise(const SandboxId& id, std::string_view promise) = 0;
+  // kNotFound when there was none.
+  virtual Result<std::string> ReadPromise(const SandboxId& id) = 0;
+
+  // Leaves a persistent sandbox to itself: it runs on, no engine takes it over, and only Adopt leads back to it. For one that
+  // somebody was promised, and nobody knows who.
+  virtual Result<void> Disown(const SandboxId& id) = 0;
+  virtual Result<void> Adopt(const SandboxId& id) = 0;
 };
 
 }  // namespace cay::engine

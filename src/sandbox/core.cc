@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "base/clock.h"
 #include "base/disk_room.h"
 #include "base/log.h"
+#include "sandbox/sandbox_json.h"
 #include "sandbox/sandbox_table.h"
 
 namespace cay::sandbox {
@@ -18,6 +21,7 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       events(event_log),
       templates(template_store),
       admission(RulesOf(options)),
+      promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::make_shared<const ManagerOptions>(std::move(options))) {}
 
 namespace {
@@ -110,6 +114,23 @@ void Core::CommitFact(Sandbox& sandbox, const Change& change, const std::string&
   if (done) return;
   LogError("sandbox " + sandbox.id().text() + ", " + type + ": " + done.error().ToString());
   sandbox.Change(change);
+}
+
+Core::~Core() {
+  const std::lock_guard lock(promised_to_->mutex);
+  promised_to_->engine = nullptr;
+}
+
+void Core::KeepPromise(const SandboxRecord& record) {
+  store.WriteLater([to = promised_to_, id = record.view.id,
+                    promise = PromiseOf(record)](Database&) -> Result<void> {
+    const std::lock_guard lock(to->mutex);
+    if (to->engine == nullptr) return {};
+    const auto kept = to->engine->Promise(id, promise);
+    const bool gone = !kept && kept.error().sys_errno() == ENOENT;  // destroyed meanwhile
+    if (!kept && !gone) LogWarning("sandbox " + id.text() + ": " + kept.error().ToString());
+    return {};
+  });
 }
 
 Result<void> Core::WatchGuest(Sandbox& sandbox) {

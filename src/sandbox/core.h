@@ -30,6 +30,9 @@ class Core {
  public:
   Core(ManagerOptions options, engine::Engine& engine, templates::TemplateStore& templates,
        store::Store& store, EventLog& events);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
 
   engine::Engine& engine;
   store::Store& store;
@@ -66,6 +69,10 @@ class Core {
     return full && store.GiveUpReserve() ? act() : std::move(done);
   }
 
+  // Writes down with the sandbox itself for whom it is, soon after its row: nobody waits for what is needed only when the
+  // row is lost. What cannot be written is logged, and written by reconciliation.
+  void KeepPromise(const SandboxRecord& record);
+
   // Watches a guest that has just begun.
   Result<void> WatchGuest(Sandbox& sandbox);
   void UnwatchGuest(Sandbox& sandbox);
@@ -79,6 +86,14 @@ class Core {
  private:
   using Write = Result<void> (store::Store::*)(const store::Work&);
   Result<void> CommitBy(Write write, Sandbox& sandbox, const Change& change, Event event);
+
+  // What waits to be written may outlive us.
+  struct PromisedTo {
+    explicit PromisedTo(engine::Engine& an_engine) : engine(&an_engine) {}
+    std::mutex mutex;
+    engine::Engine* engine;
+  };
+  const std::shared_ptr<PromisedTo> promised_to_;
 
   mutable std::mutex options_mutex_;
   std::shared_ptr<const ManagerOptions> options_;

@@ -8,7 +8,6 @@
 #include "base/disk_room.h"
 #include "base/log.h"
 #include "sandbox/digest.h"
-#include "sandbox/idempotency_table.h"
 #include "sandbox/project_files.h"
 #include "sandbox/sandbox_json.h"
 #include "sandbox/sandbox_table.h"
@@ -40,6 +39,19 @@ bool EnforcesRequired(const engine::Created& created, const ResolvedSpec& resolv
   for (const engine::NotEnforced& one : created.not_enforced)
     if (resolved.required.Contains(one.limit)) return false;
   return true;
+}
+
+// In a row: of what the client sent. One without the mark is of a program before 0.1.0, and of the spec.
+constexpr std::string_view kOfAsked = "sent ";
+
+Result<std::string> DigestOfAsked(const std::string& asked) {
+  return std::string(kOfAsked) + TRY(Sha256Hex(asked));
+}
+
+Result<bool> IsSameCreate(const IdempotentCreate& before, const std::string& digest,
+                          const SandboxSpec& spec) {
+  if (before.digest.starts_with(kOfAsked)) return before.digest == digest;
+  return before.digest == TRY(Sha256Hex(LegacySpecText(spec)));
 }
 
 }  // namespace
@@ -156,6 +168,7 @@ class Creator::Making {
 
   Result<void> WatchGuest() {
     TRY(core_.watch->Add(id_, *watch_));
+    sandbox_->SetGuestProtocol(created_.guest_protocol);
     sandbox_->SetGuest(std::move(*watch_));
     watch_.reset();
     return {};
@@ -184,23 +197,30 @@ class Creator::Making {
   std::shared_ptr<Sandbox> sandbox_;
 };
 
+Result<std::optional<IdempotentCreate>> Creator::FindBefore(const Caller& caller,
+                                                            const std::string& key) {
+  std::optional<IdempotentCreate> before;
+  TRY(core_.store.Read([&](Database& db) -> Result<void> {
+    before = TRY(FindIdempotentCreate(db, caller.owner, key, UnixMs()));
+    return {};
+  }));
+  return before;
+}
+
 Result<SandboxView> Creator::Create(const Caller& caller, const SandboxSpec& spec,
-                                    const std::string& idempotency_key) {
-  TRY(CheckIdempotencyKey(idempotency_key));
+                                    const Idempotency& idempotency) {
+  const std::string& key = idempotency.key;
+  TRY(CheckIdempotencyKey(key));
   const Pools::Foreground foreground(pools_);
-  auto turn = Turn::Take(*this, {caller.owner, idempotency_key});
-  std::string digest;
+  auto turn = Turn::Take(*this, {caller.owner, key});
   Result<SandboxView> view = [&]() -> Result<SandboxView> {
     if (!turn) return Failure(turn.error());
-    if (idempotency_key.empty()) return CreateNew(caller, spec, {}, {});
-    digest = TRY(Sha256Hex(SpecText(spec)));
-    std::optional<IdempotentCreate> before;
-    TRY(core_.store.Read([&](Database& db) -> Result<void> {
-      before = TRY(FindIdempotentCreate(db, caller.owner, idempotency_key, UnixMs()));
-      return {};
-    }));
-    if (!before) return CreateNew(caller, spec, idempotency_key, digest);
-    if (before->digest == digest) return TRY(core_.Find(caller, before->sandbox))->View();
+    if (key.empty()) return CreateNew(caller, spec, {}, {});
+    const std::string digest = TRY(DigestOfAsked(idempotency.asked));
+    const std::optional<IdempotentCreate> before = TRY(FindBefore(caller, key));
+    if (!before) return CreateNew(caller, spec, key, digest);
+    if (TRY(IsSameCreate(*before, digest, spec)))
+      return TRY(core_.Find(caller, before->sandbox))->View();
     return Failure(
         Error(ErrorCode::kAlreadyExists, Fault::kCaller,
               "this idempotency key stands for another create, that of sandbox " + before->sandbox)
@@ -333,6 +353,7 @@ Result<void> Creator::Promise(Making& making, const std::string& idempotency_key
     return done;
   }
   making.Keep();
+  core_.KeepPromise(record);
   sandbox.Change([&](SandboxRecord& live) { live = record; });
   core_.events.Publish(event);
   // From here on it is promised. One that cannot be watched is seen to be gone by who uses it.

@@ -5,11 +5,13 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "sandbox/core.h"
+#include "sandbox/idempotency_table.h"
 #include "sandbox/pool.h"
 #include "sandbox/spec_rules.h"
 
@@ -20,7 +22,7 @@ class Creator {
   Creator(Core& core, Pools& pools) : core_(core), pools_(pools) {}
 
   Result<SandboxView> Create(const Caller& caller, const SandboxSpec& spec,
-                             const std::string& idempotency_key);
+                             const Idempotency& idempotency);
   // No more from here on; waits for those under way, at most so long.
   void Drain(Millis patience);
 
@@ -32,6 +34,7 @@ class Creator {
   // What is made so far, and is undone unless it is kept.
   class Making;
 
+  Result<std::optional<IdempotentCreate>> FindBefore(const Caller& caller, const std::string& key);
   Result<SandboxView> CreateNew(const Caller& caller, const SandboxSpec& spec,
                                 const std::string& idempotency_key, const std::string& digest);
   Result<void> Obtain(Making& making);

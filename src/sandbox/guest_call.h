@@ -4,7 +4,6 @@
 
 #include <optional>
 #include <string_view>
-#include <type_traits>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -21,15 +20,6 @@ class GuestCall {
   // Sends the request. The connection becomes non-blocking. `read_bytes`: how much is read at once.
   static Result<GuestCall> Open(Fd connection, protocol::FrameType type, std::string_view payload,
                                 Millis patience, size_t read_bytes = kReadBytes);
-
-  template <class T>
-    requires std::is_class_v<T>
-  static Result<GuestCall> Open(Fd connection, protocol::FrameType type, const T& request,
-                                Millis patience, size_t read_bytes = kReadBytes) {
-    TRY(protocol::CheckLimits(request));
-    const std::string payload = protocol::Encode(request);
-    return Open(std::move(connection), type, std::string_view(payload), patience, read_bytes);
-  }
 
   // All of it. A guest that has already answered with an error gets no more: that error is
   // returned.

@@ -15,14 +15,6 @@ namespace {
 using protocol::FrameType;
 
 // Requests that are answered with kDone.
-template <class T>
-Result<void> CallForDone(const GuestChannel::Connector& connector, Millis patience, FrameType type,
-                         const T& request) {
-  GuestCall call = TRY(GuestCall::Open(TRY(connector()), type, request, patience));
-  TRY(call.Expect(FrameType::kDone));
-  return {};
-}
-
 // Most are small, and there may be thousands of waits.
 constexpr size_t kPendingReadBytes = 512;
 
@@ -105,19 +97,38 @@ Result<std::optional<protocol::Exited>> WaitStream::Next() {
   return exited;
 }
 
+template <class T>
+Result<GuestCall> GuestChannel::Open(FrameType type, const T& request) const {
+  TRY(protocol::CheckLimits(request, protocol_));
+  const std::string payload = protocol::Encode(request, protocol_);
+  return GuestCall::Open(TRY(connector_()), type, payload, patience_);
+}
+
+Result<GuestCall> GuestChannel::Open(FrameType type) const {
+  return GuestCall::Open(TRY(connector_()), type, "", patience_);
+}
+
+template <class T>
+Result<void> GuestChannel::CallForDone(FrameType type, const T& request) const {
+  GuestCall call = TRY(Open(type, request));
+  TRY(call.Expect(FrameType::kDone));
+  return {};
+}
+
 Result<protocol::Info> GuestChannel::Ping() const {
-  GuestCall call = TRY(GuestCall::Open(TRY(connector_()), FrameType::kPing, "", patience_));
+  GuestCall call = TRY(Open(FrameType::kPing));
   auto info = TRY(call.Expect<protocol::Info>(FrameType::kInfo));
   info.guest_version = protocol::ToUtf8(info.guest_version);
   return info;
 }
 
 Result<ProcessStream> GuestChannel::Start(const protocol::StartRequest& request) const {
-  return ProcessStream::Start(TRY(connector_()), request);
+  return ProcessStream::Start(TRY(connector_()), request, protocol_);
 }
 
 Result<ProcessStream> GuestChannel::Attach(uint64_t process, uint64_t from_seq) const {
-  return ProcessStream::Attach(TRY(connector_()), {.process = process, .from_seq = from_seq});
+  return ProcessStream::Attach(TRY(connector_()), {.process = process, .from_seq = from_seq},
+                               protocol_);
 }
 
 Result<PendingFrame> GuestChannel::Begin(FrameType type, std::string_view payload,
@@ -128,9 +139,9 @@ Result<PendingFrame> GuestChannel::Begin(FrameType type, std::string_view payloa
 }
 
 Result<WaitStream> GuestChannel::Wait(uint64_t process) const {
-  return WaitStream(
-      TRY(Begin(FrameType::kWait, protocol::Encode(protocol::ProcessRequest{.process = process}),
-                FrameType::kExited)));
+  return WaitStream(TRY(Begin(
+      FrameType::kWait, protocol::Encode(protocol::ProcessRequest{.process = process}, protocol_),
+      FrameType::kExited)));
 }
 
 Result<PendingInfo> GuestChannel::BeginPing() const {
@@ -142,28 +153,27 @@ Result<PendingList> GuestChannel::BeginListProcesses() const {
 }
 
 Result<PendingKill> GuestChannel::BeginKillLeftovers(uint64_t process) const {
-  return PendingKill(TRY(Begin(FrameType::kKillLeftovers,
-                               protocol::Encode(protocol::ProcessRequest{.process = process}),
-                               FrameType::kLeftoversKilled)));
+  return PendingKill(
+      TRY(Begin(FrameType::kKillLeftovers,
+                protocol::Encode(protocol::ProcessRequest{.process = process}, protocol_),
+                FrameType::kLeftoversKilled)));
 }
 
 Result<std::vector<protocol::ProcessInfo>> GuestChannel::ListProcesses() const {
-  GuestCall call =
-      TRY(GuestCall::Open(TRY(connector_()), FrameType::kListProcesses, "", patience_));
+  GuestCall call = TRY(Open(FrameType::kListProcesses));
   return TRY(call.Expect<protocol::ProcessList>(FrameType::kProcessList)).processes;
 }
 
 Result<void> GuestChannel::Signal(const protocol::SignalRequest& request) const {
-  return CallForDone(connector_, patience_, FrameType::kSignal, request);
+  return CallForDone(FrameType::kSignal, request);
 }
 
 Result<void> GuestChannel::Resize(const protocol::ResizeRequest& request) const {
-  return CallForDone(connector_, patience_, FrameType::kResize, request);
+  return CallForDone(FrameType::kResize, request);
 }
 
 Result<void> GuestChannel::WriteStdin(uint64_t process, const Source& source, bool close) const {
-  GuestCall call = TRY(GuestCall::Open(TRY(connector_()), FrameType::kOpenStdin,
-                                       protocol::ProcessRequest{.process = process}, patience_));
+  GuestCall call = TRY(Open(FrameType::kOpenStdin, protocol::ProcessRequest{.process = process}));
   const auto buffer = std::make_unique_for_overwrite<char[]>(protocol::kMaxDataBytes);
   uint64_t sent = 0;
   uint64_t taken = 0;
@@ -196,15 +206,14 @@ Result<void> GuestChannel::WriteStdin(uint64_t process, const Source& source, bo
 }
 
 Result<protocol::LeftoversKilled> GuestChannel::KillLeftovers(uint64_t process) const {
-  GuestCall call = TRY(GuestCall::Open(TRY(connector_()), FrameType::kKillLeftovers,
-                                       protocol::ProcessRequest{.process = process}, patience_));
+  GuestCall call =
+      TRY(Open(FrameType::kKillLeftovers, protocol::ProcessRequest{.process = process}));
   return call.Expect<protocol::LeftoversKilled>(FrameType::kLeftoversKilled);
 }
 
 Result<protocol::FileInfo> GuestChannel::ReadFile(const protocol::ReadFileRequest& request,
                                                   const Sink& sink) const {
-  GuestCall call =
-      TRY(GuestCall::Open(TRY(connector_()), FrameType::kReadFile, request, patience_));
+  GuestCall call = TRY(Open(FrameType::kReadFile, request));
   auto info = TRY(call.Expect<protocol::FileInfo>(FrameType::kFileInfo));
   for (uint64_t left = request.length;;) {
     const protocol::Frame frame = TRY(call.Receive());
@@ -218,8 +227,7 @@ Result<protocol::FileInfo> GuestChannel::ReadFile(const protocol::ReadFileReques
 
 Result<protocol::FileInfo> GuestChannel::WriteFile(const protocol::WriteFileRequest& request,
                                                    const Source& source) const {
-  GuestCall call =
-      TRY(GuestCall::Open(TRY(connector_()), FrameType::kWriteFile, request, patience_));
+  GuestCall call = TRY(Open(FrameType::kWriteFile, request));
   TRY(SendAll(call, source, FrameType::kData, FrameType::kDataEnd));
   return call.Expect<protocol::FileInfo>(FrameType::kFileInfo);
 }
@@ -227,7 +235,7 @@ Result<protocol::FileInfo> GuestChannel::WriteFile(const protocol::WriteFileRequ
 Result<void> GuestChannel::List(
     const protocol::ListRequest& request,
     const std::function<Result<void>(const protocol::FileInfo&)>& entry) const {
-  GuestCall call = TRY(GuestCall::Open(TRY(connector_()), FrameType::kList, request, patience_));
+  GuestCall call = TRY(Open(FrameType::kList, request));
   for (uint64_t left = request.max_entries;;) {
     const protocol::Frame frame = TRY(call.Receive());
     if (frame.type == FrameType::kDone) return {};
@@ -242,37 +250,35 @@ Result<void> GuestChannel::List(
 }
 
 Result<protocol::FileInfo> GuestChannel::Stat(const protocol::StatRequest& request) const {
-  GuestCall call = TRY(GuestCall::Open(TRY(connector_()), FrameType::kStat, request, patience_));
+  GuestCall call = TRY(Open(FrameType::kStat, request));
   return call.Expect<protocol::FileInfo>(FrameType::kFileInfo);
 }
 
 Result<void> GuestChannel::MakeDirectory(const protocol::MakeDirectoryRequest& request) const {
-  return CallForDone(connector_, patience_, FrameType::kMakeDirectory, request);
+  return CallForDone(FrameType::kMakeDirectory, request);
 }
 
 Result<void> GuestChannel::Move(const protocol::MoveRequest& request) const {
-  return CallForDone(connector_, patience_, FrameType::kMove, request);
+  return CallForDone(FrameType::kMove, request);
 }
 
 Result<void> GuestChannel::Remove(const protocol::RemoveRequest& request) const {
-  return CallForDone(connector_, patience_, FrameType::kRemove, request);
+  return CallForDone(FrameType::kRemove, request);
 }
 
 Result<void> GuestChannel::ChangeMode(const protocol::ChangeModeRequest& request) const {
-  return CallForDone(connector_, patience_, FrameType::kChangeMode, request);
+  return CallForDone(FrameType::kChangeMode, request);
 }
 
 Result<WatchStream> GuestChannel::Watch(const protocol::WatchRequest& request) const {
-  auto call = std::make_unique<GuestCall>(
-      TRY(GuestCall::Open(TRY(connector_()), FrameType::kWatch, request, patience_)));
+  auto call = std::make_unique<GuestCall>(TRY(Open(FrameType::kWatch, request)));
   TRY(call->Expect(FrameType::kReady));
   return WatchStream(std::move(call));
 }
 
 Result<protocol::ArchiveDone> GuestChannel::ArchiveOut(const protocol::ArchiveOutRequest& request,
                                                        const Sink& sink) const {
-  GuestCall call =
-      TRY(GuestCall::Open(TRY(connector_()), FrameType::kArchiveOut, request, patience_));
+  GuestCall call = TRY(Open(FrameType::kArchiveOut, request));
   while (true) {
     const protocol::Frame frame = TRY(call.Receive());
     if (frame.type == FrameType::kArchiveDone) {
@@ -284,17 +290,18 @@ Result<protocol::ArchiveDone> GuestChannel::ArchiveOut(const protocol::ArchiveOu
 
 Result<protocol::ArchiveDone> GuestChannel::ArchiveIn(const protocol::ArchiveInRequest& request,
                                                       const Source& source) const {
-  GuestCall call =
-      TRY(GuestCall::Open(TRY(connector_()), FrameType::kArchiveIn, request, patience_));
+  GuestCall call = TRY(Open(FrameType::kArchiveIn, request));
   TRY(SendAll(call, source, FrameType::kData, FrameType::kDataEnd));
   return call.Expect<protocol::ArchiveDone>(FrameType::kArchiveDone);
 }
 
 Result<Fd> GuestChannel::ConnectPort(uint16_t port) const {
-  GuestCall call = TRY(GuestCall::Open(TRY(connector_()), FrameType::kConnectPort,
-                                       protocol::ConnectPortRequest{.port = port}, patience_,
-                                       // Not a byte of what follows kConnected may be read here.
-                                       /*read_bytes=*/protocol::kFrameHeaderBytes));
+  const std::string request =
+      protocol::Encode(protocol::ConnectPortRequest{.port = port}, protocol_);
+  GuestCall call =
+      TRY(GuestCall::Open(TRY(connector_()), FrameType::kConnectPort, request, patience_,
+                          // Not a byte of what follows kConnected may be read here.
+                          /*read_bytes=*/protocol::kFrameHeaderBytes));
   TRY(call.Expect(FrameType::kConnected));
   Fd connection = std::move(call).TakeConnection();
   TRY(SetNonBlocking(connection, false));

@@ -105,10 +105,15 @@ class WaitStream {
 
 class GuestChannel {
  public:
+  static constexpr Millis kPatience{30'000};
+
   // Makes a new connection to the guest each time: a blocking stream socket.
   using Connector = std::function<Result<Fd>()>;
-  explicit GuestChannel(Connector connector, Millis patience = Millis(30'000))
-      : connector_(std::move(connector)), patience_(patience) {}
+  // `protocol`: the guest's version of it (protocol::kProtocolVersion of the program that started it). It is asked for
+  // nothing that this does not know.
+  explicit GuestChannel(Connector connector, Millis patience = kPatience,
+                        uint32_t protocol = protocol::kProtocolVersion)
+      : connector_(std::move(connector)), patience_(patience), protocol_(protocol) {}
 
   Result<protocol::Info> Ping() const;
 
@@ -149,11 +154,17 @@ class GuestChannel {
   Result<Fd> ConnectPort(uint16_t port) const;
 
  private:
+  template <class T>
+  Result<GuestCall> Open(protocol::FrameType type, const T& request) const;
+  Result<GuestCall> Open(protocol::FrameType type) const;
+  template <class T>
+  Result<void> CallForDone(protocol::FrameType type, const T& request) const;
   Result<PendingFrame> Begin(protocol::FrameType type, std::string_view payload,
                              protocol::FrameType answer) const;
 
   Connector connector_;
   Millis patience_;
+  uint32_t protocol_;
 };
 
 }  // namespace cay::sandbox

@@ -14,7 +14,8 @@ struct Lease::Hold {
   explicit Hold(std::shared_ptr<Sandbox> entered)
       : sandbox(std::move(entered)),
         record(sandbox->Record()),
-        guest([held = sandbox] { return held->engine().Connect(held->id()); }) {}
+        guest([held = sandbox] { return held->engine().Connect(held->id()); },
+              GuestChannel::kPatience, sandbox->guest_protocol()) {}
   ~Hold() { sandbox->Leave(); }
   Hold(const Hold&) = delete;
   Hold& operator=(const Hold&) = delete;

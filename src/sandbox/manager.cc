@@ -7,6 +7,7 @@
 #include "sandbox/creator.h"
 #include "sandbox/lease.h"
 #include "sandbox/listing.h"
+#include "sandbox/orphans.h"
 #include "sandbox/pool.h"
 #include "sandbox/reconcile.h"
 #include "sandbox/sweeper.h"
@@ -76,6 +77,7 @@ class Manager::Impl {
   Pools pools;
   Creator creator;
   ReconcileReport report;
+  std::mutex adopting;
 };
 
 Manager::Manager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -92,8 +94,8 @@ Result<std::unique_ptr<Manager>> Manager::Open(ManagerOptions options, engine::E
 const ReconcileReport& Manager::reconciled() const { return impl_->report; }
 
 Result<SandboxView> Manager::Create(const Caller& caller, const SandboxSpec& spec,
-                                    const std::string& idempotency_key) {
-  return impl_->creator.Create(caller, spec, idempotency_key);
+                                    const Idempotency& idempotency) {
+  return impl_->creator.Create(caller, spec, idempotency);
 }
 
 Result<SandboxView> Manager::Get(const Caller& caller, std::string_view which) {
@@ -146,6 +148,15 @@ Result<void> Manager::Destroy(const Caller& caller, std::string_view which,
                               const std::string& reason) {
   return impl_->WithEngine(
       caller, which, [&](Sandbox& sandbox) { return impl_->transitions.Destroy(sandbox, reason); });
+}
+
+Result<std::vector<Orphan>> Manager::Orphans() { return ListOrphans(impl_->core); }
+
+Result<SandboxView> Manager::Adopt(const Caller& caller, std::string_view id,
+                                   const Adoption& adoption) {
+  const Pools::Foreground foreground(impl_->pools);
+  const std::lock_guard lock(impl_->adopting);
+  return AdoptOrphan(impl_->core, caller, id, adoption);
 }
 
 Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view which) {

@@ -130,6 +130,35 @@ struct ReconcileReport {
   size_t adopted = 0;                                     // promised, and there
   std::vector<std::pair<std::string, std::string>> lost;  // promised, not there: id, why
   size_t removed = 0;                                     // there, promised to nobody: destroyed
+  size_t orphaned =
+      0;  // there, promised to somebody that no row names: left to themselves (orphans.h)
+};
+
+// A sandbox that was promised to somebody, by its own account, and that the store does not know: the database was lost,
+// or is an older one. It runs on; nobody can use it, and no deadline ends it.
+struct Orphan {
+  SandboxId id;
+  int64_t since_unix_ms = 0;
+  int64_t created_unix_ms = 0;
+  std::string owner{};  // as it says itself; empty: it does not
+  std::string name{};
+  std::string template_name{};
+  engine::State state = engine::State::kRunning;
+  std::string damage{};  // why it cannot be adopted; empty: it can
+};
+
+// Whose an orphan becomes, and under which name; what is left out is as it was, and the caller's where nothing says whose.
+struct Adoption {
+  std::optional<std::string> owner{};
+  std::optional<std::string> name{};
+};
+
+// What a create's Idempotency-Key stands for.
+struct Idempotency {
+  std::string key{};  // empty: none
+  // What the client sent, in a form that is equal for equal requests. Not what was made of it: that grows with each field
+  // that a newer program knows, and a key outlives the program.
+  std::string asked{};
 };
 
 class Manager {
@@ -143,10 +172,10 @@ class Manager {
 
   const ReconcileReport& reconciled() const;
 
-  // Same key, same owner, same spec: the same sandbox again (kNotFound when it has been destroyed
-  // since). Same key, other spec: kAlreadyExists. Keys are kept for 24 hours.
+  // Same key, same owner, the same asked for: the same sandbox again (kNotFound when it has been destroyed
+  // since). Same key, something else asked for: kAlreadyExists. Keys are kept for 24 hours.
   Result<SandboxView> Create(const Caller& caller, const SandboxSpec& spec,
-                             const std::string& idempotency_key = {});
+                             const Idempotency& idempotency = {});
   // kNotFound says when and why, of one that was destroyed not long ago.
   Result<SandboxView> Get(const Caller& caller, std::string_view which);
   Result<Page> List(const Caller& caller, const ListFilter& filter);
@@ -160,6 +189,10 @@ class Manager {
   // Ends every process; empties /workspace/agent_workspace, /workspace/outputs and /tmp; keeps project_files.
   Result<SandboxView> Reset(const Caller& caller, std::string_view which);
   Result<void> Destroy(const Caller& caller, std::string_view which, const std::string& reason);
+  // For administrators.
+  Result<std::vector<Orphan>> Orphans();
+  // Its life begins anew. kNotFound when there is no such orphan, kAlreadyExists when its owner has another of its name.
+  Result<SandboxView> Adopt(const Caller& caller, std::string_view id, const Adoption& adoption);
   Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
 
   // kIllegalState unless it runs. A paused one is named as such, with the remedy.

@@ -54,16 +54,23 @@ Result<ProcessStream> ProcessStream::Open(Fd connection, FrameType type, const s
   return stream;
 }
 
-Result<ProcessStream> ProcessStream::Start(Fd connection, const protocol::StartRequest& request) {
-  TRY(protocol::CheckLimits(request));
-  return Open(std::move(connection), FrameType::kStart, protocol::Encode(request),
-              request.stdin_open || request.terminal.has_value(), std::nullopt);
+Result<ProcessStream> ProcessStream::Start(Fd connection, const protocol::StartRequest& request,
+                                           uint32_t version) {
+  TRY(protocol::CheckLimits(request, version));
+  ProcessStream stream =
+      TRY(Open(std::move(connection), FrameType::kStart, protocol::Encode(request, version),
+               request.stdin_open || request.terminal.has_value(), std::nullopt));
+  stream.version_ = version;
+  return stream;
 }
 
-Result<ProcessStream> ProcessStream::Attach(Fd connection, const protocol::AttachRequest& request) {
+Result<ProcessStream> ProcessStream::Attach(Fd connection, const protocol::AttachRequest& request,
+                                            uint32_t version) {
   // Whether its stdin is open the guest knows: it says so when something is written.
-  return Open(std::move(connection), FrameType::kAttach, protocol::Encode(request), true,
-              request.from_seq);
+  ProcessStream stream = TRY(Open(std::move(connection), FrameType::kAttach,
+                                  protocol::Encode(request, version), true, request.from_seq));
+  stream.version_ = version;
+  return stream;
 }
 
 short ProcessStream::poll_events() const {
@@ -240,8 +247,10 @@ Result<void> ProcessStream::Signal(int signal, protocol::SignalTarget target) {
                          "the sandbox's guest does not take messages"));
   }
   return Queue(FrameType::kSignal,
-               protocol::Encode(protocol::SignalRequest{
-                   .process = 0, .signal = static_cast<uint32_t>(signal), .target = target}));
+               protocol::Encode(
+                   protocol::SignalRequest{
+                       .process = 0, .signal = static_cast<uint32_t>(signal), .target = target},
+                   version_));
 }
 
 Result<void> ProcessStream::Resize(protocol::TerminalSize size) {
@@ -250,7 +259,7 @@ Result<void> ProcessStream::Resize(protocol::TerminalSize size) {
                          "the sandbox's guest does not take messages"));
   }
   return Queue(FrameType::kResize,
-               protocol::Encode(protocol::ResizeRequest{.process = 0, .size = size}));
+               protocol::Encode(protocol::ResizeRequest{.process = 0, .size = size}, version_));
 }
 
 }  // namespace cay::sandbox

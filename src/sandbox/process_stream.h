@@ -53,8 +53,11 @@ class ProcessStream {
  public:
   // Over a connection to the guest, which becomes non-blocking. kInvalidArgument for a request over
   // the protocol's limits.
-  static Result<ProcessStream> Start(Fd connection, const protocol::StartRequest& request);
-  static Result<ProcessStream> Attach(Fd connection, const protocol::AttachRequest& request);
+  // `version`: of the protocol, as the guest knows it.
+  static Result<ProcessStream> Start(Fd connection, const protocol::StartRequest& request,
+                                     uint32_t version = protocol::kProtocolVersion);
+  static Result<ProcessStream> Attach(Fd connection, const protocol::AttachRequest& request,
+                                      uint32_t version = protocol::kProtocolVersion);
 
   int fd() const { return connection_.get(); }
   // POLLIN, and POLLOUT while something waits to be sent. Next() does both.
@@ -106,6 +109,7 @@ class ProcessStream {
   bool stdin_closed_ = false;
   bool started_ = false;
   bool finished_ = false;
+  uint32_t version_ = protocol::kProtocolVersion;
 };
 
 }  // namespace cay::sandbox

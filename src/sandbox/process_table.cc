@@ -1,5 +1,6 @@
 #include "sandbox/process_table.h"
 
+#include "base/log.h"
 #include "protocol/message_codec.h"
 
 namespace cay::sandbox::process_table {
@@ -42,7 +43,7 @@ struct Document {
 #define CAY_COLUMNS "sandbox, id, life_ms, guest_process, document"
 
 Result<ProcessRow> RowOf(const store::Statement& statement) {
-  auto document = TRY(protocol::Decode<Document>(statement.Text(4)));
+  auto document = TRY(protocol::Decode<Document>(statement.Text(4), protocol::Unknown::kSkipped));
   document.row.record.sandbox = statement.Text(0);
   document.row.record.id = static_cast<uint64_t>(statement.Int(1));
   document.row.life_started_ms = statement.Int(2);
@@ -52,7 +53,16 @@ Result<ProcessRow> RowOf(const store::Statement& statement) {
 
 Result<std::vector<ProcessRow>> Rows(store::Statement& statement) {
   std::vector<ProcessRow> rows;
-  while (TRY(statement.Step())) rows.push_back(TRY(RowOf(statement)));
+  while (TRY(statement.Step())) {
+    // One that is damaged stays in the table, and costs nobody the others.
+    auto row = RowOf(statement);
+    if (row) {
+      rows.push_back(std::move(*row));
+    } else {
+      LogWarning("process " + statement.Text(1) + " of sandbox " + statement.Text(0) + ": " +
+                 row.error().message());
+    }
+  }
   return rows;
 }
 

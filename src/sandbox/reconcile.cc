@@ -20,6 +20,7 @@ constexpr std::string_view kNotTakenOver =
 struct Found {
   SandboxState state = SandboxState::kFailed;
   std::string reason{};  // of kFailed
+  uint32_t guest_protocol = protocol::kProtocolVersion;
   std::optional<Fd> guest{};
 };
 
@@ -29,8 +30,9 @@ class Reconciler {
 
   Result<ReconcileReport> Run() {
     for (engine::SandboxStatus& status : TRY(core_.engine.List())) {
+      // Of what is damaged it is not known whose it is.
       const bool ours = status.lifetime == engine::Lifetime::kPersistent &&
-                        status.label.starts_with(kServerLabel);
+                        (status.label.starts_with(kServerLabel) || !status.damage.empty());
       if (ours) there_.emplace(status.id, std::move(status));
     }
     std::vector<StoredSandbox> promised;
@@ -40,8 +42,8 @@ class Reconciler {
     }));
     tombstones_ = ReadTombstones(state_dir_);
     for (StoredSandbox& stored : promised) TRY(Settle(stored));
+    for (const auto& [id, status] : there_) TRY(SettleUnknown(status));
     for (const auto& [id, reason] : tombstones_) RemoveTombstone(state_dir_, id);
-    for (const auto& [id, status] : there_) RemoveUnpromised(id);
     return std::move(report_);
   }
 
@@ -50,7 +52,11 @@ class Reconciler {
     const SandboxId id = stored.record.view.id;
     const auto found = there_.find(id);
     const bool is_there = found != there_.end();
-    const engine::State engine_state = is_there ? found->second.state : engine::State::kFailed;
+    if (!stored.damage.empty()) {
+      if (!is_there) report_.lost.emplace_back(id.text(), stored.damage);
+      return {};
+    }
+    const engine::SandboxStatus status = is_there ? found->second : engine::SandboxStatus{.id = id};
     if (is_there) there_.erase(found);
     if (const auto tombstone = tombstones_.find(id); tombstone != tombstones_.end()) {
       stored.destroying = true;
@@ -62,7 +68,7 @@ class Reconciler {
       return Keep(stored, {.reason = WasLost(stored.record.view) ? stored.record.view.reason
                                                                  : "lost: its sandbox is gone"});
     }
-    Found now = TRY(LookAt(id, engine_state, stored.record.view));
+    Found now = TRY(LookAt(status, stored.record.view));
     if (now.state == SandboxState::kFailed && stored.record.view.state != SandboxState::kFailed) {
       report_.lost.emplace_back(id.text(), now.reason);
     } else {
@@ -75,12 +81,17 @@ class Reconciler {
     return view.state == SandboxState::kFailed && view.reason.starts_with("lost: ");
   }
 
-  Result<Found> LookAt(const SandboxId& id, engine::State engine_state, const SandboxView& view) {
-    if (engine_state == engine::State::kStopped) return Found{.state = SandboxState::kStopped};
+  Result<Found> LookAt(const engine::SandboxStatus& status, const SandboxView& view) {
+    const SandboxId& id = status.id;
+    if (!status.damage.empty()) return Found{.reason = "damaged: " + status.damage};
+    // A later copy of the database has come back.
+    if (status.orphaned_unix_ms) TRY(core_.engine.Adopt(id));
+    if (status.state == engine::State::kStopped) return Found{.state = SandboxState::kStopped};
     auto guest = core_.engine.Watch(id);
     if (guest) {
-      const bool paused = engine_state == engine::State::kPaused;
+      const bool paused = status.state == engine::State::kPaused;
       return Found{.state = paused ? SandboxState::kPaused : SandboxState::kRunning,
+                   .guest_protocol = status.guest_protocol,
                    .guest = std::move(*guest)};
     }
     // It is there, and the launcher has it not: its record is damaged, or another process holds its lock.
@@ -108,9 +119,12 @@ class Reconciler {
       if (now.state == SandboxState::kFailed) Say("server.lost", record, now.reason);
     }
     auto sandbox = std::make_shared<Sandbox>(core_.engine, record);
+    sandbox->SetGuestProtocol(now.guest_protocol);
     sandbox->SetIdleNotBefore(UnixMs() + kIdleGrace.count());
     TRY(core_.registry.Insert(sandbox, record.view.spec.name));
     core_.admission.Adopt(record.view.owner, HoldingOf(record.view));
+    // A program before 0.1.0 wrote none, or it was not written.
+    if (!core_.engine.ReadPromise(record.view.id)) core_.KeepPromise(record);
     if (now.guest) {
       TRY(core_.watch->Add(sandbox->id(), *now.guest));
       sandbox->SetGuest(std::move(*now.guest));
@@ -140,6 +154,34 @@ class Reconciler {
     const auto written = core_.store.WriteUrgently(work);
     if (!written) LogError("sandbox " + id + ": " + written.error().ToString());
     return written.has_value();
+  }
+
+  // One that was destroyed by somebody's word is not there any more, as a rule; but it is not promised.
+  Result<bool> IsPromised(const engine::SandboxStatus& status) {
+    if (!status.promised || tombstones_.contains(status.id)) return false;
+    bool was_destroyed = false;
+    TRY(core_.store.Read([&](Database& db) -> Result<void> {
+      const auto destroyed = TRY(FindDestroyed(db, status.id.text(), {}));
+      was_destroyed = destroyed && destroyed->id == status.id;
+      return {};
+    }));
+    return !was_destroyed;
+  }
+
+  Result<void> SettleUnknown(const engine::SandboxStatus& status) {
+    if (!TRY(IsPromised(status))) {
+      RemoveUnpromised(status.id);
+      return {};
+    }
+    ++report_.orphaned;
+    if (status.orphaned_unix_ms) return {};
+    const auto disowned = core_.engine.Disown(status.id);
+    if (!disowned) {
+      LogWarning("sandbox " + status.id.text() +
+                 ", whose row is lost, was not marked: " + disowned.error().ToString());
+    }
+    Say("server.orphaned", SandboxRecord(status.id), "no row of the database names it");
+    return {};
   }
 
   void RemoveUnpromised(const SandboxId& id) {

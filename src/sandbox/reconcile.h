@@ -4,7 +4,11 @@
 //   promised, its guest gone      failed, with why
 //   promised, not there           failed: "lost: …"; it can be destroyed
 //   promised to be destroyed      destroyed
+//   its row cannot be read        as if there were no row; what is there is never destroyed for it
 //   there, promised to nobody     destroyed: members of pools, creates that were not acknowledged
+//   there, promised to somebody   by its own account: orphaned, and told (orphans.h)
+//
+// What cannot be read of one that is promised is kept too: it is failed, and says why.
 //
 // Sandboxes that are not the server's (`cay run`'s: ephemeral, or without its label) are not looked at.
 #pragma once

@@ -16,8 +16,9 @@ constexpr size_t kBatch = 1024;
 constexpr int kMaxPasses = 2000;
 constexpr int kMaxIdlePasses = 4;  // without anything removed, of both users together
 
-GuestChannel Guest(engine::Engine& engine, const SandboxId& id) {
-  return GuestChannel([&engine, id] { return engine.Connect(id); });
+GuestChannel Guest(engine::Engine& engine, const SandboxId& id, uint32_t guest_protocol) {
+  return GuestChannel([&engine, id] { return engine.Connect(id); }, GuestChannel::kPatience,
+                      guest_protocol);
 }
 
 // Processes that the guest started, with their groups, and what they left behind.
@@ -102,18 +103,17 @@ Result<void> EmptyUsersDirectory(const GuestChannel& guest, const std::string& p
 
 }  // namespace
 
-Result<void> EndProcesses(engine::Engine& engine, const SandboxId& id) {
+Result<uint32_t> EndProcesses(engine::Engine& engine, const SandboxId& id,
+                              uint32_t guest_protocol) {
   const auto stopped = engine.Stop(id);
-  if (stopped) {
-    TRY(engine.Start(id));
-    return {};
-  }
-  if (stopped.error().code() != ErrorCode::kNotSupported) return stopped;
-  return KillAll(Guest(engine, id));
+  if (stopped) return TRY(engine.Start(id)).guest_protocol;
+  if (stopped.error().code() != ErrorCode::kNotSupported) return Failure(stopped.error());
+  TRY(KillAll(Guest(engine, id, guest_protocol)));
+  return guest_protocol;
 }
 
-Result<void> EmptyWorkspace(engine::Engine& engine, const SandboxId& id) {
-  const GuestChannel guest = Guest(engine, id);
+Result<void> EmptyWorkspace(engine::Engine& engine, const SandboxId& id, uint32_t guest_protocol) {
+  const GuestChannel guest = Guest(engine, id, guest_protocol);
   TRY(EmptyUsersDirectory(guest, "/workspace/agent_workspace"));
   TRY(EmptyUsersDirectory(guest, "/workspace/outputs"));
   return EmptyDirectory(guest, "/tmp");

@@ -11,10 +11,10 @@
 
 namespace cay::sandbox {
 
-// Afterwards the sandbox runs and has no processes.
-Result<void> EndProcesses(engine::Engine& engine, const SandboxId& id);
+// Afterwards the sandbox runs and has no processes. `guest_protocol`: its guest's; that of the guest it has then is given back.
+Result<uint32_t> EndProcesses(engine::Engine& engine, const SandboxId& id, uint32_t guest_protocol);
 
 // /workspace/agent_workspace, /workspace/outputs and /tmp.
-Result<void> EmptyWorkspace(engine::Engine& engine, const SandboxId& id);
+Result<void> EmptyWorkspace(engine::Engine& engine, const SandboxId& id, uint32_t guest_protocol);
 
 }  // namespace cay::sandbox

@@ -53,6 +53,22 @@ void Sandbox::Change(const std::function<void(SandboxRecord&)>& change) {
   change(record_);
 }
 
+namespace {
+
+Result<void> CheckGuestProtocol(const SandboxId& id, uint32_t version) {
+  if (version >= protocol::kOldestGuestProtocol && version <= protocol::kProtocolVersion) return {};
+  const std::string whose = version > protocol::kProtocolVersion ? "newer" : "much older";
+  return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
+                       "the guest of sandbox " + id.text() + " was started by a " + whose +
+                           " cay: it speaks version " + std::to_string(version) +
+                           " of the protocol, and this one " +
+                           std::to_string(protocol::kOldestGuestProtocol) + " to " +
+                           std::to_string(protocol::kProtocolVersion))
+                     .WithRemedy("use that cay, or stop and start the sandbox"));
+}
+
+}  // namespace
+
 Result<void> Sandbox::Enter() {
   const std::lock_guard lock(mutex_);
   if (ending_) {
@@ -60,6 +76,7 @@ Result<void> Sandbox::Enter() {
                          "sandbox " + id_.text() + " is being destroyed"));
   }
   TRY(CheckAct(Act::kUse, id_, record_.view.state));
+  TRY(CheckGuestProtocol(id_, guest_protocol_));
   ++leases_;
   active_ = true;
   record_.view.last_activity_unix_ms = UnixMs();

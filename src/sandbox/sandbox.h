@@ -5,6 +5,7 @@
 // time. The other is inside, and is held for moments: looking and using never wait for the engine.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "protocol/messages.h"
 #include "sandbox/deadlines.h"
 #include "sandbox/types.h"
 
@@ -60,6 +62,10 @@ class Sandbox {
   void SetEnding(bool ending);
   bool ending() const;
 
+  // kProtocolVersion of the program that started its guest.
+  void SetGuestProtocol(uint32_t version) { guest_protocol_ = version; }
+  uint32_t guest_protocol() const { return guest_protocol_; }
+
   // Its guest's pidfd; nothing when it has none.
   void SetGuest(std::optional<Fd> pidfd);
   Result<Fd> Watch() const;
@@ -81,6 +87,8 @@ class Sandbox {
   const SandboxId id_;
   const std::string owner_;
   const int64_t created_unix_ms_;
+
+  std::atomic<uint32_t> guest_protocol_ = protocol::kProtocolVersion;
 
   mutable std::mutex mutex_;
   SandboxRecord record_;

@@ -166,7 +166,9 @@ engine::Limits ReadLimits(const json::object& object) {
 
 }  // namespace
 
-std::string DocumentOf(const SandboxRecord& record) {
+namespace {
+
+json::object DocumentObject(const SandboxRecord& record) {
   const SandboxView& view = record.view;
   json::object object;
   object["spec"] = SpecOf(view.spec);
@@ -183,17 +185,17 @@ std::string DocumentOf(const SandboxRecord& record) {
   object["template_env"] = json::array(record.template_env.begin(), record.template_env.end());
   object["user"] = record.user;
   object["workdir"] = record.workdir;
-  return json::serialize(object);
+  return object;
 }
 
-Result<void> ReadDocument(std::string_view text, SandboxRecord& record) {
+Result<json::object> ParseObject(std::string_view text, const std::string& what) {
   boost::system::error_code error;
-  const json::value parsed = json::parse(json::string_view(text.data(), text.size()), error);
-  if (error || !parsed.is_object()) {
-    return Failure(Error(ErrorCode::kIo, Fault::kMachine,
-                         "the row of sandbox " + record.view.id.text() + " is damaged"));
-  }
-  const json::object& object = parsed.get_object();
+  json::value parsed = json::parse(json::string_view(text.data(), text.size()), error);
+  if (!error && parsed.is_object()) return std::move(parsed.get_object());
+  return Failure(Error(ErrorCode::kIo, Fault::kMachine, what + " is damaged"));
+}
+
+void ReadObject(const json::object& object, SandboxRecord& record) {
   SandboxView& view = record.view;
   view.spec = ReadSpec(ObjectOf(object, "spec"));
   view.limits = ReadLimits(ObjectOf(object, "limits"));
@@ -213,9 +215,59 @@ Result<void> ReadDocument(std::string_view text, SandboxRecord& record) {
     if (value.is_string()) record.template_env.emplace_back(value.get_string());
   record.user = TextOf(object, "user");
   record.workdir = TextOf(object, "workdir");
+}
+
+}  // namespace
+
+std::string DocumentOf(const SandboxRecord& record) {
+  return json::serialize(DocumentObject(record));
+}
+
+Result<void> ReadDocument(std::string_view text, SandboxRecord& record) {
+  ReadObject(TRY(ParseObject(text, "the row of sandbox " + record.view.id.text())), record);
   return {};
 }
 
-std::string SpecText(const SandboxSpec& spec) { return json::serialize(SpecOf(spec)); }
+std::string PromiseOf(const SandboxRecord& record) {
+  return json::serialize(
+      json::object{{"owner", record.view.owner}, {"document", DocumentObject(record)}});
+}
+
+Result<void> ReadPromise(std::string_view text, SandboxRecord& record) {
+  const json::object object =
+      TRY(ParseObject(text, "what sandbox " + record.view.id.text() + " was promised for"));
+  record.view.owner = TextOf(object, "owner");
+  ReadObject(ObjectOf(object, "document"), record);
+  return {};
+}
+
+std::string LegacySpecText(const SandboxSpec& spec) {
+  static constexpr std::string_view kKnown[] = {"template",
+                                                "name",
+                                                "project",
+                                                "memory",
+                                                "cpus",
+                                                "pids",
+                                                "disk",
+                                                "open_files",
+                                                "file_size",
+                                                "timeout_ms",
+                                                "idle_timeout_ms",
+                                                "on_timeout",
+                                                "env",
+                                                "metadata",
+                                                "user",
+                                                "workdir",
+                                                "hostname",
+                                                "mounts",
+                                                "tmpfs",
+                                                "noexec",
+                                                "best_effort"};
+  const json::object all = SpecOf(spec);
+  json::object known;
+  for (const std::string_view key : kKnown)
+    if (const json::value* value = all.if_contains(key)) known[key] = *value;
+  return json::serialize(known);
+}
 
 }  // namespace cay::sandbox

@@ -62,6 +62,10 @@ Result<void> MarkDestroyed(Database& db, const SandboxId& id, const std::string&
       .Run(static_cast<int64_t>(kDestroyedKept - 1));
 }
 
+Result<void> RemoveRow(Database& db, const SandboxId& id) {
+  return TRY(db.Prepare("DELETE FROM sandbox WHERE id = ?1")).Run(std::string_view(id.text()));
+}
+
 Result<std::vector<StoredSandbox>> LoadSandboxes(Database& db) {
   Statement select = TRY(db.Prepare(
       "SELECT id, owner, state, reason, created_ms, started_ms, activity_ms, expires_ms, "
@@ -80,7 +84,8 @@ Result<std::vector<StoredSandbox>> LoadSandboxes(Database& db) {
     view.last_activity_unix_ms = select.Int(6);
     if (!select.IsNull(7)) view.expires_unix_ms = select.Int(7);
     view.executions = static_cast<uint64_t>(select.Int(8));
-    TRY(ReadDocument(select.Text(9), stored.record));
+    if (const auto read = ReadDocument(select.Text(9), stored.record); !read)
+      stored.damage = read.error().message();
     found.push_back(std::move(stored));
   }
   return found;

@@ -22,6 +22,7 @@ inline constexpr size_t kDestroyedKept = 1000;
 struct StoredSandbox {
   SandboxRecord record;
   bool destroying = false;  // it was promised, and perhaps not done
+  std::string damage{};     // why its document says nothing; empty: it does
 };
 
 struct DestroyedSandbox {
@@ -40,6 +41,9 @@ Result<void> SaveActivity(store::Database& db, const SandboxId& id,
 Result<void> MarkDestroying(store::Database& db, const SandboxId& id, const std::string& reason);
 Result<void> MarkDestroyed(store::Database& db, const SandboxId& id, const std::string& reason,
                            int64_t unix_ms);
+
+// The row goes, whatever it says: that of a sandbox which is about to have another.
+Result<void> RemoveRow(store::Database& db, const SandboxId& id);
 
 // All that are not destroyed, the oldest first.
 Result<std::vector<StoredSandbox>> LoadSandboxes(store::Database& db);

@@ -159,6 +159,10 @@ Result<void> CheckLifetime(Millis life, const ManagerOptions& options) {
   return CheckTime("timeout", life, options.max_timeout, "timeouts.max_lifetime");
 }
 
+Result<void> CheckSandboxName(std::string_view name) {
+  return CheckName("name of a sandbox", name);
+}
+
 Result<void> CheckIdempotencyKey(std::string_view key) {
   const bool printable = std::ranges::all_of(key, [](char c) { return c > ' ' && c < 127; });
   if (printable && key.size() <= kMaxIdempotencyKeyBytes) return {};
@@ -168,7 +172,7 @@ Result<void> CheckIdempotencyKey(std::string_view key) {
 }
 
 Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions& options) {
-  TRY(CheckName("name of a sandbox", asked.name));
+  TRY(CheckSandboxName(asked.name));
   TRY(CheckName("name of a project", asked.project));
   TRY(CheckMetadata(asked.metadata));
   TRY(CheckEnv(asked.env));
@@ -189,7 +193,7 @@ Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions&
 Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limits& limits,
                                      const SandboxChange& change, const ManagerOptions& options) {
   ResolvedChange changed{.spec = spec, .limits = limits};
-  if (change.name) TRY(CheckName("name of a sandbox", *change.name));
+  if (change.name) TRY(CheckSandboxName(*change.name));
   if (change.metadata) TRY(CheckMetadata(*change.metadata));
   if (change.timeout) TRY(CheckLifetime(*change.timeout, options));
   if (change.idle_timeout) TRY(CheckIdleTimeout(*change.idle_timeout, options));

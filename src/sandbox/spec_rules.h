@@ -39,6 +39,7 @@ Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limi
 // The lifetime that is left may be `life` from now.
 Result<void> CheckLifetime(Millis life, const ManagerOptions& options);
 
+Result<void> CheckSandboxName(std::string_view name);
 Result<void> CheckIdempotencyKey(std::string_view key);
 
 }  // namespace cay::sandbox

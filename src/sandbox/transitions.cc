@@ -59,6 +59,7 @@ Result<void> Transitions::Begin(Sandbox& sandbox) {
     (void)core_.engine.Stop(sandbox.id());
     return watched;
   }
+  sandbox.SetGuestProtocol(created.guest_protocol);
   sandbox.Change([&](SandboxRecord& record) { record.view.not_enforced = created.not_enforced; });
   return {};
 }
@@ -192,16 +193,18 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kReset, sandbox));
   core_.UnwatchGuest(sandbox);
-  auto done = EndProcesses(core_.engine, sandbox.id());
+  auto done = EndProcesses(core_.engine, sandbox.id(), sandbox.guest_protocol());
+  if (done) sandbox.SetGuestProtocol(*done);
   auto watched = core_.WatchGuest(sandbox);
   core_.SayGone(sandbox.id(), "reset");
   sandbox.Change([](SandboxRecord& record) { record.view.running = 0; });
   if (!watched) {
-    FailLocked(sandbox, "reset: " + (done ? watched : done).error().message());
-    return Failure((done ? watched : done).error());
+    const Error why = done ? watched.error() : done.error();
+    FailLocked(sandbox, "reset: " + why.message());
+    return Failure(why);
   }
-  TRY(std::move(done));
-  TRY(EmptyWorkspace(core_.engine, sandbox.id()));
+  if (!done) return Failure(done.error());
+  TRY(EmptyWorkspace(core_.engine, sandbox.id(), sandbox.guest_protocol()));
   const int64_t now = UnixMs();
   TRY(core_.Commit(
       sandbox,
@@ -247,6 +250,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
     (void)core_.registry.Rename(sandbox, changed.spec.name, before.spec.name);
     return Failure(done.error());
   }
+  core_.KeepPromise(sandbox.Record());
   sandbox.Touch();
   core_.SetTimer(sandbox);
   return sandbox.View();

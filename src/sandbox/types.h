@@ -95,7 +95,7 @@ struct SandboxView {
 
 // One thing that happened. Types: "sandbox.created", "sandbox.running", "sandbox.paused", "sandbox.resumed",
 // "sandbox.stopped", "sandbox.started", "sandbox.failed", "sandbox.destroyed", "sandbox.reset", "sandbox.updated", "sandbox.extended",
-// "execution.started", "execution.completed", "execution.error", "file.uploaded", "server.started", "server.adopted", "server.lost".
+// "execution.started", "execution.completed", "execution.error", "file.uploaded", "server.started", "server.adopted", "server.lost", "server.orphaned", "sandbox.adopted".
 struct Event {
   uint64_t id = 0;  // ascending, also over restarts
   int64_t unix_ms = 0;

@@ -20,8 +20,8 @@ constexpr int kBusyPatienceMs = 5000;
 Error Damaged(std::string message) {
   return Error(ErrorCode::kIo, Fault::kMachine, std::move(message))
       .WithRemedy(
-          "stop the server and put back a copy of cay.db from before; without one, move it "
-          "away: the next start makes a new one, and removes the sandboxes it knows not");
+          "put back a copy of cay.db from before, or move it away with its -wal, for a new one: "
+          "sandboxes that neither knows are kept as orphaned (cay ps, cay adopt)");
 }
 
 // What SQLite's last failure on this connection is to us.
@@ -212,6 +212,10 @@ Result<Database> Database::Open(const std::string& path, Durability durability, 
   TRY(db.Execute("PRAGMA foreign_keys=ON"));
   TRY(db.SetDurability(durability));
   return db;
+}
+
+void Database::KeepLogOnClose(bool keep) {
+  sqlite3_db_config(db_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep ? 1 : 0, nullptr);
 }
 
 Result<void> Database::SetDurability(Durability durability) {

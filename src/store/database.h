@@ -89,6 +89,9 @@ class Database {
   Result<void> TransactInside(const std::function<Result<void>()>& work);
   // Of the commits from now on; not inside a transaction.
   Result<void> SetDurability(Durability durability);
+  // The last connection that is closed copies the log into the database, and removes it. Not while what is in either is
+  // not known to be sound.
+  void KeepLogOnClose(bool keep);
   // PRAGMA quick_check; the error names what is wrong.
   Result<void> CheckIntegrity();
   int64_t ChangedRows() const;

@@ -47,8 +47,10 @@ bool MayNeedRoom(const Error& error) {
 
 Result<Database> OpenChecked(const std::string& path, Sharing sharing) {
   Database db = TRY(Database::Open(path, Durability::kProcess, sharing));
+  db.KeepLogOnClose(true);
   TRY(db.CheckIntegrity());
   TRY(Migrate(db, AllMigrations()));
+  db.KeepLogOnClose(false);
   TRY(db.Execute(kForcedCheckpoint));
   TRY(db.Execute(kCutLog));
   return db;

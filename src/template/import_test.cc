@@ -12,6 +12,7 @@
 
 #include "archive/compression.h"
 #include "archive/tar_writer.h"
+#include "protocol/cbor.h"
 #include "template/template_store.h"
 #include "template/test_directory.h"
 
@@ -433,13 +434,33 @@ TEST_F(ImportTest, ALayerStaysWhileSomebodyHoldsTheTemplate) {
   EXPECT_NE(::access(root.c_str(), F_OK), 0);
 }
 
+// It may name any.
+TEST_F(ImportTest, EveryLayerStaysWhileASandboxHasLostItsRecord) {
+  ASSERT_TRUE(Import(Tar().Finish()));
+  const std::string root = Root();
+  dir_.MakeDirectory("state/sandboxes/abc");
+  dir_.Write("state/sandboxes/abc/scratch.img", "files");
+  ASSERT_TRUE(Open().Remove("t"));
+  EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U);
+  dir_.Write("state/sandboxes/abc/record", "\x82\x01");
+  EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U);
+  EXPECT_EQ(::access(root.c_str(), F_OK), 0);
+  dir_.Write("state/sandboxes/abc/record", "\x82\x01\x02");
+  EXPECT_EQ(Open().CollectGarbage().value_or(0), 1U);
+}
+
 TEST_F(ImportTest, ALayerStaysWhileTheRecordOfASandboxNamesIt) {
   ASSERT_TRUE(Import(Tar().Finish()));
   const std::string root = Root();
   dir_.MakeDirectory("state/sandboxes/abc");
-  dir_.Write("state/sandboxes/abc/record", "{\"layer\":\"" + root + "\"}");
-  ASSERT_TRUE(Open().Remove("t"));
-  EXPECT_EQ(::access(root.c_str(), F_OK), 0);
+  for (const char* name : {"record", "record.ephemeral"}) {
+    const std::string path = std::string("state/sandboxes/abc/") + name;
+    dir_.Write(path, protocol::CborWriter().Bytes(root).text());
+    (void)Open().Remove("t");
+    EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U) << name;
+    EXPECT_EQ(::access(root.c_str(), F_OK), 0) << name;
+    dir_.Remove(path);
+  }
   dir_.Remove("state/sandboxes/abc");
   EXPECT_EQ(Open().CollectGarbage().value_or(0), 1U);
   EXPECT_NE(::access(root.c_str(), F_OK), 0);

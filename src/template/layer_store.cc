@@ -11,7 +11,9 @@
 
 #include "base/file.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/sys.h"
+#include "protocol/cbor.h"
 
 namespace cay::templates {
 namespace {
@@ -56,6 +58,23 @@ Result<bool> Flock(const Fd& fd, int operation) {
 
 bool SameFile(const struct stat& a, const struct stat& b) {
   return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+// Empty when there is none: it has just been destroyed, or is being made by somebody who holds the template. Nothing for
+// what is damaged: it may name any layer.
+Result<std::optional<std::string>> RecordOf(const std::string& sandbox) {
+  for (const char* name : {"/record", "/record.ephemeral"}) {
+    Result<std::string> record = ReadFile(sandbox + name, kMaxRecordBytes);
+    if (!record && record.error().sys_errno() == ENOENT) continue;
+    if (!record) return Failure(record.error());
+    protocol::CborReader reader(*record);
+    if (reader.Skip() && reader.AtEnd()) return *std::move(record);
+    return std::nullopt;
+  }
+  const bool has_files = ::access((sandbox + "/scratch.img").c_str(), F_OK) == 0;
+  const bool is_going = ::access((sandbox + "/destroyed").c_str(), F_OK) == 0;
+  if (has_files && !is_going) return std::nullopt;
+  return std::string();
 }
 
 Result<void> DeleteTree(const std::string& parent, const std::string& name) {
@@ -163,7 +182,7 @@ Result<std::shared_ptr<const Fd>> LayerStore::Hold(const std::string& id) const 
   return std::make_shared<const Fd>(*std::move(fd));
 }
 
-Result<std::string> LayerStore::EverythingThatNames() const {
+Result<std::optional<std::string>> LayerStore::EverythingThatNames() const {
   std::string text;
   for (const std::string& name : TRY(Names(directory_))) {
     if (!name.ends_with(".json") && name != ".host.stamp") continue;
@@ -171,11 +190,11 @@ Result<std::string> LayerStore::EverythingThatNames() const {
     text += '\n';
   }
   for (const std::string& sandbox : TRY(Names(sandboxes_dir_))) {
-    Result<std::string> record =
-        ReadFile(sandboxes_dir_ + "/" + sandbox + "/record", kMaxRecordBytes);
-    // None: it has just been destroyed, or is being made by somebody who holds the template.
-    if (!record && record.error().sys_errno() == ENOENT) continue;
-    if (!record) return record;
+    const std::optional<std::string> record = TRY(RecordOf(sandboxes_dir_ + "/" + sandbox));
+    if (!record) {
+      LogWarning("layers of templates are kept: sandbox " + sandbox + " has lost its record");
+      return std::nullopt;
+    }
     text += *record;
     text += '\n';
   }
@@ -190,16 +209,18 @@ Result<uint64_t> LayerStore::MoveUnneededAside(bool dry_run) {
     // Metadata is written under the lock, so these are a killed writer's.
     if (name.find(".tmp.") != std::string::npos) ::unlink((directory_ + "/" + name).c_str());
   }
-  const std::string named = TRY(EverythingThatNames());
+  const std::optional<std::string> named = TRY(EverythingThatNames());
+  if (!named) return 0;
   for (const std::string& id : TRY(Names(layers_dir()))) {
-    if (named.find(id) != std::string::npos) continue;
+    if (named->find(id) != std::string::npos) continue;
     const std::string path = layers_dir() + "/" + id;
     Result<Fd> layer = sys::OpenAt(AT_FDCWD, path.c_str(), kDirectoryFlags);
     if (!layer) continue;
     if (!TRY(Flock(*layer, LOCK_EX | LOCK_NB))) continue;
     // Look again now that nobody holds it: a sandbox's record is written while its maker still
     // does.
-    if (TRY(EverythingThatNames()).find(id) != std::string::npos) continue;
+    const std::optional<std::string> now = TRY(EverythingThatNames());
+    if (!now || now->find(id) != std::string::npos) continue;
     ++moved;
     if (dry_run) continue;
     const std::string aside = partial_dir() + "/" + id;

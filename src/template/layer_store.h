@@ -21,6 +21,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,7 +82,8 @@ class LayerStore {
   std::string layers_dir() const { return directory_ + "/.layers"; }
   std::string partial_dir() const { return directory_ + "/.partial"; }
   Result<Fd> Lock() const;
-  Result<std::string> EverythingThatNames() const;
+  // Nothing when a sandbox may name a layer that cannot be known.
+  Result<std::optional<std::string>> EverythingThatNames() const;
   Result<uint64_t> MoveUnneededAside(bool dry_run);
   Result<void> DeleteStalePartials();
 

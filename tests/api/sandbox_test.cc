@@ -53,6 +53,9 @@ TEST_F(SandboxApi, TheSameKeyGivesTheSameSandbox) {
   const Reply again = Call("POST", "/api/sandboxes", R"({"name":"idem"})", key);
   EXPECT_EQ(again.status, 201);
   EXPECT_EQ(again.Text("id"), first.Text("id"));
+  // What is sent is compared, and not how it is written.
+  const Reply spaced = Call("POST", "/api/sandboxes", R"({ "user":null, "name" : "idem" })", key);
+  EXPECT_EQ(spaced.Text("id"), first.Text("id"));
   ExpectProblem(Call("POST", "/api/sandboxes", R"({"name":"other"})", key), 409, "already_exists");
   Call("DELETE", "/api/sandboxes/idem");
 }

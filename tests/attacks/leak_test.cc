@@ -106,7 +106,7 @@ TEST_F(Leaks, KillingTheLauncherAtAnyMomentLeavesNothingThatGcDoesNotRemove) {
     // It may succeed or fail; it must not hang.
     (void)engine->Create(engine::CreateRequest(*id, root));
   }
-  const auto collected = engine::native::CollectGarbage(paths(), false);
+  const auto collected = engine::native::CollectGarbage(paths());
   ASSERT_TRUE(collected) << collected.error().ToString();
   EXPECT_TRUE(collected->failures.empty());
   ExpectNothingLeft();

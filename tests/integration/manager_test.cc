@@ -272,15 +272,17 @@ TEST_F(ManagerTest, AnOwnersQuotaIsTheCallersFaultAndTheServersIsTheMachines) {
 
 TEST_F(ManagerTest, AnIdempotencyKeyStandsForOneCreateAlsoAfterARestart) {
   const SandboxSpec spec{.metadata = {{"a", "b"}}};
-  const auto first = manager().Create(me_, spec, "key-1");
+  const Idempotency key{.key = "key-1", .asked = "b"};
+  const auto first = manager().Create(me_, spec, key);
   ASSERT_TRUE(first) << first.error().ToString();
-  EXPECT_EQ(manager().Create(me_, spec, "key-1")->id, first->id);
-  const auto other = manager().Create(me_, {.metadata = {{"a", "c"}}}, "key-1");
+  EXPECT_EQ(manager().Create(me_, spec, key)->id, first->id);
+  const auto other =
+      manager().Create(me_, {.metadata = {{"a", "c"}}}, {.key = "key-1", .asked = "c"});
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().code(), ErrorCode::kAlreadyExists);
-  EXPECT_NE(manager().Create({.owner = "other", .admin = false}, spec, "key-1")->id, first->id);
+  EXPECT_NE(manager().Create({.owner = "other", .admin = false}, spec, key)->id, first->id);
   Reopen();
-  EXPECT_EQ(manager().Create(me_, spec, "key-1")->id, first->id);
+  EXPECT_EQ(manager().Create(me_, spec, key)->id, first->id);
 }
 
 TEST_F(ManagerTest, OneKeyFromManyThreadsIsOneSandbox) {
@@ -288,7 +290,7 @@ TEST_F(ManagerTest, OneKeyFromManyThreadsIsOneSandbox) {
   std::array<std::string, 8> ids;
   for (std::string& id : ids) {
     threads.emplace_back([this, &id] {
-      const auto made = manager().Create(me_, {}, "same-key");
+      const auto made = manager().Create(me_, {}, {.key = "same-key", .asked = {}});
       id = made ? made->id.text() : made.error().ToString();
     });
   }

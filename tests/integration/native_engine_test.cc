@@ -41,7 +41,7 @@ class NativeEngineTest : public ::testing::Test {
       ASSERT_TRUE(list);
       for (const SandboxStatus& status : *list) (void)engine->Destroy(status.id);
     }
-    EXPECT_TRUE(CollectGarbage(paths_, false));
+    EXPECT_TRUE(CollectGarbage(paths_));
     std::filesystem::remove_all(directory_);
   }
 

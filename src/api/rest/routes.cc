@@ -36,6 +36,7 @@ std::vector<Route> RestRoutes(const Services& services) {
   AddPortRoutes(services, routes);
   AddEventRoutes(services, routes);
   AddTemplateRoutes(services, routes);
+  AddOrphanRoutes(services, routes);
   AddSystemRoutes(services, routes);
   AddLegacySandboxRoutes(services, routes);
   AddLegacyFileRoutes(services, routes);

@@ -50,6 +50,7 @@ void AddArchiveRoutes(const Services& services, Routes& routes);        // archi
 void AddPortRoutes(const Services& services, Routes& routes);           // port_routes.cc
 void AddEventRoutes(const Services& services, Routes& routes);          // event_routes.cc
 void AddTemplateRoutes(const Services& services, Routes& routes);       // template_routes.cc
+void AddOrphanRoutes(const Services& services, Routes& routes);         // orphan_routes.cc
 void AddSystemRoutes(const Services& services, Routes& routes);         // system_routes.cc
 void AddLegacySandboxRoutes(const Services& services, Routes& routes);  // legacy_sandbox_routes.cc
 void AddLegacyFileRoutes(const Services& services, Routes& routes);     // legacy_file_routes.cc

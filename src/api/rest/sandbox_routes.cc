@@ -1,4 +1,5 @@
 // Sandboxes: create, list, look at, change, destroy; figures and health.
+#include "api/json_canonical.h"
 #include "api/json_fields.h"
 #include "api/json_response.h"
 #include "api/request.h"
@@ -20,7 +21,7 @@ Result<void> Create(Manager& manager, Exchange& exchange, const Caller& caller) 
   const JsonValue body = TRY(ReadJsonBody(exchange));
   const auto spec = TRY(ReadSandboxSpec(body));
   const std::string key(exchange.request().headers.Find("Idempotency-Key").value_or(""));
-  const auto view = TRY(manager.Create(caller, spec, key));
+  const auto view = TRY(manager.Create(caller, spec, {.key = key, .asked = CanonicalJson(body)}));
   return RespondJson(exchange, 201, SandboxJson(view),
                      {{"Location", "/api/sandboxes/" + view.id.text()}});
 }

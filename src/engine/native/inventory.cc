@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/sys.h"
 #include "engine/native/cgroup.h"
@@ -40,11 +41,36 @@ State RecordedState(const Record& record) {
   return record.paused ? State::kPaused : State::kRunning;
 }
 
+// Nothing for what is no sandbox yet, or none any more.
+Result<std::optional<SandboxStatus>> LookAt(const std::string& directory, const SandboxId& id) {
+  const Standing standing = TRY(SandboxDir::StandingOf(directory, id));
+  if (standing == Standing::kGarbage) return std::nullopt;
+  const auto record = SandboxDir::ReadRecordOf(directory, id);
+  SandboxStatus status{.id = id, .state = State::kFailed};
+  if (record) {
+    status = Describe(*record, RecordedState(*record));
+  } else {
+    const auto made = SandboxDir::MadeAt(directory, id);
+    if (!made) return std::nullopt;
+    status.created_unix_ms = *made;
+    status.damage = record.error().message();
+    status.lifetime =
+        standing == Standing::kEphemeral ? Lifetime::kEphemeral : Lifetime::kPersistent;
+  }
+  status.promised = standing == Standing::kKept || standing == Standing::kOrphaned;
+  status.orphaned_unix_ms = SandboxDir::OrphanedSince(directory, id);
+  return status;
+}
+
 class Collector {
  public:
   Collector(const Paths& paths, CgroupTree& cgroups, std::optional<IdRangeAllocator> ids,
-            bool dry_run)
-      : paths_(paths), cgroups_(cgroups), ids_(std::move(ids)), dry_run_(dry_run) {}
+            const GcOptions& options)
+      : paths_(paths),
+        cgroups_(cgroups),
+        ids_(std::move(ids)),
+        dry_run_(options.dry_run),
+        orphans_older_(options.orphans_older) {}
 
   Result<GcReport> Run() {
     for (const SandboxId& id : TRY(SandboxDir::List(paths_.sandboxes_dir()))) {
@@ -76,13 +102,9 @@ class Collector {
 
   Result<void> CollectSandbox(const SandboxId& id) {
     if (TRY(SandboxDir::IsOwned(paths_.sandboxes_dir(), id))) return {};
+    const Standing standing = TRY(SandboxDir::StandingOf(paths_.sandboxes_dir(), id));
+    if (!MayRemove(id, standing)) return {};
     const auto record = SandboxDir::ReadRecordOf(paths_.sandboxes_dir(), id);
-    if (record && record->request.lifetime == Lifetime::kPersistent) {
-      report_.kept.push_back("sandbox " + id.text() + ", " +
-                             std::string(StateName(RecordedState(*record))) +
-                             ": for its server, which takes it over when it starts");
-      return {};
-    }
     if (!dry_run_) {
       auto dir = SandboxDir::Claim(paths_.sandboxes_dir(), id);
       if (!dir) {
@@ -93,8 +115,35 @@ class Collector {
       TRY(End(id));
       TRY(std::move(*dir).Remove());
     }
-    report_.sandboxes.push_back(id.text());
+    (standing == Standing::kOrphaned ? report_.orphans : report_.sandboxes).push_back(id.text());
     return {};
+  }
+
+  // Notes why not, where somebody might wonder.
+  bool MayRemove(const SandboxId& id, Standing standing) {
+    switch (standing) {
+      case Standing::kGarbage:
+      case Standing::kEphemeral:
+        return true;
+      case Standing::kOrphaned:
+        if (IsOldOrphan(id)) return true;
+        report_.kept.push_back("sandbox " + id.text() + ": it is orphaned");
+        return false;
+      case Standing::kUnpromised:
+      case Standing::kKept:
+        break;
+    }
+    const auto record = SandboxDir::ReadRecordOf(paths_.sandboxes_dir(), id);
+    report_.kept.push_back("sandbox " + id.text() +
+                           (record ? ", " + std::string(StateName(RecordedState(*record))) +
+                                         ": for its server, which takes it over when it starts"
+                                   : ": " + record.error().message()));
+    return false;
+  }
+
+  bool IsOldOrphan(const SandboxId& id) const {
+    const auto since = SandboxDir::OrphanedSince(paths_.sandboxes_dir(), id);
+    return orphans_older_ && since && UnixMs() - *since >= orphans_older_->count();
   }
 
   // A launcher makes the directory before, and removes it after, everything else of a sandbox. So a
@@ -164,6 +213,7 @@ class Collector {
   CgroupTree& cgroups_;
   std::optional<IdRangeAllocator> ids_;
   bool dry_run_;
+  std::optional<Millis> orphans_older_;
   GcReport report_;
 };
 
@@ -174,24 +224,25 @@ Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths) {
       {.purpose = CgroupPurpose::kLook, .name = CgroupParentName(paths.state_dir)}));
   std::vector<InventoryEntry> entries;
   for (const SandboxId& id : TRY(SandboxDir::List(paths.sandboxes_dir()))) {
-    const auto record = SandboxDir::ReadRecordOf(paths.sandboxes_dir(), id);
-    if (!record) continue;  // being made or removed just now, or half of either: gc's
+    auto status = TRY(LookAt(paths.sandboxes_dir(), id));
+    if (!status) continue;  // being made or removed just now, or half of either: gc's
     const auto owned = SandboxDir::IsOwned(paths.sandboxes_dir(), id);
-    entries.push_back({.status = Describe(*record, RecordedState(*record)),
+    const auto record = SandboxDir::ReadRecordOf(paths.sandboxes_dir(), id);
+    entries.push_back({.status = std::move(*status),
                        .owned = owned && *owned,
-                       .scratch = record->scratch,
+                       .scratch = record ? record->scratch : Scratch::kDisk,
                        .stats = ReadStats(cgroups, id)});
   }
   return entries;
 }
 
-Result<GcReport> CollectGarbage(const Paths& paths, bool dry_run) {
+Result<GcReport> CollectGarbage(const Paths& paths, const GcOptions& options) {
   TRY(MakeDirectories(paths.sandboxes_dir(), 0700));
   CgroupLease lease = TRY(CgroupLease::Take(paths.state_dir));
   CgroupTree cgroups = TRY(CgroupTree::Discover({.name = CgroupParentName(paths.state_dir)}));
   std::optional<IdRangeAllocator> ids;
   if (::geteuid() == 0) ids = TRY(IdRangeAllocator::Open(paths.run_dir));
-  auto report = Collector(paths, cgroups, std::move(ids), dry_run).Run();
+  auto report = Collector(paths, cgroups, std::move(ids), options).Run();
   std::move(lease).GiveBack(cgroups);
   return report;
 }

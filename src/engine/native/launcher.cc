@@ -187,6 +187,7 @@ Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch
   Record& record = sandbox.record;
   const SandboxId& id = record.request.id;
   if (ids_) record.id_range = TRY(ids_->Take(id));
+  if (record.request.lifetime == Lifetime::kPersistent) TRY(sandbox.dir.MarkUnpromised());
   TRY(sandbox.dir.WriteRecord(record));
   Note(stage_us, Stage::kPrepare, watch);
   TRY(MakeGroup(sandbox));
@@ -283,6 +284,7 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
   created.not_enforced = TRY(CheckEnforceable(request));
   created.scratch = TRY(ChooseScratch(request));
   created.single_user = !ids_.has_value();
+  created.guest_protocol = protocol::kProtocolVersion;
   Sandbox sandbox({.request = request,
                    .id_range = std::nullopt,
                    .scratch = created.scratch,
@@ -351,6 +353,7 @@ Result<Created> Launcher::Start(const SandboxId& id) {
   created.not_enforced = TRY(CheckEnforceable(sandbox->record.request));
   created.scratch = sandbox->record.scratch;
   created.single_user = !ids_.has_value();
+  created.guest_protocol = protocol::kProtocolVersion;
   Stopwatch watch;
   const bool on_disk = sandbox->record.scratch == Scratch::kDisk;
   if (sandbox->state == State::kFailed) TRY(ClearAway(*sandbox));
@@ -376,7 +379,7 @@ Result<Created> Launcher::Start(const SandboxId& id) {
 // It is so, whether the record says it or not: where it does not, the next launcher finds a guest, or none.
 void Launcher::Commit(Sandbox& sandbox, Record next) {
   sandbox.record = std::move(next);
-  if (const auto committed = sandbox.dir.CommitRecord(); !committed) {
+  if (const auto committed = sandbox.dir.CommitRecord(sandbox.record.request.lifetime); !committed) {
     LogWarning("sandbox " + sandbox.record.request.id.text() + ": " + committed.error().message());
   }
 }
@@ -418,7 +421,7 @@ Result<void> Launcher::PreparePaused(const Sandbox& sandbox, bool paused) {
 }
 
 Result<void> Launcher::NotePaused(Sandbox& sandbox, bool paused) {
-  TRY(sandbox.dir.CommitRecord());
+  TRY(sandbox.dir.CommitRecord(sandbox.record.request.lifetime));
   sandbox.record.paused = paused;
   return RenameGuestSocket(sandbox.dir.dir(),
                            paused ? GuestSocketName::kPaused : GuestSocketName::kReachable);

@@ -69,6 +69,8 @@ class Launcher {
   Result<Fd> Watch(const SandboxId& id);
   Result<Exit> GetExit(const SandboxId& id);
   Result<std::vector<SandboxStatus>> List();
+  Result<void> Disown(const SandboxId& id);
+  Result<void> AdoptOrphan(const SandboxId& id);
 
   // Destroys every ephemeral sandbox: their owner is gone.
   void DestroyEphemeral();

@@ -76,8 +76,8 @@ Result<void> Launcher::AdoptAll() {
   Millis patience = kClaimPatience;
   const std::string directory = options_.paths.sandboxes_dir();
   for (const SandboxId& id : TRY(SandboxDir::List(directory))) {
-    const auto record = SandboxDir::ReadRecordOf(directory, id);
-    if (!record || record->request.lifetime != Lifetime::kPersistent) continue;
+    const Standing standing = TRY(SandboxDir::StandingOf(directory, id));
+    if (standing != Standing::kUnpromised && standing != Standing::kKept) continue;
     auto dir = ClaimFromTheDead(id, patience);
     if (!dir && dir.error().code() == ErrorCode::kNotFound) continue;
     auto adopted = dir ? Adopt(id, std::move(*dir)) : Failure(dir.error());
@@ -105,6 +105,34 @@ Result<void> Launcher::DestroyUnowned(const SandboxId& id) {
   TRY(EndRemains(remains, kRemainsPatience));
   for (const IdRange& range : remains.id_ranges) TRY(ids_->Free(range, id.text()));
   return dir ? std::move(*dir).Remove() : Result<void>{};
+}
+
+// Its lock goes with it: whoever is told to may have it. One that could not be taken over is marked all the same.
+Result<void> Launcher::Disown(const SandboxId& id) {
+  Sandbox* sandbox = Find(id).value_or(nullptr);
+  if (sandbox == nullptr) {
+    return TRY(SandboxDir::Claim(options_.paths.sandboxes_dir(), id)).SetOrphaned(true);
+  }
+  if (sandbox->record.request.lifetime == Lifetime::kEphemeral) {
+    return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
+                         "an ephemeral sandbox ends with its launcher"));
+  }
+  TRY(sandbox->dir.SetOrphaned(true));
+  sandboxes_.erase(id);
+  return {};
+}
+
+Result<void> Launcher::AdoptOrphan(const SandboxId& id) {
+  const std::string directory = options_.paths.sandboxes_dir();
+  if (sandboxes_.contains(id)) return {};
+  if (TRY(SandboxDir::StandingOf(directory, id)) != Standing::kOrphaned) {
+    return Failure(
+        Error(ErrorCode::kNotFound, Fault::kCaller, "there is no orphaned sandbox " + id.text()));
+  }
+  Sandbox sandbox = TRY(Adopt(id, TRY(SandboxDir::Claim(directory, id))));
+  TRY(sandbox.dir.SetOrphaned(false));
+  sandboxes_.emplace(id, std::move(sandbox));
+  return {};
 }
 
 }  // namespace cay::engine::native

@@ -188,8 +188,11 @@ Result<void> Launcher::Destroy(const SandboxId& id) {
   if (!found) return IsDoomed(id) ? Failure(found.error()) : DestroyUnowned(id);
   Sandbox* sandbox = *found;
   TRY(EndGuest(*sandbox, Ending::kForGood));
-  // Whatever happens to us now, no other launcher takes it over.
-  if (sandbox->record.request.lifetime == Lifetime::kPersistent) TRY(sandbox->dir.DropRecord());
+  // Whatever happens to us now, no other launcher takes it over. Where that cannot be written it is destroyed all the same.
+  if (sandbox->record.request.lifetime == Lifetime::kPersistent) {
+    if (const auto marked = sandbox->dir.MarkDestroyed(); !marked)
+      LogWarning("sandbox " + id.text() + ": " + marked.error().message());
+  }
   // Nothing of it runs any more. To give its resources back can wait for a moment without requests,
   // if not too long.
   doomed_.push_back(std::move(sandboxes_.extract(id).mapped()));
@@ -300,7 +303,8 @@ SandboxStatus Describe(const Record& record, State state) {
           .lifetime = record.request.lifetime,
           .label = record.request.label,
           .created_unix_ms = record.created_unix_ms,
-          .limits = record.request.limits};
+          .limits = record.request.limits,
+          .guest_protocol = record.guest_protocol};
 }
 
 }  // namespace cay::engine::native

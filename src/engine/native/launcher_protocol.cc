@@ -19,18 +19,20 @@ Error OtherShape() { return {ErrorCode::kProtocol, Fault::kMachine, "a reply of 
 }  // namespace
 
 void EncodeCreated(protocol::CborWriter& writer, const Created& created) {
-  writer.Array(4).Array(created.stage_us.size());
+  writer.Array(5).Array(created.stage_us.size());
   for (const uint32_t us : created.stage_us) writer.Unsigned(us);
   writer.Array(created.not_enforced.size());
   for (const NotEnforced& missing : created.not_enforced) {
     writer.Array(2).Unsigned(static_cast<uint64_t>(missing.limit)).Bytes(missing.why);
   }
-  writer.Unsigned(static_cast<uint64_t>(created.scratch)).Bool(created.single_user);
+  writer.Unsigned(static_cast<uint64_t>(created.scratch))
+      .Bool(created.single_user)
+      .Unsigned(created.guest_protocol);
 }
 
 Result<Created> DecodeCreated(protocol::CborReader& reader) {
   Created created;
-  if (TRY(reader.Array(4)) != 4 || TRY(reader.Array(kStageCount)) != kStageCount)
+  if (TRY(reader.Array(5)) != 5 || TRY(reader.Array(kStageCount)) != kStageCount)
     return Failure(OtherShape());
   for (uint32_t& us : created.stage_us)
     us = static_cast<uint32_t>(TRY(reader.Unsigned(UINT32_MAX)));
@@ -42,6 +44,7 @@ Result<Created> DecodeCreated(protocol::CborReader& reader) {
   }
   created.scratch = static_cast<Scratch>(TRY(reader.Unsigned(2)));
   created.single_user = TRY(reader.Bool());
+  created.guest_protocol = static_cast<uint32_t>(TRY(reader.Unsigned(UINT32_MAX)));
   return created;
 }
 

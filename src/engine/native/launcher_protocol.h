@@ -30,8 +30,10 @@ enum class Operation : uint8_t {
   kConnect,
   kWatch,
   kExit,
+  kDisown,
+  kAdopt,
 };
-inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kExit);
+inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kAdopt);
 
 void EncodeCreated(protocol::CborWriter& writer, const Created& created);
 Result<Created> DecodeCreated(protocol::CborReader& reader);

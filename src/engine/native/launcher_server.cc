@@ -69,6 +69,10 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
       return WithDescriptor(launcher.Connect(id));
     case Operation::kWatch:
       return WithDescriptor(launcher.Watch(id));
+    case Operation::kDisown:
+      return Plain(launcher.Disown(id));
+    case Operation::kAdopt:
+      return Plain(launcher.AdoptOrphan(id));
     case Operation::kStats:
       EncodeStats(writer, TRY(launcher.GetStats(id)));
       break;

@@ -10,6 +10,7 @@
 #include "engine/native/inventory.h"
 #include "engine/native/launcher_protocol.h"
 #include "engine/native/request.h"
+#include "engine/native/sandbox_dir.h"
 #include "protocol/cbor.h"
 
 namespace cay::engine::native {
@@ -186,6 +187,31 @@ Result<std::vector<SandboxStatus>> NativeEngine::List() {
   for (InventoryEntry& entry : TRY(TakeInventory(options_.paths)))
     list.push_back(std::move(entry.status));
   return list;
+}
+
+// In the directory itself: every create waits for it, and the launcher need not.
+Result<void> NativeEngine::Promise(const SandboxId& id, std::string_view promise) {
+  return SandboxDir::WritePromise(options_.paths.sandboxes_dir(), id, promise);
+}
+
+Result<std::string> NativeEngine::ReadPromise(const SandboxId& id) {
+  auto promise = SandboxDir::ReadPromise(options_.paths.sandboxes_dir(), id);
+  if (promise || promise.error().sys_errno() != ENOENT) return promise;
+  return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
+                       "nothing was written down for whom sandbox " + id.text() + " is"));
+}
+
+Result<void> NativeEngine::Disown(const SandboxId& id) {
+  bool repeated = false;
+  const auto reply = Call(Request(Operation::kDisown, id).text(), Repeat::kAlways, &repeated);
+  // The launcher may have died between the mark and the answer, and the next one did not take it over.
+  if (reply || (repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
+  return Failure(reply.error());
+}
+
+Result<void> NativeEngine::Adopt(const SandboxId& id) {
+  TRY(Call(Request(Operation::kAdopt, id).text(), Repeat::kAlways));
+  return {};
 }
 
 }  // namespace cay::engine::native

@@ -53,6 +53,10 @@ class NativeEngine : public Engine {
   Result<Fd> Watch(const SandboxId& id) override;
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
+  Result<void> Promise(const SandboxId& id, std::string_view promise) override;
+  Result<std::string> ReadPromise(const SandboxId& id) override;
+  Result<void> Disown(const SandboxId& id) override;
+  Result<void> Adopt(const SandboxId& id) override;
 
   // How long a request may take from now on, those under way included: for who is about to end.
   void SetPatience(Millis patience) { patience_ = patience.count(); }

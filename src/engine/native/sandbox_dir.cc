@@ -9,13 +9,23 @@
 
 #include "base/file.h"
 #include "base/sys.h"
+#include "base/units.h"
+#include "engine/native/scratch.h"
 
 namespace cay::engine::native {
 namespace {
 
 constexpr const char* kLock = "lock";
 constexpr const char* kRecord = "record";
+constexpr const char* kEphemeralRecord = "record.ephemeral";
 constexpr const char* kRecordAside = "record.new";
+constexpr const char* kUnpromised = "unpromised";
+constexpr const char* kPromise = "promise";
+constexpr const char* kPromiseAside = "promise.new";
+constexpr const char* kOrphaned = "orphaned";
+constexpr const char* kDestroyed = "destroyed";
+constexpr const char* kGuestSockets[] = {"guest.sock", "guest.paused"};
+constexpr int kWriteAnew = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
 
 Result<Fd> OpenDirectory(const std::string& path) {
   return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -36,6 +46,58 @@ Result<bool> TryLock(const Fd& lock) {
   if (::fcntl(lock.get(), F_OFD_SETLK, &whole) == 0) return true;
   if (errno == EAGAIN || errno == EACCES) return false;
   return Failure(Error::FromErrno("locking a sandbox's directory"));
+}
+
+const char* RecordNameOf(Lifetime lifetime) {
+  return lifetime == Lifetime::kEphemeral ? kEphemeralRecord : kRecord;
+}
+
+Result<void> Rename(const Fd& dir, const char* from, const char* to) {
+  if (::renameat(dir.get(), from, dir.get(), to) == 0) return {};
+  return Failure(Error::FromErrno("renaming a sandbox's " + std::string(from)));
+}
+
+Result<void> Unlink(const Fd& dir, const char* name) {
+  if (::unlinkat(dir.get(), name, 0) == 0 || errno == ENOENT) return {};
+  return Failure(Error::FromErrno("removing a sandbox's " + std::string(name)));
+}
+
+// What is in a sandbox's directory, by its names.
+class Names {
+ public:
+  explicit Names(std::string directory) : directory_(std::move(directory)) {}
+  bool Has(const char* name) const {
+    return ::faccessat(AT_FDCWD, PathOf(name).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  }
+  std::string PathOf(const char* name) const { return directory_ + "/" + name; }
+  std::optional<int64_t> WrittenAt(const char* name) const {
+    struct stat info{};
+    if (::lstat(PathOf(name).c_str(), &info) < 0) return std::nullopt;
+    return int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
+  }
+
+ private:
+  std::string directory_;
+};
+
+// Before its record nothing of a sandbox is made but its directory.
+bool HasContent(const Names& names) {
+  return names.Has(kScratchImageName) || names.Has(kPromise) || names.Has(kGuestSockets[0]) ||
+         names.Has(kGuestSockets[1]);
+}
+
+Result<Record> ReadRecordIn(const Fd& dir, const SandboxId& id) {
+  auto bytes = ReadFileAt(dir.get(), kEphemeralRecord, kMaxRecordBytes);
+  const bool ephemeral = bytes.has_value();
+  if (!ephemeral && bytes.error().sys_errno() == ENOENT)
+    bytes = ReadFileAt(dir.get(), kRecord, kMaxRecordBytes);
+  Record record = TRY(DecodeRecord(TRY(std::move(bytes)), id));
+  if (ephemeral) record.request.lifetime = Lifetime::kEphemeral;
+  return record;
+}
+
+Names NamesOf(const std::string& sandboxes_dir, const SandboxId& id) {
+  return Names(sandboxes_dir + "/" + id.text());
 }
 
 Error IsThere(const SandboxId& id) {
@@ -69,9 +131,10 @@ Result<SandboxDir> SandboxDir::Make(const std::string& sandboxes_dir, const Sand
 Result<SandboxDir> SandboxDir::MakeAhead(const std::string& sandboxes_dir) {
   SandboxDir made = TRY(Make(sandboxes_dir, TRY(SandboxId::Generate())));
   auto aside = sys::OpenAt(made.dir_.get(), kRecordAside, O_WRONLY | O_CREAT | O_EXCL, 0600);
-  if (aside) return made;
+  const auto marked = aside ? made.MarkUnpromised() : Failure(std::move(aside).error());
+  if (marked) return made;
   (void)std::move(made).Remove();
-  return Failure(std::move(aside).error());
+  return Failure(marked.error());
 }
 
 Result<void> SandboxDir::Rename(const std::string& sandboxes_dir, const SandboxId& id) {
@@ -116,8 +179,8 @@ Result<std::vector<SandboxId>> SandboxDir::List(const std::string& sandboxes_dir
 }
 
 Result<Record> SandboxDir::ReadRecordOf(const std::string& sandboxes_dir, const SandboxId& id) {
-  return DecodeRecord(
-      TRY(ReadFile(sandboxes_dir + "/" + id.text() + "/" + kRecord, kMaxRecordBytes)), id);
+  const std::string path = sandboxes_dir + "/" + id.text();
+  return ReadRecordIn(TRY(OpenDirectory(path)), id);
 }
 
 Result<bool> SandboxDir::IsOwned(const std::string& sandboxes_dir, const SandboxId& id) {
@@ -132,36 +195,105 @@ Result<bool> SandboxDir::IsOwned(const std::string& sandboxes_dir, const Sandbox
   return whole.l_type != F_UNLCK;
 }
 
+Result<Standing> SandboxDir::StandingOf(const std::string& sandboxes_dir, const SandboxId& id) {
+  const Names names = NamesOf(sandboxes_dir, id);
+  if (names.Has(kDestroyed)) return Standing::kGarbage;
+  if (names.Has(kOrphaned)) return Standing::kOrphaned;
+  if (names.Has(kEphemeralRecord)) return Standing::kEphemeral;
+  const bool has_record = names.Has(kRecord);
+  if (!has_record && !HasContent(names)) return Standing::kGarbage;
+  // A program before 0.1.0 gave every record one name.
+  const auto record = ReadRecordOf(sandboxes_dir, id);
+  if (record && record->request.lifetime == Lifetime::kEphemeral) return Standing::kEphemeral;
+  const bool unpromised = names.Has(kUnpromised) && !names.Has(kPromise);
+  return unpromised ? Standing::kUnpromised : Standing::kKept;
+}
+
+std::optional<int64_t> SandboxDir::OrphanedSince(const std::string& sandboxes_dir,
+                                                 const SandboxId& id) {
+  return NamesOf(sandboxes_dir, id).WrittenAt(kOrphaned);
+}
+
+std::optional<int64_t> SandboxDir::MadeAt(const std::string& sandboxes_dir, const SandboxId& id) {
+  return NamesOf(sandboxes_dir, id).WrittenAt(kLock);
+}
+
+// In place of the mark: two files more to make would cost every create.
+Result<void> SandboxDir::WritePromise(const std::string& sandboxes_dir, const SandboxId& id,
+                                      std::string_view promise) {
+  if (promise.size() > kMaxPromiseBytes) {
+    return Failure(Error::Invalid("a promise is longer than " + FormatBytes(kMaxPromiseBytes)));
+  }
+  const Fd dir = TRY(OpenDirectory(sandboxes_dir + "/" + id.text()));
+  const char* name = kUnpromised;
+  auto file = sys::OpenAt(dir.get(), name, O_WRONLY | O_TRUNC | O_NOFOLLOW);
+  if (!file && file.error().sys_errno() == ENOENT) {
+    name = kPromiseAside;
+    file = sys::OpenAt(dir.get(), name, kWriteAnew, 0600);
+  }
+  if (!file) return Failure(std::move(file).error());
+  TRY(sys::Write(*file, promise, "writing what a sandbox was promised for"));
+  return native::Rename(dir, name, kPromise);
+}
+
+Result<std::string> SandboxDir::ReadPromise(const std::string& sandboxes_dir, const SandboxId& id) {
+  return ReadFile(NamesOf(sandboxes_dir, id).PathOf(kPromise), kMaxPromiseBytes);
+}
+
 Result<void> SandboxDir::PrepareRecord(const Record& record) const {
-  const Fd aside =
-      TRY(sys::OpenAt(dir_.get(), kRecordAside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+  const Fd aside = TRY(sys::OpenAt(dir_.get(), kRecordAside, kWriteAnew, 0600));
   return sys::Write(aside, EncodeRecord(record), "writing a sandbox's record");
 }
 
-Result<void> SandboxDir::CommitRecord() const {
-  if (::renameat(dir_.get(), kRecordAside, dir_.get(), kRecord) < 0) {
-    return Failure(Error::FromErrno("replacing a sandbox's record"));
-  }
-  return {};
+Result<void> SandboxDir::CommitRecord(Lifetime lifetime) const {
+  return native::Rename(dir_, kRecordAside, RecordNameOf(lifetime));
 }
 
 Result<void> SandboxDir::WriteRecord(const Record& record) const {
   TRY(PrepareRecord(record));
-  return CommitRecord();
+  return CommitRecord(record.request.lifetime);
 }
 
-Result<Record> SandboxDir::ReadRecord(const SandboxId& id) const {
-  return DecodeRecord(TRY(ReadFileAt(dir_.get(), kRecord, kMaxRecordBytes)), id);
-}
+Result<Record> SandboxDir::ReadRecord(const SandboxId& id) const { return ReadRecordIn(dir_, id); }
 
-Result<void> SandboxDir::DropRecord() const {
-  if (::unlinkat(dir_.get(), kRecord, 0) < 0 && errno != ENOENT) {
-    return Failure(Error::FromErrno("removing a sandbox's record"));
-  }
+Result<void> SandboxDir::MarkUnpromised() const {
+  TRY(sys::OpenAt(dir_.get(), kUnpromised, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
   return {};
 }
 
-Result<void> SandboxDir::Remove() && { return RemoveTreeAt(AT_FDCWD, path_); }
+Result<void> SandboxDir::SetOrphaned(bool orphaned) const {
+  if (!orphaned) return native::Unlink(dir_, kOrphaned);
+  TRY(sys::OpenAt(dir_.get(), kOrphaned, kWriteAnew, 0600));
+  return {};
+}
+
+// The record becomes the mark: a disk that is full has room for that.
+Result<void> SandboxDir::MarkDestroyed() const {
+  for (const char* name : {kRecord, kEphemeralRecord}) {
+    if (::renameat(dir_.get(), name, dir_.get(), kDestroyed) == 0) return {};
+    if (errno != ENOENT) return Failure(Error::FromErrno("marking a sandbox as destroyed"));
+  }
+  TRY(sys::OpenAt(dir_.get(), kDestroyed, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
+  return {};
+}
+
+Result<void> SandboxDir::RemoveContent() const {
+  TRY(native::Unlink(dir_, kScratchImageName));
+  for (const char* name : kGuestSockets) TRY(native::Unlink(dir_, name));
+  for (const char* name : {kPromise, kPromiseAside, kOrphaned, kRecord, kRecordAside})
+    TRY(native::Unlink(dir_, name));
+  return {};
+}
+
+// A promise may come in between.
+Result<void> SandboxDir::RemoveAll() const {
+  TRY(RemoveContent());
+  auto removed = RemoveTreeAt(AT_FDCWD, path_);
+  if (!removed && removed.error().sys_errno() == ENOTEMPTY) removed = RemoveTreeAt(AT_FDCWD, path_);
+  return removed;
+}
+
+Result<void> SandboxDir::Remove() && { return RemoveAll(); }
 
 Result<std::vector<Fd>> SandboxDir::Unlink(std::initializer_list<const char*> kept) && {
   std::vector<Fd> held;
@@ -169,7 +301,7 @@ Result<std::vector<Fd>> SandboxDir::Unlink(std::initializer_list<const char*> ke
     auto file = sys::OpenAt(dir_.get(), name, O_RDONLY | O_NOFOLLOW);
     if (file) held.push_back(*std::move(file));  // and if not, it is freed here
   }
-  TRY(RemoveTreeAt(AT_FDCWD, path_));
+  TRY(RemoveAll());
   held.push_back(std::move(lock_));
   held.push_back(std::move(dir_));
   return held;
