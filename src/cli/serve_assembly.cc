@@ -43,6 +43,22 @@ Result<void> CheckAddresses(const Config& config, api::KeyRing& keys) {
   return {};
 }
 
+// Without keys everybody on this machine is an administrator. Where others' sandboxes are there, the keys were lost with the
+// database: nobody meant to open them to all.
+Result<void> CheckKeysAreNotLost(api::KeyRing& keys, sandbox::Manager& manager) {
+  if (keys.needed()) return {};
+  for (const sandbox::Orphan& orphan : TRY(manager.Orphans())) {
+    if (orphan.owner.empty() || orphan.owner == "local") continue;
+    return Failure(
+        Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+              "the database has no API key, and sandbox " + orphan.id.text() +
+                  " is there, which belongs to one: the database was lost, or is an older copy")
+            .WithRemedy("put the right cay.db back, or make a key: "
+                        "cay keys create --local --scope admin ops"));
+  }
+  return {};
+}
+
 // What everything stands on, in the order in which it is made; ends in the reverse.
 struct Parts {
   Paths paths;
@@ -102,6 +118,7 @@ Result<Parts> MakeParts(const Config& config) {
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
   parts.manager = TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths), *parts.engine,
                                              *parts.templates, *parts.store, *parts.events));
+  TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
   parts.collected = CollectLeftBehind(parts.paths);
   parts.processes = TRY(
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));

@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
 sys.path.insert(0, HERE)
 from server import Machine, Server  # noqa: E402
-from world import LIMITS, Lost, expect  # noqa: E402
+from world import LIMITS, Lost, World, expect  # noqa: E402
 
 NAMES = ("early", "late", "off")  # "early" is in the older copy of the database
 FILE = "/workspace/agent_workspace/kept.txt"
@@ -26,10 +26,12 @@ FILE = "/workspace/agent_workspace/kept.txt"
 class Trial:
     """Three sandboxes, and a server that was killed."""
 
-    def __init__(self, cay, state):
+    def __init__(self, cay, state, with_key=False):
         self.server = Server(cay, state)
         self.state = state
         self.ids = {}
+        if with_key:
+            World(self.server).prepare()
         self.server.start()
         self.create("early")
         self.older = os.path.join(state, "older.db")
@@ -318,6 +320,26 @@ def copy_comes_back(trial, _):
     return "promised again"
 
 
+def keys_lost(trial, _):
+    """Without its keys a server would be open to everybody on the machine."""
+    remove(trial)
+    trial.server.key = None
+    try:
+        trial.server.start()
+    except RuntimeError as error:
+        expect("cay keys create" in str(error), f"no advice: {error}")
+    else:
+        raise Lost("the server starts without the keys that its sandboxes belong to")
+    trial.check_alive()
+    World(trial.server).prepare()
+    trial.server.start()
+    for name, one in trial.ids.items():
+        adopted = trial.call(200, "POST", f"/api/orphans/{one}/adopt", {"owner": "ops", "name": name + "-2"})
+        expect(adopted["name"] == name + "-2", f"adopted: {adopted}")
+    trial.end()
+    return "refused, and started with a new key"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cay", required=True)
@@ -328,7 +350,8 @@ def main():
         return 77
     trials = [("database " + name, damage_database, name) for name in DATABASES]
     trials += [("record " + name, damage_record, name) for name in RECORDS]
-    trials += [("orphans nobody wants", orphans_end, ""), ("a copy that comes back", copy_comes_back, "")]
+    trials += [("orphans nobody wants", orphans_end, ""), ("a copy that comes back", copy_comes_back, ""),
+               ("keys that are lost", keys_lost, "")]
     failures = 0
     for title, act, argument in trials:
         if options.only not in title:
@@ -338,7 +361,7 @@ def main():
         trial = None
         begun = time.monotonic()
         try:
-            trial = Trial(options.cay, state)
+            trial = Trial(options.cay, state, with_key=act is keys_lost)
             machine.ids.update(trial.ids.values())
             said = act(trial, argument)
             left = machine.left()

@@ -21,7 +21,8 @@ class SandboxDirTest : public testing::Test {
 
   SandboxDir Make(Lifetime lifetime) {
     SandboxDir dir = *SandboxDir::Make(top_, id_);
-    if (lifetime == Lifetime::kPersistent) EXPECT_TRUE(dir.MarkUnpromised().has_value());
+    const bool marked = lifetime == Lifetime::kEphemeral || dir.MarkUnpromised();
+    EXPECT_TRUE(marked);
     EXPECT_EQ(Now(), Standing::kGarbage) << "a directory that has nothing yet";
     CreateRequest request(id_, {{{"/", {"/srv"}}}});
     request.lifetime = lifetime;
