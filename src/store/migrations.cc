@@ -155,8 +155,8 @@ constexpr Migration kNumberedRecords = {"records with numbered fields", ""};
 
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
-    kSandboxes, kIdempotencyKeys, kEvents, kProjectFiles, kApiKeys, kAudit, kWebhooks, kProcesses,
-    kNumberedRecords,
+    kSandboxes, kIdempotencyKeys, kEvents,    kProjectFiles,    kApiKeys,
+    kAudit,     kWebhooks,        kProcesses, kNumberedRecords,
 };
 
 Result<int64_t> UserVersion(Database& db) {

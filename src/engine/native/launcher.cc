@@ -379,7 +379,8 @@ Result<Created> Launcher::Start(const SandboxId& id) {
 // It is so, whether the record says it or not: where it does not, the next launcher finds a guest, or none.
 void Launcher::Commit(Sandbox& sandbox, Record next) {
   sandbox.record = std::move(next);
-  if (const auto committed = sandbox.dir.CommitRecord(sandbox.record.request.lifetime); !committed) {
+  if (const auto committed = sandbox.dir.CommitRecord(sandbox.record.request.lifetime);
+      !committed) {
     LogWarning("sandbox " + sandbox.record.request.id.text() + ": " + committed.error().message());
   }
 }
