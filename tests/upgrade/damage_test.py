@@ -344,6 +344,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cay", required=True)
     parser.add_argument("--only", default="", help="trials whose name has this in it")
+    parser.add_argument("--long", action="store_true", help="nothing more: all of it is short")
     options = parser.parse_args()
     if os.geteuid() != 0:
         print("skipped: it needs root")
