@@ -90,4 +90,13 @@ Result<void> RenameGuestSocket(const Fd& sandbox_dir, GuestSocketName to) {
   return {};
 }
 
+Result<Fd> OpenGuest(const Fd& connection) {
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
+    return Failure(Error::FromErrno("asking who the guest is"));
+  }
+  return sys::PidfdOpen(peer.pid);
+}
+
 }  // namespace cay::engine::native

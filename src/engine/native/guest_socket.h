@@ -24,6 +24,9 @@ Result<Fd> BindGuestSocket(const Fd& sandbox_dir);
 Result<Fd> ConnectToGuest(const Fd& sandbox_dir, Millis patience,
                           GuestSocketName name = GuestSocketName::kReachable);
 
+// A pidfd of the process that listens at the other end: SO_PEERCRED of a connection is what listen(2) noted.
+Result<Fd> OpenGuest(const Fd& connection);
+
 // Gives the socket the other name. Done already is done.
 Result<void> RenameGuestSocket(const Fd& sandbox_dir, GuestSocketName to);
 

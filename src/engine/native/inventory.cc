@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 #include "base/sys.h"
 #include "engine/native/cgroup.h"
 #include "engine/native/cgroup_lease.h"
+#include "engine/native/guest_socket.h"
 #include "engine/native/id_processes.h"
 #include "engine/native/id_range.h"
 #include "engine/native/launcher.h"
@@ -62,6 +65,16 @@ Result<std::optional<SandboxStatus>> LookAt(const std::string& directory, const 
   return status;
 }
 
+// The end of a pid namespace's first process is the end of all.
+Result<void> EndListener(const Fd& connection) {
+  const Fd guest = TRY(OpenGuest(connection));
+  if (auto sent = sys::PidfdSendSignal(guest, SIGKILL); !sent && sent.error().sys_errno() != ESRCH)
+    return sent;
+  pollfd dead{.fd = guest.get(), .events = POLLIN, .revents = 0};
+  if (::poll(&dead, 1, static_cast<int>(kDeathPatience.count())) == 1) return {};
+  return Failure(Error(ErrorCode::kTimeout, Fault::kMachine, "the sandbox's processes do not die"));
+}
+
 class Collector {
  public:
   Collector(const Paths& paths, CgroupTree& cgroups, std::optional<IdRangeAllocator> ids,
@@ -89,13 +102,16 @@ class Collector {
   }
 
   // Ends all of it, and frees its ranges when nothing of it was seen to run any more.
-  Result<void> End(const SandboxId& id) {
+  Result<void> End(const SandboxId& id, const Fd& dir) {
     Remains remains{.id = id, .cgroup = {}, .id_ranges = {}};
     auto cgroup = cgroups_.Open(id);
     if (!cgroup && cgroup.error().code() != ErrorCode::kNotFound) return Failure(cgroup.error());
     if (cgroup) remains.cgroup = std::move(*cgroup);
     if (ids_) remains.id_ranges = TRY(ids_->OwnedBy(id));
     TRY(EndRemains(remains, kDeathPatience));
+    // An ordinary user's may have had neither.
+    for (const auto name : {GuestSocketName::kReachable, GuestSocketName::kPaused})
+      if (const auto guest = ConnectToGuest(dir, Millis(0), name)) TRY(EndListener(*guest));
     for (const IdRange& range : remains.id_ranges) TRY(ids_->Free(range, id.text()));
     return {};
   }
@@ -112,7 +128,7 @@ class Collector {
         const bool gone_or_taken = code == ErrorCode::kNotFound || code == ErrorCode::kUnavailable;
         return gone_or_taken ? Result<void>{} : Failure(std::move(dir).error());
       }
-      TRY(End(id));
+      TRY(End(id, dir->dir()));
       TRY(std::move(*dir).Remove());
     }
     (standing == Standing::kOrphaned ? report_.orphans : report_.sandboxes).push_back(id.text());

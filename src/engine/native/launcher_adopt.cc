@@ -1,6 +1,5 @@
 // The third part of Launcher: what an earlier launcher left.
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -22,17 +21,6 @@ constexpr Millis kClaimPause(5);
 // Longer than any process takes to die that is not stuck in the kernel.
 constexpr Millis kRemainsPatience(30'000);
 
-// The process that listens on the guest's socket: SO_PEERCRED of a connection is what listen(2)
-// noted.
-Result<Fd> OpenListener(const Fd& connection) {
-  ucred peer{};
-  socklen_t length = sizeof peer;
-  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
-    return Failure(Error::FromErrno("asking who the guest is"));
-  }
-  return sys::PidfdOpen(peer.pid);
-}
-
 }  // namespace
 
 Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
@@ -52,7 +40,7 @@ Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
     connection = ConnectToGuest(sandbox.dir.dir(), Millis(0), GuestSocketName::kPaused);
   }
   if (connection) {
-    sandbox.pidfd = TRY(OpenListener(*connection));
+    sandbox.pidfd = TRY(OpenGuest(*connection));
     sandbox.state = sandbox.record.paused ? State::kPaused : State::kRunning;
     sandbox.exit = {};
     return sandbox;
