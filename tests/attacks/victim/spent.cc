@@ -32,22 +32,26 @@ Verdict Hold(const Verdict& verdict, long held) {
 Verdict InProcesses(int most, Until until, const std::function<Share()>& body) {
   std::vector<pid_t> children;
   Share sum{0, 0};
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return Refused();
   for (int i = 0; i < most && (until == Until::kAllHave || sum.refused == 0); ++i) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return Refused();
     const pid_t child = ::fork();
     if (child < 0) {
       sum.refused = errno;
       break;
     }
     if (child == 0) {
+      // Where queues count against the memory limit, it is this one that ends for it.
+      TryWrite("/proc/self/oom_score_adj", "1000");
       const Share share = body();
       if (::write(ends[1], &share, sizeof share) != sizeof share) ::_exit(1);
       for (;;) ::pause();
     }
     children.push_back(child);
-    Share share{0, 0};
-    if (::read(ends[0], &share, sizeof share) != sizeof share) break;
+    ::close(ends[1]);
+    Share share{0, ENOMEM};  // unless it lives to say something else
+    if (::read(ends[0], &share, sizeof share) < 0) return Refused();
+    ::close(ends[0]);
     sum.held += share.held;
     if (share.refused != 0) sum.refused = share.refused;
   }
