@@ -187,6 +187,9 @@ struct SandboxStatus {
 
 class Engine {
  public:
+  // A guest that does not come to accept connections for so long is not there for its caller.
+  static constexpr Millis kConnectPatience{10'000};
+
   virtual ~Engine() = default;
 
   // The sandbox is running, and Connect will succeed, when this returns. On error nothing of it
@@ -211,7 +214,10 @@ class Engine {
   virtual Result<Stats> GetStats(const SandboxId& id) = 0;
 
   // A new connection to the guest: a stream socket, blocking, close-on-exec.
-  virtual Result<Fd> Connect(const SandboxId& id) = 0;
+  // Waits for at most `patience` while the guest has as many connections waiting as it takes; 0 is for who must not wait for
+  // anybody, and is told no more than that it could not be had (kUnavailable).
+  virtual Result<Fd> Connect(const SandboxId& id, Millis patience) = 0;
+  Result<Fd> Connect(const SandboxId& id) { return Connect(id, kConnectPatience); }
 
   // A descriptor that polls readable once the guest is gone (a pidfd).
   virtual Result<Fd> Watch(const SandboxId& id) = 0;

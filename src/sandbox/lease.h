@@ -10,11 +10,11 @@
 namespace cay::sandbox {
 
 struct Lease::Hold {
-  // The sandbox has been entered.
-  explicit Hold(std::shared_ptr<Sandbox> entered)
+  // The sandbox has been entered. `patience`: of each connection to its guest.
+  Hold(std::shared_ptr<Sandbox> entered, Millis patience)
       : sandbox(std::move(entered)),
         record(sandbox->Record()),
-        guest([held = sandbox] { return held->engine().Connect(held->id()); },
+        guest([held = sandbox, patience] { return held->engine().Connect(held->id(), patience); },
               GuestChannel::kPatience, sandbox->guest_protocol()) {}
   ~Hold() { sandbox->Leave(); }
   Hold(const Hold&) = delete;

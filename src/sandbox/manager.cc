@@ -62,9 +62,10 @@ class Manager::Impl {
     return std::forward<F>(act)(*sandbox);
   }
 
-  static Result<std::unique_ptr<Lease::Hold>> Enter(std::shared_ptr<Sandbox> sandbox) {
+  static Result<std::unique_ptr<Lease::Hold>> Enter(
+      std::shared_ptr<Sandbox> sandbox, Millis patience = engine::Engine::kConnectPatience) {
     TRY(sandbox->Enter());
-    return std::make_unique<Lease::Hold>(std::move(sandbox));
+    return std::make_unique<Lease::Hold>(std::move(sandbox), patience);
   }
 
   // The activity of sandboxes is written at least so often, and the clock looked at.
@@ -170,8 +171,9 @@ Result<Lease> Manager::Use(const Caller& caller, std::string_view which) {
   return Lease(TRY(Impl::Enter(TRY(impl_->core.Find(caller, which)))));
 }
 
-Result<Lease> Manager::UseForServer(const SandboxId& id) {
-  return Use(Caller{.owner = {}, .admin = true}, id.text());
+Result<Lease> Manager::UseForServer(const SandboxId& id, Millis connect_patience) {
+  const Caller server{.owner = {}, .admin = true};
+  return Lease(TRY(Impl::Enter(TRY(impl_->core.Find(server, id.text())), connect_patience)));
 }
 
 void Manager::NoteExecution(const SandboxId& id, int running_delta, bool begins) {

@@ -198,8 +198,9 @@ class Manager {
   // kIllegalState unless it runs. A paused one is named as such, with the remedy.
   Result<Lease> Use(const Caller& caller, std::string_view which);
 
-  // For the keeper of processes (process_keeper.h): a lease without a caller; counting; the end of a guest.
-  Result<Lease> UseForServer(const SandboxId& id);
+  // For the keeper of processes (process_keeper.h): a lease without a caller, whose connections to the guest wait for nobody
+  // unless it is said; counting; the end of a guest.
+  Result<Lease> UseForServer(const SandboxId& id, Millis connect_patience = Millis(0));
   // `begins`: they have just begun, and are not taken over from an earlier server.
   void NoteExecution(const SandboxId& id, int running_delta, bool begins = true);
   // Called, from any thread, when a sandbox's guest has ended: stop, reset, destroy, or by itself. A

@@ -77,7 +77,8 @@ Result<RunningEvent> RunningProcess::Impl::OnExited(protocol::Exited exited) {
   std::optional<protocol::Info> info;
   std::optional<uint64_t> remaining;
   if (entry->running() && (Failed(exited) || (ends_all && exited.leftover_count > 0))) {
-    if (const auto lease = book.manager().UseForServer(entry->life->sandbox)) {
+    if (const auto lease =
+            book.manager().UseForServer(entry->life->sandbox, engine::Engine::kConnectPatience)) {
       if (ends_all && exited.leftover_count > 0) {
         const auto killed = Await<protocol::LeftoversKilled>(
             lease->guest().BeginKillLeftovers(entry->guest_process),

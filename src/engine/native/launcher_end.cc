@@ -159,8 +159,11 @@ void Launcher::GiveBack(Sandbox sandbox) {
   std::vector<Fd> spent;
   if (clean) {
     auto unlinked = std::move(sandbox.dir).Unlink({kScratchImageName});
-    if (unlinked) spent = *std::move(unlinked);
-    note(unlinked ? Result<void>() : Failure(unlinked.error()));
+    if (unlinked) {
+      spent = *std::move(unlinked);
+    } else {
+      note(Failure(unlinked.error()));
+    }
   }
   if (sandbox.scratch_mount) spent.push_back(std::move(*sandbox.scratch_mount));
   if (sandbox.mount_namespace) spent.push_back(std::move(*sandbox.mount_namespace));

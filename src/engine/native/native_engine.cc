@@ -19,9 +19,6 @@ namespace {
 using protocol::CborReader;
 using protocol::CborWriter;
 
-// A guest that does not come to accept connections for so long is not there for its caller.
-constexpr Millis kConnectPatience(10'000);
-
 CborWriter Request(Operation operation, const SandboxId& id) {
   CborWriter writer;
   writer.Unsigned(static_cast<uint64_t>(operation)).Bytes(id.text());
@@ -166,16 +163,19 @@ Result<Fd> NativeEngine::CallForFd(Operation operation, const SandboxId& id) {
   return std::move(reply.fds.front());
 }
 
-// Straight to the socket. Where that fails the launcher knows why.
-Result<Fd> NativeEngine::Connect(const SandboxId& id) {
+// Straight to the socket. Where that fails the launcher knows why, and may have to be waited for.
+Result<Fd> NativeEngine::Connect(const SandboxId& id, Millis patience) {
   const std::string path = options_.paths.sandboxes_dir() + "/" + id.text();
   const auto dir = sys::OpenAt(AT_FDCWD, path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW);
   if (dir) {
-    auto connected = ConnectToGuest(*dir, kConnectPatience);
+    auto connected = ConnectToGuest(*dir, patience);
     // Too busy, or out of descriptors: the launcher could not do more.
-    if (connected || connected.error().code() == ErrorCode::kResourceExhausted) return connected;
+    const bool known = connected || connected.error().code() == ErrorCode::kResourceExhausted;
+    if (known || patience == Millis(0)) return connected;
   } else if (dir.error().code() == ErrorCode::kResourceExhausted) {
     return Failure(dir.error());
+  } else if (patience == Millis(0)) {
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the sandbox is not there"));
   }
   return CallForFd(Operation::kConnect, id);
 }

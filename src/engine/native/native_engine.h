@@ -49,7 +49,8 @@ class NativeEngine : public Engine {
   Result<void> Resume(const SandboxId& id) override;
   Result<void> Update(const SandboxId& id, const Limits& limits) override;
   Result<Stats> GetStats(const SandboxId& id) override;
-  Result<Fd> Connect(const SandboxId& id) override;
+  using Engine::Connect;
+  Result<Fd> Connect(const SandboxId& id, Millis patience) override;
   Result<Fd> Watch(const SandboxId& id) override;
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
