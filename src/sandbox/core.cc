@@ -122,11 +122,13 @@ Core::~Core() {
 }
 
 void Core::KeepPromise(const SandboxRecord& record) {
-  store.WriteLater([to = promised_to_, id = record.view.id,
-                    promise = PromiseOf(record)](Database&) -> Result<void> {
+  // The text of it is made there, too: nobody waits for that either.
+  auto kept_record = std::make_shared<const SandboxRecord>(record);
+  store.WriteLater([to = promised_to_, said = std::move(kept_record)](Database&) -> Result<void> {
     const std::lock_guard lock(to->mutex);
     if (to->engine == nullptr) return {};
-    const auto kept = to->engine->Promise(id, promise);
+    const SandboxId& id = said->view.id;
+    const auto kept = to->engine->Promise(id, PromiseOf(*said));
     const bool gone = !kept && kept.error().sys_errno() == ENOENT;  // destroyed meanwhile
     if (!kept && !gone) LogWarning("sandbox " + id.text() + ": " + kept.error().ToString());
     return {};

@@ -21,7 +21,8 @@ Result<void> Create(Manager& manager, Exchange& exchange, const Caller& caller) 
   const JsonValue body = TRY(ReadJsonBody(exchange));
   const auto spec = TRY(ReadSandboxSpec(body));
   const std::string key(exchange.request().headers.Find("Idempotency-Key").value_or(""));
-  const auto view = TRY(manager.Create(caller, spec, {.key = key, .asked = CanonicalJson(body)}));
+  const std::string asked = key.empty() ? std::string() : CanonicalJson(body);
+  const auto view = TRY(manager.Create(caller, spec, {.key = key, .asked = asked}));
   return RespondJson(exchange, 201, SandboxJson(view),
                      {{"Location", "/api/sandboxes/" + view.id.text()}});
 }
