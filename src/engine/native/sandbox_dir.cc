@@ -20,8 +20,6 @@ constexpr const char* kRecord = "record";
 constexpr const char* kEphemeralRecord = "record.ephemeral";
 constexpr const char* kRecordAside = "record.new";
 constexpr const char* kUnpromised = "unpromised";
-constexpr const char* kPromise = "promise";
-constexpr const char* kPromiseAside = "promise.new";
 constexpr const char* kOrphaned = "orphaned";
 constexpr const char* kDestroyed = "destroyed";
 constexpr const char* kGuestSockets[] = {"guest.sock", "guest.paused"};
@@ -82,8 +80,7 @@ class Names {
 
 // Before its record nothing of a sandbox is made but its directory.
 bool HasContent(const Names& names) {
-  return names.Has(kScratchImageName) || names.Has(kPromise) || names.Has(kGuestSockets[0]) ||
-         names.Has(kGuestSockets[1]);
+  return names.Has(kScratchImageName) || names.Has(kGuestSockets[0]) || names.Has(kGuestSockets[1]);
 }
 
 Result<Record> ReadRecordIn(const Fd& dir, const SandboxId& id) {
@@ -205,8 +202,7 @@ Result<Standing> SandboxDir::StandingOf(const std::string& sandboxes_dir, const 
   // A program before 0.1.0 gave every record one name.
   const auto record = ReadRecordOf(sandboxes_dir, id);
   if (record && record->request.lifetime == Lifetime::kEphemeral) return Standing::kEphemeral;
-  const bool unpromised = names.Has(kUnpromised) && !names.Has(kPromise);
-  return unpromised ? Standing::kUnpromised : Standing::kKept;
+  return names.Has(kUnpromised) ? Standing::kUnpromised : Standing::kKept;
 }
 
 std::optional<int64_t> SandboxDir::OrphanedSince(const std::string& sandboxes_dir,
@@ -218,26 +214,22 @@ std::optional<int64_t> SandboxDir::MadeAt(const std::string& sandboxes_dir, cons
   return NamesOf(sandboxes_dir, id).WrittenAt(kLock);
 }
 
-// In place of the mark: two files more to make would cost every create.
+// Into the lock's file, which is there: an inode takes ext4 long where many were freed a moment ago.
 Result<void> SandboxDir::WritePromise(const std::string& sandboxes_dir, const SandboxId& id,
                                       std::string_view promise) {
   if (promise.size() > kMaxPromiseBytes) {
     return Failure(Error::Invalid("a promise is longer than " + FormatBytes(kMaxPromiseBytes)));
   }
   const Fd dir = TRY(OpenDirectory(sandboxes_dir + "/" + id.text()));
-  const char* name = kUnpromised;
-  auto file = sys::OpenAt(dir.get(), name, O_WRONLY | O_TRUNC | O_NOFOLLOW);
-  if (!file && file.error().sys_errno() == ENOENT) {
-    name = kPromiseAside;
-    file = sys::OpenAt(dir.get(), name, kWriteAnew, 0600);
-  }
-  if (!file) return Failure(std::move(file).error());
-  TRY(sys::Write(*file, promise, "writing what a sandbox was promised for"));
-  return native::Rename(dir, name, kPromise);
+  const Fd file = TRY(sys::OpenAt(dir.get(), kLock, O_WRONLY | O_TRUNC | O_NOFOLLOW));
+  TRY(sys::Write(file, promise, "writing what a sandbox was promised for"));
+  return native::Unlink(dir, kUnpromised);
 }
 
 Result<std::string> SandboxDir::ReadPromise(const std::string& sandboxes_dir, const SandboxId& id) {
-  return ReadFile(NamesOf(sandboxes_dir, id).PathOf(kPromise), kMaxPromiseBytes);
+  auto promise = ReadFile(NamesOf(sandboxes_dir, id).PathOf(kLock), kMaxPromiseBytes);
+  if (!promise || !promise->empty()) return promise;
+  return Failure(Error::FromErrno("reading what a sandbox was promised for", ENOENT));
 }
 
 Result<void> SandboxDir::PrepareRecord(const Record& record) const {
@@ -256,9 +248,10 @@ Result<void> SandboxDir::WriteRecord(const Record& record) const {
 
 Result<Record> SandboxDir::ReadRecord(const SandboxId& id) const { return ReadRecordIn(dir_, id); }
 
+// Another name of the lock's file.
 Result<void> SandboxDir::MarkUnpromised() const {
-  TRY(sys::OpenAt(dir_.get(), kUnpromised, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
-  return {};
+  if (::linkat(dir_.get(), kLock, dir_.get(), kUnpromised, 0) == 0 || errno == EEXIST) return {};
+  return Failure(Error::FromErrno("marking a sandbox as unpromised"));
 }
 
 Result<void> SandboxDir::SetOrphaned(bool orphaned) const {
@@ -280,8 +273,7 @@ Result<void> SandboxDir::MarkDestroyed() const {
 Result<void> SandboxDir::RemoveContent() const {
   TRY(native::Unlink(dir_, kScratchImageName));
   for (const char* name : kGuestSockets) TRY(native::Unlink(dir_, name));
-  for (const char* name : {kPromise, kPromiseAside, kOrphaned, kRecord, kRecordAside})
-    TRY(native::Unlink(dir_, name));
+  for (const char* name : {kOrphaned, kRecord, kRecordAside}) TRY(native::Unlink(dir_, name));
   return {};
 }
 

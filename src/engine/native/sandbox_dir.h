@@ -1,10 +1,10 @@
 // SandboxDir: what a sandbox has on disk, state_dir/sandboxes/ID/:
 //
-//   lock              held by the launcher that owns the sandbox: who can take it may clean up or adopt
+//   lock              held by the launcher that owns the sandbox: who can take it may clean up or adopt. What is in it is for
+//                     the one who promised the sandbox to somebody (Engine::Promise)
 //   record            what a launcher needs to know of it when it starts again (record.h)
 //   record.ephemeral  the same, of a sandbox that ends with its launcher
-//   unpromised        nobody counts on it yet; becomes
-//   promise           what the one who promised it to somebody wants to know of it again (Engine::Promise)
+//   unpromised        nobody counts on it yet: another name of the lock
 //   orphaned          it was promised, and nobody knows to whom: left to itself since then
 //   destroyed         it was destroyed, and is being removed
 //   guest.sock        where the guest listens; guest.paused while it is frozen
@@ -61,7 +61,7 @@ class SandboxDir {
   static Result<Record> ReadRecordOf(const std::string& sandboxes_dir, const SandboxId& id);
   static Result<bool> IsOwned(const std::string& sandboxes_dir, const SandboxId& id);
   static Result<Standing> StandingOf(const std::string& sandboxes_dir, const SandboxId& id);
-  // Since when it is orphaned; when the directory was made. In Unix milliseconds, nothing when it is not, or is gone.
+  // Since when it is orphaned; when it was made, or promised last. In Unix milliseconds; nothing when it is not, or is gone.
   static std::optional<int64_t> OrphanedSince(const std::string& sandboxes_dir,
                                               const SandboxId& id);
   static std::optional<int64_t> MadeAt(const std::string& sandboxes_dir, const SandboxId& id);

@@ -69,8 +69,6 @@ TEST_F(SandboxDirTest, WhoseRecordCannotBeReadIsKept) {
     EXPECT_EQ(Now(), Standing::kKept) << damage;
   }
   Take("record");
-  EXPECT_EQ(Now(), Standing::kKept);
-  Take("promise");
   Put("scratch.img");
   EXPECT_EQ(Now(), Standing::kKept);
 }
@@ -106,7 +104,7 @@ TEST_F(SandboxDirTest, OrphanedIsKeptSinceThen) {
 TEST_F(SandboxDirTest, IsRemovedWhole) {
   SandboxDir dir = Make(Lifetime::kPersistent);
   ASSERT_TRUE(SandboxDir::WritePromise(top_, id_, "to whom"));
-  for (const char* name : {"scratch.img", "guest.paused", "orphaned", "promise.new"}) Put(name);
+  for (const char* name : {"scratch.img", "guest.paused", "orphaned"}) Put(name);
   ASSERT_TRUE(dir.MarkDestroyed());
   ASSERT_TRUE(std::move(dir).Remove());
   EXPECT_TRUE(std::filesystem::is_empty(top_));
