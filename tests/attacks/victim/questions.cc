@@ -217,8 +217,10 @@ Verdict AskOnAndOn(Arguments) {
 }
 
 // Signals that are handled, every 20 µs, while netlink sockets are made and closed. The kernel loses an answer that was
-// given at the very moment of a signal: so a few may be left open in 3000 rounds, and not one in each.
+// given at the very moment of a signal: so a few may be left open, at most one in twenty rounds, and never so many that
+// the sandbox has no more of them.
 Verdict AskUnderSignals(Arguments) {
+  constexpr int kRounds = 3000;
   struct sigaction action{};
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;
@@ -227,7 +229,7 @@ Verdict AskUnderSignals(Arguments) {
   often.it_interval.tv_usec = often.it_value.tv_usec = 20;
   ::setitimer(ITIMER_REAL, &often, nullptr);
   Verdict verdict = Through();
-  for (int i = 0; i < 3000 && verdict == Through(); ++i) {
+  for (int i = 0; i < kRounds && verdict == Through(); ++i) {
     const int fd = NetlinkSocket();
     if (fd < 3 || BufferOf(fd, SO_RCVBUF) != kMostOfNetlink)
       verdict = Refused() + " at " + std::to_string(fd);
@@ -240,7 +242,7 @@ Verdict AskUnderSignals(Arguments) {
     if (::fcntl(fd, F_GETFD) >= 0) ++open;
   }
   if (verdict != Through()) return verdict;
-  return open <= 30 ? "few left" : std::to_string(open) + " left";
+  return open <= kRounds / 20 ? "few left" : std::to_string(open) + " left";
 }
 
 constexpr std::array kProbes = {
