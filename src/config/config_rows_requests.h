@@ -18,8 +18,9 @@ inline constexpr Key kRequestRows[] = {
      .flag = "",
      .value = "NUMBER",
      .example = "4096",
-     .doc = "Of those, connections of one address (of IPv6: one /64), at most; 0: any number. Not of "
-            "this machine's own addresses. Behind a proxy on another machine: 0.",
+     .doc =
+         "Of those, connections of one address (of IPv6: one /64), at most; 0: any number. Not of "
+         "this machine's own addresses. Behind a proxy on another machine: 0.",
      .list = false,
      .reloads = false,
      CAY_KIND(Count, http.max_connections_per_client)},

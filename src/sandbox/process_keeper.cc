@@ -104,8 +104,7 @@ class ProcessKeeper::Impl {
   Result<std::unique_ptr<RunningProcess::Impl>> Attach(const Lease& lease, uint64_t process,
                                                        std::optional<uint64_t> from_seq);
   Result<std::optional<Execution>> Gathered(RunningProcess& process, std::string_view input,
-                                            bool feeds, std::shared_ptr<OutputRoom> room,
-                                            int also);
+                                            bool feeds, std::shared_ptr<OutputRoom> room, int also);
   // The guest's name for it.
   Result<uint64_t> GuestProcess(const Lease& lease, uint64_t process) {
     return TRY(book().FindOfLife(TRY(book().LifeOf(lease.view())), process))->guest_process;

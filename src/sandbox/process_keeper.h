@@ -119,8 +119,12 @@ struct Execution {
   explicit Execution(std::shared_ptr<OutputRoom> its_room);
   // Puts it into the room.
   void Gather(OutputStream stream, std::string_view bytes);
-  std::string_view stdout_text() const { return Text(OutputStream::kStdout, stdout_at, stdout_kept); }
-  std::string_view stderr_text() const { return Text(OutputStream::kStderr, stderr_at, stderr_kept); }
+  std::string_view stdout_text() const {
+    return Text(OutputStream::kStdout, stdout_at, stdout_kept);
+  }
+  std::string_view stderr_text() const {
+    return Text(OutputStream::kStderr, stderr_at, stderr_kept);
+  }
 
   ProcessRecord record;
   uint64_t stdout_bytes = 0;  // that there were

@@ -102,7 +102,11 @@ std::vector<Route> WebhookRoutes(Webhooks& hooks) {
   };
   return {
       {"GET", "/api/webhooks", Scope::kAdmin, "listWebhooks", with(&ListWebhooks)},
-      {"POST", "/api/webhooks", Scope::kAdmin, "createWebhook", with(&CreateWebhook),
+      {"POST",
+       "/api/webhooks",
+       Scope::kAdmin,
+       "createWebhook",
+       with(&CreateWebhook),
        {kMaxSmallBody}},
       {"DELETE", "/api/webhooks/{webhook_id}", Scope::kAdmin, "deleteWebhook",
        with(&DeleteWebhookById)},
