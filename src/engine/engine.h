@@ -140,6 +140,7 @@ struct Created {
   Scratch scratch = Scratch::kDisk;  // never kAuto
   bool single_user = false;          // only uid 1000 exists inside (made by an ordinary user)
   uint32_t guest_protocol = 1;       // protocol::kProtocolVersion of the guest
+  std::optional<Fd> guest;           // what Watch gives; Create and Start always bring it
 };
 
 struct Stats {

@@ -135,11 +135,14 @@ void Core::KeepPromise(const SandboxRecord& record) {
   });
 }
 
-Result<void> Core::WatchGuest(Sandbox& sandbox) {
-  Fd pidfd = TRY(engine.Watch(sandbox.id()));
-  TRY(watch->Add(sandbox.id(), pidfd));
-  sandbox.SetGuest(std::move(pidfd));
+Result<void> Core::WatchGuest(Sandbox& sandbox, Fd guest) {
+  TRY(watch->Add(sandbox.id(), guest));
+  sandbox.SetGuest(std::move(guest));
   return {};
+}
+
+Result<void> Core::WatchGuest(Sandbox& sandbox) {
+  return WatchGuest(sandbox, TRY(engine.Watch(sandbox.id())));
 }
 
 void Core::UnwatchGuest(Sandbox& sandbox) {

@@ -73,7 +73,8 @@ class Core {
   // row is lost. What cannot be written is logged, and written by reconciliation.
   void KeepPromise(const SandboxRecord& record);
 
-  // Watches a guest that has just begun.
+  // Watches the guest, `guest`, or that which the engine has.
+  Result<void> WatchGuest(Sandbox& sandbox, Fd guest);
   Result<void> WatchGuest(Sandbox& sandbox);
   void UnwatchGuest(Sandbox& sandbox);
   // Looks at its deadlines when the next one comes.

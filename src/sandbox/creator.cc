@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include <chrono>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/disk_room.h"
@@ -127,11 +128,10 @@ class Creator::Making {
   Sandbox& sandbox() { return *sandbox_; }
 
   void NoteAdmitted() { admitted_ = true; }
-  void NoteMade(SandboxId id, engine::Created created, Fd watch, bool from_pool) {
+  void NoteMade(SandboxId id, engine::Created created, bool from_pool) {
     made_ = true;
     id_ = std::move(id);
     created_ = std::move(created);
-    watch_.emplace(std::move(watch));
     from_pool_ = from_pool;
   }
   void Keep() { kept_ = true; }
@@ -167,11 +167,8 @@ class Creator::Making {
   }
 
   Result<void> WatchGuest() {
-    TRY(core_.watch->Add(id_, *watch_));
     sandbox_->SetGuestProtocol(created_.guest_protocol);
-    sandbox_->SetGuest(std::move(*watch_));
-    watch_.reset();
-    return {};
+    return core_.WatchGuest(*sandbox_, *std::exchange(created_.guest, std::nullopt));
   }
 
   uint64_t elapsed_us() const {
@@ -193,7 +190,6 @@ class Creator::Making {
   bool kept_ = false;
   bool from_pool_ = false;
   engine::Created created_;
-  std::optional<Fd> watch_;
   std::shared_ptr<Sandbox> sandbox_;
 };
 
@@ -268,8 +264,7 @@ Result<bool> Creator::ObtainFromPool(Making& making) {
   }
   making.NoteAdmitted();
   const bool enforces = EnforcesRequired(member->created, making.resolved());
-  making.NoteMade(std::move(member->id), std::move(member->created), std::move(member->watch),
-                  true);
+  making.NoteMade(std::move(member->id), std::move(member->created), true);
   if (!enforces) {
     return Failure(Error(ErrorCode::kNotEnforceable, Fault::kCaller,
                          "a limit that was asked for cannot be enforced here")
@@ -314,13 +309,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.noexec = spec.noexec;
   request.lifetime = engine::Lifetime::kPersistent;
   request.label = std::string(kServerLabel) + making.base().name;
-  engine::Created created = TRY(core_.engine.Create(request));
-  auto watch = core_.engine.Watch(making.id());
-  if (!watch) {
-    (void)core_.engine.Destroy(making.id());
-    return Failure(std::move(watch).error().WithContext("the sandbox ended as it began"));
-  }
-  making.NoteMade(making.id(), std::move(created), std::move(*watch), false);
+  making.NoteMade(making.id(), TRY(core_.engine.Create(request)), false);
   return {};
 }
 

@@ -75,7 +75,7 @@ std::optional<PoolMember> Pools::Claim(const templates::Template& base,
   while (!pool->ready.empty()) {
     PoolMember member = std::move(pool->ready.front());
     pool->ready.pop_front();
-    if (!IsGone(member.watch) && SameRoot(member.root, base.root)) {
+    if (!IsGone(*member.created.guest) && SameRoot(member.root, base.root)) {
       ++pool->claimed;
       return member;
     }
@@ -141,7 +141,7 @@ void Pools::DestroyDoomed(std::unique_lock<std::mutex>& lock) {
 void Pools::Shrink(Clock::time_point now) {
   for (Pool& pool : pools_) {
     for (auto member = pool.ready.begin(); member != pool.ready.end();) {
-      if (IsGone(member->watch)) {
+      if (IsGone(*member->created.guest)) {
         Discard(pool, std::move(*member));
         member = pool.ready.erase(member);
       } else {
@@ -190,13 +190,11 @@ Result<PoolMember> Pools::Make(const PoolOptions& options) {
   const Holding holding = HoldingOf(options.limits);
   TRY(core_.admission.AdmitPooled(holding));
   auto created = core_.engine.Create(request);
-  auto watch = created ? core_.engine.Watch(request.id) : Failure(created.error());
-  if (!watch) {
-    if (created) (void)core_.engine.Destroy(request.id);
+  if (!created) {
     core_.admission.ReleasePooled(holding);
-    return Failure(watch.error());
+    return Failure(std::move(created).error());
   }
-  return PoolMember{std::move(request.id), std::move(*created), std::move(*watch), base.root};
+  return PoolMember{std::move(request.id), *std::move(created), base.root};
 }
 
 void Pools::Refill(std::unique_lock<std::mutex>& lock, Pool& pool) {

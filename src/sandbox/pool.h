@@ -31,7 +31,6 @@ namespace cay::sandbox {
 struct PoolMember {
   SandboxId id;
   engine::Created created;
-  Fd watch;
   engine::RootFilesystem root;  // what its template was when it was made
 };
 

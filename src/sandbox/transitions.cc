@@ -41,7 +41,7 @@ Result<void> Transitions::CheckNow(Act act, const Sandbox& sandbox) const {
 }
 
 Result<void> Transitions::Begin(Sandbox& sandbox) {
-  const auto started = core_.engine.Start(sandbox.id());
+  auto started = core_.engine.Start(sandbox.id());
   if (!started && started.error().code() == ErrorCode::kNotFound) {
     return Failure(
         Error(ErrorCode::kIllegalState, Fault::kCaller,
@@ -53,8 +53,8 @@ Result<void> Transitions::Begin(Sandbox& sandbox) {
   if (!started && started.error().code() == ErrorCode::kIllegalState && core_.WatchGuest(sandbox)) {
     return {};
   }
-  const engine::Created created = TRY(started);
-  const auto watched = core_.WatchGuest(sandbox);
+  engine::Created created = TRY(std::move(started));
+  const auto watched = core_.WatchGuest(sandbox, *std::move(created.guest));
   if (!watched) {
     (void)core_.engine.Stop(sandbox.id());
     return watched;

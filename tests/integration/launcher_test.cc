@@ -84,16 +84,24 @@ INSTANTIATE_TEST_SUITE_P(Scratch, LauncherTest, ::testing::Values(Scratch::kDisk
                            return scratch.param == Scratch::kDisk ? "OnDisk" : "InMemory";
                          });
 
+bool HasEnded(const Fd& guest) {
+  pollfd poller{.fd = guest.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&poller, 1, 0) == 1;
+}
+
 TEST_P(LauncherTest, WhatIsCreatedRunsAndWhatIsDestroyedLeavesNothing) {
   WarmUp();
   const MachineState before = TakeSettled(paths_);
   const CreateRequest request = Request();
-  const auto created = launcher_->Create(request);
+  auto created = launcher_->Create(request);
   ASSERT_TRUE(created) << created.error().ToString();
   EXPECT_EQ(created->scratch, GetParam());
   EXPECT_FALSE(MachineState::Take(paths_) == before);
   EXPECT_TRUE(launcher_->Connect(request.id));
+  EXPECT_FALSE(HasEnded(*created->guest));
   ASSERT_TRUE(launcher_->Destroy(request.id));
+  EXPECT_TRUE(HasEnded(*created->guest));
+  created->guest.reset();
   while (launcher_->DoIdleWork()) {
   }
   EXPECT_TRUE(BecomesLike(before, paths_));

@@ -302,6 +302,16 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
   }
   sandboxes_.emplace(request.id, std::move(sandbox));
   has_made_ = true;
+  return WithGuest(std::move(created), request.id, &Launcher::Destroy);
+}
+
+Result<Created> Launcher::WithGuest(Created created, const SandboxId& id, Undo undo) {
+  auto guest = Watch(id);
+  if (!guest) {
+    (void)(this->*undo)(id);
+    return Failure(std::move(guest).error());
+  }
+  created.guest = *std::move(guest);
   return created;
 }
 
@@ -373,7 +383,7 @@ Result<Created> Launcher::Start(const SandboxId& id) {
     return Failure(std::move(spawned).error());
   }
   Commit(*sandbox, std::move(next));
-  return created;
+  return WithGuest(std::move(created), id, &Launcher::Stop);
 }
 
 // It is so, whether the record says it or not: where it does not, the next launcher finds a guest, or none.

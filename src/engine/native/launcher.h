@@ -115,6 +115,8 @@ class Launcher {
   Result<void> MakeScratch(Sandbox& sandbox);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
+  using Undo = Result<void> (Launcher::*)(const SandboxId& id);
+  Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
   Result<void> MakeGroup(Sandbox& sandbox);
   static Result<void> CheckWhole(const Sandbox& sandbox);
   Result<void> ClearAway(Sandbox& sandbox);

@@ -37,11 +37,11 @@ Result<Reply> WithDescriptor(Result<Fd> result) {
   return Reply{Success().text(), TRY(std::move(result))};
 }
 
-Result<Reply> WithCreated(const Result<Created>& created) {
+Result<Reply> WithCreated(Result<Created> created) {
   if (!created) return Failure(created.error());
   protocol::CborWriter writer = Success();
   EncodeCreated(writer, *created);
-  return Reply{std::move(writer).Take(), std::nullopt};
+  return Reply{std::move(writer).Take(), std::move(created->guest)};
 }
 
 Result<Reply> Answer(Launcher& launcher, std::string_view body) {

@@ -93,10 +93,26 @@ Result<Packet> NativeEngine::Call(std::string_view request, Repeat repeat, bool*
   return std::move(asked.reply);
 }
 
+namespace {
+
+Result<Fd> OnlyFd(Packet& reply) {
+  if (reply.fds.size() == 1) return std::move(reply.fds.front());
+  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no descriptor came"));
+}
+
+Result<Created> CreatedFrom(Packet reply) {
+  CborReader reader(reply.body);
+  Created created = TRY(DecodeCreated(reader));
+  created.guest = TRY(OnlyFd(reply));
+  return created;
+}
+
+}  // namespace
+
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
   CborWriter writer = Request(Operation::kCreate, request.id);
   writer.Bytes(EncodeRequest(request));
-  const auto reply = Call(writer.text());
+  auto reply = Call(writer.text());
   if (!reply) {
     // The launcher may have died in the middle of it, and the next one found a half-made sandbox.
     const bool maybe_half_made = reply.error().code() == ErrorCode::kUnavailable &&
@@ -104,8 +120,7 @@ Result<Created> NativeEngine::Create(const CreateRequest& request) {
     if (maybe_half_made) (void)Destroy(request.id);
     return Failure(reply.error());
   }
-  CborReader reader(reply->body);
-  return DecodeCreated(reader);
+  return CreatedFrom(*std::move(reply));
 }
 
 Result<void> NativeEngine::Destroy(const SandboxId& id) {
@@ -122,9 +137,7 @@ Result<void> NativeEngine::Stop(const SandboxId& id) {
 }
 
 Result<Created> NativeEngine::Start(const SandboxId& id) {
-  const Packet reply = TRY(Call(Request(Operation::kStart, id).text()));
-  CborReader reader(reply.body);
-  return DecodeCreated(reader);
+  return CreatedFrom(TRY(Call(Request(Operation::kStart, id).text())));
 }
 
 Result<void> NativeEngine::Pause(const SandboxId& id) {
@@ -158,9 +171,7 @@ Result<Exit> NativeEngine::GetExit(const SandboxId& id) {
 
 Result<Fd> NativeEngine::CallForFd(Operation operation, const SandboxId& id) {
   Packet reply = TRY(Call(Request(operation, id).text(), Repeat::kAlways));
-  if (reply.fds.size() != 1)
-    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no descriptor came"));
-  return std::move(reply.fds.front());
+  return OnlyFd(reply);
 }
 
 // Straight to the socket. Where that fails the launcher knows why, and may have to be waited for.
