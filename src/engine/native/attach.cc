@@ -115,7 +115,7 @@ Result<void> CoverSpecialFiles(Covers& covers, const PlacedMount& placed) {
                "were not found can "
                "be reached");
   }
-  for (const Fd& place : found->places) TRY(covers.Put(place, false));
+  for (const Fd& place : found->places) TRY(covers.Put(place, "", false));
   return {};
 }
 

@@ -15,15 +15,15 @@ Result<Fd> ReadOnlyClone(const Fd& from, const char* path) {
   return clone;
 }
 
-Result<void> Covers::Put(const Fd& place, bool directory) {
+Result<void> Covers::Put(const Fd& from, const char* path, bool directory) {
   std::optional<Fd>& first = directory ? directory_ : file_;
   if (first) {
     return sys::MoveMount(TRY(sys::OpenTree(first->get(), "", OPEN_TREE_CLONE | AT_EMPTY_PATH)),
-                          place, "");
+                          from, path);
   }
   // /dev/mqueue is empty in every sandbox, and /dev/null is a device, which does not open where there are none.
   first = TRY(ReadOnlyClone(root_, directory ? "dev/mqueue" : "dev/null"));
-  return sys::MoveMount(*first, place, "");
+  return sys::MoveMount(*first, from, path);
 }
 
 }  // namespace cay::engine::native

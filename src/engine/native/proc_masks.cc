@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "base/sys.h"
@@ -37,37 +38,33 @@ constexpr std::array<const char*, 7> kCountsOfAll = {
     "fs/aio-nr",      "fs/dentry-state", "fs/file-nr",           "fs/inode-nr",
     "fs/inode-state", "kernel/pty/nr",   "kernel/random/boot_id"};
 
-struct DirCloser {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
-
 bool IsProcess(std::string_view name) { return name.front() >= '0' && name.front() <= '9'; }
-
-Result<Fd> OpenBeneath(const Fd& directory, const char* name) {
-  open_how how{};
-  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return sys::OpenAt2(directory.get(), name, how);
-}
 
 bool IsMissing(const Error& error) { return error.sys_errno() == ENOENT; }
 
 Result<void> CoverSettings(Covers& covers, const Fd& proc) {
   const Fd settings = TRY(ReadOnlyClone(proc, "sys"));
-  TRY(sys::MoveMount(settings, TRY(OpenBeneath(proc, "sys")), ""));
+  TRY(sys::MoveMount(settings, proc, "sys"));
   for (const char* name : kCountsOfAll) {
-    auto count = OpenBeneath(settings, name);
-    if (!count && IsMissing(count.error())) continue;  // not every kernel has each
-    TRY(covers.Put(TRY(std::move(count)), false));
+    auto covered = covers.Put(settings, name, false);
+    if (!covered && !IsMissing(covered.error())) return covered;  // not every kernel has each
   }
   return {};
 }
 
-// So that the kernel has them at hand when they are covered, and nobody waits for that.
-void LookAtSettings(const Fd& proc) {
+void LookAt(const Fd& proc, const std::string& name) {
   struct stat info{};
-  for (const char* name : kCountsOfAll) {
-    ::fstatat(proc.get(), (std::string("sys/") + name).c_str(), &info, AT_SYMLINK_NOFOLLOW);
+  ::fstatat(proc.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW);
+}
+
+void AddMasks(std::span<const std::byte> entries, std::vector<ProcMask>& masks) {
+  while (!entries.empty()) {
+    const auto* entry = reinterpret_cast<const dirent64*>(entries.data());
+    const std::string_view name = entry->d_name;
+    // A symlink leads to another place below /proc.
+    if (!name.starts_with('.') && entry->d_type != DT_LNK && !IsLeftInProc(name))
+      masks.push_back({std::string(name), entry->d_type == DT_DIR});
+    entries = entries.subspan(entry->d_reclen);
   }
 }
 
@@ -79,25 +76,23 @@ bool IsLeftInProc(std::string_view name) {
 }
 
 Result<std::vector<ProcMask>> FindProcMasks(const Fd& proc) {
-  Fd listing = TRY(sys::OpenAt(proc.get(), ".", O_RDONLY | O_DIRECTORY));
-  const std::unique_ptr<DIR, DirCloser> entries(::fdopendir(listing.get()));
-  if (!entries) return Failure(Error::FromErrno("listing /proc"));
-  [[maybe_unused]] const int kept = std::move(listing).Release();  // closed with `entries`
+  const Fd directory = TRY(sys::OpenAt(proc.get(), ".", O_RDONLY | O_DIRECTORY));
   std::vector<ProcMask> masks;
-  errno = 0;
-  while (const dirent* entry = ::readdir(entries.get())) {
-    if (entry->d_name[0] == '.' || IsLeftInProc(entry->d_name)) continue;
-    if (entry->d_type == DT_LNK) continue;  // leads to another place below /proc
-    masks.push_back({TRY(OpenBeneath(proc, entry->d_name)), entry->d_type == DT_DIR});
-    errno = 0;
+  // By hand: readdir(3) takes 32 KiB of memory, which a process that was just forked gets page by page.
+  alignas(dirent64) std::array<std::byte, 2048> buffer;
+  while (true) {
+    const ssize_t size = ::getdents64(directory.get(), buffer.data(), buffer.size());
+    if (size < 0) return Failure(Error::FromErrno("listing /proc"));
+    if (size == 0) break;
+    AddMasks(std::span(buffer).first(static_cast<size_t>(size)), masks);
   }
-  if (errno != 0) return Failure(Error::FromErrno("listing /proc"));
-  LookAtSettings(proc);
+  for (const ProcMask& mask : masks) LookAt(proc, mask.name);
+  for (const char* name : kCountsOfAll) LookAt(proc, std::string("sys/") + name);
   return masks;
 }
 
 Result<void> CoverProc(Covers& covers, const Fd& proc, const std::vector<ProcMask>& masks) {
-  for (const ProcMask& mask : masks) TRY(covers.Put(mask.place, mask.directory));
+  for (const ProcMask& mask : masks) TRY(covers.Put(proc, mask.name.c_str(), mask.directory));
   return CoverSettings(covers, proc);
 }
 

@@ -13,6 +13,7 @@
 // `softnet_stat`, `protocols`). docs/security-model.md says so.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,14 +24,15 @@
 namespace cay::engine::native {
 
 struct ProcMask {
-  Fd place;
+  std::string name;  // at the top of /proc
   bool directory = false;
 };
 
 // Whether the entry at the top of /proc of this name is not covered. Processes are not.
 bool IsLeftInProc(std::string_view name);
 
-// The places to be covered at the top of `proc`, a procfs mount.
+// What is to be covered at the top of `proc`, a procfs mount of a process ID namespace without processes to speak of. The
+// kernel has all of it at hand afterwards, so that nobody waits for that when it is covered.
 Result<std::vector<ProcMask>> FindProcMasks(const Fd& proc);
 
 // Covers them, makes /proc/sys read-only and covers what it has. `proc`, which `masks` were found in, is attached now.
