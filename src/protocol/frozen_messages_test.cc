@@ -1,9 +1,9 @@
 // The protocol as each release spoke it: guests of a release run on under later hosts. CAY_RELEASES/COMMIT/protocol.txt has
-// a line for each message: its name and its frame. A line never changes; a release's file is made by printing what
-// TheFramesOfThisProgram has.
+// a line for each message: its name and its frame. A line never changes; tests/upgrade/keep_release.py makes a release's file.
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <iostream>
 #include <map>
 
 #include "protocol/message_samples.h"
@@ -64,6 +64,13 @@ TEST_P(FrozenMessages, OfThatVersionAreStillSpoken) {
   EXPECT_GE(GetParam().version, kOldestGuestProtocol);
   EXPECT_LE(GetParam().version, kProtocolVersion);
   EXPECT_FALSE(frames_.empty());
+}
+
+// No test: what keep_release.py keeps.
+TEST(ThisProgram, DISABLED_PrintFrames) {
+  samples::ForEachMessage([&]<class T>(const char* name, FrameType type, const T& message) {
+    std::cout << name << ' ' << Hex(MakeFrame(type, Encode(message))) << '\n';
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(All, FrozenMessages, testing::Values(Release{"b62e561", 1}));
