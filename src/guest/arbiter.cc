@@ -30,7 +30,7 @@ struct alignas(8) Notice {
 };
 
 int ErrnoOfShortage(int call) {
-  return call == SYS_socket || call == SYS_setsockopt ? ENOBUFS : ENOMEM;
+  return call == SYS_seccomp || call == SYS_prctl ? ENOMEM : ENOBUFS;
 }
 
 constexpr size_t kMaxLost = 64;
@@ -120,6 +120,8 @@ void Arbiter::Answer(const seccomp_notif& asked) {
   switch (asked.data.nr) {
     case SYS_socket:
       return AnswerSocket(asked);
+    case SYS_connect:
+      return AnswerOneMoreOfTheInternet(asked);
     case SYS_setsockopt:
       return AnswerSetBuffer(asked);
     case SYS_seccomp:
@@ -133,10 +135,7 @@ void Arbiter::Answer(const seccomp_notif& asked) {
 void Arbiter::AnswerSocket(const seccomp_notif& asked) {
   const auto family = static_cast<int>(asked.data.args[0]);
   const auto type = static_cast<int>(asked.data.args[1]);
-  if (family != AF_NETLINK) {
-    const auto sockets = CountSockets(proc_);
-    return sockets && *sockets < kMaxSockets ? GoOn(asked) : Return(asked, ENOBUFS);
-  }
+  if (family != AF_NETLINK) return AnswerOneMoreOfTheInternet(asked);
   if (GiveLost(asked)) return;
   const auto sockets = CountNetlinkSockets(proc_);
   if (!sockets || *sockets >= kMaxNetlinkSockets) return Return(asked, ENOBUFS);
@@ -144,6 +143,11 @@ void Arbiter::AnswerSocket(const seccomp_notif& asked) {
   if (made < 0) return Return(asked, -made);
   const Fd socket = Fd::Adopt(made);
   Give(asked, socket, (type & SOCK_CLOEXEC) != 0);
+}
+
+void Arbiter::AnswerOneMoreOfTheInternet(const seccomp_notif& asked) const {
+  const auto sockets = CountSockets(proc_);
+  return sockets && *sockets < kMaxSockets ? GoOn(asked) : Return(asked, ENOBUFS);
 }
 
 void Arbiter::AnswerSetBuffer(const seccomp_notif& asked) const {

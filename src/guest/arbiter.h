@@ -42,6 +42,7 @@ class Arbiter final : public EventLoop::Handler {
 
   void Answer(const seccomp_notif& asked);
   void AnswerSocket(const seccomp_notif& asked);
+  void AnswerOneMoreOfTheInternet(const seccomp_notif& asked) const;
   void AnswerSetBuffer(const seccomp_notif& asked) const;
 
   void GoOn(const seccomp_notif& asked) const;

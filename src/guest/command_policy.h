@@ -36,6 +36,13 @@ constexpr seccomp::Policy CommandPolicy(Undecided undecided) {
               {SYS_socket},
               {{{Low32(0, AF_NETLINK)}, ask(Action::Errno(EPROTONOSUPPORT))},
                {{seccomp::Masked(0, kInternet, AF_INET)}, ask(Action::Allow())}}});
+  // The shortest address of the internet has 16 bytes.
+  policy.Add({"connect",
+              "a connection is a socket at its other end, which may wait there for nobody, and one "
+              "that is given up can be made again and again: they count as sockets",
+              Action::Allow(),
+              {SYS_connect},
+              {{{seccomp::Not(seccomp::Masked(2, 0xffff'fff0, 0))}, ask(Action::Allow())}}});
   policy.Add({"setsockopt",
               "nor how much each of them holds",
               Action::Allow(),

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <linux/audit.h>
+#include <netinet/in.h>
+#include <sys/un.h>
 
 #include <initializer_list>
 
@@ -34,6 +36,9 @@ TEST(CommandPolicyTest, WhatItCannotDecideIsAskedOrRefusedAsByAKernelWithoutIt) 
       {SYS_socket, {AF_NETLINK | kHigh, SOCK_RAW, 0}, Action::Errno(EPROTONOSUPPORT)},
       {SYS_socket, {AF_INET, SOCK_STREAM, 0}, Action::Allow()},
       {SYS_socket, {AF_INET6 | kHigh, SOCK_DGRAM, 0}, Action::Allow()},
+      {SYS_connect, {3, ~0ULL, sizeof(sockaddr_in)}, Action::Allow()},
+      {SYS_connect, {3, ~0ULL, sizeof(sockaddr_in6) | kHigh}, Action::Allow()},
+      {SYS_connect, {3, ~0ULL, sizeof(sockaddr_un)}, Action::Allow()},
       {SYS_setsockopt, {3, SOL_SOCKET, SO_RCVBUF}, Action::Allow()},
       {SYS_setsockopt, {3, SOL_SOCKET | kHigh, SO_SNDBUF | kHigh}, Action::Allow()},
       {SYS_seccomp, {SECCOMP_SET_MODE_FILTER, 0, 0}, Action::Errno(EINVAL)},
@@ -51,6 +56,7 @@ TEST(CommandPolicyTest, NobodyIsAskedAboutAnythingElse) {
   for (const Undecided undecided : {Undecided::kAskTheArbiter, Undecided::kRefuse}) {
     EXPECT_EQ(Of(undecided, SYS_read, {}), Action::Allow());
     EXPECT_EQ(Of(undecided, SYS_socket, {AF_UNIX, SOCK_STREAM, 0}), Action::Allow());
+    EXPECT_EQ(Of(undecided, SYS_connect, {3, ~0ULL, sizeof(sockaddr_in) - 1}), Action::Allow());
     EXPECT_EQ(Of(undecided, SYS_setsockopt, {3, SOL_SOCKET, SO_REUSEADDR}), Action::Allow());
     EXPECT_EQ(Of(undecided, SYS_setsockopt, {3, 6, SO_RCVBUF}), Action::Allow());
     EXPECT_EQ(Of(undecided, SYS_seccomp, {SECCOMP_GET_ACTION_AVAIL}), Action::Allow());

@@ -21,7 +21,8 @@ inline constexpr uint64_t kMaxNetlinkSockets = 256;
 inline constexpr uint32_t kNetlinkReceiveBuffer = 8 * 1024;  // the kernel doubles what is asked
 inline constexpr uint32_t kNetlinkSendBuffer = 4 * 1024;
 
-// Sockets of any family that there may be for one more of the internet to be made.
+// Sockets of any family that there may be for one more of the internet to be made, or a connection, which is a socket at
+// its other end.
 inline constexpr uint64_t kMaxSockets = 2048;
 // Doubled: what net.core.rmem_default is. More is for long ways, and a sandbox has a loopback.
 inline constexpr uint32_t kInternetReceiveBuffer = 106'496;

@@ -54,7 +54,12 @@ TEST_F(Sharing, AWatchSeesItsOwnSandbox) {
 }
 
 TEST_F(Sharing, AFileOfTheTemplateCannotBeLeased) {
-  EXPECT_EQ(Try(std::string("lease ") + kSharedFile), "refused EACCES");
+  EXPECT_EQ(Try(std::string("lease ") + kSharedFile), "refused EINVAL");
+}
+
+// Who writes to a leased file waits until the lease is given back or broken, the host too.
+TEST_F(Sharing, AFileOfAReadOnlyMountCannotBeLeasedByItsOwner) {
+  EXPECT_EQ(Try("lease /attack/attack-victim"), "refused EINVAL");
 }
 
 std::string ParameterText(const testing::TestParamInfo<const char*>& info) { return info.param; }

@@ -20,7 +20,11 @@ constexpr const char* kHugePagesBound = "refused by the filter, as where the poo
 constexpr const char* kSockets =
     "errors and time stamps queued for senders, connections nobody accepted";
 constexpr const char* kSocketsBound =
-    "2,048 sockets, and of receive buffer 208 KiB for each (512 KiB for one of TCP)";
+    "2,048 sockets and connections, and of receive buffer 208 KiB for each (512 KiB for one of "
+    "TCP)";
+// What has come for a connection that nobody has accepted: a window of 128 KiB and the message over it. In pages, with as
+// much for everybody else as above.
+constexpr long kBacklogPages = 2'048 * 40 + 128 * 256;
 
 constexpr std::array kTable = {
     Spent{"NetlinkSockets", kNetlink, kNetlinkBound, "spend_netlink", "refused ENOBUFS", 16 * 1024},
@@ -42,6 +46,8 @@ constexpr std::array kTable = {
           "through|refused ENOMEM", 1'000, Counter::kUdpPages, kSocketPages, Caller::kRoot},
     Spent{"QueuesOfErrors", kSockets, kSocketsBound, "spend_sockets", "refused ENOBUFS", 2'048},
     Spent{"Backlogs", kSockets, kSocketsBound, "spend_backlogs", "refused ENOBUFS", 2'048},
+    Spent{"ConnectionsOfOneSocket", kSockets, kSocketsBound, "spend_connections_of_one_socket",
+          "refused ENOBUFS", 2'048, Counter::kTcpPages, kBacklogPages, Caller::kRoot},
     Spent{"Orphans", "`net.ipv4.tcp_max_orphans`",
           "the 2,048 sockets: one that is closed counts until its data is gone", "spend_orphans",
           "refused ENOBUFS|refused ENOMEM", 2'048},
@@ -89,6 +95,9 @@ constexpr std::array kTable = {
           "refused ENOSYS", 0},
     Spent{"Keys", "`kernel.keys.*`", "refused by the filter, as of a kernel without them",
           "spend_keys", "refused ENOSYS", 0},
+    Spent{"NamesOfMappings", "names of mappings (`PR_SET_VMA`): up to 80 bytes each",
+          "refused by the filter, as of a kernel without them", "spend_names_of_mappings",
+          "refused EINVAL", 0},
     Spent{"LoopDevices", "loop devices",
           "none in the sandbox's `/dev`; Cay takes one for each sandbox on disk",
           "spend_loop_devices", "refused ENOENT", 0},

@@ -56,7 +56,6 @@ inline constexpr uint32_t kFileCalls[] = {SYS_read,
                                           SYS_dup,
                                           SYS_dup2,
                                           SYS_sendfile,
-                                          SYS_fcntl,
                                           SYS_flock,
                                           SYS_fsync,
                                           SYS_fdatasync,
@@ -244,9 +243,8 @@ inline constexpr uint32_t kIdentityCalls[] = {
     SYS_setresgid, SYS_getresgid, SYS_setfsuid,  SYS_setfsgid,  SYS_capget,    SYS_capset};
 
 inline constexpr uint32_t kSocketCalls[] = {
-    SYS_connect,     SYS_accept,      SYS_accept4,  SYS_bind,     SYS_listen,
-    SYS_getsockname, SYS_getpeername, SYS_sendto,   SYS_recvfrom, SYS_sendmsg,
-    SYS_recvmsg,     SYS_sendmmsg,    SYS_recvmmsg, SYS_shutdown, SYS_getsockopt};
+    SYS_connect,     SYS_accept,   SYS_accept4, SYS_bind,     SYS_listen,   SYS_getsockname,
+    SYS_getpeername, SYS_recvfrom, SYS_recvmsg, SYS_recvmmsg, SYS_shutdown, SYS_getsockopt};
 
 inline constexpr uint32_t kQueueCalls[] = {
     SYS_shmat,     SYS_shmctl,       SYS_shmdt,     SYS_semget,       SYS_semop,

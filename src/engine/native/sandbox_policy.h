@@ -36,6 +36,10 @@ inline constexpr uint32_t kPerLinux32 = 0x0008;
 inline constexpr uint32_t kUname26 = 0x0002'0000;
 inline constexpr uint32_t kAddrNoRandomize = 0x0004'0000;
 inline constexpr uint32_t kPersonalityQuery = 0xffff'ffff;
+// include/uapi/linux/prctl.h and fcntl.h.
+inline constexpr uint32_t kPrSetVma = 0x5356'4d41;
+inline constexpr uint32_t kPrSetMemoryMerge = 67;
+inline constexpr uint32_t kFSetDelegation = 1024 + 16;
 
 // In the sandbox's pid namespace.
 inline constexpr uint32_t kGuestProcess = 1;
@@ -198,6 +202,14 @@ constexpr void AddCloneAndFiles(Policy& policy) {
               Action::Errno(EPERM),
               {SYS_clone},
               {{{Masked(0, kCloneNamespaces, 0)}, Action::Allow()}}});
+  policy.Add({"fcntl",
+              "no leases and delegations: whoever opens or changes the file then waits for who has "
+              "one (/proc/sys/fs/lease-break-time: 45 s), the host too in a mount of its own, "
+              "read-only or not. As of a filesystem without them",
+              Action::Allow(),
+              {SYS_fcntl},
+              {{{Low32(1, F_SETLEASE)}, Action::Errno(EINVAL)},
+               {{Low32(1, kFSetDelegation)}, Action::Errno(EINVAL)}}});
   policy.Add({"mknod",
               "no device nodes, and so no overlayfs whiteouts either",
               Action::Allow(),
@@ -254,12 +266,16 @@ constexpr void AddProcessCallsWithArguments(Policy& policy) {
         {{Low32(1, RLIMIT_CORE), Not(Masked(2, ~0ULL, 0)), Masked(3, ~0ULL, 0)}, Action::Errno(0)},
         {{Low32(1, RLIMIT_CORE), Not(Masked(2, ~0ULL, 0))}, Action::Errno(EPERM)}}});
   policy.Add({"prctl",
-              "everything but rewriting the memory map that /proc shows, and core scheduling, "
-              "which takes the sibling thread from neighbours",
+              "everything but rewriting the memory map that /proc shows; core scheduling, which "
+              "takes the sibling thread from neighbours; merging all pages with those of others "
+              "(as MADV_MERGEABLE); names of mappings, which no memory limit counts. An older "
+              "kernel does not know the last two",
               Action::Allow(),
               {SYS_prctl},
               {{{Low32(0, PR_SET_MM)}, Action::Errno(EPERM)},
-               {{Low32(0, PR_SCHED_CORE)}, Action::Errno(EPERM)}}});
+               {{Low32(0, PR_SCHED_CORE)}, Action::Errno(EPERM)},
+               {{Low32(0, kPrSetMemoryMerge)}, Action::Errno(EINVAL)},
+               {{Low32(0, kPrSetVma)}, Action::Errno(EINVAL)}}});
 }
 
 // Pages of the machine's pools of huge pages belong to no cgroup but hugetlb's, which few machines have. As where the
@@ -292,6 +308,7 @@ constexpr Policy SandboxPolicy() {
   policy_internal::AddProcessCallsWithArguments(policy);
   policy_internal::AddHugePages(policy);
   policy_internal::AddSockets(policy);
+  policy_internal::AddSending(policy);
   policy_internal::AddSocketOptions(policy);
   policy_internal::AddPageCache(policy);
   policy_internal::AddScheduling(policy);

@@ -54,6 +54,20 @@ constexpr void AddSockets(Policy& policy) {
               {{{Low32(0, AF_UNIX)}, allow}}});
 }
 
+// A connection that is made by sending asks nobody (guest/command_policy.h). As where net.ipv4.tcp_fastopen is 0.
+constexpr void AddSending(Policy& policy) {
+  const auto add = [&policy](std::string_view name, uint32_t call, uint8_t flags) {
+    policy.Add({name,
+                "everything but connecting, which connect(2) is for",
+                Action::Allow(),
+                {call},
+                {{{Masked(flags, MSG_FASTOPEN, MSG_FASTOPEN)}, Action::Errno(EOPNOTSUPP)}}});
+  };
+  add("sendto", SYS_sendto, 3);
+  add("sendmsg", SYS_sendmsg, 2);
+  add("sendmmsg", SYS_sendmmsg, 3);
+}
+
 // Nothing of these is charged to a cgroup. The answers are those of a kernel without the option, and of a machine without
 // an interface for the group, which is what a join that names none gets in a sandbox anyway.
 constexpr void AddSocketOptions(Policy& policy) {

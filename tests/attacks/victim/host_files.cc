@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -89,6 +90,12 @@ Verdict Merge(Arguments) {
   void* const memory =
       ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return OfCall(::madvise(memory, kPage, MADV_MERGEABLE));
+}
+
+// As a whole process can, too.
+Verdict MergeAll(Arguments) {
+  constexpr int kPrSetMemoryMerge = 67;
+  return OfCall(::prctl(kPrSetMemoryMerge, 1, 0, 0, 0));
 }
 
 // Opens a FIFO in every way; what opens is named.
@@ -185,6 +192,7 @@ constexpr std::array kProbes = {
     Probe{"cachestat", CacheStat},
     Probe{"read_no_wait", ReadNoWait},
     Probe{"merge_memory", Merge},
+    Probe{"merge_all_memory", MergeAll},
     Probe{"fifo", Fifo},
     Probe{"hold_fifo", HoldFifo},
     Probe{"execute_ok", ExecuteOk},

@@ -201,6 +201,14 @@ Verdict SpendKeys(Arguments) {
   return Hold(OfCall(key), key > 0 ? 1 : 0);
 }
 
+Verdict SpendNamesOfMappings(Arguments) {
+  constexpr unsigned long kPrSetVma = 0x5356'4d41;
+  constexpr size_t kSize = 4096;
+  void* const memory = ::mmap(nullptr, kSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const int named = ::prctl(kPrSetVma, 0, memory, kSize, "a name that is charged to nobody");
+  return Hold(OfCall(named), named == 0 ? 1 : 0);
+}
+
 Verdict SpendLoopDevices(Arguments) {
   const int fd = ::open("/dev/loop-control", O_RDWR | O_CLOEXEC);
   return Hold(OfCall(fd), fd >= 0 ? 1 : 0);
@@ -249,6 +257,7 @@ constexpr std::array kProbes = {
     Probe{"spend_timers", SpendTimers},
     Probe{"spend_aio", SpendAio},
     Probe{"spend_keys", SpendKeys},
+    Probe{"spend_names_of_mappings", SpendNamesOfMappings},
     Probe{"spend_loop_devices", SpendLoopDevices},
     Probe{"spend_mounts", SpendMounts},
     Probe{"spend_dentries", SpendDentries},

@@ -240,6 +240,51 @@ Verdict SpendBacklogs(Arguments) {
   });
 }
 
+// Connections that nobody accepts and that have data, all of one socket: it gives each up (AF_UNSPEC, connect(2)), and
+// makes the next.
+Verdict SpendConnectionsOfOneSocket(Arguments) {
+  static const std::vector<char> data(128 << 10, 'x');
+  std::vector<sockaddr_in> listeners(8);
+  for (sockaddr_in& address : listeners) {
+    const int listener = BoundSocket(SOCK_STREAM, address);
+    if (listener < 0 || ::listen(listener, 4096) != 0) return Refused();
+  }
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr nobody{.sa_family = AF_UNSPEC, .sa_data = {}};
+  long held = 0;
+  for (const sockaddr_in& address : listeners) {
+    for (int i = 0; i < 1000; ++i) {
+      if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return Hold(Refused(), held);
+      }
+      ++held;
+      while (::send(fd, data.data(), data.size(), MSG_DONTWAIT) > 0) {
+      }
+      if (::connect(fd, &nobody, sizeof nobody.sa_family) != 0) return Refused();
+    }
+  }
+  return Hold(Through(), held);
+}
+
+// A connection that the first data make.
+Verdict ConnectBySending(Arguments) {
+  sockaddr_in address{};
+  const int listener = BoundSocket(SOCK_STREAM, address);
+  if (listener < 0 || ::listen(listener, 16) != 0) return Refused();
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto* const plain = reinterpret_cast<const sockaddr*>(&address);
+  char byte = 'x';
+  Verdict verdict = OfCall(::sendto(fd, &byte, 1, MSG_FASTOPEN, plain, sizeof address));
+  iovec piece{.iov_base = &byte, .iov_len = 1};
+  mmsghdr message{};
+  message.msg_hdr.msg_name = &address;
+  message.msg_hdr.msg_namelen = sizeof address;
+  message.msg_hdr.msg_iov = &piece;
+  message.msg_hdr.msg_iovlen = 1;
+  verdict += ", " + OfCall(::sendmsg(fd, &message.msg_hdr, MSG_FASTOPEN));
+  return verdict + ", " + OfCall(::sendmmsg(fd, &message, 1, MSG_FASTOPEN));
+}
+
 // Connections that are closed while nobody reads what was sent on them.
 Verdict SpendOrphans(Arguments) {
   static const std::vector<char> data(64 << 10, 'x');
@@ -344,6 +389,8 @@ constexpr std::array kProbes = {
     Probe{"spend_udp", SpendUdp},
     Probe{"spend_sockets", SpendSockets},
     Probe{"spend_backlogs", SpendBacklogs},
+    Probe{"spend_connections_of_one_socket", SpendConnectionsOfOneSocket},
+    Probe{"connect_by_sending", ConnectBySending},
     Probe{"spend_orphans", SpendOrphans},
     Probe{"spend_ended_connections", SpendEndedConnections},
     Probe{"spend_groups", SpendGroups},
