@@ -18,7 +18,8 @@
 namespace cay::http {
 namespace {
 
-constexpr size_t kMaxHead = 64 * kKiB;
+constexpr size_t kMaxHead =
+    64 * kKiB;  // of the answer, and of all that come before it (1xx) together
 constexpr size_t kPieceSize = 64 * kKiB;
 // What is inside may think for long before it answers, and between two pieces.
 constexpr Millis kUpstreamPatience = std::chrono::hours(1);
@@ -177,6 +178,7 @@ Result<ResponseHead> Proxying::ReadHead() {
     return Failure(UpstreamFault(ErrorCode::kProtocol,
                                  "the upstream does not answer in HTTP: " + std::string(why)));
   };
+  size_t before = 0;
   for (;;) {
     size_t scanned = 0;
     std::optional<size_t> end;
@@ -199,6 +201,8 @@ Result<ResponseHead> Proxying::ReadHead() {
       return bad("a switch of protocols that nobody asked for");
     // The others below 200 are about this connection only.
     if (head->status >= 200 || head->status == 101) return std::move(*head);
+    before += *end;
+    if (before > kMaxHead) return bad("what comes before its answer is too long");
   }
 }
 

@@ -118,6 +118,18 @@ TEST_F(ProxyTest, PassesAnAnswerOnThatComesBeforeTheBodyHasEnded) {
               AllOf(StartsWith("HTTP/1.1 413 "), EndsWith("large")));
 }
 
+// Each costs the server more than the upstream, and there would be no end of them.
+TEST_F(ProxyTest, GivesAnUpstreamUpThatNeverComesToItsAnswer) {
+  Serve([](Upstream upstream) {
+    upstream.ReadUntil("\r\n\r\n");
+    std::string continues;
+    for (int i = 0; i < 4000; ++i) continues += "HTTP/1.1 100 Continue\r\n\r\n";
+    upstream.Send(continues);
+    upstream.ReadUntil("nothing more");
+  });
+  EXPECT_THAT(Ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), StartsWith("HTTP/1.1 502 "));
+}
+
 TEST_F(ProxyTest, PassesABodyOnThatEndsWithItsConnection) {
   Serve([](Upstream upstream) {
     upstream.ReadUntil("\r\n\r\n");
