@@ -291,9 +291,13 @@ void ProcessSupervisor::TakeKill(Watch& watch) {
 }
 
 void ProcessSupervisor::TakeLook(Watch& watch) {
-  if (!watch.look) return;
-  const auto answer = watch.look->Next();
-  const bool silent = answer && !*answer;
+  if (!watch.look_until) return;
+  // A guest that takes no connection is as silent as one that does not answer on it.
+  bool silent = true;
+  if (watch.look) {
+    const auto answer = watch.look->Next();
+    silent = answer && !*answer;
+  }
   if (silent && *watch.look_until > SteadyClock::now()) return;
   watch.look.reset();
   watch.look_until.reset();
@@ -333,7 +337,8 @@ bool ProcessSupervisor::Judge(Watch& watch) {
 void ProcessSupervisor::Connect(Watch& watch) {
   const bool wants_wait = !watch.exited && !watch.wait;
   const bool wants_kill = watch.kill_wanted && !watch.kill;
-  if (!wants_wait && !wants_kill) {
+  const bool wants_look = watch.look_wanted || (watch.look_until && !watch.look);
+  if (!wants_wait && !wants_kill && !wants_look) {
     watch.retry.reset();
     return;
   }
@@ -363,6 +368,9 @@ void ProcessSupervisor::Connect(Watch& watch) {
 
 Result<void> ProcessSupervisor::ConnectTo(Watch& watch, const GuestChannel& guest) {
   const uint64_t process = watch.entry->guest_process;
+  if (std::exchange(watch.look_wanted, false)) {
+    watch.look_until = SteadyClock::now() + kHungPatience;
+  }
   if (!watch.exited && !watch.wait) {
     WaitStream wait = TRY(guest.Wait(process));
     TRY(Poll(wait.fd(), watch));
@@ -374,11 +382,10 @@ Result<void> ProcessSupervisor::ConnectTo(Watch& watch, const GuestChannel& gues
     watch.kill = std::move(kill);
     watch.give_up = SteadyClock::now() + kKillPatience;
   }
-  if (std::exchange(watch.look_wanted, false)) {
+  if (watch.look_until && !watch.look) {
     PendingInfo look = TRY(guest.BeginPing());
     TRY(Poll(look.fd(), watch));
     watch.look = std::move(look);
-    watch.look_until = SteadyClock::now() + kHungPatience;
   }
   return {};
 }

@@ -44,8 +44,8 @@ class ProcessSupervisor {
   static constexpr Millis kKillPatience{8000};   // the guest's own is 5 s
   static constexpr Millis kJudgePatience{2000};  // for the guest's word on its disk
   static constexpr Millis kReasonPatience{1000};
-  static constexpr Millis kHungPatience{
-      2000};  // for any word of a guest, when a process's time is over
+  // For any word of a guest, when a process's time is over.
+  static constexpr Millis kHungPatience{2000};
 
   // The book outlives it.
   static Result<std::unique_ptr<ProcessSupervisor>> Start(ProcessBook& book);
@@ -70,9 +70,9 @@ class ProcessSupervisor {
     std::optional<protocol::Exited> exited;
     std::optional<uint64_t> remaining;  // of what was left behind, once it was killed
     bool kill_wanted = false;
-    bool look_wanted = false;
+    bool look_wanted = false;         // its time was over; not yet begun
     std::optional<PendingInfo> look;  // whether its guest answers at all, past the process's time
-    std::optional<Time> look_until;
+    std::optional<Time> look_until;   // set while that is looked for, with or without a connection
     bool owed = false;    // it is over for those who wait for it; its guest has still to kill it
     bool judged = false;  // `ping` was tried
     std::optional<Time> cut;  // since when connections fail: lost, unless there is a new one

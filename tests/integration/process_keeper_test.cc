@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/sys.h"
 #include "keeper_fixture.h"
 #include "sandbox/project_files.h"
 
@@ -285,6 +286,34 @@ TEST_F(Keeper, AClientThatGoesLeavesItsCommandRunning) {
   goes.join();
   EXPECT_EQ(done.error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(Ended(view, 1).exit_code, 9);
+}
+
+TEST_F(Keeper, AProcessWhoseGuestTakesNoConnectionIsOverInItsTime) {
+  const auto view = Create();
+  ProcessSpec spec = Shell("exec sleep 1000");
+  spec.timeout = Millis(1000);
+  auto process = heart_->keeper->Start(Use(view), spec);
+  ASSERT_TRUE(process);
+  const auto guest = Use(view).Watch();
+  ASSERT_TRUE(guest);
+  ASSERT_TRUE(sys::PidfdSendSignal(*guest, SIGSTOP));
+  std::vector<Fd> waiting;
+  while (auto connection = heart_->engine->Connect(view.id, Millis(0))) {
+    waiting.push_back(std::move(*connection));
+  }
+  const Followed followed = Follow(*process);
+  ASSERT_TRUE(followed.record);
+  EXPECT_EQ(followed.ends, 1);
+  EXPECT_TRUE(followed.record->timed_out);
+  EXPECT_EQ(followed.record->state, ProcessState::kLost);
+  waiting.clear();
+  ASSERT_TRUE(sys::PidfdSendSignal(*guest, SIGCONT));
+  // It is killed all the same, once its guest can be asked to.
+  EXPECT_TRUE(Soon([&] {
+    const auto left = heart_->keeper->Execute(Use(view), Shell("pgrep -x sleep | wc -l"), "",
+                                              OutputRoom::Unshared(100));
+    return left && left->stdout_text() == "0\n";
+  }));
 }
 
 TEST_F(Keeper, TellsAFullDiskAndMissingMemoryFromTheCommandsOwnFailures) {
