@@ -13,9 +13,6 @@ namespace {
 
 using store::Database;
 
-constexpr std::string_view kNotTakenOver =
-    "it cannot be taken over: its record is damaged, or another process has it";
-
 // What became of one that is in the engine.
 struct Found {
   SandboxState state = SandboxState::kFailed;

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/clock.h"
@@ -16,6 +17,12 @@
 namespace cay::sandbox {
 
 using store::Database;
+
+namespace {
+
+constexpr const char* kRequested = "requested";
+
+}  // namespace
 
 std::string DescribeExit(const engine::Exit& exit) {
   switch (exit.reason) {
@@ -40,15 +47,29 @@ Result<void> Transitions::CheckNow(Act act, const Sandbox& sandbox) const {
   return CheckAct(act, sandbox.id(), sandbox.state());
 }
 
+// What the launcher has not: it is gone, or what there is of it could not be taken over.
+Error Transitions::WhyNotThere(const SandboxId& id) const {
+  const auto all = core_.engine.List();
+  if (!all) return all.error();
+  const std::string cannot = "sandbox " + id.text() + " cannot be started: ";
+  const std::string destroy = "DELETE /api/sandboxes/" + id.text();
+  const auto found = std::ranges::find(*all, id, &engine::SandboxStatus::id);
+  if (found == all->end()) {
+    return Error(ErrorCode::kIllegalState, Fault::kCaller, cannot + "nothing of it is left")
+        .WithRemedy("destroy it, and create another: " + destroy);
+  }
+  return Error(ErrorCode::kIllegalState, Fault::kMachine,
+               cannot + (found->damage.empty() ? std::string(kNotTakenOver) : found->damage))
+      .WithRemedy(
+          "put its record back and restart the server, or save what you need of its files "
+          "and destroy it: " +
+          destroy);
+}
+
 Result<void> Transitions::Begin(Sandbox& sandbox) {
   auto started = core_.engine.Start(sandbox.id());
-  if (!started && started.error().code() == ErrorCode::kNotFound) {
-    return Failure(
-        Error(ErrorCode::kIllegalState, Fault::kCaller,
-              "sandbox " + sandbox.id().text() + " cannot be started: nothing of it is left")
-            .WithRemedy("destroy it, and create another: DELETE /api/sandboxes/" +
-                        sandbox.id().text()));
-  }
+  if (!started && started.error().code() == ErrorCode::kNotFound)
+    return Failure(WhyNotThere(sandbox.id()));
   // It never ended: what failed was the end that was wanted of it.
   if (!started && started.error().code() == ErrorCode::kIllegalState && core_.WatchGuest(sandbox)) {
     return {};
@@ -71,8 +92,6 @@ Result<void> Transitions::CheckRoomToGrow() const {
 }
 
 namespace {
-
-constexpr const char* kRequested = "requested";
 
 // What is started or resumed after the end of its life gets another one.
 void RenewLife(SandboxView& view, int64_t now_ms) {
@@ -100,7 +119,7 @@ Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
           record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
           RenewLife(record.view, now);
         },
-        "sandbox.started", "requested");
+        "sandbox.started", kRequested);
     if (!begun) {
       core_.UnwatchGuest(sandbox);
       (void)core_.engine.Stop(sandbox.id());
@@ -212,7 +231,7 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
         record.view.reason = "reset";
         record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
       },
-      "sandbox.reset", "requested"));
+      "sandbox.reset", kRequested));
   core_.SetTimer(sandbox);
   return sandbox.View();
 }
@@ -242,7 +261,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
           if (change.timeout->count() > 0)
             record.view.expires_unix_ms = now + change.timeout->count();
         },
-        "sandbox.updated", "requested");
+        "sandbox.updated", kRequested);
   }
   if (!done) {
     if (updated) (void)core_.engine.Update(sandbox.id(), before.limits);
@@ -273,7 +292,7 @@ Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
   TRY(CheckLifetime(Millis(std::max<int64_t>(end - UnixMs(), 1)), *core_.options()));
   TRY(core_.Commit(
       sandbox, [&](SandboxRecord& record) { record.view.expires_unix_ms = end; },
-      "sandbox.extended", "requested"));
+      "sandbox.extended", kRequested));
   sandbox.Touch();
   core_.SetTimer(sandbox);
   return sandbox.View();

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "sandbox/core.h"
 #include "sandbox/state_machine.h"
@@ -37,12 +38,17 @@ class Transitions {
  private:
   Result<void> CheckNow(Act act, const Sandbox& sandbox) const;
   Result<void> CheckRoomToGrow() const;
+  Error WhyNotThere(const SandboxId& id) const;
   // A new guest over what is there; the old one, if any, has ended.
   Result<void> Begin(Sandbox& sandbox);
   void Forget(Sandbox& sandbox);
 
   Core& core_;
 };
+
+// Why one that is there cannot be had from the launcher, where its record says nothing else.
+inline constexpr std::string_view kNotTakenOver =
+    "it cannot be taken over: its record is damaged, or another process has it";
 
 // "oom_killed", "signalled: SIGKILL", "exited: 3" …
 std::string DescribeExit(const engine::Exit& exit);

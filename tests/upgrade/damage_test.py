@@ -270,6 +270,8 @@ def damage_record(trial, damage):
     trial.check_alive()
     view = trial.call(200, "GET", "/api/sandboxes/late")
     expect(view["reason"].startswith("damaged: "), f"late: {view}")
+    refused = trial.call(409, "POST", "/api/sandboxes/late/start")
+    expect("nothing of it is left" not in refused["detail"] and "its record" in refused["remedy"], f"late, started: {refused}")
     expect(trial.rows()[trial.ids["late"]]["state"] == "damaged", "cay ps does not say so")
     doctor = trial.cay("doctor", "--json")
     expect(trial.ids["late"] in doctor.stdout, "cay doctor does not say so")
