@@ -17,7 +17,6 @@ using store::Database;
 struct Found {
   SandboxState state = SandboxState::kFailed;
   std::string reason{};  // of kFailed
-  uint32_t guest_protocol = protocol::kProtocolVersion;
   std::optional<Fd> guest{};
 };
 
@@ -59,11 +58,12 @@ class Reconciler {
       stored.destroying = true;
       stored.record.view.reason = tombstone->second;
     }
-    if (stored.destroying) return FinishDestroying(stored);
+    if (stored.destroying) return FinishDestroying(stored, status);
     if (!is_there) {
       if (!WasLost(stored.record.view)) report_.lost.emplace_back(id.text(), "its sandbox is gone");
-      return Keep(stored, {.reason = WasLost(stored.record.view) ? stored.record.view.reason
-                                                                 : "lost: its sandbox is gone"});
+      return Keep(stored, status,
+                  {.reason = WasLost(stored.record.view) ? stored.record.view.reason
+                                                         : "lost: its sandbox is gone"});
     }
     Found now = TRY(LookAt(status, stored.record.view));
     if (now.state == SandboxState::kFailed && stored.record.view.state != SandboxState::kFailed) {
@@ -71,7 +71,7 @@ class Reconciler {
     } else {
       ++report_.adopted;
     }
-    return Keep(stored, std::move(now));
+    return Keep(stored, status, std::move(now));
   }
 
   static bool WasLost(const SandboxView& view) {
@@ -88,7 +88,6 @@ class Reconciler {
     if (guest) {
       const bool paused = status.state == engine::State::kPaused;
       return Found{.state = paused ? SandboxState::kPaused : SandboxState::kRunning,
-                   .guest_protocol = status.guest_protocol,
                    .guest = std::move(*guest)};
     }
     // It is there, and the launcher has it not: its record is damaged, or another process holds its lock.
@@ -104,7 +103,7 @@ class Reconciler {
                      DescribeExit(exit) + ")"};
   }
 
-  Result<void> Keep(StoredSandbox& stored, Found now) {
+  Result<void> Keep(StoredSandbox& stored, const engine::SandboxStatus& status, Found now) {
     SandboxRecord& record = stored.record;
     const bool changed = record.view.state != now.state ||
                          (now.state == SandboxState::kFailed && record.view.reason != now.reason);
@@ -116,7 +115,7 @@ class Reconciler {
       if (now.state == SandboxState::kFailed) Say("server.lost", record, now.reason);
     }
     auto sandbox = std::make_shared<Sandbox>(core_.engine, record);
-    sandbox->SetGuestProtocol(now.guest_protocol);
+    sandbox->SetGuestProtocol(status.guest_protocol);
     sandbox->SetIdleNotBefore(UnixMs() + kIdleGrace.count());
     TRY(core_.registry.Insert(sandbox, record.view.spec.name));
     core_.admission.Adopt(record.view.owner, HoldingOf(record.view));
@@ -129,14 +128,14 @@ class Reconciler {
     return {};
   }
 
-  Result<void> FinishDestroying(StoredSandbox& stored) {
+  Result<void> FinishDestroying(StoredSandbox& stored, const engine::SandboxStatus& status) {
     const SandboxView& view = stored.record.view;
     const auto destroyed = core_.engine.Destroy(view.id);
     if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound) {
       // It is still to be destroyed, and can be asked for again.
       const std::string reason = "cannot be destroyed: " + destroyed.error().message();
       LogWarning("sandbox " + view.id.text() + " " + reason);
-      return Keep(stored, {.reason = reason});
+      return Keep(stored, status, {.reason = reason});
     }
     const bool written = WriteFact(view.id.text(), [&](Database& db) {
       return MarkDestroyed(db, view.id, view.reason, UnixMs());
