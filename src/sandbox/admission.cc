@@ -9,8 +9,8 @@ Error ServerFull(std::string message, const std::string& key) {
 }
 
 // `most` 0: no bound.
-Result<void> CheckSum(const std::string& what, Bytes held, Bytes more, Bytes most,
-                      const std::string& key) {
+Result<void> CheckRoom(const std::string& what, Bytes held, Bytes more, Bytes most,
+                       const std::string& key) {
   const bool fits = most == 0 || more == 0 || (held < most && more <= most - held);
   if (fits) return {};
   return Failure(ServerFull("the server is full: " + HumanBytes(held) + " of " + HumanBytes(most) +
@@ -41,8 +41,8 @@ Result<void> Admission::CheckServer(size_t more, const Holding& holding) const {
                                   std::to_string(rules_.max_sandboxes),
                               "limits.sandboxes"));
   }
-  TRY(CheckSum("memory", held_.memory, holding.memory, rules_.max_memory, "limits.memory"));
-  return CheckSum("disk", held_.disk, holding.disk, rules_.max_disk, "limits.disk_committed");
+  TRY(CheckRoom("memory", held_.memory, holding.memory, rules_.max_memory, "limits.memory"));
+  return CheckRoom("disk", held_.disk, holding.disk, rules_.max_disk, "limits.disk_committed");
 }
 
 void Admission::Add(const Holding& holding) {

@@ -78,7 +78,6 @@ Result<std::string> IncomingBlob::Finish() {
 
 Result<BlobStore> BlobStore::Open(const std::string& directory) {
   BlobStore store(directory);
-  // Only the names are for others to reach.
   TRY(MakeDirectories(directory, 0700));
   TRY(MakeDirectories(directory + "/blobs", 0700));
   TRY(RemoveTreeAt(AT_FDCWD, directory + "/incoming"));

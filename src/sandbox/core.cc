@@ -24,6 +24,11 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::make_shared<const ManagerOptions>(std::move(options))) {}
 
+Core::~Core() {
+  const std::lock_guard lock(promised_to_->mutex);
+  promised_to_->engine = nullptr;
+}
+
 namespace {
 
 // The disk limits that may be promised together. An ordinary user's sandboxes have their files in memory.
@@ -116,13 +121,8 @@ void Core::CommitFact(Sandbox& sandbox, const Change& change, const std::string&
   sandbox.Change(change);
 }
 
-Core::~Core() {
-  const std::lock_guard lock(promised_to_->mutex);
-  promised_to_->engine = nullptr;
-}
-
 void Core::KeepPromise(const SandboxRecord& record) {
-  // The text of it is made there, too: nobody waits for that either.
+  // The text of it is made by the store's thread, too: nobody waits for that either.
   auto kept_record = std::make_shared<const SandboxRecord>(record);
   store.WriteLater([to = promised_to_, said = std::move(kept_record)](Database&) -> Result<void> {
     const std::lock_guard lock(to->mutex);

@@ -88,7 +88,7 @@ class Core {
   using Write = Result<void> (store::Store::*)(const store::Work&);
   Result<void> CommitBy(Write write, Sandbox& sandbox, const Change& change, Event event);
 
-  // What waits to be written may outlive us.
+  // Whom the promises that wait in the store's queue are handed to. They may outlive us: then to nobody.
   struct PromisedTo {
     explicit PromisedTo(engine::Engine& an_engine) : engine(&an_engine) {}
     std::mutex mutex;
@@ -104,9 +104,9 @@ class Core {
 
 AdmissionRules RulesOf(const ManagerOptions& options);
 
-// The memory that a sandbox in this state may use, and the disk.
+// What a sandbox is promised in the state that it is in.
 Holding HoldingOf(const SandboxView& view);
-// Of one that runs.
+// … and while it runs.
 Holding HoldingOf(const engine::Limits& limits);
 
 // Takes the sandbox's transition; kNotFound when it has been destroyed meanwhile.

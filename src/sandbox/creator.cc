@@ -42,16 +42,16 @@ bool EnforcesRequired(const engine::Created& created, const ResolvedSpec& resolv
   return true;
 }
 
-// In a row: of what the client sent. One without the mark is of a program before 0.1.0, and of the spec.
-constexpr std::string_view kOfAsked = "sent ";
+// Before a digest of what the client sent. A row without this mark is of a program before 0.1.0, which digested the spec.
+constexpr std::string_view kSentMark = "sent ";
 
 Result<std::string> DigestOfAsked(const std::string& asked) {
-  return std::string(kOfAsked) + TRY(Sha256Hex(asked));
+  return std::string(kSentMark) + TRY(Sha256Hex(asked));
 }
 
 Result<bool> IsSameCreate(const IdempotentCreate& before, const std::string& digest,
                           const SandboxSpec& spec) {
-  if (before.digest.starts_with(kOfAsked)) return before.digest == digest;
+  if (before.digest.starts_with(kSentMark)) return before.digest == digest;
   return before.digest == TRY(Sha256Hex(LegacySpecText(spec)));
 }
 

@@ -14,7 +14,6 @@ namespace {
 
 using protocol::FrameType;
 
-// Requests that are answered with kDone.
 // Most are small, and there may be thousands of waits.
 constexpr size_t kPendingReadBytes = 512;
 
@@ -108,6 +107,7 @@ Result<GuestCall> GuestChannel::Open(FrameType type) const {
   return GuestCall::Open(TRY(connector_()), type, "", patience_);
 }
 
+// Requests that are answered with kDone.
 template <class T>
 Result<void> GuestChannel::CallForDone(FrameType type, const T& request) const {
   GuestCall call = TRY(Open(type, request));

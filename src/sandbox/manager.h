@@ -130,8 +130,7 @@ struct ReconcileReport {
   size_t adopted = 0;                                     // promised, and there
   std::vector<std::pair<std::string, std::string>> lost;  // promised, not there: id, why
   size_t removed = 0;                                     // there, promised to nobody: destroyed
-  size_t orphaned =
-      0;  // there, promised to somebody that no row names: left to themselves (orphans.h)
+  size_t orphaned = 0;  // there, promised, and named by no row: left to themselves (orphans.h)
 };
 
 // A sandbox that was promised to somebody, by its own account, and that the store does not know: the database was lost,

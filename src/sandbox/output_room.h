@@ -33,7 +33,7 @@ class HeldBytes {
   HeldBytes& operator=(const HeldBytes&) = delete;
   ~HeldBytes();
 
-  // All of `bytes` fit; otherwise, and when the kernel has no memory, it takes none and says so.
+  // False, and none of `bytes` are taken, when they do not all fit, or when the kernel has no memory.
   bool Append(std::string_view bytes);
   std::string_view view() const;
   size_t size() const { return mapped_ == nullptr ? few_.size() : size_; }
@@ -42,6 +42,7 @@ class HeldBytes {
  private:
   bool Map();
 
+  // More than these are in a mapping.
   static constexpr size_t kFew = 32 * kKiB;
 
   const Bytes max_;
@@ -53,10 +54,11 @@ class HeldBytes {
 class OutputRoom {
  public:
   static constexpr Millis kPatience{10'000};
-  // In an answer of which nothing else is known: for both streams.
+  // What is taken before a command starts, for both streams together.
   static constexpr Bytes kLeast = 64 * kKiB;
 
-  // `max_bytes`: of each stream. kResourceExhausted, whose fault it is with it, when there is no memory for little.
+  // `max_bytes`: of each stream. kResourceExhausted when there is no memory even for kLeast (NoMemoryForAnswer says whose
+  // fault that is).
   // Waits for other answers to be sent, at most `patience`, before a command is started and once while it runs.
   static Result<std::shared_ptr<OutputRoom>> Take(Shares& all, const std::string& who,
                                                   Bytes max_bytes, Millis patience = kPatience);
@@ -81,8 +83,8 @@ class OutputRoom {
   const Bytes spared_;  // of the whole, for those that begin
   const Millis patience_;
   bool is_shared_ = true;
-  bool ended_ =
-      false;  // there was no memory: nothing more is kept, so that it is the first bytes that are
+  // There was no memory: nothing more is kept, so that it is the first bytes that are.
+  bool ended_ = false;
   HeldBytes out_;
   HeldBytes err_;
 };

@@ -164,10 +164,6 @@ engine::Limits ReadLimits(const json::object& object) {
   return limits;
 }
 
-}  // namespace
-
-namespace {
-
 json::object DocumentObject(const SandboxRecord& record) {
   const SandboxView& view = record.view;
   json::object object;
