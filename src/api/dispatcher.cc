@@ -89,7 +89,9 @@ void Dispatcher::Refuse(TrackedExchange& exchange, const Refusal& refusal, Outco
 }
 
 void Dispatcher::Run(const Entry& entry, TrackedExchange& exchange, const sandbox::Caller& caller) {
-  const Result<void> done = entry.route.operation(exchange, caller);
+  // Who was let in by the head may not be any more: a body can take hours to come.
+  Result<void> done = exchange.Standing();
+  if (done) done = entry.route.operation(exchange, caller);
   if (done) return;
   const Error& error = done.error();
   if (exchange.started()) {
@@ -111,7 +113,7 @@ struct Dispatcher::Screened {
   http::Headers cors;
   Admission admission;
   const Entry* entry = nullptr;
-  std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();  // when it did
 };
 
 void Dispatcher::Judge(http::Request& request, Screened& screened) {

@@ -1,12 +1,15 @@
 // Keys of a running server: what goes on under one ends with it.
 #include <gmock/gmock.h>
 
+#include "http/test_server.h"
 #include "live_server.h"
 
 namespace cay::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 // Two pieces, of which the second never comes.
 constexpr const char* kSlowServer = R"(
@@ -104,6 +107,22 @@ TEST_F(LiveKeys, WhatStreamsUnderAKeyEndsWhenItIsRevoked) {
   EXPECT_EQ(server_->Call("GET", one).Text("state"), "running");
   EXPECT_EQ(server_->Call("DELETE", path).status, 204);
   EXPECT_EQ(ParseSse(own.ReadToEnd()).back().type, "end");
+}
+
+TEST_F(LiveKeys, ARequestWhoseBodyComesAfterItsKeyWasRevokedIsRefused) {
+  const std::string admin = server_->MakeKey("admin");
+  const std::string guest = server_->MakeKey("admin");
+  server_->set_key(admin);
+  const std::string path = "/api/sandboxes/" + server_->Create();
+  http::RawClient slow(server_->url().port);
+  ASSERT_TRUE(slow.Send("DELETE " + path + " HTTP/1.1\r\nHost: localhost\r\nX-API-Key: " + guest +
+                        "\r\nContent-Length: 2\r\n\r\n{"));
+  // Its head has been looked at, and long enough ago to be asked again.
+  EXPECT_EQ(server_->Call("POST", path + "/execute", R"({"command":"sleep 1"})").status, 200);
+  Revoke(guest);
+  EXPECT_THAT(slow.Ask("}"),
+              AllOf(StartsWith("HTTP/1.1 403 "), HasSubstr("\"permission_denied\"")));
+  EXPECT_EQ(server_->Call("GET", path).status, 200);
 }
 
 TEST_F(LiveKeys, TheLastKeyOfAnAdministratorIsNotRevokedHere) {
