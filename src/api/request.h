@@ -28,7 +28,7 @@ Result<std::optional<uint32_t>> QueryMode(const http::Request& request, std::str
 
 Result<void> RespondJson(http::Exchange& exchange, int status, JsonWriter json,
                          http::Headers headers = {});
-// Memory for an answer of so many bytes, or entries of a list; waited for. kResourceExhausted when there is none.
+// So much of `answers`, for the entries of a list; waited for as output's is. kResourceExhausted when there is none.
 Result<Shares::Part> MemoryForAnswer(Shares& answers, const std::string& owner, Bytes bytes);
 Result<void> RespondNothing(http::Exchange& exchange);  // 204
 

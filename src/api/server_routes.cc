@@ -153,9 +153,10 @@ std::vector<Route> ServerRoutes(ServerState& state) {
       return answer(state, exchange);
     };
   };
+  constexpr bool kQuick = true;
   return {
-      {"GET", "/health", Scope::kPublic, "health", with(&Health), {}, true},
-      {"GET", "/ready", Scope::kPublic, "ready", with(&Ready), {}, true},
+      {"GET", "/health", Scope::kPublic, "health", with(&Health), {}, kQuick},
+      {"GET", "/ready", Scope::kPublic, "ready", with(&Ready), {}, kQuick},
       {"GET", "/metrics", Scope::kRead, "metrics", with(&Metrics)},
       {"GET", "/api/keys", Scope::kAdmin, "listKeys", with(&ListKeys)},
       {"POST", "/api/keys", Scope::kAdmin, "createKey", with(&CreateKey), {kMaxSmallBody}},

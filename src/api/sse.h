@@ -56,7 +56,7 @@ class SseStream final : private JsonSink {
   http::Exchange* exchange_;
   std::chrono::steady_clock::time_point last_write_;
   std::string event_;   // the last one's memory
-  Result<void> taken_;  // of the event that is being written, what has been sent
+  Result<void> taken_;  // whether what Take got of the event that is being written could be sent
 };
 
 // The text of one event.

@@ -56,7 +56,7 @@ class PageOfFiles {
   }
 
  private:
-  // Twice: a vector grows by halves and doubles.
+  // Twice, since a vector doubles its memory to grow.
   static Bytes SizeOf(const FileInfo& info) {
     return 2 * (sizeof info + info.path.size() + info.link_target.size());
   }

@@ -2,7 +2,6 @@
 // sandbox (create), in the other the client did (start); both names are good everywhere.
 #include <chrono>
 
-#include "api/json_canonical.h"
 #include "api/json_fields.h"
 #include "api/json_response.h"
 #include "api/request.h"
@@ -80,10 +79,9 @@ Result<void> Create(const Services& services, Exchange& exchange, const Caller& 
   const JsonValue body = TRY(ReadJsonBody(exchange));
   SandboxSpec spec = TRY(ReadSandboxSpec(body));
   TRY(ResolveEnvironment(services, spec));
-  const std::string key(exchange.request().headers.Find("Idempotency-Key").value_or(""));
   return RespondLegacy(
       exchange, 201,
-      TRY(services.manager.Create(caller, spec, {.key = key, .asked = CanonicalJson(body)})));
+      TRY(services.manager.Create(caller, spec, IdempotencyOf(exchange.request(), body))));
 }
 
 // "project_id" is what that system called a project.

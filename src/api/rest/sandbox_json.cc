@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/json_canonical.h"
 #include "api/json_fields.h"
 #include "base/log.h"
 
@@ -234,6 +235,12 @@ JsonWriter SandboxJson(const SandboxView& view) {
   JsonWriter json;
   WriteSandbox(json, view);
   return json;
+}
+
+sandbox::Idempotency IdempotencyOf(const http::Request& request, const JsonValue& body) {
+  const auto key = request.headers.Find("Idempotency-Key");
+  if (!key || key->empty()) return {};
+  return {.key = std::string(*key), .asked = CanonicalJson(body)};
 }
 
 Result<std::string> WritePage(JsonWriter& json, sandbox::Manager& manager,

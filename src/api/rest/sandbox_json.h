@@ -4,6 +4,7 @@
 #include "api/json_value.h"
 #include "api/json_writer.h"
 #include "base/result.h"
+#include "http/message.h"
 #include "sandbox/manager.h"
 #include "sandbox/types.h"
 
@@ -11,6 +12,8 @@ namespace cay::api::rest {
 
 // The body of a create. kInvalidArgument names the field.
 Result<sandbox::SandboxSpec> ReadSandboxSpec(const JsonValue& body);
+// What the Idempotency-Key of a create with this body stands for; none when there is no such field.
+sandbox::Idempotency IdempotencyOf(const http::Request& request, const JsonValue& body);
 // The body of a PATCH.
 Result<sandbox::SandboxChange> ReadSandboxChange(const JsonValue& body);
 

@@ -1,5 +1,4 @@
 // Sandboxes: create, list, look at, change, destroy; figures and health.
-#include "api/json_canonical.h"
 #include "api/json_fields.h"
 #include "api/json_response.h"
 #include "api/request.h"
@@ -20,9 +19,7 @@ constexpr std::string_view kMetadataPrefix = "metadata.";
 Result<void> Create(Manager& manager, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
   const auto spec = TRY(ReadSandboxSpec(body));
-  const std::string key(exchange.request().headers.Find("Idempotency-Key").value_or(""));
-  const std::string asked = key.empty() ? std::string() : CanonicalJson(body);
-  const auto view = TRY(manager.Create(caller, spec, {.key = key, .asked = asked}));
+  const auto view = TRY(manager.Create(caller, spec, IdempotencyOf(exchange.request(), body)));
   return RespondJson(exchange, 201, SandboxJson(view),
                      {{"Location", "/api/sandboxes/" + view.id.text()}});
 }
