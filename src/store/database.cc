@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <unordered_map>
@@ -17,11 +18,17 @@ constexpr size_t kMaxIdleStatements = 256;
 // How long a commit waits for somebody else's lock (a backup, the sqlite3 program).
 constexpr int kBusyPatienceMs = 5000;
 
+// As the kernel says it of a filesystem.
+constexpr int kDamageErrno = EUCLEAN;
+
 Error Damaged(std::string message) {
-  return Error(ErrorCode::kIo, Fault::kMachine, std::move(message))
-      .WithRemedy(
-          "put back a copy of cay.db from before, or move it away with its -wal, for a new one: "
-          "sandboxes that neither knows are kept as orphaned (cay ps, cay adopt)");
+  Error error =
+      Error(ErrorCode::kIo, Fault::kMachine, std::move(message))
+          .WithRemedy(
+              "put back a copy of cay.db from before, or move it away with its -wal, for a new "
+              "one: sandboxes that neither knows are kept as orphaned (cay ps, cay adopt)");
+  error.set_sys_errno(kDamageErrno);
+  return error;
 }
 
 // What SQLite's last failure on this connection is to us.
@@ -254,6 +261,8 @@ Result<void> Database::TransactInside(const std::function<Result<void>()>& work)
   if (sqlite3_get_autocommit(db_) == 0) (void)Execute("ROLLBACK TO inside; RELEASE inside");
   return done;
 }
+
+bool IsDamage(const Error& error) { return error.sys_errno() == kDamageErrno; }
 
 Result<void> Database::CheckIntegrity() {
   Statement check = TRY(Prepare("PRAGMA quick_check(1)"));

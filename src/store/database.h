@@ -39,6 +39,9 @@ enum class Sharing : uint8_t {
   kThisProcess,  // its own connections: where there is no room
 };
 
+// Whether an error says that the file is damaged, or no database: no other try makes it better.
+bool IsDamage(const Error& error);
+
 class IdleStatements;
 
 class Statement {

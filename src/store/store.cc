@@ -42,7 +42,8 @@ bool IsMachines(const Error& error) {
 
 // Whether room on the disk may be all that is missing. SQLite does not say so of each of its files.
 bool MayNeedRoom(const Error& error) {
-  return error.code() == ErrorCode::kResourceExhausted || error.code() == ErrorCode::kIo;
+  return error.code() == ErrorCode::kResourceExhausted ||
+         (error.code() == ErrorCode::kIo && !IsDamage(error));
 }
 
 Result<Database> OpenChecked(const std::string& path, Sharing sharing) {
@@ -71,8 +72,8 @@ Result<Connections> Connect(const std::string& path, Sharing sharing) {
   return Connections{*std::move(writer), std::move(reader), std::move(background)};
 }
 
-// The reserve first; and where others have taken that room at once, without what needs it.
-Result<Connections> ConnectWithoutRoom(const std::string& path, Reserve& reserve) {
+// Where there is no room the reserve is given up for it; and where others have taken that at once, without what needs it.
+Result<Connections> ConnectEvenWithoutRoom(const std::string& path, Reserve& reserve) {
   auto connections = Connect(path, Sharing::kEverybody);
   if (connections || !MayNeedRoom(connections.error())) return connections;
   if (reserve.GiveUp()) {
@@ -236,10 +237,11 @@ class Store::Impl {
   // Whether a database that could not be written can be now.
   void Probe() {
     const std::lock_guard lock(writer_mutex_);
-    if (!Healthy())
-      Note(TryToWrite());
-    else
+    if (Healthy()) {
       reserve_.Refill();
+    } else {
+      Note(TryToWrite());
+    }
   }
 
   Result<void> TryToWrite() {
@@ -337,7 +339,7 @@ Result<std::unique_ptr<Store>> Store::Open(const Paths& paths) {
   // SQLite gives its other files the same mode.
   TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   Reserve reserve(paths.state_dir);
-  Connections connections = TRY(ConnectWithoutRoom(path, reserve));
+  Connections connections = TRY(ConnectEvenWithoutRoom(path, reserve));
   return std::unique_ptr<Store>(new Store(
       std::make_unique<Impl>(std::move(lock), path, std::move(reserve), std::move(connections))));
 }

@@ -266,6 +266,7 @@ TEST_F(StoreTest, ADamagedDatabaseIsRefusedWithWhatToDo) {
   {
     auto store = Open();
     for (int64_t id = 0; id < 500; ++id) store->WriteLater(Insert(id));
+    ASSERT_TRUE(AwaitReserve(paths_.state_dir, true));
   }
   const Fd file = Fd::Adopt(::open(DatabasePath().c_str(), O_WRONLY | O_CLOEXEC));
   const std::string garbage(16'000, 'x');
@@ -276,6 +277,7 @@ TEST_F(StoreTest, ADamagedDatabaseIsRefusedWithWhatToDo) {
   EXPECT_EQ(store.error().code(), ErrorCode::kIo);
   EXPECT_THAT(store.error().message(), HasSubstr(DatabasePath()));
   EXPECT_THAT(store.error().remedy(), HasSubstr("cay.db"));
+  EXPECT_TRUE(AwaitReserve(paths_.state_dir, true)) << "room does not mend it";
 }
 
 TEST_F(StoreTest, AFileThatIsNoDatabaseIsRefusedAndLeftAsItIs) {
