@@ -170,7 +170,7 @@ Result<MilliCpus> ParseCpus(std::string_view text) {
   return static_cast<MilliCpus>(number->thousandths);
 }
 
-std::string FormatCpus(MilliCpus cpus) { return FormatThousandths(cpus); }
+std::string FormatCpus(MilliCpus cpus) { return FormatMultiple(cpus); }
 
 Result<uint32_t> ParseMultiple(std::string_view text) {
   const auto number = TakeDecimal(text);
@@ -181,7 +181,7 @@ Result<uint32_t> ParseMultiple(std::string_view text) {
   return static_cast<uint32_t>(number->thousandths);
 }
 
-std::string FormatThousandths(uint32_t thousandths) {
+std::string FormatMultiple(uint32_t thousandths) {
   std::string out = std::to_string(thousandths / 1000);
   if (thousandths % 1000 != 0) {
     std::string fraction = std::to_string(1000 + thousandths % 1000).substr(1);

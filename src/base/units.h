@@ -43,7 +43,7 @@ Result<MilliCpus> ParseCpus(std::string_view text);
 std::string FormatCpus(MilliCpus cpus);
 // "1.5" is 1500; at most 1000.
 Result<uint32_t> ParseMultiple(std::string_view text);
-std::string FormatThousandths(uint32_t thousandths);
+std::string FormatMultiple(uint32_t thousandths);
 
 // Decimal digits only, whole text, no sign.
 Result<uint64_t> ParseUnsigned(std::string_view text, uint64_t max = UINT64_MAX);

@@ -26,4 +26,5 @@ inline constexpr auto kKeyTable = JoinRows(kServerRows, kLimitRows, kRequestRows
 
 // They are the rows'.
 #undef CAY_KIND
+#undef CAY_UNIT
 #undef CAY_AT

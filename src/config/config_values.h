@@ -30,24 +30,15 @@ Values ShowTexts(const Config& config) {
   return kAt(config);
 }
 
-template <auto kAt>
-Result<void> SetBytes(Config& config, const Values& values) {
-  kAt(config) = TRY(ParseBytes(values[0]));
+// What has a unit (base/units.h).
+template <auto kAt, auto kParse>
+Result<void> SetUnit(Config& config, const Values& values) {
+  kAt(config) = TRY(kParse(values[0]));
   return {};
 }
-template <auto kAt>
-Values ShowBytes(const Config& config) {
-  return {FormatBytes(kAt(config))};
-}
-
-template <auto kAt>
-Result<void> SetDuration(Config& config, const Values& values) {
-  kAt(config) = TRY(ParseDuration(values[0]));
-  return {};
-}
-template <auto kAt>
-Values ShowDuration(const Config& config) {
-  return {FormatDuration(kAt(config))};
+template <auto kAt, auto kFormat>
+Values ShowUnit(const Config& config) {
+  return {kFormat(kAt(config))};
 }
 
 template <auto kAt>
@@ -61,26 +52,6 @@ Result<void> SetCount(Config& config, const Values& values) {
 template <auto kAt>
 Values ShowCount(const Config& config) {
   return {std::to_string(kAt(config))};
-}
-
-template <auto kAt>
-Result<void> SetCpus(Config& config, const Values& values) {
-  kAt(config) = TRY(ParseCpus(values[0]));
-  return {};
-}
-template <auto kAt>
-Values ShowCpus(const Config& config) {
-  return {FormatCpus(kAt(config))};
-}
-
-template <auto kAt>
-Result<void> SetMultiple(Config& config, const Values& values) {
-  kAt(config) = TRY(ParseMultiple(values[0]));
-  return {};
-}
-template <auto kAt>
-Values ShowMultiple(const Config& config) {
-  return {FormatThousandths(kAt(config))};
 }
 
 template <auto kAt>
@@ -113,5 +84,7 @@ Values ShowUnixMode(const Config& config);
 #define CAY_AT(field) [](auto& c) -> auto& { return c.field; }
 // The two functions of a row.
 #define CAY_KIND(kind, field) .set = &Set##kind<CAY_AT(field)>, .show = &Show##kind<CAY_AT(field)>
+#define CAY_UNIT(unit, field) \
+  .set = &SetUnit<CAY_AT(field), &Parse##unit>, .show = &ShowUnit<CAY_AT(field), &Format##unit>
 
 }  // namespace cay::config
