@@ -67,6 +67,8 @@ struct ServerFacts {
 };
 
 inline constexpr Bytes kDefaultOutputHeld = 512 * kMiB;
+// One owner's half of this holds the longest list that is answered.
+inline constexpr Bytes kLeastOutputHeld = 16 * kMiB;
 // Of `whole`, one owner has at most a half.
 inline std::shared_ptr<Shares> MakeAnswerShares(Bytes whole) {
   return std::make_shared<Shares>(Shares::Bounds{.whole = whole, .each = whole / 2});

@@ -13,6 +13,9 @@
 namespace cay::config {
 namespace {
 
+// A launcher that works may take some hundred milliseconds for one request.
+constexpr Millis kLeastLauncherTimeout{1000};
+
 Error UnknownKey(const std::string& where, std::string_view name) {
   std::vector<std::string_view> names;
   for (const Key& key : Keys()) names.push_back(key.name);
@@ -158,6 +161,7 @@ class Loader {
         config.manager.default_template.empty() ? "host" : config.manager.default_template;
     CheckTls();
     CheckMaxima();
+    CheckMinima();
     for (const std::string& text : config.listen) CheckListen(text);
   }
 
@@ -212,6 +216,20 @@ class Loader {
            fits(config.manager.default_idle_timeout, config.manager.max_idle_timeout));
     Within("timeouts.command", "timeouts.max_command",
            fits(config.processes.default_timeout, config.processes.max_timeout));
+  }
+
+  // Below these a server starts, and does nothing that it is asked for.
+  void CheckMinima() {
+    const Config& config = result_.loaded.config;
+    AtLeast("timeouts.launcher", config.launcher_timeout >= kLeastLauncherTimeout,
+            FormatDuration(kLeastLauncherTimeout));
+    AtLeast("limits.output_held", config.output_held >= api::kLeastOutputHeld,
+            FormatBytes(api::kLeastOutputHeld));
+  }
+
+  void AtLeast(std::string_view value, bool fits, const std::string& least) {
+    if (fits) return;
+    Problem(Error::Invalid(std::string(value) + " (" + Shown(value) + ") is less than " + least));
   }
 
   const Sources& sources_;

@@ -142,6 +142,15 @@ TEST(LoadConfig, RefusesDefaultsOverMaxima) {
   EXPECT_THAT(Problem("[timeouts]\nlifetime = 0\n"), HasSubstr("timeouts.lifetime"));
 }
 
+TEST(LoadConfig, WhatLeavesAServerNothingToWorkWithIsRefused) {
+  EXPECT_THAT(Problem("[timeouts]\nlauncher = 0\n"),
+              HasSubstr("timeouts.launcher (0s) is less than 1s"));
+  EXPECT_THAT(Problem("[limits]\noutput_held = \"8m\"\n"),
+              HasSubstr("limits.output_held (8m) is less than 16m"));
+  EXPECT_EQ(Problem("[timeouts]\nlauncher = \"1s\"\n[limits]\noutput_held = \"16m\"\n"),
+            "no problem");
+}
+
 TEST(LoadConfig, RefusesHalfOfTls) {
   EXPECT_THAT(Problem("[tls]\ncertificate = \"/x\"\n"), HasSubstr("tls.key is missing"));
 }

@@ -23,6 +23,7 @@ constexpr size_t kPieceBytes = 256 * 1024;
 constexpr Bytes kMaxUpload = 64 * kGiB;
 // Ten thousand files (projects.max_files, unless it is raised) with their names.
 constexpr Bytes kMaxProjectList = 8 * kMiB;
+static_assert(2 * kMaxProjectList <= kLeastOutputHeld);
 
 void WriteMembers(JsonWriter& json, const ProjectFile& file) {
   json.Member("file_id", file.id).Member("project_id", file.project);

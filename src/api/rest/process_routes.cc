@@ -19,6 +19,7 @@ using sandbox::ProcessRecord;
 constexpr size_t kMaxListed = 1000;
 // Its command has at most 4 KiB.
 constexpr Bytes kMaxRecordBytes = 5 * kKiB;
+static_assert(2 * kMaxListed * kMaxRecordBytes <= kLeastOutputHeld);
 constexpr uint16_t kMinTerminal = 1;
 
 Result<uint64_t> ProcessId(const http::Request& request) {
