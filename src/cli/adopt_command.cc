@@ -83,11 +83,10 @@ constinit const Command kAdoptCommand = {
     .summary = "Take sandboxes back that the server's database does not know any more",
     .usage = "[OPTIONS] [SANDBOX]",
     .description =
-        "After a database was lost, or an older copy put back, what it does not know runs on and "
-        "is\n"
-        "\"orphaned\" (cay ps): nobody can use it, and nothing ends it. Without SANDBOX those are\n"
-        "listed; with its id one becomes its owner's again, and its life begins anew. What nobody\n"
-        "wants is removed by cay gc --orphans.\n",
+        "After a database was lost, or an older copy put back, what it does not know runs on\n"
+        "and is \"orphaned\" (cay ps): nobody can use it, and nothing ends it. Without SANDBOX\n"
+        "those are listed; with its id one becomes its owner's again, and its life begins\n"
+        "anew. What nobody wants is removed by cay gc --orphans.\n",
     .options = kOptions,
     .examples = "cay adopt\ncay adopt b7c0w5d8e1f2g3h4i5j6 --name web\n",
     .max_arguments = 1,

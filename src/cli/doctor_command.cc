@@ -34,10 +34,10 @@ Result<int> DoctorMain(DoctorOptions& options, Positionals&) {
   const Paths paths = TRY(Paths::Resolve(options.state_dir));
   const engine::native::Facts facts = TRY(engine::native::Probe(paths.state_dir));
   const engine::native::Verdict verdict = engine::native::Evaluate(facts);
-  const auto disk = LookAtDisk(paths);
+  const auto sandboxes = TRY(engine::native::TakeInventory(paths));
+  const auto disk = LookAtDisk(paths, sandboxes);
   if (!disk) Note("the state directory's disk: " + disk.error().ToString());
-  const DoctorFindings found{.disk = disk ? &*disk : nullptr,
-                             .concerns = ConcernsOf(TRY(engine::native::TakeInventory(paths)))};
+  const DoctorFindings found{.disk = disk ? &*disk : nullptr, .concerns = ConcernsOf(sandboxes)};
   TRY(Print(options.json ? RenderDoctorJson(facts, verdict, found)
                          : RenderDoctor(facts, verdict, IsUtf8Locale(), found)));
   return verdict.fully_enforced ? 0 : kExitGaps;

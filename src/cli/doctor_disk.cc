@@ -1,10 +1,8 @@
 #include "cli/doctor_disk.h"
 
 #include <boost/json/array.hpp>
-#include <vector>
 
 #include "cli/console.h"
-#include "engine/native/inventory.h"
 
 namespace cay::cli {
 namespace {
@@ -18,9 +16,8 @@ std::vector<Warning> WarningsOf(const DiskReport& disk) {
   std::vector<Warning> warnings;
   if (disk.full()) {
     warnings.push_back({"less than the " + FormatBytes(kHostReserve) +
-                            " that the machine keeps for itself is free: nothing new is begun, and "
-                            "soon nothing can be "
-                            "written",
+                            " that the machine keeps for itself is free: nothing new is begun, "
+                            "and soon nothing can be written",
                         "destroy sandboxes (cay rm), or free some space"});
   }
   if (disk.over_committed()) {
@@ -33,9 +30,10 @@ std::vector<Warning> WarningsOf(const DiskReport& disk) {
 
 }  // namespace
 
-Result<DiskReport> LookAtDisk(const Paths& paths) {
+Result<DiskReport> LookAtDisk(const Paths& paths,
+                              const std::vector<engine::native::InventoryEntry>& sandboxes) {
   DiskReport disk{.room = TRY(DiskRoomOf(paths.state_dir))};
-  for (const engine::native::InventoryEntry& entry : TRY(engine::native::TakeInventory(paths))) {
+  for (const engine::native::InventoryEntry& entry : sandboxes) {
     if (entry.scratch != engine::Scratch::kDisk) continue;
     disk.promised += entry.status.limits.disk;
     ++disk.sandboxes;

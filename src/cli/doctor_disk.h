@@ -3,10 +3,12 @@
 
 #include <boost/json/object.hpp>
 #include <string>
+#include <vector>
 
 #include "base/disk_room.h"
 #include "base/paths.h"
 #include "base/result.h"
+#include "engine/native/inventory.h"
 
 namespace cay::cli {
 
@@ -20,7 +22,9 @@ struct DiskReport {
   bool over_committed() const { return promised > room.size; }
 };
 
-Result<DiskReport> LookAtDisk(const Paths& paths);
+// `sandboxes`: all that have their directory there.
+Result<DiskReport> LookAtDisk(const Paths& paths,
+                              const std::vector<engine::native::InventoryEntry>& sandboxes);
 
 // A section of the report, with a warning for each thing that is wrong.
 std::string RenderDisk(const DiskReport& disk, bool utf8);

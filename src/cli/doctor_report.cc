@@ -131,8 +131,9 @@ std::vector<Concern> ConcernsOf(const std::vector<engine::native::InventoryEntry
                           "save what you need of it, and destroy it"});
     }
     if (status.orphaned_unix_ms) {
-      concerns.push_back({status.id.text(), "it is orphaned: no database knows whose it is",
-                          "cay adopt, or cay gc --orphans"});
+      concerns.push_back(
+          {status.id.text(), "it is orphaned: no database knows whose it is",
+           status.damage.empty() ? "cay adopt, or cay gc --orphans" : "cay gc --orphans"});
     }
   }
   return concerns;

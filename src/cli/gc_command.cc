@@ -41,7 +41,6 @@ std::string RenderGcJson(const Collected& collected, bool dry_run) {
   object["id_ranges"] = report.id_ranges;
   object["scratch_images"] = report.scratch_images;
   object["template_layers"] = collected.layers;
-  object["kept"] = boost::json::array(report.kept.begin(), report.kept.end());
   object["failures"] = boost::json::array(report.failures.begin(), report.failures.end());
   return boost::json::serialize(object) + "\n";
 }
@@ -95,8 +94,7 @@ constexpr OptionSpec kOptions[] = {
      .help = "Only say what would be removed",
      .apply = kFlag<GcOptions, &GcOptions::dry_run>},
     {.name = "orphans",
-     .help =
-         "Also sandboxes that are orphaned for some time: a server's database knows them no more",
+     .help = "Also sandboxes that no server's database has known for some time (cay adopt)",
      .apply = kFlag<GcOptions, &GcOptions::orphans>},
     {.name = "older",
      .value = "TIME",
@@ -114,10 +112,10 @@ constinit const Command kGcCommand = {
     .summary = "Remove what a crash left behind",
     .usage = "[OPTIONS]",
     .description =
-        "Sandboxes whose owner is gone, with the processes that still run in them, and cgroups, "
-        "uid\n"
-        "ranges and disk images that belong to no sandbox. What is in use is never touched. What "
-        "nobody\nhas now and stays all the same is named, and so is what cannot be read.\n",
+        "Sandboxes whose owner is gone, with the processes that still run in them, and\n"
+        "cgroups, uid ranges and disk images that belong to no sandbox. What is in use is\n"
+        "never touched. What nobody has now and stays all the same is named, and so is what\n"
+        "cannot be read.\n",
     .options = kOptions,
     .examples = "cay gc\ncay gc --dry-run --json\ncay gc --orphans --older 2h\n",
     .run = &ParseAndRun<GcOptions, GcMain>,

@@ -109,9 +109,8 @@ constinit const Command kPsCommand = {
     .description =
         "Without SANDBOX those of this machine, whatever made them. What a crash left behind is\n"
         "\"left\": cay gc removes it. One that a server's database does not know any more is\n"
-        "\"orphaned\": it is kept until cay adopt or cay gc --orphans. Of one that is \"damaged\" "
-        "the\n"
-        "record cannot be read: --json says why.\n",
+        "\"orphaned\": it is kept until cay adopt or cay gc --orphans. Of one that is\n"
+        "\"damaged\" the record cannot be read: --json says why.\n",
     .options = kOptions,
     .examples =
         "cay ps\ncay ps --json\ncay ps web     # of the server's sandbox web: its processes\n",

@@ -48,7 +48,7 @@ Result<void> CheckAddresses(const Config& config, api::KeyRing& keys) {
 Result<void> CheckKeysAreNotLost(api::KeyRing& keys, sandbox::Manager& manager) {
   if (keys.needed()) return {};
   for (const sandbox::Orphan& orphan : TRY(manager.Orphans())) {
-    if (orphan.owner.empty() || orphan.owner == "local") continue;
+    if (orphan.owner.empty() || orphan.owner == sandbox::kOwnerWithoutKey) continue;
     return Failure(
         Error(ErrorCode::kPermissionDenied, Fault::kCaller,
               "the database has no API key, and sandbox " + orphan.id.text() +

@@ -123,8 +123,8 @@ inline constexpr Key kLimitRows[] = {
      .value = "SIZE",
      .example = "512m",
      .doc =
-         "Memory for output and lists that the server holds for answers, together; one key has at "
-         "most half of it.",
+         "Memory for output and lists that the server holds for answers, together, at least 16m; "
+         "one key has at most half of it.",
      .list = false,
      .reloads = false,
      CAY_UNIT(Bytes, output_held)},
@@ -262,8 +262,8 @@ inline constexpr Key kLimitRows[] = {
      .flag = "",
      .value = "TIME",
      .example = "60s",
-     .doc = "How long the launcher may take for one request; then it is taken to hang, is killed, "
-            "and another one started.",
+     .doc = "How long the launcher may take for one request, at least 1s; then it is taken to "
+            "hang, is killed, and another one started.",
      .list = false,
      .reloads = false,
      CAY_UNIT(Duration, launcher_timeout)},

@@ -13,10 +13,13 @@
 
 namespace cay::sandbox {
 
+// Who owns what is made while the server has no keys.
+inline constexpr const char* kOwnerWithoutKey = "local";
+
 // Who asks. Sandboxes belong to the owner that made them; another owner's do not exist for a caller
 // who is no administrator.
 struct Caller {
-  std::string owner;  // a key's id; "local" without keys
+  std::string owner;  // a key's id; kOwnerWithoutKey
   bool admin = false;
   size_t max_sandboxes = 0;  // of this owner at a time; 0: what the server allows every owner
 };

@@ -144,7 +144,8 @@ std::expected<Admission, Refusal> Gate::Admit(const http::Request& request, Scop
     return Admission{.caller = {.owner = ""}, .scope = Scope::kPublic};
   }
   if (!keys_.needed() && (request.peer.loopback || request.peer.unix_socket)) {
-    return Admission{.caller = {.owner = "local", .admin = true}, .scope = Scope::kAdmin};
+    return Admission{.caller = {.owner = sandbox::kOwnerWithoutKey, .admin = true},
+                     .scope = Scope::kAdmin};
   }
   auto identity = Identify(request);
   if (!identity) return std::unexpected(std::move(identity).error());
