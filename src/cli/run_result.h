@@ -22,7 +22,7 @@ namespace cay::cli {
 // twice the limit.
 class HeldOutput {
  public:
-  static constexpr size_t kDefaultLimit = 1 << 20;  // DESIGN.md section 4
+  static constexpr size_t kDefaultLimit = 1 << 20;
 
   explicit HeldOutput(size_t limit = kDefaultLimit) : limit_(limit) {}
 

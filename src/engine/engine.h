@@ -25,7 +25,7 @@
 
 namespace cay::engine {
 
-// What a sandbox may use. Defaults are DESIGN.md's section 4.
+// What a sandbox may use.
 struct Limits {
   Bytes memory =
       512 * kMiB;  // of all processes and in-memory filesystems together; no swap beside it

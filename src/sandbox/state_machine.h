@@ -1,4 +1,4 @@
-// The state machine of a sandbox (DESIGN.md, section 2): what can be done with it, in which state.
+// The state machine of a sandbox: what can be done with it, in which state.
 //
 //   TRY(CheckAct(Act::kPause, view.id, view.state));     // kIllegalState, with the remedy
 //

@@ -26,7 +26,7 @@ struct Caller {
 
 using StringMap = std::map<std::string, std::string>;
 
-// The life of a sandbox (DESIGN.md, section 2). Creating is seen only by others than its creator.
+// The life of a sandbox (state_machine.h). Creating is seen only by others than its creator.
 enum class SandboxState : uint8_t { kCreating, kRunning, kPaused, kStopped, kFailed, kDestroyed };
 std::string_view SandboxStateName(SandboxState state);  // "running" …
 std::optional<SandboxState> SandboxStateFromName(std::string_view name);

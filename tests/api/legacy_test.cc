@@ -1,4 +1,4 @@
-// The commands of earlier systems (DESIGN.md, section 7), as they stand.
+// The commands of earlier systems (docs/migration.md), as they stand.
 #include <gmock/gmock.h>
 
 #include "api_fixture.h"

@@ -1,4 +1,4 @@
-// /files/…: files of a project (DESIGN.md, section 7): uploaded once, seen by every sandbox of the project.
+// /files/…: files of a project (docs/migration.md): uploaded once, seen by every sandbox of the project.
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-// /sandbox/… and /sandboxes: the paths of two earlier systems (DESIGN.md, section 7). In one the server named a
+// /sandbox/… and /sandboxes: the paths of two earlier systems (docs/migration.md). In one the server named a
 // sandbox (create), in the other the client did (start); both names are good everywhere.
 #include <chrono>
 

@@ -1,4 +1,4 @@
-// Cay's own REST face (DESIGN.md, section 6) and the paths of earlier systems (section 7): thin translations
+// Cay's own REST face and the paths of earlier systems (docs/migration.md): thin translations
 // from JSON to what sandbox/ does, and back. docs/api.md and openapi.json say what clients see.
 #pragma once
 
