@@ -5,8 +5,6 @@
 namespace cay::http {
 namespace {
 
-constexpr size_t kFirstRoom = PendingRequest::kFreeBytes;
-
 Error NoRoom(Shares::Taken taken) {
   if (taken == Shares::Taken::kShareIsUsed) {
     return Error(ErrorCode::kResourceExhausted, Fault::kCaller,
@@ -55,7 +53,7 @@ bool PendingRequest::Fail(Error error) {
 // Memory follows what has come, not what was announced.
 Result<std::span<char>> PendingRequest::Room() {
   if (ahead.size() == used_) {
-    size_t larger = std::max(kFirstRoom, used_ + std::min(used_, size_t{kMiB}));
+    size_t larger = std::max(size_t{kFreeBytes}, used_ + std::min(used_, size_t{kMiB}));
     if (body.remaining() > 0) larger = std::min<uint64_t>(larger, used_ + body.remaining());
     const size_t wanted = larger > kFreeBytes ? larger - kFreeBytes : 0;
     if (wanted > held.size()) {

@@ -41,7 +41,8 @@ class UnderWay {
 struct PendingRequest {
   using Clock = std::chrono::steady_clock;
 
-  // So much of a body that its handler reads as it comes is there before a thread is given to it, where it is all.
+  // A body that its handler reads as it comes, and that is no longer than this, is there as a whole before a thread is given
+  // to it; of longer ones so much at most.
   static constexpr uint64_t kMaxAhead = 64 * kKiB;
   // So much of each body counts in no budget: it is bounded by the number of connections.
   static constexpr uint64_t kFreeBytes = 16 * kKiB;
@@ -65,7 +66,7 @@ struct PendingRequest {
   Shares::Part held;             // memory for it
 
  private:
-  // True: nothing is taken in before the handler.
+  // Nothing is taken in before the handler is called.
   bool IsHandlers() const;
   uint64_t limit() const { return intake.whole_body.value_or(kMaxAhead); }
   Result<std::span<char>> Room();

@@ -29,9 +29,11 @@ namespace {
 constexpr size_t kMinThreads = 2;
 // Beyond one for each request under way: those that wait, and those that refuse.
 constexpr size_t kSpareThreads = 4;
-// A slow sender of a body that is read as it comes holds a thread: these are at most one in so many requests.
-constexpr uint64_t kUploadsOfAll = 2;
-constexpr uint64_t kClientsOfBodies = 4;
+// Shares are one in so many. A slow sender of a body that is read as it comes holds a thread, so these have only so
+// many of all requests; one client has so much of the memory for bodies, and so many of the public's places.
+constexpr uint64_t kUploadShare = 2;
+constexpr uint64_t kClientsBodyShare = 4;
+constexpr uint64_t kClientsPublicShare = 4;
 constexpr int kSurplusMs = 30'000;  // a thread that nobody needed for so long ends
 constexpr Millis kSweepInterval{500};
 constexpr Millis kAcceptPause{100};
@@ -47,7 +49,7 @@ void RaiseDescriptorLimit() {
   }
 }
 
-// As many connections as there are descriptors for, while what requests need descriptors for goes on.
+// As many connections as there are descriptors for, beside those that requests need.
 size_t ConnectionsFor(const ServerLimits& limits) {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return limits.max_connections;
@@ -61,9 +63,10 @@ size_t ConnectionsFor(const ServerLimits& limits) {
   return room;
 }
 
+// Beside those of requests with a key.
 uint64_t PublicPlaces(const ServerLimits& limits) {
-  constexpr uint64_t kOfAll = 16;
-  return std::max<uint64_t>(1, limits.max_active / kOfAll);
+  constexpr uint64_t kPublicShare = 16;
+  return std::max<uint64_t>(1, limits.max_active / kPublicShare);
 }
 
 }  // namespace
@@ -94,12 +97,13 @@ ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd
       connection_places_(
           {.whole = max_connections_, .each = options_.limits.max_connections_per_client}),
       places_({.whole = options_.limits.max_active, .each = options_.limits.max_active_per_client}),
-      public_places_({.whole = PublicPlaces(options_.limits),
-                      .each = std::max<uint64_t>(1, PublicPlaces(options_.limits) / 4)}),
-      uploads_({.whole = std::max<uint64_t>(1, options_.limits.max_active / kUploadsOfAll),
-                .each = (options_.limits.max_active_per_client + 1) / kUploadsOfAll}),
+      public_places_(
+          {.whole = PublicPlaces(options_.limits),
+           .each = std::max<uint64_t>(1, PublicPlaces(options_.limits) / kClientsPublicShare)}),
+      uploads_({.whole = std::max<uint64_t>(1, options_.limits.max_active / kUploadShare),
+                .each = (options_.limits.max_active_per_client + 1) / kUploadShare}),
       bodies_({.whole = options_.limits.max_bodies_held,
-               .each = options_.limits.max_bodies_held / kClientsOfBodies}),
+               .each = options_.limits.max_bodies_held / kClientsBodyShare}),
       request_ended_([this] {
         if (!draining_) return;
         const std::lock_guard lock(threads_mutex_);

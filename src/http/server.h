@@ -40,8 +40,8 @@ struct TlsOptions {
 
 struct ServerLimits {
   size_t max_connections = 16'384;
-  size_t max_connections_per_client =
-      4096;                               // of one address; those of this machine only count in all
+  // Of one address; those of this machine only count in all.
+  size_t max_connections_per_client = 4096;
   size_t max_active = 1024;               // requests under way; more get 503 with Retry-After
   size_t max_active_per_client = 512;     // as Intake::client has it; more get 429
   uint64_t max_bodies_held = 256 * kMiB;  // taken in before their handlers; one client: a quarter

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kAcceptBatch = 64;
 // Room is made for new connections when only one place in so many is left.
-constexpr size_t kEvictAtLast = 16;
+constexpr size_t kSpareShare = 16;
 // First what nearly every head fits in, then more at a time.
 constexpr size_t kFirstRead = size_t{4} * 1024;
 constexpr size_t kNextRead = size_t{16} * 1024;
@@ -56,7 +56,7 @@ void ServerCore::AdmitOne(Accepted accepted) {
   auto owned = std::make_unique<Connection>(std::move(accepted.fd), std::move(accepted.peer));
   Connection& connection = *owned;
   const auto context = connection.peer.unix_socket ? nullptr : tls();
-  if (counters_.connections_open >= max_connections_ - max_connections_ / kEvictAtLast) EvictIdle();
+  if (counters_.connections_open >= max_connections_ - max_connections_ / kSpareShare) EvictIdle();
   connection.place = connection_places_.For(connection.peer.client);
   const Shares::Taken taken = connection.place.Take(1);
   if (taken != Shares::Taken::kYes) {
