@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <semaphore>
 #include <thread>
 #include <vector>
 
@@ -128,32 +127,21 @@ TEST(Intake, WhoIsRefusedIsAnsweredBeforeHisBodyAndTheConnectionEnds) {
   EXPECT_THAT(quick.Ask(Post("/quick", 3, "abc")), EndsWith("no"));
 }
 
-// Answers when told; says how many it answers.
-class Held {
- public:
-  void Handle(Exchange& exchange) {
-    if (exchange.request().path != "/quick") {
-      begun_.release();
-      go_.acquire();
-    }
-    static_cast<void>(exchange.Respond({.status = 200, .body = "ok"}));
-  }
-  void AwaitBegun(int count) {
-    for (int i = 0; i < count; ++i) begun_.acquire();
-  }
-  void Go(int count) { go_.release(count); }
-
- private:
-  std::counting_semaphore<64> begun_{0};
-  std::counting_semaphore<64> go_{0};
-};
+// Holds all but /quick.
+std::unique_ptr<Server> StartHeld(HeldHandler& held, const ServerLimits& limits) {
+  return StartServer(
+      [&held](Exchange& exchange) {
+        if (exchange.request().path != "/quick") return held(exchange);
+        static_cast<void>(exchange.Respond({.status = 200, .body = "ok"}));
+      },
+      limits, {}, &ByPath);
+}
 
 TEST(Intake, QuickAnswersNeedNoPlace) {
   ServerLimits limits;
   limits.max_active = 2;
-  Held held;
-  const auto server =
-      StartServer([&](Exchange& exchange) { held.Handle(exchange); }, limits, {}, &ByPath);
+  HeldHandler held;
+  const auto server = StartHeld(held, limits);
   RawClient first(*server);
   RawClient second(*server);
   ASSERT_TRUE(first.Send(Get("/a")) && second.Send(Get("/b")));
@@ -170,9 +158,8 @@ TEST(Intake, OneClientHasNoMoreThanItsShareOfThePlaces) {
   ServerLimits limits;
   limits.max_active = 4;
   limits.max_active_per_client = 2;
-  Held held;
-  const auto server =
-      StartServer([&](Exchange& exchange) { held.Handle(exchange); }, limits, {}, &ByPath);
+  HeldHandler held;
+  const auto server = StartHeld(held, limits);
   RawClient first(*server);
   RawClient second(*server);
   ASSERT_TRUE(first.Send(Get("/a")) && second.Send(Get("/a")));
@@ -191,9 +178,8 @@ TEST(Intake, OneClientHasNoMoreThanItsShareOfThePlaces) {
 TEST(Intake, ThePublicsPlacesAreNotThoseOfOthers) {
   ServerLimits limits;
   limits.max_active = 2;
-  Held held;
-  const auto server =
-      StartServer([&](Exchange& exchange) { held.Handle(exchange); }, limits, {}, &ByPath);
+  HeldHandler held;
+  const auto server = StartHeld(held, limits);
   RawClient somebody(*server);
   ASSERT_TRUE(somebody.Send(Get("/public")));
   held.AwaitBegun(1);

@@ -4,9 +4,9 @@
 #include <sys/resource.h>
 #include <zlib.h>
 
-#include <fstream>
 #include <semaphore>
 
+#include "base/test_memory.h"
 #include "http/client.h"
 #include "http/test_server.h"
 
@@ -31,14 +31,6 @@ constexpr size_t kBytesPerConnection = 64 * kKiB;  // a sanitizer keeps what was
 #else
 constexpr size_t kBytesPerConnection = 8 * kKiB;
 #endif
-
-size_t ResidentBytes() {
-  std::ifstream file("/proc/self/statm");
-  size_t all = 0;
-  size_t resident = 0;
-  file >> all >> resident;
-  return resident * 4096;
-}
 
 TEST(Limits, AHeadThatDoesNotEndIsTimedOut) {
   ServerLimits limits;
@@ -101,27 +93,19 @@ TEST(Limits, AClientThatDoesNotReadIsATimeoutAndCostsNoMemory) {
 TEST(Limits, OverTheMostRequestsAtOnceIsUnavailable) {
   ServerLimits limits;
   limits.max_active = 2;
-  std::counting_semaphore<8> begun(0);
-  std::counting_semaphore<8> go(0);
-  const auto server = StartServer(
-      [&](Exchange& exchange) {
-        begun.release();
-        go.acquire();
-        SayOk(exchange);
-      },
-      limits);
+  HeldHandler held;
+  const auto server = StartServer(std::ref(held), limits);
   RawClient first(*server);
   RawClient second(*server);
   ASSERT_TRUE(first.Send(kGet) && second.Send(kGet));
-  begun.acquire();
-  begun.acquire();
+  held.AwaitBegun(2);
   for (int i = 0; i < 5; ++i) {
     RawClient third(*server);
     ASSERT_TRUE(third.Send(kGet));
     EXPECT_THAT(third.ReadToEnd(),
                 AllOf(StartsWith("HTTP/1.1 503 "), HasSubstr("Retry-After: 1\r\n")));
   }
-  go.release(2);
+  held.Go(2);
   EXPECT_THAT(first.ReadResponse(), EndsWith("ok"));
   EXPECT_THAT(second.ReadResponse(), EndsWith("ok"));
 }
@@ -129,24 +113,16 @@ TEST(Limits, OverTheMostRequestsAtOnceIsUnavailable) {
 TEST(Limits, OverTheMostConnectionsIsRefused) {
   ServerLimits limits;
   limits.max_connections = 2;
-  std::counting_semaphore<2> begun(0);
-  std::counting_semaphore<2> go(0);
-  const auto server = StartServer(
-      [&](Exchange& exchange) {
-        begun.release();
-        go.acquire();
-        SayOk(exchange);
-      },
-      limits);
+  HeldHandler held;
+  const auto server = StartServer(std::ref(held), limits);
   RawClient first(*server);
   RawClient second(*server);
   ASSERT_TRUE(first.Send(kGet) && second.Send(kGet));
-  begun.acquire();
-  begun.acquire();
+  held.AwaitBegun(2);
   RawClient third(*server);
   EXPECT_THAT(third.ReadToEnd(), StartsWith("HTTP/1.1 503 "));
   EXPECT_EQ(server->counters().connections_refused, 1U);
-  go.release(2);
+  held.Go(2);
   EXPECT_THAT(first.ReadResponse(), EndsWith("ok"));
   EXPECT_THAT(second.ReadResponse(), EndsWith("ok"));
 }
@@ -249,25 +225,20 @@ TEST(Gzip, IsUsedWhenItIsAcceptedAndWorthIt) {
 }
 
 TEST(Drain, LetsRequestsUnderWayFinishAndTakesNoMore) {
-  std::counting_semaphore<1> begun(0);
-  std::counting_semaphore<1> go(0);
+  HeldHandler held;
   const auto server = StartServer([&](Exchange& exchange) {
-    if (exchange.request().path == "/slow") {
-      begun.release();
-      go.acquire();
-    }
-    SayOk(exchange);
+    exchange.request().path == "/slow" ? held(exchange) : SayOk(exchange);
   });
   RawClient idle(*server);
   EXPECT_THAT(idle.Ask(kGet), EndsWith("ok"));
   RawClient busy(*server);
   ASSERT_TRUE(busy.Send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"));
-  begun.acquire();
+  held.AwaitBegun(1);
   std::thread drain([&] { server->Drain(Millis(20'000)); });
   EXPECT_THAT(idle.ReadToEnd(), IsEmpty());
   EXPECT_TRUE(server->draining());
   EXPECT_FALSE(RawClient(*server).connected());
-  go.release();
+  held.Go(1);
   EXPECT_THAT(busy.ReadToEnd(),
               AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("Connection: close"), EndsWith("ok")));
   drain.join();

@@ -10,6 +10,7 @@
 #include <array>
 #include <chrono>
 #include <memory>
+#include <semaphore>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,26 @@ inline std::unique_ptr<Server> StartServer(Handler handler, ServerLimits limits 
   }
   return std::move(*server);
 }
+
+// A handler that answers "ok" when it is told to.
+class HeldHandler {
+ public:
+  void operator()(Exchange& exchange) {
+    begun_.release();
+    go_.acquire();
+    static_cast<void>(exchange.Respond({.status = 200, .body = "ok"}));
+  }
+  // Until so many more requests are held.
+  void AwaitBegun(int count) {
+    for (int i = 0; i < count; ++i) begun_.acquire();
+  }
+  // Lets so many be answered.
+  void Go(int count) { go_.release(count); }
+
+ private:
+  std::counting_semaphore<64> begun_{0};
+  std::counting_semaphore<64> go_{0};
+};
 
 // A connection of which the test says every byte. No wait is longer than 20 s.
 class RawClient {

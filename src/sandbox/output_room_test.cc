@@ -2,20 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
+#include "base/test_memory.h"
 
 namespace cay::sandbox {
 namespace {
 
 using Kept = OutputRoom::Kept;
-
-size_t ResidentBytes() {
-  std::ifstream file("/proc/self/statm");
-  size_t all = 0;
-  size_t resident = 0;
-  file >> all >> resident;
-  return resident * 4096;
-}
 
 TEST(HeldBytes, AreOneBehindTheOtherUpToTheMaximum) {
   HeldBytes held(200'000);
@@ -30,7 +22,7 @@ TEST(HeldBytes, AreOneBehindTheOtherUpToTheMaximum) {
 }
 
 TEST(HeldBytes, UseMemoryForWhatIsThereAndGiveItBack) {
-  const size_t before = ResidentBytes();
+  const Bytes before = ResidentBytes();
   {
     HeldBytes held(kGiB);
     const std::string piece(kMiB, 'x');

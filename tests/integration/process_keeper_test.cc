@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <thread>
 
 #include "base/file.h"
 #include "base/sys.h"
+#include "base/test_memory.h"
 #include "keeper_fixture.h"
 #include "sandbox/project_files.h"
 
@@ -439,14 +439,6 @@ TEST_F(Keeper, HistoryIsBoundedAndGoesWithTheSandbox) {
   EXPECT_EQ(history.front().id, 150U);
   ASSERT_TRUE(heart_->manager->Destroy(caller_, view.id.text(), "requested"));
   EXPECT_TRUE(heart_->keeper->History(view.id, 1000).empty());
-}
-
-Bytes ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  uint64_t total = 0;
-  uint64_t resident = 0;
-  statm >> total >> resident;
-  return resident * static_cast<Bytes>(::sysconf(_SC_PAGESIZE));
 }
 
 TEST_F(Keeper, EndlessOutputCostsNothingWhoeverReads) {
