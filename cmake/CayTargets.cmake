@@ -8,6 +8,9 @@
 #       makes the test program <name>_test, registered test by test with ctest: those that FILTER (of
 #       gtest) takes. Tests that are not labelled unit look at the machine as a whole (cgroups, mounts,
 #       load) and run alone.
+#   cay_script_test(NAME stopped LABEL faults SCRIPT stopped_test.py [ARGUMENTS --rounds 5])
+#       registers <label>.<name>: a Python program that drives cay (--cay PROGRAM), alone on the machine. Its
+#       exit code 77 says that it cannot run here.
 #   cay_fuzzer(NAME units DEPENDS cay_base)
 #       makes the libFuzzer program <name>_fuzz of <name>_fuzz.cc, part of the target `fuzzers`, and the
 #       test fuzz.<name>, which starts from corpus/<name>/.
@@ -120,6 +123,15 @@ function(cay_unit_tests)
   gtest_discover_tests(${ARG_NAME}_test TEST_PREFIX ${ARG_NAME}. DISCOVERY_TIMEOUT 60
     TEST_FILTER "${ARG_FILTER}"
     PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 120 RUN_SERIAL ${alone})
+endfunction()
+
+function(cay_script_test)
+  cmake_parse_arguments(ARG "" "NAME;LABEL;SCRIPT" "ARGUMENTS" ${ARGN})
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  add_test(NAME ${ARG_LABEL}.${ARG_NAME}
+    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SCRIPT} --cay $<TARGET_FILE:cay> ${ARG_ARGUMENTS})
+  set_tests_properties(${ARG_LABEL}.${ARG_NAME} PROPERTIES
+    LABELS ${ARG_LABEL} RUN_SERIAL TRUE TIMEOUT 300 SKIP_RETURN_CODE 77)
 endfunction()
 
 function(cay_fuzzer)

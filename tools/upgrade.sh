@@ -31,10 +31,8 @@ build_of() {
 # The previous release, replaced by this program while its sandboxes run.
 test_upgrade() {
   local old
-  add_interpreters
-  need build
+  build_cay
   mkdir -p -- "$build_root/releases"
   old=$(build_of "${1:-$(previous_release)}") || return "$own_failure"
-  build release cay
   python3 -B "$root/tests/upgrade/upgrade_test.py" --old "$old" --cay "$build_root/release/cay"
 }
