@@ -33,7 +33,8 @@ struct Intake {
   std::string client = {};
 };
 
-// May note in the request what it found out (Request::screened). Called in any thread of the server's; does not block.
+// May note in the request what it found out (Request::screened). Called in any thread of the server's; waits for
+// locks, and for nobody else.
 using Screen = std::function<Intake(Request&)>;
 
 }  // namespace cay::http
