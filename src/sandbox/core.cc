@@ -112,10 +112,14 @@ Result<void> Core::Commit(Sandbox& sandbox, const Change& change, const std::str
                   {.type = type, .reason = reason, .data = std::move(data)});
 }
 
+Result<void> Core::CommitUrgently(Sandbox& sandbox, const Change& change, const std::string& type,
+                                  const std::string& reason) {
+  return CommitBy(&store::Store::WriteUrgently, sandbox, change, {.type = type, .reason = reason});
+}
+
 void Core::CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
                       const std::string& reason) {
-  const auto done =
-      CommitBy(&store::Store::WriteUrgently, sandbox, change, {.type = type, .reason = reason});
+  const auto done = CommitUrgently(sandbox, change, type, reason);
   if (done) return;
   LogError("sandbox " + sandbox.id().text() + ", " + type + ": " + done.error().ToString());
   sandbox.Change(change);

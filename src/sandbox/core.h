@@ -54,8 +54,11 @@ class Core {
   using Change = std::function<void(SandboxRecord&)>;
   Result<void> Commit(Sandbox& sandbox, const Change& change, const std::string& type,
                       const std::string& reason, std::string data = {});
-  // The same for something that is so, whether it can be written or not, and may have the store's reserve: what cannot is
-  // logged, and found again by reconciliation.
+  // The same, and may have the store's reserve: for what makes room, or keeps what is there from growing.
+  Result<void> CommitUrgently(Sandbox& sandbox, const Change& change, const std::string& type,
+                              const std::string& reason);
+  // The same as CommitUrgently for something that is so, whether it can be written or not: what cannot is logged, and found
+  // again by reconciliation.
   void CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
                   const std::string& reason);
 

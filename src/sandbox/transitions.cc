@@ -167,7 +167,7 @@ Result<SandboxView> Transitions::Stop(Sandbox& sandbox, const std::string& reaso
 Result<void> Transitions::PauseLocked(Sandbox& sandbox, const std::string& reason) {
   TRY(CheckNow(Act::kPause, sandbox));
   TRY(core_.WithReserve([&] { return core_.engine.Pause(sandbox.id()); }));
-  const auto done = core_.Commit(
+  const auto done = core_.CommitUrgently(
       sandbox,
       [&](SandboxRecord& record) {
         record.view.state = SandboxState::kPaused;
@@ -188,15 +188,16 @@ Result<void> Transitions::ResumeLocked(Sandbox& sandbox, const std::string& reas
   TRY(CheckNow(Act::kResume, sandbox));
   TRY(core_.WithReserve([&] { return core_.engine.Resume(sandbox.id()); }));
   const int64_t now = UnixMs();
-  const auto done = core_.Commit(
-      sandbox,
-      [&](SandboxRecord& record) {
-        record.view.state = SandboxState::kRunning;
-        record.view.reason = "resumed";
-        record.view.last_activity_unix_ms = now;
-        if (reason == kRequested) RenewLife(record.view, now);
-      },
-      "sandbox.resumed", reason);
+  const bool is_for_client = reason == kRequested;  // otherwise so that it can be stopped
+  const auto change = [&](SandboxRecord& record) {
+    record.view.state = SandboxState::kRunning;
+    record.view.reason = "resumed";
+    record.view.last_activity_unix_ms = now;
+    if (is_for_client) RenewLife(record.view, now);
+  };
+  const auto done = is_for_client
+                        ? core_.Commit(sandbox, change, "sandbox.resumed", reason)
+                        : core_.CommitUrgently(sandbox, change, "sandbox.resumed", reason);
   if (!done) (void)core_.engine.Pause(sandbox.id());
   return done;
 }

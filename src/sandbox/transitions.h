@@ -29,7 +29,7 @@ class Transitions {
   // With the transition held by the caller: for those that must not wait for it.
   Result<void> StopLocked(Sandbox& sandbox, const std::string& reason);
   Result<void> PauseLocked(Sandbox& sandbox, const std::string& reason);
-  // "requested": whose life is over gets another one.
+  // "requested": whose life is over gets another one. Any other reason: that of the stop that follows.
   Result<void> ResumeLocked(Sandbox& sandbox, const std::string& reason);
   Result<void> DestroyLocked(Sandbox& sandbox, const std::string& reason);
   // Its guest has ended by itself.

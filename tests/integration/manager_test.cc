@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <set>
 #include <thread>
 
@@ -405,6 +406,22 @@ TEST_F(ManagerTest, WhatCannotBeWrittenIsNotPromisedAndIsDestroyedAllTheSame) {
   EXPECT_TRUE(manager().reconciled().lost.empty());
   EXPECT_THAT(manager().Get(me_, doomed).error().message(), HasSubstr("was destroyed at"));
   EXPECT_TRUE(manager().Destroy(me_, kept, "requested"));
+}
+
+TEST_F(ManagerTest, APauseMayHaveTheRoomThatIsHeldInReserve) {
+  const std::string id = Create().id.text();
+  const auto is_held = [&] { return std::filesystem::exists(paths_.state_dir + "/reserve"); };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!is_held() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(Millis(10));
+  ASSERT_TRUE(is_held());
+  const store::NoRoom no_room;
+  const auto refused = manager().Pause(me_, id);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault(), Fault::kMachine);
+  EXPECT_FALSE(is_held());
+  EXPECT_EQ(manager().Get(me_, id)->state, SandboxState::kRunning);
+  EXPECT_EQ(Run(id, "true"), "[0]");
 }
 
 TEST_F(ManagerTest, AfterDrainNothingIsCreated) {
