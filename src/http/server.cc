@@ -288,7 +288,12 @@ bool ServerCore::Sweep() {
 // Makes room by ending the waits of those that were idle for longest.
 void ServerCore::EvictIdle() {
   constexpr size_t kAtOnce = 64;
+  // It looks at every connection there is: not for each of a flood of new ones.
+  constexpr Millis kPause{5};
   const std::lock_guard lock(connections_mutex_);
+  const auto now = Clock::now();
+  if (now < next_eviction_) return;
+  next_eviction_ = now + kPause;
   std::vector<std::pair<Clock::time_point, Connection*>> idle;
   for (const auto& [connection, owner] : connections_) {
     if (connection->idle && !connection->expired) {

@@ -99,6 +99,7 @@ class ServerCore final : public Server {
 
   std::mutex connections_mutex_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  Clock::time_point next_eviction_{};  // of idle ones, at the earliest
 
   // Threads that wait in epoll_wait, or are about to. A request is served only while one does.
   std::atomic<size_t> waiting_{0};
