@@ -145,6 +145,11 @@ sandbox::Lease KeeperFixture::Use(const sandbox::SandboxView& view) {
   return *std::move(lease);
 }
 
+Result<sandbox::Execution> KeeperFixture::Execute(const sandbox::Lease& lease,
+                                                  const std::string& line, Bytes max_output) {
+  return heart_->keeper->Execute(lease, Shell(line), "", sandbox::OutputRoom::Unshared(max_output));
+}
+
 ProcessRecord KeeperFixture::Get(const sandbox::SandboxView& view, uint64_t process) {
   auto record = heart_->keeper->Get(view.id, process);
   if (!record) ADD_FAILURE() << record.error().ToString();

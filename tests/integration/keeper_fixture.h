@@ -63,6 +63,9 @@ class KeeperFixture : public ::testing::Test {
 
   sandbox::SandboxView Create(const std::function<void(sandbox::SandboxSpec&)>& change = {});
   sandbox::Lease Use(const sandbox::SandboxView& view);
+  // A line of the shell, in the foreground.
+  Result<sandbox::Execution> Execute(const sandbox::Lease& lease, const std::string& line,
+                                     Bytes max_output = kMiB);
   sandbox::ProcessRecord Get(const sandbox::SandboxView& view, uint64_t process);
   // Waits until it has ended.
   sandbox::ProcessRecord Ended(const sandbox::SandboxView& view, uint64_t process);

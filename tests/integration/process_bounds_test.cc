@@ -25,8 +25,7 @@ TEST_F(ProcessBounds, MoreThanTheMaximumAreRefused) {
   EXPECT_EQ(refused.error().fault(), Fault::kCaller);
   ASSERT_TRUE(running.back().Signal(SIGKILL));
   EXPECT_EQ(Follow(running.back()).record->signal, static_cast<uint32_t>(SIGKILL));
-  EXPECT_TRUE(
-      heart_->keeper->Execute(lease, Shell("true"), "", sandbox::OutputRoom::Unshared(100)));
+  EXPECT_TRUE(Execute(lease, "true"));
 }
 
 TEST_F(ProcessBounds, AsManyRunAtATimeAsIsSaid) {

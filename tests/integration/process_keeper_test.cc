@@ -58,8 +58,7 @@ TEST_F(Keeper, ExecutesInTheForegroundAndRemembersTheResult) {
 
 TEST_F(Keeper, KeepsTheFirstBytesOfTooMuchOutputAndCountsAll) {
   const auto view = Create();
-  const auto done = heart_->keeper->Execute(Use(view), Shell("seq 100000; seq 10 >&2"), "",
-                                            OutputRoom::Unshared(100));
+  const auto done = Execute(Use(view), "seq 100000; seq 10 >&2", 100);
   ASSERT_TRUE(done) << done.error().ToString();
   EXPECT_EQ(done->stdout_text().size(), 100U);
   EXPECT_THAT(done->stdout_text(), StartsWith("1\n2\n3\n"));
@@ -157,8 +156,7 @@ TEST_F(Keeper, EndsWhatIsOverItsTimeWithAllItStarted) {
   EXPECT_EQ(done->record.signal, static_cast<uint32_t>(SIGKILL));
   EXPECT_EQ(done->record.leftover_count, 0U);
   EXPECT_EQ(done->stdout_text(), "on\n");
-  const auto left = heart_->keeper->Execute(lease, Shell("pgrep -f 'sleep 100[01]' | wc -l"), "",
-                                            OutputRoom::Unshared(100));
+  const auto left = Execute(lease, "pgrep -f 'sleep 100[01]' | wc -l");
   EXPECT_EQ(left->stdout_text(), "0\n");
   EXPECT_EQ(heart_->keeper->GetMetrics().timed_out, 1U);
 }
@@ -187,8 +185,7 @@ TEST_F(Keeper, EndsWhatIsOverItsTimeWhenNobodyFollowsOrReads) {
 TEST_F(Keeper, ListsLeftoversAndKillsThemWhenAsked) {
   const auto view = Create();
   const auto lease = Use(view);
-  const auto leaves = heart_->keeper->Execute(lease, Shell("(setsid sleep 1000 &); echo on"), "",
-                                              OutputRoom::Unshared(100));
+  const auto leaves = Execute(lease, "(setsid sleep 1000 &); echo on");
   EXPECT_EQ(leaves->record.leftover_count, 1U);
   EXPECT_EQ(leaves->record.leftovers.size(), 1U);
   const auto killed = heart_->keeper->KillLeftovers(lease, leaves->record.id);
@@ -199,8 +196,7 @@ TEST_F(Keeper, ListsLeftoversAndKillsThemWhenAsked) {
   tidy.kill_leftovers = true;
   const auto tidied = heart_->keeper->Execute(lease, tidy, "", OutputRoom::Unshared(100));
   EXPECT_EQ(tidied->record.leftover_count, 0U);
-  const auto left = heart_->keeper->Execute(lease, Shell("pgrep -x sleep | wc -l"), "",
-                                            OutputRoom::Unshared(100));
+  const auto left = Execute(lease, "pgrep -x sleep | wc -l");
   EXPECT_EQ(left->stdout_text(), "0\n");
   // The same of one that nobody follows.
   uint64_t id = 0;
@@ -233,13 +229,11 @@ TEST_F(Keeper, TheEndOfTheGuestIsExactlyOneEndOfTheStream) {
 
 TEST_F(Keeper, NumbersGoOnWhenASandboxIsStartedAgain) {
   const auto view = Create();
-  const auto first =
-      heart_->keeper->Execute(Use(view), Shell("echo one"), "", OutputRoom::Unshared(100));
+  const auto first = Execute(Use(view), "echo one");
   ASSERT_TRUE(heart_->manager->Stop(caller_, view.id.text()));
   const auto again = heart_->manager->Start(caller_, view.id.text());
   ASSERT_TRUE(again) << again.error().ToString();
-  const auto second =
-      heart_->keeper->Execute(Use(view), Shell("echo two"), "", OutputRoom::Unshared(100));
+  const auto second = Execute(Use(view), "echo two");
   ASSERT_TRUE(second) << second.error().ToString();
   EXPECT_GT(second->record.id, first->record.id);
   // The first one's output went with its guest; its result did not.
@@ -247,8 +241,7 @@ TEST_F(Keeper, NumbersGoOnWhenASandboxIsStartedAgain) {
   EXPECT_EQ(gone.error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(Get(view, first->record.id).exit_code, 0);
   Restart();
-  const auto third =
-      heart_->keeper->Execute(Use(view), Shell("echo three"), "", OutputRoom::Unshared(100));
+  const auto third = Execute(Use(view), "echo three");
   ASSERT_TRUE(third) << third.error().ToString();
   EXPECT_EQ(third->record.id, second->record.id + 1);
   const auto list = heart_->keeper->List(Use(view), 10);
@@ -262,8 +255,7 @@ TEST_F(Keeper, ResetEndsProcessesAndWhatIsStartedAfterwardsIsAnother) {
   const uint64_t before = heart_->keeper->Start(Use(view), Shell("exec sleep 1000"))->id();
   ASSERT_TRUE(heart_->manager->Reset(caller_, view.id.text()));
   EXPECT_EQ(Ended(view, before).state, ProcessState::kLost);
-  const auto after =
-      heart_->keeper->Execute(Use(view), Shell("echo new"), "", OutputRoom::Unshared(100));
+  const auto after = Execute(Use(view), "echo new");
   ASSERT_TRUE(after) << after.error().ToString();
   EXPECT_EQ(after->stdout_text(), "new\n");
   EXPECT_GT(after->record.id, before);
@@ -310,8 +302,7 @@ TEST_F(Keeper, AProcessWhoseGuestTakesNoConnectionIsOverInItsTime) {
   ASSERT_TRUE(sys::PidfdSendSignal(*guest, SIGCONT));
   // It is killed all the same, once its guest can be asked to.
   EXPECT_TRUE(Soon([&] {
-    const auto left = heart_->keeper->Execute(Use(view), Shell("pgrep -x sleep | wc -l"), "",
-                                              OutputRoom::Unshared(100));
+    const auto left = Execute(Use(view), "pgrep -x sleep | wc -l");
     return left && left->stdout_text() == "0\n";
   }));
 }
@@ -319,25 +310,19 @@ TEST_F(Keeper, AProcessWhoseGuestTakesNoConnectionIsOverInItsTime) {
 TEST_F(Keeper, TellsAFullDiskAndMissingMemoryFromTheCommandsOwnFailures) {
   const auto view = Create();
   const auto lease = Use(view);
-  const auto plain =
-      heart_->keeper->Execute(lease, Shell("kill -9 $$"), "", OutputRoom::Unshared(1000));
+  const auto plain = Execute(lease, "kill -9 $$");
   EXPECT_EQ(plain->record.signal, static_cast<uint32_t>(SIGKILL));
   EXPECT_FALSE(plain->record.oom_killed);
-  const auto full = heart_->keeper->Execute(
-      lease, Shell("head -c 200000000 /dev/zero > /workspace/agent_workspace/big"), "",
-      OutputRoom::Unshared(1000));
+  const auto full = Execute(lease, "head -c 200000000 /dev/zero > /workspace/agent_workspace/big");
   EXPECT_TRUE(full->record.disk_full);
   EXPECT_FALSE(full->record.oom_killed);
-  ASSERT_TRUE(heart_->keeper->Execute(lease, Shell("rm /workspace/agent_workspace/big"), "",
-                                      OutputRoom::Unshared(1000)));
+  ASSERT_TRUE(Execute(lease, "rm /workspace/agent_workspace/big"));
   // A line without an end is kept in memory.
-  const auto eater = heart_->keeper->Execute(
-      lease, Shell("tail -c 1000000000 /dev/zero | tail -c 1"), "", OutputRoom::Unshared(1000));
-  const auto eater_alone =
-      heart_->keeper->Execute(lease, Shell("exec tail /dev/zero"), "", OutputRoom::Unshared(1000));
+  const auto eater = Execute(lease, "tail -c 1000000000 /dev/zero | tail -c 1");
+  const auto eater_alone = Execute(lease, "exec tail /dev/zero");
   EXPECT_TRUE(eater_alone->record.oom_killed);
   EXPECT_FALSE(eater_alone->record.disk_full);
-  const auto after = heart_->keeper->Execute(lease, Shell("false"), "", OutputRoom::Unshared(1000));
+  const auto after = Execute(lease, "false");
   EXPECT_FALSE(after->record.oom_killed);
 }
 
@@ -430,7 +415,7 @@ TEST_F(Keeper, HistoryIsBoundedAndGoesWithTheSandbox) {
   const auto view = Create();
   const auto lease = Use(view);
   for (int i = 0; i < 150; ++i) {
-    ASSERT_TRUE(heart_->keeper->Execute(lease, Shell("exit 1"), "", OutputRoom::Unshared(10)));
+    ASSERT_TRUE(Execute(lease, "exit 1"));
   }
   ASSERT_TRUE(heart_->store->Flush());
   const auto history = heart_->keeper->History(view.id, 1000);
@@ -459,8 +444,7 @@ TEST_F(Keeper, EndlessOutputCostsNothingWhoeverReads) {
     ASSERT_TRUE(event && *event);
     if (auto* output = std::get_if<sandbox::ProcessOutput>(&**event)) bytes += output->bytes.size();
   }
-  const auto executed = heart_->keeper->Execute(lease, Shell("yes | head -c 50000000"), "",
-                                                OutputRoom::Unshared(1000));
+  const auto executed = Execute(lease, "yes | head -c 50000000", 1000);
   EXPECT_EQ(executed->stdout_bytes, 50'000'000U);
   EXPECT_LE(ResidentBytes(), before + 16 * kMiB);
   // The one without a reader has gone on meanwhile.
@@ -496,8 +480,7 @@ TEST_F(Keeper, FilesOfAProjectAreSeenAndCannotBeChangedInItsSandboxes) {
   const auto other = Create([](sandbox::SandboxSpec& spec) { spec.project = "other"; });
   add("late \xe2\x82\xac.txt", "late");
   const auto run = [&](const sandbox::SandboxView& where, const std::string& line) {
-    const auto done =
-        heart_->keeper->Execute(Use(where), Shell(line), "", OutputRoom::Unshared(kMiB));
+    const auto done = Execute(Use(where), line);
     return done ? std::string(done->stdout_text()) + std::string(done->stderr_text())
                 : done.error().ToString();
   };
