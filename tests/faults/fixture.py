@@ -21,20 +21,11 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "outlive"))
-from server import Machine, NoAnswer, Server  # noqa: E402
+from server import Broken, Machine, NoAnswer, Server, expect  # noqa: E402
 
 MIB = 1 << 20
 PATIENCE = 60
 LIMITS = {"memory_limit": "64m", "disk_limit": "64m", "timeout": "1h", "idle_timeout": "1h"}
-
-
-class Broken(Exception):
-    """What was promised does not hold."""
-
-
-def expect(condition, what):
-    if not condition:
-        raise Broken(what)
 
 
 def wait_for(condition, what, patience=PATIENCE):

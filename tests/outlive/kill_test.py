@@ -15,19 +15,10 @@ import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import Machine, NoAnswer, Server, parse_events  # noqa: E402
+from server import Broken, Machine, NoAnswer, Server, expect, parse_events  # noqa: E402
 
 LINES = 150  # of a background command
 LIMITS = {"memory_limit": "64m", "disk_limit": "64m", "timeout": "1h", "idle_timeout": "1h"}
-
-
-class Lost(Exception):
-    """Something that was acknowledged is not there."""
-
-
-def expect(condition, what):
-    if not condition:
-        raise Lost(what)
 
 
 class Round:
@@ -57,7 +48,7 @@ class Round:
         for thread in threads:
             thread.join()
         if self.failures:
-            raise Lost("; ".join(self.failures))
+            raise Broken("; ".join(self.failures))
 
     def repeat(self, action):
         count = 0
@@ -227,7 +218,7 @@ def main():
     os.chmod(state_dir, 0o711)
     try:
         acknowledged = run(options, state_dir)
-    except (Lost, RuntimeError) as error:
+    except (Broken, RuntimeError) as error:
         print(f"seed {options.seed}: {error}\nthe state is in {state_dir}", file=sys.stderr)
         return 1
     shutil.rmtree(state_dir)

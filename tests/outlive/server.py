@@ -22,6 +22,15 @@ class NoAnswer(Exception):
     """The connection ended before a whole response: what was asked for may have happened or not."""
 
 
+class Broken(Exception):
+    """What was promised does not hold."""
+
+
+def expect(condition, what):
+    if not condition:
+        raise Broken(what)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

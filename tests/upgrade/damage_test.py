@@ -16,8 +16,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
 sys.path.insert(0, HERE)
-from server import Machine, Server  # noqa: E402
-from world import LIMITS, Lost, World, expect  # noqa: E402
+from server import Broken, Machine, Server, expect  # noqa: E402
+from world import LIMITS, World  # noqa: E402
 
 NAMES = ("early", "late", "off")  # "early" is in the older copy of the database
 FILE = "/workspace/agent_workspace/kept.txt"
@@ -331,7 +331,7 @@ def keys_lost(trial, _):
     except RuntimeError as error:
         expect("cay keys create" in str(error), f"no advice: {error}")
     else:
-        raise Lost("the server starts without the keys that its sandboxes belong to")
+        raise Broken("the server starts without the keys that its sandboxes belong to")
     trial.check_alive()
     World(trial.server).prepare()
     trial.server.start()
@@ -370,7 +370,7 @@ def main():
             left = machine.left()
             expect(not left, f"left: {left}")
             print(f"{title}: {said} ({time.monotonic() - begun:.1f} s)", flush=True)
-        except (Lost, RuntimeError, OSError, KeyError, ValueError) as error:
+        except (Broken, RuntimeError, OSError, KeyError, ValueError) as error:
             failures += 1
             print(f"{title}: FAILED: {error!r}", flush=True)
         finally:

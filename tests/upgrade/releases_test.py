@@ -18,8 +18,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
 sys.path.insert(0, HERE)
-from server import Machine, Server  # noqa: E402
-from world import FULL, Lost, World, expect  # noqa: E402
+from server import Broken, Machine, Server, expect  # noqa: E402
+from world import FULL, World  # noqa: E402
 
 STATES = {"live": "failed", "full": "failed", "still": "failed", "off": "stopped"}
 
@@ -126,7 +126,7 @@ def main():
                 left = machine.left()
                 expect(not left, f"left: {left}")
                 print(f"{name}, {what}: ok")
-            except (Lost, RuntimeError, OSError, KeyError, ValueError) as error:
+            except (Broken, RuntimeError, OSError, KeyError, ValueError) as error:
                 failed = True
                 print(f"{name}, {what}: FAILED: {error!r}")
             finally:

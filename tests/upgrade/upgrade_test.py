@@ -14,8 +14,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
 sys.path.insert(0, HERE)
-from server import Machine, NoAnswer, Server  # noqa: E402
-from world import Lost, World, expect  # noqa: E402
+from server import Broken, Machine, NoAnswer, Server, expect  # noqa: E402
+from world import World  # noqa: E402
 
 
 def refuses_downgrade(server, old):
@@ -29,7 +29,7 @@ def refuses_downgrade(server, old):
         return
     server.cay = newer
     server.stop()
-    raise Lost("the older program starts on what the newer one wrote")
+    raise Broken("the older program starts on what the newer one wrote")
 
 
 def database_version(state):
@@ -86,7 +86,7 @@ def main():
         try:
             upgrade(options.old, options.cay, state, ending)
             print(f"the old server was {ending}: ok ({time.monotonic() - begun:.1f} s)", flush=True)
-        except (Lost, NoAnswer, RuntimeError, OSError, KeyError, ValueError) as error:
+        except (Broken, NoAnswer, RuntimeError, OSError, KeyError, ValueError) as error:
             failed = True
             print(f"the old server was {ending}: FAILED: {error!r}", flush=True)
         finally:

@@ -11,20 +11,13 @@
 import subprocess
 import time
 
+from server import expect
+
 LIMITS = {"memory_limit": "64m", "disk_limit": "64m", "timeout": "3h", "idle_timeout": "3h"}
 # Every option of a sandbox that is not the server's business only.
 FULL = dict(LIMITS, name="full", project_name="books", cpu_limit="0.5", pids_limit=64, on_timeout="stop",
             env={"COLOUR": "green"}, metadata={"team": "a"}, user="1000", workdir="/tmp", hostname="box", noexec=True,
             tmpfs=[{"target": "/scratch", "size": "1m"}])
-
-
-class Lost(Exception):
-    """Something that was acknowledged is not there."""
-
-
-def expect(condition, what):
-    if not condition:
-        raise Lost(what)
 
 
 class World:
