@@ -26,7 +26,6 @@ class World:
         self.ids = {}  # name -> id
         self.process = None  # of "live": reads its standard input
         self.counter = None  # of "live": writes a line now and then
-        self.file = None
 
     def prepare(self):
         """Before the server starts: an administrator's key. From then on every request needs one."""
