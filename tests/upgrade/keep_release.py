@@ -18,8 +18,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
 sys.path.insert(0, HERE)
-from server import Server  # noqa: E402
-from world import World, expect  # noqa: E402
+from server import Server, expect  # noqa: E402
+from world import World  # noqa: E402
 
 KEPT = ("record", "record.ephemeral", "lock")  # of a sandbox's directory; the promise is in its lock
 
