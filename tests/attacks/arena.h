@@ -11,16 +11,9 @@
 #include <vector>
 
 #include "child_process.h"
+#include "support/sanitized.h"
 
 namespace cay::attacks {
-
-// A sanitizer's run time keeps what is freed, fills the address space, and is not in guests: those are executed then
-// (cli/forked_guest.h).
-#ifdef CAY_SANITIZED
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 class Arena {
  public:
