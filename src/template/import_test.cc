@@ -439,9 +439,13 @@ TEST_F(ImportTest, EveryLayerStaysWhileASandboxHasLostItsRecord) {
   ASSERT_TRUE(Import(Tar().Finish()));
   const std::string root = Root();
   dir_.MakeDirectory("state/sandboxes/abc");
-  dir_.Write("state/sandboxes/abc/scratch.img", "files");
-  ASSERT_TRUE(Open().Remove("t"));
-  EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U);
+  for (const char* name : {"scratch.img", "guest.sock", "guest.paused"}) {
+    const std::string path = std::string("state/sandboxes/abc/") + name;
+    dir_.Write(path, "");
+    (void)Open().Remove("t");
+    EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U) << name;
+    dir_.Remove(path);
+  }
   dir_.Write("state/sandboxes/abc/record", "\x82\x01");
   EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U);
   EXPECT_EQ(::access(root.c_str(), F_OK), 0);

@@ -1,6 +1,5 @@
 #include "template/layer_store.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/id.h"
+#include "base/listing.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "protocol/cbor.h"
@@ -23,22 +23,14 @@ constexpr size_t kMaxMetadataBytes = 4 << 20;
 constexpr size_t kMaxRecordBytes = 16 << 20;
 constexpr size_t kMaxNames = 1'000'000;
 
-struct DirCloser {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
-
 // What is in a directory; nothing when there is no directory.
 Result<std::vector<std::string>> Names(const std::string& directory) {
   std::vector<std::string> names;
-  const std::unique_ptr<DIR, DirCloser> listing(::opendir(directory.c_str()));
-  if (!listing) {
-    if (errno == ENOENT) return names;
-    return Failure(Error::FromErrno("listing " + directory));
-  }
-  while (const dirent* entry = ::readdir(listing.get())) {
-    const std::string_view name = entry->d_name;
-    if (name == "." || name == "..") continue;
-    names.emplace_back(name);
+  Result<Listing> listing = Listing::Open(directory);
+  if (!listing && listing.error().sys_errno() == ENOENT) return names;
+  if (!listing) return Failure(listing.error());
+  while (const dirent* entry = TRY(listing->Next())) {
+    names.emplace_back(entry->d_name);
     if (names.size() > kMaxNames) {
       return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
                            directory + " holds too many names"));
@@ -71,9 +63,10 @@ Result<std::optional<std::string>> RecordOf(const std::string& sandbox) {
     if (reader.Skip() && reader.AtEnd()) return *std::move(record);
     return std::nullopt;
   }
-  const bool has_files = ::access((sandbox + "/scratch.img").c_str(), F_OK) == 0;
-  const bool is_going = ::access((sandbox + "/destroyed").c_str(), F_OK) == 0;
-  if (has_files && !is_going) return std::nullopt;
+  const auto has = [&](const char* name) { return ::access((sandbox + name).c_str(), F_OK) == 0; };
+  // engine/native/sandbox_dir.h; one with its files in memory has only a socket.
+  const bool is_one = has("/scratch.img") || has("/guest.sock") || has("/guest.paused");
+  if (is_one && !has("/destroyed")) return std::nullopt;
   return std::string();
 }
 

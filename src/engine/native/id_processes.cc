@@ -1,18 +1,17 @@
 #include "engine/native/id_processes.h"
 
-#include <dirent.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <chrono>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
 
 #include "base/file.h"
+#include "base/listing.h"
 #include "base/sys.h"
 
 namespace cay::engine::native {
@@ -20,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kMaxText = 64 * kKiB;
+constexpr size_t kMaxText = kMiB;  // a status names up to 65,536 groups
 constexpr Millis kPause(5);
 
 std::optional<unsigned> RangeOf(uint64_t uid) {
@@ -74,17 +73,24 @@ std::string SandboxOfGroups(const std::string& groups) {
   return {};
 }
 
+// Nothing when the process is gone. Any other error is one: who could not be looked at is not dead.
+Result<std::optional<std::string>> ReadOf(pid_t pid, const char* file) {
+  auto text = ReadFile("/proc/" + std::to_string(pid) + file, kMaxText);
+  if (text) return *std::move(text);
+  const int sys_errno = text.error().sys_errno();
+  if (sys_errno == ENOENT || sys_errno == ESRCH) return std::nullopt;
+  return Failure(std::move(text).error());
+}
+
 // Nothing when it has no uid of any range, or runs no more.
-std::optional<RangeProcess> LookAtProcess(pid_t pid) {
-  const std::string directory = "/proc/" + std::to_string(pid);
-  const auto status = ReadFile(directory + "/status", kMaxText);
+Result<std::optional<RangeProcess>> LookAtProcess(pid_t pid) {
+  const auto status = TRY(ReadOf(pid, "/status"));
   if (!status) return std::nullopt;
   const Looked looked = LookAt(*status);
   if (looked.dead() || !looked.range) return std::nullopt;
-  const auto groups = ReadFile(directory + "/cgroup", kMaxText);
-  return RangeProcess{.pid = pid,
-                      .range = *looked.range,
-                      .sandbox = groups ? SandboxOfGroups(*groups) : std::string()};
+  const auto groups = TRY(ReadOf(pid, "/cgroup"));
+  if (!groups) return std::nullopt;
+  return RangeProcess{.pid = pid, .range = *looked.range, .sandbox = SandboxOfGroups(*groups)};
 }
 
 // Held before it is looked at again: a number that was reused meanwhile is nobody of ours.
@@ -93,7 +99,7 @@ Result<void> Kill(pid_t pid, IdRange range, const SandboxId& owner) {
   if (!pidfd) {
     return pidfd.error().sys_errno() == ESRCH ? Result<void>{} : Failure(pidfd.error());
   }
-  const auto process = LookAtProcess(pid);
+  const auto process = TRY(LookAtProcess(pid));
   if (!process || !process->BelongsTo(range, owner.text())) return {};
   auto sent = sys::PidfdSendSignal(*pidfd, SIGKILL);
   return sent || sent.error().sys_errno() == ESRCH ? Result<void>{} : sent;
@@ -102,13 +108,12 @@ Result<void> Kill(pid_t pid, IdRange range, const SandboxId& owner) {
 }  // namespace
 
 Result<std::vector<RangeProcess>> FindRangeProcesses() {
-  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir("/proc"), ::closedir);
-  if (!listing) return Failure(Error::FromErrno("listing /proc"));
+  Listing listing = TRY(Listing::Open("/proc"));
   std::vector<RangeProcess> found;
-  while (const dirent* entry = ::readdir(listing.get())) {
+  while (const dirent* entry = TRY(listing.Next())) {
     const auto pid = ParseUnsigned(entry->d_name, std::numeric_limits<pid_t>::max());
     if (!pid || *pid == 0) continue;
-    if (auto process = LookAtProcess(static_cast<pid_t>(*pid)))
+    if (auto process = TRY(LookAtProcess(static_cast<pid_t>(*pid))))
       found.push_back(std::move(*process));
   }
   return found;

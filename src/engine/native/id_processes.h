@@ -31,7 +31,8 @@ struct RangeProcess {
   }
 };
 
-// All that have a uid of any range. What is only a zombie runs no more and is not among them.
+// All that have a uid of any range. What is only a zombie runs no more and is not among them. An error when one could not be
+// looked at.
 Result<std::vector<RangeProcess>> FindRangeProcesses();
 
 // SIGKILL, by pidfd, until there are none; kTimeout when `patience` is over.

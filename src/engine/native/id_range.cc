@@ -1,14 +1,13 @@
 #include "engine/native/id_range.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <array>
-#include <memory>
 
 #include "base/file.h"
+#include "base/listing.h"
 #include "base/sys.h"
 #include "base/units.h"
 
@@ -72,14 +71,14 @@ Result<void> IdRangeAllocator::Retake(IdRange range, const SandboxId& owner) {
 }
 
 Result<void> IdRangeAllocator::Free(IdRange range, std::string_view owner) {
-  held_.reset(range.number());
   const std::string name = std::to_string(range.number());
   const auto has_it = OwnerOf(name.c_str());
   if (!has_it && has_it.error().sys_errno() != ENOENT) return Failure(has_it.error());
-  if (!has_it || *has_it != owner) return {};
+  if (has_it && *has_it != owner) return {};
   if (::unlinkat(dir_.get(), name.c_str(), 0) < 0 && errno != ENOENT) {
     return Failure(Error::FromErrno("freeing an id range"));
   }
+  held_.reset(range.number());
   return {};
 }
 
@@ -92,15 +91,10 @@ Result<std::vector<IdRange>> IdRangeAllocator::OwnedBy(const SandboxId& owner) c
 }
 
 Result<std::vector<IdRangeAllocator::Taken>> IdRangeAllocator::List() const {
-  const int raw = ::openat(dir_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (raw < 0) return Failure(Error::FromErrno("listing id ranges"));
-  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::fdopendir(raw), ::closedir);
-  if (!listing) {
-    ::close(raw);
-    return Failure(Error::FromErrno("listing id ranges"));
-  }
+  Listing listing =
+      TRY(Listing::Of(TRY(sys::OpenAt(dir_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))));
   std::vector<Taken> taken;
-  while (const dirent* entry = ::readdir(listing.get())) {
+  while (const dirent* entry = TRY(listing.Next())) {
     const auto number = ParseUnsigned(entry->d_name, IdRange::kCount - 1);
     if (!number) continue;
     auto owner = OwnerOf(entry->d_name);

@@ -1,28 +1,12 @@
 #include "engine/native/packet.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
+
+#include "engine/native/few_descriptors.h"
 
 namespace cay::engine::native {
 namespace {
-
-// Lowers the number of descriptors that this process may have to what it has, for as long as it lives.
-class NoDescriptorsLeft {
- public:
-  NoDescriptorsLeft() {
-    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &saved_), 0);
-    const auto next = MakePipe();  // the lowest two that are free
-    EXPECT_TRUE(next);
-    rlimit none = saved_;
-    none.rlim_cur = static_cast<rlim_t>(next->read.get());
-    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  }
-  ~NoDescriptorsLeft() { EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &saved_), 0); }
-
- private:
-  rlimit saved_{};
-};
 
 TEST(Packet, BringsItsBodyAndItsDescriptors) {
   const auto pair = MakeSocketPair(SOCK_SEQPACKET);
@@ -40,7 +24,7 @@ TEST(Packet, WhoHasNoDescriptorsLeftIsToldSoAndCanGoOn) {
   ASSERT_TRUE(SendPacket(pair->first, PacketType::kReply, "first", {&pair->first}));
   ASSERT_TRUE(SendPacket(pair->first, PacketType::kReply, "second", {&pair->first}));
   {
-    const NoDescriptorsLeft none;
+    const FewDescriptors none(0);
     const auto packet = ReceivePacket(pair->second);
     ASSERT_FALSE(packet);
     EXPECT_EQ(packet.error().code(), ErrorCode::kResourceExhausted);

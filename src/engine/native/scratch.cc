@@ -1,6 +1,5 @@
 #include "engine/native/scratch.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <stdlib.h>
@@ -10,19 +9,20 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <vector>
 
 #include "base/disk_room.h"
 #include "base/file.h"
+#include "base/listing.h"
 #include "base/reap.h"
 #include "base/sys.h"
 
 namespace cay::engine::native {
 namespace {
 
-// A disk of any use writes the metadata of an empty filesystem in a moment.
-constexpr std::chrono::seconds kMke2fsPatience{60};
+// A disk of any use writes the metadata of an empty filesystem in a moment. Less than a launcher may take for a request
+// (NativeEngineOptions::patience), so that it is this that is told.
+constexpr std::chrono::seconds kMke2fsPatience{30};
 constexpr int kLoopTries = 64;
 // The root filesystem, and in the template `host` /usr.
 constexpr std::array<const char*, 2> kOverlaysAhead = {"0", "1"};
@@ -224,13 +224,14 @@ Result<void> ReadAhead(const Fd& mount, const std::string& overlay) {
 
 // LOOP_GET_STATUS64 gives device and inode of the backing file.
 Result<bool> IsOnALoopDevice(const struct stat& image) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> devices(::opendir("/sys/block"), ::closedir);
-  if (!devices) return Failure(Error::FromErrno("listing block devices"));
-  while (const dirent* entry = ::readdir(devices.get())) {
+  Listing devices = TRY(Listing::Open("/sys/block"));
+  while (const dirent* entry = TRY(devices.Next())) {
     if (!std::string_view(entry->d_name).starts_with("loop")) continue;
     const auto device =
         sys::OpenAt(AT_FDCWD, (std::string("/dev/") + entry->d_name).c_str(), O_RDONLY);
-    if (!device) continue;
+    if (!device && device.error().code() == ErrorCode::kResourceExhausted)
+      return Failure(device.error());
+    if (!device) continue;  // it went meanwhile
     loop_info64 info{};
     if (::ioctl(device->get(), LOOP_GET_STATUS64, &info) < 0) continue;  // ENXIO: not in use
     if (info.lo_inode == image.st_ino && info.lo_device == image.st_dev) return true;
