@@ -14,16 +14,12 @@
 namespace cay::engine::native {
 namespace {
 
-const char* NameOf(GuestSocketName name) {
-  return name == GuestSocketName::kPaused ? "guest.paused" : "guest.sock";
-}
-
 // By descriptor: the state directory's path may be longer than sun_path.
 sockaddr_un AddressIn(const Fd& sandbox_dir, GuestSocketName name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", sandbox_dir.get(),
-                NameOf(name));
+                FileName(name));
   return address;
 }
 
@@ -41,11 +37,15 @@ Result<void> SetSendTimeout(const Fd& socket, const timeval& timeout) {
 
 }  // namespace
 
+const char* FileName(GuestSocketName name) {
+  return name == GuestSocketName::kPaused ? "guest.paused" : "guest.sock";
+}
+
 Result<Fd> BindGuestSocket(const Fd& sandbox_dir) {
   Fd socket = TRY(OpenSocket());
   const sockaddr_un address = AddressIn(sandbox_dir, GuestSocketName::kReachable);
   for (const auto name : {GuestSocketName::kReachable, GuestSocketName::kPaused}) {
-    ::unlinkat(sandbox_dir.get(), NameOf(name), 0);
+    ::unlinkat(sandbox_dir.get(), FileName(name), 0);
   }
   if (const int injected = sys::TakeFault(sys::Call::kBind); injected != 0) {
     return Failure(Error::FromErrno("binding the guest's socket", injected));
@@ -53,7 +53,7 @@ Result<Fd> BindGuestSocket(const Fd& sandbox_dir) {
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
     return Failure(Error::FromErrno("binding the guest's socket"));
   }
-  if (::fchmodat(sandbox_dir.get(), NameOf(GuestSocketName::kReachable), 0600, 0) < 0) {
+  if (::fchmodat(sandbox_dir.get(), FileName(GuestSocketName::kReachable), 0600, 0) < 0) {
     return Failure(Error::FromErrno("closing the guest's socket to others"));
   }
   return socket;
@@ -83,7 +83,7 @@ Result<Fd> ConnectToGuest(const Fd& sandbox_dir, Millis patience, GuestSocketNam
 Result<void> RenameGuestSocket(const Fd& sandbox_dir, GuestSocketName to) {
   const auto from =
       to == GuestSocketName::kPaused ? GuestSocketName::kReachable : GuestSocketName::kPaused;
-  if (::renameat(sandbox_dir.get(), NameOf(from), sandbox_dir.get(), NameOf(to)) < 0 &&
+  if (::renameat(sandbox_dir.get(), FileName(from), sandbox_dir.get(), FileName(to)) < 0 &&
       errno != ENOENT) {
     return Failure(Error::FromErrno("renaming the guest's socket"));
   }

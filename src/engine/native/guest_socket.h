@@ -15,6 +15,7 @@
 namespace cay::engine::native {
 
 enum class GuestSocketName { kReachable, kPaused };
+const char* FileName(GuestSocketName name);
 
 // Bound, not listening; nobody but its owner may connect. What had the name before goes.
 Result<Fd> BindGuestSocket(const Fd& sandbox_dir);

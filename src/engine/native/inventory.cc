@@ -1,22 +1,17 @@
 #include "engine/native/inventory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/sys.h"
+#include "base/listing.h"
 #include "engine/native/cgroup.h"
 #include "engine/native/cgroup_lease.h"
-#include "engine/native/guest_socket.h"
 #include "engine/native/id_processes.h"
 #include "engine/native/id_range.h"
 #include "engine/native/launcher.h"
@@ -45,13 +40,15 @@ State RecordedState(const Record& record) {
 }
 
 // Nothing for what is no sandbox yet, or none any more.
-Result<std::optional<SandboxStatus>> LookAt(const std::string& directory, const SandboxId& id) {
-  const Standing standing = TRY(SandboxDir::StandingOf(directory, id));
+std::optional<InventoryEntry> LookAt(const std::string& directory, const SandboxId& id) {
+  const Standing standing = SandboxDir::StandingOf(directory, id);
   if (standing == Standing::kGarbage) return std::nullopt;
   const auto record = SandboxDir::ReadRecordOf(directory, id);
-  SandboxStatus status{.id = id, .state = State::kFailed};
+  InventoryEntry entry{.status = {.id = id, .state = State::kFailed}, .stats = {}};
+  SandboxStatus& status = entry.status;
   if (record) {
     status = Describe(*record, RecordedState(*record));
+    entry.scratch = record->scratch;
   } else {
     const auto made = SandboxDir::MadeAt(directory, id);
     if (!made) return std::nullopt;
@@ -62,17 +59,8 @@ Result<std::optional<SandboxStatus>> LookAt(const std::string& directory, const 
   }
   status.promised = standing == Standing::kKept || standing == Standing::kOrphaned;
   status.orphaned_unix_ms = SandboxDir::OrphanedSince(directory, id);
-  return status;
-}
-
-// The end of a pid namespace's first process is the end of all.
-Result<void> EndListener(const Fd& connection) {
-  const Fd guest = TRY(OpenGuest(connection));
-  if (auto sent = sys::PidfdSendSignal(guest, SIGKILL); !sent && sent.error().sys_errno() != ESRCH)
-    return sent;
-  pollfd dead{.fd = guest.get(), .events = POLLIN, .revents = 0};
-  if (::poll(&dead, 1, static_cast<int>(kDeathPatience.count())) == 1) return {};
-  return Failure(Error(ErrorCode::kTimeout, Fault::kMachine, "the sandbox's processes do not die"));
+  entry.owned = SandboxDir::IsOwned(directory, id).value_or(false);
+  return entry;
 }
 
 class Collector {
@@ -101,38 +89,32 @@ class Collector {
     return ::access((paths_.sandboxes_dir() + "/" + id).c_str(), F_OK) == 0;
   }
 
-  // Ends all of it, and frees its ranges when nothing of it was seen to run any more.
-  Result<void> End(const SandboxId& id, const Fd& dir) {
-    Remains remains{.id = id, .cgroup = {}, .id_ranges = {}};
-    auto cgroup = cgroups_.Open(id);
-    if (!cgroup && cgroup.error().code() != ErrorCode::kNotFound) return Failure(cgroup.error());
-    if (cgroup) remains.cgroup = std::move(*cgroup);
-    if (ids_) remains.id_ranges = TRY(ids_->OwnedBy(id));
-    TRY(EndRemains(remains, kDeathPatience));
-    // An ordinary user's may have had neither.
-    for (const auto name : {GuestSocketName::kReachable, GuestSocketName::kPaused})
-      if (const auto guest = ConnectToGuest(dir, Millis(0), name)) TRY(EndListener(*guest));
-    for (const IdRange& range : remains.id_ranges) TRY(ids_->Free(range, id.text()));
-    return {};
-  }
-
   Result<void> CollectSandbox(const SandboxId& id) {
-    if (TRY(SandboxDir::IsOwned(paths_.sandboxes_dir(), id))) return {};
-    const Standing standing = TRY(SandboxDir::StandingOf(paths_.sandboxes_dir(), id));
+    const std::string directory = paths_.sandboxes_dir();
+    if (TRY(SandboxDir::IsOwned(directory, id))) return {};
+    Standing standing = SandboxDir::StandingOf(directory, id);
     if (!MayRemove(id, standing)) return {};
-    const auto record = SandboxDir::ReadRecordOf(paths_.sandboxes_dir(), id);
     if (!dry_run_) {
-      auto dir = SandboxDir::Claim(paths_.sandboxes_dir(), id);
+      auto dir = SandboxDir::Claim(directory, id);
       if (!dir) {
         const ErrorCode code = dir.error().code();
         const bool gone_or_taken = code == ErrorCode::kNotFound || code == ErrorCode::kUnavailable;
         return gone_or_taken ? Result<void>{} : Failure(std::move(dir).error());
       }
-      TRY(End(id, dir->dir()));
-      TRY(std::move(*dir).Remove());
+      // Again, with its lock held: until then somebody else could make, promise or adopt it.
+      standing = SandboxDir::StandingOf(directory, id);
+      if (!MayRemove(id, standing)) return {};
+      TRY(Remove(id, standing, *std::move(dir)));
     }
     (standing == Standing::kOrphaned ? report_.orphans : report_.sandboxes).push_back(id.text());
     return {};
+  }
+
+  Result<void> Remove(const SandboxId& id, Standing standing, SandboxDir dir) {
+    const bool led =
+        TRY(EndUnowned(id, &dir.dir(), cgroups_, ids_ ? &*ids_ : nullptr, kDeathPatience));
+    if (!led && standing == Standing::kOrphaned) return Failure(NothingLeadsToIt());
+    return std::move(dir).Remove();
   }
 
   // Notes why not, where somebody might wonder.
@@ -210,16 +192,15 @@ class Collector {
   }
 
   Result<void> CollectImages() {
-    const std::string directory = paths_.scratch_dir();
-    const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(directory.c_str()), ::closedir);
-    if (!listing) return {};
-    while (const dirent* entry = ::readdir(listing.get())) {
+    auto listing = Listing::Open(paths_.scratch_dir());
+    if (!listing && listing.error().sys_errno() == ENOENT) return {};
+    if (!listing) return Failure(std::move(listing).error());
+    while (const dirent* entry = TRY(listing->Next())) {
       struct stat info{};
       if (!std::string_view(entry->d_name).starts_with("making-")) continue;
-      if (::fstatat(::dirfd(listing.get()), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0)
-        continue;
+      if (::fstatat(listing->fd(), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0) continue;
       if (::time(nullptr) - info.st_mtime < kStaleImageS) continue;
-      if (!dry_run_) TRY(RemoveTreeAt(::dirfd(listing.get()), entry->d_name));
+      if (!dry_run_) TRY(RemoveTreeAt(listing->fd(), entry->d_name));
       ++report_.scratch_images;
     }
     return {};
@@ -240,14 +221,10 @@ Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths) {
       {.purpose = CgroupPurpose::kLook, .name = CgroupParentName(paths.state_dir)}));
   std::vector<InventoryEntry> entries;
   for (const SandboxId& id : TRY(SandboxDir::List(paths.sandboxes_dir()))) {
-    auto status = TRY(LookAt(paths.sandboxes_dir(), id));
-    if (!status) continue;  // being made or removed just now, or half of either: gc's
-    const auto owned = SandboxDir::IsOwned(paths.sandboxes_dir(), id);
-    const auto record = SandboxDir::ReadRecordOf(paths.sandboxes_dir(), id);
-    entries.push_back({.status = std::move(*status),
-                       .owned = owned && *owned,
-                       .scratch = record ? record->scratch : Scratch::kDisk,
-                       .stats = ReadStats(cgroups, id)});
+    auto entry = LookAt(paths.sandboxes_dir(), id);
+    if (!entry) continue;  // being made or removed just now, or half of either: gc's
+    entry->stats = ReadStats(cgroups, id);
+    entries.push_back(*std::move(entry));
   }
   return entries;
 }

@@ -18,8 +18,9 @@ namespace {
 constexpr Millis kClaimPatience(1000);
 constexpr Millis kClaimPause(5);
 
-// Longer than any process takes to die that is not stuck in the kernel.
-constexpr Millis kRemainsPatience(30'000);
+// Longer than any process takes to die that is not stuck in the kernel. It is waited for by each way that leads to one, and
+// all of that is one request (NativeEngineOptions::patience).
+constexpr Millis kRemainsPatience(10'000);
 
 }  // namespace
 
@@ -29,6 +30,7 @@ Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
   sandbox.state = State::kStopped;
   if (sandbox.record.id_range && ids_) TRY(ids_->Retake(*sandbox.record.id_range, id));
   auto cgroup = cgroups_.Open(id);
+  if (!cgroup && cgroup.error().code() != ErrorCode::kNotFound) return Failure(cgroup.error());
   if (cgroup) sandbox.cgroup = std::move(*cgroup);
   sandbox.adopted = true;
   if (sandbox.record.stopped) return sandbox;
@@ -64,7 +66,7 @@ Result<void> Launcher::AdoptAll() {
   Millis patience = kClaimPatience;
   const std::string directory = options_.paths.sandboxes_dir();
   for (const SandboxId& id : TRY(SandboxDir::List(directory))) {
-    const Standing standing = TRY(SandboxDir::StandingOf(directory, id));
+    const Standing standing = SandboxDir::StandingOf(directory, id);
     if (standing != Standing::kUnpromised && standing != Standing::kKept) continue;
     auto dir = ClaimFromTheDead(id, patience);
     if (!dir && dir.error().code() == ErrorCode::kNotFound) continue;
@@ -81,18 +83,16 @@ Result<void> Launcher::AdoptAll() {
 // One that is not in the table: an earlier launcher made it, and it could not be taken over because its record, or all of its
 // directory, was lost or cannot be read.
 Result<void> Launcher::DestroyUnowned(const SandboxId& id) {
-  auto dir = SandboxDir::Claim(options_.paths.sandboxes_dir(), id);
+  const std::string directory = options_.paths.sandboxes_dir();
+  auto dir = SandboxDir::Claim(directory, id);
   if (!dir && dir.error().code() != ErrorCode::kNotFound) return Failure(std::move(dir).error());
-  Remains remains{.id = id, .cgroup = {}, .id_ranges = {}};
-  auto cgroup = cgroups_.Open(id);
-  if (cgroup) remains.cgroup = std::move(*cgroup);
-  if (ids_) remains.id_ranges = TRY(ids_->OwnedBy(id));
-  if (!dir && !remains.any()) {
-    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "there is no sandbox " + id.text()));
+  const bool led = TRY(EndUnowned(id, dir ? &dir->dir() : nullptr, cgroups_,
+                                  ids_ ? &*ids_ : nullptr, kRemainsPatience));
+  if (!dir) return led ? Result<void>{} : Failure(std::move(dir).error());
+  if (!led && SandboxDir::StandingOf(directory, id) != Standing::kGarbage) {
+    return Failure(NothingLeadsToIt());
   }
-  TRY(EndRemains(remains, kRemainsPatience));
-  for (const IdRange& range : remains.id_ranges) TRY(ids_->Free(range, id.text()));
-  return dir ? std::move(*dir).Remove() : Result<void>{};
+  return std::move(*dir).Remove();
 }
 
 // Its lock goes with it: whoever is told to may have it. One that could not be taken over is marked all the same.
@@ -113,7 +113,7 @@ Result<void> Launcher::Disown(const SandboxId& id) {
 Result<void> Launcher::AdoptOrphan(const SandboxId& id) {
   const std::string directory = options_.paths.sandboxes_dir();
   if (sandboxes_.contains(id)) return {};
-  if (TRY(SandboxDir::StandingOf(directory, id)) != Standing::kOrphaned) {
+  if (SandboxDir::StandingOf(directory, id) != Standing::kOrphaned) {
     return Failure(
         Error(ErrorCode::kNotFound, Fault::kCaller, "there is no orphaned sandbox " + id.text()));
   }

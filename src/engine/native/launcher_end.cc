@@ -115,12 +115,7 @@ Result<void> Launcher::EndAdopted(Sandbox& sandbox) {
   Remains remains{.id = sandbox.record.request.id, .cgroup = {}, .id_ranges = {}};
   if (sandbox.cgroup) remains.cgroup = std::move(*std::exchange(sandbox.cgroup, std::nullopt));
   if (sandbox.unseen && sandbox.record.id_range) remains.id_ranges = {*sandbox.record.id_range};
-  if (sandbox.unseen && !remains.any()) {
-    return Failure(
-        Error(ErrorCode::kUnavailable, Fault::kMachine,
-              "whether the sandbox's processes run cannot be seen: nothing leads to them")
-            .WithRemedy("end the processes named cay-guest that are nobody's, and try again"));
-  }
+  if (sandbox.unseen && !remains.any()) return Failure(NothingLeadsToIt());
   const auto ended = EndRemains(remains, Millis(kDeathPatienceMs));
   if (!ended)
     sandbox.cgroup = std::move(remains.cgroup);

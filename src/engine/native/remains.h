@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/id.h"
 #include "base/result.h"
 #include "base/units.h"
@@ -25,5 +26,17 @@ struct Remains {
 // Ends every process, and removes the groups: when this returns without an error, nothing of it runs. The ranges stay taken:
 // to free them is for who has seen this. kTimeout when something does not die within `patience`.
 Result<void> EndRemains(Remains& remains, Millis patience);
+
+// Ends who listens at the guest's sockets in a sandbox's directory, and with it all its processes. False when there is no
+// socket, and so nothing is known; kTimeout when it does not die within `patience`.
+Result<bool> EndListeners(const Fd& sandbox_dir, Millis patience);
+
+// All of that for a sandbox that no launcher has, and its uid ranges are freed. `sandbox_dir` is null where that is lost too,
+// `ids` for an ordinary user. False when nothing led to it: where it had processes, they may run on.
+Result<bool> EndUnowned(const SandboxId& id, const Fd* sandbox_dir, CgroupTree& cgroups,
+                        IdRangeAllocator* ids, Millis patience);
+
+// kUnavailable: for one that was promised to somebody, and that nothing leads to.
+Error NothingLeadsToIt();
 
 }  // namespace cay::engine::native

@@ -1,15 +1,16 @@
 #include "engine/native/sandbox_dir.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <memory>
+#include <algorithm>
 
 #include "base/file.h"
+#include "base/listing.h"
 #include "base/sys.h"
 #include "base/units.h"
+#include "engine/native/guest_socket.h"
 #include "engine/native/scratch.h"
 
 namespace cay::engine::native {
@@ -22,7 +23,7 @@ constexpr const char* kRecordAside = "record.new";
 constexpr const char* kUnpromised = "unpromised";
 constexpr const char* kOrphaned = "orphaned";
 constexpr const char* kDestroyed = "destroyed";
-constexpr const char* kGuestSockets[] = {"guest.sock", "guest.paused"};
+constexpr GuestSocketName kGuestSockets[] = {GuestSocketName::kReachable, GuestSocketName::kPaused};
 constexpr int kWriteAnew = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW;
 
 Result<Fd> OpenDirectory(const std::string& path) {
@@ -80,7 +81,8 @@ class Names {
 
 // Before its record nothing of a sandbox is made but its directory.
 bool HasContent(const Names& names) {
-  return names.Has(kScratchImageName) || names.Has(kGuestSockets[0]) || names.Has(kGuestSockets[1]);
+  return names.Has(kScratchImageName) ||
+         std::ranges::any_of(kGuestSockets, [&](auto name) { return names.Has(FileName(name)); });
 }
 
 Result<Record> ReadRecordIn(const Fd& dir, const SandboxId& id) {
@@ -163,13 +165,11 @@ Result<SandboxDir> SandboxDir::Claim(const std::string& sandboxes_dir, const San
 }
 
 Result<std::vector<SandboxId>> SandboxDir::List(const std::string& sandboxes_dir) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(sandboxes_dir.c_str()), ::closedir);
   std::vector<SandboxId> ids;
-  if (!listing) {
-    if (errno == ENOENT) return ids;
-    return Failure(Error::FromErrno("listing " + sandboxes_dir));
-  }
-  while (const dirent* entry = ::readdir(listing.get())) {
+  auto listing = Listing::Open(sandboxes_dir);
+  if (!listing && listing.error().sys_errno() == ENOENT) return ids;
+  if (!listing) return Failure(std::move(listing).error());
+  while (const dirent* entry = TRY(listing->Next())) {
     if (auto id = SandboxId::Parse(entry->d_name)) ids.push_back(std::move(*id));
   }
   return ids;
@@ -192,7 +192,7 @@ Result<bool> SandboxDir::IsOwned(const std::string& sandboxes_dir, const Sandbox
   return whole.l_type != F_UNLCK;
 }
 
-Result<Standing> SandboxDir::StandingOf(const std::string& sandboxes_dir, const SandboxId& id) {
+Standing SandboxDir::StandingOf(const std::string& sandboxes_dir, const SandboxId& id) {
   const Names names = NamesOf(sandboxes_dir, id);
   if (names.Has(kDestroyed)) return Standing::kGarbage;
   if (names.Has(kOrphaned)) return Standing::kOrphaned;
@@ -272,12 +272,12 @@ Result<void> SandboxDir::MarkDestroyed() const {
 
 Result<void> SandboxDir::RemoveContent() const {
   TRY(native::Unlink(dir_, kScratchImageName));
-  for (const char* name : kGuestSockets) TRY(native::Unlink(dir_, name));
+  for (const auto name : kGuestSockets) TRY(native::Unlink(dir_, FileName(name)));
   for (const char* name : {kOrphaned, kRecord, kRecordAside}) TRY(native::Unlink(dir_, name));
   return {};
 }
 
-// A promise may come in between.
+// Who claims it meanwhile makes its lock anew.
 Result<void> SandboxDir::RemoveAll() const {
   TRY(RemoveContent());
   auto removed = RemoveTreeAt(AT_FDCWD, path_);

@@ -60,7 +60,7 @@ class SandboxDir {
   // Without taking the lock: for looking only.
   static Result<Record> ReadRecordOf(const std::string& sandboxes_dir, const SandboxId& id);
   static Result<bool> IsOwned(const std::string& sandboxes_dir, const SandboxId& id);
-  static Result<Standing> StandingOf(const std::string& sandboxes_dir, const SandboxId& id);
+  static Standing StandingOf(const std::string& sandboxes_dir, const SandboxId& id);
   // Since when it is orphaned; when it was made, or promised last. In Unix milliseconds; nothing when it is not, or is gone.
   static std::optional<int64_t> OrphanedSince(const std::string& sandboxes_dir,
                                               const SandboxId& id);
@@ -96,6 +96,7 @@ class SandboxDir {
   // What says that the rest is garbage goes last.
   Result<void> RemoveContent() const;
   Result<void> RemoveAll() const;
+
   SandboxDir(std::string path, Fd dir, Fd lock)
       : path_(std::move(path)), dir_(std::move(dir)), lock_(std::move(lock)) {}
 

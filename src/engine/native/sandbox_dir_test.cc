@@ -35,7 +35,7 @@ class SandboxDirTest : public testing::Test {
   void Take(const std::string& name) const {
     std::filesystem::remove(top_ + "/" + id_.text() + "/" + name);
   }
-  Standing Now() const { return *SandboxDir::StandingOf(top_, id_); }
+  Standing Now() const { return SandboxDir::StandingOf(top_, id_); }
 
   std::string top_;
   SandboxId id_ = *SandboxId::Generate();
