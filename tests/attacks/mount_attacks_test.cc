@@ -117,6 +117,24 @@ INSTANTIATE_TEST_SUITE_P(All, MountedDirectory,
                                          Case{"ReadWriteOfAUser", "rw", "", true}),
                          [](const auto& test) { return std::string(test.param.name); });
 
+// Code inside has the group of a read-write mount's directory, and with it the ways of that group.
+TEST(ReadWriteMount, ASocketThatOnlyAGroupReachesIsOutOfReach) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  constexpr uid_t kSomebody = 54'321;
+  const std::string directory = Arena::Own().directory() + "/mounted";
+  std::filesystem::create_directories(directory + "/run");
+  const Fd socket = Listen(directory + "/run/socket", SOCK_STREAM);
+  ASSERT_EQ(::chown((directory + "/run").c_str(), kSomebody, ::getegid()), 0);
+  ASSERT_EQ(::chmod((directory + "/run").c_str(), 0770), 0);
+  const std::string verdict =
+      VerdictOf(Arena::Own()
+                    .Attack("unix /mounted/run/socket", "--mount " + directory + ":/mounted:rw")
+                    ->Wait());
+  EXPECT_TRUE(Matches(verdict, kUnreachable)) << verdict;
+  EXPECT_FALSE(SomebodyCame(socket));
+  std::filesystem::remove_all(directory);
+}
+
 // What the kernel itself refuses needs no cover: also what the host makes while the sandbox runs.
 class LaterInAReadOnlyMount : public testing::Test {
  protected:

@@ -1,7 +1,6 @@
 #include "engine/native/attach.h"
 
 #include <fcntl.h>
-#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -11,6 +10,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "engine/native/cover.h"
+#include "engine/native/filesystem_ids.h"
 #include "engine/native/special_files.h"
 #include "engine/native/userns.h"
 
@@ -105,14 +105,16 @@ Result<void> EnterRoot(const Fd& root) {
 
 // Looks for them with the rights that commands have there; what they cannot reach needs no cover.
 Result<void> CoverSpecialFiles(Covers& covers, const PlacedMount& placed) {
-  const int before = ::setfsuid(kUserId);
-  Result<SpecialFiles> found = FindSpecialFiles(placed.mount);
-  ::setfsuid(static_cast<uid_t>(before));
+  const auto find = [&placed] {
+    const FilesystemIds as_user(kUserId);
+    return FindSpecialFiles(placed.mount);
+  };
+  Result<SpecialFiles> found = find();
   if (!found) return Failure(std::move(found).error().WithContext("mounting at " + placed.target));
   if (!found->complete) {
     LogWarning("what is mounted at " + placed.target +
-               " is too large to be looked through for sockets and FIFOs of the host: those that "
-               "were not found can "
+               " could not be looked through whole for sockets and FIFOs of the host (it is large, "
+               "changes, or has directories that cannot be listed): those that were not found can "
                "be reached");
   }
   for (const Fd& place : found->places) TRY(covers.Put(place, "", false));

@@ -1,7 +1,6 @@
 #include "engine/native/rootfs.h"
 
 #include <fcntl.h>
-#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "base/sys.h"
+#include "engine/native/filesystem_ids.h"
 #include "engine/native/userns.h"
 
 namespace cay::engine::native {
@@ -45,25 +45,6 @@ constexpr std::array<Link, 5> kLinks = {{{"fd", "/proc/self/fd"},
                                          {"ptmx", "pts/ptmx"}}};
 
 std::string FdPath(const Fd& fd) { return "/proc/self/fd/" + std::to_string(fd.get()); }
-
-// Files made while it lives belong to the mapped root; and an overlay made while it lives writes to
-// its idmapped upper layer as that root. Without it overlayfs finds that uid 0 has no mapping there
-// (EOVERFLOW) and silently turns read-only. Capabilities stay: the launcher runs with
-// SECBIT_NO_SETUID_FIXUP.
-class FilesystemIds {
- public:
-  explicit FilesystemIds(uid_t id) : uid_(::setfsuid(id)), gid_(::setfsgid(id)) {}
-  ~FilesystemIds() {
-    ::setfsuid(static_cast<uid_t>(uid_));
-    ::setfsgid(static_cast<gid_t>(gid_));
-  }
-  FilesystemIds(const FilesystemIds&) = delete;
-  FilesystemIds& operator=(const FilesystemIds&) = delete;
-
- private:
-  int uid_;
-  int gid_;
-};
 
 Result<void> SetAttributes(const Fd& mount, uint64_t set, uint64_t clear, int userns) {
   mount_attr attributes{};
@@ -279,6 +260,9 @@ Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, bool noexec) c
 }
 
 Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& request, Fd& scratch) {
+  // Files made meanwhile belong to the mapped root; and an overlay made meanwhile writes to its idmapped upper layer as
+  // that root. Without it overlayfs finds that uid 0 has no mapping there (EOVERFLOW) and silently turns read-only.
+  // Capabilities stay: the launcher runs with SECBIT_NO_SETUID_FIXUP.
   const std::optional<FilesystemIds> as_mapped_root =
       options_.in_user_namespace ? std::nullopt
                                  : std::optional<FilesystemIds>(std::in_place, options_.root_uid);

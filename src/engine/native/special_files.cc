@@ -1,24 +1,17 @@
 #include "engine/native/special_files.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <memory>
-#include <optional>
 #include <string>
 
+#include "base/listing.h"
 #include "base/sys.h"
 
 namespace cay::engine::native {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct DirCloser {
-  void operator()(DIR* dir) const { ::closedir(dir); }
-};
-using Listing = std::unique_ptr<DIR, DirCloser>;
 
 Result<Fd> OpenBelow(const Fd& mount, const std::string& path, uint64_t flags) {
   open_how how{};
@@ -27,11 +20,11 @@ Result<Fd> OpenBelow(const Fd& mount, const std::string& path, uint64_t flags) {
   return sys::OpenAt2(mount.get(), path.c_str(), how);
 }
 
-unsigned char TypeOf(const dirent& entry, const Fd& place) {
-  if (entry.d_type != DT_UNKNOWN) return entry.d_type;
+Result<mode_t> TypeOf(const Fd& place) {
   struct stat info{};
-  if (::fstat(place.get(), &info) < 0) return DT_UNKNOWN;
-  return static_cast<unsigned char>(IFTODT(info.st_mode));
+  if (::fstat(place.get(), &info) < 0)
+    return Failure(Error::FromErrno("looking at a mounted file"));
+  return info.st_mode;
 }
 
 class Search {
@@ -41,7 +34,7 @@ class Search {
 
   Result<SpecialFiles> Run() {
     directories_.emplace_back(".");
-    while (!directories_.empty() && files_.complete) {
+    while (!directories_.empty()) {
       const std::string directory = std::move(directories_.back());
       directories_.pop_back();
       TRY(LookThrough(directory));
@@ -50,49 +43,48 @@ class Search {
   }
 
  private:
-  // What cannot be opened (no right, gone, something mounted there) cannot be reached by that way.
-  static std::optional<Listing> Open(Result<Fd> directory) {
-    if (!directory) return std::nullopt;
-    const int raw = (*std::move(directory)).Release();
-    Listing listing(::fdopendir(raw));
-    if (!listing) ::close(raw);
-    return listing;
-  }
-
   Result<void> LookThrough(const std::string& directory) {
-    auto opened = OpenBelow(mount_, directory, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
-    if (!opened && opened.error().sys_errno() == ENAMETOOLONG) files_.complete = false;
-    const std::optional<Listing> listing = Open(std::move(opened));
-    while (const dirent* entry = listing ? ::readdir(listing->get()) : nullptr) {
-      const std::string_view name = entry->d_name;
-      if (name == "." || name == "..") continue;
+    auto opened = OpenBelow(mount_, directory, O_RDONLY | O_DIRECTORY);
+    if (!opened) return NoteUnseen(directory, opened.error());
+    Listing listing = TRY(Listing::Of(*std::move(opened)));
+    while (const dirent* entry = TRY(listing.Next())) {
       if (++looked_at_ > bounds_.entries || Clock::now() > until_) {
         files_.complete = false;
+        directories_.clear();
         return {};
       }
-      TRY(LookAt(directory == "." ? std::string(name) : directory + "/" + std::string(name),
-                 *entry));
+      const std::string name = entry->d_name;
+      TRY(LookAt(directory == "." ? name : directory + "/" + name, entry->d_type));
     }
     return {};
   }
 
-  Result<void> LookAt(std::string path, const dirent& entry) {
-    if (entry.d_type == DT_REG || entry.d_type == DT_LNK) return {};
-    if (entry.d_type == DT_DIR) {
+  Result<void> LookAt(std::string path, unsigned char listed_as) {
+    if (listed_as == DT_REG || listed_as == DT_LNK) return {};
+    if (listed_as == DT_DIR) {
       directories_.push_back(std::move(path));
       return {};
     }
     auto place = OpenBelow(mount_, path, O_PATH);
-    if (!place) return {};
-    const unsigned char type = TypeOf(entry, *place);
-    if (type == DT_DIR) directories_.push_back(std::move(path));
-    if (type != DT_SOCK && type != DT_FIFO) return {};
+    if (!place) return NoteUnseen(path, place.error());
+    const mode_t type = TRY(TypeOf(*place));
+    if (S_ISDIR(type)) directories_.push_back(std::move(path));
+    if (!S_ISSOCK(type) && !S_ISFIFO(type)) return {};
     if (files_.places.size() == bounds_.found) {
       return Failure(Error::Invalid("it has more than " + std::to_string(bounds_.found) +
                                     " sockets and FIFOs, which are kept from a sandbox")
                          .WithRemedy("mount a directory without them"));
     }
     files_.places.push_back(*std::move(place));
+    return {};
+  }
+
+  // What cannot be opened and not be passed through cannot be reached by that way; what is mounted there (EXDEV) is not
+  // looked for. Anything else may have been moved, and be reached by its name all the same.
+  Result<void> NoteUnseen(const std::string& path, const Error& error) {
+    if (error.code() == ErrorCode::kResourceExhausted) return Failure(error);
+    const bool shut = error.sys_errno() == EACCES && !OpenBelow(mount_, path + "/.", O_PATH);
+    if (!shut && error.sys_errno() != EXDEV) files_.complete = false;
     return {};
   }
 

@@ -7,8 +7,8 @@
 //     whenever it was made (rootfs.cc);
 //   - Linux 7.1: the commands' Landlock domain connects to no socket from outside of it (guest/confine.cc);
 //   - otherwise what is there when the sandbox starts is covered, here.
-// What the host makes later in a read-write mount, a FIFO that it makes later and that is read, and what lies beyond the
-// bounds below, is reachable. No kernel before 7.1 has a wall for that (decision 21).
+// What the host makes later in a read-write mount, a FIFO that it makes later and that is read, and what is not found
+// (SpecialFiles::complete), is reachable. No kernel before 7.1 has a wall for that (decision 21).
 #pragma once
 
 #include <chrono>
@@ -27,12 +27,15 @@ struct SpecialFileBounds {
 
 struct SpecialFiles {
   std::vector<Fd> places;
-  bool complete = true;  // the whole tree was looked at, as far as the caller's filesystem ids may
+  // False when there may be more that the caller's filesystem ids can reach: beyond the bounds, in a directory that they may
+  // pass through but not list, or because something was moved meanwhile.
+  bool complete = true;
 };
 
-// Looks through `mount`, the descriptor of a mounted directory, but not through what is mounted in it. Follows no
-// symlink; whoever renames things meanwhile makes it see less, never something outside. kInvalidArgument when there are
-// more than bounds.found.
+// Looks through `mount`, the descriptor of a mounted directory, with the caller's filesystem ids, but not through what is
+// mounted in it. Follows no symlink. Who moves things meanwhile, such as another sandbox with the same mount, can make it see
+// less, and not always so that it is noticed, but never something outside. kInvalidArgument when there are more than
+// bounds.found.
 Result<SpecialFiles> FindSpecialFiles(const Fd& mount, const SpecialFileBounds& bounds = {});
 
 }  // namespace cay::engine::native

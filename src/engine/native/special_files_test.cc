@@ -9,8 +9,11 @@
 
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "base/file.h"
+#include "engine/native/few_descriptors.h"
+#include "engine/native/filesystem_ids.h"
 
 namespace cay::engine::native {
 namespace {
@@ -85,6 +88,37 @@ TEST_F(SpecialFilesTest, ATreeBeyondTheBoundsIsNotLookedThroughAndSaysSo) {
   const auto by_time = FindSpecialFiles(Top(), {.time = std::chrono::milliseconds(-1)});
   ASSERT_TRUE(by_time);
   EXPECT_FALSE(by_time->complete);
+}
+
+// Its names may be known: for root with the rights of somebody else, for an ordinary user with his own.
+TEST_F(SpecialFilesTest, ADirectoryThatCanBePassedThroughAndNotListedIsSaid) {
+  ASSERT_EQ(::chmod(At("").c_str(), 0755), 0);
+  MakeDirectory("inside");
+  MakeFifo("inside/fifo");
+  const Fd top = Top();
+  const auto find = [&top] {
+    const FilesystemIds as_somebody(::geteuid() == 0 ? 54'321 : ::geteuid());
+    return FindSpecialFiles(top);
+  };
+  for (const auto& [mode, complete] : {std::pair{0111, false}, {0000, true}}) {
+    ASSERT_EQ(::chmod(At("inside").c_str(), static_cast<mode_t>(mode)), 0);
+    const auto found = find();
+    ASSERT_TRUE(found) << found.error().ToString();
+    EXPECT_TRUE(found->places.empty());
+    EXPECT_EQ(found->complete, complete) << mode;
+  }
+}
+
+TEST_F(SpecialFilesTest, WhoHasNoDescriptorsLeftIsToldSo) {
+  MakeDirectory("inside");
+  MakeFifo("inside/fifo");
+  const Fd top = Top();
+  for (unsigned more = 0; more < 2; ++more) {
+    const FewDescriptors few(more);
+    const auto found = FindSpecialFiles(top);
+    ASSERT_FALSE(found) << more;
+    EXPECT_EQ(found.error().code(), ErrorCode::kResourceExhausted) << more;
+  }
 }
 
 }  // namespace
