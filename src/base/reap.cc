@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -60,9 +61,13 @@ bool KillAndReap(pid_t child, std::chrono::milliseconds patience) {
   ReapStrays();
   ::kill(child, SIGKILL);
   if (ReapWithin(child, patience)) return true;
+  ReapLater(child);
+  return false;
+}
+
+void ReapLater(pid_t child) {
   const std::lock_guard lock(strays_mutex);
   Strays().push_back(child);
-  return false;
 }
 
 size_t ReapStrays() {

@@ -20,7 +20,11 @@ Result<int> AwaitChild(pid_t child, std::chrono::milliseconds patience);
 // Whether it is dead.
 bool KillAndReap(pid_t child, std::chrono::milliseconds patience = kKillPatience);
 
-// The number of children that were killed and still have to be reaped; reaps those that can be.
+// Of a child that ends by itself, in its own time: ReapStrays reaps it then.
+void ReapLater(pid_t child);
+
+// The number of children that were left for later and have not ended yet; reaps those that have. For whoever has any to
+// call now and then.
 size_t ReapStrays();
 
 }  // namespace cay

@@ -4,16 +4,14 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <thread>
 
 #include "base/log.h"
-#include "base/sys.h"
+#include "base/reap.h"
 #include "engine/native/launcher_protocol.h"
 #include "engine/native/launcher_server.h"
 #include "engine/native/request.h"
@@ -29,10 +27,6 @@ using protocol::CborWriter;
 constexpr Millis kLook(500);
 // A launcher that opens may have to wait for an earlier one to end (launcher_lock.h).
 constexpr Millis kOpenPatience(20'000);
-// Between looks, where there is no descriptor to wait with.
-constexpr Millis kWithoutPidfd(10);
-// For the kernel to be done with a process that was killed.
-constexpr Millis kDeathPatience(5000);
 
 Error LauncherGone() {
   return Error(ErrorCode::kUnavailable, Fault::kMachine, "the launcher is gone")
@@ -43,17 +37,6 @@ Error LauncherGone() {
 bool IsReadable(const Fd& fd, Millis patience) {
   pollfd poller{.fd = fd.get(), .events = POLLIN, .revents = 0};
   return ::poll(&poller, 1, static_cast<int>(std::max<int64_t>(patience.count(), 0))) > 0;
-}
-
-// Reaps it, when it ends in time. Our own child: until then the number is its.
-bool AwaitEnd(pid_t launcher, Millis patience) {
-  const auto pidfd = sys::PidfdOpen(launcher);
-  if (pidfd) {
-    (void)IsReadable(*pidfd, patience);
-  } else {
-    std::this_thread::sleep_for(std::min(patience, kWithoutPidfd));
-  }
-  return ::waitpid(launcher, nullptr, WNOHANG) != 0;
 }
 
 // No descriptor but 0, the control socket, and 2, for what it has to say. Standard output is the sandbox's alone.
@@ -124,10 +107,9 @@ LauncherLink::~LauncherLink() {
   ::shutdown(control_.get(), SHUT_RDWR);
   if (!awaited_) return;
   const auto begun = std::chrono::steady_clock::now();
-  while (!AwaitEnd(launcher_, kLook)) {
+  while (!AwaitChild(launcher_, kLook)) {
     if (std::chrono::steady_clock::now() - begun < Millis(patience_.load())) continue;
-    ::kill(launcher_, SIGKILL);
-    if (!AwaitEnd(launcher_, kDeathPatience))
+    if (!KillAndReap(launcher_))
       LogWarning("launcher " + std::to_string(launcher_) + " hangs in the kernel: left behind");
     return;
   }

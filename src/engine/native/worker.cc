@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/reap.h"
+
 namespace cay::engine::native {
 namespace {
 
@@ -28,6 +30,7 @@ Result<Fd> StartWorker(const char* name, const std::function<void(const Fd& sock
   const pid_t pid = ::fork();
   if (pid < 0) return Failure(Error::FromErrno(std::string("starting ") + name));
   if (pid == 0) Run(name, pair.second.get(), serve);
+  ReapLater(pid);
   return std::move(pair.first);
 }
 
