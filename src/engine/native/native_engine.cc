@@ -82,13 +82,14 @@ NativeEngine::Asked NativeEngine::AskOnce(std::string_view request) {
   return asked;
 }
 
-Result<Packet> NativeEngine::Call(std::string_view request, Repeat repeat, bool* repeated) {
+Result<Packet> NativeEngine::Call(std::string_view request, Repeat repeat, Course* course) {
   const Turn turn = TRY(Turn::Take(*this));
+  if (course != nullptr) course->asked = true;
   Asked asked = AskOnce(request);
   // Once more, and not again: a launcher that dies of it would die for ever.
   const bool again = asked.unsent || (asked.broken && repeat == Repeat::kAlways);
   if (!again || options_.one_shot) return std::move(asked.reply);
-  if (repeated != nullptr) *repeated = !asked.unsent;
+  if (course != nullptr) course->repeated = !asked.unsent;
   asked = AskOnce(request);
   return std::move(asked.reply);
 }
@@ -112,10 +113,11 @@ Result<Created> CreatedFrom(Packet reply) {
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
   CborWriter writer = Request(Operation::kCreate, request.id);
   writer.Bytes(EncodeRequest(request));
-  auto reply = Call(writer.text());
+  Course course;
+  auto reply = Call(writer.text(), Repeat::kIfUnsent, &course);
   if (!reply) {
     // The launcher may have died in the middle of it, and the next one found a half-made sandbox.
-    const bool maybe_half_made = reply.error().code() == ErrorCode::kUnavailable &&
+    const bool maybe_half_made = course.asked && reply.error().code() == ErrorCode::kUnavailable &&
                                  request.lifetime == Lifetime::kPersistent && !options_.one_shot;
     if (maybe_half_made) (void)Destroy(request.id);
     return Failure(reply.error());
@@ -124,10 +126,10 @@ Result<Created> NativeEngine::Create(const CreateRequest& request) {
 }
 
 Result<void> NativeEngine::Destroy(const SandboxId& id) {
-  bool repeated = false;
-  const auto reply = Call(Request(Operation::kDestroy, id).text(), Repeat::kAlways, &repeated);
+  Course course;
+  const auto reply = Call(Request(Operation::kDestroy, id).text(), Repeat::kAlways, &course);
   // The launcher may have died between the destroying and the answer.
-  if (reply || (repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
+  if (reply || (course.repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
   return Failure(reply.error());
 }
 
@@ -213,10 +215,10 @@ Result<std::string> NativeEngine::ReadPromise(const SandboxId& id) {
 }
 
 Result<void> NativeEngine::Disown(const SandboxId& id) {
-  bool repeated = false;
-  const auto reply = Call(Request(Operation::kDisown, id).text(), Repeat::kAlways, &repeated);
+  Course course;
+  const auto reply = Call(Request(Operation::kDisown, id).text(), Repeat::kAlways, &course);
   // The launcher may have died between the mark and the answer, and the next one did not take it over.
-  if (reply || (repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
+  if (reply || (course.repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
   return Failure(reply.error());
 }
 

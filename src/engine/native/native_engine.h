@@ -73,9 +73,13 @@ class NativeEngine : public Engine {
 
   // Whether a request may be repeated that the launcher may have worked on when it died.
   enum class Repeat { kIfUnsent, kAlways };
-  // `repeated`: set when it was, so that it may have been done before.
+  struct Course {
+    bool asked = false;     // it had its turn, so that it may have been done
+    bool repeated = false;  // the launcher died of the first, so that it may have been done twice
+  };
+  // `course`: how it went, also where the result is an error.
   Result<Packet> Call(std::string_view request, Repeat repeat = Repeat::kIfUnsent,
-                      bool* repeated = nullptr);
+                      Course* course = nullptr);
   struct Asked {
     Result<Packet> reply;
     bool broken = false;
