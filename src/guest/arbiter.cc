@@ -23,6 +23,7 @@ namespace cay::guest {
 namespace {
 
 constexpr size_t kStackBytes = 64 * 1024;
+constexpr size_t kMaxLost = 64;
 
 // Room for what a newer kernel writes; it refuses bytes that are not 0.
 struct alignas(8) Notice {
@@ -32,8 +33,6 @@ struct alignas(8) Notice {
 int ErrnoOfShortage(int call) {
   return call == SYS_seccomp || call == SYS_prctl ? ENOMEM : ENOBUFS;
 }
-
-constexpr size_t kMaxLost = 64;
 
 // 0: it is no socket.
 uint64_t CookieOf(const Fd& socket) {
@@ -208,7 +207,8 @@ void Arbiter::Give(const seccomp_notif& asked, const Fd& socket, bool close_on_e
                    .cookie = cookie});
 }
 
-// Nobody but the kernel and this knows of the socket, so it is as good as a new one. It may be lost again.
+// Nobody but the kernel and this knows of the socket, so it is as good as a new one: of the only protocol that the sandbox's
+// filter lets be asked for (NETLINK_ROUTE). It may be lost again.
 bool Arbiter::GiveLost(const seccomp_notif& asked) {
   const auto thread = static_cast<pid_t>(asked.pid);
   const auto found = std::ranges::find_if(lost_, [&](const Lost& lost) {

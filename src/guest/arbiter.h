@@ -47,9 +47,10 @@ class Arbiter final : public EventLoop::Handler {
 
   void GoOn(const seccomp_notif& asked) const;
   void Return(const seccomp_notif& asked, int sys_errno) const;
-  bool ReturnDescriptor(const seccomp_notif& asked,
-                        int fd) const;  // false: it does not ask any more
+  // False: it does not ask any more.
+  bool ReturnDescriptor(const seccomp_notif& asked, int fd) const;
   void Give(const seccomp_notif& asked, const Fd& socket, bool close_on_exec);
+  // False: there is none for it, and it still waits.
   bool GiveLost(const seccomp_notif& asked);
   bool StillAsks(const seccomp_notif& asked) const;
 

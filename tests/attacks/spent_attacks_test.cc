@@ -122,7 +122,7 @@ void ExpectBounded(const Arena& arena, const Spent& row) {
   ASSERT_NE(at, std::string::npos) << verdict << "\n" << outcome.err;
   EXPECT_TRUE(Matches(verdict.substr(0, at), row.expected)) << verdict;
   EXPECT_LE(std::atol(verdict.c_str() + at + 9), row.most) << verdict;
-  EXPECT_LE(spent - before, row.most_counted + (row.counter == Counter::kNone ? 1 : 0));
+  EXPECT_LE(spent - before, row.most_counted);
   EXPECT_TRUE(arena.Leftovers().empty());
 }
 

@@ -15,7 +15,7 @@ constexpr char kArrayOfSeven = static_cast<char>(4 << 5 | kPlaces);  // RFC 8949
 
 Result<void> ExpectArray(protocol::CborReader& reader, size_t count) {
   if (TRY(reader.Array(count)) == count) return {};
-  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "a request of another shape"));
+  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "a record of another shape"));
 }
 
 Result<std::string> Text(protocol::CborReader& reader) {

@@ -169,7 +169,8 @@ uint64_t MostBytes(const char* file) {
   const auto text = ReadFile(file);
   uint64_t pages = 0;
   if (text && std::sscanf(text->c_str(), "%*u %*u %" SCNu64, &pages) != 1) pages = 0;
-  return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return pages > UINT64_MAX / page ? UINT64_MAX : pages * page;
 }
 
 Result<void> LookAtCgroups(Facts& facts) {

@@ -3,8 +3,9 @@
 //
 // It outlives the program that wrote it, and may be read by an older one. Its fields have numbers (message_codec.h):
 // one that is missing is what it was before there was such a field; one that is not known is kept, and written again.
-// A change that an older program would misread raises kRecordFormat: such a program then refuses it, and what cannot be
-// read is left alone. Records of programs that numbered no fields are read by legacy_record.h.
+// Inside the request one that is not known is skipped, and gone when the older program writes the record. So what must not
+// be missed raises kRecordFormat, as what would be misread does: an older program then refuses the record, and what cannot
+// be read is left alone. Records of programs that numbered no fields are read by legacy_record.h.
 #pragma once
 
 #include <optional>

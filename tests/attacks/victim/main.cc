@@ -2,7 +2,6 @@
 #include <cstdio>
 
 #include "victim/probe.h"
-#include "victim/spent.h"
 
 namespace cay::attacks {
 namespace {

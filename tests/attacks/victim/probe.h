@@ -53,11 +53,15 @@ std::span<const Probe> HostFileProbes();
 std::span<const Probe> KernelProbes();
 std::span<const Probe> MountProbes();
 std::span<const Probe> NamespaceProbes();
+std::span<const Probe> NeighbourProbes();
 std::span<const Probe> NetworkProbes();
 std::span<const Probe> PrivilegeProbes();
 std::span<const Probe> ProcProbes();
+std::span<const Probe> QuestionProbes();
 std::span<const Probe> ResourceProbes();
 std::span<const Probe> SecretProbes();
 std::span<const Probe> SharingProbes();
+std::span<const Probe> SpentProbes();
+std::span<const Probe> SpentSocketProbes();
 
 }  // namespace cay::attacks

@@ -31,9 +31,4 @@ sockaddr_in Loopback(uint16_t port = 0);
 // Bound to a port of its own; `address` is what to send to. -1 when there can be none.
 int BoundSocket(int type, sockaddr_in& address);
 
-std::span<const Probe> SpentProbes();
-std::span<const Probe> SpentSocketProbes();
-std::span<const Probe> NeighbourProbes();
-std::span<const Probe> QuestionProbes();
-
 }  // namespace cay::attacks
