@@ -81,8 +81,14 @@ class Reconciler {
   Result<Found> LookAt(const engine::SandboxStatus& status, const SandboxView& view) {
     const SandboxId& id = status.id;
     if (!status.damage.empty()) return Found{.reason = "damaged: " + status.damage};
-    // A later copy of the database has come back.
-    if (status.orphaned_unix_ms) TRY(core_.engine.Adopt(id));
+    if (status.orphaned_unix_ms) {
+      // A later copy of the database has come back.
+      auto adopted = core_.engine.Adopt(id);
+      if (!adopted && adopted.error().code() == ErrorCode::kUnavailable)
+        return Failure(
+            std::move(adopted).error());  // of the launcher, and says nothing about the sandbox
+      if (!adopted) return Found{.reason = "cannot be taken back: " + adopted.error().message()};
+    }
     if (status.state == engine::State::kStopped) return Found{.state = SandboxState::kStopped};
     auto guest = core_.engine.Watch(id);
     if (guest) {

@@ -4,6 +4,7 @@ with an advice that is safe to follow, or start without knowing a sandbox; but w
 """
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -322,6 +323,31 @@ def copy_comes_back(trial, _):
     return "promised again"
 
 
+def one_stays_away(trial, _):
+    """The right database again, and one of what was orphaned is another program's meanwhile: the others are there."""
+    kept = {name: trial.path("kept-" + name) for name in ("cay.db", "cay.db-wal")}
+    for name, aside in kept.items():
+        os.rename(trial.path(name), aside)
+    remove(trial)
+    trial.server.start()
+    trial.server.stop()
+    remove(trial)
+    for name, aside in kept.items():
+        os.rename(aside, trial.path(name))
+    away = trial.ids["late"]
+    with open(trial.path(f"sandboxes/{away}/lock"), "r+b") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        trial.server.start()
+        views = {view["name"]: view for view in trial.call(200, "GET", "/api/sandboxes")["sandboxes"]}
+        expect(set(views) == set(NAMES), f"not all are there: {views}")
+        expect(views["late"]["state"] == "failed" and "cannot be taken back" in views["late"]["reason"], f"late: {views['late']}")
+        trial.server.stop()
+    trial.server.start()
+    trial.check_whole()
+    trial.end()
+    return "the others are there, and it comes back"
+
+
 def keys_lost(trial, _):
     """Without its keys a server would be open to everybody on the machine."""
     remove(trial)
@@ -354,6 +380,7 @@ def main():
     trials = [("database " + name, damage_database, name) for name in DATABASES]
     trials += [("record " + name, damage_record, name) for name in RECORDS]
     trials += [("orphans nobody wants", orphans_end, ""), ("a copy that comes back", copy_comes_back, ""),
+               ("one that stays away", one_stays_away, ""),
                ("keys that are lost", keys_lost, "")]
     failures = 0
     for title, act, argument in trials:

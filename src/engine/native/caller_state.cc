@@ -68,8 +68,11 @@ void ShedCaller() {
   ::umask(0);
 }
 
-Result<void> CheckSuidDumpable(std::string_view setting) {
-  if (!setting.starts_with('1')) return {};
+Result<void> CheckSuidDumpable(const Fd& setting) {
+  char first = 0;
+  if (::pread(setting.get(), &first, 1, 0) < 0)
+    return Failure(Error::FromErrno("reading fs.suid_dumpable"));
+  if (first != '1') return {};
   return Failure(
       Error(ErrorCode::kNotSupported, Fault::kMachine,
             "fs.suid_dumpable is 1 on this machine, with which code inside can reach its guest")

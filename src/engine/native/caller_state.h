@@ -12,8 +12,7 @@
 // caller, its hard resource limits, its audit session, and an ordinary user's supplementary groups.
 #pragma once
 
-#include <string_view>
-
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace cay::engine::native {
@@ -22,8 +21,8 @@ namespace cay::engine::native {
 // is to have, it is logged.
 void ShedCaller();
 
-// `setting` is what /proc/sys/fs/suid_dumpable has. With 1 every change of ids makes a process dumpable (prctl(2)), the
-// guest too, whose files in /proc are then open to commands of its user id: no sandbox is made then.
-Result<void> CheckSuidDumpable(std::string_view setting);
+// `setting` is /proc/sys/fs/suid_dumpable, open for reading, and read at each call. With 1 every change of ids makes a process
+// dumpable (prctl(2)), the guest too, whose files in /proc are then open to commands of its user id: no sandbox is made then.
+Result<void> CheckSuidDumpable(const Fd& setting);
 
 }  // namespace cay::engine::native

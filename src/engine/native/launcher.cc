@@ -123,7 +123,7 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   Launcher launcher(std::move(options), std::move(cgroups), std::move(ids), std::move(netns),
                     std::move(guest), std::move(lease), std::move(scratch_maker));
   launcher.sole_ = std::move(sole);
-  if (auto setting = ReadFile("/proc/sys/fs/suid_dumpable", 64)) {
+  if (auto setting = sys::OpenAt(AT_FDCWD, "/proc/sys/fs/suid_dumpable", O_RDONLY)) {
     launcher.suid_dumpable_ = *std::move(setting);
   }
   TRY(MakeDirectories(launcher.staging_dir_, 0700));
@@ -249,7 +249,7 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
   plan.root_uid = record.id_range ? record.id_range->base() : ::geteuid();
   plan.single_user = !record.id_range;
   plan.limit_nproc = !cgroups_.Has(Controller::kPids);
-  if (ids_) TRY(CheckSuidDumpable(suid_dumpable_));
+  if (ids_ && suid_dumpable_) TRY(CheckSuidDumpable(*suid_dumpable_));
   if (ids_ && !attach_layers_ && OverlayIsOld()) {
     TRY(LeaveMountNamespace());
     attach_layers_ = true;

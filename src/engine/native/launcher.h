@@ -154,7 +154,7 @@ class Launcher {
   ScratchMaker scratch_maker_;
   std::optional<Limits> disk_ahead_;  // those that the next sandbox on disk is expected to have
   std::string staging_dir_;
-  std::string suid_dumpable_;  // /proc/sys/fs/suid_dumpable as it was at the start
+  std::optional<Fd> suid_dumpable_;  // /proc/sys/fs/suid_dumpable, where there is one
   bool attach_layers_ = false;
   bool has_made_ = false;                // a sandbox, since it was opened
   std::optional<SandboxDir> dir_ahead_;  // for the next sandbox

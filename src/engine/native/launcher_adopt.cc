@@ -117,7 +117,12 @@ Result<void> Launcher::AdoptOrphan(const SandboxId& id) {
     return Failure(
         Error(ErrorCode::kNotFound, Fault::kCaller, "there is no orphaned sandbox " + id.text()));
   }
-  Sandbox sandbox = TRY(Adopt(id, TRY(SandboxDir::Claim(directory, id))));
+  auto claimed = SandboxDir::Claim(directory, id);
+  if (!claimed && claimed.error().code() == ErrorCode::kUnavailable) {
+    // Of this sandbox alone; the code is what a launcher is known by that does not answer.
+    return Failure(Error(ErrorCode::kIllegalState, Fault::kMachine, claimed.error().message()));
+  }
+  Sandbox sandbox = TRY(Adopt(id, TRY(std::move(claimed))));
   TRY(sandbox.dir.SetOrphaned(false));
   sandboxes_.emplace(id, std::move(sandbox));
   return {};
