@@ -13,10 +13,13 @@ using Code = json::error_code;
 // Builds the tree from the parser's events. What it refuses itself is in `problem_`.
 class TreeHandler {
  public:
+  // Boost.JSON asks for these names.
+  // NOLINTBEGIN(readability-identifier-naming)
   static constexpr size_t max_object_size = SIZE_MAX;
   static constexpr size_t max_array_size = SIZE_MAX;
   static constexpr size_t max_key_size = SIZE_MAX;
   static constexpr size_t max_string_size = SIZE_MAX;
+  // NOLINTEND(readability-identifier-naming)
 
   explicit TreeHandler(const JsonLimits& limits) : limits_(limits) {}
 

@@ -229,7 +229,7 @@ TEST_F(UnpackTest, OnlyHarmlessUserAttributesAreKept) {
   if (report->dropped_xattrs == 5) GTEST_SKIP() << "no user attributes on this filesystem";
   EXPECT_EQ(report->dropped_xattrs, 4U);
   ASSERT_GT(length, 0);
-  EXPECT_EQ(std::string(names.c_str()), "user.note");
+  EXPECT_STREQ(names.c_str(), "user.note");
 }
 
 TEST_F(UnpackTest, EntriesBytesAndFileSizesAreBounded) {

@@ -68,7 +68,7 @@ std::string RenderFiles(const json::array& files) {
   for (const json::value& entry : files) {
     const json::object& file = entry.get_object();
     std::string name = Cell(file, file.contains("name") ? "name" : "path");
-    if (Text(file, "type") == "directory") name += "/";
+    if (Text(file, "type") == "directory") name += '/';
     if (Text(file, "type") == "symlink") name += " -> " + Cell(file, "link_target");
     rows.push_back({ModeCell(file), Cell(file, "uid") + ":" + Cell(file, "gid"),
                     BytesCell(file, "size"), AgeCell(file, "modified_at", now), std::move(name)});

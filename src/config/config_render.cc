@@ -104,7 +104,7 @@ std::string RenderToml(const Loaded& loaded) {
   for (const Key& key : Keys()) {
     if (Section(key.name) != section) {
       section = Section(key.name);
-      out += "\n";
+      out += '\n';
     }
     out.append(key.name).append(" = ").append(TomlText(key, key.show(loaded.config)));
     out.append("  # ").append(loaded.origins.at(std::string(key.name))).append("\n");

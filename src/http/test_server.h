@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "base/sanitized.h"
 #include "http/server.h"
 
 namespace cay::http {
@@ -133,7 +134,8 @@ class RawClient {
 // Until `condition` holds, at most 20 s.
 template <class Condition>
 bool Eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::seconds(kSanitized ? 60 : 20);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     ::poll(nullptr, 0, 5);

@@ -213,6 +213,7 @@ Result<std::unique_ptr<TlsSession>> TlsContext::Make(int fd) const {
   std::unique_ptr<TlsSession> session(new TlsSession(ssl));
   BIO* bio = SocketMethod() == nullptr ? nullptr : ::BIO_new(SocketMethod());
   if (bio == nullptr) return Failure(OutOfMemory());
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): what a BIO keeps is a pointer, ours a number
   ::BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
   ::BIO_set_init(bio, 1);
   ::SSL_set_bio(ssl, bio, bio);

@@ -62,7 +62,7 @@ inline ProcessInfo MakeProcessInfo() {
 
 // Calls visit(name, frame type, message) for each.
 template <class Visit>
-void ForEachMessage(Visit&& visit) {
+void ForEachMessage(const Visit& visit) {
   visit("Start", FrameType::kStart, MakeStart());
   visit("Attach", FrameType::kAttach, AttachRequest{.process = 4, .from_seq = 300});
   visit("Signal", FrameType::kSignal,

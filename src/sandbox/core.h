@@ -28,8 +28,8 @@ inline constexpr std::string_view kServerLabel = "server ";
 
 class Core {
  public:
-  Core(ManagerOptions options, engine::Engine& engine, templates::TemplateStore& templates,
-       store::Store& store, EventLog& events);
+  Core(ManagerOptions options, engine::Engine& an_engine, templates::TemplateStore& template_store,
+       store::Store& a_store, EventLog& event_log);
   ~Core();
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;

@@ -25,7 +25,8 @@ class KeptState : public ::testing::Test {
  protected:
   KeptState() {
     std::string pattern = ::testing::TempDir() + "cay-kept-XXXXXX";
-    paths_ = {.state_dir = ::mkdtemp(pattern.data()), .run_dir = pattern};
+    if (::mkdtemp(pattern.data()) == nullptr) std::abort();
+    paths_ = {.state_dir = pattern, .run_dir = pattern};
     Open();
   }
   ~KeptState() override {

@@ -139,6 +139,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   if (timeout) parts_->supervisor->SetDeadline(entry, begun + *timeout);
   book().NoteStartTime(MicrosSince(begun));
   const protocol::Started announced{.process = entry->id, .pid = started->pid};
+  // NOLINTNEXTLINE(modernize-make-unique): it takes no designated initializers
   return std::unique_ptr<RunningProcess::Impl>(new RunningProcess::Impl{
       .parts = parts_,
       .entry = std::move(entry),
@@ -154,6 +155,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Attach(
   ProcessStream stream = TRY(lease.guest().Attach(entry->guest_process, from_seq.value_or(0)));
   const protocol::Started started = TRY(AwaitStart(stream, kStartPatience));
   const protocol::Started announced{.process = entry->id, .pid = started.pid};
+  // NOLINTNEXTLINE(modernize-make-unique): it takes no designated initializers
   return std::unique_ptr<RunningProcess::Impl>(new RunningProcess::Impl{
       .parts = parts_,
       .entry = std::move(entry),

@@ -129,7 +129,7 @@ class Reconciler {
     if (!core_.engine.ReadPromise(record.view.id)) core_.KeepPromise(record);
     if (now.guest) {
       TRY(core_.watch->Add(sandbox->id(), *now.guest));
-      sandbox->SetGuest(std::move(*now.guest));
+      sandbox->SetGuest(std::move(now.guest));
     }
     return {};
   }

@@ -21,7 +21,7 @@ std::optional<T> Await(Result<PendingReply<T>> pending, Millis patience) {
   while (true) {
     auto answer = pending->Next();
     if (!answer) return std::nullopt;
-    if (*answer) return **std::move(answer);
+    if (*answer) return *std::move(answer);
     const auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
     if (left <= 0) return std::nullopt;
     pollfd polled{.fd = pending->fd(), .events = POLLIN, .revents = 0};

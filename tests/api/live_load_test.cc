@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <set>
 
+#include "base/sanitized.h"
 #include "base/text.h"
 #include "http/test_server.h"
 #include "live_server.h"
-#include "support/sanitized.h"
 
 namespace cay::testing {
 namespace {

@@ -73,7 +73,6 @@ TEST_F(Live, ANewCertificateIsTakenAtSighupAndABadOneIsNot) {
                     0, certificate.file());
   EXPECT_EQ(server.url().scheme, "https");
   EXPECT_EQ(server.Call("GET", "/ready").status, 200);
-  const std::string first = ReadFile(certificate.file()).value();
   certificate.Write("localhost");
   // It still has the first, which the second did not sign.
   const auto trusts = [&](const std::string& authority) {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/sanitized.h"
 #include "child_process.h"
-#include "support/sanitized.h"
 
 namespace cay::attacks {
 

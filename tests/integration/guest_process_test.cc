@@ -13,7 +13,6 @@ namespace cay::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 class GuestProcess : public GuestFixture {};
 

@@ -400,8 +400,9 @@ TEST_F(Keeper, AServerThatIsKilledLosesNothing) {
   const uint64_t id = std::stoull(text);
   ASSERT_TRUE(Soon([&] {
     auto heart = Heart::Open(paths_, options_);  // until the launcher before has let go
-    if (heart) heart_ = *std::move(heart);
-    return heart.has_value();
+    const bool opened = heart.has_value();
+    if (opened) heart_ = *std::move(heart);
+    return opened;
   }));
   auto attached = heart_->keeper->Attach(Use(view), id, 0);
   ASSERT_TRUE(attached) << attached.error().ToString();

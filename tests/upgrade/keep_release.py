@@ -47,8 +47,8 @@ def keep_files(state, into):
 
 
 def keep_frames(protocol_test, into):
-    printed = subprocess.run([protocol_test, "--gtest_also_run_disabled_tests", "--gtest_filter=*PrintFrames", "--gtest_brief=1"],
-                             check=True, stdout=subprocess.PIPE, text=True).stdout
+    printed = subprocess.run([protocol_test, "--gtest_filter=ThisProgram.*", "--gtest_brief=1"], check=True, text=True,
+                             stdout=subprocess.PIPE, env=dict(os.environ, CAY_PRINT_FRAMES="1")).stdout
     with open(os.path.join(into, "protocol.txt"), "w", encoding="ascii") as file:
         file.writelines(line + "\n" for line in printed.splitlines() if len(line.split()) == 2)
 

@@ -9,7 +9,6 @@ namespace cay::api::rest {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 TEST(ProcessJson, SignalsAreNamesOrNumbers) {
   EXPECT_EQ(*ParseSignal("SIGTERM"), SIGTERM);

@@ -67,7 +67,7 @@ Error TooMuch(Bytes limit) {
 
 // All of a response's body.
 template <class Sink>
-Result<void> Drain(http::ClientResponse& response, Progress& progress, Sink&& sink) {
+Result<void> Drain(http::ClientResponse& response, Progress& progress, Sink sink) {
   std::array<char, kPieceBytes> buffer;
   while (true) {
     const size_t got = TRY(response.Read(buffer));
