@@ -67,6 +67,8 @@ struct Overlay {
 // overlays[0].target is "/".
 struct RootFilesystem {
   std::vector<Overlay> overlays;
+  // The directories of "/" that others than id 0 may write to are the usual ones, and empty (engine/native/usual_places.h).
+  bool has_usual_places = false;
 };
 
 // A host path made visible inside. The caller has checked that the administrator allows it.

@@ -170,6 +170,7 @@ Result<Template> TemplateStore::FindHost() {
     host.name = kHost;
     host.hold = *std::move(hold);
     host.root.overlays.push_back({"/", {layers_.LayerRoot(skeleton.layer)}});
+    host.root.has_usual_places = true;
     for (const std::string& top : DirectoryTops(skeleton.stamp)) {
       host.root.overlays.push_back({"/" + top, {"/" + top}});
     }

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "engine/native/usual_places.h"
 #include "host_state.h"
 #include "live_sandbox.h"
 
@@ -138,6 +139,28 @@ TEST_F(Layer, AProcThatIsAFileIsAnErrorAndNotACrash) {
   EXPECT_FALSE(TryCreate());
   engine_.reset();  // with what it makes ahead
   EXPECT_EQ(WaitForHostState(Arena::Own(), {}, HostState{}), HostState{});
+}
+
+// overlayfs holds lists of others for nobody's account (engine/native/usual_places.h).
+TEST(HostTemplate, HasNoDirectoryForOthersToWriteToThatIsNotMadeInTheWritableLayer) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const engine::RootFilesystem root = HostTemplate(Arena::Own());
+  ASSERT_TRUE(root.has_usual_places);
+  const std::filesystem::path layer = root.overlays.at(0).layers.at(0);
+  size_t found = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(layer)) {
+    struct stat info{};
+    ASSERT_EQ(::lstat(entry.path().c_str(), &info), 0);
+    if (!S_ISDIR(info.st_mode) || ((info.st_mode & S_IWOTH) == 0 && info.st_uid == 0)) continue;
+    const std::string path = entry.path().lexically_relative(layer);
+    const auto* const place = std::ranges::find_if(
+        engine::native::kUsualPlaces, [&](const auto& usual) { return path == usual.path; });
+    ASSERT_NE(place, engine::native::kUsualPlaces.end()) << path;
+    EXPECT_EQ(info.st_mode & 07777, place->mode) << path;
+    EXPECT_EQ(info.st_uid, place->owner) << path;
+    ++found;
+  }
+  EXPECT_EQ(found, 7U);
 }
 
 }  // namespace

@@ -31,13 +31,14 @@ namespace {
 // A wait for what a busy machine must do, not for a time.
 constexpr std::chrono::milliseconds kPatience{120'000};
 
+// After `key` in the line that begins with `line`; with an empty key after that beginning.
 long NumberAfter(const std::string& path, const std::string& line, const std::string& key) {
   std::ifstream file(path);
   for (std::string one; std::getline(file, one);) {
     if (!one.starts_with(line)) continue;
-    const size_t at = key.empty() ? 0 : one.find(" " + key + " ");
-    if (at != std::string::npos)
-      return std::atol(one.c_str() + at + (key.empty() ? 0 : key.size() + 2));
+    if (key.empty()) return std::atol(one.c_str() + line.size());
+    const size_t at = one.find(" " + key + " ");
+    if (at != std::string::npos) return std::atol(one.c_str() + at + key.size() + 2);
   }
   return -1;
 }
@@ -52,6 +53,8 @@ long Read(Counter counter) {
       return NumberAfter("/proc/net/sockstat", "UDP:", "mem");
     case Counter::kOpenFiles:
       return NumberAfter("/proc/sys/fs/file-nr", "", "");
+    case Counter::kKernelKiB:
+      return NumberAfter("/proc/meminfo", "SUnreclaim:", "");
   }
   return -1;
 }
@@ -142,6 +145,8 @@ long MachineHas(Counter counter) {
     }
     case Counter::kOpenFiles:
       return NumberAfter("/proc/sys/fs/file-max", "", "");
+    case Counter::kKernelKiB:
+      return NumberAfter("/proc/meminfo", "MemTotal:", "");
   }
   return -1;
 }

@@ -102,6 +102,11 @@ constexpr std::array kTable = {
           "none in the sandbox's `/dev`; Cay takes one for each sandbox on disk",
           "spend_loop_devices", "refused ENOENT", 0},
     Spent{"Mounts", "`fs.mount-max`", "refused by the filter", "spend_mounts", "refused EPERM", 0},
+    Spent{"ListsOfDirectories",
+          "lists of directories that the template and the writable layer have",
+          "none has both that others than id 0 may write to; by id 0 not bounded",
+          "spend_lists_of_directories", "through", 100, Counter::kKernelKiB, 100 * 1024,
+          Caller::kRoot},
     Spent{"Dentries", "dentries and inodes", "the memory limit", "spend_dentries", "done", 100'000},
 };
 

@@ -19,6 +19,7 @@ enum class Counter : uint8_t {
   kTcpPages,   // net.ipv4.tcp_mem: /proc/net/sockstat
   kUdpPages,   // net.ipv4.udp_mem
   kOpenFiles,  // fs.file-max: /proc/sys/fs/file-nr
+  kKernelKiB,  // what the kernel holds and cannot give back: /proc/meminfo
 };
 
 struct Spent {

@@ -22,6 +22,7 @@
 #include "engine/native/netns.h"
 #include "engine/native/scratch.h"
 #include "engine/native/userns.h"
+#include "engine/native/usual_places.h"
 
 namespace cay::engine::native {
 namespace {
@@ -73,6 +74,9 @@ Result<std::vector<PlacedMount>> BuildOwn(const ChildPlan& plan) {
   options.staging_dir = plan.staging_dir;
   Fd scratch = TRY(MakeScratchTmpfs(
       plan.request.limits, static_cast<unsigned>(plan.request.root.overlays.size()), kUserId));
+  if (plan.request.root.has_usual_places) {
+    TRY(MakeUsualPlacesOfOne(TRY(OpenUpperOfRoot(scratch)), kUserId, kOpaqueOfUser));
+  }
   options.attach_layers = OverlayIsOld();
   auto built = RootfsBuilder(options).Build(plan.request, scratch);
   if (built || options.attach_layers || !RefusesDetachedMounts(built.error())) return built;

@@ -24,6 +24,7 @@
 #include "engine/native/rootfs.h"
 #include "engine/native/scratch.h"
 #include "engine/native/spawn.h"
+#include "engine/native/usual_places.h"
 #include "protocol/messages.h"
 
 namespace cay::engine::native {
@@ -214,9 +215,14 @@ Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
     auto made = scratch_maker_.Take(limits);
     if (made && NameScratchImage(made->image, sandbox.dir.dir(), limits)) {
       sandbox.scratch_mount = std::move(made->mount);
-      return {};
+    } else {
+      TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), limits));
+      TRY(MountScratch(sandbox));
     }
-    TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), limits));
+    if (sandbox.scratch_mount && !record.request.root.has_usual_places) {
+      TRY(RemoveUsualPlaces(TRY(OpenUpperOfRoot(*sandbox.scratch_mount))));
+    }
+    return {};
   }
   return MountScratch(sandbox);
 }
@@ -230,6 +236,10 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
     sandbox.scratch_mount = TRY(MakeScratchTmpfs(
         record.request.limits, static_cast<unsigned>(record.request.root.overlays.size()),
         record.id_range->base()));
+    if (record.request.root.has_usual_places) {
+      const Fd upper = TRY(OpenUpperOfRoot(*sandbox.scratch_mount));
+      TRY(MakeUsualPlaces(upper, record.id_range->base(), kOpaqueOfRoot));
+    }
   }
   return {};
 }

@@ -79,6 +79,7 @@ struct FieldsOf<engine::CreateRequest> {
     codec.Field(10, self.scratch, engine::Scratch::kMemory);
     codec.Field(11, self.lifetime, engine::Lifetime::kPersistent);
     codec.Field(12, self.label, engine::native::kMaxRequestBytes);
+    codec.Field(13, self.root.has_usual_places);
   }
 };
 

@@ -14,8 +14,10 @@
 #include "base/disk_room.h"
 #include "base/file.h"
 #include "base/listing.h"
+#include "base/log.h"
 #include "base/reap.h"
 #include "base/sys.h"
+#include "engine/native/usual_places.h"
 
 namespace cay::engine::native {
 namespace {
@@ -37,9 +39,9 @@ const char* FindMke2fs() {
   return found == kMke2fsPaths.end() ? nullptr : *found;
 }
 
-// The 2 is for how it is made.
+// The 3 is for how it is made.
 std::string BaseImagePath(const std::string& images_dir, const Limits& limits) {
-  return images_dir + "/empty-ext4-2-" + std::to_string(limits.disk) + "-" +
+  return images_dir + "/empty-ext4-3-" + std::to_string(limits.disk) + "-" +
          std::to_string(EffectiveInodes(limits)) + ".img";
 }
 
@@ -70,12 +72,17 @@ Result<void> RunMke2fs(const std::vector<std::string>& arguments, const std::str
             "mke2fs cannot make the empty filesystem: " + (said ? *said : "no message")));
 }
 
-// A directory tree that mke2fs puts into the image: N/upper and N/work.
+// A directory tree that mke2fs puts into the image: N/upper and N/work, and in the first the places.
 Result<void> MakeSkeleton(const std::string& path) {
   for (unsigned i = 0; i < kMaxOverlays; ++i) {
     const std::string overlay = path + "/" + std::to_string(i);
     TRY(MakeDirectories(overlay + "/upper", 0755));
     TRY(MakeDirectories(overlay + "/work", 0755));
+  }
+  const Fd upper = TRY(sys::OpenAt(AT_FDCWD, (path + "/0/upper").c_str(), O_RDONLY | O_DIRECTORY));
+  if (!TRY(MakeUsualPlaces(upper, 0, kOpaqueOfRoot))) {
+    LogWarning(path + " is on a filesystem without " + kOpaqueOfRoot +
+               ": what directories that are listed hold is not bounded");
   }
   return {};
 }
@@ -95,7 +102,8 @@ Result<void> BuildBaseImage(const std::string& directory, const std::string& ima
     }
   }
   // A few inodes are ext4's own and the skeleton's, not the sandbox's.
-  const uint64_t inodes = EffectiveInodes(limits) + 16 + 3 * uint64_t{kMaxOverlays};
+  const uint64_t inodes =
+      EffectiveInodes(limits) + 16 + 3 * uint64_t{kMaxOverlays} + kUsualPlaces.size();
   return RunMke2fs({mke2fs,
                     "-q",
                     "-F",
@@ -335,10 +343,15 @@ Result<void> CheckScratchWhole(const Fd& sandbox_dir) {
                      .WithRemedy("destroy it, and create another"));
 }
 
+Result<Fd> OpenUpperOfRoot(const Fd& scratch) {
+  return sys::OpenAt(scratch.get(), "0/upper", O_RDONLY | O_DIRECTORY);
+}
+
 Result<Fd> MakeScratchTmpfs(const Limits& limits, unsigned overlays, uid_t owner) {
   const Fd context = TRY(sys::FsOpen("tmpfs"));
   TRY(sys::FsConfigString(context, "size", std::to_string(limits.disk).c_str()));
-  const uint64_t inodes = EffectiveInodes(limits) + 1 + 3 * uint64_t{overlays};
+  const uint64_t inodes =
+      EffectiveInodes(limits) + 1 + 3 * uint64_t{overlays} + kUsualPlaces.size();
   TRY(sys::FsConfigString(context, "nr_inodes", std::to_string(inodes).c_str()));
   TRY(sys::FsConfigString(context, "mode", "0755"));
   TRY(sys::FsConfigCreate(context));

@@ -6,7 +6,8 @@
 // with the last mount. The image is a copy of an empty one, made once for each size by mke2fs. No
 // journal: a sandbox's filesystem need not outlive a crash of the machine. In memory: a tmpfs.
 //
-// Either holds, for overlay number N of the root filesystem, the directories N/upper and N/work.
+// Either holds, for overlay number N of the root filesystem, the directories N/upper and N/work. An image has the usual
+// template's places (usual_places.h) in 0/upper.
 #pragma once
 
 #include <sys/types.h>
@@ -59,6 +60,9 @@ Result<void> AwaitDetached(const Fd& sandbox_dir);
 
 // Whether the image is as its last mount left it: one that a crash of the machine cut off is not. Detached, see above.
 Result<void> CheckScratchWhole(const Fd& sandbox_dir);
+
+// The writable layer of "/".
+Result<Fd> OpenUpperOfRoot(const Fd& scratch);
 
 // A tmpfs with its N/upper and N/work, owned by `owner` (of the calling user namespace).
 Result<Fd> MakeScratchTmpfs(const Limits& limits, unsigned overlays, uid_t owner);

@@ -243,7 +243,36 @@ Verdict SpendContexts(Arguments) {
   });
 }
 
+// In each directory of the template that may be written to: 4,000 names of half a KiB, which 20 descriptors have listed,
+// each of them another version.
+Verdict SpendListsOfDirectories(Arguments) {
+  constexpr std::array kPlaces = {"/tmp", "/var/tmp", "/home/user", "/workspace", "/run/lock"};
+  static std::array<char, 64 << 10> entries;
+  long held = 0;
+  for (const char* place : kPlaces) {
+    const int directory = ::open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const std::string padding(240, 'x');
+    for (int i = 0; i < 4000; ++i) {
+      const int made = ::openat(directory, (std::to_string(i) + padding).c_str(),
+                                O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+      if (made < 0) return Refused();
+      ::close(made);
+    }
+    for (int i = 0; i < 20; ++i) {
+      const int list = ::open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      if (::syscall(SYS_getdents64, list, entries.data(), entries.size()) <= 0) return Refused();
+      const std::string name = "another" + std::to_string(i);
+      const int made = ::openat(directory, name.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+      if (made < 0) return Refused();
+      ::close(made);
+      ++held;
+    }
+  }
+  return Hold(Through(), held);
+}
+
 constexpr std::array kProbes = {
+    Probe{"spend_lists_of_directories", SpendListsOfDirectories},
     Probe{"spend_filters", SpendFilters},
     Probe{"spend_filters_at_once", SpendFiltersAtOnce},
     Probe{"spend_filters_on_one_thread", SpendFiltersOnOneThread},
