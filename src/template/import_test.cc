@@ -439,12 +439,11 @@ TEST_F(ImportTest, EveryLayerStaysWhileASandboxHasLostItsRecord) {
   ASSERT_TRUE(Import(Tar().Finish()));
   const std::string root = Root();
   dir_.MakeDirectory("state/sandboxes/abc");
-  for (const char* name : {"scratch.img", "guest.sock", "guest.paused"}) {
-    const std::string path = std::string("state/sandboxes/abc/") + name;
-    dir_.Write(path, "");
+  for (const std::string name : {"scratch.img", "guest.sock", "guest.paused"}) {
+    dir_.Write("state/sandboxes/abc/" + name, "");
     (void)Open().Remove("t");
     EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U) << name;
-    dir_.Remove(path);
+    dir_.Remove("state/sandboxes/abc/" + name);
   }
   dir_.Write("state/sandboxes/abc/record", "\x82\x01");
   EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U);
