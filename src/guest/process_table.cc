@@ -161,7 +161,7 @@ Result<std::shared_ptr<Process>> ProcessTable::Start(protocol::StartRequest requ
     return Failure(Error(ErrorCode::kCommandNotFound, Fault::kCaller, "the command is empty"));
   }
   SpawnJob plan;
-  plan.account = account;
+  plan.account = std::move(account);
   plan.change_ids = !single_user_;
   Process::Stdio stdio = TRY(MakeStdio(request, plan));
   auto process = std::make_shared<Process>(

@@ -411,7 +411,7 @@ bool ProcessSupervisor::EndIfGone(Watch& watch) {
   if (!watch.entry->running() && !watch.owed) return true;
   GuestLife& life = *watch.entry->life;
   const std::optional<std::string> reason = life.reason();
-  if (!watch.cut && !(reason && !watch.wait)) return false;
+  if (!watch.cut && (!reason || watch.wait)) return false;
   // It will be known soon.
   if (!reason && SteadyClock::now() < *watch.cut + kReasonPatience) return false;
   if (watch.exited) {

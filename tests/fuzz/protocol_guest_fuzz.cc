@@ -12,9 +12,8 @@
 #include "protocol/message_codec.h"
 #include "protocol/process_messages.h"
 
+namespace cay::protocol {
 namespace {
-
-using namespace cay::protocol;
 
 template <class T>
 void CheckMessage(std::string_view payload) {
@@ -71,12 +70,14 @@ std::string Parse(std::string_view bytes, size_t step, bool check) {
 }
 
 }  // namespace
+}  // namespace cay::protocol
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   const size_t step = data[0] + size_t{1};
   // However the bytes are cut, the frames are the same.
-  if (Parse(bytes, step, true) != Parse(bytes, SIZE_MAX, false)) std::abort();
+  if (cay::protocol::Parse(bytes, step, true) != cay::protocol::Parse(bytes, SIZE_MAX, false))
+    std::abort();
   return 0;
 }

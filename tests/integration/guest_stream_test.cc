@@ -8,8 +8,6 @@
 namespace cay::testing {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class GuestStream : public GuestFixture {};
@@ -217,9 +215,9 @@ TEST_F(GuestTerminal, HasJobControl) {
   auto stream = channel_->Start(request);
   ReadUntil(*stream, [](const Outcome& o) { return o.out.ends_with("$ "); });
   EXPECT_TRUE(stream->WriteStdin("sh -c 'echo go; exec sleep 100'\n"));
-  ReadUntil(*stream, [](const Outcome& o) { return o.out.find("\ngo\r") != o.out.npos; });
+  ReadUntil(*stream, [](const Outcome& o) { return o.out.find("\ngo\r") != std::string::npos; });
   EXPECT_TRUE(stream->WriteStdin("\x1a"));
-  ReadUntil(*stream, [](const Outcome& o) { return o.out.find("Stopped") != o.out.npos; });
+  ReadUntil(*stream, [](const Outcome& o) { return o.out.find("Stopped") != std::string::npos; });
   EXPECT_TRUE(stream->WriteStdin("exit 3\nexit 3\n"));
   EXPECT_EQ(ReadUntil(*stream, HasExited).exited->exit_code, 3);
 }
@@ -232,9 +230,10 @@ TEST_F(GuestTerminal, ASignalGoesToTheForegroundJob) {
   auto stream = channel_->Start(request);
   ReadUntil(*stream, [](const Outcome& o) { return o.out.ends_with("$ "); });
   EXPECT_TRUE(stream->WriteStdin("sh -c 'echo go; exec sleep 100'; echo status $?\n"));
-  ReadUntil(*stream, [](const Outcome& o) { return o.out.find("\ngo\r") != o.out.npos; });
+  ReadUntil(*stream, [](const Outcome& o) { return o.out.find("\ngo\r") != std::string::npos; });
   EXPECT_TRUE(stream->Signal(SIGTERM));
-  ReadUntil(*stream, [](const Outcome& o) { return o.out.find("status 143") != o.out.npos; });
+  ReadUntil(*stream,
+            [](const Outcome& o) { return o.out.find("status 143") != std::string::npos; });
   EXPECT_TRUE(stream->WriteStdin("exit\n"));
   EXPECT_TRUE(ReadUntil(*stream, HasExited).exited);
 }
