@@ -8,6 +8,32 @@
 #include "guest/proc_files.h"
 
 namespace cay::guest {
+namespace {
+
+// The last word of /proc/loadavg, of the process ID namespace that reads it (proc(5)).
+std::optional<uint64_t> LastPid(const Fd& proc) {
+  std::array<char, 128> buffer;
+  std::string_view text = ReadSmall(proc, "loadavg", buffer);
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const auto pid = ParsePid(text.substr(text.rfind(' ') + 1));
+  return pid ? std::optional(static_cast<uint64_t>(*pid)) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<uint64_t> CountWhilePidsRise(
+    const std::function<uint64_t()>& walk,
+    const std::function<std::optional<uint64_t>()>& last_pid) {
+  constexpr int kWalks = 3;
+  auto before = last_pid();
+  for (int i = 0; i < kWalks && before; ++i) {
+    const uint64_t all = walk();
+    const auto after = last_pid();
+    if (after && *after >= *before) return all;
+    before = after;
+  }
+  return std::nullopt;
+}
 
 uint64_t NestedFilters::FiltersOf(pid_t process, pid_t thread) const {
   std::array<char, 4096> buffer;
@@ -16,7 +42,7 @@ uint64_t NestedFilters::FiltersOf(pid_t process, pid_t thread) const {
   return status.empty() ? 0 : FindNumber(status, "Seccomp_filters:").value_or(kUnknown);
 }
 
-uint64_t NestedFilters::CountAll() const {
+uint64_t NestedFilters::SumOfAll() const {
   uint64_t sum = 0;
   const auto count_thread = [&](pid_t process, pid_t thread) {
     const uint64_t filters = FiltersOf(process, thread);
@@ -30,6 +56,12 @@ uint64_t NestedFilters::CountAll() const {
                         [&](pid_t thread) { count_thread(process, thread); });
   };
   return ForEachNumber(proc_, ".", count_process) ? sum : kMaxNestedFilters;
+}
+
+uint64_t NestedFilters::CountAll() const {
+  const auto all =
+      CountWhilePidsRise([this] { return SumOfAll(); }, [this] { return LastPid(proc_); });
+  return all.value_or(kMaxNestedFilters);
 }
 
 void NestedFilters::ForgetSeen() {

@@ -9,6 +9,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/fd.h"
@@ -19,6 +21,13 @@ namespace cay::guest {
 inline constexpr uint64_t kMaxNestedFilters = 64;
 // Of one thread. Threads that pass a filter on while they are counted could hide it from the sum; from this they cannot.
 inline constexpr uint64_t kMaxFiltersOfAThread = 4;
+
+// What `walk` gives, when `last_pid` (the number that was given to a process last) has not fallen meanwhile: /proc lists
+// processes by their numbers, so what a process has passed on is found later, unless the numbers began anew. Walks again
+// then, and gives nothing when that happens time and again, or cannot be known.
+std::optional<uint64_t> CountWhilePidsRise(
+    const std::function<uint64_t()>& walk,
+    const std::function<std::optional<uint64_t>()>& last_pid);
 
 class NestedFilters {
  public:
@@ -37,6 +46,7 @@ class NestedFilters {
   // 0: it has ended. kUnknown: the kernel does not say.
   static constexpr uint64_t kUnknown = UINT64_MAX;
   uint64_t FiltersOf(pid_t process, pid_t thread) const;
+  uint64_t SumOfAll() const;
   uint64_t CountAll() const;
   void ForgetSeen();
 
