@@ -12,12 +12,12 @@ namespace {
 using namespace cay::protocol;  // NOLINT(google-build-using-namespace): a program of its own
 
 void GenerateId(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(cay::SandboxId::Generate());
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(cay::SandboxId::Generate());
 }
 BENCHMARK(GenerateId);
 
 void ParseSize(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(cay::ParseBytes("512m"));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(cay::ParseBytes("512m"));
 }
 BENCHMARK(ParseSize);
 
@@ -31,13 +31,13 @@ StartRequest ExampleStart() {
 
 void EncodeStart(benchmark::State& state) {
   const StartRequest request = ExampleStart();
-  for (auto _ : state) benchmark::DoNotOptimize(Encode(request));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(Encode(request));
 }
 BENCHMARK(EncodeStart);
 
 void DecodeStart(benchmark::State& state) {
   const std::string payload = Encode(ExampleStart());
-  for (auto _ : state) benchmark::DoNotOptimize(Decode<StartRequest>(payload));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(Decode<StartRequest>(payload));
 }
 BENCHMARK(DecodeStart);
 
@@ -46,7 +46,7 @@ void ParseOutputFrames(benchmark::State& state) {
   const auto payload_bytes = static_cast<size_t>(state.range(0));
   const std::string frame = MakeFrame(FrameType::kStdout, std::string(payload_bytes, 'x'));
   FrameParser parser(Sender::kGuest);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     for (size_t at = 0; at < frame.size();) {
       const std::span<char> space = parser.Space();
       const size_t part = std::min(space.size(), frame.size() - at);
