@@ -11,12 +11,12 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -228,29 +228,27 @@ void RaiseIn(long us) {
 long LengthOfAQuestion() {
   long shortest = 1'000;
   for (int i = 0; i < 20; ++i) {
-    timespec before{};
-    timespec after{};
-    ::clock_gettime(CLOCK_MONOTONIC, &before);
+    const auto begun = std::chrono::steady_clock::now();
     ::close(NetlinkSocket());
-    ::clock_gettime(CLOCK_MONOTONIC, &after);
-    const long us =
-        (after.tv_sec - before.tv_sec) * 1'000'000 + (after.tv_nsec - before.tv_nsec) / 1000;
-    shortest = std::min(shortest, us);
+    const auto took = std::chrono::steady_clock::now() - begun;
+    shortest = std::min<long>(shortest,
+                              std::chrono::duration_cast<std::chrono::microseconds>(took).count());
   }
   return shortest;
 }
 
-// A signal that is handled, once for each netlink socket that is made, at another moment of the question each time: from
-// its beginning to well after its answer. The kernel loses an answer that was given at the very moment of a signal: so a
-// few may be left open, at most one in twenty rounds, and never so many that the sandbox has no more of them.
+// A signal that is handled, for each netlink socket that is made, at another moment each time: from the question's beginning
+// on, for twenty times its length, so that one in twenty meets it. The kernel loses an answer that was given at the very
+// moment of a signal: so a few may be left open, at most one in twenty rounds, whatever part of a question that moment is
+// here, and never so many that the sandbox has no more of them.
 Verdict AskUnderSignals(Arguments) {
-  constexpr int kRounds = 3000;
-  constexpr int kMoments = 100;
+  constexpr int kRounds = 6000;
+  constexpr int kMoments = 1000;
   struct sigaction action{};
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGALRM, &action, nullptr);
-  const long last = 2 * LengthOfAQuestion();
+  const long last = 20 * LengthOfAQuestion();
   Verdict verdict = Through();
   for (int i = 0; i < kRounds && verdict == Through(); ++i) {
     RaiseIn(1 + last * (i % kMoments) / kMoments);
