@@ -13,6 +13,7 @@
 #pragma once
 
 #include <linux/seccomp.h>
+#include <sys/socket.h>
 
 #include <cstdint>
 #include <stdexcept>
@@ -62,6 +63,12 @@ constexpr Condition Low32(uint8_t argument, uint64_t value) {
 }
 constexpr Condition Masked(uint8_t argument, uint64_t mask, uint64_t value) {
   return {argument, mask, value};
+}
+// The argument is AF_INET or AF_INET6, which are one bit apart.
+constexpr Condition OfInternet(uint8_t argument) {
+  constexpr uint64_t kApart = 8;
+  static_assert((AF_INET | kApart) == AF_INET6);
+  return Masked(argument, 0xffff'ffff & ~kApart, AF_INET);
 }
 constexpr Condition Not(Condition condition) {
   condition.negated = !condition.negated;

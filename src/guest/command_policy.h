@@ -26,7 +26,6 @@ constexpr seccomp::Policy CommandPolicy(Undecided undecided) {
   const auto ask = [undecided](Action otherwise) {
     return undecided == Undecided::kAskTheArbiter ? Action::Ask() : otherwise;
   };
-  constexpr uint64_t kInternet = 0xffff'ffff & ~8ULL;  // AF_INET6 is AF_INET | 8
   seccomp::Policy policy(Action::Allow());
   policy.Add({"pidfd_getfd", "for the arbiter only", Action::Errno(EPERM), {SYS_pidfd_getfd}});
   policy.Add({"socket",
@@ -35,7 +34,7 @@ constexpr seccomp::Policy CommandPolicy(Undecided undecided) {
               Action::Allow(),
               {SYS_socket},
               {{{Low32(0, AF_NETLINK)}, ask(Action::Errno(EPROTONOSUPPORT))},
-               {{seccomp::Masked(0, kInternet, AF_INET)}, ask(Action::Allow())}}});
+               {{seccomp::OfInternet(0)}, ask(Action::Allow())}}});
   // The shortest address of the internet has 16 bytes.
   policy.Add({"connect",
               "a connection is a socket at its other end, which may wait there for nobody, and one "

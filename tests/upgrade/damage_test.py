@@ -304,8 +304,8 @@ def orphans_end(trial, _):
     return "removed when asked"
 
 
-def copy_comes_back(trial, _):
-    """The right database again: what was orphaned meanwhile is promised as before."""
+def serve_without_database(trial):
+    """A server has run with an empty database, for which all are orphans, and the right one is there again."""
     kept = {name: trial.path("kept-" + name) for name in ("cay.db", "cay.db-wal")}
     for name, aside in kept.items():
         os.rename(trial.path(name), aside)
@@ -316,6 +316,11 @@ def copy_comes_back(trial, _):
     remove(trial)
     for name, aside in kept.items():
         os.rename(aside, trial.path(name))
+
+
+def copy_comes_back(trial, _):
+    """The right database again: what was orphaned meanwhile is promised as before."""
+    serve_without_database(trial)
     trial.server.start()
     expect(not trial.call(200, "GET", "/api/orphans")["orphans"], "orphans are left")
     trial.check_whole()
@@ -325,15 +330,7 @@ def copy_comes_back(trial, _):
 
 def one_stays_away(trial, _):
     """The right database again, and one of what was orphaned is another program's meanwhile: the others are there."""
-    kept = {name: trial.path("kept-" + name) for name in ("cay.db", "cay.db-wal")}
-    for name, aside in kept.items():
-        os.rename(trial.path(name), aside)
-    remove(trial)
-    trial.server.start()
-    trial.server.stop()
-    remove(trial)
-    for name, aside in kept.items():
-        os.rename(aside, trial.path(name))
+    serve_without_database(trial)
     away = trial.ids["late"]
     with open(trial.path(f"sandboxes/{away}/lock"), "r+b") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)

@@ -32,6 +32,14 @@ def make_ephemeral(cay, state):
     return made
 
 
+def await_promises(state, ids, patience=10):
+    """They are written soon after their answers, into the locks."""
+    deadline = time.monotonic() + patience
+    while not all(os.path.getsize(os.path.join(state, "sandboxes", one, "lock")) for one in ids):
+        expect(time.monotonic() < deadline, "promises are not written")
+        time.sleep(0.05)
+
+
 def keep_files(state, into):
     for name in os.listdir(os.path.join(state, "sandboxes")):
         source = os.path.join(state, "sandboxes", name)
@@ -68,7 +76,7 @@ def main():
     try:
         world.make()
         run = make_ephemeral(options.cay, state)
-        time.sleep(1)  # promises are written soon after their answers
+        await_promises(state, world.ids.values())
         server.stop()  # the database is whole, without its log; the sandboxes run on
         keep_files(state, options.into)
         keep_frames(options.protocol_test, options.into)

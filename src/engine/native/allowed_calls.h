@@ -19,6 +19,7 @@ using seccomp::kX32SyscallBit;
 using seccomp::Low32;
 using seccomp::Masked;
 using seccomp::Not;
+using seccomp::OfInternet;
 using seccomp::Policy;
 using seccomp::Rule;
 

@@ -28,8 +28,7 @@ namespace policy_internal {
 // CVE-2021-26708 VSOCK, CVE-2020-14386 PACKET, CVE-2026-31431 ALG).
 constexpr void AddSockets(Policy& policy) {
   constexpr uint64_t kTypeMask = 0xf;  // SOCK_TYPE_MASK of the kernel: without NONBLOCK, CLOEXEC
-  const Condition internet = Masked(0, 0xffff'ffff & ~8ULL, AF_INET);  // AF_INET6 is AF_INET | 8
-  static_assert((AF_INET | 8) == AF_INET6);
+  const Condition internet = OfInternet(0);
   const Action allow = Action::Allow();
   policy.Add({"socket",
               "Unix, IPv4, IPv6 with TCP, UDP and ping; rtnetlink, without which interfaces "
