@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "base/fd.h"
-#include "base/sanitized.h"
+#include "base/test_eventually.h"
 #include "http/server.h"
 
 namespace cay::http {
@@ -130,17 +130,5 @@ class RawClient {
   bool connected_ = false;
   std::string buffer_;
 };
-
-// Until `condition` holds, at most 20 s.
-template <class Condition>
-bool Eventually(Condition condition) {
-  const auto deadline =
-      std::chrono::steady_clock::now() + std::chrono::seconds(kSanitized ? 60 : 20);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    ::poll(nullptr, 0, 5);
-  }
-  return true;
-}
 
 }  // namespace cay::http

@@ -6,10 +6,8 @@
 #include <unistd.h>
 
 #include <boost/json/parse.hpp>
-#include <chrono>
 #include <filesystem>
 #include <optional>
-#include <thread>
 
 #include "api/problem.h"
 #include "api/rest/routes.h"
@@ -207,15 +205,6 @@ std::string Joined(const std::vector<SseEvent>& events, std::string_view type) {
     }
   }
   return all;
-}
-
-bool Eventually(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(Millis(5));
-  }
-  return true;
 }
 
 void ApiFixture::SetUpTestSuite() {

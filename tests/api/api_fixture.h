@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "api/route.h"
+#include "base/test_eventually.h"
 #include "http/client.h"
 
 namespace cay::testing {
@@ -81,8 +82,5 @@ class ApiFixture : public ::testing::Test {
  private:
   std::vector<std::string> made_;
 };
-
-// Waits until `condition` holds; false after ten seconds.
-bool Eventually(const std::function<bool()>& condition);
 
 }  // namespace cay::testing

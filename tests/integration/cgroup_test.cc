@@ -24,27 +24,16 @@
 #include "base/file.h"
 #include "base/linux_abi.h"
 #include "base/sys.h"
+#include "base/test_eventually.h"
 
 namespace cay::engine::native {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-using std::chrono::seconds;
 
 #define ASSERT_OK(expression)                                       \
   do {                                                              \
     const auto& outcome = (expression);                             \
     ASSERT_TRUE(outcome.has_value()) << outcome.error().ToString(); \
   } while (false)
-
-bool Eventually(const std::function<bool()>& condition, seconds deadline = seconds(20)) {
-  const auto end = Clock::now() + deadline;
-  while (!condition()) {
-    if (Clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
 
 // A process that waits for a word, then does `work`, then waits to be killed.
 class Victim {

@@ -20,7 +20,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
 
 #include "base/file.h"
 #include "base/sys.h"
@@ -217,15 +216,6 @@ protocol::StartRequest Shell(const std::string& script) {
   request.argv = {"sh", "-c", script};
   request.env = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"};
   return request;
-}
-
-bool Eventually(const std::function<bool()>& condition, Millis patience) {
-  const auto deadline = Clock::now() + patience;
-  while (!condition()) {
-    if (Clock::now() > deadline) return false;
-    std::this_thread::sleep_for(Millis(2));
-  }
-  return true;
 }
 
 void GuestFixture::SetUp() {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/test_eventually.h"
 #include "protocol/process_messages.h"
 #include "sandbox/guest_channel.h"
 
@@ -63,9 +64,6 @@ inline bool HasExited(const Outcome& outcome) { return outcome.exited.has_value(
 
 // A request for `sh -c script`, as uid 1000 with a usual PATH.
 protocol::StartRequest Shell(const std::string& script);
-
-// Waits until `condition` holds; false after `patience`.
-bool Eventually(const std::function<bool()>& condition, Millis patience = Millis(10'000));
 
 class GuestFixture : public ::testing::Test {
  protected:

@@ -13,7 +13,6 @@
 namespace cay::api {
 namespace {
 
-using http::Eventually;
 using sandbox::EventLog;
 
 struct Received {
