@@ -1,5 +1,5 @@
 // The server as a program: its start, SIGHUP, and who runs it.
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include <csignal>
 #include <filesystem>
@@ -12,7 +12,6 @@
 namespace cay::testing {
 namespace {
 
-using ::testing::HasSubstr;
 
 class Live : public ::testing::Test {
  protected:
@@ -61,7 +60,7 @@ TEST_F(Live, WhatACrashLeftIsRemovedAtTheStart) {
     run.Wait();
     EXPECT_EQ(count(), before + 1);
   });
-  EXPECT_THAT(server.program().said(), HasSubstr("removed what a crash left behind: sandboxes 1"));
+  EXPECT_EQ(server.program().WaitForWordAfter("removed what a crash left behind: sandboxes "), "1");
   EXPECT_EQ(count(), before);
   EXPECT_EQ(server.Call("GET", "/api/sandboxes/" + kept).Text("state"), "running");
 }
@@ -94,7 +93,7 @@ TEST_F(Live, ANewCertificateIsTakenAtSighupAndABadOneIsNot) {
 TEST_F(Live, AnOrdinaryUserHasAServerThatSaysWhatItCannotEnforce) {
   constexpr uid_t kNobody = 65534;
   LiveServer server({}, kNobody);
-  EXPECT_THAT(server.program().said(), HasSubstr("cannot enforce everything: see cay doctor"));
+  EXPECT_EQ(server.program().WaitForWordAfter("cannot enforce everything: see cay "), "doctor");
   const Reply made = server.Call("POST", "/api/sandboxes", R"({"name":"own"})");
   ASSERT_EQ(made.status, 201) << made.body;
   // Nobody has given it a cgroup: what a default cannot enforce is told, what is asked for is refused.
