@@ -78,7 +78,8 @@ TEST(ThisProgram, HasOneSampleOfEachMessage) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FrozenMessages, testing::Values(Release{"b62e561", 1}));
+INSTANTIATE_TEST_SUITE_P(All, FrozenMessages,
+                         testing::Values(Release{"b62e561", 1}, Release{"a7a4d3b", 1}));
 
 }  // namespace
 }  // namespace cay::protocol

@@ -179,7 +179,7 @@ TEST_P(RecordOfRelease, IsRead) {
   EXPECT_EQ(seen, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, RecordOfRelease, testing::Values("b62e561"));
+INSTANTIATE_TEST_SUITE_P(All, RecordOfRelease, testing::Values("b62e561", "a7a4d3b"));
 
 }  // namespace
 }  // namespace cay::engine::native
