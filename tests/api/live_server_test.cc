@@ -12,7 +12,6 @@
 namespace cay::testing {
 namespace {
 
-
 class Live : public ::testing::Test {
  protected:
   void SetUp() override {
