@@ -32,6 +32,11 @@ Result<size_t> TrackedExchange::ReadBody(std::span<char> space) {
   return inner_.ReadBody(space);
 }
 
+Result<std::optional<size_t>> TrackedExchange::TryReadBody(std::span<char> space) {
+  TRY(Standing());
+  return inner_.TryReadBody(space);
+}
+
 Result<std::string> TrackedExchange::ReadWholeBody(size_t max_bytes) {
   TRY(Standing());
   return inner_.ReadWholeBody(max_bytes);

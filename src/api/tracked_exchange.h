@@ -32,7 +32,7 @@ class TrackedExchange : public http::Exchange {
   http::Request& request() override { return inner_.request(); }
   Result<size_t> ReadBody(std::span<char> space) override;
   Result<std::string> ReadWholeBody(size_t max_bytes) override;
-  bool HasBuffered() const override { return inner_.HasBuffered(); }
+  Result<std::optional<size_t>> TryReadBody(std::span<char> space) override;
   void SetBodyLimit(uint64_t max_bytes) override { inner_.SetBodyLimit(max_bytes); }
   Result<void> Respond(http::Response response) override;
   Result<void> Begin(int status, http::Headers headers,

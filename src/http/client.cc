@@ -93,8 +93,10 @@ class Response final : public ClientResponse {
   int status() const override { return head_.status; }
   const Headers& headers() const override { return head_.headers; }
   int fd() const override { return link_->stream.fd(); }
-  bool HasBuffered() const override {
-    return body_.done() || !link_->input.empty() || link_->stream.HasBuffered();
+  Result<std::optional<size_t>> TryRead(std::span<char> space) override {
+    auto got = body_.TryRead(link_->stream, link_->input, space, link_->read_pace);
+    if (got) NoteEnd();
+    return got;
   }
   Result<size_t> Read(std::span<char> space) override {
     if (body_.done()) return size_t{0};

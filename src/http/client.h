@@ -53,9 +53,10 @@ class ClientResponse {
   virtual const Headers& headers() const = 0;
   // The next piece; 0 at its end. A body that is cut short is kUnavailable.
   virtual Result<size_t> Read(std::span<char> space) = 0;
+  // What has come of it, without waiting; nothing when nothing has: then poll(fd()) knows of all that comes.
+  virtual Result<std::optional<size_t>> TryRead(std::span<char> space) = 0;
   Result<std::string> ReadAll(size_t max_bytes);
   virtual int fd() const = 0;
-  virtual bool HasBuffered() const = 0;
 };
 
 class Client {

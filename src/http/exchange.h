@@ -86,8 +86,8 @@ class Exchange {
   // kLimitTooHigh when the body is over the server's limit or the one set here, kResourceExhausted when the server has
   // no memory left for it (http.max_bodies_held).
   virtual Result<size_t> ReadBody(std::span<char> space) = 0;
-  // For poll: whether ReadBody has something to say that poll on socket() does not know of, the end included.
-  virtual bool HasBuffered() const = 0;
+  // The same without waiting; nothing when nothing has come: then poll(socket()) knows of all that comes.
+  virtual Result<std::optional<size_t>> TryReadBody(std::span<char> space) = 0;
   // All of it; kLimitTooHigh when there is more.
   virtual Result<std::string> ReadWholeBody(size_t max_bytes);
   // Bodies are refused over the server's limit unless a handler that streams raises it.

@@ -23,8 +23,6 @@ constexpr size_t kMaxHead =
 constexpr size_t kPieceSize = 64 * kKiB;
 // What is inside may think for long before it answers, and between two pieces.
 constexpr Millis kUpstreamPatience = std::chrono::hours(1);
-// But not in the middle of a chunk's head.
-constexpr Millis kUpstreamStall = std::chrono::minutes(1);
 
 // RFC 9110, 7.6.1, and what frames a message: each connection has its own.
 constexpr std::array<std::string_view, 10> kHopByHop = {
@@ -49,9 +47,7 @@ Error UpstreamFault(ErrorCode code, std::string_view what) {
 class Proxying {
  public:
   Proxying(Exchange& exchange, Stream upstream, const ProxyOptions& options)
-      : exchange_(exchange), options_(options), upstream_(std::move(upstream)) {
-    pace_.stall = kUpstreamStall;
-  }
+      : exchange_(exchange), options_(options), upstream_(std::move(upstream)) {}
 
   Result<void> Run();
 
@@ -63,14 +59,14 @@ class Proxying {
   Result<void> PassBody(const ResponseHead& head);
   Result<void> Switch(const ResponseHead& head);
   Result<bool> WaitForUpstream();
-  Result<void> SendBodyPiece();
+  Result<bool> SendBodyPiece();
   void FlushPending();
 
   Exchange& exchange_;
   const ProxyOptions& options_;
   Stream upstream_;
-  InputBuffer input_;  // from the upstream
-  Pace pace_;
+  InputBuffer input_;        // from the upstream
+  Pace pace_;                // nothing is waited for but in WaitForUpstream
   std::string pending_;      // to the upstream, not yet taken
   bool body_ended_ = false;  // nothing more of the request's body goes to the upstream
   bool upgrades_ = false;
@@ -122,9 +118,12 @@ void Proxying::FlushPending() {
   pending_.erase(0, *put);
 }
 
-Result<void> Proxying::SendBodyPiece() {
+// What has come of the request's body. False when that is nothing.
+Result<bool> Proxying::SendBodyPiece() {
   std::vector<char> space(kPieceSize);
-  const size_t got = TRY(exchange_.ReadBody(space));
+  const std::optional<size_t> piece = TRY(exchange_.TryReadBody(space));
+  if (!piece) return false;
+  const size_t got = *piece;
   const bool in_chunks = !exchange_.request().content_length;
   if (got == 0) {
     body_ended_ = true;
@@ -137,7 +136,7 @@ Result<void> Proxying::SendBodyPiece() {
     pending_.append(space.data(), got);
   }
   FlushPending();
-  return {};
+  return true;
 }
 
 // Until the upstream has something, passing the request's body on meanwhile. False when its time is over.
@@ -146,7 +145,7 @@ Result<bool> Proxying::WaitForUpstream() {
   const auto end = Clock::now() + kUpstreamPatience;
   for (;;) {
     TRY(exchange_.Standing());
-    if (!body_ended_ && pending_.empty() && exchange_.HasBuffered()) TRY(SendBodyPiece());
+    const bool sent = !body_ended_ && pending_.empty() && TRY(SendBodyPiece());
     // What TLS has read already, poll does not know of.
     if (upstream_.HasBuffered()) return true;
     const bool wants_body = !body_ended_ && pending_.empty();
@@ -155,7 +154,7 @@ Result<bool> Proxying::WaitForUpstream() {
     waited[0].events = static_cast<int16_t>(pending_.empty() ? POLLIN : POLLIN | POLLOUT);
     waited[1].fd = exchange_.socket();
     waited[1].events = static_cast<int16_t>(wants_body ? POLLIN : POLLRDHUP);
-    const bool has_more = wants_body && exchange_.HasBuffered();
+    const bool has_more = wants_body && sent;
     const int ready = ::poll(waited.data(), waited.size(),
                              has_more ? 0 : static_cast<int>(Exchange::kStandingInterval.count()));
     if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
@@ -165,11 +164,9 @@ Result<bool> Proxying::WaitForUpstream() {
     }
     if ((waited[0].revents & POLLOUT) != 0) FlushPending();
     if ((waited[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) return true;
-    if (waited[1].revents == 0) continue;
-    if (!wants_body) {
+    if (waited[1].revents != 0 && !wants_body) {
       return Failure(Error(ErrorCode::kUnavailable, Fault::kCaller, "the client has gone"));
     }
-    TRY(SendBodyPiece());
   }
 }
 
@@ -223,15 +220,16 @@ Result<void> Proxying::PassBody(const ResponseHead& head) {
   BodyReader body(head.framing, head.content_length.value_or(0));
   std::vector<char> space(kPieceSize);
   while (!body.done()) {
-    if (input_.empty() && !TRY(WaitForUpstream())) {
-      return Failure(UpstreamFault(ErrorCode::kTimeout, "the upstream stopped sending"));
-    }
-    const auto got = body.Read(upstream_, input_, space, pace_);
+    const auto got = body.TryRead(upstream_, input_, space, pace_);
     if (!got) {
       return Failure(UpstreamFault(ErrorCode::kProtocol,
                                    "the upstream's answer broke off: " + got.error().message()));
     }
-    TRY(exchange_.Write({space.data(), *got}));
+    if (*got) {
+      TRY(exchange_.Write({space.data(), **got}));
+    } else if (!TRY(WaitForUpstream())) {
+      return Failure(UpstreamFault(ErrorCode::kTimeout, "the upstream stopped sending"));
+    }
   }
   return {};
 }

@@ -110,12 +110,28 @@ TEST_F(ProxyTest, StreamsBodiesBothWays) {
 }
 
 TEST_F(ProxyTest, PassesAnAnswerOnThatComesBeforeTheBodyHasEnded) {
+  for (const char* begun : {"Content-Length: 1000000\r\n\r\nbegin",
+                            "Transfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n"}) {
+    Serve([](Upstream upstream) {
+      upstream.ReadUntil("begin");
+      upstream.Send("HTTP/1.1 413 No\r\nContent-Length: 5\r\n\r\nlarge");
+    });
+    EXPECT_THAT(Ask("POST / HTTP/1.1\r\nHost: x\r\n" + std::string(begun)),
+                AllOf(StartsWith("HTTP/1.1 413 "), EndsWith("large")));
+  }
+}
+
+// Between two chunks the end of the first has been read, or not: nothing is there either way.
+TEST_F(ProxyTest, NoticesThatTheClientHasGoneBetweenTwoChunks) {
   Serve([](Upstream upstream) {
     upstream.ReadUntil("\r\n\r\n");
-    upstream.Send("HTTP/1.1 413 No\r\nContent-Length: 5\r\n\r\nlarge");
+    upstream.Send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n");
+    upstream.ReadUntil("the end");
   });
-  EXPECT_THAT(Ask("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbegin"),
-              AllOf(StartsWith("HTTP/1.1 413 "), EndsWith("large")));
+  ASSERT_TRUE(client_->Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  EXPECT_THAT(client_->ReadUntil("one\r\n"), HasSubstr("one"));
+  client_.reset();
+  EXPECT_TRUE(Eventually([&] { return server_->counters().connections_open == 0; }));
 }
 
 // Each costs the server more than the upstream, and there would be no end of them.

@@ -39,7 +39,7 @@ ServerExchange::ServerExchange(Connection& connection, PendingRequest& pending,
   if (pending.quick()) read_pace_.stall = write_pace_.stall = Millis(0);
 }
 
-Result<size_t> ServerExchange::ReadNext(std::span<char> space) {
+Result<std::optional<size_t>> ServerExchange::TryReadNext(std::span<char> space) {
   const std::string_view ahead = std::string_view(pending_.ahead).substr(ahead_used_);
   if (!ahead.empty()) {
     const size_t taken = ahead.copy(space.data(), space.size());
@@ -47,7 +47,7 @@ Result<size_t> ServerExchange::ReadNext(std::span<char> space) {
     return taken;
   }
   if (pending_.failure) return Failure(*pending_.failure);
-  return body_.Read(connection_.stream, connection_.input, space, read_pace_);
+  return body_.TryRead(connection_.stream, connection_.input, space, read_pace_);
 }
 
 // What was taken in for a handler that wants all of it is given out as it is.
@@ -62,6 +62,17 @@ Result<std::string> ServerExchange::ReadWholeBody(size_t max_bytes) {
 }
 
 Result<size_t> ServerExchange::ReadBody(std::span<char> space) {
+  for (;;) {
+    const std::optional<size_t> got = TRY(TryReadBody(space));
+    if (got) return *got;
+    if (auto waited = connection_.stream.AwaitReadable(read_pace_); !waited) {
+      unreadable_ = true;
+      return Failure(std::move(waited).error());
+    }
+  }
+}
+
+Result<std::optional<size_t>> ServerExchange::TryReadBody(std::span<char> space) {
   if (BodyTaken() || space.empty()) return size_t{0};
   if (unreadable_) {
     return Failure(Error(ErrorCode::kUnavailable, Fault::kCaller, "the connection is not usable"));
@@ -83,7 +94,7 @@ Result<size_t> ServerExchange::ReadBody(std::span<char> space) {
       TRY(Send({&kContinue, 1}));
     }
   }
-  auto got = ReadNext(space);
+  auto got = TryReadNext(space);
   if (!got) {
     unreadable_ = true;
     if (got.error().code() == ErrorCode::kProtocol) {
@@ -91,14 +102,10 @@ Result<size_t> ServerExchange::ReadBody(std::span<char> space) {
     }
     return got;
   }
-  body_taken_ += *got;
+  if (!*got) return got;
+  body_taken_ += **got;
   if (body_taken_ > body_limit_) return too_large();
   return got;
-}
-
-bool ServerExchange::HasBuffered() const {
-  return body_.done() || ahead_used_ < pending_.ahead.size() || pending_.failure ||
-         !connection_.input.empty() || connection_.stream.HasBuffered();
 }
 
 Result<void> ServerExchange::Send(std::span<const std::string_view> parts) {

@@ -20,8 +20,8 @@ class ServerExchange final : public Exchange {
 
   Request& request() override { return head_.request; }
   Result<size_t> ReadBody(std::span<char> space) override;
+  Result<std::optional<size_t>> TryReadBody(std::span<char> space) override;
   Result<std::string> ReadWholeBody(size_t max_bytes) override;
-  bool HasBuffered() const override;
   void SetBodyLimit(uint64_t max_bytes) override { body_limit_ = max_bytes; }
 
   Result<void> Respond(Response response) override;
@@ -48,7 +48,7 @@ class ServerExchange final : public Exchange {
   Result<std::string> MakeHead(int status, Headers headers, std::optional<uint64_t> content_length);
   Result<void> Send(std::span<const std::string_view> parts);
   void DecideKeepAlive(const Headers& headers);
-  Result<size_t> ReadNext(std::span<char> space);
+  Result<std::optional<size_t>> TryReadNext(std::span<char> space);
   bool BodyTaken() const { return body_.done() && ahead_used_ == pending_.ahead.size(); }
   bool DrainBody();
 

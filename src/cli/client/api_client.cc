@@ -29,8 +29,10 @@ class OwnedResponse final : public http::ClientResponse {
   int status() const override { return response_->status(); }
   const http::Headers& headers() const override { return response_->headers(); }
   Result<size_t> Read(std::span<char> space) override { return response_->Read(space); }
+  Result<std::optional<size_t>> TryRead(std::span<char> space) override {
+    return response_->TryRead(space);
+  }
   int fd() const override { return response_->fd(); }
-  bool HasBuffered() const override { return response_->HasBuffered(); }
 
  private:
   std::unique_ptr<http::Client> client_;

@@ -25,26 +25,26 @@ Result<std::optional<ServerEvent>> EventSource::Next() {
     if (Clock::now() >= retry_at_) TRY(Connect());
     return std::nullopt;
   }
-  pollfd polled{response_->fd(), POLLIN, 0};
-  if (!response_->HasBuffered() && ::poll(&polled, 1, 0) <= 0) {
+  std::array<char, 64 * 1024> buffer;
+  const Result<std::optional<size_t>> got = response_->TryRead(buffer);
+  drained_ = got && !*got;
+  if (drained_) {
     if (Clock::now() - heard_at_ < kSilence) return std::nullopt;
     TRY(Lost(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server has fallen silent")));
     return std::nullopt;
   }
-  std::array<char, 64 * 1024> buffer;
-  Result<size_t> got = response_->Read(buffer);
-  if (!got || (*got == 0 && !ends_)) {
+  if (!got || (**got == 0 && !ends_)) {
     TRY(Lost(got ? Error(ErrorCode::kUnavailable, Fault::kMachine, "the stream was cut")
-                 : std::move(got).error()));
+                 : got.error()));
     return std::nullopt;
   }
-  ended_ = *got == 0;
+  ended_ = **got == 0;
   heard_at_ = Clock::now();
   // Not at the connect: a server that only accepts would be tried for ever.
   if (lost_at_) Note("connected again");
   lost_at_.reset();
   delay_ = Millis(0);
-  TRY(parser_.Feed(std::string_view(buffer.data(), *got)));
+  TRY(parser_.Feed(std::string_view(buffer.data(), **got)));
   std::optional<ServerEvent> event = parser_.Next();
   if (event) last_id_ = event->id;
   return event;
@@ -59,6 +59,7 @@ Result<void> EventSource::Connect() {
     return Lost(std::move(opened).error());
   }
   response_ = *std::move(opened);
+  drained_ = false;
   ever_connected_ = true;
   heard_at_ = Clock::now();
   return {};
@@ -80,7 +81,7 @@ Result<void> EventSource::Lost(Error error) {
 
 int EventSource::WaitMillis() const {
   const Clock::time_point until = response_ ? heard_at_ + kSilence : retry_at_;
-  if (response_ && response_->HasBuffered()) return 0;
+  if (response_ && !drained_) return 0;
   const auto left = std::chrono::ceil<Millis>(until - Clock::now()).count();
   return static_cast<int>(std::clamp<int64_t>(left, 0, kSilence.count()));
 }

@@ -67,6 +67,7 @@ class EventSource {
   std::string last_id_;
   bool ends_ = false;
   bool ended_ = false;
+  bool drained_ = false;  // all that had come was taken: poll says when there is more
   bool ever_connected_ = false;
   std::optional<Clock::time_point> lost_at_;
   Clock::time_point retry_at_{};

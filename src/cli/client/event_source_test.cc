@@ -25,8 +25,8 @@ class FakeResponse final : public http::ClientResponse {
     bytes_.erase(0, size);
     return size;
   }
+  Result<std::optional<size_t>> TryRead(std::span<char> space) override { return TRY(Read(space)); }
   int fd() const override { return -1; }
-  bool HasBuffered() const override { return true; }
 
  private:
   std::string bytes_;
