@@ -182,6 +182,7 @@ Result<void> Run::Judge(const SessionEnd& end) {
     case EndKind::kExited:
       if (end.exited.signal != 0) result_.signal = static_cast<int>(end.exited.signal);
       result_.exit_code = ExitCode(end.exited.exit_code, result_.signal, false);
+      result_.output_cut = end.exited.output_cut;
       return {};
     case EndKind::kTimedOut:
       result_.timed_out = true;
@@ -261,7 +262,7 @@ Result<int> Run::Tell() {
     TRY(Print(RenderJson(result_, options_.timing)));
     return result_.exit_code;
   }
-  if (!options_.quiet && result_.exit_code != 0) {
+  if (!options_.quiet && (result_.exit_code != 0 || result_.output_cut)) {
     for (const std::string& note :
          RenderNotes(result_, options_.limits, CommandTimeout(options_))) {
       Note(note);

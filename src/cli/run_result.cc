@@ -81,6 +81,7 @@ std::string RenderJson(const RunResult& result, bool timing) {
   object["timed_out"] = result.timed_out;
   object["oom_killed"] = result.oom_killed;
   object["disk_full"] = result.disk_full;
+  object["output_cut"] = result.output_cut;
   object["duration_ms"] = result.duration_ms;
   object["cpu_ms"] = OrNull(result.cpu_ms);
   object["memory_peak"] = OrNull(result.memory_peak);
@@ -128,6 +129,7 @@ std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limi
   if (result.disk_full) {
     notes.push_back("the sandbox's disk is full (limit " + FormatBytes(limits.disk) + ")");
   }
+  if (result.output_cut && !result.timed_out) notes.emplace_back(kOutputCutNote);
   for (auto [name, output] : {std::pair("stdout", &result.out), std::pair("stderr", &result.err)}) {
     if (output->dropped() == 0) continue;
     notes.push_back(std::string(name) + ": the first " + std::to_string(output->dropped()) +

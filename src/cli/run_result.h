@@ -2,7 +2,7 @@
 // people, and the object of `--json`. Pure.
 //
 //   {"exit_code":1,"signal":null,"timed_out":false,"oom_killed":false,"disk_full":false,
-//    "duration_ms":52,"cpu_ms":31,"memory_peak":9437184,"stdout":"…","stdout_truncated":false,
+//    "output_cut":false,"duration_ms":52,"cpu_ms":31,"memory_peak":9437184,"stdout":"…","stdout_truncated":false,
 //    "stderr":"…","stderr_truncated":false,"not_enforced":[]}
 #pragma once
 
@@ -50,6 +50,7 @@ struct RunResult {
   bool timed_out = false;
   bool oom_killed = false;
   bool disk_full = false;
+  bool output_cut = false;         // what the command left running still held its output open
   uint64_t duration_ms = 0;        // of the command, its start included
   std::optional<uint64_t> cpu_ms;  // of everything in the sandbox
   std::optional<Bytes> memory_peak;
@@ -69,6 +70,10 @@ std::string RenderJson(const RunResult& result, bool timing);
 
 // A table of stages with their sum, for --timing.
 std::string RenderTiming(const std::vector<StageTime>& stages);
+
+// The line for people about output that was cut, and not by a timeout.
+inline constexpr std::string_view kOutputCutNote =
+    "output cut: what the command left running still writes to it";
 
 // The lines for people about an unusual end: "timed out after 2s", "killed: out of memory (limit
 // 512m)", "the disk is full (limit 64m)".

@@ -40,8 +40,8 @@ TEST(RenderJson, HasEveryFieldOnOneLine) {
   EXPECT_EQ(text.find('\n'), text.size() - 1);
   auto object = boost::json::parse(text).as_object();
   for (const char* key : {"stdout", "stderr", "exit_code", "signal", "timed_out", "oom_killed",
-                          "disk_full", "duration_ms", "cpu_ms", "memory_peak", "stdout_truncated",
-                          "stderr_truncated", "not_enforced"}) {
+                          "disk_full", "output_cut", "duration_ms", "cpu_ms", "memory_peak",
+                          "stdout_truncated", "stderr_truncated", "not_enforced"}) {
     EXPECT_TRUE(object.contains(key)) << key;
   }
   EXPECT_EQ(object["stdout"], "hi\n");
@@ -85,10 +85,12 @@ TEST(RenderTiming, SumsTheStages) {
 
 TEST(RenderNotes, SayWhatEndedTheCommandAndTheLimit) {
   RunResult result;
-  result.timed_out = result.oom_killed = result.disk_full = true;
+  result.timed_out = result.oom_killed = result.disk_full = result.output_cut = true;
   EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)),
               ElementsAre("timed out after 2s", "killed: out of memory (limit 512m)",
                           "the sandbox's disk is full (limit 1g)"));
+  result.timed_out = result.oom_killed = result.disk_full = false;
+  EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)), ElementsAre(kOutputCutNote));
 }
 
 }  // namespace

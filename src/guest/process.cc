@@ -89,14 +89,15 @@ void Process::Reader::Read() {
   if (left_ == 0U) Cut();
 }
 
+size_t Process::Reader::Unread() const {
+  int there = 0;
+  return ::ioctl(fd_.get(), FIONREAD, &there) < 0 || there < 0 ? 0 : static_cast<size_t>(there);
+}
+
 void Process::Reader::CutAfterWhatIsThere() {
   if (discarding_) return;
-  int there = 0;
-  if (::ioctl(fd_.get(), FIONREAD, &there) < 0 || there <= 0) {
-    Cut();
-  } else {
-    left_ = static_cast<size_t>(there);
-  }
+  left_ = Unread();
+  if (left_ == 0U) Cut();
 }
 
 void Process::Reader::Cut() {
@@ -126,6 +127,7 @@ Process::Process(EventLoop& loop, uint64_t id, protocol::StartRequest request, S
   if (stdio.out) {
     out_ = std::make_unique<Reader>(*this, OutputStream::kStdout, *std::move(stdio.out));
   }
+  if (stdin_ && !terminal_) input_pipe_ = NumberOfPipe(*stdin_);
   if (stdio.err) {
     err_ = std::make_unique<Reader>(*this, OutputStream::kStderr, *std::move(stdio.err));
   }
@@ -204,14 +206,58 @@ void Process::OnReaped(int wait_status, const rusage& usage) {
   exited_.cpu_us = Micros(usage.ru_utime) + Micros(usage.ru_stime);
   exited_.max_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
   CloseStdin();
-  loop_.SetTimer(*this, EventLoop::Clock::now() + kOutputGrace);
+  const EventLoop::Clock::time_point now = EventLoop::Clock::now();
+  remainder_ = {.since = now, .moved = now, .seen_seq = ring_.end_seq()};
+  loop_.SetTimer(*this, now + kOutputGrace);
   CheckEnd();
 }
 
 void Process::OnTime() {
-  // Each may end and go away under it.
+  const EventLoop::Clock::time_point now = EventLoop::Clock::now();
+  if (!OutputMayFollow(now)) {
+    CutOutput();
+    return;
+  }
+  // That it is complete is seen at once; this is only how late it is seen that nothing follows.
+  const auto pause =
+      std::clamp((now - remainder_.since) / 4, EventLoop::Clock::duration(kOutputGrace / 2),
+                 EventLoop::Clock::duration(kFilterPatience / 2));
+  loop_.SetTimer(*this, now + pause);
+}
+
+bool Process::OutputMayFollow(EventLoop::Clock::time_point now) {
+  // What waits for a slow follower is not the writer's delay.
+  const bool waits = (out_ && out_->Unread() > 0) || (err_ && err_->Unread() > 0);
+  if (waits || std::exchange(remainder_.seen_seq, ring_.end_seq()) != ring_.end_seq()) {
+    remainder_.moved = now;
+  }
+  if (now - remainder_.moved < kOutputGrace && now - remainder_.since < kFlowGrace) return true;
+  const FiltersLeft filters = hooks_.find_filters(EndsOfOutput());
+  if (!filters.any) return false;
+  if (std::exchange(remainder_.unread, filters.unread) != filters.unread) remainder_.moved = now;
+  return now - remainder_.moved < (filters.unread > 0
+                                       ? EventLoop::Clock::duration(kFilterWorkPatience)
+                                       : EventLoop::Clock::duration(kFilterPatience));
+}
+
+// Each may end and go away under it.
+void Process::CutOutput() {
+  loop_.CancelTimer(*this);
   if (out_) out_->CutAfterWhatIsThere();
   if (err_) err_->CutAfterWhatIsThere();
+}
+
+OutputEnds Process::EndsOfOutput() const {
+  OutputEnds ends{.pipes = {}, .terminal = std::nullopt, .input = input_pipe_};
+  for (const auto* reader : {out_.get(), err_.get()}) {
+    if (reader == nullptr || reader->done()) continue;
+    if (terminal_) {
+      ends.terminal = SlaveDevice(reader->fd());
+    } else if (const auto pipe = NumberOfPipe(reader->fd())) {
+      ends.pipes.push_back(*pipe);
+    }
+  }
+  return ends;
 }
 
 void Process::OnEndOfFile(Reader& reader) {
@@ -337,6 +383,10 @@ void Process::CloseStdin() {
 
 Result<void> Process::Signal(int signal, protocol::SignalTarget target) {
   if (state_ == State::kStarting) return Illegal("the process has not started yet");
+  if (state_ == State::kReaped) {
+    CutOutput();
+    return {};
+  }
   if (state_ != State::kRunning) return Illegal("the process has ended");
   pid_t to = -pid();
   if (target == protocol::SignalTarget::kLeader) {

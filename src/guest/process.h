@@ -4,10 +4,14 @@
 // → ended (the output is complete; what Exited says is final). A command that could not be started
 // goes to ended with start_error().
 //
-// The end comes when the leader has been reaped and its output is at its end of file; or, when
-// something it left behind holds the output open, kOutputGrace after the leader's end, with what
-// was in the pipe by then (Exited::output_cut). Later output of such leftovers is read and thrown
-// away, so that they neither block nor die of it; but a terminal is closed, which hangs them up.
+// The end comes when the leader has been reaped and its output is at its end of file. When something
+// it left behind holds the output open, the output is cut (Exited::output_cut) with what is in the pipe
+// by then: once it was quiet for kOutputGrace, at the latest kFlowGrace after the leader's end. For
+// filters of the output (output_filters.h) there is more time: as long as they make progress, then
+// kFilterPatience, or with input that they have not read kFilterWorkPatience. A signal to the
+// process cuts at once.
+// Later output of leftovers is read and thrown away, so that they neither block nor die of it; but a
+// terminal is closed, which hangs them up.
 //
 // Back-pressure: in Overflow::kBlock nothing is read while a follower lags a whole ring, so the
 // command waits in write(2).
@@ -24,6 +28,7 @@
 
 #include "base/fd.h"
 #include "guest/event_loop.h"
+#include "guest/output_filters.h"
 #include "guest/output_ring.h"
 #include "guest/spawn_job.h"
 #include "protocol/process_messages.h"
@@ -31,6 +36,9 @@
 namespace cay::guest {
 
 inline constexpr auto kOutputGrace = std::chrono::milliseconds(100);
+inline constexpr auto kFlowGrace = std::chrono::milliseconds(500);
+inline constexpr auto kFilterPatience = std::chrono::seconds(2);
+inline constexpr auto kFilterWorkPatience = std::chrono::seconds(10);
 
 // One who reads a process's output, or waits for its end.
 class Follower {
@@ -64,6 +72,7 @@ class Process final : public EventLoop::Timer {
 
   struct Hooks {
     std::function<std::vector<pid_t>(uint64_t id)> find_leftovers;
+    std::function<FiltersLeft(const OutputEnds& output)> find_filters;
     std::function<void(Process&)> on_ended;  // once; also for one that could not be started
   };
 
@@ -101,7 +110,8 @@ class Process final : public EventLoop::Timer {
   void OnStdinPending(StdinWriter& writer);
   void RemoveWriter(StdinWriter& writer);
 
-  // kIllegalState when the leader has ended: its number may be another's by now.
+  // When the leader has ended but not the output, that is cut instead: the leader's number may be
+  // another's by now. kIllegalState when all has ended.
   Result<void> Signal(int signal, protocol::SignalTarget target);
   // kIllegalState without a terminal.
   Result<void> Resize(protocol::TerminalSize size);
@@ -120,6 +130,7 @@ class Process final : public EventLoop::Timer {
     // Reads what is there now, and then no more for the ring.
     void CutAfterWhatIsThere();
     bool done() const { return discarding_; }
+    size_t Unread() const;  // what is in the pipe
     const Fd& fd() const { return fd_; }
 
    private:
@@ -149,6 +160,9 @@ class Process final : public EventLoop::Timer {
   void OnEndOfFile(Reader& reader);
   void OnCut(Reader& reader);
   void OnTime() override;
+  bool OutputMayFollow(EventLoop::Clock::time_point now);
+  void CutOutput();
+  OutputEnds EndsOfOutput() const;
   void CheckEnd();
   void End();
   void PumpStdin();
@@ -174,6 +188,15 @@ class Process final : public EventLoop::Timer {
   std::deque<StdinWriter*> writers_;
   std::optional<Error> start_error_;
   protocol::Exited exited_;
+  // Since the leader's end.
+  struct Remainder {
+    EventLoop::Clock::time_point since;
+    EventLoop::Clock::time_point moved;  // the last sign of progress
+    uint64_t seen_seq = 0;
+    uint64_t unread = 0;
+  };
+  Remainder remainder_;
+  std::optional<PipeNumber> input_pipe_;
   std::optional<int> early_status_;  // reaped before the spawner said that it had started
   rusage early_usage_{};
 };

@@ -166,8 +166,10 @@ Result<std::shared_ptr<Process>> ProcessTable::Start(protocol::StartRequest requ
   Process::Stdio stdio = TRY(MakeStdio(request, plan));
   auto process = std::make_shared<Process>(
       loop_, id, std::move(request), std::move(stdio),
-      Process::Hooks{.find_leftovers = [this](uint64_t ended) { return FindLeftovers(ended); },
-                     .on_ended = [this](Process& ended) { OnEnded(ended); }});
+      Process::Hooks{
+          .find_leftovers = [this](uint64_t ended) { return FindLeftovers(ended); },
+          .find_filters = [this](const OutputEnds& output) { return FindFilters(output); },
+          .on_ended = [this](Process& ended) { OnEnded(ended); }});
   SpawnJob& job = process->job();
   job.account = std::move(plan.account);
   job.change_ids = plan.change_ids;
@@ -298,6 +300,11 @@ std::vector<pid_t> ProcessTable::FindLeftovers(uint64_t id) const {
   auto found = FindMarked(proc_, id);
   // /proc unreadable: nothing can be said of leftovers, and nothing else depends on it.
   return found ? *std::move(found) : std::vector<pid_t>{};
+}
+
+FiltersLeft ProcessTable::FindFilters(const OutputEnds& output) const {
+  if (childless_) return {};
+  return FindOutputFilters(proc_, output).value_or(FiltersLeft{});
 }
 
 }  // namespace cay::guest

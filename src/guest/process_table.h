@@ -72,6 +72,7 @@ class ProcessTable final : public EventLoop::Handler {
   void OnEnded(Process& process);
   void Forget();
   std::vector<pid_t> FindLeftovers(uint64_t id) const;
+  FiltersLeft FindFilters(const OutputEnds& output) const;
   Result<void> Check(const protocol::StartRequest& request) const;
 
   EventLoop& loop_;

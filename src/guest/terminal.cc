@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -26,6 +27,13 @@ Result<void> ResizeTerminal(const Fd& master, protocol::TerminalSize size) {
   winsize window{.ws_row = size.rows, .ws_col = size.columns, .ws_xpixel = 0, .ws_ypixel = 0};
   TRY(sys::Ioctl(master, TIOCSWINSZ, &window, "resizing a terminal"));
   return {};
+}
+
+std::optional<uint64_t> SlaveDevice(const Fd& master) {
+  constexpr unsigned kUnix98SlaveMajor = 136;  // Linux's Documentation/admin-guide/devices.txt
+  unsigned number = 0;
+  if (::ioctl(master.get(), TIOCGPTN, &number) < 0) return std::nullopt;
+  return makedev(kUnix98SlaveMajor, number);
 }
 
 std::optional<pid_t> ForegroundGroup(const Fd& master) {

@@ -1,6 +1,7 @@
 // Terminal: a pseudo-terminal for one command, from the sandbox's own /dev/pts. pty(7).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "base/fd.h"
@@ -21,6 +22,9 @@ Result<Terminal> OpenTerminal(protocol::TerminalSize size, const Account& accoun
                               bool change_owner);
 
 Result<void> ResizeTerminal(const Fd& master, protocol::TerminalSize size);
+
+// The slave's device number; nothing when it cannot be known.
+std::optional<uint64_t> SlaveDevice(const Fd& master);
 
 // The process group in the foreground; nothing when there is none.
 std::optional<pid_t> ForegroundGroup(const Fd& master);

@@ -38,3 +38,12 @@ load common
   assert_error 127 no-such-command
   [[ $(json 'o["exit_code"], o["error"]["code"]') == "(127, 'command_not_found')" ]]
 }
+
+@test "output behind a filter is whole; what was cut is said" {
+  run_cay --json -- bash -c 'exec > >(sleep .3; cat); echo hello'
+  [[ $(json 'o["stdout"], o["output_cut"], o["exit_code"]') == "('hello\\n', False, 0)" ]]
+  run_cay --json -- sh -c '(setsid sleep 100 &); echo hello'
+  [[ $(json 'o["stdout"], o["output_cut"], o["exit_code"]') == "('hello\\n', True, 0)" ]]
+  run_cay -- sh -c '(setsid sleep 100 &); echo hello'
+  [[ $status == 0 && $output == hello && $stderr == *"output cut"* ]]
+}

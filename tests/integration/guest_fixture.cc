@@ -46,7 +46,7 @@ sockaddr_un AddressOf(const std::string& directory) {
 void KeepGuestCapabilities() {
   unsigned kept = 0;
   for (const int capability : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_KILL, CAP_SETUID,
-                               CAP_SETGID, CAP_SETPCAP, CAP_FSETID}) {
+                               CAP_SETGID, CAP_SETPCAP, CAP_FSETID, CAP_SYS_PTRACE}) {
     kept |= 1U << capability;
   }
   for (unsigned long capability = 0; capability < 64; ++capability) {

@@ -380,6 +380,56 @@ TEST_F(GuestProcess, LeftoversNeitherHoldUpTheEndNorGoUnnoticed) {
   EXPECT_EQ(Run(Shell("set -- /proc/[0-9]*; echo $#")).out, "2\n");  // the guest and this shell
 }
 
+TEST_F(GuestProcess, FiltersOfTheOutputAreWaitedFor) {
+  const auto run = [&](const std::string& script) {
+    protocol::StartRequest request = Shell("");
+    request.argv = {"/bin/bash", "-c", script};
+    return Run(request);
+  };
+  for (const auto& [script, expected] : {
+           std::pair("exec > >(sleep .3; cat); echo hello", "hello\n"),
+           std::pair("exec > >(sed s/e/a/ | (sleep .3; cat)); echo hello", "hallo\n"),
+           std::pair(
+               "cd $(mktemp -d); mkfifo f; (sleep .3; cat) <f & exec >f; rm -r $PWD; echo hello",
+               "hello\n"),
+           std::pair("exec 2> >(sleep .3; cat); echo hello >&2", "hello\n"),
+       }) {
+    const Outcome outcome = run(script);
+    ASSERT_TRUE(outcome.exited) << script;
+    EXPECT_EQ(outcome.out, expected) << script;
+    EXPECT_FALSE(outcome.exited->output_cut) << script;
+  }
+  const Outcome slow = run("exec > >(while read -r line; do echo $line; done); seq 60000");
+  ASSERT_TRUE(slow.exited);
+  EXPECT_FALSE(slow.exited->output_cut);
+  EXPECT_EQ(std::ranges::count(slow.out, '\n'), 60'000);
+  EXPECT_TRUE(slow.out.ends_with("\n60000\n"));
+}
+
+// It heeds no signal itself, and has work for an hour and a half.
+TEST_F(GuestProcess, ASignalCutsWhatAFilterHasLeft) {
+  protocol::StartRequest request = Shell("");
+  request.argv = {"/bin/bash", "-c",
+                  "exec > >(trap '' TERM; echo up; while sleep .1; do read -r -N1 x; done);"
+                  "printf %050000d 0"};
+  auto stream = channel_->Start(request);
+  ASSERT_TRUE(stream);
+  ASSERT_TRUE(
+      ReadUntil(*stream, [](const Outcome& so_far) { return so_far.out == "up\n"; }).started);
+  // The first may find the leader alive: then it ends only that.
+  std::optional<protocol::Exited> exited;
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_TRUE(stream->Signal(SIGTERM));
+    const auto event = stream->Next();
+    if (event && *event && std::holds_alternative<protocol::Exited>(**event)) {
+      exited = std::get<protocol::Exited>(**event);
+    }
+    return exited.has_value();
+  }));
+  ASSERT_TRUE(exited);
+  EXPECT_TRUE(exited->output_cut);
+}
+
 TEST_F(GuestProcess, LeftoversOfOneCommandAreNotAnothers) {
   const Outcome daemon = Run(Shell("(setsid sleep 100 >/dev/null 2>&1 & )"));
   EXPECT_EQ(daemon.exited->leftover_count, 1U);

@@ -146,7 +146,7 @@ Result<void> OutputSession::TakeEvent(const ServerEvent& event) {
   } else if (event.type == "exited") {
     const ProcessEnd end = ParseProcessEnd(TRY(EventData(event)));
     exit_code_ = request_.control ? TRY(ExitCodeOfEnd(end)) : 0;
-    if (!request_.quiet && *exit_code_ != 0) {
+    if (!request_.quiet && (*exit_code_ != 0 || end.output_cut)) {
       for (const std::string& note : NotesOnEnd(end)) Note(note);
     }
   } else if (event.type == "error") {
