@@ -123,6 +123,7 @@ Result<int> ExecMain(ApiClient& api, ExecOptions& options, Positionals& rest) {
     return Failure(
         Error::Invalid("--json: only with --detach").WithRemedy("use the API's execute"));
   }
+  if (!options.detach) TRY(CheckCallersTerminal(options.interactive, options.tty));
   return Execute(api, options, sandbox, argv);
 }
 
@@ -142,6 +143,7 @@ Result<int> AttachMain(ApiClient& api, AttachOptions& options, Positionals& rest
                               .process = rest.values[1],
                               // Of a terminal all that is held, so that its place is known.
                               .from = has_terminal && !options.from ? 0 : options.from,
+                              .replay = true,
                               .input = !options.no_input && PassesInput(has_terminal),
                               .quiet = options.quiet};
   return Join(api, request, has_terminal);

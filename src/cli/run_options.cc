@@ -1,6 +1,7 @@
 #include "cli/run_options.h"
 
 #include "cli/option_tables.h"
+#include "cli/terminal_mode.h"
 
 namespace cay::cli {
 namespace {
@@ -259,7 +260,7 @@ Result<void> CheckRunOptions(const RunOptions& options) {
     return Failure(Error::Invalid("--json and --tty: a terminal's output cannot be held")
                        .WithRemedy("leave one of them out"));
   }
-  return {};
+  return CheckCallersTerminal(options.interactive, options.tty);
 }
 
 }  // namespace cay::cli

@@ -31,6 +31,12 @@ void SetCrashHandlers(void (*handler)(int)) {
 
 }  // namespace
 
+Result<void> CheckCallersTerminal(bool interactive, bool tty) {
+  if (!interactive || !tty || ::isatty(STDIN_FILENO) == 1) return {};
+  return Failure(Error::Invalid("-i and -t: standard input is not a terminal")
+                     .WithRemedy("without -t it is passed on as it is"));
+}
+
 Result<TerminalMode> TerminalMode::EnterRaw(int fd) {
   termios before{};
   if (::tcgetattr(fd, &before) != 0) return Failure(Error::FromErrno("read the terminal's mode"));

@@ -17,6 +17,10 @@
 
 namespace cay::cli {
 
+// For -i and -t together: that there is a terminal to pass on. Without one a command would wait for keys that nobody
+// can type.
+Result<void> CheckCallersTerminal(bool interactive, bool tty);
+
 class TerminalMode {
  public:
   // `fd` stays the caller's and open. kIo when it is not a terminal.

@@ -252,6 +252,14 @@ std::vector<ProcessRecord> ProcessKeeper::History(const SandboxId& sandbox, size
   return impl_->book().List(sandbox, limit).value_or(std::vector<ProcessRecord>{});
 }
 
+Result<uint64_t> ProcessKeeper::OutputEnd(const Lease& lease, uint64_t process) {
+  const uint64_t wanted = TRY(impl_->GuestProcess(lease, process));
+  for (const protocol::ProcessInfo& known : TRY(lease.guest().ListProcesses())) {
+    if (known.process == wanted) return known.end_seq;
+  }
+  return TRY(Get(lease.id(), process)).output_end;
+}
+
 Result<void> ProcessKeeper::Signal(const Lease& lease, uint64_t process, int signal) {
   if (signal < 0 || signal > static_cast<int>(protocol::kMaxSignal)) {
     return Failure(Error::Invalid("no such signal: " + std::to_string(signal)));

@@ -178,6 +178,8 @@ class ProcessKeeper {
   // Also of a sandbox that does not run: what is remembered.
   std::vector<ProcessRecord> History(const SandboxId& sandbox, size_t limit);
 
+  // The sequence number at which its output ends so far.
+  Result<uint64_t> OutputEnd(const Lease& lease, uint64_t process);
   Result<void> Signal(const Lease& lease, uint64_t process, int signal);
   Result<void> Resize(const Lease& lease, uint64_t process, protocol::TerminalSize size);
   Result<void> WriteStdin(const Lease& lease, uint64_t process, const Source& source, bool close);

@@ -82,6 +82,29 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   [[ $status == 5 ]] && grep -q heard out
 }
 
+# Nothing comes from the command meanwhile, and the server's next ping is up to 15 s away.
+@test "a signal is not late when the command is silent, and a second one ends it" {
+  "$CAY" exec web -- sh -c 'trap "echo heard" TERM; echo ready; while :; do sleep 0.1; done' > out < /dev/null 3>&- &
+  local client=$!
+  until_true 10 grep -q ready out
+  kill -TERM "$client"
+  until_true 10 grep -q heard out
+  kill -TERM "$client"
+  until_true 10 server_gone "$client"
+  status=0
+  wait "$client" || status=$?
+  [[ $status == 143 ]]
+}
+
+@test "output behind a filter is whole, and what a daemon writes later is said to be cut" {
+  cay exec web -- bash -c 'exec > >(sleep .3; cat); echo hello'
+  [[ $status == 0 && $output == hello && $stderr == "" ]]
+  cay exec web -- sh -c '(setsid sleep 100 &); echo hello'
+  [[ $status == 0 && $output == hello && $stderr == *"output cut"* ]]
+  cay exec -q web -- sh -c '(setsid sleep 100 &); echo hello'
+  [[ $status == 0 && $output == hello && $stderr == "" ]]
+}
+
 @test "a reader that goes away ends the command" {
   run bash -c '"$CAY" exec web -- yes | head -n 1'
   [[ $output == y ]]

@@ -40,6 +40,26 @@ type(b"exit 4\n"); assert finish() == 4
 assert b"before" not in history[-1]'
 }
 
+# The terminal outside is the test itself: it answers nothing, and sees what it would be asked.
+@test "attach shows what was there, without the questions to a terminal in it" {
+  on_terminal '
+start("exec", "-it", "-e", "PS1=prompt> ", "web", "--", "sh")
+expect(b"prompt> ")
+type(b"printf \"be\"\"fore\\\\033[6n\\\\n\"\n"); expect(b"before\x1b[6n"); expect(b"prompt> ")
+type(b"\x10\x11"); expect(b"cay attach --from "); line = until(b"\n"); assert finish() == 0
+_, sandbox, process = line.split()
+start("attach", sandbox.decode(), process.decode())
+expect(b"before")
+type(b"printf \"la\"\"ter\\\\033[6n\\\\n\"\n"); expect(b"later\x1b[6n"); expect(b"prompt> ")
+assert history[-1].count(b"\x1b[6n") == 1, history[-1]
+type(b"exit 5\n"); assert finish() == 5'
+}
+
+@test "exec -it without a terminal outside is an error" {
+  run "$CAY" exec -it web -- cat </dev/null
+  [[ $status == 125 && $output == *"standard input is not a terminal"* ]]
+}
+
 @test "a shell goes on over a restart of the server" {
   on_terminal '
 start("sh", "-e", "PS1=prompt> ", "web")

@@ -109,3 +109,8 @@ start("--", "sh", "-c", "cat; echo end"); expect(b"end"); assert finish() == 0'
   echo 'tty; stty size' | "$CAY" run -t -- sh > out
   grep -q /dev/pts/ out
 }
+
+@test "-it without a terminal outside is an error" {
+  run "$CAY" run -it -- cat </dev/null
+  [[ $status == 125 && $output == *"standard input is not a terminal"* && $output == *"without -t"* ]]
+}

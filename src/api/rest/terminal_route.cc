@@ -1,5 +1,5 @@
 // GET …/terminal: a WebSocket that is a terminal. Server to client: binary messages are output, text messages
-// say {"type": "started" | "gap" | "exited" | "error", …}. Client to server: binary messages are input, text messages say
+// say {"type": "started" | "gap" | "exited" | "error", …}; "started" says where in the output the earlier one ends. Client to server: binary messages are input, text messages say
 // {"type": "resize" | "input" | "signal", …}. When the client goes the shell stays, and ?process=ID finds it again.
 #include <poll.h>
 
@@ -85,10 +85,11 @@ Result<void> ObeyText(RunningProcess& process, std::string_view text, std::strin
   return process.Resize(size);
 }
 
-std::string Typed(std::string_view type, const RunningProcess& process) {
+// Output before `earlier` is shown again.
+std::string StartedText(const RunningProcess& process, uint64_t earlier) {
   JsonWriter json;
-  json.BeginObject().Member("type", type).Member("process_id", process.id());
-  json.Member("pid", process.pid()).EndObject();
+  json.BeginObject().Member("type", "started").Member("process_id", process.id());
+  json.Member("pid", process.pid()).Member("replay_end", earlier).EndObject();
   return std::move(json).Take();
 }
 
@@ -210,9 +211,11 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
   const TerminalRequest wanted =
       TRY(ReadTerminalRequest(exchange.request(), services.facts.processes.max_timeout));
   const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
+  const uint64_t earlier =
+      wanted.process ? TRY(services.processes.OutputEnd(lease, *wanted.process)) : 0;
   auto process = TRY(OpenProcess(services, lease, wanted));
   const auto socket = TRY(exchange.AcceptWebSocket());
-  TRY(socket->Send(WebSocket::Kind::kText, Typed("started", process)));
+  TRY(socket->Send(WebSocket::Kind::kText, StartedText(process, earlier)));
   const auto record = Terminal(exchange, *socket, process).Run();
   if (!record) {
     const bool clients = record.error().fault() == Fault::kCaller;

@@ -25,6 +25,7 @@ struct AttachRequest {
   // somebody reads it.
   std::string execute{};
   std::optional<uint64_t> from{};  // the sequence number; nothing: the oldest that is held
+  bool replay = false;             // of a terminal: its earlier output may have been shown before
   bool input = false;              // pass standard input on
   bool control = true;             // signals go to the process; otherwise they end the caller
   bool follow = true;              // until the process ends; otherwise what there is

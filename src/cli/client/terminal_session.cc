@@ -12,11 +12,13 @@
 #include "cli/client/detach_keys.h"
 #include "cli/client/event_source.h"
 #include "cli/client/process_output.h"
+#include "cli/client/replay_filter.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/output_writer.h"
+#include "cli/run_result.h"
 #include "cli/signal_scope.h"
 #include "cli/terminal_mode.h"
 
@@ -33,6 +35,10 @@ constexpr Millis kSignOfLife{15'000};
 // Of what is typed or piped in, in one message.
 constexpr size_t kInputBytes = 16 * 1024;
 
+uint64_t Unsigned(const json::object& event, std::string_view name) {
+  return static_cast<uint64_t>(std::max<int64_t>(0, Number(event, name).value_or(0)));
+}
+
 class TerminalSession {
  public:
   TerminalSession(ApiClient& api, const AttachRequest& request)
@@ -45,6 +51,7 @@ class TerminalSession {
   Result<void> Lost(Error error);
   Result<void> TakeMessages();
   Result<void> TakeMessage(const http::WebSocket::Message& message);
+  std::string Shown(std::string_view bytes);
   Result<void> WaitForSomething();
   Result<void> OnInput();
   Result<void> OnSignal(int signal);
@@ -60,6 +67,9 @@ class TerminalSession {
   std::optional<Fd> signals_;
   std::optional<TerminalMode> mode_;
   DetachKeys keys_;
+  ReplayFilter replay_;
+  uint64_t replay_end_ = 0;  // output before it was shown before
+  bool started_ = false;
   bool input_open_ = false;
   bool at_line_start_ = true;
   int asked_to_end_ = 0;
@@ -155,10 +165,20 @@ Result<void> TerminalSession::TakeMessages() {
   return {};
 }
 
+// What of the output the caller's terminal gets: that of before without the questions.
+std::string TerminalSession::Shown(std::string_view bytes) {
+  const uint64_t at = next_.value_or(0);
+  next_ = at + bytes.size();
+  if (at >= replay_end_) return std::string(bytes);
+  const size_t earlier = std::min<uint64_t>(bytes.size(), replay_end_ - at);
+  std::string shown = replay_.Take(bytes.substr(0, earlier));
+  if (*next_ >= replay_end_) shown += replay_.Flush();
+  return shown.append(bytes.substr(earlier));
+}
+
 Result<void> TerminalSession::TakeMessage(const http::WebSocket::Message& message) {
   if (message.kind == Kind::kBinary) {
-    next_ = next_.value_or(0) + message.bytes.size();
-    Result<void> written = out_.Write(message.bytes);
+    Result<void> written = out_.Write(Shown(message.bytes));
     if (!written && written.error().sys_errno() == EPIPE) {
       end_ = {.detached = true, .exit_code = kExitSignalBase + SIGPIPE};
       return {};
@@ -167,10 +187,16 @@ Result<void> TerminalSession::TakeMessage(const http::WebSocket::Message& messag
   }
   const json::object event = TRY(ParseJsonObject(message.bytes));
   const std::string type = Text(event, "type");
-  if (type == "gap") {
-    next_ = static_cast<uint64_t>(std::max<int64_t>(0, Number(event, "to").value_or(0)));
+  if (type == "started") {
+    // Only of the first connection: what was missed while it was lost is asked of this terminal.
+    if (!std::exchange(started_, true) && request_.replay)
+      replay_end_ = Unsigned(event, "replay_end");
+  } else if (type == "gap") {
+    next_ = Unsigned(event, "to");
   } else if (type == "exited") {
-    end_ = {.exit_code = TRY(ExitCodeOfEnd(ParseProcessEnd(event)))};
+    const ProcessEnd end = ParseProcessEnd(event);
+    end_ = {.exit_code = TRY(ExitCodeOfEnd(end))};
+    if (end.output_cut && !request_.quiet) Say(kOutputCutNote);
   } else if (type == "error") {
     Say(Text(event, "detail"));  // of something we asked for; the terminal goes on
   }
