@@ -104,8 +104,7 @@ constexpr size_t kBase64Piece = 3 * kBlockBytes;
 
 }  // namespace
 
-void JsonWriter::AppendString(std::string_view text) {
-  text_ += '"';
+void JsonWriter::AppendEscaped(std::string_view text) {
   while (!text.empty()) {
     const size_t before = text_.size();
     const size_t room = (std::min(text.size(), kBlockBytes) + sizeof(uint64_t)) * kMaxGrowth;
@@ -114,7 +113,20 @@ void JsonWriter::AppendString(std::string_view text) {
     });
     GiveToSink();
   }
+}
+
+void JsonWriter::AppendString(std::string_view text) {
   text_ += '"';
+  AppendEscaped(text);
+  text_ += '"';
+}
+
+JsonWriter& JsonWriter::Joined(std::initializer_list<std::string_view> pieces) {
+  Separate();
+  text_ += '"';
+  for (const std::string_view piece : pieces) AppendEscaped(piece);
+  text_ += '"';
+  return *this;
 }
 
 JsonWriter& JsonWriter::Base64(std::string_view bytes) {

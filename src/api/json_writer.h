@@ -8,6 +8,7 @@
 
 #include <charconv>
 #include <concepts>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +54,7 @@ class JsonWriter {
   JsonWriter& Value(double value);  // finite
   JsonWriter& Null() { return Raw("null"); }
   JsonWriter& Base64(std::string_view bytes);  // as a string
+  JsonWriter& Joined(std::initializer_list<std::string_view> pieces);  // one string of them all
   template <class T>
   JsonWriter& Value(const std::optional<T>& value) {
     return value ? Value(*value) : Null();
@@ -72,6 +74,7 @@ class JsonWriter {
   JsonWriter& Open(char bracket);
   JsonWriter& Close(char bracket);
   void Separate();
+  void AppendEscaped(std::string_view text);
   void AppendString(std::string_view text);
   void GiveToSink() {
     if (sink_ != nullptr && text_.size() >= kPieceBytes) sink_->Take(text_);

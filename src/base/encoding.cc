@@ -99,6 +99,13 @@ size_t IncompleteUtf8Tail(std::string_view text) {
   return 0;
 }
 
+size_t IncompleteUtf8Head(std::string_view text) {
+  const auto is_rest = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
+  const std::string_view first = text.substr(0, 4);
+  const auto rest = static_cast<size_t>(std::ranges::find_if_not(first, is_rest) - first.begin());
+  return rest > 3 ? 0 : rest;  // nothing makes four of them right
+}
+
 std::string ToUtf8Lossy(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());

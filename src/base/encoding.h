@@ -20,6 +20,8 @@ size_t Utf8SequenceLength(std::string_view text);
 // How many bytes at the end of `text` are the beginning of a sequence that more bytes could complete: 0 to 3. A
 // stream of text is cut before them.
 size_t IncompleteUtf8Tail(std::string_view text);
+// How many bytes at its beginning are the rest of a sequence whose first byte is missing: 0 to 3.
+size_t IncompleteUtf8Head(std::string_view text);
 
 // Each byte that is no part of UTF-8 becomes U+FFFD.
 std::string ToUtf8Lossy(std::string_view bytes);

@@ -36,6 +36,12 @@ TEST(Encoding, ATailThatMoreBytesCouldCompleteIsFound) {
   EXPECT_EQ(IncompleteUtf8Tail("ab\xE2\x82\xAC"), 0U);
   EXPECT_EQ(IncompleteUtf8Tail("ab\xED\xA0"), 0U);  // nothing makes this right
   EXPECT_EQ(IncompleteUtf8Tail("\x80\x80\x80\x80"), 0U);
+  EXPECT_EQ(IncompleteUtf8Head(""), 0U);
+  EXPECT_EQ(IncompleteUtf8Head("abc"), 0U);
+  EXPECT_EQ(IncompleteUtf8Head("\xC3\xA4"), 0U);
+  EXPECT_EQ(IncompleteUtf8Head("\xA4z"), 1U);
+  EXPECT_EQ(IncompleteUtf8Head("\x9F\x98\x80z"), 3U);
+  EXPECT_EQ(IncompleteUtf8Head("\x80\x80\x80\x80"), 0U);
 }
 
 TEST(Encoding, BytesThatAreNoTextAreReplacedOneByOne) {

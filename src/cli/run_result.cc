@@ -14,22 +14,20 @@ namespace {
 
 namespace json = boost::json;
 
+// As the API writes it.
 void AddOutput(json::object& object, std::string_view name, const HeldOutput& output) {
-  std::string key(name);
-  std::string_view held = output.held();
-  uint64_t dropped = output.dropped();
-  // What is left of a character that was cut in two is no text.
-  auto is_rest = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
-  for (int i = 0; i < 3 && dropped > 0 && !held.empty() && is_rest(held.front()); ++i) {
-    held.remove_prefix(1);
-    ++dropped;
-  }
-  if (IsUtf8(held)) {
-    object[key] = held;
+  const std::string key(name);
+  const sandbox::KeptText kept = output.kept();
+  const sandbox::ShownText shown = sandbox::Show(kept);
+  if (shown.is_utf8) {
+    object[key] = std::string(shown.begin).append(shown.mark).append(shown.end);
   } else {
-    object[key] = EncodeBase64(held);
+    object[key] = EncodeBase64(kept.bytes);
     object[key + "_encoding"] = "base64";
   }
+  const uint64_t dropped = kept.omitted + output.lost();
+  object[key + "_gap"] = nullptr;
+  if (kept.omitted > 0) object[key + "_gap"] = {{"at", kept.gap_at}, {"bytes", kept.omitted}};
   object[key + "_truncated"] = dropped > 0;
   if (dropped > 0) object[key + "_dropped_bytes"] = dropped;
 }
@@ -47,26 +45,6 @@ std::string FormatMicros(uint64_t us) {
 }
 
 }  // namespace
-
-void HeldOutput::Append(std::string_view bytes) {
-  if (bytes.size() > limit_) {
-    dropped_ += bytes.size() - limit_;
-    bytes.remove_prefix(bytes.size() - limit_);
-  }
-  bytes_.append(bytes);
-  // Trimmed seldom, so that a long output costs one copy of each byte.
-  if (bytes_.size() > 2 * limit_) {
-    dropped_ += bytes_.size() - limit_;
-    bytes_.erase(0, bytes_.size() - limit_);
-  }
-}
-
-std::string_view HeldOutput::held() const {
-  std::string_view all = bytes_;
-  return all.substr(all.size() - std::min(all.size(), limit_));
-}
-
-uint64_t HeldOutput::dropped() const { return dropped_ + (bytes_.size() - held().size()); }
 
 int ExitCode(int command_exit_code, std::optional<int> signal, bool timed_out) {
   if (timed_out) return kExitTimeout;
@@ -130,11 +108,6 @@ std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limi
     notes.push_back("the sandbox's disk is full (limit " + FormatBytes(limits.disk) + ")");
   }
   if (result.output_cut && !result.timed_out) notes.emplace_back(kOutputCutNote);
-  for (auto [name, output] : {std::pair("stdout", &result.out), std::pair("stderr", &result.err)}) {
-    if (output->dropped() == 0) continue;
-    notes.push_back(std::string(name) + ": the first " + std::to_string(output->dropped()) +
-                    " bytes were not kept (limit " + FormatBytes(HeldOutput::kDefaultLimit) + ")");
-  }
   return notes;
 }
 

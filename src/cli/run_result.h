@@ -2,8 +2,8 @@
 // people, and the object of `--json`. Pure.
 //
 //   {"exit_code":1,"signal":null,"timed_out":false,"oom_killed":false,"disk_full":false,
-//    "output_cut":false,"duration_ms":52,"cpu_ms":31,"memory_peak":9437184,"stdout":"…","stdout_truncated":false,
-//    "stderr":"…","stderr_truncated":false,"not_enforced":[]}
+//    "output_cut":false,"duration_ms":52,"cpu_ms":31,"memory_peak":9437184,"stdout":"…","stdout_gap":null,
+//    "stdout_truncated":false,"stderr":"…","stderr_gap":null,"stderr_truncated":false,"not_enforced":[]}
 #pragma once
 
 #include <cstdint>
@@ -15,28 +15,32 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "engine/engine.h"
+#include "sandbox/output_room.h"
 
 namespace cay::cli {
 
-// Output held for --json: the newest `limit` bytes, and how many were let go. Memory is at most
-// twice the limit.
+// Output held for --json: the beginning and the end of what is more than the limit.
 class HeldOutput {
  public:
   static constexpr size_t kDefaultLimit = 1 << 20;
 
-  explicit HeldOutput(size_t limit = kDefaultLimit) : limit_(limit) {}
+  explicit HeldOutput(size_t limit = kDefaultLimit) : bytes_(limit) {}
 
-  void Append(std::string_view bytes);
-  // Bytes that were lost before they came here (a ring that overran).
-  void AddDropped(uint64_t bytes) { dropped_ += bytes; }
-
-  std::string_view held() const;
-  uint64_t dropped() const;  // before held()
+  void Append(std::string_view bytes) {
+    if (!bytes_.Append(bytes)) lost_ += bytes.size();  // no memory
+  }
+  // Bytes that were lost before they came here (a ring that overran), or for want of memory.
+  void AddLost(uint64_t bytes) { lost_ += bytes; }
+  uint64_t lost() const { return lost_; }
+  // Valid until the next Append.
+  sandbox::KeptText kept() const {
+    bytes_.Settle();
+    return bytes_.Text(0, bytes_.written());
+  }
 
  private:
-  size_t limit_;
-  std::string bytes_;
-  uint64_t dropped_ = 0;
+  mutable sandbox::HeldBytes bytes_;  // kept() puts its end in order
+  uint64_t lost_ = 0;
 };
 
 struct StageTime {

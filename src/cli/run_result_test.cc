@@ -17,19 +17,19 @@ TEST(ExitCode, FollowsTheShells) {
   EXPECT_EQ(ExitCode(0, 9, true), 124);
 }
 
-TEST(HeldOutput, KeepsTheNewestBytesAndCountsTheOthers) {
+TEST(HeldOutput, KeepsTheBeginningAndTheEndAndCountsTheOthers) {
   HeldOutput output(4);
   output.Append("ab");
-  EXPECT_EQ(output.held(), "ab");
-  EXPECT_EQ(output.dropped(), 0U);
+  EXPECT_EQ(output.kept().bytes, "ab");
+  EXPECT_EQ(output.kept().omitted, 0U);
   output.Append("cdef");
-  EXPECT_EQ(output.held(), "cdef");
-  EXPECT_EQ(output.dropped(), 2U);
+  EXPECT_EQ(output.kept().bytes, "abef");
+  EXPECT_EQ(output.kept().omitted, 2U);
   output.Append("0123456789");
-  EXPECT_EQ(output.held(), "6789");
-  EXPECT_EQ(output.dropped(), 12U);
-  output.AddDropped(100);
-  EXPECT_EQ(output.dropped(), 112U);
+  EXPECT_EQ(output.kept().bytes, "ab89");
+  EXPECT_EQ(output.kept().omitted, 12U);
+  output.AddLost(100);
+  EXPECT_EQ(output.lost(), 100U);
 }
 
 TEST(RenderJson, HasEveryFieldOnOneLine) {
@@ -58,14 +58,17 @@ TEST(RenderJson, PutsWhatIsNotTextInBase64) {
   EXPECT_FALSE(object.contains("stderr_encoding"));
 }
 
-TEST(RenderJson, StaysTextWhenACharacterWasCutInTwo) {
+TEST(RenderJson, SaysWhatIsMissingAndStaysTextWhenACharacterWasCutInTwo) {
   RunResult result;
-  result.out = HeldOutput(3);
-  result.out.Append("\xC3\xA4\xC3\xA4");  // the first one loses its lead byte
+  result.out = HeldOutput(6);
+  result.out.Append("\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4");  // half of the second is kept, and of the third
   auto object = boost::json::parse(RenderJson(result, false)).as_object();
-  EXPECT_EQ(object["stdout"], "\xC3\xA4");
+  EXPECT_EQ(object["stdout"], "\xC3\xA4\n[4 bytes omitted]\n\xC3\xA4");
+  EXPECT_EQ(object["stdout_gap"].at("at"), 3);
+  EXPECT_EQ(object["stdout_gap"].at("bytes"), 2);
   EXPECT_EQ(object["stdout_dropped_bytes"], 2);
   EXPECT_EQ(object["stdout_truncated"], true);
+  EXPECT_TRUE(object["stderr_gap"].is_null());
 }
 
 TEST(RenderJson, HoldsTheStagesAndTheErrorWhenThereAreSome) {

@@ -142,7 +142,7 @@ Result<void> RunSession::OnOutput(const ProcessOutput& output) {
 // does not keep its word: told, never passed over.
 Result<void> RunSession::OnGap(const Gap& gap) {
   if (options_.out != nullptr) {
-    options_.out->AddDropped(gap.to - gap.from);
+    options_.out->AddLost(gap.to - gap.from);
     return {};
   }
   return Failure(Error(ErrorCode::kProtocol, Fault::kMachine,

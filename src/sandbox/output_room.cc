@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/encoding.h"
+
 namespace cay::sandbox {
 namespace {
 
@@ -28,8 +30,35 @@ Error NoMemoryForAnswer(Shares::Taken taken) {
           kStream);
 }
 
+ShownText Show(const KeptText& kept) {
+  ShownText shown{.begin = kept.bytes.substr(0, kept.gap_at),
+                  .mark = {},
+                  .end = kept.bytes.substr(kept.gap_at)};
+  if (kept.omitted > 0) {
+    shown.begin.remove_suffix(IncompleteUtf8Tail(shown.begin));
+    shown.end.remove_prefix(IncompleteUtf8Head(shown.end));
+    const uint64_t missing =
+        kept.omitted + kept.bytes.size() - shown.begin.size() - shown.end.size();
+    shown.mark =
+        "\n[" + std::to_string(missing) + (missing == 1 ? " byte" : " bytes") + " omitted]\n";
+  }
+  shown.is_utf8 = IsUtf8(shown.begin) && IsUtf8(shown.end);
+  return shown;
+}
+
+HeldBytes& HeldBytes::operator=(HeldBytes&& other) noexcept {
+  std::swap(max_, other.max_);
+  std::swap(few_, other.few_);
+  std::swap(mapped_, other.mapped_);
+  std::swap(map_size_, other.map_size_);
+  std::swap(size_, other.size_);
+  std::swap(oldest_, other.oldest_);
+  std::swap(written_, other.written_);
+  return *this;
+}
+
 HeldBytes::~HeldBytes() {
-  if (mapped_ != nullptr) ::munmap(mapped_, max_);
+  if (mapped_ != nullptr) ::munmap(mapped_, map_size_);
 }
 
 // Pages come when they are written to.
@@ -38,14 +67,15 @@ bool HeldBytes::Map() {
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return false;
   mapped_ = static_cast<char*>(mapping);
+  map_size_ = max_;
   size_ = few_.size();
   std::memcpy(mapped_, few_.data(), size_);
   few_ = std::string();
   return true;
 }
 
-bool HeldBytes::Append(std::string_view bytes) {
-  if (bytes.size() > max_ - size()) return false;
+// What fits.
+bool HeldBytes::Fill(std::string_view bytes) {
   if (mapped_ == nullptr && few_.size() + bytes.size() <= kFew) {
     few_ += bytes;
     return true;
@@ -56,8 +86,51 @@ bool HeldBytes::Append(std::string_view bytes) {
   return true;
 }
 
-std::string_view HeldBytes::view() const {
-  return mapped_ == nullptr ? std::string_view(few_) : std::string_view(mapped_, size_);
+// What does not: over the oldest of the end.
+void HeldBytes::Overwrite(std::string_view bytes) {
+  const size_t room = max_ - half();
+  if (room == 0) return;
+  if (bytes.size() > room) {
+    oldest_ = (oldest_ + bytes.size() - room) % room;
+    bytes.remove_prefix(bytes.size() - room);
+  }
+  const std::string_view first = bytes.substr(0, room - oldest_);
+  const std::string_view second = bytes.substr(first.size());
+  first.copy(data() + half() + oldest_, first.size());
+  second.copy(data() + half(), second.size());
+  oldest_ = (oldest_ + bytes.size()) % room;
+}
+
+bool HeldBytes::Append(std::string_view bytes) {
+  const std::string_view fits = bytes.substr(0, max_ - size());
+  if (!fits.empty() && !Fill(fits)) return false;
+  if (fits.size() < bytes.size()) Overwrite(bytes.substr(fits.size()));
+  written_ += bytes.size();
+  return true;
+}
+
+void HeldBytes::Settle() {
+  if (oldest_ == 0) return;
+  char* const end = data() + half();
+  std::rotate(end, end + oldest_, data() + size());
+  oldest_ = 0;
+}
+
+KeptText HeldBytes::Text(uint64_t from, uint64_t to) const {
+  const std::string_view held =
+      mapped_ == nullptr ? std::string_view(few_) : std::string_view(mapped_, size_);
+  if (omitted() == 0) return {.bytes = held.substr(from, to - from), .gap_at = to - from};
+  const uint64_t gap_begin = half();
+  const uint64_t gap_end = gap_begin + omitted();
+  // Where in `held` the byte is that was written as number `at`, or the next one that is kept.
+  const auto place = [&](uint64_t at) {
+    return at <= gap_begin ? at : at <= gap_end ? gap_begin : at - omitted();
+  };
+  const uint64_t missing_from = std::clamp(from, gap_begin, gap_end);
+  const uint64_t missing_to = std::clamp(to, gap_begin, gap_end);
+  return {.bytes = held.substr(place(from), place(to) - place(from)),
+          .gap_at = std::clamp(place(missing_from), place(from), place(to)) - place(from),
+          .omitted = missing_to - missing_from};
 }
 
 Result<std::shared_ptr<OutputRoom>> OutputRoom::Take(Shares& all, const std::string& who,
@@ -83,24 +156,31 @@ bool OutputRoom::GrowFor(size_t bytes) {
   return memory_.TakeWithin(wanted - memory_.size(), patience_, spared_) == Shares::Taken::kYes;
 }
 
-OutputRoom::Kept OutputRoom::Append(OutputStream stream, std::string_view bytes) {
-  HeldBytes& held = stream == OutputStream::kStdout ? out_ : err_;
-  const std::string_view first =
-      bytes.substr(0, std::min<Bytes>(bytes.size(), held.max() - held.size()));
-  if (first.empty()) return bytes.empty() ? Kept::kAll : Kept::kUpToMaximum;
-  if (ended_) return Kept::kUpToMemory;
-  if (!GrowFor(first.size())) {
-    ended_ = true;
-    (void)held.Append(first.substr(0, memory_.size() - (out_.size() + err_.size())));
-    return Kept::kUpToMemory;
-  }
-  ended_ = !held.Append(first);
-  if (ended_) return Kept::kUpToMemory;
-  return first.size() == bytes.size() ? Kept::kAll : Kept::kUpToMaximum;
+void OutputRoom::Freeze() {
+  frozen_ = true;
+  out_.Freeze();
+  err_.Freeze();
 }
 
-std::string_view OutputRoom::text(OutputStream stream) const {
-  return (stream == OutputStream::kStdout ? out_ : err_).view();
+bool OutputRoom::Append(OutputStream stream, std::string_view bytes) {
+  HeldBytes& held = stream == OutputStream::kStdout ? out_ : err_;
+  if (!frozen_) {
+    const size_t more = std::min<Bytes>(bytes.size(), held.max() - held.size());
+    if (more == 0 || GrowFor(more)) {
+      if (held.Append(bytes)) return true;
+    } else {
+      const size_t fits = memory_.size() - (out_.size() + err_.size());
+      if (held.Append(bytes.substr(0, fits))) bytes.remove_prefix(fits);
+    }
+    Freeze();
+  }
+  (void)held.Append(bytes);
+  return false;
+}
+
+void OutputRoom::Settle() {
+  out_.Settle();
+  err_.Settle();
 }
 
 }  // namespace cay::sandbox

@@ -78,21 +78,14 @@ std::string_view ProcessStateName(ProcessState state) {
   return "lost";
 }
 
-Execution::Execution(std::shared_ptr<OutputRoom> its_room)
-    : room(std::move(its_room)),
-      stdout_at(room->text(OutputStream::kStdout).size()),
-      stderr_at(room->text(OutputStream::kStderr).size()) {}
+Execution::Execution(std::shared_ptr<OutputRoom> its_room) : room(std::move(its_room)) {
+  stdout_.from = stdout_.to = room->written(OutputStream::kStdout);
+  stderr_.from = stderr_.to = room->written(OutputStream::kStderr);
+}
 
-// The first bytes are kept, all are counted.
 void Execution::Gather(OutputStream stream, std::string_view bytes) {
-  const bool is_out = stream == OutputStream::kStdout;
-  (is_out ? stdout_bytes : stderr_bytes) += bytes.size();
-  const OutputRoom::Kept kept = room->Append(stream, bytes);
-  (is_out ? stdout_kept : stderr_kept) =
-      room->text(stream).size() - (is_out ? stdout_at : stderr_at);
-  if (kept == OutputRoom::Kept::kAll) return;
-  (is_out ? stdout_truncated : stderr_truncated) = true;
-  out_of_memory |= kept == OutputRoom::Kept::kUpToMemory;
+  if (!room->Append(stream, bytes)) out_of_memory = true;
+  (stream == OutputStream::kStdout ? stdout_ : stderr_).to = room->written(stream);
 }
 
 class ProcessKeeper::Impl {
@@ -178,9 +171,10 @@ Result<std::optional<Execution>> ProcessKeeper::Impl::Gathered(RunningProcess& p
         execution.Gather(output->stream, output->bytes);
       } else if (auto* ended = std::get_if<ProcessEnded>(&*event)) {
         execution.record = std::move(ended->record);
+        execution.room->Settle();
         return execution;
       } else if (std::holds_alternative<protocol::Gap>(*event)) {
-        execution.stdout_truncated = execution.stderr_truncated = execution.out_of_memory = true;
+        execution.lost = execution.out_of_memory = true;
       }
     }
     if (feeds) feeds = !TRY(Feed(process, input));

@@ -119,29 +119,28 @@ struct Execution {
   explicit Execution(std::shared_ptr<OutputRoom> its_room);
   // Puts it into the room.
   void Gather(OutputStream stream, std::string_view bytes);
-  std::string_view stdout_text() const {
-    return Text(OutputStream::kStdout, stdout_at, stdout_kept);
+  // Once the room is settled.
+  KeptText Text(OutputStream stream) const {
+    return room->Text(stream, Of(stream).from, Of(stream).to);
   }
-  std::string_view stderr_text() const {
-    return Text(OutputStream::kStderr, stderr_at, stderr_kept);
-  }
+  uint64_t Written(OutputStream stream) const { return Of(stream).to - Of(stream).from; }
+  // Not all of it is kept; of what was lost before it came here nobody knows of which stream it was.
+  bool Truncated(OutputStream stream) const { return lost || Text(stream).omitted > 0; }
 
   ProcessRecord record;
-  uint64_t stdout_bytes = 0;  // that there were
-  uint64_t stderr_bytes = 0;
-  bool stdout_truncated = false;  // the first bytes were kept
-  bool stderr_truncated = false;
   bool out_of_memory = false;  // and not the room's maximum: the server had no memory for more
-
-  // Where in the room, which others' output may be in as well.
+  bool lost = false;           // output was gone before it was read
   std::shared_ptr<OutputRoom> room;
-  size_t stdout_at = 0, stdout_kept = 0;
-  size_t stderr_at = 0, stderr_kept = 0;
 
  private:
-  std::string_view Text(OutputStream stream, size_t at, size_t kept) const {
-    return room->text(stream).substr(at, kept);
+  // Where in the room, which others' output may be in as well.
+  struct Part {
+    uint64_t from = 0, to = 0;
+  };
+  const Part& Of(OutputStream stream) const {
+    return stream == OutputStream::kStdout ? stdout_ : stderr_;
   }
+  Part stdout_, stderr_;
 };
 
 // More than these the guest refuses.

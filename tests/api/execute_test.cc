@@ -72,10 +72,29 @@ TEST_F(ExecuteApi, TimeIsUpIsAResult) {
 TEST_F(ExecuteApi, OutputOverTheMaximumSaysSo) {
   const Reply reply =
       Execute(R"({"command":"head -c 100000 /dev/zero | tr '\\0' a","max_output":"1k"})");
-  EXPECT_EQ(reply.Text("stdout").size(), 1024U);
+  EXPECT_EQ(reply.Text("stdout"), std::string(512, 'a') + "\n[98976 bytes omitted]\n" + std::string(512, 'a'));
   EXPECT_EQ(reply.Number("stdout_bytes"), 100'000);
   EXPECT_TRUE(reply.json().at("stdout_truncated").as_bool());
+  EXPECT_EQ(reply.json().at("stdout_gap").at("at").as_int64(), 512);
+  EXPECT_EQ(reply.json().at("stdout_gap").at("bytes").as_int64(), 98'976);
+  EXPECT_TRUE(reply.json().at("stderr_gap").is_null());
+  EXPECT_EQ(reply.Text("truncated_by"), "max_output");
   ExpectProblem(Execute(R"({"command":"true","max_output":"1g"})"), 422, "limit_too_high");
+}
+
+// All of them together are within the maximum: of the first the end makes room for that of the last.
+TEST_F(ExecuteApi, OfSeveralCommandsTheBeginningAndTheEndAreKept) {
+  const Reply reply = Execute(
+      R"({"commands":["printf first; printf %01000d 0","printf %01000d 1","echo last"],"max_output":"100"})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const std::string all = reply.Text("stdout");
+  EXPECT_TRUE(all.starts_with("first000"));
+  EXPECT_TRUE(all.ends_with("001last\n")) << all;
+  const auto& results = reply.json().at("results").as_array();
+  EXPECT_TRUE(results.at(0).at("stdout_truncated").as_bool());
+  EXPECT_TRUE(results.at(1).at("stdout_truncated").as_bool());
+  EXPECT_FALSE(results.at(2).at("stdout_truncated").as_bool());
+  EXPECT_EQ(results.at(2).at("stdout").as_string(), "last\n");
 }
 
 TEST_F(ExecuteApi, WhatCannotBeStartedIs422) {

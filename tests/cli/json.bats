@@ -15,9 +15,10 @@ load common
   [[ $(json 'o["stdout"], o["stdout_encoding"]') == "('//4=', 'base64')" ]]
 }
 
-@test "of a long output the newest mebibyte is held, and it says so" {
+@test "of a long output the beginning and the end are held, a mebibyte in all, and the gap is said" {
   run_cay --json -- sh -c 'head -c 3000000 /dev/zero | tr "\0" x; echo end'
-  [[ $(json 'len(o["stdout"]), o["stdout"][-4:], o["stdout_truncated"]') == "(1048576, 'end\\n', True)" ]]
+  [[ $(json 'o["stdout"][-4:], o["stdout_truncated"], o["stdout_gap"]["at"]') == "('end\\n', True, 524288)" ]]
+  [[ $(json 'len(o["stdout"]) - len("\n[%d bytes omitted]\n" % o["stdout_gap"]["bytes"])') == 1048576 ]]
   [[ $(json 'o["stdout_dropped_bytes"]') == $((3000004 - 1048576)) ]]
 }
 

@@ -18,10 +18,12 @@ namespace cay::testing {
 namespace {
 
 using sandbox::OutputRoom;
+using sandbox::OutputStream;
 using sandbox::ProcessRecord;
 using sandbox::ProcessSpec;
 using sandbox::ProcessState;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -36,10 +38,10 @@ TEST_F(Keeper, ExecutesInTheForegroundAndRemembersTheResult) {
   spec.tag = "build";
   const auto done = heart_->keeper->Execute(lease, spec, "input\n", OutputRoom::Unshared(kMiB));
   ASSERT_TRUE(done) << done.error().ToString();
-  EXPECT_EQ(done->stdout_text(), "input\nhello\n/workspace/agent_workspace\n");
-  EXPECT_EQ(done->stderr_text(), "oops\n");
-  EXPECT_EQ(done->stdout_bytes, done->stdout_text().size());
-  EXPECT_FALSE(done->stdout_truncated);
+  EXPECT_EQ(done->Text(OutputStream::kStdout).bytes, "input\nhello\n/workspace/agent_workspace\n");
+  EXPECT_EQ(done->Text(OutputStream::kStderr).bytes, "oops\n");
+  EXPECT_EQ(done->Written(OutputStream::kStdout), done->Text(OutputStream::kStdout).bytes.size());
+  EXPECT_FALSE(done->Truncated(OutputStream::kStdout));
   EXPECT_EQ(done->record.exit_code, 3);
   EXPECT_EQ(done->record.signal, std::nullopt);
   EXPECT_EQ(done->record.state, ProcessState::kExited);
@@ -56,15 +58,18 @@ TEST_F(Keeper, ExecutesInTheForegroundAndRemembersTheResult) {
   EXPECT_EQ(after->running, 0U);
 }
 
-TEST_F(Keeper, KeepsTheFirstBytesOfTooMuchOutputAndCountsAll) {
+TEST_F(Keeper, KeepsTheBeginningAndTheEndOfTooMuchOutputAndCountsAll) {
   const auto view = Create();
   const auto done = Execute(Use(view), "seq 100000; seq 10 >&2", 100);
   ASSERT_TRUE(done) << done.error().ToString();
-  EXPECT_EQ(done->stdout_text().size(), 100U);
-  EXPECT_THAT(done->stdout_text(), StartsWith("1\n2\n3\n"));
-  EXPECT_TRUE(done->stdout_truncated);
-  EXPECT_EQ(done->stdout_bytes, 588895U);
-  EXPECT_FALSE(done->stderr_truncated);
+  const sandbox::KeptText kept = done->Text(OutputStream::kStdout);
+  EXPECT_EQ(kept.bytes.size(), 100U);
+  EXPECT_EQ(kept.gap_at, 50U);
+  EXPECT_THAT(kept.bytes, StartsWith("1\n2\n3\n"));
+  EXPECT_THAT(kept.bytes, EndsWith("99999\n100000\n"));
+  EXPECT_TRUE(done->Truncated(OutputStream::kStdout));
+  EXPECT_EQ(done->Written(OutputStream::kStdout), 588895U);
+  EXPECT_FALSE(done->Truncated(OutputStream::kStderr));
 }
 
 TEST_F(Keeper, SaysWhyACommandDidNotStart) {
@@ -155,9 +160,9 @@ TEST_F(Keeper, EndsWhatIsOverItsTimeWithAllItStarted) {
   EXPECT_TRUE(done->record.timed_out);
   EXPECT_EQ(done->record.signal, static_cast<uint32_t>(SIGKILL));
   EXPECT_EQ(done->record.leftover_count, 0U);
-  EXPECT_EQ(done->stdout_text(), "on\n");
+  EXPECT_EQ(done->Text(OutputStream::kStdout).bytes, "on\n");
   const auto left = Execute(lease, "pgrep -f 'sleep 100[01]' | wc -l");
-  EXPECT_EQ(left->stdout_text(), "0\n");
+  EXPECT_EQ(left->Text(OutputStream::kStdout).bytes, "0\n");
   EXPECT_EQ(heart_->keeper->GetMetrics().timed_out, 1U);
 }
 
@@ -197,7 +202,7 @@ TEST_F(Keeper, ListsLeftoversAndKillsThemWhenAsked) {
   const auto tidied = heart_->keeper->Execute(lease, tidy, "", OutputRoom::Unshared(100));
   EXPECT_EQ(tidied->record.leftover_count, 0U);
   const auto left = Execute(lease, "pgrep -x sleep | wc -l");
-  EXPECT_EQ(left->stdout_text(), "0\n");
+  EXPECT_EQ(left->Text(OutputStream::kStdout).bytes, "0\n");
   // The same of one that nobody follows.
   uint64_t id = 0;
   {
@@ -257,7 +262,7 @@ TEST_F(Keeper, ResetEndsProcessesAndWhatIsStartedAfterwardsIsAnother) {
   EXPECT_EQ(Ended(view, before).state, ProcessState::kLost);
   const auto after = Execute(Use(view), "echo new");
   ASSERT_TRUE(after) << after.error().ToString();
-  EXPECT_EQ(after->stdout_text(), "new\n");
+  EXPECT_EQ(after->Text(OutputStream::kStdout).bytes, "new\n");
   EXPECT_GT(after->record.id, before);
   EXPECT_EQ(Get(view, before).state, ProcessState::kLost);
 }
@@ -303,7 +308,7 @@ TEST_F(Keeper, AProcessWhoseGuestTakesNoConnectionIsOverInItsTime) {
   // It is killed all the same, once its guest can be asked to.
   EXPECT_TRUE(Soon([&] {
     const auto left = Execute(Use(view), "pgrep -x sleep | wc -l");
-    return left && left->stdout_text() == "0\n";
+    return left && left->Text(OutputStream::kStdout).bytes == "0\n";
   }));
 }
 
@@ -446,7 +451,7 @@ TEST_F(Keeper, EndlessOutputCostsNothingWhoeverReads) {
     if (auto* output = std::get_if<sandbox::ProcessOutput>(&**event)) bytes += output->bytes.size();
   }
   const auto executed = Execute(lease, "yes | head -c 50000000", 1000);
-  EXPECT_EQ(executed->stdout_bytes, 50'000'000U);
+  EXPECT_EQ(executed->Written(OutputStream::kStdout), 50'000'000U);
   EXPECT_LE(ResidentBytes(), before + 16 * kMiB);
   // The one without a reader has gone on meanwhile.
   const auto processes = lease.guest().ListProcesses();
@@ -482,7 +487,7 @@ TEST_F(Keeper, FilesOfAProjectAreSeenAndCannotBeChangedInItsSandboxes) {
   add("late \xe2\x82\xac.txt", "late");
   const auto run = [&](const sandbox::SandboxView& where, const std::string& line) {
     const auto done = Execute(Use(where), line);
-    return done ? std::string(done->stdout_text()) + std::string(done->stderr_text())
+    return done ? std::string(done->Text(OutputStream::kStdout).bytes) + std::string(done->Text(OutputStream::kStderr).bytes)
                 : done.error().ToString();
   };
   EXPECT_EQ(run(view, "id -u; cat /workspace/project_files/*"), "1000\nearlylate");

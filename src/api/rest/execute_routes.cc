@@ -117,6 +117,7 @@ Result<Results> RunSeveral(const Services& services, const Lease& lease, const C
 
 void WriteResults(JsonWriter& json, const Results& results, const ExecuteRequest& request,
                   const std::string& request_id) {
+  results.room->Settle();
   json.BeginObject().Key("results").BeginArray();
   for (size_t i = 0; i < results.executions.size(); ++i) {
     json.BeginObject();
@@ -125,16 +126,17 @@ void WriteResults(JsonWriter& json, const Results& results, const ExecuteRequest
     json.EndObject();
   }
   json.EndArray();
-  const auto any = [&](bool Execution::* flag) {
-    return std::ranges::any_of(results.executions, [&](const Execution& e) { return e.*flag; });
+  const auto any = [&](const auto& holds) { return std::ranges::any_of(results.executions, holds); };
+  const auto write = [&](const char* name, OutputStream stream) {
+    WriteOutput(json, name, results.room->Text(stream, 0, results.room->written(stream)));
+    return any([&](const Execution& execution) { return execution.Truncated(stream); });
   };
-  const bool stdout_truncated = any(&Execution::stdout_truncated);
-  const bool stderr_truncated = any(&Execution::stderr_truncated);
-  WriteOutput(json, "stdout", results.room->text(OutputStream::kStdout), stdout_truncated);
-  WriteOutput(json, "stderr", results.room->text(OutputStream::kStderr), stderr_truncated);
+  const bool stdout_truncated = write("stdout", OutputStream::kStdout);
+  const bool stderr_truncated = write("stderr", OutputStream::kStderr);
   json.Member("stdout_truncated", stdout_truncated);
   json.Member("stderr_truncated", stderr_truncated);
-  WriteTruncatedBy(json, stdout_truncated || stderr_truncated, any(&Execution::out_of_memory));
+  WriteTruncatedBy(json, stdout_truncated || stderr_truncated,
+                   any([](const Execution& execution) { return execution.out_of_memory; }));
   results.together.WriteSummary(json);
   if (results.error) {
     json.Key("error").Raw(ProblemJson(*results.error, {.request_id = request_id}));

@@ -9,6 +9,7 @@
 
 namespace cay::api::rest {
 
+using sandbox::OutputStream;
 using sandbox::ProcessRecord;
 
 Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec) {
@@ -133,11 +134,16 @@ void WriteProcess(JsonWriter& json, const ProcessRecord& record) {
   json.EndObject();
 }
 
-void WriteOutput(JsonWriter& json, std::string_view name, std::string_view bytes, bool truncated) {
-  std::string_view text = bytes;
-  if (truncated) text.remove_suffix(IncompleteUtf8Tail(text));
-  json.Member(name, text);
-  if (!IsUtf8(text)) json.Key(std::string(name) + "_base64").Base64(bytes);
+void WriteOutput(JsonWriter& json, const std::string& name, const sandbox::KeptText& kept) {
+  const sandbox::ShownText shown = sandbox::Show(kept);
+  json.Key(name).Joined({shown.begin, shown.mark, shown.end});
+  if (!shown.is_utf8) json.Key(name + "_base64").Base64(kept.bytes);
+  json.Key(name + "_gap");
+  if (kept.omitted == 0) {
+    json.Null();
+  } else {
+    json.BeginObject().Member("at", kept.gap_at).Member("bytes", kept.omitted).EndObject();
+  }
 }
 
 void WriteTruncatedBy(JsonWriter& json, bool truncated, bool out_of_memory) {
@@ -151,14 +157,14 @@ void WriteTruncatedBy(JsonWriter& json, bool truncated, bool out_of_memory) {
 
 void WriteExecution(JsonWriter& json, const sandbox::Execution& execution) {
   json.Member("process_id", execution.record.id).Member("pid", execution.record.pid);
-  WriteOutput(json, "stdout", execution.stdout_text(), execution.stdout_truncated);
-  WriteOutput(json, "stderr", execution.stderr_text(), execution.stderr_truncated);
-  json.Member("stdout_bytes", execution.stdout_bytes);
-  json.Member("stderr_bytes", execution.stderr_bytes);
-  json.Member("stdout_truncated", execution.stdout_truncated);
-  json.Member("stderr_truncated", execution.stderr_truncated);
-  WriteTruncatedBy(json, execution.stdout_truncated || execution.stderr_truncated,
-                   execution.out_of_memory);
+  WriteOutput(json, "stdout", execution.Text(OutputStream::kStdout));
+  WriteOutput(json, "stderr", execution.Text(OutputStream::kStderr));
+  json.Member("stdout_bytes", execution.Written(OutputStream::kStdout));
+  json.Member("stderr_bytes", execution.Written(OutputStream::kStderr));
+  const bool stdout_truncated = execution.Truncated(OutputStream::kStdout);
+  const bool stderr_truncated = execution.Truncated(OutputStream::kStderr);
+  json.Member("stdout_truncated", stdout_truncated).Member("stderr_truncated", stderr_truncated);
+  WriteTruncatedBy(json, stdout_truncated || stderr_truncated, execution.out_of_memory);
   json.Member("tag", execution.record.tag);
   WriteOutcome(json, execution.record);
 }

@@ -29,9 +29,10 @@ void WriteState(JsonWriter& json, const sandbox::ProcessRecord& record);
 void WriteProcess(JsonWriter& json, const sandbox::ProcessRecord& record);
 void WriteCommand(JsonWriter& json, const std::vector<std::string>& command);
 
-// "stdout": text, and "stdout_base64" beside it when the bytes are no UTF-8. What was cut off in the middle of a
-// character (`truncated`) is cut before it.
-void WriteOutput(JsonWriter& json, std::string_view name, std::string_view bytes, bool truncated);
+// "stdout": text, with a mark where something is missing, which begins and ends between two characters;
+// "stdout_base64" beside it when the bytes are no UTF-8: those that are kept, without the mark. "stdout_gap": after how many of
+// them how many are missing, or null.
+void WriteOutput(JsonWriter& json, const std::string& name, const sandbox::KeptText& kept);
 
 // "truncated_by": the request's max_output, or the server's memory for output (limits.output_held).
 void WriteTruncatedBy(JsonWriter& json, bool truncated, bool out_of_memory);

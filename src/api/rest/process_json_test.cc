@@ -41,25 +41,28 @@ TEST(ProcessJson, AnOutcomeIsAnExitCodeOrASignal) {
   EXPECT_THAT(killed.text(), HasSubstr(R"("success":false)"));
 }
 
-TEST(ProcessJson, OutputThatIsNoTextIsBase64Too) {
-  JsonWriter text;
-  text.BeginObject();
-  WriteOutput(text, "stdout", "a\xC3\xA4", false);
-  text.EndObject();
-  EXPECT_EQ(text.text(), "{\"stdout\":\"a\xC3\xA4\"}");
-  JsonWriter bytes;
-  bytes.BeginObject();
-  WriteOutput(bytes, "stdout", "a\xFF", false);
-  bytes.EndObject();
-  EXPECT_EQ(bytes.text(), "{\"stdout\":\"a\uFFFD\",\"stdout_base64\":\"Yf8=\"}");
-}
-
-TEST(ProcessJson, WhatWasCutInTheMiddleOfACharacterIsStillText) {
+std::string Written(const sandbox::KeptText& kept) {
   JsonWriter json;
   json.BeginObject();
-  WriteOutput(json, "stdout", "a\xE2\x82", true);
+  WriteOutput(json, "stdout", kept);
   json.EndObject();
-  EXPECT_EQ(json.text(), R"({"stdout":"a"})");
+  return std::move(json).Take();
+}
+
+TEST(ProcessJson, OutputThatIsNoTextIsBase64Too) {
+  EXPECT_EQ(Written({.bytes = "a\xC3\xA4", .gap_at = 3}), "{\"stdout\":\"a\xC3\xA4\",\"stdout_gap\":null}");
+  EXPECT_EQ(Written({.bytes = "a\xFF", .gap_at = 2}),
+            "{\"stdout\":\"a\uFFFD\",\"stdout_base64\":\"Yf8=\",\"stdout_gap\":null}");
+  EXPECT_EQ(Written({.bytes = "a\xFFz", .gap_at = 2, .omitted = 7}),
+            "{\"stdout\":\"a\uFFFD\\n[7 bytes omitted]\\nz\",\"stdout_base64\":\"Yf96\",\"stdout_gap\":{\"at\":2,\"bytes\":"
+            "7}}");
+}
+
+TEST(ProcessJson, AGapBeginsAndEndsBetweenTwoCharacters) {
+  EXPECT_EQ(Written({.bytes = "a\xE2\x82\xA4z", .gap_at = 3, .omitted = 5}),
+            R"({"stdout":"a\n[8 bytes omitted]\nz","stdout_gap":{"at":3,"bytes":5}})");
+  EXPECT_EQ(Written({.bytes = "az", .gap_at = 1, .omitted = 1}),
+            R"({"stdout":"a\n[1 byte omitted]\nz","stdout_gap":{"at":1,"bytes":1}})");
 }
 
 TEST(ProcessJson, ATerminalHasASize) {
