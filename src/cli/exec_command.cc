@@ -95,8 +95,9 @@ Result<int> Execute(ApiClient& api, const ExecOptions& options, const std::strin
                                   .from = 0,
                                   .quiet = options.quiet});
   }
-  const json::object process =
-      TRY(api.Call("POST", SandboxPath(id, "/processes"), TRY(BuildRequest(options, argv, input))));
+  json::object start = TRY(BuildRequest(options, argv, input));
+  if (!options.detach) start["background"] = false;
+  const json::object process = TRY(api.Call("POST", SandboxPath(id, "/processes"), start));
   if (options.detach) {
     TRY(Print(options.json ? PrettyJson(process) : ProcessIdOf(process) + "\n"));
     return 0;

@@ -42,12 +42,13 @@ std::string EndCell(const json::object& process) {
 std::string RenderProcesses(const json::array& processes) {
   const int64_t now = NowMillis();
   std::vector<std::vector<std::string>> rows = {
-      {"PROCESS", "PID", "STATE", "STARTED", "TAG", "COMMAND"}};
+      {"PROCESS", "PID", "STATE", "STARTED", "ENDS IN", "TAG", "COMMAND"}};
   for (const json::value& entry : processes) {
     if (!entry.is_object()) continue;
     const json::object& process = entry.get_object();
     rows.push_back({ProcessIdOf(process), Cell(process, "pid"), EndCell(process),
-                    AgeCell(process, "started_at", now), Cell(process, "tag"),
+                    AgeCell(process, "started_at", now), UntilCell(process, "deadline_at", now),
+                    Cell(process, "tag"),
                     Cell(process, "command")});
   }
   return FormatTable(rows);

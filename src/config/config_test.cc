@@ -138,7 +138,7 @@ TEST(LoadConfig, RefusesValuesWithWhereTheyAre) {
 TEST(LoadConfig, RefusesDefaultsOverMaxima) {
   EXPECT_THAT(Problem("[limits.maxima]\nmemory = \"100m\"\n"),
               HasSubstr("limits.defaults.memory (512m) is over limits.maxima.memory (100m)"));
-  EXPECT_THAT(Problem("[timeouts]\nmax_lifetime = \"1m\"\n"), HasSubstr("timeouts.lifetime (1h)"));
+  EXPECT_THAT(Problem("[timeouts]\nmax_lifetime = \"1m\"\n"), HasSubstr("timeouts.lifetime (1d)"));
   EXPECT_THAT(Problem("[timeouts]\nlifetime = 0\n"), HasSubstr("timeouts.lifetime"));
 }
 

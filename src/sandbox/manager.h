@@ -44,8 +44,8 @@ struct ManagerOptions {
   std::string default_template = "host";
   engine::Limits default_limits;
   engine::Limits max_limits;  // of one sandbox
-  Millis default_timeout{3'600'000};
-  Millis max_timeout{86'400'000};  // 0: any, and "none" is allowed
+  Millis default_timeout{86'400'000};
+  Millis max_timeout{604'800'000};  // 0: any, and "none" is allowed
   Millis default_idle_timeout{1'800'000};
   Millis max_idle_timeout{86'400'000};
   OnTimeout default_on_timeout = OnTimeout::kDestroy;

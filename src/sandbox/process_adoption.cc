@@ -94,7 +94,7 @@ ProcessRow Adopter::RowFor(const protocol::ProcessInfo& info) const {
   row.record.terminal = info.terminal;
   row.record.started_unix_ms = info.started_unix_ms;
   if (book_.options().default_timeout > Millis(0)) {
-    row.deadline_unix_ms = info.started_unix_ms + book_.options().default_timeout.count();
+    row.record.deadline_unix_ms = info.started_unix_ms + book_.options().default_timeout.count();
   }
   return row;
 }
@@ -109,7 +109,7 @@ void Adopter::LoseAll(const SandboxId& id, Adoption& adoption) {
 
 void Adopter::TakeOver(const Adoption& adoption, ProcessRow row,
                        const protocol::ProcessInfo* info) {
-  const std::optional<int64_t> deadline = row.deadline_unix_ms;
+  const std::optional<int64_t> deadline = row.record.deadline_unix_ms;
   const auto entry = book_.Readopt(adoption.life, std::move(row));
   if (info != nullptr && info->exited && CheckExited(*info->exited)) {
     book_.Finish(entry, JudgeEnding(book_, *entry, *info->exited, std::nullopt));

@@ -115,8 +115,8 @@ bool ProcessEntry::given_up() const {
 
 std::optional<Millis> ProcessEntry::time_left() const {
   const std::lock_guard lock(mutex);
-  if (!row.deadline_unix_ms || row.record.state == ProcessState::kExited) return std::nullopt;
-  return Millis(*row.deadline_unix_ms - UnixMs());
+  if (!row.record.deadline_unix_ms || row.record.state == ProcessState::kExited) return std::nullopt;
+  return Millis(*row.record.deadline_unix_ms - UnixMs());
 }
 
 ProcessBook::Place::~Place() {

@@ -123,7 +123,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   }
   row.guest_process = started->process;
   row.kill_leftovers = spec.kill_leftovers;
-  if (timeout) row.deadline_unix_ms = row.record.started_unix_ms + timeout->count();
+  if (timeout) row.record.deadline_unix_ms = row.record.started_unix_ms + timeout->count();
   row.record.pid = started->pid;
   row.record.command = RememberedCommand(request.argv);
   row.record.tag = spec.tag;

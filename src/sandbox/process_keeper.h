@@ -40,8 +40,9 @@ struct ProcessSpec {
   StringMap env;
   bool stdin_open = false;  // stays open for writes; otherwise it is empty
   std::optional<protocol::TerminalSize> terminal;
-  std::optional<Millis>
-      timeout;  // nothing: the configured default; 0: none, where the maximum allows it
+  // Nothing: the configured default, and none in the background. 0: none, where the maximum allows it.
+  std::optional<Millis> timeout;
+  bool background = false;  // nobody waits for it
   std::optional<Bytes> output_held;  // the ring
   bool kill_leftovers = false;       // when it ends, end what it left behind
   std::string tag;                   // the caller's own word for it; at most 128 bytes
@@ -68,6 +69,7 @@ struct ProcessRecord {
   bool core_dumped = false;
   bool output_cut = false;
   int64_t started_unix_ms = 0;
+  std::optional<int64_t> deadline_unix_ms;  // when its time is over
   int64_t ended_unix_ms = 0;
   uint64_t duration_ms = 0;
   uint64_t cpu_ms = 0;

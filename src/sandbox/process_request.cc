@@ -44,6 +44,7 @@ Result<void> CheckEnvironment(const StringMap& env) {
 }  // namespace
 
 Result<std::optional<Millis>> TimeoutOf(const ProcessSpec& spec, const KeeperOptions& options) {
+  if (!spec.timeout && spec.background) return std::nullopt;
   const Millis timeout = spec.timeout.value_or(options.default_timeout);
   const bool bounded = options.max_timeout > Millis(0);
   if (timeout < Millis(0)) return Failure(Error::Invalid("the timeout is negative"));

@@ -34,7 +34,7 @@ struct Document {
     codec.Field(19, record.output_end);
     codec.Field(20, record.leftover_count);
     codec.Field(21, record.leftovers, protocol::kMaxLeftovers);
-    codec.Field(22, self.row.deadline_unix_ms);
+    codec.Field(22, record.deadline_unix_ms);
     codec.Field(23, self.row.kill_leftovers);
     codec.Field(24, self.row.oom_kills_before);
   }

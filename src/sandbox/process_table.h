@@ -20,7 +20,6 @@ struct ProcessRow {
   ProcessRecord record;
   uint64_t guest_process = 0;   // its name for its guest; record.id goes on over stop and start
   int64_t life_started_ms = 0;  // of its guest: SandboxView::started_unix_ms
-  std::optional<int64_t> deadline_unix_ms;
   bool kill_leftovers = false;
   uint64_t oom_kills_before = 0;
 };

@@ -26,7 +26,7 @@ TEST(SpecRules, WhatIsLeftOutIsTheConfiguredDefault) {
   EXPECT_EQ(resolved->spec.template_name, "host");
   EXPECT_EQ(resolved->limits.memory, 512 * kMiB);
   EXPECT_EQ(resolved->spec.memory, 512 * kMiB);
-  EXPECT_EQ(resolved->spec.timeout, Millis(3'600'000));
+  EXPECT_EQ(resolved->spec.timeout, Millis(86'400'000));
   EXPECT_EQ(resolved->spec.idle_timeout, Millis(1'800'000));
   EXPECT_EQ(resolved->spec.on_timeout, OnTimeout::kDestroy);
   EXPECT_TRUE(resolved->required.empty());

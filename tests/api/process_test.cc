@@ -40,6 +40,18 @@ TEST_F(ProcessApi, OneThatRunsIsListedFollowedAndEnded) {
   EXPECT_EQ(ended.Text("signal"), "SIGKILL");
 }
 
+TEST_F(ProcessApi, ItsTimeIsShownAndItHasNoneUnlessItWasGivenOne) {
+  const std::string ends = Start(R"({"command":["sleep","60"],"timeout":"10m"})");
+  const std::string stays = Start(R"({"command":["sleep","60"]})");
+  const std::string waited_for = Start(R"({"command":["sleep","60"],"background":false})");
+  EXPECT_FALSE(Get(ends).json().at("deadline_at").is_null());
+  EXPECT_TRUE(Get(stays).json().at("deadline_at").is_null());
+  EXPECT_FALSE(Get(waited_for).json().at("deadline_at").is_null());
+  EXPECT_LT(Get(waited_for).Text("deadline_at"), Get(ends).Text("deadline_at"));
+  EXPECT_EQ(Call("DELETE", ends).status, 204);
+  EXPECT_TRUE(Get(ends + "/wait?timeout=10s").json().at("deadline_at").is_null());
+}
+
 TEST_F(ProcessApi, OutputContinuesWhereAReaderStopped) {
   const std::string process = Start(R"({"command":"printf abcdef"})");
   Get(process + "/wait");

@@ -128,6 +128,8 @@ void WriteProcess(JsonWriter& json, const ProcessRecord& record) {
   WriteCommand(json.Key("command"), record.command);
   json.Member("tag", record.tag).Member("terminal", record.terminal);
   WriteTime(json, "started_at", record.started_unix_ms);
+  const bool runs = record.state == sandbox::ProcessState::kRunning;
+  WriteTime(json, "deadline_at", runs ? record.deadline_unix_ms : std::nullopt);
   WriteTime(json, "ended_at", record.ended_unix_ms);
   json.Member("output_end", record.output_end);
   WriteOutcome(json, record);

@@ -45,6 +45,7 @@ Result<sandbox::ProcessSpec> ReadStart(const JsonValue& body) {
   sandbox::ProcessSpec spec;
   auto command = TRY(fields.Command("command"));
   TRY(ReadProcessOptions(fields, spec));
+  spec.background = TRY(fields.Bool("background")).value_or(true);
   spec.stdin_open = TRY(fields.Bool("stdin")).value_or(false);
   spec.output_held = TRY(fields.Size("output_held"));
   if (const JsonValue* terminal = fields.Find("terminal")) {
