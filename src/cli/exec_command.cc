@@ -34,6 +34,7 @@ struct ExecOptions : ServerOptions {
   std::string workdir;
   std::string user;
   std::string timeout;
+  std::string kill_grace;
   std::string tag;
 };
 
@@ -63,6 +64,7 @@ Result<json::object> BuildRequest(const ExecOptions& options, const std::vector<
   if (!options.user.empty()) request["user"] = options.user;
   if (!options.tag.empty()) request["tag"] = options.tag;
   if (!options.timeout.empty()) request["timeout"] = options.timeout;
+  if (!options.kill_grace.empty()) request["kill_grace"] = options.kill_grace;
   if (input) request["stdin"] = true;
   if (options.tty) {
     const WindowSize window = CallersWindow().value_or(WindowSize());
@@ -190,6 +192,13 @@ constexpr OptionSpec kTimeout = {
     .example = "30s",
     .apply = kText<ExecOptions, &ExecOptions::timeout>};
 
+constexpr OptionSpec kKillGrace = {
+    .name = "kill-grace",
+    .value = "TIME",
+    .help = "From SIGTERM at the timeout to SIGKILL (default the server's, 2s)",
+    .example = "10s",
+    .apply = kText<ExecOptions, &ExecOptions::kill_grace>};
+
 constexpr OptionSpec kExecOptions[] = {
     kInteractive,
     {.name = "tty",
@@ -204,6 +213,7 @@ constexpr OptionSpec kExecOptions[] = {
     kWorkdir,
     kUser,
     kTimeout,
+    kKillGrace,
     {.name = "tag",
      .value = "TEXT",
      .help = "A word of your own to find it by in cay ps",
@@ -224,6 +234,7 @@ constexpr OptionSpec kShellOptions[] = {
     kWorkdir,
     kUser,
     kTimeout,
+    kKillGrace,
     kUrlOption<ExecOptions>,
     kApiKeyFileOption<ExecOptions>,
     kContextOption<ExecOptions>,

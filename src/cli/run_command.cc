@@ -152,6 +152,7 @@ Result<SessionEnd> Run::Command() {
   SessionOptions session_options;
   session_options.pass_stdin = options_.interactive || options_.tty || ::isatty(STDIN_FILENO) == 0;
   session_options.timeout = CommandTimeout(options_);
+  session_options.kill_grace = options_.kill_grace;
   if (options_.json) {
     session_options.out = &result_.out;
     session_options.err = &result_.err;
@@ -181,7 +182,8 @@ Result<void> Run::Judge(const SessionEnd& end) {
   switch (end.kind) {
     case EndKind::kExited:
       if (end.exited.signal != 0) result_.signal = static_cast<int>(end.exited.signal);
-      result_.exit_code = ExitCode(end.exited.exit_code, result_.signal, false);
+      result_.timed_out = end.timed_out;
+      result_.exit_code = ExitCode(end.exited.exit_code, result_.signal, end.timed_out);
       result_.output_cut = end.exited.output_cut;
       return {};
     case EndKind::kTimedOut:

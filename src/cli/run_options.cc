@@ -65,6 +65,10 @@ constexpr auto kSetTimeout = [](RunOptions& o, string_view value) -> Result<void
   o.timeout = TRY(ParseDuration(value));
   return {};
 };
+constexpr auto kSetKillGrace = [](RunOptions& o, string_view value) -> Result<void> {
+  o.kill_grace = TRY(ParseDuration(value));
+  return {};
+};
 constexpr auto kAddEnvFile = [](RunOptions& o, string_view value) -> Result<void> {
   o.env_files.emplace_back(value);
   return {};
@@ -140,6 +144,11 @@ constexpr OptionSpec kOptions[] = {
      .help = "End everything after this time, exit 124 (default 300s, with -t 1h; 0: never)",
      .example = "30s",
      .apply = kInto<kSetTimeout>},
+    {.name = "kill-grace",
+     .value = "TIME",
+     .help = "From SIGTERM at the timeout to the end of everything (default 2s; 0: at once)",
+     .example = "10s",
+     .apply = kInto<kSetKillGrace>},
     {.name = "best-effort",
      .help = "Run even if a named limit cannot be enforced here; say which",
      .apply = kFlag<RunOptions, &RunOptions::best_effort>},

@@ -23,6 +23,7 @@ struct RunOptions {
   engine::Limits limits;
   engine::LimitSet required;           // the limits that were named
   std::optional<Millis> timeout;       // 0: none; not given: CommandTimeout decides
+  Millis kill_grace{2000};             // from SIGTERM to SIGKILL, once its time is over
   std::vector<std::string> env;        // as typed, in order
   std::vector<std::string> env_files;  // paths, read before `env` is applied
   std::string workdir;                 // empty: the template's

@@ -221,8 +221,14 @@ bool RunSession::OnDeadline() {
   if (finished_ && end_.kind == EndKind::kExited) return false;
   Clock::time_point now = Clock::now();
   if (deadline_ && now >= *deadline_) {
-    Finish(EndKind::kTimedOut);
-    return true;
+    const bool first = end_.process != 0 && !std::exchange(end_.timed_out, true);
+    if (!first || options_.kill_grace == Millis(0)) {
+      Finish(EndKind::kTimedOut);
+      return true;
+    }
+    deadline_ = now + options_.kill_grace;
+    // A stream that is broken says so where it is read.
+    static_cast<void>(stream_->Signal(SIGTERM));
   }
   if (grace_ && now >= *grace_) {
     end_.signal = asked_to_end_;

@@ -35,13 +35,14 @@ using Clock = std::chrono::steady_clock;
 struct SessionOptions {
   bool pass_stdin = false;
   Millis timeout{0};          // 0: none
+  Millis kill_grace{0};       // from SIGTERM at the timeout to the end of the session
   HeldOutput* out = nullptr;  // where output is kept; null: it is passed on to the caller's streams
   HeldOutput* err = nullptr;
 };
 
 enum class EndKind : uint8_t {
-  kExited,        // the command ended: `exited`
-  kTimedOut,      // it runs still
+  kExited,        // the command ended: `exited`; `timed_out` when it was asked to
+  kTimedOut,      // it runs still, past its time and its grace
   kInterrupted,   // the caller's signals ask for an end: `signal`; it runs still
   kOutputClosed,  // nobody reads our output: as SIGPIPE; it runs still
   kGuestGone,     // the whole sandbox was ended under us
@@ -50,6 +51,7 @@ enum class EndKind : uint8_t {
 struct SessionEnd {
   EndKind kind = EndKind::kExited;
   protocol::Exited exited;
+  bool timed_out = false;
   int signal = 0;
   uint64_t process = 0;  // its name for the guest
   Clock::time_point started;

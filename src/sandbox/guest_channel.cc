@@ -159,6 +159,10 @@ Result<PendingKill> GuestChannel::BeginKillLeftovers(uint64_t process) const {
                 FrameType::kLeftoversKilled)));
 }
 
+Result<PendingFrame> GuestChannel::BeginSignal(const protocol::SignalRequest& request) const {
+  return Begin(FrameType::kSignal, protocol::Encode(request, protocol_), FrameType::kDone);
+}
+
 Result<std::vector<protocol::ProcessInfo>> GuestChannel::ListProcesses() const {
   GuestCall call = TRY(Open(FrameType::kListProcesses));
   return TRY(call.Expect<protocol::ProcessList>(FrameType::kProcessList)).processes;

@@ -125,6 +125,7 @@ class GuestChannel {
   Result<PendingInfo> BeginPing() const;
   Result<PendingList> BeginListProcesses() const;
   Result<PendingKill> BeginKillLeftovers(uint64_t process) const;
+  Result<PendingFrame> BeginSignal(const protocol::SignalRequest& request) const;
   Result<std::vector<protocol::ProcessInfo>> ListProcesses() const;
   Result<void> Signal(const protocol::SignalRequest& request) const;
   Result<void> Resize(const protocol::ResizeRequest& request) const;

@@ -71,6 +71,7 @@ struct ProcessEntry {
         id(first_row.record.id),
         guest_process(first_row.guest_process),
         kill_leftovers(first_row.kill_leftovers),
+        kill_grace(first_row.kill_grace_ms),
         oom_kills_before(first_row.oom_kills_before),
         row(std::move(first_row)) {}
 
@@ -78,6 +79,7 @@ struct ProcessEntry {
   const uint64_t id;
   const uint64_t guest_process;
   const bool kill_leftovers;
+  const Millis kill_grace;
   const uint64_t oom_kills_before;
 
   ProcessRecord record() const;

@@ -112,6 +112,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   const SteadyClock::time_point begun = SteadyClock::now();
   const protocol::StartRequest request = TRY(BuildStartRequest(lease, spec, book().options()));
   const std::optional<Millis> timeout = TRY(TimeoutOf(spec, book().options()));
+  const Millis kill_grace = TRY(KillGraceOf(spec, book().options()));
   ProcessBook::Place place = TRY(book().Reserve(lease));
   ProcessRow row;
   row.record.started_unix_ms = UnixMs();
@@ -123,6 +124,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   }
   row.guest_process = started->process;
   row.kill_leftovers = spec.kill_leftovers;
+  row.kill_grace_ms = kill_grace.count();
   if (timeout) row.record.deadline_unix_ms = row.record.started_unix_ms + timeout->count();
   row.record.pid = started->pid;
   row.record.command = RememberedCommand(request.argv);

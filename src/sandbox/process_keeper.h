@@ -43,6 +43,8 @@ struct ProcessSpec {
   // Nothing: the configured default, and none in the background. 0: none, where the maximum allows it.
   std::optional<Millis> timeout;
   bool background = false;  // nobody waits for it
+  // From the SIGTERM at its timeout to the SIGKILL; nothing: the configured default; 0: killed at once.
+  std::optional<Millis> kill_grace;
   std::optional<Bytes> output_held;  // the ring
   bool kill_leftovers = false;       // when it ends, end what it left behind
   std::string tag;                   // the caller's own word for it; at most 128 bytes
@@ -151,6 +153,7 @@ inline constexpr size_t kMaxRunningPerSandbox = protocol::kMaxRunning;
 struct KeeperOptions {
   Millis default_timeout{300'000};
   Millis max_timeout{86'400'000};
+  Millis kill_grace{2000};
   Bytes output_held = 1 * kMiB;
   Bytes max_output_held = 16 * kMiB;
   size_t max_running_per_sandbox = kMaxRunningPerSandbox;

@@ -58,6 +58,13 @@ Result<std::optional<Millis>> TimeoutOf(const ProcessSpec& spec, const KeeperOpt
   return timeout;
 }
 
+Result<Millis> KillGraceOf(const ProcessSpec& spec, const KeeperOptions& options) {
+  const Millis grace = spec.kill_grace.value_or(options.kill_grace);
+  if (grace < Millis(0)) return Failure(Error::Invalid("the kill grace is negative"));
+  if (grace <= kMaxKillGrace) return grace;
+  return TooHigh("a kill grace of " + FormatDuration(grace), FormatDuration(kMaxKillGrace));
+}
+
 Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const ProcessSpec& spec,
                                                  const KeeperOptions& options) {
   protocol::StartRequest request;

@@ -16,6 +16,9 @@ Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const Proce
 // How long it may run; nothing: for ever.
 Result<std::optional<Millis>> TimeoutOf(const ProcessSpec& spec, const KeeperOptions& options);
 
+inline constexpr Millis kMaxKillGrace{300'000};
+Result<Millis> KillGraceOf(const ProcessSpec& spec, const KeeperOptions& options);
+
 // A command as it is remembered: its first arguments, 4 KiB of it at most. What was left out is said by
 // "…" at that place.
 std::vector<std::string> RememberedCommand(const std::vector<std::string>& argv);

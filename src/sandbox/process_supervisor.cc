@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <limits>
 
 #include "sandbox/process_verdict.h"
@@ -192,7 +193,11 @@ void ProcessSupervisor::TakeDeadlines() {
     if (!entry->running()) continue;
     entry->SetTimedOut();
     Watch& watch = WatchOf(entry);
-    watch.kill_wanted = watch.look_wanted = true;
+    const bool first = !std::exchange(watch.asked_to_end, true);
+    watch.term_wanted = first && entry->kill_grace > Millis(0);
+    watch.kill_wanted = !watch.term_wanted;
+    watch.look_wanted = first;
+    if (watch.term_wanted) SetDeadline(entry, SteadyClock::now() + entry->kill_grace);
     Advance(watch);
   }
 }
@@ -220,6 +225,7 @@ void ProcessSupervisor::Drop(Watch& watch) {
   if (watch.timer) timers_.erase({*watch.timer, &watch});
   watch.timer.reset();
   watch.wait.reset();
+  watch.term.reset();
   watch.kill.reset();
   watch.ping.reset();
   watch.look.reset();
@@ -338,7 +344,7 @@ void ProcessSupervisor::Connect(Watch& watch) {
   const bool wants_wait = !watch.exited && !watch.wait;
   const bool wants_kill = watch.kill_wanted && !watch.kill;
   const bool wants_look = watch.look_wanted || (watch.look_until && !watch.look);
-  if (!wants_wait && !wants_kill && !wants_look) {
+  if (!wants_wait && !wants_kill && !wants_look && !watch.term_wanted) {
     watch.retry.reset();
     return;
   }
@@ -375,6 +381,10 @@ Result<void> ProcessSupervisor::ConnectTo(Watch& watch, const GuestChannel& gues
     WaitStream wait = TRY(guest.Wait(process));
     TRY(Poll(wait.fd(), watch));
     watch.wait = std::move(wait);
+  }
+  if (watch.term_wanted) {
+    watch.term = TRY(guest.BeginSignal({.process = process, .signal = SIGTERM}));
+    watch.term_wanted = false;
   }
   if (watch.kill_wanted && !watch.kill) {
     PendingKill kill = TRY(guest.BeginKillLeftovers(process));

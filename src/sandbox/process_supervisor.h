@@ -69,6 +69,9 @@ class ProcessSupervisor {
     std::optional<PendingInfo> ping;
     std::optional<protocol::Exited> exited;
     std::optional<uint64_t> remaining;  // of what was left behind, once it was killed
+    bool asked_to_end = false;  // its time is over, and its grace runs
+    bool term_wanted = false;
+    std::optional<PendingFrame> term;  // nobody waits for the answer
     bool kill_wanted = false;
     bool look_wanted = false;         // its time was over; not yet begun
     std::optional<PendingInfo> look;  // whether its guest answers at all, past the process's time

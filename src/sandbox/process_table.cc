@@ -37,6 +37,7 @@ struct Document {
     codec.Field(22, record.deadline_unix_ms);
     codec.Field(23, self.row.kill_leftovers);
     codec.Field(24, self.row.oom_kills_before);
+    codec.Field(25, self.row.kill_grace_ms);
   }
 };
 

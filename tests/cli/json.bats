@@ -24,7 +24,11 @@ load common
 
 @test "a timeout and a signal are in the result" {
   run_cay --json --timeout 300ms -- sleep 10
-  [[ $status == 124 && $(json 'o["timed_out"], o["exit_code"]') == "(True, 124)" ]]
+  [[ $status == 124 && $(json 'o["timed_out"], o["exit_code"], o["signal"]') == "(True, 124, 15)" ]]
+  run_cay --json --timeout 300ms -- sh -c 'trap "echo bye; exit 3" TERM; while :; do sleep 0.05; done'
+  [[ $status == 124 && $(json 'o["timed_out"], o["exit_code"], o["stdout"]') == "(True, 124, 'bye\\n')" ]]
+  run_cay --json --timeout 300ms --kill-grace 300ms -- sh -c 'trap "echo no" TERM; while :; do sleep 0.05; done'
+  [[ $status == 124 && $(json 'o["timed_out"], o["exit_code"], o["stdout"]') == "(True, 124, 'no\\n')" ]]
   run_cay --json -- sh -c 'kill -9 $$'
   [[ $status == 137 && $(json 'o["signal"], o["exit_code"]') == "(9, 137)" ]]
 }

@@ -158,12 +158,39 @@ TEST_F(Keeper, EndsWhatIsOverItsTimeWithAllItStarted) {
   const auto done = heart_->keeper->Execute(lease, spec, "", OutputRoom::Unshared(kMiB));
   ASSERT_TRUE(done) << done.error().ToString();
   EXPECT_TRUE(done->record.timed_out);
-  EXPECT_EQ(done->record.signal, static_cast<uint32_t>(SIGKILL));
+  EXPECT_EQ(done->record.signal, static_cast<uint32_t>(SIGTERM));
   EXPECT_EQ(done->record.leftover_count, 0U);
   EXPECT_EQ(done->Text(OutputStream::kStdout).bytes, "on\n");
   const auto left = Execute(lease, "pgrep -f 'sleep 100[01]' | wc -l");
   EXPECT_EQ(left->Text(OutputStream::kStdout).bytes, "0\n");
   EXPECT_EQ(heart_->keeper->GetMetrics().timed_out, 1U);
+}
+
+TEST_F(Keeper, AsksWhatIsOverItsTimeToEndAndKillsWhatDoesNot) {
+  const auto view = Create();
+  const auto lease = Use(view);
+  ProcessSpec heeds = Shell("trap 'echo bye; exit 3' TERM; while :; do sleep 0.05; done");
+  heeds.timeout = Millis(300);
+  const auto asked = heart_->keeper->Execute(lease, heeds, "", OutputRoom::Unshared(kMiB));
+  ASSERT_TRUE(asked) << asked.error().ToString();
+  EXPECT_TRUE(asked->record.timed_out);
+  EXPECT_EQ(asked->record.exit_code, 3);
+  EXPECT_EQ(asked->Text(OutputStream::kStdout).bytes, "bye\n");
+  ProcessSpec ignores = Shell("trap 'echo no' TERM; while :; do sleep 0.05; done");
+  ignores.timeout = ignores.kill_grace = Millis(300);
+  const auto killed = heart_->keeper->Execute(lease, ignores, "", OutputRoom::Unshared(kMiB));
+  ASSERT_TRUE(killed) << killed.error().ToString();
+  EXPECT_TRUE(killed->record.timed_out);
+  EXPECT_EQ(killed->record.signal, static_cast<uint32_t>(SIGKILL));
+  EXPECT_EQ(killed->Text(OutputStream::kStdout).bytes, "no\n");
+  ProcessSpec at_once = heeds;
+  at_once.kill_grace = Millis(0);
+  const auto ended = heart_->keeper->Execute(lease, at_once, "", OutputRoom::Unshared(kMiB));
+  ASSERT_TRUE(ended) << ended.error().ToString();
+  EXPECT_EQ(ended->record.signal, static_cast<uint32_t>(SIGKILL));
+  ProcessSpec patient = heeds;
+  patient.kill_grace = Millis(3'600'000);
+  EXPECT_EQ(heart_->keeper->Start(lease, patient).error().code(), ErrorCode::kLimitTooHigh);
 }
 
 TEST_F(Keeper, EndsWhatIsOverItsTimeWhenNobodyFollowsOrReads) {
@@ -181,7 +208,7 @@ TEST_F(Keeper, EndsWhatIsOverItsTimeWhenNobodyFollowsOrReads) {
   EXPECT_TRUE(Ended(view, alone).timed_out);
   EXPECT_TRUE(Soon([&] { return Get(view, unread).timed_out; }));
   goes.reset();
-  EXPECT_EQ(Ended(view, unread).signal, static_cast<uint32_t>(SIGKILL));
+  EXPECT_EQ(Ended(view, unread).signal, static_cast<uint32_t>(SIGTERM));
   const Followed followed = Follow(*reads_late);
   EXPECT_EQ(followed.ends, 1);
   EXPECT_TRUE(followed.record->timed_out);
@@ -465,6 +492,7 @@ TEST_F(Keeper, ProcessesOfAPausedSandboxGoOnWhenItIsResumed) {
   const auto view = Create();
   ProcessSpec spec = Shell("exec sleep 1000");
   spec.timeout = Millis(300);
+  spec.kill_grace = Millis(0);
   const uint64_t id = heart_->keeper->Start(Use(view), spec)->id();
   ASSERT_TRUE(heart_->manager->Pause(caller_, view.id.text()));
   EXPECT_TRUE(Soon([&] { return Get(view, id).timed_out; }));

@@ -17,6 +17,7 @@ Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec) 
   spec.env = TRY(fields.Strings("env")).value_or(sandbox::StringMap());
   spec.user = TRY(fields.String("user", protocol::kMaxUserBytes)).value_or("");
   spec.timeout = TRY(fields.Duration("timeout"));
+  spec.kill_grace = TRY(fields.Duration("kill_grace"));
   spec.kill_leftovers = TRY(fields.Bool("kill_leftovers")).value_or(false);
   spec.tag = TRY(fields.String("tag")).value_or("");
   return {};
