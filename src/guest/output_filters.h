@@ -6,7 +6,7 @@
 // kind do. A daemon that was left behind is none: its input is no pipe, or one that something feeds.
 // The command's own input is not counted: whoever inherited it need not read it.
 //
-// It is a guess about code that may want to mislead. What rests on it is how long the command's own
+// docs/decisions/0029. It is a guess about code that may want to mislead. What rests on it is how long the command's own
 // client waits, and that has its bounds (process.h).
 #pragma once
 
