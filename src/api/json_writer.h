@@ -53,7 +53,7 @@ class JsonWriter {
   }
   JsonWriter& Value(double value);  // finite
   JsonWriter& Null() { return Raw("null"); }
-  JsonWriter& Base64(std::string_view bytes);  // as a string
+  JsonWriter& Base64(std::string_view bytes);                          // as a string
   JsonWriter& Joined(std::initializer_list<std::string_view> pieces);  // one string of them all
   template <class T>
   JsonWriter& Value(const std::optional<T>& value) {

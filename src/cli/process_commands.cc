@@ -48,8 +48,7 @@ std::string RenderProcesses(const json::array& processes) {
     const json::object& process = entry.get_object();
     rows.push_back({ProcessIdOf(process), Cell(process, "pid"), EndCell(process),
                     AgeCell(process, "started_at", now), UntilCell(process, "deadline_at", now),
-                    Cell(process, "tag"),
-                    Cell(process, "command")});
+                    Cell(process, "tag"), Cell(process, "command")});
   }
   return FormatTable(rows);
 }

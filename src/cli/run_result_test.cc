@@ -61,7 +61,8 @@ TEST(RenderJson, PutsWhatIsNotTextInBase64) {
 TEST(RenderJson, SaysWhatIsMissingAndStaysTextWhenACharacterWasCutInTwo) {
   RunResult result;
   result.out = HeldOutput(6);
-  result.out.Append("\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4");  // half of the second is kept, and of the third
+  result.out.Append(
+      "\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4");  // half of the second is kept, and of the third
   auto object = boost::json::parse(RenderJson(result, false)).as_object();
   EXPECT_EQ(object["stdout"], "\xC3\xA4\n[4 bytes omitted]\n\xC3\xA4");
   EXPECT_EQ(object["stdout_gap"].at("at"), 3);

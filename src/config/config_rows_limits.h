@@ -230,7 +230,8 @@ inline constexpr Key kLimitRows[] = {
      .flag = "",
      .value = "TIME",
      .example = "5m",
-     .doc = "How long a command may run that somebody waits for, unless its starter says otherwise.",
+     .doc =
+         "How long a command may run that somebody waits for, unless its starter says otherwise.",
      .list = false,
      .reloads = false,
      CAY_UNIT(Duration, processes.default_timeout)},

@@ -139,8 +139,7 @@ TEST(OutputRoom, KeepsWhatThereIsMemoryForAndSaysSo) {
   EXPECT_GE(text.bytes.size(), OutputRoom::kLeast);
   EXPECT_EQ(text.omitted, written.size() - text.bytes.size());
   const size_t end = text.bytes.size() - text.gap_at;
-  EXPECT_EQ(text.bytes,
-            written.substr(0, text.gap_at) + written.substr(written.size() - end));
+  EXPECT_EQ(text.bytes, written.substr(0, text.gap_at) + written.substr(written.size() - end));
   EXPECT_GT(text.gap_at, 0U);
   EXPECT_GT(end, 0U);
   EXPECT_FALSE((*room)->Append(OutputStream::kStderr, "x"));

@@ -115,7 +115,8 @@ bool ProcessEntry::given_up() const {
 
 std::optional<Millis> ProcessEntry::time_left() const {
   const std::lock_guard lock(mutex);
-  if (!row.record.deadline_unix_ms || row.record.state == ProcessState::kExited) return std::nullopt;
+  if (!row.record.deadline_unix_ms || row.record.state == ProcessState::kExited)
+    return std::nullopt;
   return Millis(*row.record.deadline_unix_ms - UnixMs());
 }
 

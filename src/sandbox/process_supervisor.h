@@ -69,7 +69,7 @@ class ProcessSupervisor {
     std::optional<PendingInfo> ping;
     std::optional<protocol::Exited> exited;
     std::optional<uint64_t> remaining;  // of what was left behind, once it was killed
-    bool asked_to_end = false;  // its time is over, and its grace runs
+    bool asked_to_end = false;          // its time is over, and its grace runs
     bool term_wanted = false;
     std::optional<PendingFrame> term;  // nobody waits for the answer
     bool kill_wanted = false;

@@ -72,7 +72,8 @@ TEST_F(ExecuteApi, TimeIsUpIsAResult) {
 TEST_F(ExecuteApi, OutputOverTheMaximumSaysSo) {
   const Reply reply =
       Execute(R"({"command":"head -c 100000 /dev/zero | tr '\\0' a","max_output":"1k"})");
-  EXPECT_EQ(reply.Text("stdout"), std::string(512, 'a') + "\n[98976 bytes omitted]\n" + std::string(512, 'a'));
+  EXPECT_EQ(reply.Text("stdout"),
+            std::string(512, 'a') + "\n[98976 bytes omitted]\n" + std::string(512, 'a'));
   EXPECT_EQ(reply.Number("stdout_bytes"), 100'000);
   EXPECT_TRUE(reply.json().at("stdout_truncated").as_bool());
   EXPECT_EQ(reply.json().at("stdout_gap").at("at").as_int64(), 512);

@@ -126,7 +126,9 @@ void WriteResults(JsonWriter& json, const Results& results, const ExecuteRequest
     json.EndObject();
   }
   json.EndArray();
-  const auto any = [&](const auto& holds) { return std::ranges::any_of(results.executions, holds); };
+  const auto any = [&](const auto& holds) {
+    return std::ranges::any_of(results.executions, holds);
+  };
   const auto write = [&](const char* name, OutputStream stream) {
     WriteOutput(json, name, results.room->Text(stream, 0, results.room->written(stream)));
     return any([&](const Execution& execution) { return execution.Truncated(stream); });

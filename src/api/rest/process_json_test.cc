@@ -50,11 +50,13 @@ std::string Written(const sandbox::KeptText& kept) {
 }
 
 TEST(ProcessJson, OutputThatIsNoTextIsBase64Too) {
-  EXPECT_EQ(Written({.bytes = "a\xC3\xA4", .gap_at = 3}), "{\"stdout\":\"a\xC3\xA4\",\"stdout_gap\":null}");
+  EXPECT_EQ(Written({.bytes = "a\xC3\xA4", .gap_at = 3}),
+            "{\"stdout\":\"a\xC3\xA4\",\"stdout_gap\":null}");
   EXPECT_EQ(Written({.bytes = "a\xFF", .gap_at = 2}),
             "{\"stdout\":\"a\uFFFD\",\"stdout_base64\":\"Yf8=\",\"stdout_gap\":null}");
   EXPECT_EQ(Written({.bytes = "a\xFFz", .gap_at = 2, .omitted = 7}),
-            "{\"stdout\":\"a\uFFFD\\n[7 bytes omitted]\\nz\",\"stdout_base64\":\"Yf96\",\"stdout_gap\":{\"at\":2,\"bytes\":"
+            "{\"stdout\":\"a\uFFFD\\n[7 bytes "
+            "omitted]\\nz\",\"stdout_base64\":\"Yf96\",\"stdout_gap\":{\"at\":2,\"bytes\":"
             "7}}");
 }
 
