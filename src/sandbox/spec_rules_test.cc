@@ -64,7 +64,7 @@ TEST(SpecRules, NoTimeoutIsAllowedOnlyWhereThereIsNoMaximum) {
 }
 
 TEST(SpecRules, TimesOverTheirMaximumOrBelowNothingAreRefused) {
-  EXPECT_EQ(CodeOf({.timeout = Millis(86'400'001)}), ErrorCode::kLimitTooHigh);
+  EXPECT_EQ(CodeOf({.timeout = Millis(604'800'001)}), ErrorCode::kLimitTooHigh);
   EXPECT_EQ(CodeOf({.idle_timeout = Millis(86'400'001)}), ErrorCode::kLimitTooHigh);
   EXPECT_EQ(CodeOf({.timeout = Millis(-1)}), ErrorCode::kInvalidArgument);
 }
