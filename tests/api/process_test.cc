@@ -52,6 +52,23 @@ TEST_F(ProcessApi, ItsTimeIsShownAndItHasNoneUnlessItWasGivenOne) {
   EXPECT_TRUE(Get(ends + "/wait?timeout=10s").json().at("deadline_at").is_null());
 }
 
+TEST_F(ProcessApi, KillingItEndsWhatATimeoutEnds) {
+  const char* script = R"("command":"(setsid sleep 1000 &) ; sleep 1000; true")";
+  const auto left = [&] {
+    const Reply counted = Post(path_.substr(0, path_.rfind('/')) + "/execute",
+                               R"({"command":"pgrep -x sleep | wc -l"})");
+    return counted.Text("stdout");
+  };
+  const std::string killed = Start("{" + std::string(script) + "}");
+  ASSERT_TRUE(Eventually([&] { return left() == "2\n"; }));
+  EXPECT_EQ(Call("DELETE", killed).status, 204);
+  EXPECT_TRUE(Eventually([&] { return left() == "0\n"; }));
+  const std::string timed = Start("{" + std::string(script) + R"(,"timeout":"1s"})");
+  ASSERT_TRUE(Eventually([&] { return left() == "2\n"; }));
+  EXPECT_TRUE(Eventually([&] { return left() == "0\n"; }));
+  EXPECT_TRUE(Get(timed).json().at("timed_out").as_bool());
+}
+
 TEST_F(ProcessApi, OutputContinuesWhereAReaderStopped) {
   const std::string process = Start(R"({"command":"printf abcdef"})");
   Get(process + "/wait");

@@ -161,9 +161,12 @@ Result<void> Signal(const Services& services, Exchange& exchange, const Caller& 
   return RespondNothing(exchange);
 }
 
+// Ends what a timeout ends. Of one that has ended itself the leftovers are not killed unasked.
 Result<void> Kill(const Services& services, Exchange& exchange, const Caller& caller) {
   const uint64_t id = TRY(ProcessId(exchange.request()));
-  TRY(services.processes.Signal(TRY(Use(services, exchange, caller)), id, SIGKILL));
+  const Lease lease = TRY(Use(services, exchange, caller));
+  TRY(services.processes.Signal(lease, id, SIGKILL));
+  TRY(services.processes.KillLeftovers(lease, id));
   return RespondNothing(exchange);
 }
 
