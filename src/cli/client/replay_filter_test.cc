@@ -64,8 +64,7 @@ TEST(ReplayFilterTest, WhatOnlyDrawsStays) {
                             "\x1b[u",
                             "\x1b(B",
                             "\x1b=",
-                            "\x1b"
-                            "7",
+                            "\0337",
                             "\x1bP1$r0m\x1b\\",
                             "\xc3\xa4",
                             "\x1b[5S"}) {
