@@ -114,14 +114,19 @@ std::vector<const Holder*> FindEnding(const std::vector<Holder>& holders,
   return ending;
 }
 
-// What is in the pipe that is its standard input; 0 when that is something else by now.
+// What is in the pipe that is its standard input; 0 when that is something else by now. Only what is known to be that
+// pipe is opened: an open of anything else may wait, or do something.
 uint64_t Unread(const Fd& proc, const Holder& holder) {
-  const std::string path = std::to_string(holder.pid) + "/fd/0";
-  const int raw = ::openat(proc.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  const std::string theirs = std::to_string(holder.pid) + "/fd/0";
+  const int path = ::openat(proc.get(), theirs.c_str(), O_PATH | O_CLOEXEC);
+  if (path < 0) return 0;
+  const Fd named = Fd::Adopt(path);
+  if (NumberOfPipe(named) != holder.reads) return 0;
+  const std::string ours = "self/fd/" + std::to_string(path);
+  const int raw = ::openat(proc.get(), ours.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (raw < 0) return 0;
-  const Fd fd = Fd::Adopt(raw);
+  const Fd pipe = Fd::Adopt(raw);
   int there = 0;
-  if (NumberOfPipe(fd) != holder.reads) return 0;
   if (::ioctl(raw, FIONREAD, &there) < 0 || there < 0) return 0;
   return static_cast<uint64_t>(there);
 }

@@ -196,7 +196,7 @@ Result<void> TerminalSession::TakeMessage(const http::WebSocket::Message& messag
   } else if (type == "exited") {
     const ProcessEnd end = ParseProcessEnd(event);
     end_ = {.exit_code = TRY(ExitCodeOfEnd(end))};
-    if (end.output_cut && !request_.quiet) Say(kOutputCutNote);
+    if (end.output_cut && !end.timed_out && !request_.quiet) Say(kOutputCutNote);
   } else if (type == "error") {
     Say(Text(event, "detail"));  // of something we asked for; the terminal goes on
   }
