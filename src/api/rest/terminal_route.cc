@@ -226,8 +226,10 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
     TRY(socket->Send(WebSocket::Kind::kText, ExitedText(**record)));
     socket->Close(kNormalClosure, "exited");
   }
-  if (wanted.kill_on_close && !(record && *record)) return process.Signal(SIGKILL);
-  return {};
+  if (!wanted.kill_on_close || (record && *record)) return {};
+  // In a call of its own, which is answered: what is the last on a connection that is then closed may never be read.
+  const auto killed = services.processes.Signal(lease, process.id(), SIGKILL);
+  return killed || killed.error().code() == ErrorCode::kIllegalState ? Result<void>() : killed;
 }
 
 }  // namespace
