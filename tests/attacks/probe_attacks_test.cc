@@ -49,9 +49,14 @@ TEST_P(Probe, SeesTheDifferenceOutside) {
   if (kSanitized && std::string_view(GetParam().probe).starts_with("chroot")) {
     GTEST_SKIP() << "a sanitizer's run time looks for /proc of its own after it";
   }
-  const Outcome outcome = Arena::Own().Outside(GetParam().probe)->Wait();
-  EXPECT_TRUE(Matches(VerdictOf(outcome), GetParam().outside))
-      << "said: " << VerdictOf(outcome) << "\nmust say: " << GetParam().outside;
+  // Some attacks are races: that one is won once is what shows that it can be.
+  constexpr int kTries = 20;
+  std::string verdict;
+  for (int i = 0; i < kTries && !Matches(verdict, GetParam().outside); ++i) {
+    verdict = VerdictOf(Arena::Own().Outside(GetParam().probe)->Wait());
+  }
+  EXPECT_TRUE(Matches(verdict, GetParam().outside))
+      << "said: " << verdict << "\nmust say: " << GetParam().outside;
 }
 
 std::string NameOf(const testing::TestParamInfo<Attack>& info) { return info.param.name; }
