@@ -125,10 +125,7 @@ uint64_t Unread(const Fd& proc, const Holder& holder) {
   const std::string ours = "self/fd/" + std::to_string(path);
   const int raw = ::openat(proc.get(), ours.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   if (raw < 0) return 0;
-  const Fd pipe = Fd::Adopt(raw);
-  int there = 0;
-  if (::ioctl(raw, FIONREAD, &there) < 0 || there < 0) return 0;
-  return static_cast<uint64_t>(there);
+  return UnreadBytes(Fd::Adopt(raw));
 }
 
 }  // namespace
@@ -137,6 +134,12 @@ std::optional<PipeNumber> NumberOfPipe(const Fd& end) {
   struct stat info{};
   if (::fstat(end.get(), &info) < 0 || !S_ISFIFO(info.st_mode)) return std::nullopt;
   return PipeNumber{.device = info.st_dev, .inode = info.st_ino};
+}
+
+size_t UnreadBytes(const Fd& reading_end) {
+  int there = 0;
+  const bool known = ::ioctl(reading_end.get(), FIONREAD, &there) == 0 && there > 0;
+  return known ? static_cast<size_t>(there) : 0;
 }
 
 Result<FiltersLeft> FindOutputFilters(const Fd& proc, const OutputEnds& output, size_t most) {

@@ -29,6 +29,8 @@ struct PipeNumber {
 };
 // Nothing when it is none.
 std::optional<PipeNumber> NumberOfPipe(const Fd& end);
+// Bytes that wait in it, or in a terminal, to be read; 0 when that cannot be known.
+size_t UnreadBytes(const Fd& reading_end);
 
 // A command's stdio, by which it is found again among what other processes have open.
 struct OutputEnds {

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,14 +88,9 @@ void Process::Reader::Read() {
   if (left_ == 0U) Cut();
 }
 
-size_t Process::Reader::Unread() const {
-  int there = 0;
-  return ::ioctl(fd_.get(), FIONREAD, &there) < 0 || there < 0 ? 0 : static_cast<size_t>(there);
-}
-
 void Process::Reader::CutAfterWhatIsThere() {
   if (discarding_) return;
-  left_ = Unread();
+  left_ = UnreadBytes(fd_);
   if (left_ == 0U) Cut();
 }
 
@@ -227,7 +221,7 @@ void Process::OnTime() {
 
 bool Process::OutputMayFollow(EventLoop::Clock::time_point now) {
   // What waits for a slow follower is not the writer's delay.
-  const bool waits = (out_ && out_->Unread() > 0) || (err_ && err_->Unread() > 0);
+  const bool waits = (out_ && UnreadBytes(out_->fd()) > 0) || (err_ && UnreadBytes(err_->fd()) > 0);
   if (waits || std::exchange(remainder_.seen_seq, ring_.end_seq()) != ring_.end_seq()) {
     remainder_.moved = now;
   }

@@ -130,7 +130,6 @@ class Process final : public EventLoop::Timer {
     // Reads what is there now, and then no more for the ring.
     void CutAfterWhatIsThere();
     bool done() const { return discarding_; }
-    size_t Unread() const;  // what is in the pipe
     const Fd& fd() const { return fd_; }
 
    private:

@@ -21,7 +21,7 @@ struct ProcessRow {
   uint64_t guest_process = 0;   // its name for its guest; record.id goes on over stop and start
   int64_t life_started_ms = 0;  // of its guest: SandboxView::started_unix_ms
   bool kill_leftovers = false;
-  int64_t kill_grace_ms = 0;  // rows of before 0.2 have none
+  int64_t kill_grace_ms = 0;  // rows of 0.1.0 have none
   uint64_t oom_kills_before = 0;
 };
 

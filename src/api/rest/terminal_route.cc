@@ -1,6 +1,7 @@
 // GET …/terminal: a WebSocket that is a terminal. Server to client: binary messages are output, text messages
-// say {"type": "started" | "gap" | "exited" | "error", …}; "started" says where in the output the earlier one ends. Client to server: binary messages are input, text messages say
-// {"type": "resize" | "input" | "signal", …}. When the client goes the shell stays, and ?process=ID finds it again.
+// say {"type": "started" | "gap" | "exited" | "error", …}; "started" says where in the output the earlier one ends.
+// Client to server: binary messages are input, text messages say {"type": "resize" | "input" | "signal", …}. When the
+// client goes the shell stays, and ?process=ID finds it again.
 #include <poll.h>
 
 #include <array>
