@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <tuple>
 
 #include "base/text.h"
 
@@ -75,14 +77,24 @@ std::optional<std::string> BelowMount(std::string_view path, std::string_view ro
   return std::string(rest);
 }
 
+// A line of mountinfo: `id parent major:minor root mount_point options … - type source super_options`.
 struct MountLine {
-  CgroupPlace place;
+  std::string id;
+  std::string parent;
   std::string root;
-  std::string tree;  // the key in OwnPaths
+  std::string mount_point;
+  bool read_only = false;
+  std::string type;
+  std::string super_options;
 };
 
-// Nothing for a mount that is no cgroup tree of use to Cay.
-Result<std::optional<MountLine>> ParseMountLine(std::string_view line) {
+// A mounted tree, and how it compares with other mounts of the same one.
+struct Candidate {
+  CgroupPlace place;
+  std::string root;
+};
+
+Result<MountLine> ParseMountLine(std::string_view line) {
   const size_t dash = line.find(" - ");
   const auto left = Split(line.substr(0, dash), ' ');
   if (dash == std::string_view::npos || left.size() < 6) {
@@ -90,24 +102,72 @@ Result<std::optional<MountLine>> ParseMountLine(std::string_view line) {
                          "/proc/self/mountinfo has a line that is none: " + std::string(line)));
   }
   const auto right = Split(line.substr(dash + 3), ' ');
-  const std::string_view type = right[0];
-  if (type != "cgroup" && type != "cgroup2") return std::nullopt;
   const std::string_view super_options = right.size() > 2 ? right[2] : std::string_view();
+  return MountLine{.id = std::string(left[0]),
+                   .parent = std::string(left[1]),
+                   .root = Unescape(left[3]),
+                   .mount_point = Unescape(left[4]),
+                   .read_only = HasWord(left[5], "ro") || HasWord(super_options, "ro"),
+                   .type = std::string(right[0]),
+                   .super_options = std::string(super_options)};
+}
 
-  MountLine out;
-  out.root = Unescape(left[3]);
-  out.place.mount_point = Unescape(left[4]);
-  out.place.read_only = HasWord(left[5], "ro") || HasWord(super_options, "ro");
-  out.place.v2 = type == "cgroup2";
-  if (out.place.v2) return out;
-  for (std::string_view word : Split(super_options, ',')) {
-    if (const auto controller = ControllerOfWord(word)) {
-      out.place.controllers.Add(*controller);
-      out.tree = word;
-    }
+Result<std::vector<MountLine>> ParseMounts(std::string_view mountinfo) {
+  std::vector<MountLine> mounts;
+  for (const std::string_view line : Split(mountinfo, '\n')) {
+    if (!line.empty()) mounts.push_back(TRY(ParseMountLine(line)));
   }
-  if (out.place.controllers.empty()) return std::nullopt;
-  return out;
+  return mounts;
+}
+
+bool IsAtOrAbove(std::string_view top, std::string_view path) {
+  if (top == "/") return true;
+  return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
+}
+
+// Whether the path leads to something that was mounted over it, or over a directory on the way to it.
+bool IsHidden(const MountLine& mount, const std::vector<MountLine>& mounts) {
+  std::set<std::string_view> chain;  // the mount, and what it is mounted in
+  for (const MountLine* at = &mount; at != nullptr && chain.insert(at->id).second;) {
+    const auto above = std::ranges::find(mounts, at->parent, &MountLine::id);
+    at = above == mounts.end() ? nullptr : &*above;
+  }
+  return std::ranges::any_of(mounts, [&](const MountLine& other) {
+    return !chain.contains(other.id) && chain.contains(other.parent) &&
+           IsAtOrAbove(other.mount_point, mount.mount_point);
+  });
+}
+
+// Nothing for a mount that is no cgroup tree of use to Cay.
+std::optional<Candidate> CandidateOf(const MountLine& mount, const OwnPaths& own_paths) {
+  if (mount.type != "cgroup" && mount.type != "cgroup2") return std::nullopt;
+  CgroupPlace place{.mount_point = mount.mount_point,
+                    .v2 = mount.type == "cgroup2",
+                    .read_only = mount.read_only,
+                    .controllers = {},
+                    .own = std::nullopt};
+  std::string_view tree;  // the key in OwnPaths
+  for (const std::string_view word : Split(mount.super_options, ',')) {
+    const auto controller = ControllerOfWord(word);
+    if (place.v2 || !controller) continue;
+    place.controllers.Add(*controller);
+    tree = word;
+  }
+  if (!place.v2 && place.controllers.empty()) return std::nullopt;
+  if (const auto path = own_paths.find(tree); path != own_paths.end()) {
+    place.own = BelowMount(path->second, mount.root);
+  }
+  return Candidate{std::move(place), mount.root};
+}
+
+// The tree that groups can be made in, seen whole, at its usual place; otherwise the one that was there first.
+bool IsBetter(const Candidate& one, const Candidate& other) {
+  const auto merits = [](const Candidate& candidate) {
+    const CgroupPlace& place = candidate.place;
+    return std::tuple(!place.read_only, place.own.has_value(), candidate.root == "/",
+                      IsAtOrAbove("/sys/fs/cgroup", place.mount_point));
+  };
+  return merits(one) > merits(other);
 }
 
 CgroupLayout LayoutOf(const std::vector<CgroupPlace>& places) {
@@ -126,22 +186,23 @@ CgroupLayout LayoutOf(const std::vector<CgroupPlace>& places) {
 
 Result<CgroupMap> DescribeCgroups(std::string_view mountinfo, std::string_view self_cgroup) {
   const OwnPaths own_paths = TRY(ParseOwnPaths(self_cgroup));
-  CgroupMap map;
-  for (std::string_view line : Split(mountinfo, '\n')) {
-    if (line.empty()) continue;
-    std::optional<MountLine> mount = TRY(ParseMountLine(line));
-    if (!mount) continue;
-    if (const auto path = own_paths.find(mount->tree); path != own_paths.end()) {
-      mount->place.own = BelowMount(path->second, mount->root);
-    }
-    // The same tree may be mounted again, or another one over the same place: the last one is what
-    // a path leads to.
-    std::erase_if(map.places, [&](const CgroupPlace& other) {
-      return other.mount_point == mount->place.mount_point ||
-             (other.v2 == mount->place.v2 && other.controllers == mount->place.controllers);
+  const std::vector<MountLine> mounts = TRY(ParseMounts(mountinfo));
+  std::vector<Candidate> trees;
+  for (const MountLine& mount : mounts) {
+    std::optional<Candidate> found = CandidateOf(mount, own_paths);
+    if (!found || IsHidden(mount, mounts)) continue;
+    const auto same = std::ranges::find_if(trees, [&](const Candidate& other) {
+      return other.place.v2 == found->place.v2 &&
+             other.place.controllers == found->place.controllers;
     });
-    map.places.push_back(std::move(mount->place));
+    if (same == trees.end()) {
+      trees.push_back(*std::move(found));
+    } else if (IsBetter(*found, *same)) {
+      *same = *std::move(found);
+    }
   }
+  CgroupMap map;
+  for (Candidate& tree : trees) map.places.push_back(std::move(tree.place));
   map.layout = LayoutOf(map.places);
   return map;
 }

@@ -50,7 +50,9 @@ struct CgroupPlace {
 
 struct CgroupMap {
   CgroupLayout layout = CgroupLayout::kNone;
-  std::vector<CgroupPlace> places;  // at most one for each tree: the one mounted last
+  // At most one for each tree. Of several mounts of it: one that is not hidden by another mount, and rather writable, with
+  // the own group in view, showing the tree from its top, below /sys/fs/cgroup. Others (a container's, a chroot's) do not count.
+  std::vector<CgroupPlace> places;
 };
 
 // kIo when the text is not what the manual pages describe.

@@ -133,14 +133,47 @@ TEST(CgroupDiscover, HasNoOwnGroupWhenItIsOutsideTheNamespace) {
   EXPECT_EQ(above->places[0].own, std::nullopt);
 }
 
-TEST(CgroupDiscover, TakesTheLastOfSeveralMountsOfOneTree) {
-  const auto map = DescribeCgroups(
-      "26 22 0:23 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
-      "90 22 0:23 / /mnt/a\\040b rw - cgroup2 cgroup2 rw\n",
-      "0::/\n");
-  ASSERT_TRUE(map.has_value());
-  ASSERT_EQ(map->places.size(), 1U);
-  EXPECT_EQ(map->places[0].mount_point, "/mnt/a b");
+std::string PlaceOfOneTree(std::string_view mountinfo, std::string_view own = "0::/\n") {
+  const auto map = DescribeCgroups(mountinfo, own);
+  if (!map || map->places.size() != 1U) return "not one tree";
+  return map->places[0].mount_point;
+}
+
+TEST(CgroupDiscover, IsNotMisledByASecondMountOfATree) {
+  constexpr std::string_view kUsual = "26 22 0:23 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+  const std::string usual(kUsual);
+  for (const std::string_view other : {
+           "90 22 0:23 / /mnt/a\\040b rw - cgroup2 cgroup2 rw\n",
+           "90 22 0:23 / /var/lib/box/rootfs/sys/fs/cgroup ro,nosuid - cgroup2 cgroup2 rw\n",
+           "90 22 0:23 /box /var/lib/box/rootfs/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+           "90 22 0:23 /system.slice /sys/fs/cgroup2 rw - cgroup2 cgroup2 rw\n",
+       }) {
+    EXPECT_EQ(PlaceOfOneTree(usual + std::string(other)), "/sys/fs/cgroup") << other;
+    EXPECT_EQ(PlaceOfOneTree(std::string(other) + usual), "/sys/fs/cgroup") << other;
+  }
+}
+
+TEST(CgroupDiscover, TakesASecondMountWhereTheFirstServesLess) {
+  EXPECT_EQ(PlaceOfOneTree("26 22 0:23 / /sys/fs/cgroup ro - cgroup2 cgroup2 rw\n"
+                           "90 22 0:23 / /run/cgroup rw - cgroup2 cgroup2 rw\n"),
+            "/run/cgroup");
+  EXPECT_EQ(PlaceOfOneTree("26 22 0:23 /other /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+                           "90 22 0:23 / /run/cgroup rw - cgroup2 cgroup2 rw\n",
+                           "0::/mine\n"),
+            "/run/cgroup");
+}
+
+TEST(CgroupDiscover, PassesOverMountsThatNoPathLeadsTo) {
+  constexpr std::string_view kSys = "22 1 0:20 / /sys rw - sysfs sysfs rw\n";
+  constexpr std::string_view kTree = "26 22 0:23 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+  constexpr std::string_view kElsewhere = "90 1 0:23 / /run/cgroup rw - cgroup2 cgroup2 rw\n";
+  const std::string both = std::string(kSys) + std::string(kTree) + std::string(kElsewhere);
+  EXPECT_EQ(PlaceOfOneTree(both), "/sys/fs/cgroup");
+  EXPECT_EQ(PlaceOfOneTree(both + "91 26 0:50 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"),
+            "/run/cgroup");
+  EXPECT_EQ(PlaceOfOneTree(both + "91 22 0:50 / /sys rw - tmpfs tmpfs rw\n"), "/run/cgroup");
+  EXPECT_EQ(PlaceOfOneTree(both + "91 22 0:50 / /sys/fs/cgr rw - tmpfs tmpfs rw\n"),
+            "/sys/fs/cgroup");
 }
 
 TEST(CgroupDiscover, SaysNoneWhereNothingIsMounted) {
