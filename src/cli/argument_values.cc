@@ -156,10 +156,11 @@ Result<std::string> ParseHostname(std::string_view text) {
                      .WithRemedy("use at most 63 letters, digits, dots and hyphens"));
 }
 
-std::vector<std::string> ShellRule(std::vector<std::string> command, bool after_separator) {
-  if (after_separator || command.size() != 1) return command;
-  if (command.front().find_first_of(kSpaces) == std::string::npos) return command;
-  return {"sh", "-c", std::move(command.front())};
+TypedCommand ShellRule(std::vector<std::string> command, bool after_separator) {
+  const bool line = !after_separator && command.size() == 1 &&
+                    command.front().find_first_of(kSpaces) != std::string::npos;
+  if (!line) return {.argv = std::move(command), .shell = ""};
+  return {.argv = {}, .shell = std::move(command.front())};
 }
 
 }  // namespace cay::cli

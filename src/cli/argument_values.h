@@ -63,8 +63,15 @@ Result<std::string> ParseInsidePath(std::string_view text, std::string_view what
 // RFC 1123: letters, digits, dots and inner hyphens, at most 63.
 Result<std::string> ParseHostname(std::string_view text);
 
-// A command typed as one string with spaces and without "--" is a line for the shell:
-// {"python3 --version"} -> {"sh", "-c", "python3 --version"}. Everything else stays as it is.
-std::vector<std::string> ShellRule(std::vector<std::string> command, bool after_separator);
+// Arguments, or a line for the sandbox's shell.
+struct TypedCommand {
+  std::vector<std::string> argv;
+  std::string shell;
+  bool empty() const { return argv.empty() && shell.empty(); }
+  bool operator==(const TypedCommand&) const = default;
+};
+
+// A command typed as one string with spaces and without "--" is a line for the shell. Everything else stays as it is.
+TypedCommand ShellRule(std::vector<std::string> command, bool after_separator);
 
 }  // namespace cay::cli

@@ -93,11 +93,12 @@ TEST(ParseHostname, FollowsRfc1123) {
 }
 
 TEST(ShellRule, WrapsOnlyOneStringWithSpacesAndNoSeparator) {
-  EXPECT_THAT(ShellRule({"python3 --version"}, false),
-              ElementsAre("sh", "-c", "python3 --version"));
-  EXPECT_THAT(ShellRule({"python3 --version"}, true), ElementsAre("python3 --version"));
-  EXPECT_THAT(ShellRule({"ls"}, false), ElementsAre("ls"));
-  EXPECT_THAT(ShellRule({"a b", "c"}, false), ElementsAre("a b", "c"));
+  EXPECT_EQ(ShellRule({"python3 --version"}, false),
+            (TypedCommand{.argv = {}, .shell = "python3 --version"}));
+  for (const auto& [argv, separated] : std::vector<std::pair<std::vector<std::string>, bool>>{
+           {{"python3 --version"}, true}, {{"ls"}, false}, {{"a b", "c"}, false}}) {
+    EXPECT_EQ(ShellRule(argv, separated), (TypedCommand{.argv = argv, .shell = ""}));
+  }
 }
 
 }  // namespace

@@ -50,9 +50,14 @@ bool PassesInput(bool asked) {
   return ::fstat(STDIN_FILENO, &info) == 0 && !S_ISCHR(info.st_mode);
 }
 
-Result<json::object> BuildRequest(const ExecOptions& options, const std::vector<std::string>& argv,
+Result<json::object> BuildRequest(const ExecOptions& options, const TypedCommand& command,
                                   bool input) {
-  json::object request{{"command", json::array(argv.begin(), argv.end())}};
+  json::object request;
+  if (command.shell.empty()) {
+    request["command"] = json::array(command.argv.begin(), command.argv.end());
+  } else {
+    request["command"] = command.shell;
+  }
   json::object env;
   if (options.tty) env["TERM"] = LookupEnvironment("TERM").value_or("xterm");
   for (const std::string& text : options.env) {
@@ -85,19 +90,19 @@ Result<int> Join(ApiClient& api, const AttachRequest& request, bool terminal) {
 }
 
 Result<int> Execute(ApiClient& api, const ExecOptions& options, const std::string& sandbox,
-                    const std::vector<std::string>& argv) {
+                    const TypedCommand& command) {
   ::signal(SIGPIPE, SIG_IGN);
   const std::string id = TRY(api.ResolveSandbox(sandbox));
   const bool input = !options.detach && PassesInput(options.interactive || options.tty);
   if (!options.detach && !input && !options.tty) {
-    const json::object request = TRY(BuildRequest(options, argv, false));
+    const json::object request = TRY(BuildRequest(options, command, false));
     return RunOutputSession(api, {.sandbox = id,
                                   .process = "",
                                   .execute = json::serialize(request),
                                   .from = 0,
                                   .quiet = options.quiet});
   }
-  json::object start = TRY(BuildRequest(options, argv, input));
+  json::object start = TRY(BuildRequest(options, command, input));
   if (!options.detach) start["background"] = false;
   const json::object process = TRY(api.Call("POST", SandboxPath(id, "/processes"), start));
   if (options.detach) {
@@ -117,8 +122,8 @@ Result<int> ExecMain(ApiClient& api, ExecOptions& options, Positionals& rest) {
   std::vector<std::string> argv(rest.values.begin() + 1, rest.values.end());
   const bool separated = !argv.empty() && argv.front() == "--";
   if (separated) argv.erase(argv.begin());
-  argv = ShellRule(std::move(argv), separated || rest.after_separator);
-  if (argv.empty()) {
+  const TypedCommand command = ShellRule(std::move(argv), separated || rest.after_separator);
+  if (command.empty()) {
     return Failure(Error::Invalid("no command was given")
                        .WithRemedy("as in cay exec " + sandbox + " -- ls, or cay sh " + sandbox));
   }
@@ -127,12 +132,13 @@ Result<int> ExecMain(ApiClient& api, ExecOptions& options, Positionals& rest) {
         Error::Invalid("--json: only with --detach").WithRemedy("use the API's execute"));
   }
   if (!options.detach) TRY(CheckCallersTerminal(options.interactive, options.tty));
-  return Execute(api, options, sandbox, argv);
+  return Execute(api, options, sandbox, command);
 }
 
 Result<int> ShellMain(ApiClient& api, ExecOptions& options, Positionals& rest) {
   options.tty = ::isatty(STDIN_FILENO) == 1;
-  return Execute(api, options, rest.values.front(), {"sh", "-c", std::string(kShell)});
+  return Execute(api, options, rest.values.front(),
+                 {.argv = {"sh", "-c", std::string(kShell)}, .shell = ""});
 }
 
 Result<int> AttachMain(ApiClient& api, AttachOptions& options, Positionals& rest) {

@@ -261,7 +261,7 @@ Result<void> CheckRunOptions(const RunOptions& options) {
     return Failure(Error::Invalid("no command was given")
                        .WithRemedy("as in cay run -- python3 app.py, or cay run -it -- bash"));
   }
-  if (options.command.front().empty()) {
+  if (options.command.shell.empty() && options.command.argv.front().empty()) {
     return Failure(Error(ErrorCode::kCommandNotFound, Fault::kCaller, "the command's name is empty")
                        .WithRemedy("as in cay run -- python3 app.py"));
   }

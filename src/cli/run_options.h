@@ -42,7 +42,7 @@ struct RunOptions {
   bool timing = false;
   bool quiet = false;
   std::string state_dir;  // empty: as base/paths.h says
-  std::vector<std::string> command;
+  TypedCommand command;
 };
 
 // 300 s for a program, an hour at a terminal (where a person is), or what was asked for; 0: none.

@@ -22,7 +22,7 @@ std::string ErrorOf(std::vector<const char*> arguments) {
   RunOptions options;
   Result<Positionals> rest = ParseArguments(kRunCommand, arguments, &options);
   if (!rest) return rest.error().ToString();
-  options.command = rest->values;
+  options.command.argv = rest->values;
   Result<void> checked = CheckRunOptions(options);
   return checked ? "no error" : checked.error().ToString();
 }
@@ -71,7 +71,7 @@ TEST(RunOptions, TakeEveryOption) {
   EXPECT_EQ(options.hostname, "h");
   EXPECT_EQ(options.scratch, engine::Scratch::kMemory);
   EXPECT_EQ(options.state_dir, "/s");
-  EXPECT_THAT(options.command, ElementsAre("cmd", "arg"));
+  EXPECT_THAT(options.command.argv, ElementsAre("cmd", "arg"));
 }
 
 TEST(RunOptions, LetALaterValueWin) {

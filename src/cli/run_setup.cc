@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/file.h"
@@ -45,11 +46,8 @@ Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount
   return resolved;
 }
 
-Result<std::vector<std::string>> BuildEnv(const RunOptions& options,
-                                          const templates::Template& base) {
+Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base) {
   std::vector<EnvChange> changes;
-  bool is_root = options.user == "root" || options.user == "0" || options.user.starts_with("0:");
-  if (is_root) changes.push_back({"HOME", "/root"});
   if (options.tty) changes.push_back({"TERM", LookupEnvironment("TERM").value_or("xterm")});
   for (const std::string& path : options.env_files) {
     std::string what = "--env-file " + path;
@@ -62,7 +60,14 @@ Result<std::vector<std::string>> BuildEnv(const RunOptions& options,
   for (const std::string& text : options.env) {
     changes.push_back(TRY(ParseEnv(text, &LookupEnvironment)));
   }
-  return ApplyEnv(base.env, changes);
+  CommandEnv env;
+  for (const std::string_view name : protocol::kAccountVariables) {
+    if (std::ranges::find(changes, name, &EnvChange::name) == changes.end()) {
+      env.of_the_account.emplace_back(name);
+    }
+  }
+  env.variables = ApplyEnv(base.env, changes);
+  return env;
 }
 
 engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,
@@ -82,10 +87,14 @@ engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id
 }
 
 protocol::StartRequest BuildStartRequest(const RunOptions& options, const templates::Template& base,
-                                         std::vector<std::string> env, bool pass_stdin) {
+                                         CommandEnv env, bool pass_stdin) {
   protocol::StartRequest request;
-  request.argv = options.command;
-  request.env = std::move(env);
+  request.shell = !options.command.shell.empty();
+  request.argv = request.shell ? std::vector<std::string>{"/bin/sh", "-c", options.command.shell}
+                               : options.command.argv;
+  request.env = std::move(env.variables);
+  request.account_env = std::move(env.of_the_account);
+  request.make_directory = true;
   request.cwd = options.workdir.empty() ? base.workdir : options.workdir;
   request.user = options.user.empty() ? base.user : options.user;
   request.stdin_open = pass_stdin;

@@ -16,16 +16,20 @@ namespace cay::cli {
 // write, for :rw) itself. Errors name the option and say the remedy.
 Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount>& mounts);
 
-// The template's environment, HOME when root is asked for, TERM with -t, the env files', and the
-// options', in this order. Nothing of the caller's but what an option names.
-Result<std::vector<std::string>> BuildEnv(const RunOptions& options,
-                                          const templates::Template& base);
+struct CommandEnv {
+  std::vector<std::string> variables;       // "NAME=VALUE"
+  std::vector<std::string> of_the_account;  // see StartRequest::account_env
+};
+
+// The template's environment, TERM with -t, the env files', and the options', in this order. Nothing of the caller's but
+// what an option names.
+Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base);
 
 engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,
                                          const templates::Template& base,
                                          std::vector<engine::Mount> mounts);
 
 protocol::StartRequest BuildStartRequest(const RunOptions& options, const templates::Template& base,
-                                         std::vector<std::string> env, bool pass_stdin);
+                                         CommandEnv env, bool pass_stdin);
 
 }  // namespace cay::cli

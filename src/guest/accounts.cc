@@ -35,16 +35,20 @@ struct PasswdEntry {
   std::string_view name;
   uid_t uid;
   gid_t gid;
+  std::string_view home;
+  std::string_view shell;
 };
 
-// name:password:uid:gid:…
+// name:password:uid:gid:gecos:home:shell
 std::optional<PasswdEntry> ParsePasswdLine(std::string_view line) {
   const std::string_view name = TakeField(line, ':');
   TakeField(line, ':');
   const auto uid = ParseId(TakeField(line, ':'));
   const auto gid = ParseId(TakeField(line, ':'));
   if (name.empty() || !uid || !gid) return std::nullopt;
-  return PasswdEntry{.name = name, .uid = *uid, .gid = *gid};
+  TakeField(line, ':');
+  const std::string_view home = TakeField(line, ':');
+  return PasswdEntry{.name = name, .uid = *uid, .gid = *gid, .home = home, .shell = line};
 }
 
 struct GroupEntry {
@@ -119,6 +123,19 @@ std::string ReadAccountFile(const char* path) {
   return text;
 }
 
+// What is no path, or has a NUL (the file may have anything), would be no variable of an environment.
+std::string PathOr(std::string_view path, const char* otherwise) {
+  const bool usable = path.starts_with('/') && path.find('\0') == std::string_view::npos;
+  return usable ? std::string(path) : std::string(otherwise);
+}
+
+void Describe(Account& account, const std::optional<PasswdEntry>& entry) {
+  const bool named = entry && entry->name.find('\0') == std::string_view::npos;
+  account.name = named ? std::string(entry->name) : std::to_string(account.uid);
+  account.home = PathOr(entry ? entry->home : "", "/");
+  account.shell = PathOr(entry ? entry->shell : "", "/bin/sh");
+}
+
 }  // namespace
 
 Result<Account> ResolveUser(std::string_view spec, const AccountFiles& files) {
@@ -145,6 +162,7 @@ Result<Account> ResolveUser(std::string_view spec, const AccountFiles& files) {
     account.uid = entry->uid;
   }
   if (entry) account.gid = entry->gid;
+  Describe(account, entry);
   if (colon != std::string_view::npos) {
     account.gid = TRY(ResolveGroup(spec.substr(colon + 1), files.group));
   } else if (entry) {

@@ -47,7 +47,9 @@ TEST(ResolveUser, AGroupThatIsGivenStandsAlone) {
   const auto user = ResolveUser("user:audio", kFiles);
   EXPECT_EQ(user->gid, 29U);
   EXPECT_THAT(user->groups, IsEmpty());
-  EXPECT_EQ(ResolveUser("5:6", kFiles), (Account{.uid = 5, .gid = 6, .groups = {}}));
+  EXPECT_EQ(
+      ResolveUser("5:6", kFiles),
+      (Account{.uid = 5, .gid = 6, .groups = {}, .name = "5", .home = "/", .shell = "/bin/sh"}));
 }
 
 TEST(ResolveUser, WhatDoesNotExistIsRefusedByName) {

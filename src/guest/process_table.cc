@@ -12,6 +12,7 @@
 #include "guest/accounts.h"
 #include "guest/leftovers.h"
 #include "guest/path_lookup.h"
+#include "guest/start_defaults.h"
 #include "guest/terminal.h"
 
 namespace cay::guest {
@@ -56,6 +57,15 @@ Result<std::vector<ChildRlimit>> Limits(const protocol::StartRequest& request, u
   return limits;
 }
 
+// A pipe that belongs to the command's user, who can then open it by name: /dev/stdout.
+Result<Pipe> MakePipeOf(const SpawnJob& job) {
+  Pipe pipe = TRY(MakePipe());
+  if (job.change_ids && ::fchown(pipe.read.get(), job.account.uid, job.account.gid) < 0) {
+    return Failure(Error::FromErrno("giving a pipe to its user"));
+  }
+  return pipe;
+}
+
 Result<Process::Stdio> MakeStdio(const protocol::StartRequest& request, SpawnJob& job) {
   Process::Stdio stdio;
   if (request.terminal) {
@@ -70,16 +80,16 @@ Result<Process::Stdio> MakeStdio(const protocol::StartRequest& request, SpawnJob
     return stdio;
   }
   if (request.stdin_open) {
-    Pipe in = TRY(MakePipe());
+    Pipe in = TRY(MakePipeOf(job));
     TRY(SetNonBlocking(in.write, true));
     job.stdin_fd = std::move(in.read);
     stdio.in = std::move(in.write);
   }
-  Pipe out = TRY(MakePipe());
+  Pipe out = TRY(MakePipeOf(job));
   TRY(SetNonBlocking(out.read, true));
   job.stdout_fd = std::move(out.write);
   stdio.out = std::move(out.read);
-  Pipe err = TRY(MakePipe());
+  Pipe err = TRY(MakePipeOf(job));
   TRY(SetNonBlocking(err.read, true));
   job.stderr_fd = std::move(err.write);
   stdio.err = std::move(err.read);
@@ -155,6 +165,11 @@ Result<std::shared_ptr<Process>> ProcessTable::Start(protocol::StartRequest requ
   TRY(Check(request));
   const uint64_t id = next_id_;
   Account account = TRY(LookUpUser(request.user, single_user_));
+  FollowAccount(request, account);
+  ChooseShell(request);
+  if (request.make_directory) {
+    TRY(MakeWorkingDirectory(request.cwd, account, single_user_));
+  }
   std::vector<ChildRlimit> limits = TRY(Limits(request, id));
   std::vector<std::string> candidates = ExecCandidates(request.argv.front(), request.env);
   if (candidates.empty()) {

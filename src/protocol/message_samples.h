@@ -45,7 +45,19 @@ inline StartRequest MakeStart() {
           .terminal = TerminalSize{.rows = 50, .columns = 132},
           .rlimits = {{.kind = RlimitKind::kMemlock, .value = 64}},
           .ring_bytes = 65'536,
-          .overflow = Overflow::kDrop};
+          .overflow = Overflow::kDrop,
+          .account_env = {},
+          .shell = false,
+          .make_directory = false};
+}
+
+// With what came with version 2.
+inline StartRequest MakeStartWithDefaults() {
+  StartRequest start = MakeStart();
+  start.account_env = {"HOME", "SHELL"};
+  start.shell = true;
+  start.make_directory = true;
+  return start;
 }
 
 inline ProcessInfo MakeProcessInfo() {
@@ -64,6 +76,7 @@ inline ProcessInfo MakeProcessInfo() {
 template <class Visit>
 void ForEachMessage(const Visit& visit) {
   visit("Start", FrameType::kStart, MakeStart());
+  visit("StartWithDefaults", FrameType::kStart, MakeStartWithDefaults());
   visit("Attach", FrameType::kAttach, AttachRequest{.process = 4, .from_seq = 300});
   visit("Signal", FrameType::kSignal,
         SignalRequest{.process = 4, .signal = 15, .target = SignalTarget::kLeader});

@@ -10,9 +10,11 @@
 // the process's pipe has taken. So stdin that is not read never blocks a signal behind it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/messages.h"
@@ -35,6 +37,11 @@ inline constexpr size_t kMaxEnded = 64;                        // that are remem
 inline constexpr size_t kMaxListed = kMaxRunning + kMaxEnded;  // processes in a listing
 inline constexpr size_t kMaxListedArguments = 16;              // of each
 inline constexpr size_t kMaxListedArgumentBytes = 64;
+// The first version whose guests know account_env, shell and make_directory.
+inline constexpr uint32_t kStartDefaultsSince = 2;
+// Variables that say who the user is: see StartRequest::account_env.
+inline constexpr std::array<std::string_view, 4> kAccountVariables = {"HOME", "USER", "LOGNAME",
+                                                                      "SHELL"};
 
 struct TerminalSize {
   uint16_t rows = 24;
@@ -85,6 +92,11 @@ struct StartRequest {
   std::vector<Rlimit> rlimits;              // beside what the sandbox has; and never a core file
   uint64_t ring_bytes = kDefaultRingBytes;  // kMinRingBytes … kMaxRingBytes
   Overflow overflow = Overflow::kBlock;
+  // Those of kAccountVariables that nobody chose: they become what the sandbox's /etc/passwd has for `user`, whatever `env`
+  // has. "" stays as `env` has it.
+  std::vector<std::string> account_env;
+  bool shell = false;  // argv is {"/bin/sh", "-c", line}: bash executes it where there is one
+  bool make_directory = false;  // a `cwd` that is not there is made, with its parents
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.argv, kMaxArguments, kMaxArgumentBytes);
     codec.Field(2, self.env, kMaxEnvironment, kMaxArgumentBytes);
@@ -95,6 +107,10 @@ struct StartRequest {
     codec.Field(7, self.rlimits, 16);
     codec.Field(8, self.ring_bytes, kMaxRingBytes);
     codec.Field(9, self.overflow, Overflow::kDrop);
+    codec.FieldSince(kStartDefaultsSince, 10, self.account_env, kAccountVariables.size(),
+                     size_t{16});
+    codec.FieldSince(kStartDefaultsSince, 11, self.shell);
+    codec.FieldSince(kStartDefaultsSince, 12, self.make_directory);
   }
 };
 

@@ -115,6 +115,8 @@ class GuestChannel {
                         uint32_t protocol = protocol::kProtocolVersion)
       : connector_(std::move(connector)), patience_(patience), protocol_(protocol) {}
 
+  uint32_t protocol() const { return protocol_; }
+
   Result<protocol::Info> Ping() const;
 
   // Processes. `process` is Started::process.

@@ -29,4 +29,13 @@ std::vector<std::string> Lease::Environment(const StringMap& more) const {
   return environment;
 }
 
+std::vector<std::string> Lease::AccountVariables(const StringMap& more) const {
+  std::vector<std::string> names;
+  for (const std::string_view variable : protocol::kAccountVariables) {
+    const std::string name(variable);
+    if (!hold_->record.view.spec.env.contains(name) && !more.contains(name)) names.push_back(name);
+  }
+  return names;
+}
+
 }  // namespace cay::sandbox

@@ -71,6 +71,11 @@ Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const Proce
   request.argv = TRY(CommandOf(spec));
   TRY(CheckEnvironment(spec.env));
   request.env = lease.Environment(spec.env);
+  if (lease.guest().protocol() >= protocol::kStartDefaultsSince) {
+    request.account_env = lease.AccountVariables(spec.env);
+    request.shell = !spec.shell.empty();
+    request.make_directory = true;
+  }
   request.cwd = TRY(DirectoryPath(lease.workdir(), spec.workdir));
   request.user = spec.user.empty() ? lease.user() : spec.user;
   request.stdin_open = spec.stdin_open;

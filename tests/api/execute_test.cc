@@ -54,6 +54,29 @@ TEST_F(ExecuteApi, ALineIsTheShells) {
   EXPECT_TRUE(reply.json().at("exit_code").is_null());
 }
 
+TEST_F(ExecuteApi, TheEnvironmentFollowsTheUser) {
+  constexpr const char* kWho = R"("command":["sh","-c","echo $HOME $USER $LOGNAME"])";
+  const auto who = [&](const std::string& more) {
+    return Execute("{" + std::string(kWho) + more + "}").Text("stdout");
+  };
+  EXPECT_EQ(who(""), "/home/user user user\n");
+  EXPECT_EQ(who(R"(,"user":"root")"), "/root root root\n");
+  EXPECT_EQ(who(R"(,"user":"root","env":{"HOME":"/data"})"), "/data root root\n");
+}
+
+TEST_F(ExecuteApi, ALineRunsInBashWhereThereIsOne) {
+  if (::access("/bin/bash", X_OK) != 0) GTEST_SKIP() << "this machine has no bash";
+  EXPECT_EQ(Execute(R"({"command":"[[ ab == a* ]] && echo yes"})").Text("stdout"), "yes\n");
+  EXPECT_EQ(Execute(R"({"command":["sh","-c","echo $0"]})").Text("stdout"), "sh\n");
+}
+
+TEST_F(ExecuteApi, AWorkingDirectoryIsMade) {
+  const Reply made = Execute(R"({"command":"pwd; touch here","workdir":"new/one"})");
+  EXPECT_EQ(made.Text("stdout"), "/workspace/new/one\n");
+  EXPECT_EQ(made.Number("exit_code"), 0);
+  EXPECT_EQ(Execute(R"({"command":["true"],"workdir":"/etc/passwd/x"})").status, 400);
+}
+
 TEST_F(ExecuteApi, StdinIsGivenAndClosed) {
   EXPECT_EQ(Execute(R"({"command":["cat"],"stdin":"hello"})").Text("stdout"), "hello");
   EXPECT_EQ(Execute(R"({"command":["cat"],"stdin":{"base64":"/w=="}})").Text("stdout_base64"),
