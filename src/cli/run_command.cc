@@ -237,6 +237,10 @@ void Run::TakeFigures(const SessionEnd& end) {
       result_.disk_full = sandbox::DiskIsFull(*info, options_.limits.disk);
     }
   }
+  if (end.kind == EndKind::kExited) {
+    result_.file_size_exceeded =
+        sandbox::FileSizeExceeded(end.exited.signal, static_cast<int32_t>(end.exited.exit_code));
+  }
   // Without a cgroup: of the command and what it waited for.
   if (!result_.cpu_ms && end.kind == EndKind::kExited) result_.cpu_ms = end.exited.cpu_us / 1000;
   Stage("figures");

@@ -39,6 +39,12 @@ Result<void> SetDisk(RunOptions& o, string_view value) {
   return {};
 }
 
+Result<void> SetFileSize(RunOptions& o, string_view value) {
+  o.limits.file_size = TRY(ParseBytes(value));
+  o.required.Add(LimitKind::kFileSize);
+  return {};
+}
+
 Result<void> SetScratch(RunOptions& o, string_view value) {
   if (value == "auto") {
     o.scratch = engine::Scratch::kAuto;
@@ -139,6 +145,11 @@ constexpr OptionSpec kOptions[] = {
      .help = "What can be written in all (default 1g)",
      .example = "1g",
      .apply = kInto<SetDisk>},
+    {.name = "file-size",
+     .value = "SIZE",
+     .help = "How large one file can grow (default: the disk limit)",
+     .example = "100m",
+     .apply = kInto<SetFileSize>},
     {.name = "timeout",
      .value = "TIME",
      .help = "End everything after this time, exit 124 (default 300s, with -t 1h; 0: never)",

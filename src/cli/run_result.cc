@@ -59,6 +59,7 @@ std::string RenderJson(const RunResult& result, bool timing) {
   object["timed_out"] = result.timed_out;
   object["oom_killed"] = result.oom_killed;
   object["disk_full"] = result.disk_full;
+  object["file_size_exceeded"] = result.file_size_exceeded;
   object["output_cut"] = result.output_cut;
   object["duration_ms"] = result.duration_ms;
   object["cpu_ms"] = OrNull(result.cpu_ms);
@@ -106,6 +107,10 @@ std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limi
   }
   if (result.disk_full) {
     notes.push_back("the sandbox's disk is full (limit " + FormatBytes(limits.disk) + ")");
+  }
+  if (result.file_size_exceeded) {
+    notes.push_back("a file grew over the limit of " + FormatBytes(FileSizeLimit(limits)) +
+                    " (--file-size)");
   }
   if (result.output_cut && !result.timed_out) notes.emplace_back(kOutputCutNote);
   return notes;

@@ -40,7 +40,7 @@ TEST(RenderJson, HasEveryFieldOnOneLine) {
   EXPECT_EQ(text.find('\n'), text.size() - 1);
   auto object = boost::json::parse(text).as_object();
   for (const char* key : {"stdout", "stderr", "exit_code", "signal", "timed_out", "oom_killed",
-                          "disk_full", "output_cut", "duration_ms", "cpu_ms", "memory_peak",
+                          "disk_full", "file_size_exceeded", "output_cut", "duration_ms", "cpu_ms", "memory_peak",
                           "stdout_truncated", "stderr_truncated", "not_enforced"}) {
     EXPECT_TRUE(object.contains(key)) << key;
   }
@@ -93,7 +93,10 @@ TEST(RenderNotes, SayWhatEndedTheCommandAndTheLimit) {
   EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)),
               ElementsAre("timed out after 2s", "killed: out of memory (limit 512m)",
                           "the sandbox's disk is full (limit 1g)"));
-  result.timed_out = result.oom_killed = result.disk_full = false;
+  result.file_size_exceeded = true;
+  EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)),
+              ::testing::Contains("a file grew over the limit of 1g (--file-size)"));
+  result.timed_out = result.oom_killed = result.disk_full = result.file_size_exceeded = false;
   EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)), ElementsAre(kOutputCutNote));
 }
 

@@ -49,8 +49,9 @@ inline constexpr Key kLimitRows[] = {
     {.name = "limits.defaults.file_size",
      .flag = "",
      .value = "SIZE",
-     .example = "1g",
-     .doc = "Size of each file that is written, unless its creator says otherwise.",
+     .example = "0",
+     .doc = "Size of each file that is written, unless its creator says otherwise. 0: as large as "
+            "the disk.",
      .list = false,
      .reloads = true,
      CAY_UNIT(Bytes, manager.default_limits.file_size)},

@@ -10,6 +10,11 @@ LimitSet LimitSet::FromBits(uint32_t bits) {
   return set;
 }
 
+uint32_t OwnerFor(std::string_view user) {
+  const std::string_view name = user.substr(0, user.find(':'));
+  return name == "root" || name == "0" ? 0 : CreateRequest::kUsualOwner;
+}
+
 std::string_view LimitName(LimitKind kind) {
   static constexpr std::array<std::string_view, kLimitKindCount> kNames = {
       "memory", "cpus", "pids", "disk", "inodes", "open_files", "file_size"};

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.h"
@@ -34,8 +35,16 @@ struct Limits {
   Bytes disk = 1 * kGiB;       // of the writable layer
   uint64_t inodes = 0;         // of the writable layer; 0: one for each 16 KiB of disk
   uint64_t open_files = 4096;  // RLIMIT_NOFILE of each process
-  Bytes file_size = 1 * kGiB;  // RLIMIT_FSIZE of each process
+  Bytes file_size = 0;         // RLIMIT_FSIZE of each process; 0: as large as the disk
 };
+
+// The limit in force.
+constexpr Bytes FileSizeLimit(const Limits& limits) {
+  return limits.file_size != 0 ? limits.file_size : limits.disk;
+}
+
+// The id inside of who a sandbox is for: 0 for root, by name or number ("root", "0", "0:5"), and 1000 for everybody else.
+uint32_t OwnerFor(std::string_view user);
 
 enum class LimitKind : uint8_t { kMemory, kCpus, kPids, kDisk, kInodes, kOpenFiles, kFileSize };
 inline constexpr size_t kLimitKindCount = 7;
@@ -69,6 +78,9 @@ struct RootFilesystem {
   std::vector<Overlay> overlays;
   // The directories of "/" that others than id 0 may write to are the usual ones, and empty (engine/native/usual_places.h).
   bool has_usual_places = false;
+  // The host name that its /etc/hosts and /etc/hostname have; empty: nobody has looked after /etc/hosts, /etc/hostname,
+  // /etc/resolv.conf and the owner of /workspace.
+  std::string hostname{};
 };
 
 // A host path made visible inside. The caller has checked that the administrator allows it.
@@ -96,6 +108,8 @@ enum class Lifetime : uint8_t {
 };
 
 struct CreateRequest {
+  static constexpr uint32_t kUsualOwner = 1000;
+
   CreateRequest(SandboxId sandbox_id, RootFilesystem root_filesystem)
       : id(std::move(sandbox_id)), root(std::move(root_filesystem)) {}
 
@@ -105,6 +119,8 @@ struct CreateRequest {
   LimitSet required;         // limits that the caller named: refused when they cannot be enforced …
   bool best_effort = false;  // … unless this. Others are reported in Created::not_enforced
   std::string hostname = "cay";
+  // The id inside to whom /workspace and what is mounted belong: who the sandbox is for. kUserId or 0.
+  uint32_t owner = kUsualOwner;
   std::vector<Mount> mounts;
   std::vector<Tmpfs> tmpfs;
   bool noexec = false;  // nothing writable is executable

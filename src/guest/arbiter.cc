@@ -1,6 +1,7 @@
 #include "guest/arbiter.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -134,11 +135,18 @@ void Arbiter::Answer(const seccomp_notif& asked) {
 void Arbiter::AnswerSocket(const seccomp_notif& asked) {
   const auto family = static_cast<int>(asked.data.args[0]);
   const auto type = static_cast<int>(asked.data.args[1]);
-  if (family != AF_NETLINK) return AnswerOneMoreOfTheInternet(asked);
+  const auto protocol = static_cast<int>(asked.data.args[2]);
+  if (family != AF_NETLINK) {
+    const bool pings = protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+    if (pings && CountPingSockets(proc_, family).value_or(kMaxPingSockets) >= kMaxPingSockets) {
+      return Return(asked, ENOBUFS);
+    }
+    return AnswerOneMoreOfTheInternet(asked);
+  }
   if (GiveLost(asked)) return;
   const auto sockets = CountNetlinkSockets(proc_);
   if (!sockets || *sockets >= kMaxNetlinkSockets) return Return(asked, ENOBUFS);
-  const int made = OpenNetlinkSocket(type, static_cast<int>(asked.data.args[2]));
+  const int made = OpenNetlinkSocket(type, protocol);
   if (made < 0) return Return(asked, -made);
   const Fd socket = Fd::Adopt(made);
   Give(asked, socket, (type & SOCK_CLOEXEC) != 0);

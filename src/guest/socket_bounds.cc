@@ -33,6 +33,11 @@ std::optional<uint64_t> ThirdWord(std::string_view text, std::string_view name) 
   return std::nullopt;
 }
 
+std::optional<uint64_t> CountOfProtocol(const Fd& proc, std::string_view name) {
+  std::array<char, 16'384> buffer;
+  return ThirdWord(ReadSmall(proc, "self/net/protocols", buffer), name);
+}
+
 uint32_t Limit(int family, int option) {
   if (family == AF_NETLINK) {
     return option == SO_RCVBUF ? kNetlinkReceiveBuffer : kNetlinkSendBuffer;
@@ -45,8 +50,11 @@ uint32_t Limit(int family, int option) {
 
 std::optional<uint64_t> CountNetlinkSockets(const Fd& proc) {
   // /proc/net/netlink would not show those that have no address yet.
-  std::array<char, 16'384> buffer;
-  return ThirdWord(ReadSmall(proc, "self/net/protocols", buffer), "NETLINK");
+  return CountOfProtocol(proc, "NETLINK");
+}
+
+std::optional<uint64_t> CountPingSockets(const Fd& proc, int family) {
+  return CountOfProtocol(proc, family == AF_INET6 ? "PINGv6" : "PING");
 }
 
 std::optional<uint64_t> CountSockets(const Fd& proc) {

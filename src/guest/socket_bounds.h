@@ -27,8 +27,13 @@ inline constexpr uint64_t kMaxSockets = 2048;
 // Doubled: what net.core.rmem_default is. More is for long ways, and a sandbox has a loopback.
 inline constexpr uint32_t kInternetReceiveBuffer = 106'496;
 
+// Of those that ping, for each of IPv4 and IPv6: what waits in their receive buffers is charged to nobody (ping_rcv in
+// net/ipv4/ping.c accounts no memory), 6.5 MiB together.
+inline constexpr uint64_t kMaxPingSockets = 16;
+
 // Of this network namespace, by the files of /proc; nothing when they cannot be read.
 std::optional<uint64_t> CountNetlinkSockets(const Fd& proc);
+std::optional<uint64_t> CountPingSockets(const Fd& proc, int family);
 std::optional<uint64_t> CountSockets(const Fd& proc);
 
 // What socket(2) gives, with those buffers: a descriptor, or -errno. Close-on-exec.

@@ -20,10 +20,12 @@ using store::Database;
 
 constexpr const char* kProjectFiles = "/workspace/project_files";
 
+constexpr uint32_t kPooledOwner = engine::CreateRequest::kUsualOwner;
+
 // A pool's members are alike: what the engine would have to make differently is not theirs.
 bool CanComeFromPool(const SandboxSpec& spec) {
   return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && spec.hostname.empty() &&
-         spec.project.empty();
+         spec.project.empty() && engine::OwnerFor(spec.user) == kPooledOwner;
 }
 
 // The engine follows no symlinks; the state directory's path may have some.
@@ -303,6 +305,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.required = making.resolved().required;
   request.best_effort = spec.best_effort;
   if (!spec.hostname.empty()) request.hostname = spec.hostname;
+  request.owner = engine::OwnerFor(spec.user);
   request.mounts = spec.mounts;
   if (!spec.project.empty()) request.mounts.push_back(TRY(ProjectMount(making)));
   request.tmpfs = spec.tmpfs;

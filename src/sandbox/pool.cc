@@ -18,7 +18,8 @@ constexpr Millis kQuiet{5};
 
 bool SameLimits(const engine::Limits& a, const engine::Limits& b) {
   return a.memory == b.memory && a.cpus == b.cpus && a.pids == b.pids && a.disk == b.disk &&
-         a.inodes == b.inodes && a.open_files == b.open_files && a.file_size == b.file_size;
+         a.inodes == b.inodes && a.open_files == b.open_files &&
+         FileSizeLimit(a) == FileSizeLimit(b);
 }
 
 void Pools::Configure(const std::vector<PoolOptions>& options) {

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "sandbox/metrics_book.h"
+#include "sandbox/process_verdict.h"
 
 namespace cay::sandbox {
 namespace {
@@ -64,10 +65,15 @@ std::string EndedData(const ProcessRecord& record) {
   if (record.timed_out) data["timed_out"] = true;
   if (record.oom_killed) data["oom_killed"] = true;
   if (record.disk_full) data["disk_full"] = true;
+  if (FileSizeExceeded(record)) data["file_size_exceeded"] = true;
   return boost::json::serialize(data);
 }
 
 }  // namespace
+
+bool FileSizeExceeded(const ProcessRecord& record) {
+  return FileSizeExceeded(record.signal.value_or(0), record.exit_code.value_or(0));
+}
 
 std::string GuestLife::WaitForReason(Millis patience) {
   std::unique_lock lock(mutex_);

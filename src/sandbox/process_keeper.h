@@ -150,6 +150,9 @@ struct Execution {
 // More than these the guest refuses.
 inline constexpr size_t kMaxRunningPerSandbox = protocol::kMaxRunning;
 
+// See process_verdict.h.
+bool FileSizeExceeded(const ProcessRecord& record);
+
 struct KeeperOptions {
   Millis default_timeout{300'000};
   Millis max_timeout{86'400'000};

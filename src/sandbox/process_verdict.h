@@ -26,4 +26,11 @@ inline bool RanOutOfMemory(uint64_t oom_kills_before, std::optional<uint64_t> oo
   return oom_kills_now.value_or(0) > oom_kills_before;
 }
 
+// It grew a file over the limit on file sizes, and was ended for it: by SIGXFSZ, or a shell says so of what it ran. Who ignores
+// the signal is told EFBIG, and says what it says.
+inline bool FileSizeExceeded(uint32_t signal, int32_t exit_code) {
+  constexpr uint32_t kSigXfsz = 25;
+  return signal == kSigXfsz || exit_code == 128 + static_cast<int32_t>(kSigXfsz);
+}
+
 }  // namespace cay::sandbox

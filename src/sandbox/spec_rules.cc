@@ -125,6 +125,7 @@ Result<void> ResolveLimits(SandboxSpec& spec, const ManagerOptions& options,
               required));
   limits.file_size = TRY(Resolve(
       {LimitKind::kFileSize, spec.file_size, least.file_size, most.file_size, &Size}, required));
+  if (limits.file_size == 0) limits.file_size = std::min(limits.disk, most.file_size);
   spec.memory = limits.memory;
   spec.cpus = limits.cpus;
   spec.pids = limits.pids;

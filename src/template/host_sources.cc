@@ -14,40 +14,51 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/text.h"
 
 namespace cay::templates {
 namespace {
 
 // A new kind of skeleton must not be taken for an old one.
-constexpr std::string_view kStampVersion = "cay-host 3";
+constexpr std::string_view kStampVersion = "cay-host 4";
+
+constexpr std::string_view kPythonLine = "python ";
 
 constexpr std::array kTops = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
-// Names under /etc, patterns of fnmatch(3) for the last part; a directory is taken with all that is
+// Names under /etc, each part a pattern of fnmatch(3); a directory is taken with all that is
 // in it. Left out on purpose, though everybody may read them: files in which people keep passwords
-// or tokens (environment, profile.d, gitconfig, npmrc, pip.conf, wgetrc, maven), the machine's own
-// passwd, group, hosts, hostname, resolv.conf and nsswitch.conf (the skeleton has its own), and
-// machine-id.
+// or tokens (environment, profile.d, gitconfig, npmrc, pip.conf, wgetrc, maven/settings.xml, my.cnf, odbc.ini), the machine's
+// own passwd, group, hosts, hostname, resolv.conf and nsswitch.conf (the skeleton has its own), and machine-id.
 constexpr std::array kWanted = {
     // the dynamic linker, and names that stand for one of several programs
     "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld-musl-*.path", "alternatives",
     // certificates of public authorities
     "ssl/certs", "ssl/openssl.cnf", "ssl/cert.pem", "ssl/java", "pki/tls/certs", "pki/tls/cert.pem",
-    "pki/tls/openssl.cnf", "pki/ca-trust/extracted", "pki/java", "crypto-policies",
+    "pki/tls/openssl.cnf", "pki/ca-trust/extracted", "pki/java", "crypto-policies", "gnutls",
     "ca-certificates.conf",
     // time, language, names of protocols and types
     "localtime", "timezone", "adjtime", "locale.alias", "locale.conf", "mime.types", "mailcap",
     "services", "protocols", "rpc", "ethertypes", "networks", "host.conf", "gai.conf", "magic",
-    "magic.mime", "netconfig",
+    "magic.mime", "netconfig", "papersize", "dictionaries-common",
     // what system this is
     "os-release", "debian_version", "lsb-release", "redhat-release", "fedora-release",
     "system-release", "alpine-release", "arch-release", "issue",
-    // shells and terminals
+    // shells, terminals, editors, pages
     "shells", "profile", "bash.bashrc", "bashrc", "inputrc", "terminfo", "skel", "login.defs",
-    // languages and libraries
-    "python3", "python3.*", "python", "perl", "java", "java-*", "R", "ghc", "mono", "dotnet",
-    "texmf", "fonts", "OpenCL", "vulkan", "glvnd", "ImageMagick-*", "groff", "gdb", "xml", "sgml",
-    "vim", "mke2fs.conf", "xattr.conf"};
+    "bash_completion", "bash_completion.d", "zsh", "manpath.config", "man_db.conf", "nanorc",
+    "emacs", "vim", "tmux.conf", "screenrc",
+    // languages
+    "python3", "python3.*", "python", "perl", "java", "java-*", ".java", "jvm-*", "R", "ghc",
+    "mono", "dotnet", "julia", "erlang", "elixir", "octave*", "clisp", "racket", "scala", "groovy",
+    "lua*",
+    // build tools; of maven what starts it, of php what its command line reads
+    "maven/m2.conf", "maven/logging", "maven/toolchains.xml", "ant", "gradle", "php/*/cli",
+    "php/*/mods-available",
+    // libraries and what they draw with
+    "texmf", "fonts", "OpenCL", "vulkan", "glvnd", "ImageMagick-*", "ghostscript", "groff", "gdb",
+    "xml", "sgml", "gtk-3.0", "gtk-4.0", "X11/app-defaults", "X11/rgb.txt", "X11/xkb", "X11/fonts",
+    "ltrace.conf", "alsa", "mke2fs.conf", "xattr.conf", "postgresql-common"};
 
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
@@ -121,24 +132,33 @@ class Scanner {
   }
 
   // Walks to the parent of a wanted name by real directories only, and adds every match.
-  Result<void> AddWanted(const std::string& wanted) {
-    std::string parent = "etc";
-    std::string last = wanted;
-    for (size_t slash = last.find('/'); slash != std::string::npos; slash = last.find('/')) {
-      parent = Join(parent, last.substr(0, slash));
-      last.erase(0, slash + 1);
-      if (!AddParent(parent)) return {};
-    }
-    if (last.find('*') == std::string::npos) return Add(Join(parent, last));
-    for (const std::string& name : Names(Absolute(out_.root, parent))) {
-      if (::fnmatch(last.c_str(), name.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0) {
-        TRY(Add(Join(parent, name)));
+  Result<void> AddWanted(const std::string& wanted) { return AddBelow("etc", wanted); }
+
+ private:
+  // `wanted` is relative to `parent`, and each part of it may be a pattern.
+  Result<void> AddBelow(const std::string& parent, std::string_view wanted) {
+    const size_t slash = wanted.find('/');
+    const std::string part(wanted.substr(0, slash));
+    for (const std::string& name : Matching(parent, part)) {
+      const std::string path = Join(parent, name);
+      if (slash == std::string_view::npos) {
+        TRY(Add(path));
+      } else if (AddParent(path)) {
+        TRY(AddBelow(path, wanted.substr(slash + 1)));
       }
     }
     return {};
   }
 
- private:
+  std::vector<std::string> Matching(const std::string& parent, const std::string& pattern) const {
+    if (pattern.find('*') == std::string::npos) return {pattern};
+    std::vector<std::string> names = Names(Absolute(out_.root, parent));
+    std::erase_if(names, [&](const std::string& name) {
+      return ::fnmatch(pattern.c_str(), name.c_str(), FNM_PATHNAME | FNM_PERIOD) != 0;
+    });
+    return names;
+  }
+
   bool AddParent(const std::string& path) {
     struct stat info{};
     if (::lstat(Absolute(out_.root, path).c_str(), &info) < 0 || !S_ISDIR(info.st_mode) ||
@@ -187,6 +207,26 @@ std::string LocalLine(const std::string& root) {
   return LocalIsMounted(root) ? "top usr/local directory\n" : "top usr/local -\n";
 }
 
+// The name is put beside the machine's own programs, in /usr/local/bin of an upper layer: not where that would hide something.
+std::string FindPython3(const std::string& root) {
+  const auto is_there = [&](const char* path) {
+    return ::faccessat(AT_FDCWD, Absolute(root, path).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  };
+  for (const char* python : {"usr/local/bin/python", "usr/bin/python", "bin/python"}) {
+    if (is_there(python)) return {};
+  }
+  struct stat info{};
+  for (const char* directory : {"usr", "usr/local", "usr/local/bin"}) {
+    const bool there = ::lstat(Absolute(root, directory).c_str(), &info) == 0;
+    if (there && !S_ISDIR(info.st_mode)) return {};
+  }
+  if (LocalIsMounted(root)) return {};
+  for (const char* python3 : {"usr/local/bin/python3", "usr/bin/python3"}) {
+    if (is_there(python3)) return std::string("/") + python3;
+  }
+  return {};
+}
+
 // The boot is part of it because the skeleton is not synced to disk: after a power failure its
 // files may be empty.
 std::string Header(const std::string& root) {
@@ -195,6 +235,7 @@ std::string Header(const std::string& root) {
   header += Trimmed(ReadFile("/proc/sys/kernel/random/boot_id", 4096).value_or("")) + "\n";
   for (const char* top : kTops) header += TopLine(root, top);
   header += LocalLine(root);
+  header += std::string(kPythonLine) + FindPython3(root) + "\n";
   return header;
 }
 
@@ -224,6 +265,7 @@ Result<HostSources> HostSources::Scan(const std::string& root) {
   HostSources sources;
   sources.root = root;
   sources.cpus = OnlineCpus(root);
+  sources.python3 = FindPython3(root);
   for (const char* name : kTops) {
     struct stat info{};
     const std::string absolute = Absolute(root, name);
@@ -262,6 +304,13 @@ std::vector<std::string> DirectoryTops(std::string_view stamp) {
     tops.emplace_back(line);
   }
   return tops;
+}
+
+std::string Python3Of(std::string_view stamp) {
+  for (const std::string_view line : Split(stamp, '\n')) {
+    if (line.starts_with(kPythonLine)) return std::string(line.substr(kPythonLine.size()));
+  }
+  return {};
 }
 
 bool StampHolds(const std::string& root, std::string_view stamp) {

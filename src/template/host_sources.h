@@ -44,6 +44,8 @@ struct HostSources {
   std::vector<HostTop> tops;
   std::vector<HostFile> files;  // a directory comes before what is in it
   std::string cpus;             // /sys/devices/system/cpu/online: "0-1"
+  std::string
+      python3;  // what `python` is to mean: "/usr/bin/python3"; empty: nothing, or it is there
 
   // kResourceExhausted when /etc is so large that something is wrong.
   static Result<HostSources> Scan(const std::string& root);
@@ -58,6 +60,9 @@ std::string StampOf(const HostSources& sources);
 
 // The tops that are directories of their own, from a non-empty stamp.
 std::vector<std::string> DirectoryTops(std::string_view stamp);
+
+// HostSources::python3, from a non-empty stamp.
+std::string Python3Of(std::string_view stamp);
 
 // Whether Scan would still see the same.
 bool StampHolds(const std::string& root, std::string_view stamp);

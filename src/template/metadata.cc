@@ -95,6 +95,7 @@ std::string SerializeMetadata(const Metadata& metadata) {
       {"user", metadata.user.name},
       {"home", metadata.user.home},
       {"shell", metadata.user.shell},
+      {"hostname", metadata.hostname},
       {"notes", notes},
   };
   return json::serialize(object) + "\n";
@@ -120,6 +121,7 @@ Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
   metadata.user.name = TRY(StringOf(name, object, "user"));
   metadata.user.home = TRY(StringOf(name, object, "home"));
   metadata.user.shell = TRY(StringOf(name, object, "shell"));
+  if (object.contains("hostname")) metadata.hostname = TRY(StringOf(name, object, "hostname"));
   metadata.info.user = metadata.user.name;
   const json::value* notes = object.if_contains("notes");
   if (notes == nullptr || !notes->is_object()) return Failure(Damaged(name, "notes"));

@@ -14,6 +14,8 @@ struct Metadata {
   TemplateInfo info;
   std::string layer;  // its id
   TemplateUser user;
+  std::string
+      hostname;  // see engine::RootFilesystem; empty: imported by a Cay that did not write it
 };
 
 std::string SerializeMetadata(const Metadata& metadata);

@@ -8,8 +8,10 @@
 #include <array>
 #include <vector>
 
+#include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "engine/own_names.h"
 
 namespace cay::templates {
 namespace {
@@ -29,7 +31,7 @@ constexpr std::array kMountPoints = {
 };
 
 constexpr std::array kWorkspace = {
-    Place{"workspace", {.mode = 01777}},
+    Place{"workspace", {.mode = 01777, .uid = kUserUid, .gid = kUserUid}},
     Place{"workspace/project_files", {.mode = 0755}},
     Place{"workspace/agent_workspace", {.mode = 0755, .uid = kUserUid, .gid = kUserUid}},
     Place{"workspace/outputs", {.mode = 0755, .uid = kUserUid, .gid = kUserUid}},
@@ -60,10 +62,6 @@ struct Text {
 
 constexpr std::array kGenerated = {
     Text{"etc/group", "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n"},
-    Text{"etc/hosts",
-         "127.0.0.1\tlocalhost\n127.0.1.1\tcay\n::1\tlocalhost ip6-localhost ip6-loopback\n"},
-    Text{"etc/hostname", "cay\n"},
-    Text{"etc/resolv.conf", "# This sandbox has no network, and so no name servers.\n"},
     Text{"etc/nsswitch.conf",
          "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n"
          "protocols: files\nservices: files\nethers: files\nrpc: files\n"},
@@ -75,7 +73,25 @@ Result<void> EnsureAll(LayerTree& tree, const std::array<Place, N>& places) {
   return {};
 }
 
-// Runtimes size their thread pools by these, and fall back badly without. Files, not sysfs: the
+Result<void> WriteNames(LayerTree& tree) {
+  const std::string name(engine::kUsualHostname);
+  TRY(tree.WriteFile("etc/hosts", engine::HostsFile(name), {.mode = 0644}));
+  TRY(tree.WriteFile("etc/hostname", name + "\n", {.mode = 0644}));
+  return tree.WriteFile("etc/resolv.conf", engine::kResolvConf, {.mode = 0644});
+}
+
+// Where the engine shows a sandbox its cgroups (engine/native/shown_cgroups.h), for each layout of them.
+Result<void> MakeCgroupPlaces(LayerTree& tree) {
+  for (const char* controller : {"cpu", "cpuacct", "cpuset", "memory", "pids"}) {
+    TRY(tree.EnsureDirectory(std::string("sys/fs/cgroup/") + controller, {.mode = 0755}));
+  }
+  for (const char* file : {"cpuset/cpuset.cpus", "cpuacct/cgroup.clone_children"}) {
+    TRY(tree.WriteFile(std::string("sys/fs/cgroup/") + file, "", {.mode = 0444}));
+  }
+  return {};
+}
+
+// Run times size their thread pools by these, and fall back badly without. Files, not sysfs: the
 // sandbox sees nothing of the machine's devices.
 Result<void> WriteSys(LayerTree& tree, const std::string& cpus) {
   constexpr std::array kFiles = {"online", "possible", "present"};
@@ -90,8 +106,43 @@ Result<void> WriteSys(LayerTree& tree, const std::string& cpus) {
   for (const char* file : kFiles) {
     TRY(tree.WriteFile(std::string("sys/devices/system/cpu/") + file, cpus + "\n", {.mode = 0444}));
   }
+  TRY(MakeCgroupPlaces(tree));
   for (const char* directory : kDirectories) TRY(tree.EnsureDirectory(directory, {.mode = 0555}));
   return {};
+}
+
+bool IsSymlink(const LayerTree& tree, const std::string& path) {
+  const Result<struct stat> info = tree.Stat(path);
+  return info && S_ISLNK(info->st_mode);
+}
+
+// People, and what they copy from, call it python. Beside the python3 of an imported template, unless there is one already.
+Result<void> NamePython(LayerTree& tree) {
+  constexpr std::array kPlaces = {"usr/local/bin", "usr/bin", "bin"};
+  for (const char* place : kPlaces) {
+    if (tree.Stat(std::string(place) + "/python")) return {};
+  }
+  for (const char* place : kPlaces) {
+    const bool plain = !IsSymlink(tree, place) && tree.Stat(std::string(place) + "/python3");
+    if (plain) return tree.WriteSymlink(std::string(place) + "/python", "python3");
+  }
+  return {};
+}
+
+// php's settings are needed, and one in a thousand has a password of a database in it.
+bool HasPassword(std::string_view ini) {
+  for (std::string_view line : Split(ini, '\n')) {
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    const size_t equals = line.find('=');
+    if (equals == std::string_view::npos || line.front() == ';' || line.front() == '#') continue;
+    const std::string_view name = line.substr(0, equals);
+    const bool secret = name.find("_pw") != std::string_view::npos ||
+                        name.find("passw") != std::string_view::npos ||
+                        name.find("secret") != std::string_view::npos;
+    if (secret && line.find_first_not_of(" \t\"'\r", equals + 1) != std::string_view::npos)
+      return true;
+  }
+  return false;
 }
 
 Result<uint64_t> CopyHostFile(LayerTree& tree, const std::string& root, const HostFile& file) {
@@ -103,6 +154,10 @@ Result<uint64_t> CopyHostFile(LayerTree& tree, const std::string& root, const Ho
   if (!source || ::fstat(source->get(), &info) < 0 || !S_ISREG(info.st_mode) ||
       (info.st_mode & S_IROTH) == 0) {
     return 0;  // gone or changed meanwhile: the stamp does not hold, the next use builds anew
+  }
+  if (file.path.starts_with("etc/php/") &&
+      HasPassword(TRY(ReadFile(root + "/" + file.path, kMaxHostFileBytes)))) {
+    return 0;
   }
   return tree.CopyFile(*source, kMaxHostFileBytes, file.path, {.mode = file.mode});
 }
@@ -163,11 +218,6 @@ bool IsUserName(std::string_view name) {
          name.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
-bool IsSymlink(const LayerTree& tree, const std::string& path) {
-  const Result<struct stat> info = tree.Stat(path);
-  return info && S_ISLNK(info->st_mode);
-}
-
 // Adds the user to passwd and group. Both are written anew, so a hard link or symlink in their
 // place changes nothing else.
 Result<TemplateUser> AddUser(LayerTree& tree, const std::string& passwd) {
@@ -225,7 +275,12 @@ Result<uint64_t> WriteHostSkeleton(LayerTree& tree, const HostSources& sources) 
   TRY(tree.WriteSymlink("etc/mtab", "/proc/mounts"));
   TRY(tree.WriteSymlink("var/run", "/run"));
   TRY(tree.WriteSymlink("var/lock", "/run/lock"));
+  TRY(WriteNames(tree));
   TRY(WriteSys(tree, sources.cpus));
+  if (!sources.python3.empty()) {
+    TRY(tree.EnsureDirectory("usr/local/bin", {.mode = 0755}));
+    TRY(tree.WriteSymlink("usr/local/bin/python", sources.python3));
+  }
   return bytes;
 }
 
@@ -244,6 +299,9 @@ Result<TemplateUser> CompleteImported(LayerTree& tree) {
   TRY(EnsureAll(tree, kMountPoints));
   TRY(tree.EnsureDirectoryKept("etc", {.mode = 0755}));
   TRY(EnsureAll(tree, kWorkspace));
+  TRY(WriteNames(tree));
+  TRY(MakeCgroupPlaces(tree));
+  TRY(NamePython(tree));
   // /var/tmp may well be a symlink to /tmp, which is fine; only its absence is not.
   if (!tree.Stat("var/tmp") && !IsSymlink(tree, "var")) {
     TRY(tree.EnsureDirectory("var/tmp", {.mode = 01777}));

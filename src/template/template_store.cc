@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "engine/own_names.h"
 #include "template/host_sources.h"
 #include "template/import.h"
 #include "template/metadata.h"
@@ -171,8 +172,14 @@ Result<Template> TemplateStore::FindHost() {
     host.hold = *std::move(hold);
     host.root.overlays.push_back({"/", {layers_.LayerRoot(skeleton.layer)}});
     host.root.has_usual_places = true;
+    host.root.hostname = engine::kUsualHostname;
+    const bool names_python = !Python3Of(skeleton.stamp).empty();
     for (const std::string& top : DirectoryTops(skeleton.stamp)) {
       host.root.overlays.push_back({"/" + top, {"/" + top}});
+      if (top == "usr" && names_python) {
+        auto& layers = host.root.overlays.back().layers;
+        layers.insert(layers.begin(), layers_.LayerRoot(skeleton.layer) + "/usr");
+      }
     }
     const bool bash = ::access("/bin/bash", X_OK) == 0;
     host.env = Environment({"user", "/home/user", bash ? "/bin/bash" : "/bin/sh"});
@@ -192,6 +199,7 @@ Result<Template> TemplateStore::FindImported(const std::string& name) {
     found.name = name;
     found.hold = *std::move(hold);
     found.root.overlays.push_back({"/", {layers_.LayerRoot(metadata.layer)}});
+    found.root.hostname = metadata.hostname;
     found.env = Environment(metadata.user);
     found.user = metadata.user.name;
     return found;
@@ -240,6 +248,7 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
   LayerTree tree = TRY(LayerTree::Open(layer.root()));
   Metadata metadata;
   metadata.user = TRY(CompleteImported(tree));
+  metadata.hostname = engine::kUsualHostname;
   metadata.layer = layer.id();
   metadata.info.name = name;
   metadata.info.imported_unix_ms =

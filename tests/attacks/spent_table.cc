@@ -30,6 +30,8 @@ constexpr std::array kTable = {
     Spent{"NetlinkSockets", kNetlink, kNetlinkBound, "spend_netlink", "refused ENOBUFS", 16 * 1024},
     Spent{"NetlinkSocketsInFlight", kNetlink, kNetlinkBound, "spend_netlink_in_flight",
           "refused ENOBUFS", 256},
+    Spent{"PingSockets", "answers to pings that nobody reads",
+          "16 sockets of 208 KiB for each of IPv4 and IPv6", "spend_pings", "refused ENOBUFS", 16},
     Spent{"FiltersOfCommands", kJit, kJitBound, "spend_filters", "refused EINVAL", 64},
     Spent{"FiltersOfCommandsAtOnce", kJit, kJitBound, "spend_filters_at_once", "done", 64},
     Spent{"FiltersOfOneThread", kJit, kJitBound, "spend_filters_on_one_thread", "refused EINVAL",

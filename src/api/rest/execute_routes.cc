@@ -56,7 +56,8 @@ struct Together {
       json.Null();
     }
     json.Member("timed_out", last->timed_out).Member("oom_killed", last->oom_killed);
-    json.Member("disk_full", last->disk_full).Member("success", success);
+    json.Member("disk_full", last->disk_full);
+    json.Member("file_size_exceeded", FileSizeExceeded(*last)).Member("success", success);
     const auto taken = std::chrono::duration_cast<Millis>(Clock::now() - begin);
     json.Member("duration_ms", taken.count());
   }

@@ -113,7 +113,9 @@ void WriteOutcome(JsonWriter& json, const ProcessRecord& record) {
     json.Null();
   }
   json.Member("timed_out", record.timed_out).Member("oom_killed", record.oom_killed);
-  json.Member("disk_full", record.disk_full).Member("core_dumped", record.core_dumped);
+  json.Member("disk_full", record.disk_full);
+  json.Member("file_size_exceeded", FileSizeExceeded(record));
+  json.Member("core_dumped", record.core_dumped);
   json.Member("output_cut", record.output_cut);
   json.Member("duration_ms", record.duration_ms).Member("cpu_ms", record.cpu_ms);
   json.Member("max_rss_bytes", record.max_rss);

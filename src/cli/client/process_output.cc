@@ -66,6 +66,7 @@ ProcessEnd ParseProcessEnd(const json::object& object) {
   end.timed_out = Flag(object, "timed_out");
   end.oom_killed = Flag(object, "oom_killed");
   end.disk_full = Flag(object, "disk_full");
+  end.file_size_exceeded = Flag(object, "file_size_exceeded");
   end.output_cut = Flag(object, "output_cut");
   end.duration_ms =
       static_cast<uint64_t>(std::max<int64_t>(0, Number(object, "duration_ms").value_or(0)));
@@ -91,6 +92,9 @@ std::vector<std::string> NotesOnEnd(const ProcessEnd& end) {
   }
   if (end.oom_killed) notes.emplace_back("killed: out of memory");
   if (end.disk_full) notes.emplace_back("the sandbox's disk is full");
+  if (end.file_size_exceeded) {
+    notes.emplace_back("a file grew over the limit on file sizes (--file-size at its creation)");
+  }
   if (end.leftover_count > 0) {
     notes.push_back("it left " + std::to_string(end.leftover_count) +
                     (end.leftover_count == 1 ? " process running" : " processes running"));

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "engine/native/cover.h"
 #include "engine/native/filesystem_ids.h"
+#include "engine/native/shown_cgroups.h"
 #include "engine/native/special_files.h"
 #include "engine/native/userns.h"
 
@@ -104,9 +105,9 @@ Result<void> EnterRoot(const Fd& root) {
 }
 
 // Looks for them with the rights that commands have there; what they cannot reach needs no cover.
-Result<void> CoverSpecialFiles(Covers& covers, const PlacedMount& placed) {
-  const auto find = [&placed] {
-    const FilesystemIds as_user(kUserId);
+Result<void> CoverSpecialFiles(Covers& covers, const PlacedMount& placed, uint32_t owner) {
+  const auto find = [&placed, owner] {
+    const FilesystemIds as_user(owner);
     return FindSpecialFiles(placed.mount);
   };
   Result<SpecialFiles> found = find();
@@ -160,7 +161,15 @@ Result<OwnMounts> MakeOwnMounts(const AttachOptions& options) {
   Fd pts = TRY(sys::FsMount(pts_context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
 
   Fd shm = TRY(MakeTmpfs(options.shm_size, "1777", options.noexec));
-  return OwnMounts{std::move(proc), std::move(masks), std::move(pts), std::move(shm)};
+  std::vector<PlacedMount> shown = CloneCgroups(options.cgroups);
+  if (std::erase_if(masks, [](const ProcMask& mask) { return mask.name == "cgroups"; }) != 0) {
+    shown.push_back({"/proc/cgroups", Place::kFixed, TRY(MakeProcCgroups(proc, shm))});
+  }
+  return OwnMounts{.proc = std::move(proc),
+                   .proc_masks = std::move(masks),
+                   .pts = std::move(pts),
+                   .shm = std::move(shm),
+                   .shown = std::move(shown)};
 }
 
 Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
@@ -177,12 +186,15 @@ Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
   const PlacedMount proc{"/proc", Place::kFixed, std::move(own.proc)};
   TRY(Attach(root, proc));
   TRY(Attach(root, {"/dev/pts", Place::kFixed, std::move(own.pts)}));
-  TRY(Attach(root, {"/dev/shm", Place::kFixed, std::move(own.shm)}));
+  const PlacedMount shm{"/dev/shm", Place::kFixed, std::move(own.shm)};
+  TRY(Attach(root, shm));
   Covers covers(root);
   TRY(CoverProc(covers, proc.mount, own.proc_masks));
   for (const PlacedMount& placed : mounts) {
-    if (placed.place == Place::kDirectory) TRY(CoverSpecialFiles(covers, placed));
+    if (placed.place == Place::kDirectory) TRY(CoverSpecialFiles(covers, placed, options.owner));
   }
+  for (const PlacedMount& placed : own.shown) TRY(Attach(root, placed));
+  TRY(TakeNameFromProcCgroups(shm.mount));
   if (options.noexec) TRY(ForbidExecution(root));
   return EnterRoot(root);
 }

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/native/cgroup.h"
 #include "engine/native/proc_masks.h"
 #include "engine/native/rootfs.h"
 
@@ -19,6 +20,8 @@ struct AttachOptions {
   Bytes shm_size = 64 * kMiB;
   bool noexec = false;
   bool single_user = false;  // devpts without gid 5, which has no mapping
+  uint32_t owner = 1000;     // CreateRequest::owner
+  std::vector<CgroupView> cgroups;
 };
 
 // Filesystems that belong to the child's own namespaces; made while the launcher still builds the
@@ -28,6 +31,7 @@ struct OwnMounts {
   std::vector<ProcMask> proc_masks;
   Fd pts;
   Fd shm;
+  std::vector<PlacedMount> shown;  // below /proc and /sys: cgroups
 };
 Result<OwnMounts> MakeOwnMounts(const AttachOptions& options);
 

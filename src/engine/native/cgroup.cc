@@ -194,6 +194,22 @@ Result<void> Cgroup::LiftCpus() {
   return parent->v2 ? v2::LiftCpus(dir) : v1::LiftCpus(dir);
 }
 
+std::vector<CgroupView> Cgroup::Views() const {
+  constexpr std::array kShown = {Controller::kMemory, Controller::kCpu, Controller::kCpuacct,
+                                 Controller::kPids};
+  std::vector<CgroupView> views = impl_->trees_->signs;
+  for (const CgroupParent& parent : impl_->parents()) {
+    const std::string path = parent.path + "/" + impl_->name_;
+    if (parent.v2 && parent.serves.Contains(Controller::kMemory)) return {{path, "", true}};
+    if (parent.v2) continue;
+    for (const Controller controller : kShown) {
+      if (!parent.serves.Contains(controller)) continue;
+      views.push_back({path, std::string(ControllerName(controller)), true});
+    }
+  }
+  return views;
+}
+
 Result<void> Cgroup::KillAll() {
   // After a crash a group may be in some of the trees only, and without the one to lift the limit in.
   std::vector<CgroupDir> dirs;

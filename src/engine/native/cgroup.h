@@ -36,6 +36,13 @@ inline constexpr size_t kControllerCount = 6;
 std::string_view CgroupLayoutName(CgroupLayout layout);
 std::string_view ControllerName(Controller controller);
 
+// What a sandbox sees of its groups, read-only.
+struct CgroupView {
+  std::string source;  // a path of the host: the group's directory, or one file
+  std::string target;  // below /sys/fs/cgroup: "" is that itself, or as in "memory"
+  bool directory = true;
+};
+
 struct CgroupStats {
   std::optional<Bytes> memory;
   std::optional<Bytes> memory_peak;
@@ -100,6 +107,9 @@ class Cgroup {
   // Processes that reclaimed memory in vain for 3 s on two processors, with a limit of one, did not die for 13 s. Apply
   // sets it again.
   Result<void> LiftCpus();
+
+  // Where there is a unified tree with the memory controller, its group; otherwise one for each of v1's controllers.
+  std::vector<CgroupView> Views() const;
 
   // SIGKILL to every process in it, frozen ones too, and LiftCpus. It does not wait for their end: Remove does. The end of
   // the group as well: once its cgroup.kill was written, the kernel kills whatever is cloned into it (6.18).

@@ -170,6 +170,18 @@ bool IsBetter(const Candidate& one, const Candidate& other) {
   return merits(one) > merits(other);
 }
 
+std::optional<std::string> FindCpuset(const std::vector<MountLine>& mounts,
+                                      const OwnPaths& own_paths) {
+  const auto path = own_paths.find("cpuset");
+  if (path == own_paths.end()) return std::nullopt;
+  for (const MountLine& mount : mounts) {
+    if (mount.type != "cgroup" || !HasWord(mount.super_options, "cpuset")) continue;
+    if (IsHidden(mount, mounts)) continue;
+    if (const auto own = BelowMount(path->second, mount.root)) return mount.mount_point + *own;
+  }
+  return std::nullopt;
+}
+
 CgroupLayout LayoutOf(const std::vector<CgroupPlace>& places) {
   const auto needed = [](const CgroupPlace& place) {
     ControllerSet only_io;
@@ -202,6 +214,7 @@ Result<CgroupMap> DescribeCgroups(std::string_view mountinfo, std::string_view s
     }
   }
   CgroupMap map;
+  map.cpuset = FindCpuset(mounts, own_paths);
   for (Candidate& tree : trees) map.places.push_back(std::move(tree.place));
   map.layout = LayoutOf(map.places);
   return map;

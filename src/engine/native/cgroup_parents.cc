@@ -235,6 +235,31 @@ void Collect(CgroupParents& all, const ControllerSet& hoped, Found<Usable> found
   if (found && found->parent) all.parents.push_back(*std::move(found->parent));
 }
 
+// Who looks for v1's limits (the JVM, in cgroupSubsystem_linux.cpp of OpenJDK) wants memory, cpu, cpuacct and cpuset mounted,
+// or looks at none. Of the trees that have no group for the sandbox a single file is shown, which says nothing of others.
+std::vector<CgroupView> SignsOf(const CgroupMap& map, const CgroupParents& all) {
+  std::vector<CgroupView> signs;
+  const bool v1 = std::ranges::any_of(all.parents, [](const CgroupParent& parent) {
+    return !parent.v2 && parent.serves.Contains(Controller::kMemory);
+  });
+  if (!v1) return signs;
+  if (map.cpuset) {
+    signs.push_back({.source = *map.cpuset + "/cpuset.cpus",
+                     .target = "cpuset/cpuset.cpus",
+                     .directory = false});
+  }
+  for (const CgroupPlace& place : map.places) {
+    const bool grouped = std::ranges::any_of(all.parents, [](const CgroupParent& parent) {
+      return !parent.v2 && parent.serves.Contains(Controller::kCpuacct);
+    });
+    if (grouped || !place.controllers.Contains(Controller::kCpuacct) || !place.own) continue;
+    signs.push_back({.source = place.mount_point + *place.own + "/cgroup.clone_children",
+                     .target = "cpuacct/cgroup.clone_children",
+                     .directory = false});
+  }
+  return signs;
+}
+
 void ExplainTheRest(CgroupParents& all, const CgroupMap& map) {
   for (Controller controller : kAll) {
     std::string& why = all.why_not.at(static_cast<size_t>(controller));
@@ -284,6 +309,7 @@ Result<CgroupParents> FindCgroupParents(const CgroupUse& use) {
     if (!serves.empty()) Collect(all, serves, UseV1(place, serves, use));
   }
   ExplainTheRest(all, map);
+  all.signs = SignsOf(map, all);
   return all;
 }
 

@@ -37,6 +37,7 @@ struct CgroupParents {
   std::vector<CgroupParent> parents;
   ControllerSet available;                            // what the groups can limit and measure
   std::array<std::string, kControllerCount> why_not;  // empty for those available
+  std::vector<CgroupView> signs;  // of v1 controllers without a group: see CgroupView
 };
 
 // With kLook nothing is made, moved or enabled: `parents` has only what is there already, and

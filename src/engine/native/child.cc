@@ -20,6 +20,7 @@
 #include "engine/native/attach.h"
 #include "engine/native/confine.h"
 #include "engine/native/netns.h"
+#include "engine/native/own_names.h"
 #include "engine/native/scratch.h"
 #include "engine/native/userns.h"
 #include "engine/native/usual_places.h"
@@ -74,9 +75,11 @@ Result<std::vector<PlacedMount>> BuildOwn(const ChildPlan& plan) {
   options.staging_dir = plan.staging_dir;
   Fd scratch = TRY(MakeScratchTmpfs(
       plan.request.limits, static_cast<unsigned>(plan.request.root.overlays.size()), kUserId));
+  const Fd upper = TRY(OpenUpperOfRoot(scratch));
   if (plan.request.root.has_usual_places) {
-    TRY(MakeUsualPlacesOfOne(TRY(OpenUpperOfRoot(scratch)), kUserId, kOpaqueOfUser));
+    TRY(MakeUsualPlacesOfOne(upper, kUserId, kOpaqueOfUser));
   }
+  TRY(WriteOwnNames(upper, plan.request, {.root = kUserId, .owner = kUserId}));
   options.attach_layers = OverlayIsOld();
   auto built = RootfsBuilder(options).Build(plan.request, scratch);
   if (built || options.attach_layers || !RefusesDetachedMounts(built.error())) return built;
@@ -142,10 +145,13 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
   if (::sethostname(plan.request.hostname.data(), plan.request.hostname.size()) < 0) {
     return Failure(Error::FromErrno("sethostname"));
   }
-  if (plan.own_netns) TRY(PrepareNetwork());
+  if (plan.own_netns) TRY(PrepareNetwork(plan.single_user));
   AttachOptions attach;
   attach.noexec = plan.request.noexec;
   attach.single_user = plan.single_user;
+  attach.shm_size = plan.request.limits.memory;
+  attach.owner = plan.single_user ? kUserId : plan.request.owner;
+  attach.cgroups = plan.cgroups;
   OwnMounts own = TRY(MakeOwnMounts(attach));
   // What can be done while the launcher builds the root filesystem.
   const std::vector<Fd> knobs = TRY(OpenNamespaceKnobs(own.proc));

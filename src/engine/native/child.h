@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/native/cgroup.h"
 #include "engine/native/guest_image.h"
 #include "engine/native/packet.h"
 #include "engine/native/rootfs.h"
@@ -32,6 +33,7 @@ struct ChildPlan {
   const Fd&
       guest_socket;  // bound; the child listens on it and hands it to the guest as descriptor 3
   const std::vector<Fd>& cgroup_entrances;  // Cgroup::OpenEntrances
+  const std::vector<CgroupView>& cgroups;   // Cgroup::Views
   std::string staging_dir;
   bool single_user = false;
   bool limit_nproc = false;

@@ -63,7 +63,7 @@ Result<void> SetResourceLimits(const ConfineOptions& options) {
   // 1, with which fs/coredump.c marks helpers that crash themselves. The filter keeps it so.
   TRY(Lower(RLIMIT_CORE, 1));
   TRY(Lower(RLIMIT_NOFILE, options.limits.open_files));
-  TRY(Lower(RLIMIT_FSIZE, options.limits.file_size));
+  TRY(Lower(RLIMIT_FSIZE, FileSizeLimit(options.limits)));
   TRY(Lower(RLIMIT_SIGPENDING, kMaxPendingSignals));
   TRY(Lower(RLIMIT_MSGQUEUE, kMaxMessageQueueBytes));
   TRY(Lower(RLIMIT_MEMLOCK, kMaxLockedBytes));

@@ -20,6 +20,7 @@
 #include "engine/native/caller_state.h"
 #include "engine/native/confine.h"
 #include "engine/native/guest_socket.h"
+#include "engine/native/own_names.h"
 #include "engine/native/request.h"
 #include "engine/native/rootfs.h"
 #include "engine/native/scratch.h"
@@ -219,10 +220,9 @@ Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
       TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), limits));
       TRY(MountScratch(sandbox));
     }
-    if (sandbox.scratch_mount && !record.request.root.has_usual_places) {
-      TRY(RemoveUsualPlaces(TRY(OpenUpperOfRoot(*sandbox.scratch_mount))));
-    }
-    return {};
+    const Fd upper = TRY(OpenUpperOfRoot(*sandbox.scratch_mount));
+    if (!record.request.root.has_usual_places) TRY(RemoveUsualPlaces(upper));
+    return WriteOwnNames(upper, record.request, {.root = 0, .owner = record.request.owner});
   }
   return MountScratch(sandbox);
 }
@@ -236,10 +236,11 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
     sandbox.scratch_mount = TRY(MakeScratchTmpfs(
         record.request.limits, static_cast<unsigned>(record.request.root.overlays.size()),
         record.id_range->base()));
-    if (record.request.root.has_usual_places) {
-      const Fd upper = TRY(OpenUpperOfRoot(*sandbox.scratch_mount));
-      TRY(MakeUsualPlaces(upper, record.id_range->base(), kOpaqueOfRoot));
-    }
+    const Fd upper = TRY(OpenUpperOfRoot(*sandbox.scratch_mount));
+    const uid_t first = record.id_range->base();
+    if (record.request.root.has_usual_places) TRY(MakeUsualPlaces(upper, first, kOpaqueOfRoot));
+    TRY(WriteOwnNames(upper, record.request,
+                      {.root = first, .owner = first + record.request.owner}));
   }
   return {};
 }
@@ -453,7 +454,7 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
   const Limits& now = sandbox->record.request.limits;
   TRY(ValidateLimits(limits));
   if (limits.disk != now.disk || limits.inodes != now.inodes ||
-      limits.open_files != now.open_files || limits.file_size != now.file_size) {
+      limits.open_files != now.open_files || FileSizeLimit(limits) != FileSizeLimit(now)) {
     return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
                          "only memory, cpus and pids of a live sandbox can be changed"));
   }

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "engine/native/userns.h"
 
 namespace cay::engine::native {
 namespace {
@@ -25,17 +26,22 @@ struct Setting {
 
 // What the kernel keeps for connections that are over (264 bytes each), and how much a socket may come to hold by
 // itself: neither is charged to a cgroup in full. On a loopback windows of half a MiB are as fast as the default's 32.
-constexpr std::array<Setting, 2> kSettings = {{
+constexpr std::array<Setting, 2> kBounds = {{
     {"/proc/sys/net/ipv4/tcp_max_tw_buckets", "4096"},
     {"/proc/sys/net/ipv4/tcp_rmem", "4096 131072 524288"},
 }};
 
+// In a network of its own everybody may serve port 80 and ping, as in docker's containers. Ids that have no mapping cannot be
+// named: of an ordinary user's sandbox there is one.
+constexpr Setting kAnyPort = {"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"};
+constexpr Setting kPing = {"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"};
+constexpr Setting kPingOfOne = {"/proc/sys/net/ipv4/ping_group_range", "1000 1000"};
+static_assert(kUserId == 1000);
+
 // Not everywhere is /proc/sys writable; the bounds of guest/socket_bounds.h stand without it.
-Result<void> BoundConnections() {
-  for (const Setting& setting : kSettings) {
-    const auto file = sys::OpenAt(AT_FDCWD, setting.file, O_WRONLY);
-    if (file) TRY(sys::Write(*file, setting.value, setting.file));
-  }
+Result<void> Set(const Setting& setting) {
+  const auto file = sys::OpenAt(AT_FDCWD, setting.file, O_WRONLY);
+  if (file) TRY(sys::Write(*file, setting.value, setting.file));
   return {};
 }
 
@@ -52,8 +58,10 @@ Result<void> BringLoopbackUp() {
 
 }  // namespace
 
-Result<void> PrepareNetwork() {
-  TRY(BoundConnections());
+Result<void> PrepareNetwork(bool single_user) {
+  for (const Setting& bound : kBounds) TRY(Set(bound));
+  TRY(Set(kAnyPort));
+  TRY(Set(single_user ? kPingOfOne : kPing));
   return BringLoopbackUp();
 }
 
@@ -70,7 +78,7 @@ void NetnsPool::GoHome() const {
 
 Result<Fd> NetnsPool::Make() const {
   TRY(sys::Unshare(CLONE_NEWNET));
-  Result<void> up = PrepareNetwork();
+  Result<void> up = PrepareNetwork(/*single_user=*/false);
   Result<Fd> made =
       up ? sys::OpenAt(AT_FDCWD, kOwnNetns, O_RDONLY) : Failure(std::move(up).error());
   GoHome();

@@ -41,7 +41,8 @@ class NetnsPool {
   std::deque<Fd> ready_;
 };
 
-// In the calling thread's network namespace, which is new: brings `lo` up, and bounds what connections leave behind.
-Result<void> PrepareNetwork();
+// In the calling thread's network namespace, which is new: brings `lo` up, bounds what connections leave behind, and lets
+// everybody have any port and ping.
+Result<void> PrepareNetwork(bool single_user);
 
 }  // namespace cay::engine::native

@@ -7,6 +7,7 @@
 #include "engine/native/request_fields.h"
 #include "engine/native/rootfs.h"
 #include "engine/native/scratch.h"
+#include "engine/native/userns.h"
 
 namespace cay::engine::native {
 namespace {
@@ -106,6 +107,10 @@ Result<void> ValidateRequest(const CreateRequest& request) {
   TRY(CheckRoot(request.root));
   TRY(ValidateLimits(request.limits));
   TRY(CheckHostname(request.hostname));
+  if (!request.root.hostname.empty()) TRY(CheckHostname(request.root.hostname));
+  if (request.owner != kUserId && request.owner != 0) {
+    return Failure(Error::Invalid("a sandbox belongs to its user 1000 or 0"));
+  }
   if (request.mounts.size() + request.tmpfs.size() > kMaxMounts) {
     return Failure(Error::Invalid("more than " + std::to_string(kMaxMounts) + " mounts"));
   }

@@ -80,6 +80,8 @@ struct FieldsOf<engine::CreateRequest> {
     codec.Field(11, self.lifetime, engine::Lifetime::kPersistent);
     codec.Field(12, self.label, engine::native::kMaxRequestBytes);
     codec.Field(13, self.root.has_usual_places);
+    codec.Field(14, self.root.hostname, engine::native::kMaxRequestBytes);
+    codec.Field(15, self.owner);
   }
 };
 

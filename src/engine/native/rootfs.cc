@@ -128,7 +128,9 @@ Result<Fd> MountOverlay(const OverlayPaths& paths, bool in_user_namespace, bool 
   if (in_user_namespace) {
     TRY(sys::FsConfigFlag(context, "userxattr"));
   } else {
-    TRY(sys::FsConfigString(context, "redirect_dir", "nofollow"));
+    // So that a directory of the template can be renamed. What it was called is noted in an attribute of the upper layer that
+    // nobody inside can set, and imported layers come without (trusted.*).
+    TRY(sys::FsConfigString(context, "redirect_dir", "on"));
   }
   // No fsync ever reaches the disk: code inside cannot slow the host with it. Such an upper layer
   // must not be mounted again, so only what is never started twice has it.
@@ -137,6 +139,18 @@ Result<Fd> MountOverlay(const OverlayPaths& paths, bool in_user_namespace, bool 
   if (!created && created.error().sys_errno() == EINVAL) return Failure(DetachedRefused());
   TRY(std::move(created));
   return sys::FsMount(context, kSafe);
+}
+
+// Host ids of a mount, and what they are inside: `id` is the owner's. The sandbox's other ids stand for themselves, so that
+// they can make files there at all, which belong on the host to a number that is nobody's but this sandbox's.
+std::vector<IdMapping> OwnerMap(uid_t id, uid_t root, uint32_t owner) {
+  constexpr uint32_t kIds = 65'536;
+  std::vector<IdMapping> map = {{id, root + owner, 1}};
+  const bool own = id >= root && id - root < kIds;  // a file that a sandbox made
+  if (own) return map;
+  if (owner > 0) map.push_back({root, root, owner});
+  map.push_back({root + owner + 1, root + owner + 1, kIds - owner - 1});
+  return map;
 }
 
 }  // namespace
@@ -222,11 +236,12 @@ Result<Fd> RootfsBuilder::BuildDev() const {
   return dev;
 }
 
-// The owner of what is mounted is `user` inside, and everybody else is nobody: what code inside
+// The owner of what is mounted is the sandbox's user inside, and everybody else is nobody: what that user
 // writes there belongs to that owner and to no other user of the host. Read-only, no group has a mapping: then the kernel
 // refuses to write to anything there, and so to connect to a socket, which a read-only mount does not keep anybody from
 // (special_files.h).
-Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, bool noexec) const {
+Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, uint32_t owner,
+                                              bool noexec) const {
   // The path has no symlinks (whoever allowed it has resolved it), and none is followed that somebody
   // made since: code with a writable mount could, below it.
   open_how how{};
@@ -246,9 +261,12 @@ Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, bool noexec) c
   if (options_.in_user_namespace) {
     TRY(SetAttributes(source, set, 0, -1));
   } else {
-    const gid_t group = mount.read_only ? kGroupOfNoFile : info.st_gid;
-    const Fd owner_map = TRY(MakeUserns({IdMapping{info.st_uid, options_.root_uid + kUserId, 1}},
-                                        {IdMapping{group, options_.root_uid + kUserId, 1}}));
+    const uid_t root = options_.root_uid;
+    const Fd owner_map =
+        TRY(mount.read_only ? MakeUserns({IdMapping{info.st_uid, root + owner, 1}},
+                                         {IdMapping{kGroupOfNoFile, root + owner, 1}})
+                            : MakeUserns(OwnerMap(info.st_uid, root, owner),
+                                         OwnerMap(info.st_gid, root, owner)));
     auto mapped = SetAttributes(source, set, 0, owner_map.get());
     if (!mapped && mapped.error().sys_errno() == EINVAL && mount.read_only) {
       mapped = SetAttributes(source, set, 0, -1);
@@ -274,7 +292,7 @@ Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& reque
                       std::move(overlays[i])});
   }
   for (const Mount& mount : request.mounts)
-    mounts.push_back(TRY(BuildMount(mount, request.noexec)));
+    mounts.push_back(TRY(BuildMount(mount, request.owner, request.noexec)));
   for (const Tmpfs& tmpfs : request.tmpfs) {
     mounts.push_back(
         {tmpfs.target, Place::kDirectory, TRY(MakeTmpfs(tmpfs.size, "1777", request.noexec))});

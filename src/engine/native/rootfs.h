@@ -63,7 +63,7 @@ class RootfsBuilder {
   Result<std::vector<Fd>> BuildOverlays(const CreateRequest& request, Fd& scratch);
   Result<Fd> BuildDev() const;
   Result<Fd> OpenLayer(const std::string& path) const;
-  Result<PlacedMount> BuildMount(const Mount& mount, bool noexec) const;
+  Result<PlacedMount> BuildMount(const Mount& mount, uint32_t owner, bool noexec) const;
 
   RootfsOptions options_;
   std::vector<Fd>

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/reap.h"
 #include "base/sys.h"
+#include "engine/native/own_names.h"
 #include "engine/native/usual_places.h"
 
 namespace cay::engine::native {
@@ -41,7 +42,7 @@ const char* FindMke2fs() {
 
 // The 3 is for how it is made.
 std::string BaseImagePath(const std::string& images_dir, const Limits& limits) {
-  return images_dir + "/empty-ext4-3-" + std::to_string(limits.disk) + "-" +
+  return images_dir + "/empty-ext4-4-" + std::to_string(limits.disk) + "-" +
          std::to_string(EffectiveInodes(limits)) + ".img";
 }
 
@@ -102,8 +103,8 @@ Result<void> BuildBaseImage(const std::string& directory, const std::string& ima
     }
   }
   // A few inodes are ext4's own and the skeleton's, not the sandbox's.
-  const uint64_t inodes =
-      EffectiveInodes(limits) + 16 + 3 * uint64_t{kMaxOverlays} + kUsualPlaces.size();
+  const uint64_t inodes = EffectiveInodes(limits) + 16 + 3 * uint64_t{kMaxOverlays} +
+                          kUsualPlaces.size() + kOwnNamesInodes;
   return RunMke2fs({mke2fs,
                     "-q",
                     "-F",
@@ -351,7 +352,7 @@ Result<Fd> MakeScratchTmpfs(const Limits& limits, unsigned overlays, uid_t owner
   const Fd context = TRY(sys::FsOpen("tmpfs"));
   TRY(sys::FsConfigString(context, "size", std::to_string(limits.disk).c_str()));
   const uint64_t inodes =
-      EffectiveInodes(limits) + 1 + 3 * uint64_t{overlays} + kUsualPlaces.size();
+      EffectiveInodes(limits) + 1 + 3 * uint64_t{overlays} + kUsualPlaces.size() + kOwnNamesInodes;
   TRY(sys::FsConfigString(context, "nr_inodes", std::to_string(inodes).c_str()));
   TRY(sys::FsConfigString(context, "mode", "0755"));
   TRY(sys::FsConfigCreate(context));

@@ -93,6 +93,8 @@ Error WhyNoClone(const SpawnPlan& plan, const Error& error) {
 
 Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_entrances,
                          const Fd& guest_socket, SocketPair& pair) {
+  const std::vector<CgroupView> cgroups =
+      plan.cgroup == nullptr ? std::vector<CgroupView>() : plan.cgroup->Views();
   int pidfd = -1;
   clone_args args{};
   args.flags =
@@ -117,6 +119,7 @@ Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_en
               .guest = plan.guest,
               .guest_socket = guest_socket,
               .cgroup_entrances = cgroup_entrances,
+              .cgroups = cgroups,
               .staging_dir = plan.staging_dir,
               .single_user = plan.single_user,
               .limit_nproc = plan.limit_nproc,

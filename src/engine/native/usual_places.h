@@ -31,7 +31,7 @@ inline constexpr std::array<UsualPlace, 11> kUsualPlaces = {{
     {"tmp", 01777, 0, true},
     {"var", 0755, 0, false},
     {"var/tmp", 01777, 0, true},
-    {"workspace", 01777, 0, true},
+    {"workspace", 01777, 1000, true},
     {"workspace/agent_workspace", 0755, 1000, false},
     {"workspace/outputs", 0755, 1000, false},
     {"workspace/project_files", 0755, 0, false},

@@ -87,7 +87,7 @@ Protection Uncharged(const Facts& facts) {
   const Outcome outcome = facts.outcomes[Feature::kSeccompListeners];
   if (outcome == kWorks) {
     uncharged.why =
-        "at most 20 MiB, and what no kernel charges of 2048 internet sockets: see "
+        "at most 27 MiB, and what no kernel charges of 2048 internet sockets: see "
         "docs/security-model.md";
     return uncharged;
   }

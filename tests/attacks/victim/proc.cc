@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <sstream>
 
 #include "victim/probe.h"
 
@@ -33,6 +34,38 @@ Verdict KernelSymbols(Arguments) {
     at = end + 1;
   }
   return "no addresses";
+}
+
+// How many groups the machine has of each controller: the third word.
+Verdict CgroupCounts(Arguments) {
+  std::istringstream lines(ReadSome("/proc/cgroups"));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name;
+    long hierarchy = 0;
+    long count = 0;
+    if (line.front() != '#' && words >> name >> hierarchy >> count && count > 1) return Through();
+  }
+  return "no counts";
+}
+
+// A group below one of those that are shown would be somebody else's.
+Verdict GroupsOfOthers(Arguments) {
+  const std::string top = "/sys/fs/cgroup";
+  const bool unified = ::access((top + "/cgroup.procs").c_str(), F_OK) == 0;
+  for (const std::string& place :
+       {top, top + "/memory", top + "/cpu", top + "/cpuacct", top + "/cpuset", top + "/pids"}) {
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(place.c_str()), ::closedir);
+    if (!directory) continue;
+    while (const dirent* entry = ::readdir(directory.get())) {
+      const bool group = entry->d_type == DT_DIR && entry->d_name[0] != '.';
+      if (group && ::access((place + "/" + entry->d_name + "/cgroup.procs").c_str(), F_OK) == 0 &&
+          (unified || place != top)) {
+        return Through();
+      }
+    }
+  }
+  return "none";
 }
 
 Verdict ListDirectory(Arguments arguments) {
@@ -137,6 +170,8 @@ Verdict ReadableFilesOfProc(Arguments) {
 constexpr std::array kProbes = {
     Probe{"readable_proc", ReadableFilesOfProc},
     Probe{"read", Read},
+    Probe{"cgroup_counts", CgroupCounts},
+    Probe{"groups_of_others", GroupsOfOthers},
     Probe{"write", Write},
     Probe{"readlink", ReadLink},
     Probe{"kernel_symbols", KernelSymbols},

@@ -94,6 +94,24 @@ void FillNetlink(int fd) {
   }
 }
 
+// Each is filled with the answers to what it sends itself.
+Verdict SpendPings(Arguments) {
+  const sockaddr_in to = Loopback();
+  std::vector<char> echo(1400);
+  echo[0] = 8;  // ICMP_ECHO
+  long sockets = 0;
+  while (sockets < 4000) {
+    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+    if (fd < 0) return Hold(Refused(errno), sockets);
+    ++sockets;
+    for (int i = 0; i < 300; ++i) {
+      ::sendto(fd, echo.data(), echo.size(), MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&to),
+               sizeof to);
+    }
+  }
+  return Hold(Through(), sockets);
+}
+
 // Sockets that have no address yet are on no list of the kernel's: so all are made before one is used.
 Verdict SpendNetlink(Arguments) {
   std::vector<int> sockets;
@@ -383,6 +401,7 @@ Verdict SpendKeysOfSockets(Arguments) {
 
 constexpr std::array kProbes = {
     Probe{"spend_netlink", SpendNetlink},
+    Probe{"spend_pings", SpendPings},
     Probe{"spend_netlink_in_flight", SpendNetlinkInFlight},
     Probe{"spend_socket_filters", SpendSocketFilters},
     Probe{"spend_tcp", SpendTcp},
