@@ -20,6 +20,13 @@ TEST(DiskIsFull, WhenAWriteWouldBeRefused) {
   EXPECT_TRUE(DiskIsFull(Free(64 * kKiB - 1, 1), kMiB));
 }
 
+TEST(FileSizeExceeded, BySignalOrByAShellsWord) {
+  EXPECT_TRUE(FileSizeExceeded(25, 0));
+  EXPECT_TRUE(FileSizeExceeded(0, 153));
+  EXPECT_FALSE(FileSizeExceeded(0, 25));
+  EXPECT_FALSE(FileSizeExceeded(9, 137));
+}
+
 TEST(RanOutOfMemory, WhenTheKernelsCountGrew) {
   EXPECT_TRUE(RanOutOfMemory(0, 1));
   EXPECT_FALSE(RanOutOfMemory(1, 1));

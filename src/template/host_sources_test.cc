@@ -54,6 +54,40 @@ class HostSourcesTest : public ::testing::Test {
   TestDirectory dir_;
 };
 
+TEST_F(HostSourcesTest, APatternMayStandInTheMiddle) {
+  for (const char* file : {"php/8.2/cli/php.ini", "php/8.2/fpm/pool.d/www.conf", "maven/m2.conf",
+                           "maven/settings.xml"}) {
+    const std::string path = std::string("etc/") + file;
+    dir_.MakeDirectory(path.substr(0, path.rfind('/')));
+    dir_.Write(path, "x=1\n");
+  }
+  EXPECT_THAT(Paths(), Contains("etc/php/8.2/cli/php.ini"));
+  EXPECT_THAT(Paths(), Contains("etc/maven/m2.conf"));
+  EXPECT_THAT(Paths(), Not(Contains("etc/php/8.2/fpm/pool.d/www.conf")));
+  EXPECT_THAT(Paths(), Not(Contains("etc/maven/settings.xml")));
+}
+
+TEST_F(HostSourcesTest, PythonIsNamedWhereThereIsOnlyPython3) {
+  EXPECT_EQ(Scan().python3, "");
+  dir_.MakeDirectory("usr/bin");
+  dir_.Write("usr/bin/python3", "", 0755);
+  EXPECT_EQ(Scan().python3, "/usr/bin/python3");
+  EXPECT_EQ(Python3Of(StampOf(Scan())), "/usr/bin/python3");
+  const std::string before = StampOf(Scan());
+  dir_.Symlink("usr/bin/python", "python3");
+  EXPECT_EQ(Scan().python3, "");
+  EXPECT_FALSE(StampHolds(dir_.path(), before));
+}
+
+TEST_F(HostSourcesTest, PythonIsNotNamedWhereThatWouldHideSomething) {
+  dir_.MakeDirectory("usr/bin");
+  dir_.Write("usr/bin/python3", "", 0755);
+  dir_.MakeDirectory("opt/local");
+  ASSERT_EQ(::rmdir((dir_.path() + "/usr/local").c_str()), 0);
+  dir_.Symlink("usr/local", "../opt/local");
+  EXPECT_EQ(Scan().python3, "");
+}
+
 TEST_F(HostSourcesTest, PublicFilesAreTaken) {
   EXPECT_THAT(Paths(), Contains("etc/ld.so.cache"));
   EXPECT_THAT(Paths(), Contains("etc/ssl/certs/a.pem"));
