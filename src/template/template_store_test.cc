@@ -47,7 +47,8 @@ TEST_F(TemplateStoreTest, HostHasASkeletonBelowAndTheMachinesUsrAboveIt) {
   for (const engine::Overlay& overlay : host.root.overlays) {
     if (overlay.target == "/usr") {
       usr = true;
-      EXPECT_EQ(overlay.layers, std::vector<std::string>{"/usr"});
+      EXPECT_EQ(overlay.layers.back(), "/usr");  // below a name for python3, where there is none
+      EXPECT_LE(overlay.layers.size(), 2U);
     }
   }
   EXPECT_TRUE(usr);
