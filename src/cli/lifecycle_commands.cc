@@ -130,7 +130,7 @@ constinit const Command kResumeCommand = {
 
 constinit const Command kResetCommand = {
     .name = "reset",
-    .summary = "End the processes of sandboxes, and empty their workspace; project files stay",
+    .summary = "End the processes of sandboxes, and take away what they wrote; project files stay",
     .usage = kUsage,
     .options = kOptions,
     .examples = "cay reset web\n",

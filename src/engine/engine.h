@@ -223,6 +223,16 @@ class Engine {
   virtual Result<void> Stop(const SandboxId& id) = 0;
   virtual Result<Created> Start(const SandboxId& id) = 0;
 
+  // Ends the processes and everything that was written, and makes a new guest over an empty layer. What fails before the
+  // processes ended leaves it as it was; after, it is failed, and may be reset again.
+  virtual Result<Created> Reset(const SandboxId& id) = 0;
+
+  // A guest for the files of a stopped sandbox. It stays stopped for everybody else, and is again by EndVisit, or by the next
+  // engine when this one ends before. Of one that is visited, the guest that is there; Start makes it the sandbox's.
+  virtual Result<Created> Visit(const SandboxId& id) = 0;
+  // kIllegalState when it has been started meanwhile.
+  virtual Result<void> EndVisit(const SandboxId& id) = 0;
+
   // The freezer. Memory stays; nothing runs.
   virtual Result<void> Pause(const SandboxId& id) = 0;
   virtual Result<void> Resume(const SandboxId& id) = 0;

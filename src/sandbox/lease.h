@@ -6,21 +6,25 @@
 
 #include "sandbox/manager.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/visits.h"
 
 namespace cay::sandbox {
 
 struct Lease::Hold {
-  // The sandbox has been entered. `patience`: of each connection to its guest.
-  Hold(std::shared_ptr<Sandbox> entered, Millis patience)
+  // The sandbox has been entered. `patience`: of each connection to its guest. `visited`: by whom it is left, of one that is
+  // stopped; null: it runs.
+  Hold(std::shared_ptr<Sandbox> entered, Millis patience, Visits* visited = nullptr)
       : sandbox(std::move(entered)),
+        visits(visited),
         record(sandbox->Record()),
         guest([held = sandbox, patience] { return held->engine().Connect(held->id(), patience); },
               GuestChannel::kPatience, sandbox->guest_protocol()) {}
-  ~Hold() { sandbox->Leave(); }
+  ~Hold() { visits != nullptr ? visits->Leave(*sandbox) : sandbox->Leave(); }
   Hold(const Hold&) = delete;
   Hold& operator=(const Hold&) = delete;
 
   std::shared_ptr<Sandbox> sandbox;
+  Visits* visits;
   SandboxRecord record;
   GuestChannel guest;
 };

@@ -12,6 +12,7 @@
 #include "sandbox/reconcile.h"
 #include "sandbox/sweeper.h"
 #include "sandbox/transitions.h"
+#include "sandbox/visits.h"
 
 namespace cay::sandbox {
 
@@ -21,6 +22,7 @@ class Manager::Impl {
        store::Store& store, EventLog& events)
       : core(std::move(options), engine, templates, store, events),
         transitions(core),
+        visits(core),
         sweeper(core, transitions),
         pools(core),
         creator(core, pools) {}
@@ -64,7 +66,7 @@ class Manager::Impl {
 
   static Result<std::unique_ptr<Lease::Hold>> Enter(
       std::shared_ptr<Sandbox> sandbox, Millis patience = engine::Engine::kConnectPatience) {
-    TRY(sandbox->Enter());
+    TRY(sandbox->Enter(Act::kUse));
     return std::make_unique<Lease::Hold>(std::move(sandbox), patience);
   }
 
@@ -74,6 +76,7 @@ class Manager::Impl {
 
   Core core;
   Transitions transitions;
+  Visits visits;
   Sweeper sweeper;
   Pools pools;
   Creator creator;
@@ -169,6 +172,14 @@ Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view w
 
 Result<Lease> Manager::Use(const Caller& caller, std::string_view which) {
   return Lease(TRY(Impl::Enter(TRY(impl_->core.Find(caller, which)))));
+}
+
+Result<Lease> Manager::UseFiles(const Caller& caller, std::string_view which) {
+  auto sandbox = TRY(impl_->core.Find(caller, which));
+  const Pools::Foreground foreground(impl_->pools);
+  Visits* const visits = TRY(impl_->visits.Enter(*sandbox)) ? &impl_->visits : nullptr;
+  return Lease(
+      std::make_unique<Lease::Hold>(std::move(sandbox), engine::Engine::kConnectPatience, visits));
 }
 
 Result<Lease> Manager::UseForServer(const SandboxId& id, Millis connect_patience) {

@@ -78,6 +78,8 @@ class Lease {
   std::vector<std::string> AccountVariables(const StringMap& more) const;
   const std::string& user() const;
   const std::string& workdir() const;
+  // kIllegalState of a place that a stopped sandbox has not: what is in memory. `path`: absolute.
+  Result<void> CheckKept(std::string_view path) const;
   // A descriptor that polls readable once the guest is gone.
   Result<Fd> Watch() const;
 
@@ -183,11 +185,12 @@ class Manager {
   Result<SandboxView> Update(const Caller& caller, std::string_view which,
                              const SandboxChange& change);
   Result<SandboxView> Extend(const Caller& caller, std::string_view which, Millis by);
+  // What is so already is no error: a running sandbox is started, a stopped one stopped.
   Result<SandboxView> Start(const Caller& caller, std::string_view which);
   Result<SandboxView> Stop(const Caller& caller, std::string_view which);
   Result<SandboxView> Pause(const Caller& caller, std::string_view which);
   Result<SandboxView> Resume(const Caller& caller, std::string_view which);
-  // Ends every process; empties /workspace/agent_workspace, /workspace/outputs and /tmp; keeps project_files.
+  // As its template gave it: ends every process, everything that was written is gone. Project files and mounts stay.
   Result<SandboxView> Reset(const Caller& caller, std::string_view which);
   Result<void> Destroy(const Caller& caller, std::string_view which, const std::string& reason);
   // For administrators.
@@ -198,6 +201,8 @@ class Manager {
 
   // kIllegalState unless it runs. A paused one is named as such, with the remedy.
   Result<Lease> Use(const Caller& caller, std::string_view which);
+  // For its files alone: it may be stopped as well, and is then as long as the lease lives (visits.h).
+  Result<Lease> UseFiles(const Caller& caller, std::string_view which);
 
   // For the keeper of processes (process_keeper.h): a lease without a caller, whose connections to the guest wait for nobody
   // unless it is said; counting; the end of a guest.

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "sandbox/guest_watch.h"
-#include "sandbox/state_machine.h"
 
 namespace cay::sandbox {
 
@@ -69,13 +68,13 @@ Result<void> CheckGuestProtocol(const SandboxId& id, uint32_t version) {
 
 }  // namespace
 
-Result<void> Sandbox::Enter() {
+Result<void> Sandbox::Enter(Act act) {
   const std::lock_guard lock(mutex_);
   if (ending_) {
     return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
                          "sandbox " + id_.text() + " is being destroyed"));
   }
-  TRY(CheckAct(Act::kUse, id_, record_.view.state));
+  TRY(CheckAct(act, id_, record_.view.state));
   TRY(CheckGuestProtocol(id_, guest_protocol_));
   ++leases_;
   active_ = true;

@@ -18,6 +18,7 @@
 #include "engine/engine.h"
 #include "protocol/messages.h"
 #include "sandbox/deadlines.h"
+#include "sandbox/state_machine.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox {
@@ -45,14 +46,21 @@ class Sandbox {
 
   std::mutex transition;
 
+  // Who is at the files of a stopped one (visits.h). With the transition held.
+  struct Visit {
+    size_t users = 0;  // also those whose guest has become the sandbox's own, or is gone
+    std::optional<Bytes> memory{};  // admitted for the guest; nothing: there is none
+  };
+  Visit visit;
+
   SandboxRecord Record() const;
   SandboxView View() const;  // as it is at this moment
   SandboxState state() const;
   Times TimesNow() const;
   void Change(const std::function<void(SandboxRecord&)>& change);
 
-  // In use from here to Leave. kIllegalState unless it runs; kNotFound once it is being destroyed.
-  Result<void> Enter();
+  // In use from here to Leave. kIllegalState where the act is not allowed; kNotFound once it is being destroyed.
+  Result<void> Enter(Act act);
   void Leave();
   void NoteExecution(int running_delta, bool begins);
   // Somebody did something with it.

@@ -24,10 +24,12 @@ Rule RuleOf(Act act) {
   switch (act) {
     case Act::kUse:
       return {"used", In(kRunning)};
+    case Act::kFiles:
+      return {"used", In(kRunning, kStopped)};
     case Act::kStart:
       return {"started", In(kStopped, kFailed)};
     case Act::kStop:
-      return {"stopped", In(kRunning)};
+      return {"stopped", In(kRunning, kPaused)};
     case Act::kPause:
       return {"paused", In(kRunning)};
     case Act::kResume:
@@ -57,7 +59,7 @@ std::string Remedy(Act act, const std::string& id, SandboxState state) {
     case kStopped:
       return "start it first: " + path + "/start";
     case kRunning:
-      if (act == Act::kStart) return "it runs already: use it";
+      if (act == Act::kStart || act == Act::kResume) return "it runs already: use it";
       return "pause it first: " + path + "/pause";
     case kFailed:
       return "start it again, if its disk is whole: " + path +
@@ -69,6 +71,20 @@ std::string Remedy(Act act, const std::string& id, SandboxState state) {
 }
 
 }  // namespace
+
+bool IsDone(Act act, SandboxState state) {
+  switch (act) {
+    case Act::kStart:
+    case Act::kResume:
+      return state == kRunning;
+    case Act::kStop:
+      return state == kStopped || state == kFailed;
+    case Act::kPause:
+      return state == kPaused;
+    default:
+      return false;
+  }
+}
 
 Result<void> CheckAct(Act act, const SandboxId& id, SandboxState state) {
   const Rule rule = RuleOf(act);

@@ -1,5 +1,6 @@
 // The state machine of a sandbox: what can be done with it, in which state.
 //
+//   if (IsDone(Act::kPause, view.state)) return view;    // what was wanted is so
 //   TRY(CheckAct(Act::kPause, view.id, view.state));     // kIllegalState, with the remedy
 //
 // Pure.
@@ -12,9 +13,10 @@
 namespace cay::sandbox {
 
 enum class Act : uint8_t {
-  kUse,      // processes, files, ports
+  kUse,      // processes, ports
+  kFiles,    // files
   kStart,    // stopped → running
-  kStop,     // running → stopped
+  kStop,     // running, paused → stopped
   kPause,    // running → paused
   kResume,   // paused → running
   kReset,    // running → running, without processes
@@ -24,6 +26,11 @@ enum class Act : uint8_t {
   kDestroy,  // any → destroyed
 };
 
+// Whether there is nothing to do: what the act is to bring about is so. Of one that has failed nothing runs: it is as stopped
+// as can be, and stays failed.
+bool IsDone(Act act, SandboxState state);
+
+// Also kIllegalState where the act is done (IsDone).
 Result<void> CheckAct(Act act, const SandboxId& id, SandboxState state);
 
 }  // namespace cay::sandbox

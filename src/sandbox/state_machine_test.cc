@@ -13,8 +13,9 @@ using enum SandboxState;
 constexpr SandboxState kStates[] = {kCreating, kRunning, kPaused, kStopped, kFailed, kDestroyed};
 const std::map<Act, std::set<SandboxState>> kAllowed = {
     {Act::kUse, {kRunning}},
+    {Act::kFiles, {kRunning, kStopped}},
     {Act::kStart, {kStopped, kFailed}},
-    {Act::kStop, {kRunning}},
+    {Act::kStop, {kRunning, kPaused}},
     {Act::kPause, {kRunning}},
     {Act::kResume, {kPaused}},
     {Act::kReset, {kRunning}},
@@ -36,6 +37,22 @@ TEST(StateMachine, AllowsTheListAndRefusesEverythingElseWithARemedy) {
       EXPECT_EQ(checked.error().fault(), Fault::kCaller);
       EXPECT_FALSE(checked.error().remedy().empty());
       EXPECT_NE(checked.error().message().find(SandboxStateName(state)), std::string::npos);
+    }
+  }
+}
+
+TEST(StateMachine, WhatIsSoAlreadyIsDone) {
+  const std::map<Act, std::set<SandboxState>> done = {{Act::kStart, {kRunning}},
+                                                      {Act::kResume, {kRunning}},
+                                                      {Act::kStop, {kStopped, kFailed}},
+                                                      {Act::kPause, {kPaused}}};
+  for (const auto& [act, allowed] : kAllowed) {
+    const auto found = done.find(act);
+    for (const SandboxState state : kStates) {
+      const bool expected = found != done.end() && found->second.contains(state);
+      EXPECT_EQ(IsDone(act, state), expected)
+          << static_cast<int>(act) << " " << SandboxStateName(state);
+      EXPECT_FALSE(IsDone(act, state) && allowed.contains(state));
     }
   }
 }

@@ -26,8 +26,6 @@ Result<void> Sweeper::Act(Sandbox& sandbox, Due due) {
     case OnTimeout::kDestroy:
       return transitions_.DestroyLocked(sandbox, reason);
     case OnTimeout::kStop:
-      // A guest that is frozen cannot be asked to end.
-      if (sandbox.state() == SandboxState::kPaused) TRY(transitions_.ResumeLocked(sandbox, reason));
       return transitions_.StopLocked(sandbox, reason);
     case OnTimeout::kPause:
       return transitions_.PauseLocked(sandbox, reason);

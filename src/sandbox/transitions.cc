@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "base/disk_room.h"
 #include "base/log.h"
-#include "sandbox/reset.h"
 #include "sandbox/sandbox_table.h"
 #include "sandbox/spec_rules.h"
 #include "sandbox/tombstones.h"
+#include "sandbox/try_again.h"
 
 namespace cay::sandbox {
 
@@ -102,12 +102,22 @@ void RenewLife(SandboxView& view, int64_t now_ms) {
 
 }  // namespace
 
+// A guest that has ended a moment ago, and that nobody has seen end.
+void Transitions::NoteEnd(Sandbox& sandbox) {
+  if (sandbox.state() != SandboxState::kRunning || !sandbox.GuestIsGone()) return;
+  const auto exit = core_.engine.GetExit(sandbox.id());
+  if (exit && exit->reason != engine::ExitReason::kNone) FailLocked(sandbox, DescribeExit(*exit));
+}
+
 Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
   const auto lock = TRY(LockTransition(sandbox));
+  NoteEnd(sandbox);
+  if (IsDone(Act::kStart, sandbox.state())) return sandbox.View();
   TRY(CheckNow(Act::kStart, sandbox));
   TRY(CheckRoomToGrow());
   const Bytes memory = sandbox.View().limits.memory;
-  TRY(core_.admission.Resize(0, memory));
+  const Bytes held = sandbox.visit.memory.value_or(0);
+  TRY(core_.admission.Resize(held, memory));
   auto begun = Begin(sandbox);
   if (begun) {
     const int64_t now = UnixMs();
@@ -126,9 +136,10 @@ Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
     }
   }
   if (!begun) {
-    (void)core_.admission.Resize(memory, 0);
+    (void)core_.admission.Resize(memory, held);
     return Failure(begun.error());
   }
+  sandbox.visit.memory.reset();
   core_.SetTimer(sandbox);
   return sandbox.View();
 }
@@ -160,6 +171,7 @@ Result<void> Transitions::StopLocked(Sandbox& sandbox, const std::string& reason
 
 Result<SandboxView> Transitions::Stop(Sandbox& sandbox, const std::string& reason) {
   const auto lock = TRY(LockTransition(sandbox));
+  if (IsDone(Act::kStop, sandbox.state())) return sandbox.View();
   TRY(StopLocked(sandbox, reason));
   return sandbox.View();
 }
@@ -180,31 +192,30 @@ Result<void> Transitions::PauseLocked(Sandbox& sandbox, const std::string& reaso
 
 Result<SandboxView> Transitions::Pause(Sandbox& sandbox, const std::string& reason) {
   const auto lock = TRY(LockTransition(sandbox));
+  if (IsDone(Act::kPause, sandbox.state())) return sandbox.View();
   TRY(PauseLocked(sandbox, reason));
   return sandbox.View();
 }
 
-Result<void> Transitions::ResumeLocked(Sandbox& sandbox, const std::string& reason) {
+Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
+  const auto lock = TRY(LockTransition(sandbox));
+  if (IsDone(Act::kResume, sandbox.state())) return sandbox.View();
   TRY(CheckNow(Act::kResume, sandbox));
   TRY(core_.WithReserve([&] { return core_.engine.Resume(sandbox.id()); }));
   const int64_t now = UnixMs();
-  const bool is_for_client = reason == kRequested;  // otherwise so that it can be stopped
-  const auto change = [&](SandboxRecord& record) {
-    record.view.state = SandboxState::kRunning;
-    record.view.reason = "resumed";
-    record.view.last_activity_unix_ms = now;
-    if (is_for_client) RenewLife(record.view, now);
-  };
-  const auto done = is_for_client
-                        ? core_.Commit(sandbox, change, "sandbox.resumed", reason)
-                        : core_.CommitUrgently(sandbox, change, "sandbox.resumed", reason);
-  if (!done) (void)core_.engine.Pause(sandbox.id());
-  return done;
-}
-
-Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
-  const auto lock = TRY(LockTransition(sandbox));
-  TRY(ResumeLocked(sandbox, kRequested));
+  const auto done = core_.Commit(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kRunning;
+        record.view.reason = "resumed";
+        record.view.last_activity_unix_ms = now;
+        RenewLife(record.view, now);
+      },
+      "sandbox.resumed", kRequested);
+  if (!done) {
+    (void)core_.engine.Pause(sandbox.id());
+    return Failure(done.error());
+  }
   core_.SetTimer(sandbox);
   return sandbox.View();
 }
@@ -213,24 +224,27 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kReset, sandbox));
   core_.UnwatchGuest(sandbox);
-  auto done = EndProcesses(core_.engine, sandbox.id(), sandbox.guest_protocol());
-  if (done) sandbox.SetGuestProtocol(*done);
-  auto watched = core_.WatchGuest(sandbox);
-  core_.SayGone(sandbox.id(), "reset");
-  sandbox.Change([](SandboxRecord& record) { record.view.running = 0; });
-  if (!watched) {
-    const Error why = done ? watched.error() : done.error();
-    FailLocked(sandbox, "reset: " + why.message());
-    return Failure(why);
+  auto created = TwiceIfItMayHelp([&] { return core_.engine.Reset(sandbox.id()); });
+  if (!created) {
+    // It runs on as it was; or its guest has ended, and there is no other.
+    if (!core_.WatchGuest(sandbox))
+      FailLocked(sandbox, "cannot be reset: " + created.error().message());
+    return Failure(std::move(created).error());
   }
-  if (!done) return Failure(done.error());
-  TRY(EmptyWorkspace(core_.engine, sandbox.id(), sandbox.guest_protocol()));
+  core_.SayGone(sandbox.id(), "reset");
+  sandbox.SetGuestProtocol(created->guest_protocol);
+  if (const auto watched = core_.WatchGuest(sandbox, *std::move(created->guest)); !watched) {
+    FailLocked(sandbox, "its new guest cannot be watched");
+    return Failure(watched.error());
+  }
   const int64_t now = UnixMs();
   TRY(core_.Commit(
       sandbox,
       [&](SandboxRecord& record) {
         record.view.reason = "reset";
         record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
+        record.view.running = 0;
+        record.view.not_enforced = created->not_enforced;
       },
       "sandbox.reset", kRequested));
   core_.SetTimer(sandbox);
@@ -350,6 +364,8 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
       FailLocked(sandbox, "cannot be destroyed: " + destroyed.error().message());
     return destroyed;
   }
+  if (sandbox.visit.memory) (void)core_.admission.Resize(*sandbox.visit.memory, 0);
+  sandbox.visit.memory.reset();
   Forget(sandbox);
   const Event event = core_.events.Reserve({.type = "sandbox.destroyed",
                                             .sandbox = id.text(),

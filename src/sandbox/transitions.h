@@ -1,4 +1,4 @@
-// Transitions: what changes a sandbox that is there. Each holds the sandbox's `transition` from the
+// Transitions: what changes a sandbox that is there; what is as it is to be is left alone. Each holds the sandbox's `transition` from the
 // check of its state to the promise in the store. The engine first, then the store: the next server
 // believes the engine about which of them happened. Only what cannot be taken back is promised first:
 // destroy.
@@ -29,8 +29,6 @@ class Transitions {
   // With the transition held by the caller: for those that must not wait for it.
   Result<void> StopLocked(Sandbox& sandbox, const std::string& reason);
   Result<void> PauseLocked(Sandbox& sandbox, const std::string& reason);
-  // "requested": whose life is over gets another one. Any other reason: that of the stop that follows.
-  Result<void> ResumeLocked(Sandbox& sandbox, const std::string& reason);
   Result<void> DestroyLocked(Sandbox& sandbox, const std::string& reason);
   // Its guest has ended by itself.
   void FailLocked(Sandbox& sandbox, const std::string& reason);
@@ -41,6 +39,7 @@ class Transitions {
   Error WhyNotThere(const SandboxId& id) const;
   // A new guest over what is there; the old one, if any, has ended.
   Result<void> Begin(Sandbox& sandbox);
+  void NoteEnd(Sandbox& sandbox);
   void Forget(Sandbox& sandbox);
 
   Core& core_;

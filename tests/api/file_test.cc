@@ -43,6 +43,29 @@ TEST_F(FileApi, WhatGoesUpComesDown) {
   EXPECT_EQ(got.Header("X-Content-Type-Options"), "nosniff");
 }
 
+TEST_F(FileApi, OfAStoppedSandboxAllButWatchesWorks) {
+  ASSERT_EQ(Put("path=d/a&parents=true", "one").status, 201);
+  ASSERT_EQ(Post(sandbox_ + "/stop").Text("state"), "stopped");
+  EXPECT_EQ(Get(path_ + "?path=d/a").body, "one");
+  EXPECT_EQ(Put("path=d/b", "two").status, 201);
+  EXPECT_EQ(Get(path_ + "/list?path=d").json().at("entries").as_array().size(), 2U);
+  EXPECT_EQ(Get(path_ + "/stat?path=d/b").Number("size"), 3);
+  EXPECT_EQ(Post(path_ + "/mkdir", R"({"path":"e"})").status, 201);
+  EXPECT_EQ(Post(path_ + "/move", R"({"from":"d/b","to":"e/c"})").status, 200);
+  EXPECT_EQ(Post(path_ + "/chmod", R"({"path":"e/c","mode":"0600"})").Text("mode"), "0600");
+  EXPECT_EQ(Call("DELETE", path_ + "?path=d/a").status, 204);
+  const Reply tree = Get(sandbox_ + "/archive?path=e");
+  ASSERT_EQ(tree.status, 200);
+  EXPECT_EQ(Call("PUT", sandbox_ + "/archive?path=f", tree.body).status, 200);
+  ExpectProblem(Put("path=/dev/shm/lost", "x"), 409, "illegal_state");
+  ExpectProblem(Post(path_ + "/mkdir", R"({"path":"/dev/shm/lost"})"), 409, "illegal_state");
+  ExpectProblem(Get(path_ + "/watch?path=e"), 409, "illegal_state");
+  ExpectProblem(Post(sandbox_ + "/execute", R"({"command":"true"})"), 409, "illegal_state");
+  EXPECT_EQ(Get(sandbox_).Text("state"), "stopped");
+  ASSERT_EQ(Post(sandbox_ + "/start").Text("state"), "running");
+  EXPECT_EQ(Post(sandbox_ + "/execute", R"({"command":"cat f/e/c; ls d"})").Text("stdout"), "two");
+}
+
 TEST_F(FileApi, RangesAndHeadAndTags) {
   Put("path=f.txt", "0123456789");
   const std::string file = path_ + "?path=f.txt";

@@ -73,7 +73,7 @@ TEST_F(LegacyApi, ASessionIsNamedByItsClient) {
   EXPECT_EQ(Post("/sandbox/my-session/start").Text("sandbox_id"), started.Text("sandbox_id"));
   Post("/sandbox/my-session/execute",
        R"({"command":"echo 1 > agent_workspace/a; echo 2 > outputs/b"})");
-  EXPECT_EQ(Post("/sandbox/my-session/stop").Text("status"), "stopped");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Post("/sandbox/my-session/stop").Text("status"), "stopped");
   EXPECT_EQ(Get("/sandbox/my-session/status").Text("status"), "stopped");
   EXPECT_EQ(Post("/sandbox/my-session/start").Text("status"), "ready");
   EXPECT_EQ(

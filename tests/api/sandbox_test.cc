@@ -119,14 +119,15 @@ TEST_F(SandboxApi, AChangeAppliesAtOnce) {
 
 TEST_F(SandboxApi, StatesFollowTheStateMachine) {
   const std::string path = CreatePath();
-  EXPECT_EQ(Post(path + "/pause").Text("state"), "paused");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Post(path + "/pause").Text("state"), "paused");
+  ExpectProblem(Post(path + "/start"), 409, "illegal_state");
   const Reply paused = Post(path + "/execute", R"({"command":"true"})");
   ExpectProblem(paused, 409, "illegal_state");
   EXPECT_NE(paused.Text("remedy"), "");
-  EXPECT_EQ(Post(path + "/resume").Text("state"), "running");
-  EXPECT_EQ(Post(path + "/stop").Text("state"), "stopped");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Post(path + "/resume").Text("state"), "running");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Post(path + "/stop").Text("state"), "stopped");
   ExpectProblem(Post(path + "/pause"), 409, "illegal_state");
-  EXPECT_EQ(Post(path + "/start").Text("state"), "running");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Post(path + "/start").Text("state"), "running");
   EXPECT_EQ(Post(path + "/reset").Text("state"), "running");
   ExpectProblem(Post(path + "/start", R"({"x":1})"), 400, "invalid_argument");
   ExpectProblem(Post("/api/sandboxes/zzzzzzzzzzzzzzzzzzzz/start"), 404, "not_found");

@@ -188,6 +188,26 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   assert_error 1 "SANDBOX:PATH"
 }
 
+@test "cp and files of a stopped sandbox" {
+  "$CAY" create --name still > /dev/null
+  "$CAY" exec still -- sh -c 'echo result > /workspace/result'
+  "$CAY" stop still > /dev/null
+  "$CAY" cp still:/workspace/result .
+  [[ $(< result) == result ]]
+  echo more > more
+  "$CAY" cp more still:/workspace/more
+  cay files ls -q still /workspace
+  output_has /workspace/more
+  cay files put still more /dev/shm/more
+  assert_error 1 "is in memory" "start it first"
+  cay ls --json
+  [[ $(json '[s["state"] for s in o if s["name"] == "still"]') == "['stopped']" ]]
+  "$CAY" start still > /dev/null
+  cay exec still -- cat /workspace/more
+  [[ $output == more ]]
+  "$CAY" rm still > /dev/null
+}
+
 @test "files: mkdir, put, ls, stat, cat, mv, get, rm" {
   "$CAY" files mkdir -p web /tmp/files/x
   echo content | "$CAY" files put --mode 0600 web - /tmp/files/x/f
@@ -225,14 +245,18 @@ changes_are_seen() {
 
 @test "pause, resume, stop, start, reset, extend" {
   "$CAY" create --name life > /dev/null
-  for step in "pause paused" "resume running" "stop stopped" "start running" "reset running"; do
+  for step in "pause paused" "pause paused" "resume running" "resume running" "stop stopped" "stop stopped" "start running" \
+    "start running" "pause paused" "stop stopped" "start running" "reset running"; do
     cay "${step% *}" --json life
     [[ $status == 0 && $(json 'o["state"]') == "${step#* }" ]] || { echo "$step: $output $stderr" >&2; return 1; }
   done
   cay extend life 10m
   output_has "ends in"
-  cay resume life
-  [[ $status == 1 ]]
+  "$CAY" stop life > /dev/null
+  cay pause life
+  assert_error 1 "stopped" "start it first"
+  cay exec life true
+  assert_error 125 "stopped" "start it first"
   "$CAY" rm life > /dev/null
 }
 

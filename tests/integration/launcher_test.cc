@@ -209,6 +209,62 @@ TEST_P(LauncherTest, StoppedKeepsItsDirectoryAndStartsAgain) {
   EXPECT_TRUE(launcher_->Destroy(request.id));
 }
 
+TEST_P(LauncherTest, AVisitIsGoneWithItsEndAndWithItsLauncher) {
+  const CreateRequest request = Request(Lifetime::kPersistent);
+  ASSERT_TRUE(launcher_->Create(request));
+  EXPECT_EQ(launcher_->Visit(request.id).error().code(), ErrorCode::kIllegalState);
+  ASSERT_TRUE(launcher_->Stop(request.id));
+  for (int i = 0; i < 2; ++i) {
+    const auto visited = launcher_->Visit(request.id);
+    ASSERT_TRUE(visited) << visited.error().ToString();
+    EXPECT_TRUE(launcher_->Connect(request.id));
+    EXPECT_EQ(launcher_->List()->at(0).state, State::kStopped);
+    EXPECT_FALSE(HasEnded(*launcher_->Visit(request.id)->guest)) << "the same one";
+    ASSERT_TRUE(launcher_->EndVisit(request.id));
+    EXPECT_TRUE(HasEnded(*visited->guest));
+  }
+  const auto left = launcher_->Visit(request.id);
+  ASSERT_TRUE(left);
+  launcher_.reset();
+  auto next = Launcher::Open({.paths = paths_, .netns_pool = 0});
+  ASSERT_TRUE(next) << next.error().ToString();
+  ASSERT_EQ(next->List()->size(), 1U);
+  EXPECT_EQ(next->List()->at(0).state, State::kStopped);
+  EXPECT_TRUE(HasEnded(*left->guest));
+  if (GetParam() == Scratch::kDisk) {
+    EXPECT_TRUE(next->Start(request.id));
+  }
+  EXPECT_TRUE(next->Destroy(request.id));
+  while (next->DoIdleWork()) {
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(paths_.sandboxes_dir()));
+}
+
+TEST_P(LauncherTest, AResetWhoseEveryStepFailsLeavesNothingAndCanBeDoneAgain) {
+  const CreateRequest request = Request(Lifetime::kPersistent);
+  ASSERT_TRUE(launcher_->Create(request));
+  // As for a create: the end is where several in a row meet no fault.
+  int unhurt = 0;
+  int failed = 0;
+  for (int nth = 0; nth < kMaxCalls && unhurt < 5; ++nth) {
+    bool done = false;
+    {
+      const sys::ScopedFault fault(sys::Call::kCount, EIO, nth);
+      done = launcher_->Reset(request.id).has_value();
+      unhurt = done && !fault.fired() ? unhurt + 1 : 0;
+    }
+    failed += done ? 0 : 1;
+    const bool runs = launcher_->List()->at(0).state == State::kRunning;
+    EXPECT_TRUE(runs || !done) << nth;
+    EXPECT_EQ(launcher_->Connect(request.id).has_value(), runs) << nth;
+    const auto reset = launcher_->Reset(request.id);
+    ASSERT_TRUE(reset) << nth << ": " << reset.error().ToString();
+  }
+  EXPECT_GT(failed, 50);
+  EXPECT_EQ(unhurt, 5);
+  EXPECT_TRUE(launcher_->Destroy(request.id));
+}
+
 TEST_P(LauncherTest, OneThatFailedStartsAgain) {
   const CreateRequest request = Request(Lifetime::kPersistent);
   ASSERT_TRUE(launcher_->Create(request));

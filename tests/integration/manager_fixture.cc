@@ -88,14 +88,15 @@ SandboxView ManagerTest::Create(const SandboxSpec& spec) {
   return created ? *created : SandboxView{.id = *SandboxId::Parse("00000000000000000000")};
 }
 
-std::string ManagerTest::Run(const std::string& which, const std::string& line) {
+std::string ManagerTest::Run(const std::string& which, const std::string& line,
+                             const std::string& user) {
   const auto lease = manager().Use(me_, which);
   if (!lease) return lease.error().ToString();
   protocol::StartRequest request;
   request.argv = {"sh", "-c", line};
   request.env = lease->Environment({});
   request.cwd = lease->workdir();
-  request.user = lease->user();
+  request.user = user.empty() ? lease->user() : user;
   auto process = lease->guest().Start(request);
   if (!process) return process.error().ToString();
   std::string output;
@@ -135,6 +136,10 @@ std::string ManagerTest::AwaitEvent(const std::string& type, const std::string& 
     after = batch.last;
   }
   return "no such event";
+}
+
+size_t ManagerTest::CountEvents(const std::string& sandbox) {
+  return server_.events->After(0, {.owner = {}, .sandbox = sandbox}, 1000, Millis(0)).events.size();
 }
 
 size_t ManagerTest::AwaitInEngine(size_t wanted) {

@@ -42,11 +42,13 @@ class ManagerTest : public ::testing::Test {
   Manager& manager() { return *server_.manager; }
   SandboxView Create(const SandboxSpec& spec = {});
   // Runs a shell line to its end; its output and exit code, or what went wrong.
-  std::string Run(const std::string& which, const std::string& line);
+  std::string Run(const std::string& which, const std::string& line, const std::string& user = {});
   // Waits for the sandbox to be gone or in a state; whether it came.
   bool Await(const std::string& which, SandboxState state);
   // The reason of the first event of that type.
   std::string AwaitEvent(const std::string& type, const std::string& sandbox);
+  // How many events there are of it.
+  size_t CountEvents(const std::string& sandbox);
   // How many the engine has, once it is so many: a destroyed one's directory goes a moment later.
   size_t AwaitInEngine(size_t wanted);
 

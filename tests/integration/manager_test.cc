@@ -87,18 +87,16 @@ TEST_F(ManagerTest, PausedIsNotUsedBeforeItIsResumed) {
   ASSERT_FALSE(lease);
   EXPECT_EQ(lease.error().code(), ErrorCode::kIllegalState);
   EXPECT_THAT(lease.error().remedy(), HasSubstr("/resume"));
-  EXPECT_EQ(manager().Stop(me_, id).error().code(), ErrorCode::kIllegalState);
+  EXPECT_EQ(manager().Start(me_, id).error().code(), ErrorCode::kIllegalState);
   ASSERT_TRUE(manager().Resume(me_, id));
   EXPECT_EQ(Run(id, "true"), "[0]");
 }
 
 TEST_F(ManagerTest, TransitionsThatAreNotInTheListAreRefusedAndChangeNothing) {
   const std::string id = Create().id.text();
-  EXPECT_EQ(manager().Start(me_, id).error().code(), ErrorCode::kIllegalState);
-  EXPECT_EQ(manager().Resume(me_, id).error().code(), ErrorCode::kIllegalState);
   ASSERT_TRUE(manager().Stop(me_, id));
-  for (const auto& refused : {manager().Stop(me_, id), manager().Pause(me_, id),
-                              manager().Resume(me_, id), manager().Reset(me_, id)}) {
+  for (const auto& refused :
+       {manager().Pause(me_, id), manager().Resume(me_, id), manager().Reset(me_, id)}) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::kIllegalState);
     EXPECT_FALSE(refused.error().remedy().empty());
@@ -106,24 +104,45 @@ TEST_F(ManagerTest, TransitionsThatAreNotInTheListAreRefusedAndChangeNothing) {
   EXPECT_EQ(manager().Get(me_, id)->state, SandboxState::kStopped);
 }
 
-TEST_F(ManagerTest, ResetEndsProcessesAndEmptiesWhereCodeLeavesThings) {
+TEST_F(ManagerTest, WhatIsSoAlreadyIsDoneAndNobodyIsToldOfIt) {
   const std::string id = Create().id.text();
-  Run(id,
-      "cd /workspace; echo x > outputs/a; mkdir -p agent_workspace/d; echo x > "
-      "agent_workspace/d/b; "
-      "echo x > /tmp/c; rm -rf outputs; ln -s /etc outputs; setsid sleep 1000 & sleep 0.1");
-  // Called again when the sandbox is destroyed, after this test.
-  const auto gone = std::make_shared<std::atomic<int>>(0);
-  manager().OnGuestGone([gone](const SandboxId&, const std::string&) { ++*gone; });
-  const auto reset = manager().Reset(me_, id);
-  ASSERT_TRUE(reset) << reset.error().ToString();
-  EXPECT_EQ(reset->state, SandboxState::kRunning);
-  EXPECT_EQ(*gone, 1);
-  EXPECT_EQ(Run(id,
-                "cd /workspace; find outputs agent_workspace /tmp -mindepth 1; pgrep sleep; "
-                "echo y > outputs/y && test -d outputs && test ! -L outputs"),
-            "[0]");
-  EXPECT_EQ(AwaitEvent("sandbox.reset", id), "requested");
+  Run(id, "setsid sleep 1000 & sleep 0.1");
+  EXPECT_EQ(manager().Start(me_, id)->state, SandboxState::kRunning);
+  EXPECT_EQ(manager().Resume(me_, id)->state, SandboxState::kRunning);
+  EXPECT_EQ(Run(id, "pgrep -c -x sleep"), "1\n[0]");
+  const size_t before = CountEvents(id);
+  if (manager().Pause(me_, id)) {
+    EXPECT_EQ(manager().Pause(me_, id)->state, SandboxState::kPaused);
+    EXPECT_EQ(CountEvents(id), before + 1);
+  }
+  // Also of one that is paused.
+  for (int i = 0; i < 2; ++i) {
+    const auto stopped = manager().Stop(me_, id);
+    ASSERT_TRUE(stopped) << stopped.error().ToString();
+    EXPECT_EQ(stopped->state, SandboxState::kStopped);
+  }
+  EXPECT_EQ(manager().Start(me_, id)->state, SandboxState::kRunning);
+  EXPECT_EQ(Run(id, "pgrep -x sleep"), "[1]");
+}
+
+TEST_F(ManagerTest, OneThatFailedIsAsStoppedAsCanBeAndAStartMendsIt) {
+  const std::string id = Create().id.text();
+  const auto kill_guest = [&] {
+    const auto guest = server_.engine->Watch(*SandboxId::Parse(id));
+    ASSERT_TRUE(guest);
+    ASSERT_TRUE(sys::PidfdSendSignal(*guest, SIGKILL));
+  };
+  kill_guest();
+  ASSERT_TRUE(Await(id, SandboxState::kFailed));
+  const auto stopped = manager().Stop(me_, id);
+  ASSERT_TRUE(stopped) << stopped.error().ToString();
+  EXPECT_EQ(stopped->state, SandboxState::kFailed);
+  ASSERT_TRUE(manager().Start(me_, id));
+  // Whether or not somebody has seen the end yet: a start is no success before it runs again.
+  kill_guest();
+  const auto started = manager().Start(me_, id);
+  ASSERT_TRUE(started) << started.error().ToString();
+  EXPECT_TRUE(Await(id, SandboxState::kRunning));
 }
 
 TEST_F(ManagerTest, IdleTimeoutsDoWhatTheCreatorChose) {

@@ -35,7 +35,7 @@ Result<Format> ReadFormat(const http::Request& request) {
 Result<void> Get(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
   const Format format = TRY(ReadFormat(request));
-  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   protocol::ArchiveOutRequest out;
   out.user = UserOf(request, lease);
   out.path = TRY(DirectoryOf(request, lease));
@@ -65,7 +65,7 @@ Result<void> Get(const Services& services, Exchange& exchange, const Caller& cal
 
 Result<void> Put(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
-  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   protocol::ArchiveInRequest in;
   in.user = UserOf(request, lease);
   in.path = TRY(DirectoryOf(request, lease));

@@ -80,7 +80,7 @@ Result<void> SendUnsized(Exchange& exchange, const Lease& lease,
 
 Result<void> Get(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
-  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   const std::string path = TRY(PathOf(request, lease));
   const std::string user = UserOf(request, lease);
   const FileInfo info = TRY(StatRegular(lease, user, path));
@@ -115,7 +115,7 @@ Result<void> Get(const Services& services, Exchange& exchange, const Caller& cal
 
 Result<void> Put(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
-  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   protocol::WriteFileRequest write;
   write.user = UserOf(request, lease);
   write.path = TRY(PathOf(request, lease));
@@ -135,7 +135,7 @@ Result<void> Put(const Services& services, Exchange& exchange, const Caller& cal
 
 Result<void> Delete(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
-  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   TRY(lease.guest().Remove({.user = UserOf(request, lease),
                             .path = TRY(PathOf(request, lease)),
                             .recursive = TRY(QueryBool(request, "recursive", false)),

@@ -86,11 +86,16 @@ Result<std::string> PathOf(const http::Request& request, const sandbox::Lease& l
     return Failure(Error::Invalid("the parameter \"path\" is missing")
                        .WithRemedy("…?path=/workspace/outputs/result.txt"));
   }
-  return sandbox::AbsolutePath(lease.workdir(), *path);
+  std::string absolute = TRY(sandbox::AbsolutePath(lease.workdir(), *path));
+  TRY(lease.CheckKept(absolute));
+  return absolute;
 }
 
 Result<std::string> DirectoryOf(const http::Request& request, const sandbox::Lease& lease) {
-  return sandbox::DirectoryPath(lease.workdir(), request.Query("path").value_or(""));
+  std::string absolute =
+      TRY(sandbox::DirectoryPath(lease.workdir(), request.Query("path").value_or("")));
+  TRY(lease.CheckKept(absolute));
+  return absolute;
 }
 
 std::string_view ContentTypeOf(std::string_view path) {

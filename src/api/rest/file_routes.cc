@@ -87,7 +87,7 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
   }
   auto after = DecodeBase64(request.Query("cursor").value_or(""));
   if (!after) return Failure(Error::Invalid("the parameter \"cursor\" is none of this server's"));
-  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   const std::string path = TRY(DirectoryOf(request, lease));
   PageOfFiles page(*std::move(after), limit, services.answers->For(caller.owner));
   protocol::ListRequest list;
@@ -114,7 +114,7 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
 Result<void> Stat(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
   const bool follow = TRY(QueryBool(request, "follow", true));
-  const Lease lease = TRY(services.manager.Use(caller, request.Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   const std::string path = TRY(PathOf(request, lease));
   const auto info =
       TRY(lease.guest().Stat({.user = UserOf(request, lease), .path = path, .follow = follow}));
@@ -126,6 +126,7 @@ Result<std::string> ReadPath(JsonFields& fields, std::string_view name, const Le
   const auto path = TRY(fields.RequiredString(name, protocol::kMaxPathBytes));
   auto absolute = sandbox::AbsolutePath(lease.workdir(), path);
   if (!absolute) return Failure(fields.Wrong(name, absolute.error()));
+  TRY(lease.CheckKept(*absolute));
   return absolute;
 }
 
@@ -138,7 +139,7 @@ Result<void> RespondWithFile(Exchange& exchange, int status, const Lease& lease,
 Result<void> MakeDirectory(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
   auto fields = TRY(JsonFields::Of(body));
-  const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, exchange.request().Capture("id")));
   protocol::MakeDirectoryRequest make;
   make.user = UserOf(exchange.request(), lease);
   make.path = TRY(ReadPath(fields, "path", lease));
@@ -152,7 +153,7 @@ Result<void> MakeDirectory(const Services& services, Exchange& exchange, const C
 Result<void> Move(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
   auto fields = TRY(JsonFields::Of(body));
-  const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, exchange.request().Capture("id")));
   protocol::MoveRequest move;
   move.user = UserOf(exchange.request(), lease);
   move.from = TRY(ReadPath(fields, "from", lease));
@@ -166,7 +167,7 @@ Result<void> Move(const Services& services, Exchange& exchange, const Caller& ca
 Result<void> ChangeMode(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
   auto fields = TRY(JsonFields::Of(body));
-  const Lease lease = TRY(services.manager.Use(caller, exchange.request().Capture("id")));
+  const Lease lease = TRY(services.manager.UseFiles(caller, exchange.request().Capture("id")));
   protocol::ChangeModeRequest change;
   change.user = UserOf(exchange.request(), lease);
   change.path = TRY(ReadPath(fields, "path", lease));

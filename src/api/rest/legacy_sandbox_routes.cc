@@ -102,9 +102,9 @@ Result<SandboxView> StartSession(const Services& services, Exchange& exchange,
   SandboxSpec spec = TRY(ReadSandboxSpec(body));
   const auto there = services.manager.Get(caller, session);
   if (there) {
-    if (there->state == SandboxState::kStopped) return services.manager.Start(caller, session);
+    if (there->state == SandboxState::kCreating) return there;
     if (there->state == SandboxState::kPaused) return services.manager.Resume(caller, session);
-    return there;
+    return services.manager.Start(caller, session);
   }
   if (there.error().code() != ErrorCode::kNotFound) return there;
   TRY(ResolveEnvironment(services, spec));

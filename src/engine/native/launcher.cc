@@ -344,59 +344,6 @@ Result<Launcher::Sandbox*> Launcher::FindIn(const SandboxId& id,
                            std::string(StateName(*states.begin()))));
 }
 
-// What keeps its files from being what they were when its last guest ended.
-Result<void> Launcher::CheckWhole(const Sandbox& sandbox) {
-  if (sandbox.record.scratch == Scratch::kDisk) return CheckScratchWhole(sandbox.dir.dir());
-  if (sandbox.scratch_mount) return {};
-  return Failure(Error(ErrorCode::kIllegalState, Fault::kMachine,
-                       "the sandbox's files were in memory, and are gone")
-                     .WithRemedy("destroy it, and create another"));
-}
-
-// Of one whose guest ended by itself, or of which that is not even known: as Stop leaves it.
-Result<void> Launcher::ClearAway(Sandbox& sandbox) {
-  const Exit exit = sandbox.exit;
-  TRY(EndGuest(sandbox, Ending::kToStartAgain));
-  sandbox.exit = exit;
-  sandbox.mount_namespace.reset();
-  if (sandbox.record.scratch == Scratch::kDisk) sandbox.scratch_mount.reset();
-  // What the group has counted was its last guest's.
-  if (sandbox.cgroup) TRY(sandbox.cgroup->Remove());
-  sandbox.cgroup.reset();
-  return {};
-}
-
-Result<Created> Launcher::Start(const SandboxId& id) {
-  Sandbox* sandbox = TRY(FindIn(id, {State::kStopped, State::kFailed}));
-  // The record may be of a program with other rules.
-  TRY(ValidateRequest(sandbox->record.request));
-  Created created;
-  created.not_enforced = TRY(CheckEnforceable(sandbox->record.request));
-  created.scratch = sandbox->record.scratch;
-  created.single_user = !ids_.has_value();
-  created.guest_protocol = protocol::kProtocolVersion;
-  Stopwatch watch;
-  const bool on_disk = sandbox->record.scratch == Scratch::kDisk;
-  if (sandbox->state == State::kFailed) TRY(ClearAway(*sandbox));
-  if (on_disk) TRY(AwaitDetached(sandbox->dir.dir()));
-  TRY(CheckWhole(*sandbox));
-  Record next = sandbox->record;
-  next.stopped = next.paused = false;
-  next.guest_protocol = protocol::kProtocolVersion;
-  TRY(sandbox->dir.PrepareRecord(next));
-  // Killing it may have taken a limit away.
-  TRY(MakeGroup(*sandbox));
-  Note(created.stage_us, Stage::kCgroup, watch);
-  TRY(MountScratch(*sandbox));
-  Note(created.stage_us, Stage::kScratch, watch);
-  if (auto spawned = SpawnGuest(*sandbox, created.stage_us); !spawned) {
-    if (on_disk) sandbox->scratch_mount.reset();
-    return Failure(std::move(spawned).error());
-  }
-  Commit(*sandbox, std::move(next));
-  return WithGuest(std::move(created), id, &Launcher::Stop);
-}
-
 // It is so, whether the record says it or not: where it does not, the next launcher finds a guest, or none.
 void Launcher::Commit(Sandbox& sandbox, Record next) {
   sandbox.record = std::move(next);
@@ -458,6 +405,8 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
     return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
                          "only memory, cpus and pids of a live sandbox can be changed"));
   }
+  // What is stopped may have none: the machine was started anew, for instance.
+  if (!sandbox->cgroup && sandbox->state == State::kStopped) TRY(MakeGroup(*sandbox));
   if (!sandbox->cgroup) {
     return Failure(Error(ErrorCode::kNotEnforceable, Fault::kMachine,
                          "limits cannot be changed here: " + cgroups_.WhyNot(Controller::kMemory)));

@@ -61,6 +61,9 @@ class Launcher {
   Result<void> Destroy(const SandboxId& id);
   Result<void> Stop(const SandboxId& id);
   Result<Created> Start(const SandboxId& id);
+  Result<Created> Reset(const SandboxId& id);
+  Result<Created> Visit(const SandboxId& id);
+  Result<void> EndVisit(const SandboxId& id);
   Result<void> Pause(const SandboxId& id);
   Result<void> Resume(const SandboxId& id);
   Result<void> Update(const SandboxId& id, const Limits& limits);
@@ -92,7 +95,8 @@ class Launcher {
     Record record;
     SandboxDir dir;
     State state = State::kRunning;
-    std::optional<Fd> pidfd;          // of the guest, while there is one
+    std::optional<Fd>
+        pidfd;  // of the guest, while there is one; of a stopped one, while it is visited
     std::optional<Fd> scratch_mount;  // keeps a tmpfs while stopped, and the cost of unmounting off
                                       // Destroy's path
     std::optional<Fd> mount_namespace;  // of the guest; null: adopted
@@ -118,13 +122,21 @@ class Launcher {
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);
   Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
   Result<void> MakeGroup(Sandbox& sandbox);
-  static Result<void> CheckWhole(const Sandbox& sandbox);
-  Result<void> ClearAway(Sandbox& sandbox);
   static void Commit(Sandbox& sandbox, Record next);
   static Result<void> PreparePaused(const Sandbox& sandbox, bool paused);
   static Result<void> NotePaused(Sandbox& sandbox, bool paused);
   Result<Sandbox*> Find(const SandboxId& id);
   Result<Sandbox*> FindIn(const SandboxId& id, std::initializer_list<State> states);
+
+  // launcher_restart.cc: beginnings over what is there.
+  static Result<void> CheckWhole(const Sandbox& sandbox);
+  Result<void> ClearAway(Sandbox& sandbox);
+  Result<Created> CheckBeforeGuest(const Sandbox& sandbox) const;
+  Result<void> BeginAgain(Sandbox& sandbox, Record next, StageTimes& stage_us);
+  Result<void> EndSpentVisit(Sandbox& sandbox);
+  static void LetGoOfFiles(Sandbox& sandbox);
+  Result<std::optional<UnnamedScratch>> MakeFreshScratch(const Sandbox& sandbox);
+  Result<void> ReplaceScratch(Sandbox& sandbox, std::optional<UnnamedScratch> fresh);
 
   // launcher_end.cc: ends, and what is seen from outside.
   enum class Ending { kForGood, kToStartAgain };
@@ -142,6 +154,7 @@ class Launcher {
   Result<void> DestroyUnowned(const SandboxId& id);
   Result<SandboxDir> ClaimFromTheDead(const SandboxId& id, Millis& patience) const;
   Result<Sandbox> Adopt(const SandboxId& id, SandboxDir dir);
+  void TakeOver(const SandboxId& id, Sandbox adopted);
 
   LauncherOptions options_;
   CgroupTree cgroups_;

@@ -33,7 +33,7 @@ Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
   if (!cgroup && cgroup.error().code() != ErrorCode::kNotFound) return Failure(cgroup.error());
   if (cgroup) sandbox.cgroup = std::move(*cgroup);
   sandbox.adopted = true;
-  if (sandbox.record.stopped) return sandbox;
+  if (sandbox.record.stopped && !sandbox.record.visited) return sandbox;
   sandbox.state = State::kFailed;
   sandbox.exit.reason = ExitReason::kUnknown;
   // A crash may have come between the note that it is paused and the socket's other name.
@@ -45,10 +45,11 @@ Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
     sandbox.pidfd = TRY(OpenGuest(*connection));
     sandbox.state = sandbox.record.paused ? State::kPaused : State::kRunning;
     sandbox.exit = {};
-    return sandbox;
+  } else {
+    // Nobody listens: it has ended, and its processes with it. Anything else says nothing of them.
+    sandbox.unseen = connection.error().sys_errno() != ECONNREFUSED;
   }
-  // Nobody listens: it has ended, and its processes with it. Anything else says nothing of them.
-  sandbox.unseen = connection.error().sys_errno() != ECONNREFUSED;
+  if (sandbox.record.stopped) sandbox.state = State::kStopped;
   return sandbox;
 }
 
@@ -75,9 +76,18 @@ Result<void> Launcher::AdoptAll() {
       LogWarning("cannot take over sandbox " + id.text() + ": " + adopted.error().message());
       continue;
     }
-    sandboxes_.emplace(id, std::move(*adopted));
+    TakeOver(id, *std::move(adopted));
   }
   return {};
+}
+
+// Who visited it is gone with the last launcher.
+void Launcher::TakeOver(const SandboxId& id, Sandbox adopted) {
+  const bool visited = adopted.state == State::kStopped && adopted.record.visited;
+  sandboxes_.emplace(id, std::move(adopted));
+  if (!visited) return;
+  if (const auto ended = EndVisit(id); !ended)
+    LogWarning("sandbox " + id.text() + ": " + ended.error().message());
 }
 
 // One that is not in the table: an earlier launcher made it, and it could not be taken over because its record, or all of its
@@ -124,7 +134,7 @@ Result<void> Launcher::AdoptOrphan(const SandboxId& id) {
   }
   Sandbox sandbox = TRY(Adopt(id, TRY(std::move(claimed))));
   TRY(sandbox.dir.SetOrphaned(false));
-  sandboxes_.emplace(id, std::move(sandbox));
+  TakeOver(id, std::move(sandbox));
   return {};
 }
 

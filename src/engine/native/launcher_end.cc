@@ -68,9 +68,10 @@ void Launcher::NoteExit(Sandbox& sandbox) {
   if (exit.reason != ExitReason::kExited && stats && stats->oom_kills.value_or(0) > 0) {
     exit.reason = ExitReason::kOomKilled;
   }
-  sandbox.exit = exit;
   sandbox.pidfd.reset();
   sandbox.mount_namespace.reset();
+  if (sandbox.state == State::kStopped) return;  // only visited; what is left of it is EndVisit's
+  sandbox.exit = exit;
   sandbox.state = State::kFailed;
 }
 
@@ -105,7 +106,8 @@ Result<void> Launcher::EndGuest(Sandbox& sandbox, Ending ending) {
     sandbox.pidfd.reset();
   }
   // That the guest is the one who answered its socket to us is only the guest's word.
-  if (sandbox.adopted && sandbox.state != State::kStopped) TRY(EndAdopted(sandbox));
+  const bool had_guest = sandbox.state != State::kStopped || sandbox.record.visited;
+  if (sandbox.adopted && had_guest) TRY(EndAdopted(sandbox));
   sandbox.exit = {.reason = ExitReason::kStopped};
   return {};
 }
@@ -216,13 +218,10 @@ Result<void> Launcher::Stop(const SandboxId& id) {
   // Before the deed: a disk that has no room for it leaves the sandbox as it is.
   Record next = sandbox->record;
   next.stopped = true;
-  next.paused = false;
+  next.paused = next.visited = false;
   TRY(sandbox->dir.PrepareRecord(next));
   TRY(EndGuest(*sandbox, Ending::kToStartAgain));
-  // Unmounts the image, here and now: it must not be mounted twice. A tmpfs stays as long as this
-  // launcher.
-  sandbox->mount_namespace.reset();
-  if (sandbox->record.scratch == Scratch::kDisk) sandbox->scratch_mount.reset();
+  LetGoOfFiles(*sandbox);
   sandbox->state = State::kStopped;
   Commit(*sandbox, std::move(next));
   return {};
@@ -243,7 +242,8 @@ Result<Stats> Launcher::GetStats(const SandboxId& id) {
 
 Result<Fd> Launcher::Connect(const SandboxId& id) {
   Sandbox* sandbox = TRY(Find(id));
-  if (sandbox->state != State::kRunning) {
+  const bool visited = sandbox->state == State::kStopped && sandbox->pidfd;
+  if (sandbox->state != State::kRunning && !visited) {
     return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
                          "the sandbox is " + std::string(StateName(sandbox->state))));
   }

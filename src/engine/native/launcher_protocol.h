@@ -2,7 +2,7 @@
 // in order.
 //
 //   request   [operation, id, …]     as CBOR; what follows the id depends on the operation
-//   reply     [true, …]              or [false, the error]; Create, Start, Connect and Watch bring a descriptor
+//   reply     [true, …]              or [false, the error]; Create, Start, Reset, Visit, Connect and Watch bring a descriptor
 //
 // The launcher's client is trusted with what it asks for (it runs as the same user, or as an
 // administrator's server), but everything it sends is checked all the same.
@@ -32,8 +32,11 @@ enum class Operation : uint8_t {
   kExit,
   kDisown,
   kAdopt,
+  kReset,
+  kVisit,
+  kEndVisit,
 };
-inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kAdopt);
+inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kEndVisit);
 
 // Without its descriptor, which a packet carries beside its text.
 void EncodeCreated(protocol::CborWriter& writer, const Created& created);

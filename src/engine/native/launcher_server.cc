@@ -59,6 +59,12 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
       return Plain(launcher.Stop(id));
     case Operation::kStart:
       return WithCreated(launcher.Start(id));
+    case Operation::kReset:
+      return WithCreated(launcher.Reset(id));
+    case Operation::kVisit:
+      return WithCreated(launcher.Visit(id));
+    case Operation::kEndVisit:
+      return Plain(launcher.EndVisit(id));
     case Operation::kPause:
       return Plain(launcher.Pause(id));
     case Operation::kResume:

@@ -142,6 +142,19 @@ Result<Created> NativeEngine::Start(const SandboxId& id) {
   return CreatedFrom(TRY(Call(Request(Operation::kStart, id).text())));
 }
 
+Result<Created> NativeEngine::Reset(const SandboxId& id) {
+  return CreatedFrom(TRY(Call(Request(Operation::kReset, id).text())));
+}
+
+Result<Created> NativeEngine::Visit(const SandboxId& id) {
+  return CreatedFrom(TRY(Call(Request(Operation::kVisit, id).text(), Repeat::kAlways)));
+}
+
+Result<void> NativeEngine::EndVisit(const SandboxId& id) {
+  TRY(Call(Request(Operation::kEndVisit, id).text(), Repeat::kAlways));
+  return {};
+}
+
 Result<void> NativeEngine::Pause(const SandboxId& id) {
   TRY(Call(Request(Operation::kPause, id).text()));
   return {};

@@ -45,6 +45,9 @@ class NativeEngine : public Engine {
   Result<void> Destroy(const SandboxId& id) override;
   Result<void> Stop(const SandboxId& id) override;
   Result<Created> Start(const SandboxId& id) override;
+  Result<Created> Reset(const SandboxId& id) override;
+  Result<Created> Visit(const SandboxId& id) override;
+  Result<void> EndVisit(const SandboxId& id) override;
   Result<void> Pause(const SandboxId& id) override;
   Result<void> Resume(const SandboxId& id) override;
   Result<void> Update(const SandboxId& id, const Limits& limits) override;

@@ -25,6 +25,7 @@ struct FieldsOf<engine::native::Record> {
     codec.Field(6, self.paused);
     codec.Field(7, self.created_unix_ms);
     codec.Field(8, self.guest_protocol);
+    codec.Field(9, self.visited);
     codec.Rest(self.rest);
   }
 };

@@ -26,8 +26,11 @@ struct Record {
   CreateRequest request;
   std::optional<IdRange> id_range;  // none for an ordinary user's sandbox
   Scratch scratch = Scratch::kDisk;
-  bool stopped = false;  // by Stop: no guest is to be looked for
-  bool paused = false;   // written before freezing, cleared after thawing
+  bool stopped = false;  // by Stop: no guest is to be looked for …
+  // … but this: it was visited (Engine::Visit). Says nothing of one that is not stopped, since an older program, which does
+  // not know it, writes it again as it was.
+  bool visited = false;
+  bool paused = false;  // written before freezing, cleared after thawing
   int64_t created_unix_ms = 0;
   uint32_t guest_protocol = 1;      // protocol::kProtocolVersion of the guest that was started last
   uint32_t format = kRecordFormat;  // the least that a reader must know

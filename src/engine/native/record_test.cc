@@ -65,6 +65,20 @@ TEST(Record, ComesBackAsItWasWritten) {
   EXPECT_TRUE(back->stopped);
 }
 
+TEST(Record, OneThatIsVisitedIsStoppedForWhoDoesNotKnowThatField) {
+  Record record = Sample();
+  record.visited = true;
+  const auto back = DecodeRecord(EncodeRecord(record), Id());
+  ASSERT_TRUE(back) << back.error().ToString();
+  EXPECT_TRUE(back->visited);
+  auto pairs = PairsOf(EncodeRecord(record));
+  pairs.erase(9);
+  const auto older = DecodeRecord(MapOf(pairs), Id());
+  ASSERT_TRUE(older) << older.error().ToString();
+  EXPECT_TRUE(older->stopped);
+  EXPECT_FALSE(older->visited);
+}
+
 TEST(Record, CutAnywhereIsRefused) {
   const std::string bytes = EncodeRecord(Sample());
   for (size_t length = 0; length < bytes.size(); ++length)

@@ -8,7 +8,7 @@
 //   orphaned          it was promised, and nobody knows to whom: left to itself since then
 //   destroyed         it was destroyed, and is being removed
 //   guest.sock        where the guest listens; guest.paused while it is frozen
-//   scratch.img       the writable layer, unless it is in memory
+//   scratch.img       the writable layer, unless it is in memory; scratch.next while a reset puts it there
 //
 // The directory is made first and removed last, so that everything else of a sandbox (cgroups, id
 // range) can be found from it after a crash.

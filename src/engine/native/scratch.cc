@@ -27,6 +27,7 @@ namespace {
 // (NativeEngineOptions::patience), so that it is this that is told.
 constexpr std::chrono::seconds kMke2fsPatience{30};
 constexpr int kLoopTries = 64;
+constexpr const char* kNextScratchName = "scratch.next";
 // The root filesystem, and in the template `host` /usr.
 constexpr std::array<const char*, 2> kOverlaysAhead = {"0", "1"};
 constexpr int kDetachTries = 500;
@@ -296,13 +297,30 @@ Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const L
   return UnnamedScratch{std::move(image), std::move(mount)};
 }
 
+namespace {
+
+Result<void> Name(const Fd& image, const Fd& sandbox_dir, const char* name) {
+  const std::string path = "/proc/self/fd/" + std::to_string(image.get());
+  if (::linkat(AT_FDCWD, path.c_str(), sandbox_dir.get(), name, AT_SYMLINK_FOLLOW) < 0)
+    return Failure(Error::FromErrno("naming a writable layer"));
+  return {};
+}
+
+}  // namespace
+
 Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits) {
   TRY(CheckScratchRoom(sandbox_dir, limits.disk));
-  const std::string path = "/proc/self/fd/" + std::to_string(image.get());
-  if (::linkat(AT_FDCWD, path.c_str(), sandbox_dir.get(), kScratchImageName, AT_SYMLINK_FOLLOW) <
-      0) {
-    return Failure(Error::FromErrno("naming a writable layer"));
-  }
+  return Name(image, sandbox_dir, kScratchImageName);
+}
+
+Result<void> ReplaceScratchImage(const Fd& image, const Fd& sandbox_dir) {
+  const int dir = sandbox_dir.get();
+  // Of a launcher that died between the two.
+  if (::unlinkat(dir, kNextScratchName, 0) < 0 && errno != ENOENT)
+    return Failure(Error::FromErrno("removing a writable layer"));
+  TRY(Name(image, sandbox_dir, kNextScratchName));
+  if (::renameat(dir, kNextScratchName, dir, kScratchImageName) < 0)
+    return Failure(Error::FromErrno("replacing the writable layer"));
   return {};
 }
 

@@ -51,6 +51,9 @@ Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const L
 // Makes it sandbox_dir/scratch.img. Refused as MakeScratchImage is: the room may have gone since it was made.
 Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits);
 
+// The same in the place of the one that is there.
+Result<void> ReplaceScratchImage(const Fd& image, const Fd& sandbox_dir);
+
 // Mounts the image: a detached mount, nosuid and nodev. What is in it belongs to 0: to be idmapped.
 Result<Fd> MountScratchImage(const Fd& sandbox_dir);
 
