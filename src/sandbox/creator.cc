@@ -12,6 +12,7 @@
 #include "sandbox/project_files.h"
 #include "sandbox/sandbox_json.h"
 #include "sandbox/sandbox_table.h"
+#include "sandbox/try_again.h"
 
 namespace cay::sandbox {
 namespace {
@@ -312,7 +313,8 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.noexec = spec.noexec;
   request.lifetime = engine::Lifetime::kPersistent;
   request.label = std::string(kServerLabel) + making.base().name;
-  making.NoteMade(making.id(), TRY(core_.engine.Create(request)), false);
+  auto created = TRY(TwiceIfItMayHelp([&] { return core_.engine.Create(request); }));
+  making.NoteMade(making.id(), std::move(created), false);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <atomic>
 #include <filesystem>
@@ -109,6 +110,23 @@ TEST_F(ResetTest, AnImportedTemplateIsAsItWas) {
   EXPECT_EQ(Run(id, "cat /etc/given; ls /etc/written /written 2>/dev/null", "root"), "given[2]");
   ASSERT_TRUE(manager().Destroy(me_, id, "requested"));
   EXPECT_TRUE(server_.templates->Remove("tiny"));
+}
+
+// A launcher that hangs gets the request, and is killed for it.
+TEST_F(ResetTest, AResetOrACreateThatFailsWithTheLauncherIsDoneByTheNext) {
+  const std::string id = Create().id.text();
+  Run(id, "echo x > /workspace/mark-file");
+  server_.engine->SetPatience(Millis(5000));
+  const auto hang = [&] { ASSERT_EQ(::kill(server_.engine->launcher_pid(), SIGSTOP), 0); };
+  hang();
+  const auto made = manager().Create(me_, {.name = "made"});
+  ASSERT_TRUE(made) << made.error().ToString();
+  EXPECT_EQ(Run("made", "true"), "[0]");
+  hang();
+  const auto reset = manager().Reset(me_, id);
+  ASSERT_TRUE(reset) << reset.error().ToString();
+  EXPECT_EQ(Run(id, "ls /workspace/mark-file 2>/dev/null"), "[2]");
+  EXPECT_EQ(AwaitInEngine(2), 2U);
 }
 
 TEST_F(ResetTest, WhatCannotBeDoneLeavesItAsItWas) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "base/reap.h"
@@ -45,6 +46,7 @@ class Child {
     KillAndReap(pid_);  // not reaped yet: the number is still its own
   }
   pid_t pid() const { return pid_; }
+  const Fd& pidfd() const { return pidfd_; }
   Fd HandOn() && {
     pid_ = -1;
     return std::move(pidfd_);
@@ -162,13 +164,31 @@ Result<void> MapIds(const SpawnPlan& plan, pid_t pid) {
   return WriteIdMaps(pid, {all}, {all}, false);
 }
 
+// How a child has ended, which stays to be reaped; nothing: it has not.
+std::optional<Reaped> EndOf(const Fd& pidfd, int patience_ms) {
+  pollfd poller{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  siginfo_t info{};
+  if (::poll(&poller, 1, patience_ms) != 1) return std::nullopt;
+  if (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED | WNOWAIT) < 0)
+    return std::nullopt;
+  return Reaped{info.si_code, info.si_status};
+}
+
+// Of one that closed its end of the pair and said nothing.
+Error LookAtSilence(const SpawnPlan& plan, const Fd& pidfd) {
+  constexpr int kEndPatienceMs = 1000;
+  const auto stats =
+      plan.cgroup != nullptr ? plan.cgroup->ReadStats() : Result<CgroupStats>(CgroupStats{});
+  return WhyNoGuest(EndOf(pidfd, kEndPatienceMs), stats && stats->oom_kills.value_or(0) > 0,
+                    plan.request.limits.memory);
+}
+
 // The child's word, or what its silence means.
-Result<void> ExpectConfined(const std::optional<Packet>& packet) {
+Result<void> ExpectConfined(const SpawnPlan& plan, const Fd& pidfd,
+                            const std::optional<Packet>& packet) {
   if (packet && packet->type == PacketType::kConfined) return {};
   if (packet && packet->type == PacketType::kFailed) return Failure(DecodeError(packet->body));
-  return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
-                       "the new sandbox died before its guest could start")
-                     .WithRemedy("look at dmesg, and at: cay doctor"));
+  return Failure(LookAtSilence(plan, pidfd));
 }
 
 Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid, StageTimes& stage_us,
@@ -191,8 +211,9 @@ Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid, Stag
 }
 
 // From the clone to the running guest.
-Result<Fd> Drive(const SpawnPlan& plan, const Fd& socket, pid_t pid, StageTimes& stage_us,
+Result<Fd> Drive(const SpawnPlan& plan, const Fd& socket, const Child& child, StageTimes& stage_us,
                  Stopwatch& watch) {
+  const pid_t pid = child.pid();
   TRY(MapIds(plan, pid));
   TRY(SendPacket(socket, PacketType::kMapped, {}));
   Note(stage_us, Stage::kIdMap, watch);
@@ -200,9 +221,10 @@ Result<Fd> Drive(const SpawnPlan& plan, const Fd& socket, pid_t pid, StageTimes&
   Note(stage_us, Stage::kLayers, watch);
   const std::string namespaces = "/proc/" + std::to_string(pid) + "/ns/";
   Fd mount_namespace = TRY(sys::OpenAt(AT_FDCWD, (namespaces + "mnt").c_str(), O_RDONLY));
-  TRY(ExpectConfined(TRY(ReceivePacket(socket))));
+  TRY(ExpectConfined(plan, child.pidfd(), TRY(ReceivePacket(socket))));
   Note(stage_us, Stage::kConfine, watch);
-  if (const auto packet = TRY(ReceivePacket(socket))) TRY(ExpectConfined(packet));
+  if (const auto packet = TRY(ReceivePacket(socket)))
+    TRY(ExpectConfined(plan, child.pidfd(), packet));
   Note(stage_us, Stage::kExec, watch);
   return mount_namespace;
 }
@@ -233,6 +255,26 @@ Result<Reaped> Reap(const Fd& pidfd) {
   return Reaped{info.si_code, info.si_status};
 }
 
+Error WhyNoGuest(const std::optional<Reaped>& end, bool oom_killed, Bytes memory) {
+  const std::string died = "the new sandbox died before its guest could start";
+  const bool killed = end && end->code != CLD_EXITED;
+  if (killed && end->status == SIGKILL && oom_killed) {
+    return Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+                 died + ": its memory limit of " + FormatBytes(memory) + " was used up")
+        .WithRemedy("give it more memory");
+  }
+  std::string how = ": nothing says why, and it has not ended";
+  if (killed) {
+    const char* const name = ::sigabbrev_np(end->status);
+    how = ", killed by " +
+          (name != nullptr ? "SIG" + std::string(name) : "signal " + std::to_string(end->status));
+  } else if (end) {
+    how = ", with exit code " + std::to_string(end->status);
+  }
+  return Error(ErrorCode::kInternal, Fault::kMachine, died + how)
+      .WithRemedy("look at dmesg, and at: cay doctor");
+}
+
 Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us) {
   Stopwatch watch;
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
@@ -245,10 +287,12 @@ Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us) {
     const Fd childs_end = std::move(pair.second);
   }
   const Fd socket = std::move(pair.first);
-  auto mount_namespace = Drive(plan, socket, child.pid(), stage_us, watch);
+  auto mount_namespace = Drive(plan, socket, child, stage_us, watch);
   if (!mount_namespace) {
     // What the child says of its own failure tells more than that it cannot be reached.
     if (auto last = LastWord(socket)) return Failure(std::move(*last));
+    // What of it could not be reached was gone with it.
+    if (EndOf(child.pidfd(), 0)) return Failure(LookAtSilence(plan, child.pidfd()));
     return Failure(std::move(mount_namespace).error());
   }
   return Spawned{std::move(child).HandOn(), *std::move(mount_namespace)};
