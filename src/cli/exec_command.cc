@@ -29,6 +29,7 @@ constexpr string_view kShell = "if command -v bash >/dev/null; then exec bash; e
 struct ExecOptions : ServerOptions {
   bool interactive = false;
   bool tty = false;
+  bool no_input = false;
   bool detach = false;
   std::vector<std::string> env;
   std::string workdir;
@@ -93,7 +94,8 @@ Result<int> Execute(ApiClient& api, const ExecOptions& options, const std::strin
                     const TypedCommand& command) {
   ::signal(SIGPIPE, SIG_IGN);
   const std::string id = TRY(api.ResolveSandbox(sandbox));
-  const bool input = !options.detach && PassesInput(options.interactive || options.tty);
+  const bool input =
+      !options.detach && !options.no_input && PassesInput(options.interactive || options.tty);
   if (!options.detach && !input && !options.tty) {
     const json::object request = TRY(BuildRequest(options, command, false));
     return RunOutputSession(api, {.sandbox = id,
@@ -131,7 +133,7 @@ Result<int> ExecMain(ApiClient& api, ExecOptions& options, Positionals& rest) {
     return Failure(
         Error::Invalid("--json: only with --detach").WithRemedy("use the API's execute"));
   }
-  if (!options.detach) TRY(CheckCallersTerminal(options.interactive, options.tty));
+  if (!options.detach) TRY(CheckCallersInput(options.interactive, options.tty, options.no_input));
   return Execute(api, options, sandbox, command);
 }
 
@@ -207,6 +209,10 @@ constexpr OptionSpec kKillGrace = {
 
 constexpr OptionSpec kExecOptions[] = {
     kInteractive,
+    {.name = "no-stdin",
+     .short_name = 'n',
+     .help = "Do not pass standard input on: the command reads end of file",
+     .apply = kFlag<ExecOptions, &ExecOptions::no_input>},
     {.name = "tty",
      .short_name = 't',
      .help = "Give the command a terminal; ctrl-p ctrl-q leaves it running",
@@ -253,6 +259,7 @@ constexpr OptionSpec kAttachOptions[] = {
      .example = "0",
      .apply = &Into<AttachOptions, SetFrom>},
     {.name = "no-stdin",
+     .short_name = 'n',
      .help = "Do not pass standard input on",
      .apply = kFlag<AttachOptions, &AttachOptions::no_input>},
     {.name = "quiet",

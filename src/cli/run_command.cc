@@ -150,7 +150,8 @@ TransferContext Run::Transfers() const {
 
 Result<SessionEnd> Run::Command() {
   SessionOptions session_options;
-  session_options.pass_stdin = options_.interactive || options_.tty || ::isatty(STDIN_FILENO) == 0;
+  session_options.pass_stdin =
+      !options_.no_input && (options_.interactive || options_.tty || ::isatty(STDIN_FILENO) == 0);
   session_options.timeout = CommandTimeout(options_);
   session_options.kill_grace = options_.kill_grace;
   if (options_.json) {

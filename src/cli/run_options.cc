@@ -169,6 +169,10 @@ constexpr OptionSpec kOptions[] = {
      .help = "Pass standard input on even from a terminal (a pipe or file always is)",
      .group = "Command",
      .apply = kFlag<RunOptions, &RunOptions::interactive>},
+    {.name = "no-stdin",
+     .short_name = 'n',
+     .help = "Do not pass standard input on: the command reads end of file",
+     .apply = kFlag<RunOptions, &RunOptions::no_input>},
     {.name = "tty",
      .short_name = 't',
      .help = "Give the command a terminal",
@@ -280,7 +284,7 @@ Result<void> CheckRunOptions(const RunOptions& options) {
     return Failure(Error::Invalid("--json and --tty: a terminal's output cannot be held")
                        .WithRemedy("leave one of them out"));
   }
-  return CheckCallersTerminal(options.interactive, options.tty);
+  return CheckCallersInput(options.interactive, options.tty, options.no_input);
 }
 
 }  // namespace cay::cli

@@ -33,6 +33,7 @@ struct RunOptions {
   std::vector<Transfer> outs;          // sandbox to machine, after it
   std::vector<engine::Tmpfs> tmpfs;
   bool interactive = false;
+  bool no_input = false;
   bool tty = false;
   bool noexec = false;
   std::string hostname = "cay";

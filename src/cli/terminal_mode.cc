@@ -31,7 +31,12 @@ void SetCrashHandlers(void (*handler)(int)) {
 
 }  // namespace
 
-Result<void> CheckCallersTerminal(bool interactive, bool tty) {
+Result<void> CheckCallersInput(bool interactive, bool tty, bool none) {
+  if (none && (interactive || tty)) {
+    return Failure(Error::Invalid(std::string("-n and ") + (interactive ? "-i" : "-t") +
+                                  ": standard input is passed on, or it is not")
+                       .WithRemedy("leave one of them out"));
+  }
   if (!interactive || !tty || ::isatty(STDIN_FILENO) == 1) return {};
   return Failure(Error::Invalid("-i and -t: standard input is not a terminal")
                      .WithRemedy("without -t it is passed on as it is"));

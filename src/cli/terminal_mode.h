@@ -17,9 +17,9 @@
 
 namespace cay::cli {
 
-// For -i and -t together: that there is a terminal to pass on. Without one a command would wait for keys that nobody
+// For -i, -t and -n: that they do not say opposite things. For -i and -t together: that there is a terminal to pass on. Without one a command would wait for keys that nobody
 // can type.
-Result<void> CheckCallersTerminal(bool interactive, bool tty);
+Result<void> CheckCallersInput(bool interactive, bool tty, bool none);
 
 class TerminalMode {
  public:

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "sandbox/guest_call.h"
+#include "sandbox/request_limits.h"
 
 namespace cay::sandbox {
 namespace {
@@ -98,6 +99,7 @@ Result<std::optional<protocol::Exited>> WaitStream::Next() {
 
 template <class T>
 Result<GuestCall> GuestChannel::Open(FrameType type, const T& request) const {
+  TRY(CheckLengths(request));
   TRY(protocol::CheckLimits(request, protocol_));
   const std::string payload = protocol::Encode(request, protocol_);
   return GuestCall::Open(TRY(connector_()), type, payload, patience_);

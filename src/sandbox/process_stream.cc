@@ -1,5 +1,7 @@
 #include "sandbox/process_stream.h"
 
+#include "sandbox/request_limits.h"
+
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -42,11 +44,6 @@ ProcessStream::ProcessStream(Fd connection, bool stdin_open, std::optional<uint6
 
 Result<ProcessStream> ProcessStream::Open(Fd connection, FrameType type, const std::string& payload,
                                           bool stdin_open, std::optional<uint64_t> from_seq) {
-  if (payload.size() > *protocol::MaxPayload(protocol::Sender::kHost, type)) {
-    return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-                         "arguments and environment together are over the maximum of " +
-                             std::to_string(protocol::kMaxStartBytes) + " bytes"));
-  }
   TRY(SetNonBlocking(connection, true));
   ProcessStream stream(std::move(connection), stdin_open, from_seq);
   stream.unsent_.Append(protocol::MakeFrame(type, payload));
@@ -56,9 +53,12 @@ Result<ProcessStream> ProcessStream::Open(Fd connection, FrameType type, const s
 
 Result<ProcessStream> ProcessStream::Start(Fd connection, const protocol::StartRequest& request,
                                            uint32_t version) {
+  TRY(CheckLengths(request));
   TRY(protocol::CheckLimits(request, version));
+  const std::string payload = protocol::Encode(request, version);
+  TRY(CheckStartSize(payload.size()));
   ProcessStream stream =
-      TRY(Open(std::move(connection), FrameType::kStart, protocol::Encode(request, version),
+      TRY(Open(std::move(connection), FrameType::kStart, payload,
                request.stdin_open || request.terminal.has_value(), std::nullopt));
   stream.version_ = version;
   return stream;

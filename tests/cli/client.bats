@@ -72,6 +72,42 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   assert_error 125 "no command"
 }
 
+@test "-n passes no input on, so a loop keeps its own" {
+  seq 3 > lines
+  while read -r line; do "$CAY" exec -n web -- cat && echo "$line"; done < lines > out
+  [[ $(< out) == $'1\n2\n3' ]]
+  while read -r line; do "$CAY" run -n -- cat && echo "$line"; done < lines > out
+  [[ $(< out) == $'1\n2\n3' ]]
+  cay exec -n -i web -- cat
+  assert_error 125 "-n and -i"
+  cay run -n -t -- cat
+  assert_error 125 "-n and -t"
+}
+
+post_request() {
+  curl -s --unix-socket "$BATS_FILE_TMPDIR/cay.sock" -d @request "http://localhost/api/sandboxes/web/$1"
+}
+
+@test "a command line that is too long is refused in words" {
+  local long
+  long=$(head -c 131072 /dev/zero | tr '\0' x)
+  # Longer than this kernel hands over to cay itself: in the request.
+  python3 -c 'import json; print(json.dumps({"command": ["echo", "x" * 140000]}))' > request
+  output=$(post_request execute)
+  [[ $(json 'o["code"]') == limit_too_high ]]
+  output_has "argument list too long: 140000 bytes, at most 131071 for one argument"
+  output=$(post_request processes)
+  output_has "argument list too long"
+  # shellcheck disable=SC2046
+  cay run -- echo $(seq 17000)
+  assert_error 125 "argument list too long: 17001"
+  # shellcheck disable=SC2046
+  cay exec web -- echo $(seq 17000)
+  assert_error 125 "argument list too long: 17001"
+  cay run -e "A=${long:4}" -e "B=${long:4}" -- sh -c 'echo ${#A}'
+  [[ $output == 131068 ]]
+}
+
 @test "signals are passed on to the command" {
   "$CAY" exec web -- sh -c 'trap "echo heard; exit 5" TERM; echo ready; while :; do sleep 0.1; done' > out 3>&- &
   pid=$!
