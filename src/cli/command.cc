@@ -191,10 +191,7 @@ Result<int> PrintHelp(const Command& command, std::string_view path) {
 
 Result<int> Dispatch(const Command& command, std::string_view path, Arguments arguments) {
   if (command.subcommands.empty()) return command.run(command, path, arguments);
-  if (arguments.empty()) {
-    return Failure(Error::Invalid(std::string(path) + ": which command?")
-                       .WithRemedy("see " + std::string(path) + " --help"));
-  }
+  if (arguments.empty()) return PrintHelp(command, path);
   std::string_view name = arguments.front();
   if (name == "--help" || name == "-h") return PrintHelp(command, path);
   std::vector<std::string_view> names;

@@ -101,7 +101,7 @@ Result<Positionals> ParseArguments(const Command& command, Arguments arguments, 
 // kInvalidArgument unless the number of arguments is what the command takes.
 Result<void> CheckCount(const Command& command, std::string_view path, const Positionals& rest);
 
-// Finds the subcommand that the arguments begin with, down to one that runs, and runs it.
+// Finds the subcommand that the arguments begin with, down to one that runs, and runs it. Without one: the help, as docker's.
 Result<int> Dispatch(const Command& command, std::string_view path, Arguments arguments);
 
 // The text of --help; `path` is "cay run".
@@ -148,8 +148,11 @@ extern const Command kStopCommand;        //
 extern const Command kPauseCommand;       //
 extern const Command kResumeCommand;      //
 extern const Command kResetCommand;       //
+extern const Command kRestartCommand;     //
+extern const Command kRenameCommand;      //
 extern const Command kRmCommand;          //
 extern const Command kExtendCommand;      //
+extern const Command kUpdateCommand;      // update_command.cc
 extern const Command kPsCommand;          // ps_command.cc
 extern const Command kGcCommand;          // gc_command.cc
 extern const Command kTemplateCommand;    // template_command.cc

@@ -1,13 +1,14 @@
 // cay create: a sandbox on the server. Values go to the server as they were typed: its limits and its
 // words for what is wrong with them are the ones that count.
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "cli/argument_values.h"
 #include "cli/client/call.h"
+#include "cli/client/json_fields.h"
 #include "cli/client/values.h"
+#include "cli/env_options.h"
 
 namespace cay::cli {
 namespace {
@@ -17,48 +18,16 @@ using std::string_view;
 
 struct CreateOptions : ServerOptions {
   json::object request;
-  json::object env;
+  std::vector<std::string> env_files;
+  std::vector<std::string> env;
   json::object metadata;
   json::array mounts;
   json::array tmpfs;
   std::string idempotency_key;
 };
 
-// A field's name as a template argument.
-template <size_t kSize>
-struct FieldName {
-  // NOLINTNEXTLINE(google-explicit-constructor): written as a literal
-  consteval FieldName(const char (&name)[kSize]) { std::copy_n(name, kSize, text); }
-  char text[kSize]{};
-};
-
-template <FieldName kField>
-Result<void> PutText(CreateOptions& options, string_view value) {
-  if (value.empty()) return Failure(Error::Invalid("the value is empty"));
-  options.request[kField.text] = value;
-  return {};
-}
-
-template <FieldName kField>
-Result<void> PutNumber(CreateOptions& options, string_view value) {
-  options.request[kField.text] = TRY(ParseUnsigned(value));
-  return {};
-}
-
-template <FieldName kField>
-Result<void> PutTrue(CreateOptions& options, string_view) {
-  options.request[kField.text] = true;
-  return {};
-}
-
 template <auto kApply>
 constexpr auto kInto = &Into<CreateOptions, kApply>;
-
-Result<void> AddEnv(CreateOptions& options, string_view value) {
-  const EnvChange change = TRY(ParseEnv(value, &LookupEnvironment));
-  if (change.value) options.env[change.name] = *change.value;
-  return {};
-}
 
 Result<void> AddLabel(CreateOptions& options, string_view value) {
   const size_t equals = value.find('=');
@@ -85,7 +54,8 @@ Result<void> AddTmpfs(CreateOptions& options, string_view value) {
 Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest) {
   json::object request = options.request;
   if (!rest.values.empty()) request["template"] = rest.values.front();
-  if (!options.env.empty()) request["env"] = options.env;
+  const json::object env = TRY(EnvObject(options.env_files, options.env));
+  if (!env.empty()) request["env"] = env;
   if (!options.metadata.empty()) request["metadata"] = options.metadata;
   if (!options.mounts.empty()) request["mounts"] = options.mounts;
   if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
@@ -117,18 +87,18 @@ constexpr OptionSpec kOptions[] = {
      .help = "A name for it, unique among yours",
      .group = "Sandbox",
      .example = "web",
-     .apply = kInto<PutText<"name">>},
+     .apply = kInto<PutText<CreateOptions, "name">>},
     {.name = "template",
      .value = "NAME",
      .help = "What it starts from (default the server's; also as the argument)",
      .example = "host",
      .completes = Completes::kTemplates,
-     .apply = kInto<PutText<"template">>},
+     .apply = kInto<PutText<CreateOptions, "template">>},
     {.name = "project",
      .value = "NAME",
      .help = "The project whose files it sees in project_files",
      .example = "shop",
-     .apply = kInto<PutText<"project_name">>},
+     .apply = kInto<PutText<CreateOptions, "project_name">>},
     {.name = "label",
      .short_name = 'l',
      .value = "KEY=VALUE",
@@ -140,14 +110,16 @@ constexpr OptionSpec kOptions[] = {
      .value = "NAME[=VALUE]",
      .help = "A variable of every process; NAME alone passes on the caller's value; repeatable",
      .example = "MODE=test",
-     .apply = kInto<AddEnv>},
-    WorkdirOption("Working directory inside (default the template's)", kInto<PutText<"workdir">>),
-    UserOption("Who processes are (default the template's)", kInto<PutText<"user">>),
+     .apply = kInto<AddEnv<CreateOptions>>},
+    EnvFileOption<CreateOptions>(),
+    WorkdirOption("Working directory inside (default the template's)",
+                  kInto<PutText<CreateOptions, "workdir">>),
+    UserOption("Who processes are (default the template's)", kInto<PutText<CreateOptions, "user">>),
     {.name = "hostname",
      .value = "NAME",
      .help = "Host name inside",
      .example = "build",
-     .apply = kInto<PutText<"hostname">>},
+     .apply = kInto<PutText<CreateOptions, "hostname">>},
     {.name = "mount",
      .short_name = 'v',
      .value = "SRC:DST[:ro|rw]",
@@ -162,7 +134,7 @@ constexpr OptionSpec kOptions[] = {
      .apply = kInto<AddTmpfs>},
     {.name = "noexec",
      .help = "Nothing that can be written can be executed",
-     .apply = kInto<PutTrue<"noexec">>},
+     .apply = kInto<PutTrue<CreateOptions, "noexec">>},
 
     {.name = "memory",
      .short_name = 'm',
@@ -170,47 +142,47 @@ constexpr OptionSpec kOptions[] = {
      .help = "Memory of everything inside together",
      .group = "Limits (defaults are the server's)",
      .example = "512m",
-     .apply = kInto<PutText<"memory_limit">>},
+     .apply = kInto<PutText<CreateOptions, "memory_limit">>},
     {.name = "cpus",
      .value = "N",
      .help = "Processors, also in parts",
      .example = "0.5",
-     .apply = kInto<PutText<"cpu_limit">>},
+     .apply = kInto<PutText<CreateOptions, "cpu_limit">>},
     {.name = "pids",
      .value = "N",
      .help = "Processes and threads",
      .example = "256",
-     .apply = kInto<PutNumber<"pids_limit">>},
+     .apply = kInto<PutNumber<CreateOptions, "pids_limit">>},
     {.name = "disk",
      .value = "SIZE",
      .help = "What can be written in all",
      .example = "1g",
-     .apply = kInto<PutText<"disk_limit">>},
+     .apply = kInto<PutText<CreateOptions, "disk_limit">>},
     {.name = "file-size",
      .value = "SIZE",
      .help = "How large one file can grow (default: the disk limit)",
      .example = "100m",
-     .apply = kInto<PutText<"file_size_limit">>},
+     .apply = kInto<PutText<CreateOptions, "file_size_limit">>},
     {.name = "timeout",
      .value = "TIME",
      .help = "Its life, from now on",
      .example = "1h",
-     .apply = kInto<PutText<"timeout">>},
+     .apply = kInto<PutText<CreateOptions, "timeout">>},
     {.name = "idle-timeout",
      .value = "TIME",
      .help = "End it after so long without a process, a stream or a call",
      .example = "30m",
-     .apply = kInto<PutText<"idle_timeout">>},
+     .apply = kInto<PutText<CreateOptions, "idle_timeout">>},
     {.name = "on-timeout",
      .value = "WHAT",
      .help = "What happens then: destroy, stop or pause",
      .example = "stop",
      .completes = Completes::kWords,
      .words = "destroy stop pause",
-     .apply = kInto<PutText<"on_timeout">>},
+     .apply = kInto<PutText<CreateOptions, "on_timeout">>},
     {.name = "best-effort",
      .help = "Make it even if a limit cannot be enforced there; say which",
-     .apply = kInto<PutTrue<"best_effort">>},
+     .apply = kInto<PutTrue<CreateOptions, "best_effort">>},
 
     {.name = "idempotency-key",
      .value = "KEY",

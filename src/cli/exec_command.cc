@@ -14,6 +14,7 @@
 #include "cli/client/target.h"
 #include "cli/client/terminal_session.h"
 #include "cli/client/values.h"
+#include "cli/env_options.h"
 #include "cli/terminal_mode.h"
 
 namespace cay::cli {
@@ -32,6 +33,7 @@ struct ExecOptions : ServerOptions {
   bool no_input = false;
   bool detach = false;
   std::vector<std::string> env;
+  std::vector<std::string> env_files;
   std::string workdir;
   std::string user;
   std::string timeout;
@@ -59,12 +61,9 @@ Result<json::object> BuildRequest(const ExecOptions& options, const TypedCommand
   } else {
     request["command"] = command.shell;
   }
-  json::object env;
-  if (options.tty) env["TERM"] = LookupEnvironment("TERM").value_or("xterm");
-  for (const std::string& text : options.env) {
-    const EnvChange change = TRY(ParseEnv(text, &LookupEnvironment));
-    if (change.value) env[change.name] = *change.value;
-  }
+  json::object env = TRY(EnvObject(options.env_files, options.env));
+  if (options.tty && !env.contains("TERM"))
+    env["TERM"] = LookupEnvironment("TERM").value_or("xterm");
   if (!env.empty()) request["env"] = std::move(env);
   if (!options.workdir.empty()) request["workdir"] = options.workdir;
   if (!options.user.empty()) request["user"] = options.user;
@@ -166,12 +165,6 @@ Result<int> ParseAndExecute(const Command& command, std::string_view path, Argum
   return ParseAndRun<Options, CallServer<Options, kMain>>(command, path, arguments);
 }
 
-Result<void> AddEnv(ExecOptions& options, string_view value) {
-  TRY(ParseEnv(value, &LookupEnvironment));  // for its errors
-  options.env.emplace_back(value);
-  return {};
-}
-
 Result<void> SetFrom(AttachOptions& options, string_view value) {
   options.from = TRY(ParseUnsigned(value));
   return {};
@@ -188,7 +181,7 @@ constexpr OptionSpec kEnv = {
     .value = "NAME[=VALUE]",
     .help = "Set a variable; NAME alone passes on the caller's value; repeatable",
     .example = "MODE=test",
-    .apply = &Into<ExecOptions, AddEnv>};
+    .apply = &Into<ExecOptions, AddEnv<ExecOptions>>};
 constexpr OptionSpec kWorkdir = WorkdirOption("Working directory inside (default the sandbox's)",
                                               kText<ExecOptions, &ExecOptions::workdir>);
 constexpr OptionSpec kUser = UserOption("Name, uid or uid:gid inside (default the sandbox's)",
@@ -222,6 +215,7 @@ constexpr OptionSpec kExecOptions[] = {
      .help = "Let it run, and print its process id",
      .apply = kFlag<ExecOptions, &ExecOptions::detach>},
     kEnv,
+    EnvFileOption<ExecOptions>(),
     kWorkdir,
     kUser,
     kTimeout,
@@ -243,6 +237,7 @@ constexpr OptionSpec kExecOptions[] = {
 
 constexpr OptionSpec kShellOptions[] = {
     kEnv,
+    EnvFileOption<ExecOptions>(),
     kWorkdir,
     kUser,
     kTimeout,

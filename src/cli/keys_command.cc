@@ -76,7 +76,7 @@ Result<int> ListLocally(LocalOptions& options, Positionals&) {
   for (const api::ApiKey& key : TRY(ListKeysLocally(options.state_dir))) {
     const std::string scope(api::ScopeName(key.scope));
     const bool works = key.Works(NowMillis());
-    ids += key.id + "\n";
+    if (works) ids += key.id + "\n";
     list.push_back({{"id", key.id}, {"name", key.name}, {"scope", scope}, {"works", works}});
     rows.push_back({key.id, OneLine(key.name), scope, works ? "yes" : "no"});
   }
@@ -85,8 +85,8 @@ Result<int> ListLocally(LocalOptions& options, Positionals&) {
 }
 
 Result<int> RevokeLocally(LocalOptions& options, Positionals& rest) {
-  for (const std::string& id : rest.values) TRY(RevokeKeyLocally(options.state_dir, id));
-  return 0;
+  return ForEach(rest.values,
+                 [&](const std::string& id) { return RevokeKeyLocally(options.state_dir, id); });
 }
 
 // Command::run: by the server, or by hand.
@@ -120,7 +120,7 @@ Result<int> ListMain(ApiClient& api, LocalOptions& options, Positionals&) {
   for (const json::value& entry : keys) {
     if (!entry.is_object()) continue;
     const json::object& key = entry.get_object();
-    ids += Text(key, "id") + "\n";
+    if (Flag(key, "works")) ids += Text(key, "id") + "\n";
     rows.push_back({Cell(key, "id"), Cell(key, "name"), Cell(key, "scope"),
                     AgeCell(key, "created_at", now), UntilCell(key, "expires_at", now),
                     AgeCell(key, "last_used_at", now)});
@@ -130,10 +130,10 @@ Result<int> ListMain(ApiClient& api, LocalOptions& options, Positionals&) {
 }
 
 Result<int> RevokeMain(ApiClient& api, LocalOptions&, Positionals& rest) {
-  for (const std::string& id : rest.values) {
+  return ForEach(rest.values, [&](const std::string& id) -> Result<void> {
     TRY(api.Call("DELETE", "/api/keys/" + EncodeComponent(id)));
-  }
-  return 0;
+    return {};
+  });
 }
 
 template <class Options>

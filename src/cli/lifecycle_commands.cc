@@ -27,12 +27,35 @@ Result<int> ActMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
   });
 }
 
+Result<int> RestartMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
+  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    TRY(api.Call("POST", SandboxPath(id, "/stop")));
+    return Tell(options, id, TRY(api.Call("POST", SandboxPath(id, "/start"))));
+  });
+}
+
+Result<int> RenameMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
+  const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
+  TRY(Tell(options, id,
+           TRY(api.Call("PATCH", SandboxPath(id), json::object{{"name", rest.values[1]}}))));
+  return 0;
+}
+
 struct RemoveOptions : ServerOptions {
   bool force = false;
 };
 
+// As docker's: what runs is not lost by a slip.
+Result<void> CheckRemovable(ApiClient& api, const std::string& id) {
+  const std::string state = Text(TRY(api.Get(SandboxPath(id))), "state");
+  if (state != "running" && state != "paused") return {};
+  return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller, id + " is " + state)
+                     .WithRemedy("stop it first, or destroy it all the same: cay rm -f " + id));
+}
+
 Result<int> RemoveMain(ApiClient& api, RemoveOptions& options, Positionals& rest) {
   return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    if (!options.force) TRY(CheckRemovable(api, id));
     Result<json::object> removed = api.Call("DELETE", SandboxPath(id));
     if (removed) return Tell(options, id, {{"id", id}, {"state", "destroyed"}});
     const bool gone = removed.error().code() == ErrorCode::kNotFound;
@@ -66,7 +89,7 @@ constexpr OptionSpec kOptions[] = {
 constexpr OptionSpec kRemoveOptions[] = {
     {.name = "force",
      .short_name = 'f',
-     .help = "What is gone already is no error",
+     .help = "Also what runs or is paused; what is gone already is no error",
      .apply = kFlag<RemoveOptions, &RemoveOptions::force>},
     kJsonOption<RemoveOptions>,
     kSilentOption<RemoveOptions>,
@@ -140,12 +163,38 @@ constinit const Command kResetCommand = {
     .run = &ParseAndCall<ServerOptions, ActMain<Act::kReset>>,
 };
 
+constinit const Command kRestartCommand = {
+    .name = "restart",
+    .summary = "Stop sandboxes and start them again: files stay, processes end",
+    .usage = kUsage,
+    .options = kOptions,
+    .examples = "cay restart web\n",
+    .min_arguments = 1,
+    .max_arguments = kMany,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<ServerOptions, RestartMain>,
+};
+
+constinit const Command kRenameCommand = {
+    .name = "rename",
+    .summary = "Give a sandbox another name",
+    .usage = "[OPTIONS] SANDBOX NAME",
+    .options = kOptions,
+    .examples = "cay rename web shop\n",
+    .min_arguments = 2,
+    .max_arguments = 2,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<ServerOptions, RenameMain>,
+};
+
 constinit const Command kRmCommand = {
     .name = "rm",
     .summary = "Destroy sandboxes, with their processes and files",
     .usage = kUsage,
+    .description = "What runs or is paused is destroyed only with -f.\n",
     .options = kRemoveOptions,
-    .examples = "cay rm web\ncay rm -f $(cay ls -q --label run=17)\n",
+    .examples =
+        "cay rm -f web\ncay stop web && cay rm web\ncay rm -f $(cay ls -q --label run=17)\n",
     .min_arguments = 1,
     .max_arguments = kMany,
     .completes = Completes::kSandboxes,

@@ -135,7 +135,7 @@ constinit const Command kListCommand = {
     .examples =
         "cay ls\n"
         "cay ls --state running --label run=17\n"
-        "cay rm $(cay ls -q)\n",
+        "cay rm -f $(cay ls -q)\n",
     .run = &ParseAndCall<ListOptions, ListMain>,
 };
 

@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
   OpenStandardDescriptors();
   Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);
   const char* version[] = {"version"};
-  if (argc == 2 && first == "--version") arguments = version;
+  if (argc == 2 && (first == "--version" || first == "-v")) arguments = version;
   cay::Result<int> code = cay::cli::Dispatch(cay::cli::kRootCommand, "cay", arguments);
   return code ? *code : cay::cli::Report(code.error());
 }

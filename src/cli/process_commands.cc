@@ -55,28 +55,22 @@ std::string RenderProcesses(const json::array& processes) {
 
 Result<int> KillMain(ApiClient& api, KillOptions& options, Positionals& rest) {
   const std::string id = TRY(api.ResolveSandbox(rest.values.front()));
-  int exit_code = 0;
-  for (size_t i = 1; i < rest.values.size(); ++i) {
-    const std::string& process = rest.values[i];
-    Result<json::object> done;
-    if (options.leftovers) {
-      done = api.Call("POST", ProcessPath(id, process, "/kill_leftovers"));
-    } else if (options.signal.empty()) {
-      done = api.Call("DELETE", ProcessPath(id, process));
-    } else {
-      json::object request;
-      if (auto number = ParseUnsigned(options.signal)) {
-        request["signal"] = *number;
-      } else {
-        request["signal"] = (options.signal.starts_with("SIG") ? "" : "SIG") + options.signal;
-      }
-      done = api.Call("POST", ProcessPath(id, process, "/signal"), request);
-    }
-    if (done) continue;
-    Report(Error(done.error()).WithContext(process));
-    exit_code = kExitApiError;
+  json::object request;
+  if (auto number = ParseUnsigned(options.signal)) {
+    request["signal"] = *number;
+  } else {
+    request["signal"] = (options.signal.starts_with("SIG") ? "" : "SIG") + options.signal;
   }
-  return exit_code;
+  const auto kill = [&](const std::string& process) {
+    if (options.leftovers) return api.Call("POST", ProcessPath(id, process, "/kill_leftovers"));
+    if (options.signal.empty()) return api.Call("DELETE", ProcessPath(id, process));
+    return api.Call("POST", ProcessPath(id, process, "/signal"), request);
+  };
+  return ForEach(std::span(rest.values).subspan(1),
+                 [&](const std::string& process) -> Result<void> {
+                   TRY(kill(process));
+                   return {};
+                 });
 }
 
 Result<int> WaitMain(ApiClient& api, WaitOptions& options, Positionals& rest) {

@@ -44,6 +44,7 @@ class Run {
   Result<int> Execute();
 
  private:
+  Error ExplainNotFound(Error error) const;
   Result<SessionEnd> Live();
   Result<void> Create();
   void NoteCreated(const engine::Created& created, uint64_t wall_us);
@@ -71,8 +72,29 @@ void Run::Stage(std::string name) {
   last_ = now;
 }
 
+// `docker run IMAGE COMMAND` typed here: what it starts from is an option.
+Error Run::ExplainNotFound(Error error) const {
+  const std::string& first = options_.command.front();
+  const auto paths = Paths::Resolve(options_.state_dir);
+  auto store = paths ? TemplateStore::Open(*paths) : Failure(paths.error());
+  const auto known = store ? store->List() : Failure(store.error());
+  const bool is_template =
+      known && std::ranges::find(*known, first, &templates::TemplateInfo::name) != known->end();
+  const bool is_image = first.find(':') != std::string::npos && !first.starts_with('/');
+  if (!is_template && !is_image) return error;
+  const std::string name = is_template ? first : "NAME";
+  std::string remedy =
+      "cay run takes a command; what it starts from is --template: cay run --template " + name +
+      " -- COMMAND";
+  if (!is_template)
+    remedy += ", after cay template import NAME, which takes what docker export gives";
+  return std::move(error).WithRemedy(std::move(remedy));
+}
+
 Result<int> Run::Execute() {
   Result<SessionEnd> end = Live();
+  if (!end && end.error().code() == ErrorCode::kCommandNotFound)
+    end = Failure(ExplainNotFound(std::move(end).error()));
   if (id_ && guest_) {
     // What is wrong with the end of a sandbox matters only when nothing worse happened.
     Result<void> destroyed = engine_->Destroy(*id_);

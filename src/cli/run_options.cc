@@ -1,5 +1,6 @@
 #include "cli/run_options.h"
 
+#include "cli/env_options.h"
 #include "cli/option_tables.h"
 #include "cli/terminal_mode.h"
 
@@ -58,12 +59,6 @@ Result<void> SetScratch(RunOptions& o, string_view value) {
   return {};
 }
 
-Result<void> AddEnv(RunOptions& o, string_view value) {
-  TRY(ParseEnv(value, &LookupEnvironment));  // for its errors; applied after the env files
-  o.env.emplace_back(value);
-  return {};
-}
-
 template <auto kApply>
 constexpr auto kInto = &Into<RunOptions, kApply>;
 
@@ -75,10 +70,6 @@ constexpr auto kSetKillGrace = [](RunOptions& o, string_view value) -> Result<vo
   o.kill_grace = TRY(ParseDuration(value));
   return {};
 };
-constexpr auto kAddEnvFile = [](RunOptions& o, string_view value) -> Result<void> {
-  o.env_files.emplace_back(value);
-  return {};
-};
 constexpr auto kSetWorkdir = [](RunOptions& o, string_view value) -> Result<void> {
   o.workdir = TRY(ParseInsidePath(value, "the directory"));
   return {};
@@ -87,6 +78,18 @@ constexpr auto kSetHostname = [](RunOptions& o, string_view value) -> Result<voi
   o.hostname = TRY(ParseHostname(value));
   return {};
 };
+
+// What `docker run` users type, and where it leads here.
+constexpr auto kRefuseName = [](RunOptions&, string_view value) -> Result<void> {
+  return Failure(Error::Invalid("the sandbox of cay run ends with its command, and has no name")
+                     .WithRemedy("cay create --name " + std::string(value) + ", and cay exec " +
+                                 std::string(value)));
+};
+constexpr auto kRefuseDetach = [](RunOptions&, string_view) -> Result<void> {
+  return Failure(Error::Invalid("the sandbox of cay run ends with cay run")
+                     .WithRemedy("cay create --name NAME, and cay exec -d NAME -- COMMAND"));
+};
+constexpr auto kIsSoAlready = [](RunOptions&, string_view) -> Result<void> { return {}; };
 
 constexpr OptionSpec kOptions[] = {
     {.name = "template",
@@ -182,13 +185,8 @@ constexpr OptionSpec kOptions[] = {
      .value = "NAME[=VALUE]",
      .help = "Set a variable; NAME alone passes on the caller's value; repeatable",
      .example = "MODE=test",
-     .apply = kInto<AddEnv>},
-    {.name = "env-file",
-     .value = "FILE",
-     .help = "Set the variables of FILE, one NAME=VALUE a line; repeatable",
-     .example = "./test.env",
-     .completes = Completes::kFiles,
-     .apply = kInto<kAddEnvFile>},
+     .apply = kInto<AddEnv<RunOptions>>},
+    EnvFileOption<RunOptions>(),
     WorkdirOption("Working directory inside (default the template's: /workspace)",
                   kInto<kSetWorkdir>),
     UserOption("Name, uid or uid:gid inside (default the template's: user, uid 1000)",
@@ -228,6 +226,20 @@ constexpr OptionSpec kOptions[] = {
      .short_name = 'q',
      .help = "Only the command's own output, and errors",
      .apply = kFlag<RunOptions, &RunOptions::quiet>},
+
+    {.name = "rm",
+     .help = "It is always so: nothing of the sandbox stays",
+     .group = "Of docker run",
+     .apply = kInto<kIsSoAlready>},
+    {.name = "name",
+     .value = "NAME",
+     .help = "Not here: see cay create --name",
+     .example = "web",
+     .apply = kInto<kRefuseName>},
+    {.name = "detach",
+     .short_name = 'd',
+     .help = "Not here: see cay create, and cay exec -d",
+     .apply = kInto<kRefuseDetach>},
 };
 
 }  // namespace

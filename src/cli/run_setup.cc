@@ -7,12 +7,10 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/file.h"
+#include "cli/env_options.h"
 
 namespace cay::cli {
 namespace {
-
-constexpr Bytes kMaxEnvFile = kMiB;
 
 Result<engine::Mount> ResolveMount(const engine::Mount& mount) {
   std::string what = "--mount " + mount.source;
@@ -49,17 +47,8 @@ Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base) {
   std::vector<EnvChange> changes;
   if (options.tty) changes.push_back({"TERM", LookupEnvironment("TERM").value_or("xterm")});
-  for (const std::string& path : options.env_files) {
-    std::string what = "--env-file " + path;
-    Result<std::string> text = ReadFile(path, kMaxEnvFile);
-    if (!text) return Failure(std::move(text).error().WithContext("--env-file"));
-    Result<std::vector<EnvChange>> parsed = ParseEnvFile(*text, &LookupEnvironment);
-    if (!parsed) return Failure(std::move(parsed).error().WithContext(what));
-    changes.insert(changes.end(), parsed->begin(), parsed->end());
-  }
-  for (const std::string& text : options.env) {
-    changes.push_back(TRY(ParseEnv(text, &LookupEnvironment)));
-  }
+  for (EnvChange& change : TRY(EnvChanges(options.env_files, options.env)))
+    changes.push_back(std::move(change));
   CommandEnv env;
   for (const std::string_view name : protocol::kAccountVariables) {
     if (std::ranges::find(changes, name, &EnvChange::name) == changes.end()) {

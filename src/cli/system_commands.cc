@@ -132,6 +132,7 @@ Result<int> StatsMain(ApiClient& api, ServerOptions& options, Positionals& rest)
     return {};
   }));
   if (rest.values.empty()) samples = TRY(TakeSamples(api));
+  if (samples.empty() && code != 0) return code;  // there is nothing to show of what is not there
   CpuMarks marks;
   TRY(Print(options.json ? RenderSamplesJson(samples) : RenderSamples(samples, marks)));
   return code;

@@ -38,9 +38,27 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   cay inspect "${id:0:8}"
   [[ $(json 'o["metadata"]["run"]') == 17 ]]
   cay rm made
+  assert_error 1 "is running" "cay rm -f"
+  cay rename "$id" other
+  [[ $status == 0 && $output == "$id" ]]
+  cay rename other web
+  assert_error 1 "web"
+  cay update --memory 96m --timeout 2h other
+  [[ $status == 0 && $output == "$id" ]]
+  cay inspect other
+  [[ $(json 'o["memory_limit"]') == 96m && $(json 'o["timeout"]') == 7200 ]]
+  cay update other
+  assert_error 1 "nothing is to be changed"
+  "$CAY" exec other -- touch /workspace/kept
+  cay restart other
+  [[ $status == 0 && $output == "$id" ]]
+  cay exec other -- ls /workspace/kept
+  [[ $status == 0 ]]
+  "$CAY" stop other > /dev/null
+  cay rm other
   [[ $status == 0 && $output == "$id" ]]
   cay rm "$id"
-  [[ $status == 1 ]] && assert_error 1 "$id"
+  assert_error 1 "$id"
   cay rm -f "$id"
   [[ $status == 0 ]]
 }
@@ -70,6 +88,23 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   assert_error 125 nobody "cay ls"
   cay exec web
   assert_error 125 "no command"
+}
+
+@test "--env-file on create and exec is docker's: lines as they are, -e wins" {
+  printf '# a note\n\nA=from file\nB="quoted"\nPASSED\n' > vars
+  PASSED=through "$CAY" create --name vars --env-file vars -e A=typed > /dev/null
+  # shellcheck disable=SC2016
+  cay exec vars -- sh -c 'echo "$A|$B|$PASSED"'
+  [[ $output == 'typed|"quoted"|through' ]]
+  # shellcheck disable=SC2016
+  cay exec --env-file vars -e B=typed vars -- sh -c 'echo "$A|$B"'
+  [[ $output == 'from file|typed' ]]
+  echo '=x' > vars
+  cay exec --env-file vars vars -- true
+  assert_error 125 "--env-file vars" "line 1"
+  cay create --env-file none
+  assert_error 1 "--env-file" "none"
+  "$CAY" rm -f vars > /dev/null
 }
 
 @test "-n passes no input on, so a loop keeps its own" {
@@ -241,7 +276,7 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   "$CAY" start still > /dev/null
   cay exec still -- cat /workspace/more
   [[ $output == more ]]
-  "$CAY" rm still > /dev/null
+  "$CAY" rm -f still > /dev/null
 }
 
 @test "files: mkdir, put, ls, stat, cat, mv, get, rm" {
@@ -293,12 +328,15 @@ changes_are_seen() {
   assert_error 1 "stopped" "start it first"
   cay exec life true
   assert_error 125 "stopped" "start it first"
-  "$CAY" rm life > /dev/null
+  "$CAY" rm -f life > /dev/null
 }
 
 @test "stats, top, system, events, template list" {
   cay stats web
   output_has MEMORY && output_has web
+  cay stats nope
+  assert_error 1 nope
+  [[ -z $output ]]
   cay stats --json web
   [[ $(json 'o[0]["pids"] >= 1') == True ]]
   cay top --once
@@ -378,7 +416,15 @@ page_is_there() { [[ $(curl -sf "$(< address)/page.txt") == "from inside" ]]; }
   other=$("$CAY" keys create other --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
   cay keys list
   output_has "$other"
-  cay keys revoke "$other"
-  [[ $status == 0 ]]
+  second=$("$CAY" keys create second --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
+  cay keys list -q
+  output_has "$other" && output_has "$second"
+  cay keys revoke nonesuch "$other" "$second"
+  assert_error 1 nonesuch
+  # The others went all the same, and only what works is listed by -q.
+  cay keys list -q
+  [[ $output != *"$other"* && $output != *"$second"* && -n $output ]]
+  cay keys list -q --local --state-dir "$CAY_STATE_DIR"
+  [[ $output != *"$other"* && -n $output ]]
   "$CAY" context rm here
 }

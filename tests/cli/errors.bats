@@ -8,8 +8,41 @@ load common
 @test "an unknown command names the nearest" {
   capture "$CAY" rnu
   assert_error 125 "rnu: there is no such command" "did you mean cay run?"
+}
+
+@test "without a command there is the help, and the version in three spellings" {
   capture "$CAY"
-  assert_error 125 "see cay --help"
+  [[ $status == 0 && $output == "Usage: cay COMMAND"* && -z $stderr ]]
+  capture "$CAY" template
+  [[ $status == 0 && $output == "Usage: cay template"* ]]
+  version=$("$CAY" version)
+  [[ $("$CAY" --version) == "$version" && $("$CAY" -v) == "$version" ]]
+  capture "$CAY" version --json
+  [[ "cay $(json 'o["version"]')" == "$version" && $(json 'o["guest_protocol"] > 0') == True ]]
+}
+
+@test "a command line that makes no sense is 125, whatever the command" {
+  for line in "ls --bogus" "create --memory" "rm" "inspect" "rename one" "version x" "ps a b" "gc x"; do
+    # shellcheck disable=SC2086
+    capture "$CAY" $line
+    assert_error 125 || { echo "$line" >&2; return 1; }
+  done
+}
+
+@test "what docker run users type is taken, or leads on" {
+  run_cay --rm -- true
+  [[ $status == 0 ]]
+  run_cay --name web -- true
+  assert_error 125 "cay create --name web"
+  run_cay -d -- true
+  assert_error 125 "cay exec -d"
+  run_cay python:3.12 python -c 'print(1)'
+  assert_error 127 "python:3.12: command not found" "--template"
+  run_cay host echo hello
+  assert_error 127 "cay run --template host -- COMMAND"
+  run_cay nonesuch
+  assert_error 127 "nonesuch: command not found"
+  [[ $stderr != *--template* ]]
 }
 
 @test "bad values say how a good one looks" {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 
 #include "cli/client/api_client.h"
@@ -77,6 +78,10 @@ Result<int> ParseAndCall(const Command& command, std::string_view path, Argument
   Report(code.error());
   return kExitApiError;
 }
+
+// Does it for each of them; what goes wrong with one is reported, and the others go on. The exit code.
+Result<int> ForEach(std::span<const std::string> typed,
+                    const std::function<Result<void>(const std::string& one)>& act);
 
 // Does it for each sandbox that was typed, with its id; what goes wrong with one is reported, and the
 // others go on. The exit code.

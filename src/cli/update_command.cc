@@ -1,0 +1,91 @@
+// cay update: limits and times of sandboxes that are there. Values go to the server as they were typed.
+#include <boost/json/object.hpp>
+
+#include "cli/client/call.h"
+#include "cli/client/json_fields.h"
+#include "cli/client/target.h"
+#include "cli/client/values.h"
+
+namespace cay::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct UpdateOptions : ServerOptions {
+  json::object request;
+};
+
+Result<int> UpdateMain(ApiClient& api, UpdateOptions& options, Positionals& rest) {
+  if (options.request.empty()) {
+    return Failure(Error::Invalid("nothing is to be changed")
+                       .WithRemedy("as in cay update --memory 1g " + rest.values.front()));
+  }
+  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    const json::object sandbox = TRY(api.Call("PATCH", SandboxPath(id), options.request));
+    if (options.json) return Print(PrettyJson(sandbox));
+    return options.quiet ? Result<void>() : Print(id + "\n");
+  });
+}
+
+template <FieldName kField>
+constexpr auto kTextField = &Into<UpdateOptions, PutText<UpdateOptions, kField>>;
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "memory",
+     .short_name = 'm',
+     .value = "SIZE",
+     .help = "Memory of everything inside together",
+     .example = "512m",
+     .apply = kTextField<"memory_limit">},
+    {.name = "cpus",
+     .value = "N",
+     .help = "Processors, also in parts",
+     .example = "0.5",
+     .apply = kTextField<"cpu_limit">},
+    {.name = "pids",
+     .value = "N",
+     .help = "Processes and threads",
+     .example = "256",
+     .apply = &Into<UpdateOptions, PutNumber<UpdateOptions, "pids_limit">>},
+    {.name = "timeout",
+     .value = "TIME",
+     .help = "Its life, from now on",
+     .example = "1h",
+     .apply = kTextField<"timeout">},
+    {.name = "idle-timeout",
+     .value = "TIME",
+     .help = "End it after so long without a process, a stream or a call",
+     .example = "30m",
+     .apply = kTextField<"idle_timeout">},
+    {.name = "on-timeout",
+     .value = "WHAT",
+     .help = "What happens then: destroy, stop or pause",
+     .example = "stop",
+     .completes = Completes::kWords,
+     .words = "destroy stop pause",
+     .apply = kTextField<"on_timeout">},
+    kJsonOption<UpdateOptions>,
+    {.name = "quiet",
+     .short_name = 'q',
+     .help = "Say nothing but errors",
+     .apply = kFlag<UpdateOptions, &UpdateOptions::quiet>},
+    kUrlOption<UpdateOptions>,
+    kApiKeyFileOption<UpdateOptions>,
+    kContextOption<UpdateOptions>,
+};
+
+}  // namespace
+
+constinit const Command kUpdateCommand = {
+    .name = "update",
+    .summary = "Change limits and times of sandboxes, while they run",
+    .usage = "[OPTIONS] SANDBOX...",
+    .options = kOptions,
+    .examples = "cay update --memory 1g --cpus 2 web\n",
+    .min_arguments = 1,
+    .max_arguments = 10'000,
+    .completes = Completes::kSandboxes,
+    .run = &ParseAndCall<UpdateOptions, UpdateMain>,
+};
+
+}  // namespace cay::cli
