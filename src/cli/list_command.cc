@@ -1,8 +1,10 @@
 // cay ls, cay inspect: the server's sandboxes.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "cli/client/call.h"
+#include "cli/client/object_template.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
 
@@ -11,8 +13,15 @@ namespace {
 
 namespace json = boost::json;
 
-struct ListOptions : ServerOptions {
+struct InspectOptions : ServerOptions {
+  std::optional<ObjectTemplate> format;
+};
+
+struct ListOptions : InspectOptions {
   Target target{"/api/sandboxes"};
+  // What the server does not look for: parts of names and ids. Of several one is enough, as with docker.
+  std::vector<std::string> name_parts;
+  std::vector<std::string> id_parts;
   bool names = false;
 };
 
@@ -42,6 +51,48 @@ Result<void> FilterByProject(ListOptions& options, std::string_view value) {
   return {};
 }
 
+// docker's: --filter KEY=VALUE.
+Result<void> Filter(ListOptions& options, std::string_view value) {
+  const size_t equals = std::min(value.find('='), value.size());
+  const std::string_view key = value.substr(0, equals);
+  const std::string_view wanted = value.substr(std::min(equals + 1, value.size()));
+  if (wanted.empty()) {
+    return Failure(Error::Invalid("\"" + std::string(value) + "\" is not KEY=VALUE"));
+  }
+  if (key == "label") return FilterByLabel(options, wanted);
+  if (key == "state" || key == "status") return FilterByState(options, wanted);
+  if (key == "template" || key == "ancestor") return FilterByTemplate(options, wanted);
+  if (key == "project") return FilterByProject(options, wanted);
+  if (key != "name" && key != "id") {
+    return Failure(Error::Invalid("\"" + std::string(key) +
+                                  "\" is none of name, id, label, state, template, project"));
+  }
+  (key == "name" ? options.name_parts : options.id_parts).emplace_back(wanted);
+  return {};
+}
+
+Result<void> SetFormat(InspectOptions& options, std::string_view value) {
+  options.format = TRY(ObjectTemplate::Parse(value));
+  return {};
+}
+
+bool HasPart(const std::string& text, const std::vector<std::string>& parts) {
+  return parts.empty() || std::ranges::any_of(parts, [&](const std::string& part) {
+           return text.find(part) != std::string::npos;
+         });
+}
+
+json::array Wanted(const json::array& sandboxes, const ListOptions& options) {
+  json::array wanted;
+  for (const json::value& entry : sandboxes) {
+    const json::object& sandbox = entry.get_object();
+    if (HasPart(Text(sandbox, "name"), options.name_parts) &&
+        HasPart(Text(sandbox, "id"), options.id_parts))
+      wanted.push_back(entry);
+  }
+  return wanted;
+}
+
 std::string RenderTable(const json::array& sandboxes) {
   const int64_t now = NowMillis();
   std::vector<std::vector<std::string>> rows = {
@@ -57,8 +108,13 @@ std::string RenderTable(const json::array& sandboxes) {
 }
 
 Result<int> ListMain(ApiClient& api, ListOptions& options, Positionals&) {
-  const json::array sandboxes = TRY(api.ListSandboxes(options.target.text()));
-  if (options.names) {
+  const json::array sandboxes = Wanted(TRY(api.ListSandboxes(options.target.text())), options);
+  if (options.format) {
+    std::string text;
+    for (const json::value& sandbox : sandboxes)
+      text += TRY(options.format->Render(sandbox.get_object())) + "\n";
+    TRY(Print(text));
+  } else if (options.names) {
     std::string names;
     for (const json::value& sandbox : sandboxes) {
       const std::string name = Text(sandbox.get_object(), "name");
@@ -75,13 +131,25 @@ Result<int> ListMain(ApiClient& api, ListOptions& options, Positionals&) {
   return 0;
 }
 
-Result<int> InspectMain(ApiClient& api, ServerOptions&, Positionals& rest) {
+Result<int> InspectMain(ApiClient& api, InspectOptions& options, Positionals& rest) {
   return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
-    return Print(PrettyJson(TRY(api.Get(SandboxPath(id)))));
+    const json::object sandbox = TRY(api.Get(SandboxPath(id)));
+    return Print(options.format ? TRY(options.format->Render(sandbox)) + "\n"
+                                : PrettyJson(sandbox));
   });
 }
 
+constexpr std::string_view kFormatHelp =
+    "A line for each: text with {{.field}}, {{.field.inside}}, {{json .field}}; or json";
+
 constexpr OptionSpec kListOptions[] = {
+    {.name = "filter",
+     .short_name = 'f',
+     .value = "KEY=VALUE",
+     .help =
+         "Only those: name and id by a part of them, label, state, template, project; repeatable",
+     .example = "name=web",
+     .apply = &Into<ListOptions, Filter>},
     {.name = "state",
      .value = "STATE",
      .help = "Only those in this state",
@@ -110,6 +178,11 @@ constexpr OptionSpec kListOptions[] = {
      .help = "Only the names, of those without one the ids",
      .group = "Output",
      .apply = kFlag<ListOptions, &ListOptions::names>},
+    {.name = "format",
+     .value = "TEMPLATE",
+     .help = kFormatHelp,
+     .example = "'{{.id}} {{.name}}'",
+     .apply = &Into<ListOptions, SetFormat>},
     kJsonOption<ListOptions>,
     kQuietOption<ListOptions>,
     kUrlOption<ListOptions>,
@@ -118,10 +191,16 @@ constexpr OptionSpec kListOptions[] = {
 };
 
 constexpr OptionSpec kInspectOptions[] = {
-    kJsonOption<ServerOptions>,  // it is always JSON; nobody needs to remember that
-    kUrlOption<ServerOptions>,
-    kApiKeyFileOption<ServerOptions>,
-    kContextOption<ServerOptions>,
+    {.name = "format",
+     .short_name = 'f',
+     .value = "TEMPLATE",
+     .help = kFormatHelp,
+     .example = "'{{.state}}'",
+     .apply = &Into<InspectOptions, SetFormat>},
+    kJsonOption<InspectOptions>,  // it is always JSON; nobody needs to remember that
+    kUrlOption<InspectOptions>,
+    kApiKeyFileOption<InspectOptions>,
+    kContextOption<InspectOptions>,
 };
 
 }  // namespace
@@ -135,6 +214,7 @@ constinit const Command kListCommand = {
     .examples =
         "cay ls\n"
         "cay ls --state running --label run=17\n"
+        "cay ls --filter name=web --format '{{.id}}\\t{{.state}}'\n"
         "cay rm -f $(cay ls -q)\n",
     .run = &ParseAndCall<ListOptions, ListMain>,
 };
@@ -144,11 +224,11 @@ constinit const Command kInspectCommand = {
     .summary = "Print all that is known of sandboxes, as JSON",
     .usage = "[OPTIONS] SANDBOX...",
     .options = kInspectOptions,
-    .examples = "cay inspect web\n",
+    .examples = "cay inspect web\ncay inspect -f '{{.state}} {{.metadata.run}}' web\n",
     .min_arguments = 1,
     .max_arguments = 1000,
     .completes = Completes::kSandboxes,
-    .run = &ParseAndCall<ServerOptions, InspectMain>,
+    .run = &ParseAndCall<InspectOptions, InspectMain>,
 };
 
 }  // namespace cay::cli

@@ -33,6 +33,20 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   output_has "made" && output_has "$id" && output_has "ID  "
   cay ls -q --label run=17
   [[ $output == "$id" ]]
+  cay ls --filter name=mad --filter label=run=17 --format '{{.Name}}:{{.metadata.run}}\t{{.state}}'
+  [[ $output == $'made:17\trunning' ]]
+  cay ls --filter name=nonesuch -q
+  [[ -z $output && $status == 0 ]]
+  cay ls --filter "id=${id:3:9}" -q
+  [[ $output == "$id" ]]
+  cay ls --filter colour=red
+  assert_error 125 "none of name, id"
+  cay inspect -f '{{.state}} {{.metadata.run}}' made
+  [[ $output == "running 17" ]]
+  cay inspect -f '{{.nonesuch}}' made
+  assert_error 1 "there is no field nonesuch"
+  cay inspect -f '{{if .x}}' made
+  assert_error 125 "is not taken"
   cay ls --json --label run=18
   [[ $(json 'len(o)') == 0 ]]
   cay inspect "${id:0:8}"
