@@ -140,8 +140,8 @@ extern const Command kTopCommand;         //
 extern const Command kSystemCommand;      //
 extern const Command kKeysCommand;        // keys_command.cc
 extern const Command kContextCommand;     // context_command.cc
-extern const Command kLogsCommand;        // process_commands.cc
-extern const Command kKillCommand;        //
+extern const Command kLogsCommand;        // logs_command.cc
+extern const Command kKillCommand;        // process_commands.cc
 extern const Command kWaitCommand;        //
 extern const Command kStartCommand;       // lifecycle_commands.cc
 extern const Command kStopCommand;        //

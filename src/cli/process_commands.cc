@@ -1,10 +1,9 @@
-// cay kill, cay wait, cay logs, and cay ps with a sandbox: processes of the server's.
+// cay kill, cay wait, and cay ps with a sandbox: processes of the server's.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <csignal>
 
 #include "cli/client/call.h"
-#include "cli/client/output_session.h"
 #include "cli/client/process_output.h"
 #include "cli/client/server_ps.h"
 #include "cli/client/target.h"
@@ -18,11 +17,6 @@ namespace json = boost::json;
 struct KillOptions : ServerOptions {
   std::string signal;
   bool leftovers = false;
-};
-
-struct LogsOptions : ServerOptions {
-  bool follow = false;
-  std::optional<uint64_t> from;
 };
 
 struct WaitOptions : ServerOptions {
@@ -94,21 +88,6 @@ Result<int> WaitMain(ApiClient& api, WaitOptions& options, Positionals& rest) {
   }
 }
 
-Result<int> LogsMain(ApiClient& api, LogsOptions& options, Positionals& rest) {
-  const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
-  return RunOutputSession(api, {.sandbox = id,
-                                .process = rest.values[1],
-                                .from = options.from,
-                                .control = false,
-                                .follow = options.follow,
-                                .quiet = true});
-}
-
-Result<void> SetFrom(LogsOptions& options, std::string_view value) {
-  options.from = TRY(ParseUnsigned(value));
-  return {};
-}
-
 constexpr OptionSpec kKillOptions[] = {
     {.name = "signal",
      .short_name = 's',
@@ -136,21 +115,6 @@ constexpr OptionSpec kWaitOptions[] = {
     kUrlOption<WaitOptions>,
     kApiKeyFileOption<WaitOptions>,
     kContextOption<WaitOptions>,
-};
-
-constexpr OptionSpec kLogsOptions[] = {
-    {.name = "follow",
-     .short_name = 'f',
-     .help = "Until the process ends",
-     .apply = kFlag<LogsOptions, &LogsOptions::follow>},
-    {.name = "from",
-     .value = "SEQ",
-     .help = "From this sequence number on (default the oldest that is held)",
-     .example = "0",
-     .apply = &Into<LogsOptions, SetFrom>},
-    kUrlOption<LogsOptions>,
-    kApiKeyFileOption<LogsOptions>,
-    kContextOption<LogsOptions>,
 };
 
 }  // namespace
@@ -193,19 +157,6 @@ constinit const Command kWaitCommand = {
     .max_arguments = 2,
     .completes = Completes::kSandboxes,
     .run = &ParseAndCall<WaitOptions, WaitMain>,
-};
-
-constinit const Command kLogsCommand = {
-    .name = "logs",
-    .summary = "Print the output of a process, as far as the sandbox holds it",
-    .usage = "[OPTIONS] SANDBOX PROCESS",
-    .options = kLogsOptions,
-    .examples = "cay logs web 3\ncay logs -f web 3\n",
-    .min_arguments = 2,
-    .max_arguments = 2,
-    .completes = Completes::kSandboxes,
-    .group = "Their processes",
-    .run = &ParseAndCall<LogsOptions, LogsMain>,
 };
 
 }  // namespace cay::cli

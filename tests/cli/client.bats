@@ -219,6 +219,36 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   [[ $status == 137 ]]
 }
 
+@test "logs: of a whole sandbox, the last lines, and since when" {
+  "$CAY" create --name talk > /dev/null
+  cay logs talk
+  [[ $status == 0 && -z $output ]]
+  first=$("$CAY" exec -d talk -- sh -c 'seq 100; printf end')
+  "$CAY" wait talk "$first" > /dev/null
+  cay logs talk
+  [[ ${lines[0]} == 1 && ${lines[100]} == end && $output != *"==>"* ]]
+  cay logs --tail 3 talk "$first"
+  [[ $output == $'99\n100\nend' ]]
+  cay logs --tail 0 talk "$first"
+  [[ $status == 0 && -z $output ]]
+  cay logs -n 500 talk "$first"
+  [[ ${#lines[@]} == 101 ]]
+  second=$("$CAY" exec -d talk -- sh -c 'echo here; exec sleep 1000')
+  until_true 20 "$BASH" -c "\"$CAY\" logs talk $second | grep -q here"
+  cay logs --tail 1 talk
+  [[ $output == "==> $first: sh -c seq 100; printf end <=="$'\nend\n'"==> $second: "*" <=="$'\nhere' ]] || { echo "$output" >&2; return 1; }
+  cay logs --since 2099-01-01T00:00:00Z talk
+  [[ $output == here ]]
+  cay logs --since 1d --tail 1 talk "$first"
+  [[ $output == end ]]
+  "$CAY" exec -d talk -- sleep 1000 > /dev/null
+  cay logs -f talk
+  assert_error 1 "which one?"
+  cay logs --from 3 talk
+  assert_error 1 "--from"
+  "$CAY" rm -f talk > /dev/null
+}
+
 @test "logs -f loses nothing when the server is restarted under it" {
   process=$("$CAY" exec -d web -- sh -c 'i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo "line $i"; sleep 0.01; done')
   "$CAY" logs -f web "$process" > out 2> err 3>&- &
