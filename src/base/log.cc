@@ -86,6 +86,8 @@ int64_t NowUnixMs() {
 
 void SetLogLevel(LogLevel level) { g_level = level; }
 void SetLogFormat(LogFormat format) { g_format = format; }
+LogLevel CurrentLogLevel() { return g_level; }
+LogFormat CurrentLogFormat() { return g_format; }
 bool LogEnabled(LogLevel level) { return level <= g_level.load(); }
 
 std::string FormatTimestamp(int64_t unix_ms) {
@@ -109,21 +111,31 @@ std::string FormatLogLine(LogFormat format, LogLevel level, std::string_view mes
     for (const LogField& field : fields) AppendJsonField(line, field);
     return line + "}\n";
   }
-  line = "cay: ";
+  if (format == LogFormat::kTimedText) line = FormatTimestamp(unix_ms) + " ";
+  line += "cay: ";
   line.append(Name(level)).append(": ");
   for (const char c : message) line += (c == '\n' || c == '\r') ? ' ' : c;
   for (const LogField& field : fields) AppendTextField(line, field);
   return line + "\n";
 }
 
-void LogEvent(LogLevel level, std::string_view message, std::span<const LogField> fields) {
-  if (!LogEnabled(level)) return;
+namespace {
+
+void WriteLine(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   const LogFormat format = g_format.load();
-  const int64_t now = format == LogFormat::kJson ? NowUnixMs() : 0;
+  const int64_t now = format == LogFormat::kText ? 0 : NowUnixMs();
   const std::string line = FormatLogLine(format, level, message, fields, now);
   // A log line that cannot be written has nowhere else to go.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
+
+}  // namespace
+
+void LogEvent(LogLevel level, std::string_view message, std::span<const LogField> fields) {
+  if (LogEnabled(level)) WriteLine(level, message, fields);
+}
+
+void LogAlways(std::string_view message) { WriteLine(LogLevel::kInfo, message, {}); }
 
 void Log(LogLevel level, std::string_view message) { LogEvent(level, message, {}); }
 

@@ -5,6 +5,7 @@
 //   LogEvent(LogLevel::kInfo, "request", {{{"status", 200}, {"path", "/a b"}}});
 //                                                    // cay: info: request status=200 path="/a b"
 //
+// With times it begins with one: 2026-01-31T12:00:00.123Z cay: info: request …
 // In JSON a line is {"time":"2026-01-31T12:00:00.123Z","level":"info","message":"request","status":200,…}.
 #pragma once
 
@@ -16,8 +17,12 @@
 
 namespace cay {
 
-enum class LogLevel { kError, kWarning, kInfo, kDebug };
-enum class LogFormat { kText, kJson };
+enum class LogLevel : uint8_t { kError, kWarning, kInfo, kDebug };
+enum class LogFormat : uint8_t {
+  kText,       // for somebody who looks on
+  kTimedText,  // the same behind the time, for a file
+  kJson,
+};
 
 struct LogField {
   std::string_view name;  // [a-z_]+
@@ -26,9 +31,13 @@ struct LogField {
 
 void SetLogLevel(LogLevel level);
 void SetLogFormat(LogFormat format);
+LogLevel CurrentLogLevel();
+LogFormat CurrentLogFormat();
 bool LogEnabled(LogLevel level);
 
 void Log(LogLevel level, std::string_view message);
+// What is said at any level: of level info, that a server listens for instance.
+void LogAlways(std::string_view message);
 // A message with values that a program can pick out. Values may be anybody's: they are quoted.
 void LogEvent(LogLevel level, std::string_view message, std::span<const LogField> fields);
 // The line that LogEvent writes, with its newline.

@@ -17,6 +17,11 @@ TEST(FormatLogLine, QuotesWhatWouldForgeAFieldOrALine) {
             "cay: info: one two path=\"/a status=500\" agent=\"x\\u000acay: error: y\\\"\"\n");
 }
 
+TEST(FormatLogLine, WritesTheTimeFirstWhereItIsAskedFor) {
+  EXPECT_EQ(FormatLogLine(LogFormat::kTimedText, LogLevel::kInfo, "ended", {}, 1'769'860'800'042),
+            "2026-01-31T12:00:00.042Z cay: info: ended\n");
+}
+
 TEST(FormatLogLine, WritesJson) {
   const LogField fields[] = {{"status", 404}, {"path", "/\"x\\"}};
   EXPECT_EQ(

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/elsewhere.h"
 #include "cli/option_tables.h"
 #include "engine/native/inventory.h"
 #include "template/template_store.h"
@@ -85,6 +86,7 @@ Result<int> GcMain(GcOptions& options, Positionals&) {
   TRY(Print(options.json ? RenderGcJson(collected, options.dry_run)
                          : RenderGcText(collected, options.dry_run)));
   for (const std::string& failure : collected.engine.failures) Note(failure);
+  if (!options.json) NoteElsewhere(paths);
   return collected.engine.failures.empty() ? 0 : kExitFailure;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/client/values.h"
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/elsewhere.h"
 #include "cli/option_tables.h"
 #include "engine/native/inventory.h"
 
@@ -60,8 +61,11 @@ std::string RenderPsTable(const std::vector<InventoryEntry>& rows) {
   std::vector<std::vector<std::string>> cells = {
       {"ID", "STATE", "AGE", "TEMPLATE", "MEMORY", "LIMIT", "PIDS"}};
   for (const InventoryEntry& row : rows) {
-    cells.push_back({row.status.id.text(), StateOf(row), FormatAge(AgeMillis(row.status)),
-                     OneLine(row.status.label),
+    // Only --json has it apart: it is what people ask first of a sandbox that does not answer.
+    const bool waits = !row.owned && row.status.lifetime == engine::Lifetime::kPersistent &&
+                       !row.status.orphaned_unix_ms;
+    cells.push_back({row.status.id.text(), StateOf(row) + (waits ? " (no server)" : ""),
+                     FormatAge(AgeMillis(row.status)), OneLine(row.status.label),
                      row.stats.memory ? HumanBytes(*row.stats.memory) : "-",
                      FormatBytes(row.status.limits.memory),
                      row.stats.pids ? std::to_string(*row.stats.pids) : "-"});
@@ -78,6 +82,7 @@ Result<int> LocalPsMain(const PsOptions& options) {
     TRY(Print(text));
   } else {
     TRY(Print(options.json ? RenderPsJson(rows) : RenderPsTable(rows)));
+    if (!options.json) NoteElsewhere(paths);
   }
   return 0;
 }
@@ -110,7 +115,11 @@ constinit const Command kPsCommand = {
         "Without SANDBOX those of this machine, whatever made them. What a crash left behind is\n"
         "\"left\": cay gc removes it. One that a server's database does not know any more is\n"
         "\"orphaned\": it is kept until cay adopt or cay gc --orphans. Of one that is\n"
-        "\"damaged\" the record cannot be read: --json says why.\n",
+        "\"damaged\" the record cannot be read: --json says why. \"(no server)\" is behind those "
+        "of a\n"
+        "server that does not run: it takes them over when it starts. As root, what runs under "
+        "other\n"
+        "state directories, also under one that is gone, is named on standard error.\n",
     .options = kOptions,
     .examples =
         "cay ps\ncay ps --json\ncay ps web     # of the server's sandbox web: its processes\n",

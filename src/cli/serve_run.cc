@@ -5,8 +5,8 @@
 #include <csignal>
 #include <thread>
 
+#include "base/log.h"
 #include "cli/command.h"
-#include "cli/console.h"
 #include "cli/serve_assembly.h"
 #include "cli/serve_signals.h"
 #include "cli/service_notify.h"
@@ -16,18 +16,10 @@ namespace {
 
 using config::Config;
 
-// For whoever started it: always said, whatever the log's level.
-void Announce(const Config& config, const std::string& text) {
-  if (config.log_format == LogFormat::kJson) {
-    LogEvent(LogLevel::kError, text, {});
-  } else {
-    Note(text);
-  }
-}
-
 void ApplyLogging(const Config& config) {
   SetLogLevel(config.log_level);
-  SetLogFormat(config.log_format);
+  const bool text = config.log_format == LogFormat::kText;
+  SetLogFormat(text ? LogFormat::kTimedText : config.log_format);
 }
 
 std::string UrlOf(const http::ListenAddress& address, bool tls) {
@@ -43,7 +35,7 @@ class ServerProcess {
   Result<int> Run() {
     assembly_ = TRY(ServeAssembly::Make(config_));
     TRY(Listen());
-    for (const std::string& line : assembly_->Report()) Announce(config_, line);
+    for (const std::string& line : assembly_->Report()) LogAlways(line);
     NotifyService("READY=1\nSTATUS=" + listening_);
     while (true) {
       const int signal = TRY(signals_.Wait(ServeSignals::kForever));
@@ -66,7 +58,7 @@ class ServerProcess {
       listening_ +=
           (listening_.empty() ? "listening on " : ", ") + UrlOf(address, config_.tls.enabled());
     }
-    Announce(config_, listening_);
+    LogAlways(listening_);
     return {};
   }
 
@@ -81,7 +73,7 @@ class ServerProcess {
       config::CopyReloadable(loaded->config, config_);
       ApplyLogging(config_);
       assembly_->Reconfigure(config_);
-      Announce(config_, Summary(changes));
+      LogAlways(Summary(changes));
     }
     if (const auto tls = config_.tls.enabled() ? server_->ReloadTls() : Result<void>(); !tls) {
       LogError("the old certificate stays: " + tls.error().ToString());
@@ -105,8 +97,8 @@ class ServerProcess {
 
   Result<int> Drain(int signal) {
     NotifyService("STOPPING=1\nSTATUS=finishing the requests under way");
-    Announce(config_, "ending: waiting up to " + FormatDuration(config_.drain_timeout) +
-                          " for requests under way; sandboxes live on");
+    LogAlways("ending: waiting up to " + FormatDuration(config_.drain_timeout) +
+              " for requests under way; sandboxes live on");
     const int raw = ::eventfd(0, EFD_CLOEXEC);
     if (raw < 0) return Failure(Error::FromErrno("eventfd"));
     const Fd done = Fd::Adopt(raw);
@@ -121,12 +113,12 @@ class ServerProcess {
     });
     const Result<int> second = WaitForSecond(done.get());
     if (second && *second != 0) {
-      Announce(config_, "ending at once");
+      LogAlways("ending at once");
       // Nothing that was acknowledged is only in memory.
       std::_Exit(kExitSignalBase + signal);
     }
     ender.join();
-    Announce(config_, "ended");
+    LogAlways("ended");
     return 0;
   }
 

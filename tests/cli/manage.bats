@@ -16,6 +16,26 @@ load common
   [[ -z $output ]]
 }
 
+@test "ps and gc name what runs under a state directory that is gone" {
+  need_root
+  mkdir -m 0711 gone
+  "$CAY" run --state-dir "$PWD/gone" -- sh -c 'echo ready; exec sleep 1000' > out < /dev/null 3>&- &
+  pid=$!
+  until_true 20 grep -q ready out
+  id=$("$CAY" ps -q --state-dir "$PWD/gone")
+  mv gone away
+  for command in ps "gc --dry-run"; do
+    # shellcheck disable=SC2086
+    capture "$CAY" $command
+    [[ $status == 0 && $output != *"$id"* && $stderr == *"$id (process "* ]] || { echo "$command: $stderr" >&2; return 1; }
+  done
+  capture "$CAY" ps --json
+  [[ $stderr != *"$id"* ]]
+  mv away gone
+  kill "$pid"
+  wait "$pid" || :
+}
+
 @test "gc says what it would remove and removes what a crash left" {
   need_root
   "$CAY" run -- sh -c 'echo ready; exec sleep 60' > out < /dev/null 3>&- &

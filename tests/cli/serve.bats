@@ -100,6 +100,38 @@ status_of() { curl -s -o body -w '%{http_code}' "$@"; }
   stop
 }
 
+@test "what a pool made and nobody took ends with the server, and the rest waits for the next" {
+  need_root
+  start --pool host=2:4
+  full() { [[ $(curl -s "$url/api/system" | python3 -c 'import json, sys; print(json.load(sys.stdin)["pools"][0]["ready"])') == 2 ]]; }
+  until_true 30 full
+  id=$("$CAY" create --url "$url")
+  until_true 30 full
+  stop
+  [[ $("$CAY" ps -q) == "$id" ]]
+  [[ $("$CAY" ps) == *"running (no server)"* ]]
+  [[ $("$CAY" gc) == *"kept sandbox $id"* ]]
+  start
+  [[ $("$CAY" ps) != *"(no server)"* ]]
+  "$CAY" rm -f --url "$url" "$id"
+  stop
+}
+
+@test "the log has times, and true levels as JSON" {
+  start
+  stop
+  ! grep -v '^20[0-9-]*T[0-9:.]*Z cay: \(info\|warning\|error\): ' said
+  start --log-format json
+  curl -s "$url/health" > /dev/null
+  stop
+  python3 - <<'PYTHON'
+import json
+lines = [json.loads(line) for line in open("said")]
+said = {line["message"].split(" ")[0]: line["level"] for line in lines}
+assert said["listening"] == said["request"] == said["ending:"] == said["ended"] == "info", said
+PYTHON
+}
+
 @test "sandboxes outlive the server" {
   need_root
   start

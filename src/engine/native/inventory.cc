@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -227,6 +228,22 @@ Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths) {
     entries.push_back(*std::move(entry));
   }
   return entries;
+}
+
+Result<std::vector<Elsewhere>> FindElsewhere(const Paths& paths) {
+  if (::geteuid() != 0) return std::vector<Elsewhere>{};
+  std::map<std::string, Elsewhere> found;
+  for (const RangeProcess& process : TRY(FindRangeProcesses())) {
+    if (process.sandbox.empty()) continue;
+    if (::access((paths.sandboxes_dir() + "/" + process.sandbox).c_str(), F_OK) == 0) continue;
+    Elsewhere& one =
+        found.try_emplace(process.sandbox, process.sandbox, process.pid, 0).first->second;
+    one.process = std::min(one.process, process.pid);
+    ++one.processes;
+  }
+  std::vector<Elsewhere> list;
+  for (auto& [id, one] : found) list.push_back(std::move(one));
+  return list;
 }
 
 Result<GcReport> CollectGarbage(const Paths& paths, const GcOptions& options) {

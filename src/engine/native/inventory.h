@@ -2,6 +2,8 @@
 // `cay ps`, `cay gc`.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +25,16 @@ struct InventoryEntry {
 
 // Every sandbox, whoever owns it, but those that are being made or removed.
 Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths);
+
+// One that runs and has no directory here: of another state directory, or of one that is gone.
+struct Elsewhere {
+  std::string id;
+  pid_t process = 0;  // the first of its processes: as a rule its guest, with which all of it ends
+  size_t processes = 0;
+};
+
+// As root; nothing as an ordinary user, who cannot tell.
+Result<std::vector<Elsewhere>> FindElsewhere(const Paths& paths);
 
 struct GcOptions {
   bool dry_run = false;  // only report

@@ -97,6 +97,8 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOpti
       .Unsigned(options.netns_pool)
       .Bool(options.one_shot)
       .Bool(options.sole)
+      .Unsigned(static_cast<uint64_t>(CurrentLogLevel()))
+      .Unsigned(static_cast<uint64_t>(CurrentLogFormat()))
       .Bool(options.disk_ahead.has_value());
   if (options.disk_ahead) hello.Bytes(EncodeLimits(*options.disk_ahead));
   TRY(SendPacket(link->control_, PacketType::kRequest, hello.text()));

@@ -114,6 +114,10 @@ Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
   options.netns_pool = TRY(reader.Unsigned(1024));
   options.one_shot = TRY(reader.Bool());
   options.sole = TRY(reader.Bool());
+  // Its lines are in its client's log.
+  SetLogLevel(static_cast<LogLevel>(TRY(reader.Unsigned(static_cast<uint64_t>(LogLevel::kDebug)))));
+  SetLogFormat(
+      static_cast<LogFormat>(TRY(reader.Unsigned(static_cast<uint64_t>(LogFormat::kJson)))));
   if (TRY(reader.Bool()))
     options.disk_ahead = TRY(DecodeLimits(TRY(reader.Bytes(kMaxRequestBytes))));
   options.guest = guest;
