@@ -220,11 +220,16 @@ Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
       TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), limits));
       TRY(MountScratch(sandbox));
     }
-    const Fd upper = TRY(OpenUpperOfRoot(*sandbox.scratch_mount));
-    if (!record.request.root.has_usual_places) TRY(RemoveUsualPlaces(upper));
-    return WriteOwnNames(upper, record.request, {.root = 0, .owner = record.request.owner});
+    return FurnishImage(*sandbox.scratch_mount, record.request);
   }
   return MountScratch(sandbox);
+}
+
+// What is in an empty image, and what this sandbox finds there.
+Result<void> Launcher::FurnishImage(const Fd& mount, const CreateRequest& request) {
+  const Fd upper = TRY(OpenUpperOfRoot(mount));
+  if (!request.root.has_usual_places) TRY(RemoveUsualPlaces(upper));
+  return WriteOwnNames(upper, request, {.root = 0, .owner = request.owner});
 }
 
 Result<void> Launcher::MountScratch(Sandbox& sandbox) {

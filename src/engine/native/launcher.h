@@ -117,6 +117,7 @@ class Launcher {
   Result<SandboxDir> MakeDir(const SandboxId& id);
   Result<void> Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch);
   Result<void> MakeScratch(Sandbox& sandbox);
+  static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);

@@ -9,7 +9,6 @@
 #include "engine/native/launcher.h"
 #include "engine/native/request.h"
 #include "engine/native/scratch.h"
-#include "engine/native/usual_places.h"
 #include "protocol/messages.h"
 
 namespace cay::engine::native {
@@ -149,9 +148,7 @@ Result<std::optional<UnnamedScratch>> Launcher::MakeFreshScratch(const Sandbox& 
   TRY(CheckScratchRoom(sandbox.dir.dir(), request.limits.disk));
   auto fresh = scratch_maker_.Take(request.limits);
   if (!fresh) fresh = TRY(MakeUnnamedScratch(options_.paths.scratch_dir(), request.limits));
-  if (!request.root.has_usual_places) {
-    TRY(RemoveUsualPlaces(TRY(OpenUpperOfRoot(fresh->mount))));
-  }
+  TRY(FurnishImage(fresh->mount, request));
   return fresh;
 }
 
