@@ -7,7 +7,7 @@ teardown_file() { :; }
 @test "what ./dev install puts down is a program that runs and a unit that names it" {
   command -v systemd-analyze > /dev/null || skip "no systemd here"
   prefix="$BATS_TEST_TMPDIR/a&b"
-  capture "$BATS_TEST_DIRNAME/../../dev" install --prefix "$prefix" --program "$CAY"
+  capture "$BATS_TEST_DIRNAME/../../dev" install --prefix "$prefix" --program="$CAY"
   [[ $status == 0 ]] || { echo "$output $stderr" >&2; return 1; }
   [[ $("$prefix/bin/cay" --version) == "$("$CAY" --version)" ]]
   unit=$prefix/lib/systemd/system/cay.service
@@ -18,5 +18,5 @@ teardown_file() { :; }
 
 @test "the unit in the tree names where ./dev install puts the program by default" {
   grep -qx "ExecStart=/usr/local/bin/cay serve" "$BATS_TEST_DIRNAME/../../packaging/systemd/cay.service"
-  grep -q "local prefix=/usr/local " "$BATS_TEST_DIRNAME/../../dev"
+  grep -q "local prefix=/usr/local " "$BATS_TEST_DIRNAME/../../tools/install.sh"
 }
