@@ -194,12 +194,23 @@ void ProcessSupervisor::TakeDeadlines() {
     entry->SetTimedOut();
     Watch& watch = WatchOf(entry);
     const bool first = !std::exchange(watch.asked_to_end, true);
+    // It has its grace from when it can hear of it.
+    if (!first && watch.term_wanted && IsPaused(*entry)) {
+      SetDeadline(entry, SteadyClock::now() + entry->kill_grace);
+      continue;
+    }
     watch.term_wanted = first && entry->kill_grace > Millis(0);
     watch.kill_wanted = !watch.term_wanted;
     watch.look_wanted = first;
     if (watch.term_wanted) SetDeadline(entry, SteadyClock::now() + entry->kill_grace);
     Advance(watch);
   }
+}
+
+bool ProcessSupervisor::IsPaused(const ProcessEntry& entry) const {
+  const GuestLife& life = *entry.life;
+  const auto view = book_.manager().Get(ForServer(life), life.sandbox.text());
+  return view && view->state == SandboxState::kPaused;
 }
 
 void ProcessSupervisor::TakeTimers() {

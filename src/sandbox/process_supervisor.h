@@ -92,6 +92,7 @@ class ProcessSupervisor {
   int WaitMillis();
   void TakeOrders();
   void TakeDeadlines();
+  bool IsPaused(const ProcessEntry& entry) const;
   void TakeTimers();
   Watch& WatchOf(const std::shared_ptr<ProcessEntry>& entry);
   void Advance(Watch& watch);

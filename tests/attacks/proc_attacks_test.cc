@@ -24,6 +24,7 @@ constexpr std::array kMachine = {"config.gz", "cpuinfo", "dma",     "execdomains
 
 // The sandbox's own namespaces and the reader's own process.
 constexpr std::array kOwn = {
+    "cgroups",  // without its counts
     "sysvipc/msg",
     "sysvipc/sem",
     "sysvipc/shm",

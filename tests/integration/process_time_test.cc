@@ -119,5 +119,22 @@ TEST_F(ProcessTime, ProcessesOfAPausedSandboxGoOnWhenItIsResumed) {
   EXPECT_EQ(Ended(view, id).signal, static_cast<uint32_t>(SIGKILL));
 }
 
+TEST_F(ProcessTime, AProcessOfAPausedSandboxHearsThatItsTimeIsOver) {
+  const auto view = Create();
+  ProcessSpec spec = Shell("trap 'exit 7' TERM; touch /tmp/ready; while :; do sleep 0.05; done");
+  spec.timeout = Millis(5000);
+  spec.kill_grace = Millis(300);
+  const uint64_t id = heart_->keeper->Start(Use(view), spec)->id();
+  EXPECT_TRUE(Soon([&] {
+    const auto there = Execute(Use(view), "test -e /tmp/ready");
+    return there && there->record.exit_code == 0;
+  }));
+  ASSERT_TRUE(heart_->manager->Pause(caller_, view.id.text()));
+  EXPECT_TRUE(Soon([&] { return Get(view, id).timed_out; }));
+  std::this_thread::sleep_for(Millis(1000));  // longer than its grace
+  ASSERT_TRUE(heart_->manager->Resume(caller_, view.id.text()));
+  EXPECT_EQ(Ended(view, id).exit_code, 7);
+}
+
 }  // namespace
 }  // namespace cay::testing
