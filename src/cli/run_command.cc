@@ -74,7 +74,8 @@ void Run::Stage(std::string name) {
 
 // `docker run IMAGE COMMAND` typed here: what it starts from is an option.
 Error Run::ExplainNotFound(Error error) const {
-  const std::string& first = options_.command.front();
+  if (options_.command.argv.empty()) return error;
+  const std::string& first = options_.command.argv.front();
   const auto paths = Paths::Resolve(options_.state_dir);
   auto store = paths ? TemplateStore::Open(*paths) : Failure(paths.error());
   const auto known = store ? store->List() : Failure(store.error());
