@@ -194,9 +194,12 @@ void ProcessSupervisor::TakeDeadlines() {
     entry->SetTimedOut();
     Watch& watch = WatchOf(entry);
     const bool first = !std::exchange(watch.asked_to_end, true);
-    // It has its grace from when it can hear of it.
-    if (!first && watch.term_wanted && IsPaused(*entry)) {
+    // Its grace begins when it can hear of it: so once more when it is no longer paused.
+    const bool paused = !first && watch.term_wanted && IsPaused(*entry);
+    if (std::exchange(watch.was_paused, paused) || paused) {
+      watch.retry.reset();
       SetDeadline(entry, SteadyClock::now() + entry->kill_grace);
+      Advance(watch);
       continue;
     }
     watch.term_wanted = first && entry->kill_grace > Millis(0);

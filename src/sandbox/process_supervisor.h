@@ -70,6 +70,7 @@ class ProcessSupervisor {
     std::optional<protocol::Exited> exited;
     std::optional<uint64_t> remaining;  // of what was left behind, once it was killed
     bool asked_to_end = false;          // its time is over, and its grace runs
+    bool was_paused = false;            // when its grace was over, and it had not heard of it
     bool term_wanted = false;
     std::optional<PendingFrame> term;  // nobody waits for the answer
     bool kill_wanted = false;
