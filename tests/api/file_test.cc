@@ -28,7 +28,7 @@ class FileApi : public ApiFixture {
 TEST_F(FileApi, WhatGoesUpComesDown) {
   std::string content(3'000'000, '\0');
   for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 % 251);
-  const Reply put = Put("path=dir/sub/a%20b.bin&mode=0600&parents=true", content);
+  const Reply put = Put("path=dir/sub/a%20b.bin&mode=0600", content);
   ASSERT_EQ(put.status, 201) << put.body;
   EXPECT_EQ(put.Text("path"), "/workspace/dir/sub/a b.bin");
   EXPECT_EQ(put.Text("name"), "a b.bin");
@@ -110,7 +110,9 @@ TEST_F(FileApi, OddFilesGiveClearErrors) {
   ExpectProblem(Get(path_), 400, "invalid_argument");
   ExpectProblem(Get(path_ + "?path="), 400, "invalid_argument");
   ExpectProblem(Get(path_ + "?path=none"), 404, "not_found");
-  ExpectProblem(Put("path=no/such/dir", "x"), 404, "not_found");
+  ExpectProblem(Put("path=no/such/file&parents=false", "x"), 404, "not_found");
+  ExpectProblem(Get(path_ + "/stat?path=no"), 404, "not_found");
+  ExpectProblem(Put("path=fifo/x", "x"), 400, "invalid_argument");
   ExpectProblem(Put("path=/usr/x", "x"), 403, "permission_denied");
   ExpectProblem(Put("path=a&mode=999", "x"), 400, "invalid_argument");
 }
@@ -165,7 +167,7 @@ TEST_F(FileApi, DirectoriesAreMadeMovedAndRemoved) {
 }
 
 TEST_F(FileApi, ArchivesGoBothWays) {
-  Put("path=tree/a.txt&parents=true", "alpha");
+  Put("path=tree/a.txt", "alpha");
   for (const char* format : {"tar", "tar.gz", "tar.zst"}) {
     const Reply out = Get(sandbox_ + "/archive?path=tree&contents=true&format=" + format);
     ASSERT_EQ(out.status, 200) << out.body;

@@ -120,7 +120,7 @@ Result<void> Put(const Services& services, Exchange& exchange, const Caller& cal
   write.user = UserOf(request, lease);
   write.path = TRY(PathOf(request, lease));
   write.mode = TRY(QueryMode(request, "mode"));
-  write.make_parents = TRY(QueryBool(request, "parents", false));
+  write.make_parents = TRY(QueryBool(request, "parents", true));
   const Bytes limit = lease.view().limits.file_size;
   if (request.content_length.value_or(0) > limit) return Failure(BodyTooLarge(limit));
   exchange.SetBodyLimit(limit);
