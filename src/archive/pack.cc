@@ -203,6 +203,7 @@ class Packer {
     TRY(WriteHeaderOnly(entry));
     std::vector<std::string> subdirectories;
     std::vector<std::string> names = TRY(ReadNames(directory, options_.max_entries));
+    if (options_.leaves_out) std::erase_if(names, options_.leaves_out);
     std::sort(names.begin(), names.end());
     for (std::string& name : names) {
       const std::string child = path + "/" + name;

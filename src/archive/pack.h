@@ -39,6 +39,8 @@ struct PackReport {
 struct PackOptions {
   uint64_t max_entries = 1'000'000;
   Bytes max_bytes = 64 * kGiB;  // of content
+  // Names of files that are not to be seen: nothing is said of them.
+  std::function<bool(const std::string& name)> leaves_out;
   // After every entry and every MiB of content; an error ends the packing with that error.
   std::function<Result<void>(const PackReport&)> on_progress;
 };

@@ -44,7 +44,8 @@ class WorkerOperation final : public Operation, public EventLoop::Handler {
       run(ArchiveJob{.socket = kWorkerSocket,
                      .early = raw.early,
                      .user = files.user(),
-                     .single_user = files.single_user()});
+                     .single_user = files.single_user(),
+                     .temporaries = guest_.temporaries});
       ::_exit(0);
     }
     worker_ = TRY(sys::PidfdOpen(child));

@@ -143,10 +143,10 @@ class FrameSource final : public archive::ByteSource {
   bool ended_ = false;
 };
 
-Result<FileView> MakeView(std::optional<Fd>& root, std::optional<Fd>& proc) {
+Result<FileView> MakeView(const ArchiveJob& job, std::optional<Fd>& root, std::optional<Fd>& proc) {
   root = TRY(sys::OpenAt(AT_FDCWD, "/", O_PATH));
   proc = TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
-  return FileView(*root, *proc);
+  return FileView(*root, *proc, job.temporaries);
 }
 
 Result<void> Confine(const ArchiveJob& job) {
@@ -173,10 +173,11 @@ Result<protocol::ArchiveDone> ArchiveOut(const ArchiveJob& job,
   TRY(Confine(job));
   std::optional<Fd> root;
   std::optional<Fd> proc;
-  const FileView view = TRY(MakeView(root, proc));
+  const FileView view = TRY(MakeView(job, root, proc));
   archive::PackOptions options;
   options.max_bytes = request.max_bytes;
   options.max_entries = request.max_entries;
+  options.leaves_out = [&job](const std::string& name) { return job.temporaries.IsLive(name); };
   FrameSink frames(job.socket);
   const auto sink = TRY(archive::Compress(frames, CompressionOf(request.format)));
   archive::PackReport report;
@@ -202,7 +203,7 @@ Result<protocol::ArchiveDone> ArchiveIn(const ArchiveJob& job,
   TRY(Confine(job));
   std::optional<Fd> root;
   std::optional<Fd> proc;
-  const FileView view = TRY(MakeView(root, proc));
+  const FileView view = TRY(MakeView(job, root, proc));
   if (request.make_parents) TRY(view.MakeDirectory(request.path, 0755, true));
   const Fd directory = TRY(view.OpenDirectory(request.path));
   archive::UnpackOptions options;

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "guest/files/file_credentials.h"
+#include "guest/files/temporaries.h"
 #include "protocol/file_messages.h"
 
 namespace cay::guest {
@@ -21,6 +22,7 @@ struct ArchiveJob {
   std::string early;  // bytes that the host sent after its request
   FileCredentials::User user;
   bool single_user;
+  Temporaries& temporaries;  // as they were when the child began: left out
 };
 void RunArchiveOut(const ArchiveJob& job, const protocol::ArchiveOutRequest& request);
 void RunArchiveIn(const ArchiveJob& job, const protocol::ArchiveInRequest& request);

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "guest/confine.h"
 #include "guest/event_loop.h"
+#include "guest/files/temporaries.h"
 #include "guest/process_table.h"
 #include "guest/server.h"
 
@@ -27,7 +28,12 @@ Result<void> Serve(bool single_user) {
   const Fd proc = TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW));
   EventLoop loop = TRY(EventLoop::Create());
   const auto processes = TRY(ProcessTable::Create(loop, proc, single_user));
-  Guest guest{.loop = loop, .processes = *processes, .proc = proc, .single_user = single_user};
+  Temporaries temporaries;
+  Guest guest{.loop = loop,
+              .processes = *processes,
+              .proc = proc,
+              .temporaries = temporaries,
+              .single_user = single_user};
   Server server(guest, std::move(listener));
   TRY(server.Begin());
   return loop.Run();

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "guest/connection.h"
 #include "guest/event_loop.h"
+#include "guest/files/temporaries.h"
 #include "guest/operation.h"
 
 namespace cay::guest {
@@ -21,6 +22,7 @@ struct Guest {
   EventLoop& loop;
   ProcessTable& processes;
   const Fd& proc;            // the directory /proc
+  Temporaries& temporaries;  // of all writes
   bool single_user = false;  // only uid 1000 exists here, and the guest runs as it
 };
 

@@ -91,7 +91,8 @@ Result<void> MakeWorkingDirectory(const std::string& path, const Account& accoun
   if (::stat(path.c_str(), &info) == 0 || errno != ENOENT) return {};
   const Fd root = TRY(sys::OpenAt(AT_FDCWD, "/", O_PATH));
   const Fd proc = TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
-  const FileView view(root, proc);
+  Temporaries none;
+  const FileView view(root, proc, none);
   auto made = MakeAs(account, view, path, single_user);
   if (made || single_user || made.error().code() != ErrorCode::kPermissionDenied) return made;
   TRY(MakeFirstMissing(view, path, account));

@@ -10,7 +10,7 @@ UserFiles::UserFiles(const Guest& guest, Account account, Fd root)
     : account_(std::move(account)),
       single_user_(guest.single_user),
       root_(std::make_unique<const Fd>(std::move(root))),
-      view_(std::make_unique<const FileView>(*root_, guest.proc)) {}
+      view_(std::make_unique<const FileView>(*root_, guest.proc, guest.temporaries)) {}
 
 Result<UserFiles> UserFiles::Open(const Guest& guest, std::string_view user) {
   Account account = TRY(LookUpUser(user, guest.single_user));

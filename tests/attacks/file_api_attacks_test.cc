@@ -79,9 +79,11 @@ TEST_F(FileApi, FollowsNoLinkToWhereTheUserMayNotGo) {
   ASSERT_EQ(sandbox_->Run("make_links /tmp/links"), "made");
   ASSERT_EQ(sandbox_->Execute({"ln", "-s", "/root/own/secret", "/tmp/links/secret"}).exit_code, 0);
   EXPECT_FALSE(Read("/tmp/links/secret"));
-  // A write takes the place of the link itself, as rename(2) does.
-  EXPECT_TRUE(Write("/tmp/links/secret", "x"));
+  EXPECT_FALSE(Write("/tmp/links/secret", "x"));
+  ASSERT_EQ(sandbox_->Execute({"ln", "-s", "/root/own/new", "/tmp/links/new"}).exit_code, 0);
+  EXPECT_FALSE(Write("/tmp/links/new", "x"));
   EXPECT_EQ(*Read("/root/own/secret", "0"), kSecret);
+  EXPECT_FALSE(guest().Stat({.user = "0", .path = "/root/own/new", .follow = false}));
 }
 
 TEST_F(FileApi, FollowsNoMagicLinkOfProc) {
@@ -117,6 +119,8 @@ TEST_F(FileApi, LosesNoRaceAgainstSwappedDirectories) {
          Clock::now() < made) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
+  // Where this one leads is decided while it is followed.
+  ASSERT_EQ(sandbox_->Execute({"ln", "-s", "/tmp/race/d/followed", "/tmp/race/file"}).exit_code, 0);
   // 100,000 swaps take about a second; the host tries meanwhile.
   unsigned reads = 0;
   unsigned writes = 0;
@@ -126,6 +130,7 @@ TEST_F(FileApi, LosesNoRaceAgainstSwappedDirectories) {
     }
     ++reads;
     if (Write("/tmp/race/d/written", "x")) ++writes;
+    if (Write("/tmp/race/file", "x")) ++writes;
     const auto moved = guest().Move(
         {.user = "", .from = "/tmp/race/d/written", .to = "/tmp/race/l/moved", .replace = true});
     if (moved) ++writes;
@@ -141,6 +146,7 @@ TEST_F(FileApi, LosesNoRaceAgainstSwappedDirectories) {
   EXPECT_GT(writes, 0U);
   EXPECT_FALSE(Read("/root/own/written", "0"));
   EXPECT_FALSE(Read("/root/own/moved", "0"));
+  EXPECT_FALSE(Read("/root/own/followed", "0"));
   EXPECT_EQ(*Read("/root/own/secret", "0"), kSecret);
 }
 

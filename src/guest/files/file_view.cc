@@ -29,6 +29,14 @@ Result<void> RefuseProc(const Fd& fd, const std::string& path) {
                      .WithRemedy("run a command that reads it"));
 }
 
+// Empty when it is no symlink.
+std::string ReadLink(const Fd& directory, const std::string& name) {
+  std::array<char, PATH_MAX> target;
+  const ssize_t length =
+      ::readlinkat(directory.get(), name.c_str(), target.data(), target.size() - 1);
+  return length > 0 ? std::string(target.data(), static_cast<size_t>(length)) : std::string();
+}
+
 Error WrongKind(const std::string& path, mode_t mode, std::string_view wanted) {
   return Error::Invalid(Printable(path) + " is " + std::string(KindName(mode)) + ", not " +
                         std::string(wanted));
@@ -184,6 +192,28 @@ Result<FileView::Place> FileView::OpenPlace(const std::string& path, bool make_p
   return Place{.directory = std::move(directory), .name = name};
 }
 
+Result<FileView::Place> FileView::OpenPlaceToWrite(const std::string& path,
+                                                   bool make_parents) const {
+  constexpr int kMaxLinks = 40;  // the kernel's
+  std::string at = path;
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    if (at.ends_with('/')) {
+      return Failure(InvalidPath(path, at == path ? "ends in a slash, as a directory's"
+                                                  : "is a symlink to a name that ends in a slash"));
+    }
+    Place place = TRY(OpenPlace(at, make_parents));
+    TRY(RefuseProc(place.directory, path));
+    const std::string target = ReadLink(place.directory, place.name);
+    if (target.empty()) return place;
+    // It is for the kernel to say whether this user may follow that link. What it leads to need not
+    // be there.
+    const Result<Fd> followed = OpenPath(at, Follow::kYes);
+    if (!followed && followed.error().sys_errno() != ENOENT) return Failure(followed.error());
+    at = target.starts_with('/') ? target : at.substr(0, at.rfind('/') + 1) + target;
+  }
+  return Failure(FileError(path, ELOOP));
+}
+
 Result<protocol::FileInfo> Describe(const Fd& directory, const std::string& name,
                                     const std::string& path) {
   struct stat info{};
@@ -204,12 +234,7 @@ Result<protocol::FileInfo> Describe(const Fd& directory, const std::string& name
                              &out.modified_unix_ns)) {
     out.modified_unix_ns = info.st_mtim.tv_sec < 0 ? INT64_MIN : INT64_MAX;
   }
-  if (S_ISLNK(info.st_mode)) {
-    std::array<char, PATH_MAX> target;
-    const ssize_t length =
-        ::readlinkat(directory.get(), name.c_str(), target.data(), target.size() - 1);
-    if (length > 0) out.link_target.assign(target.data(), static_cast<size_t>(length));
-  }
+  if (S_ISLNK(info.st_mode)) out.link_target = ReadLink(directory, name);
   return out;
 }
 

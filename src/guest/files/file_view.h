@@ -3,7 +3,7 @@
 // symlinks work, "/proc/PID/fd/N" and its like do not. Nothing here blocks on a FIFO, a device or a
 // socket, or even opens one.
 //
-//   FileView view(root, proc);                       // directories "/" and "/proc"
+//   FileView view(root, proc, temporaries);          // directories "/" and "/proc"
 //   protocol::FileInfo info = TRY(view.Stat("/etc/hosts", Follow::kYes));
 //
 // Errors are the caller's and name the path: kNotFound, kPermissionDenied, kAlreadyExists,
@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "guest/files/temporaries.h"
 #include "protocol/file_messages.h"
 
 namespace cay::guest {
@@ -33,8 +34,10 @@ Error FileError(const std::string& path, int sys_errno);
 
 class FileView {
  public:
-  // Both outlive it. `proc` is a proc filesystem's root: files are opened anew through its self/fd.
-  FileView(const Fd& root, const Fd& proc) : root_(root), proc_(proc) {}
+  // All outlive it. `proc` is a proc filesystem's root: files are opened anew through its self/fd.
+  // `temporaries`: what is not shown of these files, since it is Cay's.
+  FileView(const Fd& root, const Fd& proc, Temporaries& temporaries)
+      : root_(root), proc_(proc), temporaries_(temporaries) {}
 
   // kInvalidArgument for a path that is not absolute, has a NUL, or is over PATH_MAX.
   static Result<void> CheckPath(const std::string& path);
@@ -60,6 +63,9 @@ class FileView {
     std::string name;
   };
   Result<Place> OpenPlace(const std::string& path, bool make_parents) const;
+  // The same of the file that a write to `path` is a write to: a symlink at the end is followed, as
+  // by the kernel (fs.protected_symlinks, 40 links), also to what is not there yet. Refuses /proc.
+  Result<Place> OpenPlaceToWrite(const std::string& path, bool make_parents) const;
 
   Result<protocol::FileInfo> Stat(const std::string& path, Follow follow) const;
   Result<void> MakeDirectory(const std::string& path, mode_t mode, bool parents) const;
@@ -69,6 +75,8 @@ class FileView {
   // setuid and setgid are refused; the sticky bit is for directories.
   Result<void> ChangeMode(const std::string& path, mode_t mode) const;
 
+  Temporaries& temporaries() const { return temporaries_; }
+
   // A descriptor of O_PATH as one of `flags`. Only for what was seen to be a file or a directory.
   Result<Fd> Reopen(const Fd& path_fd, int flags, const std::string& path) const;
 
@@ -77,6 +85,7 @@ class FileView {
 
   const Fd& root_;
   const Fd& proc_;
+  Temporaries& temporaries_;
 };
 
 // What a listing or kFileInfo says of `name` in `directory` (of `directory` itself when it is "").

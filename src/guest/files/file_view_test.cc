@@ -71,9 +71,9 @@ TEST_F(FileViewTest, RefusedFifoLeavesItsWriterWaiting) {
 }
 
 TEST_F(FileViewTest, MagicLinksOfProcAreNotFollowed) {
-  const FileView host(root_, proc_);
+  const FileView host(root_, proc_, temporaries_);
   const Fd real_root = Fd::Adopt(::open("/", O_PATH | O_CLOEXEC));
-  const FileView whole(real_root, proc_);
+  const FileView whole(real_root, proc_, temporaries_);
   EXPECT_EQ(whole.Stat("/proc/self/root/etc", Follow::kYes).error().code(),
             ErrorCode::kInvalidArgument);
   EXPECT_EQ(whole.OpenForReading("/proc/self/environ").error().code(), ErrorCode::kInvalidArgument);

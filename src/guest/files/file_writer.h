@@ -6,9 +6,9 @@
 //   protocol::FileInfo info = TRY(writer.Finish());
 //
 // The content goes to a file of a random name in the same directory, made with O_EXCL, and then
-// rename(2). What is there already must be a regular file or a symlink, which is replaced and not
-// followed; a directory, FIFO, socket or device is refused. The new file belongs to whoever the
-// thread is (FileCredentials) in Begin, Finish and the destructor.
+// rename(2). What is there already must be a regular file; a directory, FIFO, socket or device is
+// refused. A symlink stays, and what it leads to is the file that is written. The new file belongs to
+// whoever the thread is (FileCredentials) in Begin, Finish and the destructor.
 #pragma once
 
 #include <optional>
@@ -40,8 +40,11 @@ class FileWriter {
   Result<protocol::FileInfo> Finish();
 
  private:
-  FileWriter(std::string path, FileView::Place place, std::string temporary, Fd file, mode_t mode);
+  FileWriter(Temporaries& temporaries, std::string path, FileView::Place place,
+             std::string temporary, Fd file, mode_t mode);
+  Result<Temporaries::Fate> TakePlace();
 
+  Temporaries* temporaries_;
   std::string path_;
   FileView::Place place_;
   std::string temporary_;  // empty once there is nothing to remove

@@ -21,7 +21,7 @@ class TestTree : public ::testing::Test {
       : path_(MakeDirectory()),
         root_(Fd::Adopt(::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC))),
         proc_(Fd::Adopt(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC))),
-        view_(root_, proc_) {}
+        view_(root_, proc_, temporaries_) {}
   ~TestTree() override { EXPECT_TRUE(RemoveTreeAt(AT_FDCWD, path_)); }
 
   // All paths from the root of the view.
@@ -55,6 +55,7 @@ class TestTree : public ::testing::Test {
   std::string path_;
   Fd root_;
   Fd proc_;
+  Temporaries temporaries_;
   FileView view_;
 
  private:

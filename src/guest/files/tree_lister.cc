@@ -17,12 +17,14 @@ bool IsProc(const Fd& directory) {
 
 }  // namespace
 
-TreeLister::TreeLister(Fd top, const ListOptions& options)
-    : walk_(std::move(top), archive::Mounts::kEnter), options_(options) {}
+TreeLister::TreeLister(const Temporaries& temporaries, Fd top, const ListOptions& options)
+    : temporaries_(&temporaries),
+      walk_(std::move(top), archive::Mounts::kEnter),
+      options_(options) {}
 
 Result<TreeLister> TreeLister::Open(const FileView& view, const std::string& path,
                                     const ListOptions& options) {
-  TreeLister lister(TRY(view.OpenDirectory(path)), options);
+  TreeLister lister(view.temporaries(), TRY(view.OpenDirectory(path)), options);
   TRY(lister.BeginDirectory());
   return lister;
 }
@@ -67,7 +69,7 @@ Result<bool> TreeLister::NextDirectory() {
 
 Result<void> TreeLister::Add(const dirent& entry, std::vector<protocol::FileInfo>& entries) {
   const std::string name = entry.d_name;
-  if (name == "." || name == "..") return {};
+  if (name == "." || name == ".." || temporaries_->IsLive(name)) return {};
   std::string path = prefix_ + name;
   if (path.size() > protocol::kMaxPathBytes) {
     too_long_ = true;

@@ -7,7 +7,7 @@
 //
 // Paths are relative to the directory. Symlinks are listed and not followed. A subdirectory that
 // may not be read, or is gone by then, is listed without content; /proc is not gone into. Entries
-// that vanish while it looks are left out. More than max_entries, or a path over PATH_MAX, is
+// that vanish while it looks are left out, and so are Cay's own temporaries. More than max_entries, or a path over PATH_MAX, is
 // kLimitTooHigh, after everything else was given. Memory: the names of the subdirectories still to
 // do, on the way from the top to where it is.
 #pragma once
@@ -42,11 +42,12 @@ class TreeLister {
   };
   using Dir = std::unique_ptr<DIR, DirCloser>;
 
-  TreeLister(Fd top, const ListOptions& options);
+  TreeLister(const Temporaries& temporaries, Fd top, const ListOptions& options);
   Result<void> BeginDirectory();
   Result<bool> NextDirectory();  // false at the end of the tree
   Result<void> Add(const dirent& entry, std::vector<protocol::FileInfo>& entries);
 
+  const Temporaries* temporaries_;  // outlives it
   archive::DirectoryWalk walk_;
   ListOptions options_;
   Dir listing_;         // of walk_.current(), while it is read
