@@ -5,6 +5,7 @@
 
 #include "api/json_fields.h"
 #include "api/problem.h"
+#include "base/encoding.h"
 #include "sandbox/output_room.h"
 
 namespace cay::api {
@@ -95,7 +96,7 @@ std::string ExtendedValue(std::string_view text) {
 }
 
 std::string AttachmentNamed(std::string_view name) {
-  return "attachment; filename*=" + ExtendedValue(name);
+  return "attachment; filename*=" + ExtendedValue(ToUtf8Lossy(name));
 }
 
 }  // namespace cay::api

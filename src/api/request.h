@@ -34,7 +34,7 @@ Result<void> RespondNothing(http::Exchange& exchange);  // 204
 
 // A value of a header, from text that may be anything: percent-encoded as RFC 8187's ext-value.
 std::string ExtendedValue(std::string_view text);
-// `attachment` with that file name.
+// `attachment` with that file name, as far as it is UTF-8: RFC 8187 has no bytes.
 std::string AttachmentNamed(std::string_view name);
 
 }  // namespace cay::api

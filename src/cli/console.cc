@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/encoding.h"
 #include "base/file.h"
 #include "cli/command.h"
 
@@ -20,11 +21,19 @@ std::string OneLine(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string line;
   line.reserve(text.size());
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F) {
-      line.push_back(c);
-    } else {
+  while (!text.empty()) {
+    const size_t length = Utf8SequenceLength(text);
+    const std::string_view one = text.substr(0, std::max<size_t>(1, length));
+    text.remove_prefix(one.size());
+    const auto last = static_cast<unsigned char>(one.back());
+    const bool control = (one.size() == 1 && (last < 0x20 || last == 0x7F)) ||
+                         (one.size() == 2 && one.front() == '\xC2' && last < 0xA0);
+    if (length != 0 && !control) {
+      line.append(one);
+      continue;
+    }
+    for (const char c : one) {
+      const auto byte = static_cast<unsigned char>(c);
       line.append("\\x").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
     }
   }

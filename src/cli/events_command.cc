@@ -31,7 +31,7 @@ std::string RenderEvent(const json::object& event) {
 }
 
 Result<void> PrintEvent(const EventsOptions& options, const json::object& event) {
-  return Print(options.json ? json::serialize(event) + "\n" : RenderEvent(event));
+  return Print(options.json ? LineJson(event) : RenderEvent(event));
 }
 
 Result<void> Follow(ApiClient& api, const EventsOptions& options, const std::string& path) {

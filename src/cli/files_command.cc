@@ -67,9 +67,9 @@ std::string RenderFiles(const json::array& files) {
   std::vector<std::vector<std::string>> rows = {{"MODE", "OWNER", "SIZE", "AGE", "NAME"}};
   for (const json::value& entry : files) {
     const json::object& file = entry.get_object();
-    std::string name = Cell(file, file.contains("name") ? "name" : "path");
+    std::string name = NameCell(file, file.contains("name") ? "name" : "path");
     if (Text(file, "type") == "directory") name += '/';
-    if (Text(file, "type") == "symlink") name += " -> " + Cell(file, "link_target");
+    if (Text(file, "type") == "symlink") name += " -> " + NameCell(file, "link_target");
     rows.push_back({ModeCell(file), Cell(file, "uid") + ":" + Cell(file, "gid"),
                     BytesCell(file, "size"), AgeCell(file, "modified_at", now), std::move(name)});
   }
@@ -96,7 +96,7 @@ Result<int> LsMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
   } while (!cursor.empty());
   if (options.quiet) {
     std::string names;
-    for (const json::value& entry : entries) names += Cell(entry.get_object(), "path") + "\n";
+    for (const json::value& entry : entries) names += NameCell(entry.get_object(), "path") + "\n";
     TRY(Print(names));
   } else {
     // Of a whole tree the name alone says nothing.
@@ -161,7 +161,7 @@ Result<int> StatMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
 Result<int> MkdirMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
   const Target target = TRY(On(api, options, rest, "/files/mkdir", ""));
   for (size_t i = 1; i < rest.values.size(); ++i) {
-    json::object request{{"path", rest.values[i]}};
+    json::object request{{"path", NameValue(rest.values[i])}};
     if (options.parents) request["parents"] = true;
     if (!options.mode.empty()) request["mode"] = options.mode;
     TRY(api.Call("POST", target.text(), request));
@@ -171,7 +171,7 @@ Result<int> MkdirMain(ApiClient& api, FilesOptions& options, Positionals& rest) 
 
 Result<int> MvMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
   const Target target = TRY(On(api, options, rest, "/files/move", ""));
-  json::object request{{"from", rest.values[1]}, {"to", rest.values[2]}};
+  json::object request{{"from", NameValue(rest.values[1])}, {"to", NameValue(rest.values[2])}};
   if (options.force) request["replace"] = true;
   TRY(api.Call("POST", target.text(), request));
   return 0;
@@ -187,6 +187,14 @@ Result<int> RmMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
     if (!gone || !options.force) return Failure(std::move(removed).error());
   }
   return 0;
+}
+
+// "renamed  old -> new/".
+std::string WatchLine(std::string_view type, const json::object& data) {
+  const std::string end = Flag(data, "directory") ? "/" : "";
+  std::string line = OneLine(type) + "  ";
+  if (data.contains("from")) line += NameCell(data, "from") + end + " -> ";
+  return line + NameCell(data, "path") + end + "\n";
 }
 
 Result<int> WatchMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
@@ -208,10 +216,9 @@ Result<int> WatchMain(ApiClient& api, FilesOptions& options, Positionals& rest) 
     }
     if (options.json) {
       data["type"] = event->type;
-      TRY(Print(json::serialize(data) + "\n"));
+      TRY(Print(LineJson(data)));
     } else {
-      TRY(Print(OneLine(event->type) + "  " + Cell(data, "path") +
-                (Flag(data, "directory") ? "/\n" : "\n")));
+      TRY(Print(WatchLine(event->type, data)));
     }
   }
 }

@@ -183,6 +183,56 @@ TEST_F(FileApi, ArchivesGoBothWays) {
   EXPECT_LT(Call("PUT", sandbox_ + "/archive?path=bad", "this is no archive").status, 500);
 }
 
+TEST_F(FileApi, LinksAreFollowedByWhatIsWritten) {
+  Post(
+      sandbox_ + "/execute",
+      R"({"command":"mkdir real; echo old > real/f; ln -s real/f link; ln -s real/new dangling; ln -s /usr/x out"})");
+  EXPECT_EQ(Put("path=link", "new").status, 201);
+  EXPECT_EQ(Get(path_ + "?path=real/f").body, "new");
+  EXPECT_EQ(Get(path_ + "/stat?path=link&follow=false").Text("type"), "symlink");
+  EXPECT_EQ(Put("path=dangling", "made").status, 201);
+  EXPECT_EQ(Get(path_ + "?path=real/new").body, "made");
+  ExpectProblem(Put("path=out", "x"), 403, "permission_denied");
+  EXPECT_THAT(ExpectProblem(Put("path=real/", "x"), 400, "invalid_argument"), HasSubstr("slash"));
+}
+
+TEST_F(FileApi, NamesMayBeAnyBytes) {
+  EXPECT_EQ(Put("path=raw/a%FF%0A", "content").Text("name_base64"), "Yf8K");
+  const Reply list = Get(path_ + "/list?path=raw");
+  ASSERT_EQ(list.status, 200);
+  const auto& entry = list.json().at("entries").as_array().at(0).as_object();
+  EXPECT_EQ(entry.at("name").as_string(), "a\uFFFD\n");
+  EXPECT_EQ(entry.at("name_base64").as_string(), "Yf8K");
+  EXPECT_EQ(entry.at("path_base64").as_string(), "L3dvcmtzcGFjZS9yYXcvYf8K");
+  EXPECT_FALSE(Get(path_ + "/list")
+                   .json()
+                   .at("entries")
+                   .as_array()
+                   .at(0)
+                   .as_object()
+                   .contains("name_base64"));
+  const Reply got = Get(path_ + "?path=raw/a%FF%0A");
+  EXPECT_EQ(got.body, "content");
+  EXPECT_EQ(got.Header("Content-Disposition"), "attachment; filename*=UTF-8''a%EF%BF%BD%0A");
+  const std::string moved = R"({"base64":"cmF3L2L+"})";  // raw/b\xfe
+  EXPECT_EQ(Post(path_ + "/move", R"({"from":{"base64":"cmF3L2H/Cg=="},"to":)" + moved + "}")
+                .Text("name_base64"),
+            "Yv4=");
+  EXPECT_EQ(Post(path_ + "/chmod", R"({"mode":"0600","path":)" + moved + "}").status, 200);
+  EXPECT_EQ(Get(path_ + "/stat?path=raw/b%FE").Text("mode"), "0600");
+  EXPECT_EQ(Post(path_ + "/mkdir", R"({"path":{"base64":"cmF3L2T/"}})").status, 201);
+  Post(sandbox_ + "/execute", R"({"command":"ln -s \"$(printf 'to\\377')\" raw/link"})");
+  EXPECT_EQ(Get(path_ + "/stat?path=raw/link&follow=false").Text("link_target_base64"), "dG//");
+  ExpectProblem(Post(path_ + "/mkdir", R"({"path":{"base64":"!"}})"), 400, "invalid_argument");
+  ExpectProblem(Post(path_ + "/mkdir", R"({"path":{"base64":"YQBi"}})"), 400, "invalid_argument");
+  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=none%FF"), 404, "not_found"), HasSubstr("none"));
+  // All of it, in a tar and back.
+  const Reply tar = Get(sandbox_ + "/archive?path=raw&contents=true");
+  EXPECT_EQ(Call("PUT", sandbox_ + "/archive?path=copy%FF", tar.body).status, 200);
+  EXPECT_EQ(Get(path_ + "?path=copy%FF/b%FE").body, "content");
+  EXPECT_EQ(Call("DELETE", path_ + "?path=copy%FF&recursive=true").status, 204);
+}
+
 TEST_F(FileApi, ChangesAreWatched) {
   auto client = http::Client::Open(url());
   ASSERT_TRUE(client);

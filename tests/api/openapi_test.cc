@@ -51,6 +51,8 @@ TEST_F(OpenApi, AnswersAreAsDescribed) {
   schema.Check("LeftoversKilled", Post(one + "/kill_leftovers").json());
   schema.Check("File", Call("PUT", path + "/files?path=f", "x").json());
   schema.Check("File", Get(path + "/files/stat?path=f").json());
+  schema.Check("File", Call("PUT", path + "/files?path=raw%FF/f%FE", "x").json());
+  schema.Check("FileList", Get(path + "/files/list?path=raw%FF").json());
   schema.Check("FileList", Get(path + "/files/list").json());
   schema.Check("ArchiveDone",
                Call("PUT", path + "/archive?path=o", Get(path + "/archive?path=f").body).json());

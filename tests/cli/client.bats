@@ -323,6 +323,32 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   "$CAY" rm -f still > /dev/null
 }
 
+@test "files: names may be any bytes, and are shown without what they would do to a terminal" {
+  name=$'a\xff\x1b[2J\n\xc2\x9b'
+  shown='a\xff\x1b[2J\x0a\xc2\x9b'
+  "$CAY" files mkdir web "/tmp/$name" /tmp/raw
+  echo content > "$name"
+  "$CAY" cp "$name" "web:/tmp/$name"
+  cay files ls web "/tmp/$name"
+  output_has "$shown"
+  cay files ls -q web "/tmp/$name"
+  [[ $output == "/tmp/$shown/$shown" ]]
+  cay files ls --json web "/tmp/$name"
+  [[ $(json 'o[0]["path_base64"]' | base64 -d) == "/tmp/$name/$name" ]]
+  [[ $output != *[$'\x1b\xff']* && $output != *$'\xc2\x9b'* ]]
+  "$CAY" files mv web "/tmp/$name/$name" /tmp/raw/$'moved\xfe'
+  cay files cat web /tmp/raw/$'moved\xfe'
+  [[ $output == content ]]
+  "$CAY" cp web:/tmp/raw/$'moved\xfe' "back"
+  "$CAY" cp web:/tmp/raw raw
+  cmp back raw/$'moved\xfe'
+  "$CAY" cp raw web:/tmp/again
+  "$CAY" files rm web /tmp/again/$'moved\xfe'
+  cay files stat web /tmp/raw/$'no\x1b\xff'
+  assert_error 1 '/tmp/raw/no\x1b'
+  "$CAY" files rm -r web "/tmp/$name" /tmp/raw
+}
+
 @test "files: mkdir, put, ls, stat, cat, mv, get, rm" {
   "$CAY" files mkdir -p web /tmp/files/x
   echo content | "$CAY" files put --mode 0600 web - /tmp/files/x/f

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/encoding.h"
 #include "base/log.h"
 #include "sandbox/file_paths.h"
 
@@ -59,13 +60,19 @@ std::string_view FileTypeName(protocol::FileKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
+void WriteName(JsonWriter& json, const std::string& member, std::string_view bytes) {
+  json.Member(member, bytes);
+  if (!IsUtf8(bytes)) json.Key(member + "_base64").Base64(bytes);
+}
+
 void WriteFileObject(JsonWriter& json, const protocol::FileInfo& info, std::string_view path) {
   json.BeginObject();
-  json.Member("path", path).Member("name", sandbox::LastComponent(path));
+  WriteName(json, "path", path);
+  WriteName(json, "name", sandbox::LastComponent(path));
   json.Member("type", FileTypeName(info.kind)).Member("mode", ModeText(info.mode));
   json.Member("uid", info.uid).Member("gid", info.gid).Member("size", info.size);
   json.Member("modified_at", FormatTimestamp(info.modified_unix_ns / kNanosPerMilli));
-  if (info.kind == protocol::FileKind::kSymlink) json.Member("link_target", info.link_target);
+  if (info.kind == protocol::FileKind::kSymlink) WriteName(json, "link_target", info.link_target);
   json.EndObject();
 }
 

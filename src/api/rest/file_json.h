@@ -14,6 +14,9 @@ namespace cay::api::rest {
 
 std::string_view FileTypeName(protocol::FileKind kind);  // "file", "directory" …
 
+// A member with bytes that may be no text: what can be shown of them, and, only where that is not all, NAME_base64.
+void WriteName(JsonWriter& json, const std::string& member, std::string_view bytes);
+
 // The file object. `path`: as the client shall name it.
 void WriteFileObject(JsonWriter& json, const protocol::FileInfo& info, std::string_view path);
 JsonWriter FileJson(const protocol::FileInfo& info, std::string_view path);

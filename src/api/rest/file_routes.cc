@@ -99,7 +99,9 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
   const std::string prefix = path.ends_with('/') ? path : path + "/";
   JsonResponse answer(exchange, 200);
   JsonWriter& json = answer.json();
-  json.BeginObject().Member("path", path).Key("entries").BeginArray();
+  json.BeginObject();
+  WriteName(json, "path", path);
+  json.Key("entries").BeginArray();
   for (const FileInfo& info : done.entries) WriteFileObject(json, info, prefix + info.path);
   json.EndArray().Key("next_cursor");
   if (done.more) {
@@ -123,8 +125,9 @@ Result<void> Stat(const Services& services, Exchange& exchange, const Caller& ca
 
 // A path in a body.
 Result<std::string> ReadPath(JsonFields& fields, std::string_view name, const Lease& lease) {
-  const auto path = TRY(fields.RequiredString(name, protocol::kMaxPathBytes));
-  auto absolute = sandbox::AbsolutePath(lease.workdir(), path);
+  const auto path = TRY(fields.TextOrBase64(name, protocol::kMaxPathBytes));
+  if (!path) return Failure(Error::Invalid(fields.PathOf(name) + " is missing"));
+  auto absolute = sandbox::AbsolutePath(lease.workdir(), *path);
   if (!absolute) return Failure(fields.Wrong(name, absolute.error()));
   TRY(lease.CheckKept(*absolute));
   return absolute;

@@ -25,8 +25,9 @@ constexpr std::string_view KindName(protocol::WatchKind kind) {
 Result<void> SendAll(SseStream& events, const std::vector<protocol::WatchEvent>& batch) {
   for (const protocol::WatchEvent& event : batch) {
     JsonWriter json;
-    json.BeginObject().Member("path", event.path).Member("directory", event.directory);
-    json.EndObject();
+    json.BeginObject();
+    WriteName(json, "path", event.path);
+    json.Member("directory", event.directory).EndObject();
     TRY(events.Send(KindName(event.kind), json.text()));
   }
   return {};
@@ -59,7 +60,9 @@ Result<void> Watch(const Services& services, Exchange& exchange, const Caller& c
       lease.guest().Watch({.user = UserOf(request, lease), .path = path, .recursive = recursive}));
   SseStream events = TRY(SseStream::Begin(exchange));
   JsonWriter json;
-  json.BeginObject().Member("path", path).EndObject();
+  json.BeginObject();
+  WriteName(json, "path", path);
+  json.EndObject();
   TRY(events.Send("watching", json.text()));
   const auto done = Pump(watch, events, exchange.socket());
   return done ? done : events.EndWithError(done.error());

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/encoding.h"
 #include "cli/console.h"
 
 namespace cay::cli {
@@ -34,6 +35,25 @@ std::string CellOf(const json::value& value) {
     cell.append(cell.empty() ? "" : " ").append(CellOf(element));
   }
   return cell.empty() ? "-" : cell;
+}
+
+// In JSON such characters stand in strings alone.
+std::string EscapeControls(std::string_view text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool is_pair = text[i] == '\xC2' && i + 1 < text.size();
+    const auto byte = static_cast<unsigned char>(text[is_pair ? i + 1 : i]);
+    const bool is_control = byte == 0x7F || (is_pair && byte < 0xA0);
+    if (!is_control) {
+      out.push_back(text[i]);
+      continue;
+    }
+    out.append("\\u00").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
+    if (is_pair) ++i;
+  }
+  return out;
 }
 
 void AppendPretty(std::string& out, const json::value& value, size_t indent) {
@@ -96,6 +116,21 @@ const json::array& Array(const json::object& object, std::string_view key) {
   static const json::array kNone;
   const json::value* value = object.if_contains(key);
   return value != nullptr && value->is_array() ? value->get_array() : kNone;
+}
+
+std::string Name(const json::object& object, std::string_view key) {
+  const auto bytes = DecodeBase64(Text(object, std::string(key) + "_base64"));
+  return bytes && !bytes->empty() ? *bytes : Text(object, key);
+}
+
+json::value NameValue(std::string_view bytes) {
+  if (IsUtf8(bytes)) return json::value(bytes);
+  return json::object{{"base64", EncodeBase64(bytes)}};
+}
+
+std::string NameCell(const json::object& object, std::string_view key) {
+  const std::string name = OneLine(Name(object, key));
+  return name.empty() ? "-" : name;
 }
 
 std::string Cell(const json::object& object, std::string_view key) {
@@ -186,7 +221,11 @@ Result<json::object> ParseJsonObject(std::string_view text) {
 std::string PrettyJson(const json::value& value) {
   std::string out;
   AppendPretty(out, value, 0);
-  return out + "\n";
+  return EscapeControls(out) + "\n";
+}
+
+std::string LineJson(const json::value& value) {
+  return EscapeControls(json::serialize(value)) + "\n";
 }
 
 std::optional<int> ParseSignal(std::string_view text) {

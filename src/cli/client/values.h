@@ -26,6 +26,12 @@ bool Flag(const boost::json::object& object, std::string_view key);
 const boost::json::object& Object(const boost::json::object& object, std::string_view key);
 const boost::json::array& Array(const boost::json::object& object, std::string_view key);
 
+// A name, or a path, which may be any bytes: KEY_base64 where there is that. And the other way: a string, or {"base64": …}.
+std::string Name(const boost::json::object& object, std::string_view key);
+boost::json::value NameValue(std::string_view bytes);
+// For a cell: one line; "-" when it is not there.
+std::string NameCell(const boost::json::object& object, std::string_view key);
+
 // For a cell: one line, "-" for what is not there. Numbers and flags in their JSON form; of a list its elements
 // with spaces between.
 std::string Cell(const boost::json::object& object, std::string_view key);
@@ -46,8 +52,10 @@ std::string UntilCell(const boost::json::object& object, std::string_view key, i
 Result<boost::json::value> ParseJson(std::string_view text);
 Result<boost::json::object> ParseJsonObject(std::string_view text);
 
-// On several lines, for people: two spaces a level, a newline at the end.
+// On several lines, for people: two spaces a level, a newline at the end; or on one. Control characters that JSON lets pass
+// (DEL, U+0080 to U+009F) are escaped: it may be a terminal that reads it.
 std::string PrettyJson(const boost::json::value& value);
+std::string LineJson(const boost::json::value& value);
 
 // The number of "SIGKILL" or "KILL", or of a decimal number up to 64. Nothing for what is none.
 std::optional<int> ParseSignal(std::string_view text);

@@ -37,6 +37,25 @@ TEST(ValuesTest, ACellIsOneLineAndNeverEmpty) {
   EXPECT_EQ(Cell(object, "argv"), "sh -c x\\x0ay");
 }
 
+TEST(ValuesTest, ANameMayBeAnyBytes) {
+  const auto object = Parse(
+      R"({"path":"a\ufffd","path_base64":"Yf8=","name":"plain","esc":"\u001b[2J\u009b2J\u00e9"})");
+  EXPECT_EQ(Name(object, "path"), "a\xff");
+  EXPECT_EQ(NameCell(object, "path"), "a\\xff");
+  EXPECT_EQ(Name(object, "name"), "plain");
+  EXPECT_EQ(NameCell(object, "none"), "-");
+  EXPECT_EQ(NameCell(object, "esc"), "\\x1b[2J\\xc2\\x9b2Jé");
+  EXPECT_EQ(NameValue("plain"), boost::json::value("plain"));
+  EXPECT_EQ(NameValue("a\xff"), (boost::json::object{{"base64", "Yf8="}}));
+}
+
+TEST(ValuesTest, JsonForATerminalHasNoControlCharacters) {
+  const auto object = Parse(R"({"evil":"\u001b\u007f\u009b\u00e9\u00a0"})");
+  EXPECT_EQ(LineJson(object), "{\"evil\":\"\\u001b\\u007f\\u009bé\u00a0\"}\n");
+  EXPECT_EQ(Parse(LineJson(object)), object);
+  EXPECT_EQ(PrettyJson(object), "{\n  \"evil\": \"\\u001b\\u007f\\u009bé\u00a0\"\n}\n");
+}
+
 TEST(ValuesTest, TimesAreParsedToMilliseconds) {
   EXPECT_EQ(ParseTime("1970-01-01T00:00:00Z"), 0);
   EXPECT_EQ(ParseTime("2024-02-29T12:34:56.789Z"), 1709210096789);
