@@ -186,10 +186,13 @@ struct WatchEvent {
   WatchKind kind = WatchKind::kModified;
   std::string path;  // relative to the directory watched
   bool directory = false;
+  std::optional<std::string> from{};  // kRenamed: its path before; nothing: it came from outside
+  bool operator==(const WatchEvent&) const = default;
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.kind, WatchKind::kOverflow);
     codec.Field(2, self.path, kMaxPathBytes);
     codec.Field(3, self.directory);
+    codec.FieldSince(2, 4, self.from, kMaxPathBytes);
   }
 };
 

@@ -249,9 +249,20 @@ TEST_F(FileApi, ChangesAreWatched) {
     ASSERT_TRUE(count) << count.error().ToString();
     ASSERT_GT(*count, 0U);
     text.append(space.data(), *count);
-    if (!std::exchange(written, true)) Put("path=watched.txt", "x");
+    if (std::exchange(written, true)) continue;
+    Put("path=plain", "x");
+    Put("path=plain", "y");
+    Post(path_ + "/move", R"({"from":"plain","to":{"base64":"cmF3/w=="}})");
+    Put("path=watched.txt", "x");
   }
   EXPECT_THAT(text, HasSubstr("event: watching\n"));
+  EXPECT_THAT(
+      text, HasSubstr("event: created\ndata: {\"path\":\"plain\",\"directory\":false}\n\n"
+                      "event: modified\ndata: {\"path\":\"plain\",\"directory\":false}\n\n"
+                      "event: removed\ndata: {\"path\":\"plain\",\"directory\":false}\n\n"
+                      "event: renamed\ndata: {\"path\":\"raw\uFFFD\",\"path_base64\":\"cmF3/w==\","
+                      "\"from\":\"plain\",\"directory\":false}\n\n"
+                      "event: created\ndata: {\"path\":\"watched.txt\",\"directory\":false}"));
 }
 
 }  // namespace

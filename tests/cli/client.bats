@@ -376,11 +376,16 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   pid=$!
   # What happens before the watch begins is not told, so it happens until it is.
   until_true 20 changes_are_seen
+  "$CAY" files mv web /tmp/watched/f /tmp/watched/g
+  until_true 20 grep -qx "renamed  f -> g" out
+  echo x | "$CAY" files put web - /tmp/watched/put
+  until_true 20 grep -qx "created  put" out
   kill "$pid"
+  ! grep -q cay-write out
 }
 
 changes_are_seen() {
-  "$CAY" exec web -- touch "/tmp/watched/f$RANDOM"
+  "$CAY" exec web -- sh -c "rm -f /tmp/watched/f; touch /tmp/watched/f"
   grep -q created out
 }
 

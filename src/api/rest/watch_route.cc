@@ -27,6 +27,7 @@ Result<void> SendAll(SseStream& events, const std::vector<protocol::WatchEvent>&
     JsonWriter json;
     json.BeginObject();
     WriteName(json, "path", event.path);
+    if (event.from) WriteName(json, "from", *event.from);
     json.Member("directory", event.directory).EndObject();
     TRY(events.Send(KindName(event.kind), json.text()));
   }
