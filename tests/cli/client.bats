@@ -323,6 +323,50 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   "$CAY" rm -f still > /dev/null
 }
 
+@test "cp: slashes and directories mean what they mean to docker cp" {
+  mkdir -p d/sub
+  echo hello > f
+  echo deep > d/sub/g
+  "$CAY" files mkdir -p web /tmp/cp/there
+  "$CAY" cp f web:/tmp/cp/there
+  "$CAY" cp f web:/tmp/cp/there/
+  "$CAY" cp f web:/tmp/cp/new/name
+  "$CAY" cp d/ web:/tmp/cp/there
+  "$CAY" cp d web:/tmp/cp/other/
+  "$CAY" cp d/. web:/tmp/cp/there
+  cay exec web -- sh -c 'cd /tmp/cp && find . -type f | sort'
+  [[ $output == $'./new/name\n./other/sub/g\n./there/d/sub/g\n./there/f\n./there/sub/g' ]]
+  cay cp f web:/tmp/cp/none/
+  assert_error 1 "there is no directory /tmp/cp/none/" "make it first"
+  cay cp d web:/tmp/cp/there/f
+  assert_error 1 "/tmp/cp/there/f is there and is not a directory"
+  cay cp f web:/tmp/cp/there/f/
+  assert_error 1 "not a directory"
+  cay cp none web:/tmp
+  assert_error 1 "none: there is nothing of that name on this machine" "SANDBOX:PATH"
+  cay cp web:/tmp/cp/none here
+  assert_error 1 "/tmp/cp/none: there is nothing of that name in the sandbox" "cay files ls"
+  [[ ! -e here ]]
+
+  mkdir here
+  "$CAY" cp web:/tmp/cp/there/f here
+  "$CAY" cp web:/tmp/cp/there/f here/
+  "$CAY" cp web:/tmp/cp/there/f named
+  "$CAY" cp web:/tmp/cp/other here
+  "$CAY" cp web:/tmp/cp/other/ made
+  "$CAY" cp web:/tmp/cp/other/. here
+  [[ $(find here made named -type f | sort) == $'here/f\nhere/other/sub/g\nhere/sub/g\nmade/sub/g\nnamed' ]]
+  for target in nowhere/ nowhere/x; do
+    cay cp web:/tmp/cp/there/f "$target"
+    assert_error 1 "there is no directory nowhere"
+  done
+  cay cp web:/tmp/cp/other nowhere/x
+  assert_error 1 "there is no directory nowhere" "mkdir -p nowhere"
+  cay cp web:/tmp/cp/other named
+  assert_error 1 "named is there and is not a directory"
+  [[ ! -e nowhere && $(< named) == hello ]]
+}
+
 @test "files: names may be any bytes, and are shown without what they would do to a terminal" {
   name=$'a\xff\x1b[2J\n\xc2\x9b'
   shown='a\xff\x1b[2J\x0a\xc2\x9b'

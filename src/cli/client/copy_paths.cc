@@ -1,5 +1,7 @@
 #include "cli/client/copy_paths.h"
 
+#include <algorithm>
+
 namespace cay::cli {
 
 Result<CopyEnd> ParseCopyEnd(std::string_view text) {
@@ -36,6 +38,51 @@ std::string BaseName(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
   if (name == "." || name == "..") return "";
   return std::string(name);
+}
+
+namespace {
+
+bool IsNamedAsDirectory(std::string_view path) {
+  return path.ends_with('/') || MeansContents(path);
+}
+
+std::string Below(const std::string& directory, const std::string& name) {
+  return directory.ends_with('/') ? directory + name : directory + "/" + name;
+}
+
+}  // namespace
+
+std::string ParentOf(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string(path.substr(0, std::max<size_t>(1, slash)));
+}
+
+Result<std::string> PlaceOfFile(std::string_view source, const std::string& target,
+                                Standing there) {
+  if (there == Standing::kDirectory) return Below(target, BaseName(source));
+  if (!IsNamedAsDirectory(target)) return target;
+  if (there == Standing::kOther) {
+    return Failure(Error::Invalid(target + " is not a directory")
+                       .WithRemedy("leave out what follows its name to replace it"));
+  }
+  return Failure(
+      Error(ErrorCode::kNotFound, Fault::kCaller, "there is no directory " + target)
+          .WithRemedy(
+              "make it first, or leave out the slash at the end to give the file that name"));
+}
+
+Result<std::string> PlaceOfDirectory(std::string_view source, const std::string& target,
+                                     Standing there) {
+  if (there == Standing::kOther) {
+    return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
+                         target + " is there and is not a directory: a directory cannot become it")
+                       .WithRemedy("name a directory, or remove it first"));
+  }
+  const std::string name = BaseName(source);
+  const bool into = there == Standing::kDirectory && !MeansContents(source) && !name.empty();
+  return into ? Below(target, name) : target;
 }
 
 bool MeansContents(std::string_view path) { return path == "." || path.ends_with("/."); }

@@ -33,6 +33,22 @@ Result<Copy> ParseCopy(std::string_view source, std::string_view target);
 // "a/b/" -> "b"; "." and "" and ".." have no name of their own.
 std::string BaseName(std::string_view path);
 
+// What stands at the end of a path.
+enum class Standing { kNothing, kDirectory, kOther };
+
+// Where the file, or the directory, `source` goes when it is copied to `target`: as by docker cp and cp -r.
+//
+//   a file into a directory that is there keeps its name; otherwise it becomes the target, which then must not be named as a
+//   directory ("x/", "x/."): kNotFound when there is none of that name.
+//   a directory into one that is there becomes TARGET/NAME, or its content TARGET's when that is meant; otherwise it becomes
+//   TARGET. kAlreadyExists when that is something else.
+Result<std::string> PlaceOfFile(std::string_view source, const std::string& target, Standing there);
+Result<std::string> PlaceOfDirectory(std::string_view source, const std::string& target,
+                                     Standing there);
+
+// "a/b" of "a/b/c" and "a/b/c/"; "." of "c", "/" of "/c".
+std::string ParentOf(std::string_view path);
+
 // Whether the content of a directory is meant, and not the directory: "dir/." (docker cp, cp -r).
 bool MeansContents(std::string_view path);
 

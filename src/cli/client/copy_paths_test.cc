@@ -32,7 +32,43 @@ TEST(CopyPathsTest, ExactlyOneEndIsInASandbox) {
   EXPECT_EQ(both.error().remedy(), "cay cp web:a - | cay cp - db:b");
 }
 
+TEST(CopyPathsTest, AFileKeepsItsNameInADirectoryAndBecomesAnythingElse) {
+  const auto place = [](std::string_view source, const std::string& target, Standing there) {
+    const auto found = PlaceOfFile(source, target, there);
+    return found ? *found : std::string(ErrorCodeName(found.error().code()));
+  };
+  EXPECT_EQ(place("d/f", "x", Standing::kNothing), "x");
+  EXPECT_EQ(place("d/f", "x", Standing::kOther), "x");
+  EXPECT_EQ(place("d/f", "x", Standing::kDirectory), "x/f");
+  EXPECT_EQ(place("d/f", "x/", Standing::kDirectory), "x/f");
+  EXPECT_EQ(place("d/f", "x/.", Standing::kDirectory), "x/./f");
+  EXPECT_EQ(place("d/f", "/", Standing::kDirectory), "/f");
+  EXPECT_EQ(place("d/f", "x/", Standing::kNothing), "not_found");
+  EXPECT_EQ(place("d/f", "x/.", Standing::kNothing), "not_found");
+  EXPECT_EQ(place("d/f", "x/", Standing::kOther), "invalid_argument");
+}
+
+TEST(CopyPathsTest, ADirectoryGoesIntoOneThatIsThereAndBecomesWhatIsNot) {
+  const auto place = [](std::string_view source, const std::string& target, Standing there) {
+    const auto found = PlaceOfDirectory(source, target, there);
+    return found ? *found : std::string(ErrorCodeName(found.error().code()));
+  };
+  for (const char* source : {"a/d", "a/d/"}) {
+    EXPECT_EQ(place(source, "x", Standing::kNothing), "x");
+    EXPECT_EQ(place(source, "x/", Standing::kNothing), "x/");
+    EXPECT_EQ(place(source, "x", Standing::kDirectory), "x/d");
+    EXPECT_EQ(place(source, "x/", Standing::kDirectory), "x/d");
+    EXPECT_EQ(place(source, "x", Standing::kOther), "already_exists");
+  }
+  for (const char* source : {"a/d/.", ".", "..", "/"}) {
+    EXPECT_EQ(place(source, "x", Standing::kDirectory), "x") << source;
+  }
+}
+
 TEST(CopyPathsTest, NamesOfPaths) {
+  EXPECT_EQ(ParentOf("a/b/"), "a");
+  EXPECT_EQ(ParentOf("/a"), "/");
+  EXPECT_EQ(ParentOf("a"), ".");
   EXPECT_EQ(BaseName("/a/b/"), "b");
   EXPECT_EQ(BaseName("b"), "b");
   EXPECT_EQ(BaseName("/"), "");

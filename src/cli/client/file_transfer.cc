@@ -13,7 +13,6 @@
 #include "cli/client/target.h"
 #include "cli/client/values.h"
 #include "cli/console.h"
-#include "cli/transfer.h"
 #include "sandbox/host_archive.h"
 
 namespace cay::cli {
@@ -44,9 +43,24 @@ Result<std::optional<json::object>> StatInside(const FileTransfer& transfer,
 
 bool IsDirectory(const json::object& info) { return Text(info, "type") == "directory"; }
 
-bool IsLocalDirectory(const std::string& path) {
+Standing StandingOf(const std::optional<json::object>& info) {
+  if (!info) return Standing::kNothing;
+  return IsDirectory(*info) ? Standing::kDirectory : Standing::kOther;
+}
+
+Standing StandingHere(const std::string& path) {
   struct stat info{};
-  return ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  if (::stat(path.c_str(), &info) != 0) return Standing::kNothing;
+  return S_ISDIR(info.st_mode) ? Standing::kDirectory : Standing::kOther;
+}
+
+// What comes out of a sandbox makes no directories of this machine but what was named.
+Result<void> CheckParentHere(const std::string& target) {
+  const std::string parent = ParentOf(target);
+  if (StandingHere(parent) == Standing::kDirectory) return {};
+  return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
+                       "there is no directory " + parent + " on this machine")
+                     .WithRemedy("mkdir -p " + parent));
 }
 
 // More than a sandbox can hold cannot come out of it, but for holes.
@@ -128,10 +142,10 @@ void NoteSkipped(const FileTransfer& transfer, const std::string& what, uint64_t
 
 Result<void> PutDirectory(const FileTransfer& transfer, const std::string& source,
                           const std::string& target) {
-  const auto there = TRY(StatInside(transfer, target));
-  const bool into = there && IsDirectory(*there) && !MeansContents(source);
-  std::string name = into ? BaseName(source) : ".";
-  if (name.empty()) name = ".";
+  const std::string place =
+      TRY(PlaceOfDirectory(source, target, StandingOf(TRY(StatInside(transfer, target)))));
+  // With its name it brings its mode.
+  const std::string name = place == target ? "." : BaseName(source);
   sandbox::PackStream tar = TRY(sandbox::PackStream::Start(source, name, {}));
   Progress progress(BaseName(source), std::nullopt, transfer.quiet);
   const json::object done = TRY(Put(
@@ -151,6 +165,11 @@ Result<void> PutDirectory(const FileTransfer& transfer, const std::string& sourc
 
 Result<void> PutOne(const FileTransfer& transfer, const std::string& source, std::string target) {
   const int raw = ::open(source.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (raw < 0 && errno == ENOENT) {
+    return Failure(
+        Error(ErrorCode::kNotFound, Fault::kCaller, "there is nothing of that name on this machine")
+            .WithRemedy("of a sandbox's file, write SANDBOX:PATH"));
+  }
   if (raw < 0) return Failure(Error::FromErrno("open"));
   const Fd file = Fd::Adopt(raw);
   struct stat info{};
@@ -160,8 +179,7 @@ Result<void> PutOne(const FileTransfer& transfer, const std::string& source, std
     return Failure(Error::Invalid("it is neither a directory nor a regular file")
                        .WithRemedy("pipe it: … | cay files put SANDBOX - PATH"));
   }
-  const auto there = TRY(StatInside(transfer, target));
-  target = PlaceForFile(source, target, there && IsDirectory(*there));
+  target = TRY(PlaceOfFile(source, target, StandingOf(TRY(StatInside(transfer, target)))));
   std::string mode = "0000";
   for (int digit = 0; digit < 3; ++digit) {
     mode[static_cast<size_t>(3 - digit)] =
@@ -173,6 +191,7 @@ Result<void> PutOne(const FileTransfer& transfer, const std::string& source, std
 // Streams a file of the sandbox into a new file beside `target` that then takes its place.
 Result<void> GetFile(const FileTransfer& transfer, const std::string& source,
                      const json::object& info, const std::string& target) {
+  TRY(CheckParentHere(target));
   const Bytes limit = TRY(MostThatCanCome(transfer));
   std::string partial = target + ".XXXXXX";
   const int raw = ::mkostemp(partial.data(), O_CLOEXEC);
@@ -199,9 +218,8 @@ Result<void> GetFile(const FileTransfer& transfer, const std::string& source,
 
 Result<void> GetDirectory(const FileTransfer& transfer, const std::string& source,
                           std::string target) {
-  if (IsLocalDirectory(target) && !MeansContents(source) && !BaseName(source).empty()) {
-    target += "/" + BaseName(source);
-  }
+  target = TRY(PlaceOfDirectory(source, target, StandingHere(target)));
+  TRY(CheckParentHere(target));
   const Bytes limit = TRY(MostThatCanCome(transfer));
   TRY(MakeDirectories(target, 0755));
   auto files = TRY(sandbox::UnpackStream::Start(target, sandbox::HostUnpackOptions(limit)));
@@ -219,14 +237,15 @@ Result<void> GetOne(const FileTransfer& transfer, const std::string& source,
                     const std::string& target) {
   const auto info = TRY(StatInside(transfer, source));
   if (!info) {
-    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "there is nothing of that name")
-                       .WithRemedy("see cay files ls"));
+    return Failure(
+        Error(ErrorCode::kNotFound, Fault::kCaller, "there is nothing of that name in the sandbox")
+            .WithRemedy("see cay files ls " + transfer.sandbox + " " + ParentOf(source)));
   }
   if (IsDirectory(*info)) return GetDirectory(transfer, source, target);
   if (Text(*info, "type") != "file") {
     return Failure(Error::Invalid("it is neither a directory nor a regular file"));
   }
-  return GetFile(transfer, source, *info, PlaceForFile(source, target, IsLocalDirectory(target)));
+  return GetFile(transfer, source, *info, TRY(PlaceOfFile(source, target, StandingHere(target))));
 }
 
 Result<void> Named(const std::string& path, Result<void> done) {
