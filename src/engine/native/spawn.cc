@@ -291,8 +291,9 @@ Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us) {
   if (!mount_namespace) {
     // What the child says of its own failure tells more than that it cannot be reached.
     if (auto last = LastWord(socket)) return Failure(std::move(*last));
-    // What of it could not be reached was gone with it.
-    if (EndOf(child.pidfd(), 0)) return Failure(LookAtSilence(plan, child.pidfd()));
+    // Its end of the pair is gone, and it with it. Any other error is the launcher's own, or the child's word.
+    const int error = mount_namespace.error().sys_errno();
+    if (error == EPIPE || error == ECONNRESET) return Failure(LookAtSilence(plan, child.pidfd()));
     return Failure(std::move(mount_namespace).error());
   }
   return Spawned{std::move(child).HandOn(), *std::move(mount_namespace)};
