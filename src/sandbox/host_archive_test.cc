@@ -69,7 +69,8 @@ TEST_F(HostArchiveTest, MissingSourceIsNotFound) {
 
 TEST_F(HostArchiveTest, PackingThatFailsIsAnErrorAndNotAnEnd) {
   from_.Put("file", std::string(5000, 'x'));
-  auto stream = PackStream::Start(from_.path(), ".", {.max_bytes = 100, .on_progress = {}});
+  auto stream =
+      PackStream::Start(from_.path(), ".", {.max_bytes = 100, .leaves_out = {}, .on_progress = {}});
   ASSERT_TRUE(stream);
   std::array<char, 1000> buffer;
   Result<size_t> got = 1;

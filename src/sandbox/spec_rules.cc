@@ -123,9 +123,10 @@ Result<void> ResolveLimits(SandboxSpec& spec, const ManagerOptions& options,
   limits.open_files = TRY(
       Resolve({LimitKind::kOpenFiles, spec.open_files, least.open_files, most.open_files, &Plain},
               required));
+  const Bytes largest_file = FileSizeLimit(most);
   limits.file_size = TRY(Resolve(
-      {LimitKind::kFileSize, spec.file_size, least.file_size, most.file_size, &Size}, required));
-  if (limits.file_size == 0) limits.file_size = std::min(limits.disk, most.file_size);
+      {LimitKind::kFileSize, spec.file_size, least.file_size, largest_file, &Size}, required));
+  if (limits.file_size == 0) limits.file_size = std::min(limits.disk, largest_file);
   spec.memory = limits.memory;
   spec.cpus = limits.cpus;
   spec.pids = limits.pids;

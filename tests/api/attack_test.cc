@@ -86,8 +86,8 @@ TEST_F(ApiAttack, AnExecuteCannotSmuggleStrings) {
   EXPECT_GE(Post(path, R"({"command":"true","env":{"":"c"}})").status, 400);
   EXPECT_GE(Post(path, R"({"command":"true","workdir":"a\u0000b"})").status, 400);
   EXPECT_GE(Post(path, R"({"command":"true","tag":")" + std::string(129, 't') + "\"}").status, 400);
-  ExpectProblem(Post(path, R"({"command":[")" + std::string(200'000, 'a') + "\"]}"), 400,
-                "invalid_argument");
+  ExpectProblem(Post(path, R"({"command":[")" + std::string(200'000, 'a') + "\"]}"), 422,
+                "limit_too_high");
 }
 
 TEST_F(ApiAttack, ABodyOverTheMaximumIs413) {
