@@ -151,7 +151,7 @@ http::Intake Dispatcher::Screen(http::Request& request) {
     intake.lane = http::Intake::Lane::kPublic;
     intake.client = request.peer.client;
   } else if (!admission.key_id.empty()) {
-    intake.client = "key " + admission.key_id;
+    intake.client = "owner " + admission.caller.owner;
   }
   return intake;
 }
@@ -162,6 +162,7 @@ void Dispatcher::Answer(TrackedExchange& exchange, Outcome& outcome) {
   const auto screened = std::static_pointer_cast<Screened>(request.screened);
   exchange.AddToAnswer(std::move(screened->cors));
   outcome.owner = screened->admission.caller.owner;
+  outcome.key_id = screened->admission.key_id;
   if (screened->refusal) return Refuse(exchange, *screened->refusal, outcome);
   if (screened->preflight) {
     (void)exchange.Respond(*std::move(screened->preflight));
@@ -201,6 +202,7 @@ void Dispatcher::WriteDown(const TrackedExchange& exchange, const Outcome& outco
   audit_.Add({.unix_ms = NowUnixMs(),
               .request_id = request.id,
               .owner = outcome.owner,
+              .key_id = outcome.key_id,
               .peer = request.peer.address,
               .operation = outcome.entry == nullptr ? "" : outcome.entry->route.name,
               .method = request.method,
@@ -220,6 +222,7 @@ void Dispatcher::LogRequest(const TrackedExchange& exchange, const Outcome& outc
       {"duration_us", static_cast<int64_t>(exchange.MicrosecondsSoFar())},
       {"bytes", static_cast<int64_t>(exchange.bytes_written())},
       {"owner", outcome.owner},
+      {"key_id", outcome.key_id},
       {"peer", request.peer.address},
   };
   LogEvent(LogLevel::kInfo, "request", fields);

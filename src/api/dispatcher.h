@@ -50,6 +50,7 @@ class Dispatcher {
   struct Outcome {
     const Entry* entry = nullptr;  // null: no operation
     std::string owner;
+    std::string key_id;
     bool audited = true;
   };
 

@@ -70,6 +70,18 @@ Result<void> RespondJson(http::Exchange& exchange, int status, JsonWriter json,
       {.status = status, .headers = std::move(headers), .body = std::move(json).Take()});
 }
 
+Result<std::string> QueryOwner(const http::Request& request, const sandbox::Caller& caller) {
+  const auto wanted = request.Query("owner");
+  if (!wanted) return std::string();
+  if (!caller.admin && *wanted != caller.owner) {
+    return Failure(
+        Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+              "only an administrator sees what is another owner's")
+            .WithRemedy("leave the parameter \"owner\" out, or use a key of scope admin"));
+  }
+  return std::string(*wanted);
+}
+
 Result<Shares::Part> MemoryForAnswer(Shares& answers, const std::string& owner, Bytes bytes) {
   Shares::Part memory = answers.For(owner);
   const auto taken = memory.TakeWithin(bytes, sandbox::OutputRoom::kPatience);

@@ -76,6 +76,7 @@ Result<KeySpec> ReadKeySpec(const JsonValue& body) {
   JsonFields fields = TRY(JsonFields::Of(body));
   KeySpec spec;
   spec.name = TRY(fields.RequiredString("name", 128));
+  spec.owner = TRY(fields.String("owner", 64)).value_or("");
   const std::string scope = TRY(fields.String("scope", 16)).value_or("use");
   const auto known = ScopeFromName(scope);
   if (!known) {
@@ -84,7 +85,7 @@ Result<KeySpec> ReadKeySpec(const JsonValue& body) {
   spec.scope = *known;
   spec.expires_in = TRY(fields.Duration("expires_in"));
   spec.requests_per_second = TRY(fields.Number("rate_limit", 1'000'000)).value_or(0);
-  spec.max_sandboxes = TRY(fields.Number("max_sandboxes", 1'000'000)).value_or(0);
+  spec.max_sandboxes = TRY(fields.Number("max_sandboxes", 1'000'000));
   TRY(fields.Finish());
   return spec;
 }
@@ -124,6 +125,7 @@ Result<void> ListAudit(ServerState& state, http::Exchange& exchange) {
   for (const AuditEntry& entry : TRY(state.audit.List(filter))) {
     json.BeginObject().Member("id", entry.id).Member("time", FormatTimestamp(entry.unix_ms));
     json.Member("request_id", entry.request_id).Member("owner", entry.owner);
+    json.Member("key_id", entry.key_id);
     json.Member("peer", entry.peer).Member("operation", entry.operation);
     json.Member("method", entry.method).Member("path", entry.path);
     json.Member("status", entry.status).EndObject();
@@ -138,7 +140,7 @@ void WriteKeyMembers(JsonWriter& json, const ApiKey& key) {
   using std::chrono::duration_cast;
   const int64_t now =
       duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
-  json.Member("id", key.id).Member("name", key.name);
+  json.Member("id", key.id).Member("name", key.name).Member("owner", key.owner);
   json.Member("scope", ScopeName(key.scope)).Member("works", key.Works(now));
   json.Member("rate_limit", key.requests_per_second).Member("max_sandboxes", key.max_sandboxes);
   WriteTime(json, "created_at", key.created_unix_ms);

@@ -62,8 +62,8 @@ Result<int> AdoptMain(ApiClient& api, AdoptOptions& options, Positionals& rest) 
 
 constexpr OptionSpec kOptions[] = {
     {.name = "owner",
-     .value = "KEY",
-     .help = "Whose it becomes, by the id of a key (default: whose it says it was, or yours)",
+     .value = "NAME",
+     .help = "Whose it becomes (default: whose it says it was, or yours)",
      .apply = kText<AdoptOptions, &AdoptOptions::owner>},
     {.name = "name",
      .value = "NAME",

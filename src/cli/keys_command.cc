@@ -20,6 +20,7 @@ struct LocalOptions : ServerOptions {
 };
 
 struct CreateOptions : LocalOptions {
+  std::string owner;
   std::string scope = "use";
   std::string expires_in;
   std::string rate_limit;
@@ -28,6 +29,7 @@ struct CreateOptions : LocalOptions {
 
 Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest) {
   json::object request{{"name", rest.values.front()}, {"scope", options.scope}};
+  if (!options.owner.empty()) request["owner"] = options.owner;
   if (!options.expires_in.empty()) request["expires_in"] = options.expires_in;
   if (!options.rate_limit.empty()) request["rate_limit"] = TRY(ParseUnsigned(options.rate_limit));
   if (!options.max_sandboxes.empty()) {
@@ -50,7 +52,7 @@ Result<int> CreateLocally(CreateOptions& options, Positionals& rest) {
     return Failure(
         Error::Invalid("--scope: \"" + options.scope + "\" is none of admin, use, read"));
   }
-  api::KeySpec spec{.name = rest.values.front(), .scope = *scope};
+  api::KeySpec spec{.name = rest.values.front(), .owner = options.owner, .scope = *scope};
   if (!options.expires_in.empty()) spec.expires_in = TRY(ParseDuration(options.expires_in));
   if (!options.rate_limit.empty())
     spec.requests_per_second = TRY(ParseUnsigned(options.rate_limit));
@@ -61,6 +63,7 @@ Result<int> CreateLocally(CreateOptions& options, Positionals& rest) {
     TRY(Print(PrettyJson(json::object{{"id", made.key.id},
                                       {"key", made.token},
                                       {"name", made.key.name},
+                                      {"owner", made.key.owner},
                                       {"scope", options.scope}})));
     return 0;
   }
@@ -70,15 +73,19 @@ Result<int> CreateLocally(CreateOptions& options, Positionals& rest) {
 }
 
 Result<int> ListLocally(LocalOptions& options, Positionals&) {
-  std::vector<std::vector<std::string>> rows = {{"ID", "NAME", "SCOPE", "WORKS"}};
+  std::vector<std::vector<std::string>> rows = {{"ID", "NAME", "OWNER", "SCOPE", "WORKS"}};
   json::array list;
   std::string ids;
   for (const api::ApiKey& key : TRY(ListKeysLocally(options.state_dir))) {
     const std::string scope(api::ScopeName(key.scope));
     const bool works = key.Works(NowMillis());
     if (works) ids += key.id + "\n";
-    list.push_back({{"id", key.id}, {"name", key.name}, {"scope", scope}, {"works", works}});
-    rows.push_back({key.id, OneLine(key.name), scope, works ? "yes" : "no"});
+    list.push_back({{"id", key.id},
+                    {"name", key.name},
+                    {"owner", key.owner},
+                    {"scope", scope},
+                    {"works", works}});
+    rows.push_back({key.id, OneLine(key.name), OneLine(key.owner), scope, works ? "yes" : "no"});
   }
   TRY(Print(options.json ? PrettyJson(list) : options.quiet ? ids : FormatTable(rows)));
   return 0;
@@ -116,14 +123,15 @@ Result<int> ListMain(ApiClient& api, LocalOptions& options, Positionals&) {
   }
   const int64_t now = NowMillis();
   std::string ids;
-  std::vector<std::vector<std::string>> rows = {{"ID", "NAME", "SCOPE", "AGE", "EXPIRES", "USED"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "NAME", "OWNER", "SCOPE", "WORKS", "AGE", "EXPIRES", "USED"}};
   for (const json::value& entry : keys) {
     if (!entry.is_object()) continue;
     const json::object& key = entry.get_object();
     if (Flag(key, "works")) ids += Text(key, "id") + "\n";
-    rows.push_back({Cell(key, "id"), Cell(key, "name"), Cell(key, "scope"),
-                    AgeCell(key, "created_at", now), UntilCell(key, "expires_at", now),
-                    AgeCell(key, "last_used_at", now)});
+    rows.push_back({Cell(key, "id"), Cell(key, "name"), Cell(key, "owner"), Cell(key, "scope"),
+                    Flag(key, "works") ? "yes" : "no", AgeCell(key, "created_at", now),
+                    UntilCell(key, "expires_at", now), AgeCell(key, "last_used_at", now)});
   }
   TRY(Print(options.quiet ? ids : FormatTable(rows)));
   return 0;
@@ -144,6 +152,12 @@ constexpr OptionSpec kLocalOption = {
     .apply = kFlag<Options, &Options::local>};
 
 constexpr OptionSpec kCreateOptions[] = {
+    {.name = "owner",
+     .value = "NAME",
+     .help = "Whose it is: a person, team or project; with what is there already of that owner's "
+             "(default: an owner of its own, by its id)",
+     .example = "team-a",
+     .apply = kText<CreateOptions, &CreateOptions::owner>},
     {.name = "scope",
      .value = "SCOPE",
      .help = "What it may: admin, use or read (default use)",
@@ -163,7 +177,7 @@ constexpr OptionSpec kCreateOptions[] = {
      .apply = kText<CreateOptions, &CreateOptions::rate_limit>},
     {.name = "max-sandboxes",
      .value = "N",
-     .help = "Sandboxes at a time",
+     .help = "Sandboxes of the owner at a time, by all of its keys (default: as it is)",
      .example = "50",
      .apply = kText<CreateOptions, &CreateOptions::max_sandboxes>},
     kJsonOption<CreateOptions>,
@@ -195,7 +209,7 @@ constinit const Command kCreate = {
     .usage = "[OPTIONS] NAME",
     .options = kCreateOptions,
     .examples =
-        "cay keys create ci --scope use --max-sandboxes 50\n"
+        "cay keys create ci --owner team-a --max-sandboxes 50\n"
         "cay keys create --local --scope admin ops   # before a first start in public\n",
     .min_arguments = 1,
     .max_arguments = 1,

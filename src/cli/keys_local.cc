@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/paths.h"
+#include "store/foreign_writes.h"
 #include "store/store.h"
 
 namespace cay::cli {
@@ -32,14 +33,16 @@ Result<void> WriteKeys(const std::string& state_dir, const store::Work& work) {
       TRY(store::Database::Open(paths.state_dir + "/cay.db", store::Durability::kPower));
   auto done = db.Transact([&] { return work(db); });
   if (!done) return Failure(WithMigrationHint(std::move(done).error()));
-  return {};
+  return store::LeaveForeignMark(paths.state_dir);
 }
 
 }  // namespace
 
 Result<api::NewKey> CreateKeyLocally(const std::string& state_dir, const api::KeySpec& spec) {
   api::NewKey made = TRY(api::MakeKey(spec, NowUnixMs()));
-  TRY(WriteKeys(state_dir, [&](store::Database& db) { return api::InsertKey(db, made.key); }));
+  TRY(WriteKeys(state_dir, [&](store::Database& db) {
+    return api::InsertKey(db, made.key, spec.max_sandboxes);
+  }));
   return made;
 }
 

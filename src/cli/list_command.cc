@@ -51,6 +51,11 @@ Result<void> FilterByProject(ListOptions& options, std::string_view value) {
   return {};
 }
 
+Result<void> FilterByOwner(ListOptions& options, std::string_view value) {
+  options.target = std::move(options.target).Add("owner", value);
+  return {};
+}
+
 // docker's: --filter KEY=VALUE.
 Result<void> Filter(ListOptions& options, std::string_view value) {
   const size_t equals = std::min(value.find('='), value.size());
@@ -62,10 +67,11 @@ Result<void> Filter(ListOptions& options, std::string_view value) {
   if (key == "label") return FilterByLabel(options, wanted);
   if (key == "state" || key == "status") return FilterByState(options, wanted);
   if (key == "template" || key == "ancestor") return FilterByTemplate(options, wanted);
+  if (key == "owner") return FilterByOwner(options, wanted);
   if (key == "project") return FilterByProject(options, wanted);
   if (key != "name" && key != "id") {
     return Failure(Error::Invalid("\"" + std::string(key) +
-                                  "\" is none of name, id, label, state, template, project"));
+                                  "\" is none of name, id, label, state, template, project, owner"));
   }
   (key == "name" ? options.name_parts : options.id_parts).emplace_back(wanted);
   return {};
@@ -96,13 +102,14 @@ json::array Wanted(const json::array& sandboxes, const ListOptions& options) {
 std::string RenderTable(const json::array& sandboxes) {
   const int64_t now = NowMillis();
   std::vector<std::vector<std::string>> rows = {
-      {"ID", "NAME", "STATE", "AGE", "EXPIRES", "TEMPLATE", "MEMORY", "CPUS", "RUNNING"}};
+      {"ID", "NAME", "OWNER", "STATE", "AGE", "EXPIRES", "TEMPLATE", "MEMORY", "CPUS", "RUNNING"}};
   for (const json::value& entry : sandboxes) {
     const json::object& sandbox = entry.get_object();
-    rows.push_back({Cell(sandbox, "id"), Cell(sandbox, "name"), Cell(sandbox, "state"),
-                    AgeCell(sandbox, "created_at", now), UntilCell(sandbox, "expires_at", now),
-                    Cell(sandbox, "template"), Cell(sandbox, "memory_limit"),
-                    Cell(sandbox, "cpu_limit"), Cell(sandbox, "running_processes")});
+    rows.push_back({Cell(sandbox, "id"), Cell(sandbox, "name"), Cell(sandbox, "owner"),
+                    Cell(sandbox, "state"), AgeCell(sandbox, "created_at", now),
+                    UntilCell(sandbox, "expires_at", now), Cell(sandbox, "template"),
+                    Cell(sandbox, "memory_limit"), Cell(sandbox, "cpu_limit"),
+                    Cell(sandbox, "running_processes")});
   }
   return FormatTable(rows);
 }
@@ -174,6 +181,11 @@ constexpr OptionSpec kListOptions[] = {
      .help = "Only those of this project",
      .example = "shop",
      .apply = &Into<ListOptions, FilterByProject>},
+    {.name = "owner",
+     .value = "NAME",
+     .help = "Only those of this owner, for administrators",
+     .example = "team-a",
+     .apply = &Into<ListOptions, FilterByOwner>},
     {.name = "names",
      .help = "Only the names, of those without one the ids",
      .group = "Output",

@@ -125,7 +125,7 @@ inline constexpr Key kLimitRows[] = {
      .example = "512m",
      .doc =
          "Memory for output and lists that the server holds for answers, together, at least 16m; "
-         "one key has at most half of it.",
+         "one owner has at most half of it.",
      .list = false,
      .reloads = false,
      CAY_UNIT(Bytes, output_held)},
@@ -141,7 +141,7 @@ inline constexpr Key kLimitRows[] = {
      .flag = "",
      .value = "NUMBER",
      .example = "100",
-     .doc = "Sandboxes of one key, unless the key says otherwise.",
+     .doc = "Sandboxes of one owner, unless one of its keys was made with another number.",
      .list = false,
      .reloads = true,
      CAY_KIND(Count, manager.max_sandboxes_per_owner)},

@@ -36,7 +36,7 @@ inline constexpr Key kRequestRows[] = {
      .flag = "",
      .value = "NUMBER",
      .example = "512",
-     .doc = "Of those, requests of one key, at most; more get 429; 0: any number.",
+     .doc = "Of those, requests of one owner, at most; more get 429; 0: any number.",
      .list = false,
      .reloads = false,
      CAY_KIND(Count, http.max_active_per_client)},
@@ -44,7 +44,7 @@ inline constexpr Key kRequestRows[] = {
      .flag = "",
      .value = "SIZE",
      .example = "256m",
-     .doc = "Memory for request bodies that are taken in whole, together; one key has at most a "
+     .doc = "Memory for request bodies that are taken in whole, together; one owner has at most a "
             "quarter of it.",
      .list = false,
      .reloads = false,

@@ -29,7 +29,7 @@ Result<void> Admission::CheckOwner(const std::string& owner, size_t quota) const
       Error(
           ErrorCode::kResourceExhausted, Fault::kCaller,
           "you have " + std::to_string(has) + " sandboxes, and may have " + std::to_string(allowed))
-          .WithRemedy(quota != 0 ? "destroy one, or ask for a key with a higher max_sandboxes"
+          .WithRemedy(quota != 0 ? "destroy one, or ask an administrator for a higher max_sandboxes"
                                  : "destroy one, or raise limits.sandboxes_per_owner in the "
                                    "configuration"));
 }

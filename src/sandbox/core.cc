@@ -38,6 +38,19 @@ Bytes DiskBound(const ManagerOptions& options) {
   return room ? room->size / 1000 * options.disk_committed : 0;
 }
 
+// An administrator who says a name means one's own first; the others of that name are one word away.
+std::string RemedyForName(const Core& core, const Caller& caller, std::string_view which) {
+  constexpr size_t kMostNamed = 3;
+  std::string owned;
+  if (caller.admin) {
+    for (const std::string& owner : core.registry.OwnersOfName(which, kMostNamed)) {
+      owned += (owned.empty() ? "" : ", ") + owner + "/" + std::string(which);
+    }
+  }
+  return owned.empty() ? "list those that there are: GET /api/sandboxes"
+                       : "others have one of that name: " + owned;
+}
+
 }  // namespace
 
 AdmissionRules RulesOf(const ManagerOptions& options) {
@@ -71,15 +84,16 @@ void Core::SetOptions(const ManagerOptions& options) {
 
 Result<std::shared_ptr<Sandbox>> Core::Find(const Caller& caller, std::string_view which) {
   if (auto found = registry.Find(caller, which)) return found;
+  const QualifiedName called = Qualify(caller, which);
   std::optional<DestroyedSandbox> destroyed;
   TRY(store.Read([&](Database& db) -> Result<void> {
-    destroyed = TRY(FindDestroyed(db, which, caller.owner));
+    destroyed = TRY(FindDestroyed(db, which, called));
     return {};
   }));
   const std::string name(which.substr(0, 160));
   if (!destroyed || (!caller.admin && destroyed->owner != caller.owner)) {
     return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "there is no sandbox " + name)
-                       .WithRemedy("list those that there are: GET /api/sandboxes"));
+                       .WithRemedy(RemedyForName(*this, caller, which)));
   }
   return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
                        "sandbox " + name + " was destroyed at " +

@@ -159,8 +159,8 @@ TEST_F(KeptState, ADestroyedOneIsHistoryOfABoundedNumber) {
   }));
   EXPECT_THAT(Load(), IsEmpty());
   ASSERT_TRUE(store_->Read([&](Database& db) -> Result<void> {
-    EXPECT_FALSE(TRY(FindDestroyed(db, ids.front().text(), "me")));
-    const auto last = TRY(FindDestroyed(db, ids.back().text(), "me"));
+    EXPECT_FALSE(TRY(FindDestroyed(db, ids.front().text(), {})));
+    const auto last = TRY(FindDestroyed(db, ids.back().text(), {}));
     EXPECT_TRUE(last);
     EXPECT_EQ(last->reason, "requested");
     return {};

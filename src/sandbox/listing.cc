@@ -48,6 +48,7 @@ Result<Page> ListSandboxes(const Core& core, const Caller& caller, const ListFil
   auto all = core.registry.All();
   std::erase_if(all, [&](const auto& sandbox) {
     return (!caller.admin && sandbox->owner() != caller.owner) ||
+           (!filter.owner.empty() && sandbox->owner() != filter.owner) ||
            (after && PlaceOf(*sandbox) >= *after);
   });
   std::ranges::sort(all, [](const auto& a, const auto& b) { return PlaceOf(*a) > PlaceOf(*b); });

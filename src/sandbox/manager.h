@@ -7,7 +7,7 @@
 //   TRY(lease.guest().ReadFile(…));
 //   TRY(manager->Destroy(caller, made.id.text(), "requested"));
 //
-// `which` is an id, or a name among the caller's. Calls block and may come from any thread; those about
+// `which` is an id, a name among the caller's, or OWNER/NAME. Calls block and may come from any thread; those about
 // different sandboxes do not wait for one another but in the engine. What was acknowledged is in the
 // store.
 #pragma once
@@ -95,6 +95,7 @@ struct ListFilter {
   std::string project{};
   std::string template_name{};
   StringMap metadata{};  // all of these
+  std::string owner{};   // empty: everybody's that the caller may see
   std::string cursor{};  // Page::next of the page before
   size_t limit = 100;    // at most 1000
 };

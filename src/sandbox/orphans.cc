@@ -155,6 +155,8 @@ Result<std::vector<Orphan>> ListOrphans(Core& core) {
 
 Result<SandboxView> AdoptOrphan(Core& core, const Caller& caller, std::string_view id,
                                 const Adoption& adoption) {
+  // What it says itself may be older than this rule.
+  if (adoption.owner) TRY(CheckOwnerName(*adoption.owner));
   const std::vector<engine::SandboxStatus> all = TRY(core.engine.List());
   const auto found = std::ranges::find_if(all, [&](const engine::SandboxStatus& status) {
     return status.id.text() == id && status.orphaned_unix_ms;

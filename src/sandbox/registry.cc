@@ -44,10 +44,22 @@ std::shared_ptr<Sandbox> Registry::Find(const Caller& caller, std::string_view w
   auto found = by_id_.find(which);
   if (found != by_id_.end() && (caller.admin || found->second->owner() == caller.owner))
     return found->second;
-  const auto named = names_.find({caller.owner, std::string(which)});
+  QualifiedName called = Qualify(caller, which);
+  if (!caller.admin && called.owner != caller.owner) return nullptr;
+  const auto named = names_.find({std::move(called.owner), std::move(called.name)});
   if (named == names_.end()) return nullptr;
   found = by_id_.find(named->second.text());
   return found == by_id_.end() ? nullptr : found->second;
+}
+
+std::vector<std::string> Registry::OwnersOfName(std::string_view name, size_t most) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> owners;
+  for (const auto& [owned, id] : names_) {
+    if (owners.size() == most) break;
+    if (owned.second == name) owners.push_back(owned.first);
+  }
+  return owners;
 }
 
 std::vector<std::shared_ptr<Sandbox>> Registry::All() const {

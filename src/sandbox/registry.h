@@ -27,8 +27,10 @@ class Registry {
 
   // An id of anybody's.
   std::shared_ptr<Sandbox> Find(std::string_view id) const;
-  // An id or a name, as far as the caller may know of it.
+  // An id, a name among the caller's, or OWNER/NAME, as far as the caller may know of it.
   std::shared_ptr<Sandbox> Find(const Caller& caller, std::string_view which) const;
+  // The owners, at most `most`, of sandboxes of that name.
+  std::vector<std::string> OwnersOfName(std::string_view name, size_t most) const;
   std::vector<std::shared_ptr<Sandbox>> All() const;
 
  private:

@@ -92,13 +92,14 @@ Result<std::vector<StoredSandbox>> LoadSandboxes(Database& db) {
 }
 
 Result<std::optional<DestroyedSandbox>> FindDestroyed(Database& db, std::string_view which,
-                                                      std::string_view owner) {
+                                                      const QualifiedName& called) {
   Statement select =
       TRY(db.Prepare("SELECT id, owner, name, reason, created_ms, ended_ms FROM sandbox WHERE "
                      "ended_ms IS NOT NULL "
-                     "AND (id = ?1 OR (name = ?1 AND owner = ?2)) ORDER BY ended_ms DESC LIMIT 1"));
+                     "AND (id = ?1 OR (name = ?2 AND owner = ?3)) ORDER BY ended_ms DESC LIMIT 1"));
   select.Bind(1, which);
-  select.Bind(2, owner);
+  select.Bind(2, std::string_view(called.name));
+  select.Bind(3, std::string_view(called.owner));
   if (!TRY(select.Step())) return std::nullopt;
   return DestroyedSandbox{.id = TRY(SandboxId::Parse(select.Text(0))),
                           .owner = select.Text(1),

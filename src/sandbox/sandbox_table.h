@@ -48,8 +48,8 @@ Result<void> RemoveRow(store::Database& db, const SandboxId& id);
 // All that are not destroyed, the oldest first.
 Result<std::vector<StoredSandbox>> LoadSandboxes(store::Database& db);
 
-// `which`: an id, or the name of one of the owner's (the last that had it).
+// By its id, which is `which`, or by its name (the last that had it).
 Result<std::optional<DestroyedSandbox>> FindDestroyed(store::Database& db, std::string_view which,
-                                                      std::string_view owner);
+                                                      const QualifiedName& called);
 
 }  // namespace cay::sandbox

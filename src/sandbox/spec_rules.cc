@@ -8,6 +8,7 @@
 namespace cay::sandbox {
 namespace {
 
+constexpr size_t kMaxOwnerBytes = 64;
 constexpr std::string_view kLettersAndDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -163,6 +164,19 @@ Result<void> CheckLifetime(Millis life, const ManagerOptions& options) {
 
 Result<void> CheckSandboxName(std::string_view name) {
   return CheckName("name of a sandbox", name);
+}
+
+Result<void> CheckOwnerName(std::string_view owner) {
+  const auto alphanumeric = [](char c) { return kLettersAndDigits.contains(c); };
+  const bool good = !owner.empty() && owner.size() <= kMaxOwnerBytes && alphanumeric(owner[0]) &&
+                    std::ranges::all_of(owner, [&](char c) {
+                      return alphanumeric(c) || std::string_view("._@+-").contains(c);
+                    });
+  if (good) return {};
+  return Failure(
+      Error::Invalid("not the name of an owner: \"" + std::string(owner.substr(0, 80)) + "\"")
+          .WithRemedy("up to " + std::to_string(kMaxOwnerBytes) +
+                      " letters, digits and . _ @ + -, beginning with a letter or digit"));
 }
 
 Result<void> CheckIdempotencyKey(std::string_view key) {

@@ -36,4 +36,10 @@ std::optional<OnTimeout> OnTimeoutFromName(std::string_view name) {
   return FromName<OnTimeout>(kActionNames, name);
 }
 
+QualifiedName Qualify(const Caller& caller, std::string_view which) {
+  const size_t slash = which.rfind('/');
+  if (slash == std::string_view::npos) return {caller.owner, std::string(which)};
+  return {std::string(which.substr(0, slash)), std::string(which.substr(slash + 1))};
+}
+
 }  // namespace cay::sandbox

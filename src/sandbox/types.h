@@ -16,13 +16,21 @@ namespace cay::sandbox {
 // Who owns what is made while the server has no keys.
 inline constexpr const char* kOwnerWithoutKey = "local";
 
-// Who asks. Sandboxes belong to the owner that made them; another owner's do not exist for a caller
-// who is no administrator.
+// Who asks. An owner is a person, a team or a project, and may have many keys. What is made belongs to
+// the owner, not to the key; another owner's does not exist for a caller who is no administrator.
 struct Caller {
-  std::string owner;  // a key's id; kOwnerWithoutKey
+  std::string owner;  // [A-Za-z0-9][A-Za-z0-9._@+-]{0,63} (CheckOwnerName); kOwnerWithoutKey
   bool admin = false;
   size_t max_sandboxes = 0;  // of this owner at a time; 0: what the server allows every owner
 };
+
+// What a caller calls a sandbox that is not its id: "web" is the caller's own, "team/web" of the owner "team". Neither
+// owners nor names have a slash.
+struct QualifiedName {
+  std::string owner;
+  std::string name;
+};
+QualifiedName Qualify(const Caller& caller, std::string_view which);
 
 using StringMap = std::map<std::string, std::string>;
 

@@ -153,10 +153,27 @@ CREATE INDEX process_running ON process(sandbox) WHERE running = 1;
 // with the sandboxes it belongs to (engine/native/record.h). The number keeps them from starting.
 constexpr Migration kNumberedRecords = {"records with numbered fields", ""};
 
+// api/gate/key_table.cc. Until here the owner of what was made with a key was the key: its id is its owner's name. What an owner
+// may have is its own, whichever of its keys asks; an owner without a row has what the configuration says. The audit says who
+// as both. A webhook of an empty owner is told of everybody's events.
+constexpr Migration kOwners = {"owners of keys", R"(
+CREATE TABLE owner (
+  name TEXT PRIMARY KEY,
+  max_sandboxes INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO owner(name, max_sandboxes) SELECT id, max_sandboxes FROM api_key WHERE max_sandboxes <> 0;
+ALTER TABLE api_key DROP COLUMN max_sandboxes;
+ALTER TABLE api_key ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+UPDATE api_key SET owner = id;
+ALTER TABLE audit ADD COLUMN key_id TEXT NOT NULL DEFAULT '';
+UPDATE audit SET key_id = owner WHERE owner <> 'local';
+ALTER TABLE webhook ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+)"};
+
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
     kSandboxes, kIdempotencyKeys, kEvents,    kProjectFiles,    kApiKeys,
-    kAudit,     kWebhooks,        kProcesses, kNumberedRecords,
+    kAudit,     kWebhooks,        kProcesses, kNumberedRecords, kOwners,
 };
 
 Result<int64_t> UserVersion(Database& db) {

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "store/foreign_writes.h"
 #include "store/migrations.h"
 #include "store/reserve.h"
 #include "store/store_lock.h"
@@ -92,9 +93,9 @@ Result<Connections> ConnectEvenWithoutRoom(const std::string& path, Reserve& res
 
 class Store::Impl {
  public:
-  Impl(StoreLock lock, std::string path, Reserve reserve, Connections connections)
+  Impl(StoreLock lock, std::string state_dir, Reserve reserve, Connections connections)
       : lock_(std::move(lock)),
-        path_(std::move(path)),
+        state_dir_(std::move(state_dir)),
         writer_(std::move(connections.writer)),
         reserve_(std::move(reserve)),
         reader_(std::move(connections.reader)),
@@ -128,6 +129,8 @@ class Store::Impl {
     if (done || !MayNeedRoom(done.error()) || !reserve_.GiveUp()) return done;
     return WriteLocked(work, Durability::kProcess);
   }
+
+  int64_t ForeignMark() const { return ReadForeignMark(state_dir_); }
 
   bool GiveUpReserve() {
     const std::lock_guard lock(writer_mutex_);
@@ -287,7 +290,8 @@ class Store::Impl {
 
   void Checkpoint() {
     struct stat wal{};
-    if (::stat((path_ + "-wal").c_str(), &wal) < 0 || wal.st_size < kCheckpointBytes) return;
+    if (::stat((state_dir_ + "/cay.db-wal").c_str(), &wal) < 0 || wal.st_size < kCheckpointBytes)
+      return;
     if (wal.st_size == checked_bytes_ && writes_ + later_ == checked_writes_) return;
     checked_bytes_ = wal.st_size;
     checked_writes_ = writes_ + later_;
@@ -296,7 +300,7 @@ class Store::Impl {
   }
 
   StoreLock lock_;
-  std::string path_;
+  std::string state_dir_;
 
   std::mutex writer_mutex_;  // before queue_mutex_
   Database writer_;
@@ -340,8 +344,11 @@ Result<std::unique_ptr<Store>> Store::Open(const Paths& paths) {
   TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   Reserve reserve(paths.state_dir);
   Connections connections = TRY(ConnectEvenWithoutRoom(path, reserve));
-  return std::unique_ptr<Store>(new Store(
-      std::make_unique<Impl>(std::move(lock), path, std::move(reserve), std::move(connections))));
+  // Made here, so that a disk that is full later is no obstacle. Without it the others are seen a moment later.
+  if (const auto made = LeaveForeignMark(paths.state_dir); !made)
+    LogWarning(made.error().ToString());
+  return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(
+      std::move(lock), paths.state_dir, std::move(reserve), std::move(connections))));
 }
 
 Result<void> Store::Write(const Work& work) { return impl_->Write(work, Durability::kProcess); }
@@ -353,6 +360,7 @@ Result<void> Store::WriteDurably(const Work& work) {
 Result<void> Store::Read(const Work& work) { return impl_->Read(work); }
 void Store::WriteLater(Work work) { impl_->WriteLater(std::move(work)); }
 Result<void> Store::Flush() { return impl_->Flush(); }
+int64_t Store::ForeignMark() const { return impl_->ForeignMark(); }
 Result<void> Store::Healthy() const { return impl_->Healthy(); }
 Store::Metrics Store::GetMetrics() const { return impl_->GetMetrics(); }
 

@@ -58,6 +58,9 @@ class Store {
   // Writes what was queued before.
   Result<void> Flush();
 
+  // Changes with each write of another process that has left its mark (foreign_writes.h). Costs one stat(2).
+  int64_t ForeignMark() const;
+
   // Whether the last write succeeded; why not.
   Result<void> Healthy() const;
 

@@ -73,7 +73,7 @@ class LiveServer {
   const http::Url& url() const { return url_; }
   const std::string& directory() const { return directory_; }
   CayProgram& program() { return *program_; }
-  // A key that was made beside the server, as `cay keys create --local` does, once the server knows of it.
+  // A key that was made beside the server, as `cay keys create --local` does. The server knows of it at once.
   std::string MakeKey(const std::string& scope, const std::vector<std::string>& more = {});
 
  private:

@@ -532,6 +532,25 @@ page_is_there() { [[ $(curl -sf "$(< address)/page.txt") == "from inside" ]]; }
   [[ $status == 0 ]] && output_has web
   cay ls --url "$url"
   [[ $status == 1 ]]
+  cay create --name web --json
+  [[ $status == 0 ]]
+  team=$("$CAY" keys create team --owner team-a --quiet)
+  CAY_API_KEY=$team cay create --url "$url" --name web -q
+  CAY_API_KEY=$team cay create --url "$url" --name theirs -q
+  theirs=$output
+  cay ls --owner team-a -q
+  [[ $(wc -l <<< "$output") == 2 && $output == *"$theirs"* ]]
+  cay exec team-a/web -- echo hello
+  [[ $status == 0 && $output == hello ]]
+  echo text > text
+  cay cp text team-a/theirs:/tmp/
+  [[ $status == 0 ]]
+  cay files cat "$theirs" /tmp/text
+  [[ $output == text ]]
+  cay inspect web
+  assert_error 1 "say whose"
+  cay rm team-a/web team-a/theirs
+  [[ $status == 0 ]]
   other=$("$CAY" keys create other --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
   cay keys list
   output_has "$other"

@@ -74,13 +74,17 @@ status_of() { curl -s -o body -w '%{http_code}' "$@"; }
   [[ $(status_of -H "X-API-Key: $admin" "$url/api/audit") == 200 ]]
   # Another process makes one while the server runs.
   read=$("$CAY" keys create --local --quiet --scope read eyes)
-  works() { [[ $(status_of -H "X-API-Key: $read" "$url/api/sandboxes") == 200 ]]; }
-  until_true 30 works
+  [[ $(status_of -H "X-API-Key: $read" "$url/api/sandboxes") == 200 ]]
   [[ $(status_of -H "X-API-Key: $read" -X POST "$url/api/sandboxes") == 403 ]]
   [[ $(status_of -H "X-API-Key: $read" "$url/api/keys") == 403 ]]
   id=${read#cay_}
   [[ $(status_of -H "X-API-Key: $admin" -X DELETE "$url/api/keys/${id%%_*}") == 204 ]]
   [[ $(status_of -H "X-API-Key: $read" "$url/api/sandboxes") == 401 ]]
+  admin_id=${admin#cay_}
+  "$CAY" keys revoke --local "${admin_id%%_*}"
+  [[ $(curl -s -H "X-API-Key: $admin" "$url/api/sandboxes") == *"cay keys create --local"* ]]
+  again=$("$CAY" keys create --local --quiet --scope admin ops)
+  [[ $(status_of -H "X-API-Key: $again" "$url/api/sandboxes") == 200 ]]
   # No secret anywhere.
   secret=${admin##*_}
   ! grep -rq "$secret" "$CAY_STATE_DIR" said

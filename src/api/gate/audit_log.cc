@@ -11,11 +11,12 @@ constexpr uint64_t kPruneEvery = 256;
 Result<void> Insert(store::Database& db, const AuditEntry& entry) {
   store::Statement insert =
       TRY(db.Prepare("INSERT INTO audit(unix_ms, request_id, owner, peer, operation, method, path, "
-                     "status) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
+                     "status, key_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
   return insert.Run(entry.unix_ms, std::string_view(entry.request_id),
                     std::string_view(entry.owner), std::string_view(entry.peer),
                     std::string_view(entry.operation), std::string_view(entry.method),
-                    std::string_view(entry.path), static_cast<int64_t>(entry.status));
+                    std::string_view(entry.path), static_cast<int64_t>(entry.status),
+                    std::string_view(entry.key_id));
 }
 
 Result<void> Prune(store::Database& db, uint64_t kept) {
@@ -42,7 +43,8 @@ Result<std::vector<AuditEntry>> AuditLog::List(const AuditFilter& filter) {
   TRY(store_.Read([&](store::Database& db) -> Result<void> {
     entries.clear();
     store::Statement row = TRY(db.Prepare(
-        "SELECT id, unix_ms, request_id, owner, peer, operation, method, path, status FROM audit "
+        "SELECT id, unix_ms, request_id, owner, peer, operation, method, path, status, key_id FROM "
+        "audit "
         "WHERE (?1 = '' OR owner = ?1) AND (?2 = 0 OR id < ?2) ORDER BY id DESC LIMIT ?3"));
     row.Bind(1, std::string_view(filter.owner));
     row.Bind(2, filter.before);
@@ -52,6 +54,7 @@ Result<std::vector<AuditEntry>> AuditLog::List(const AuditFilter& filter) {
                          .unix_ms = row.Int(1),
                          .request_id = row.Text(2),
                          .owner = row.Text(3),
+                         .key_id = row.Text(9),
                          .peer = row.Text(4),
                          .operation = row.Text(5),
                          .method = row.Text(6),

@@ -111,7 +111,7 @@ std::expected<Identity, Refusal> Gate::Identify(const http::Request& request) {
   if (!token) {
     return std::unexpected(
         Failed(request, Error(ErrorCode::kPermissionDenied, Fault::kCaller, "an API key is needed")
-                            .WithRemedy("Authorization: Bearer cay_…, of cay keys create")));
+                            .WithRemedy(keys_.Remedy())));
   }
   auto identity = keys_.Authenticate(*token);
   if (identity) return std::move(*identity);
@@ -159,7 +159,7 @@ std::expected<Admission, Refusal> Gate::Admit(const http::Request& request, Scop
                 .status = 403});
   }
   if (auto over = CheckRate(*identity)) return std::unexpected(std::move(*over));
-  return Admission{.caller = {.owner = identity->key_id,
+  return Admission{.caller = {.owner = identity->owner,
                               .admin = identity->scope == Scope::kAdmin,
                               .max_sandboxes = static_cast<size_t>(identity->max_sandboxes)},
                    .scope = identity->scope,

@@ -22,10 +22,14 @@ int64_t SteadyMs() {
   return duration_cast<Millis>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Error Denied() {
+constexpr const char* kUseAKey = "Authorization: Bearer cay_…, of cay keys create";
+constexpr const char* kMakeAKey =
+    "no key works any more; on the server's machine: cay keys create --local --scope admin ops";
+
+Error Denied(const char* remedy) {
   return Error(ErrorCode::kPermissionDenied, Fault::kCaller,
                "this API key is not known, has expired or was revoked")
-      .WithRemedy("Authorization: Bearer cay_…, of cay keys create");
+      .WithRemedy(remedy);
 }
 
 }  // namespace
@@ -56,7 +60,12 @@ Result<void> KeyRing::Load() {
 void KeyRing::Refresh() {
   const int64_t now = SteadyMs();
   int64_t looked = looked_ms_.load();
-  if (now - looked < kLookEveryMs || !looked_ms_.compare_exchange_strong(looked, now)) return;
+  const int64_t mark = store_.ForeignMark();
+  const bool marked = mark != seen_mark_.load();
+  if (!marked &&
+      (now - looked < kLookEveryMs || !looked_ms_.compare_exchange_strong(looked, now))) {
+    return;
+  }
   int64_t generation = 0;
   const auto read = store_.Read([&](store::Database& db) -> Result<void> {
     generation = TRY(KeyGeneration(db));
@@ -67,10 +76,13 @@ void KeyRing::Refresh() {
     const std::shared_lock lock(mutex_);
     same = generation == generation_;
   }
-  if (read && same) return;
-  if (const auto loaded = read ? Load() : read; !loaded) {
+  const auto loaded = read && !same ? Load() : read;
+  if (!loaded) {
     LogWarning("the API keys cannot be read again: " + loaded.error().ToString());
+    return;
   }
+  // Only now: whoever else asks meanwhile loads too, and is not told what was before.
+  seen_mark_ = mark;
 }
 
 bool KeyRing::needed() {
@@ -81,9 +93,15 @@ bool KeyRing::needed() {
 bool KeyRing::usable() {
   Refresh();
   const std::shared_lock lock(mutex_);
-  const int64_t now = NowUnixMs();
-  return std::ranges::any_of(keys_, [&](const auto& entry) { return entry.second.Works(now); });
+  return AnyWorks(NowUnixMs());
 }
+
+bool KeyRing::AnyWorks(int64_t now_unix_ms) const {
+  return std::ranges::any_of(keys_,
+                             [&](const auto& entry) { return entry.second.Works(now_unix_ms); });
+}
+
+std::string KeyRing::Remedy() { return usable() ? kUseAKey : kMakeAKey; }
 
 Result<Identity> KeyRing::Authenticate(std::string_view token) {
   Refresh();
@@ -98,10 +116,11 @@ Result<Identity> KeyRing::Authenticate(std::string_view token) {
     const auto found = parts ? keys_.find(std::string(parts->id)) : keys_.end();
     if (found == keys_.end() || !ConstantTimeEqual(hash, found->second.hash) ||
         !found->second.Works(now)) {
-      return Failure(Denied());
+      return Failure(Denied(AnyWorks(now) ? kUseAKey : kMakeAKey));
     }
     const ApiKey& key = found->second;
     identity = {.key_id = key.id,
+                .owner = key.owner,
                 .scope = key.scope,
                 .requests_per_second = key.requests_per_second,
                 .max_sandboxes = key.max_sandboxes};
@@ -134,8 +153,12 @@ void KeyRing::NoteUse(const std::string& id, int64_t now_unix_ms) {
 
 Result<NewKey> KeyRing::Create(const KeySpec& spec) {
   NewKey made = TRY(MakeKey(spec, NowUnixMs()));
-  TRY(store_.WriteDurably([&](store::Database& db) { return InsertKey(db, made.key); }));
+  TRY(store_.WriteDurably(
+      [&](store::Database& db) { return InsertKey(db, made.key, spec.max_sandboxes); }));
   TRY(Load());
+  // As the table has it: what the owner may have may have been there.
+  const std::shared_lock lock(mutex_);
+  if (const auto found = keys_.find(made.key.id); found != keys_.end()) made.key = found->second;
   return made;
 }
 

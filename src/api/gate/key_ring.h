@@ -1,6 +1,6 @@
 // KeyRing: the API keys in memory, so that a request is authenticated without the store. A key that is
-// made or revoked here counts at once; one that another process made or revoked (`cay keys create --local`)
-// within a second.
+// made or revoked here counts at once, and so does one that another process made or revoked beside the server
+// (`cay keys create --local`): each use looks for its mark (store/foreign_writes.h).
 //
 //   auto ring = TRY(KeyRing::Open(store));
 //   if (ring->needed()) Identity who = TRY(ring->Authenticate(token));
@@ -26,9 +26,10 @@ namespace cay::api {
 // Whom a key stands for.
 struct Identity {
   std::string key_id;
+  std::string owner;
   Scope scope = Scope::kRead;
   uint64_t requests_per_second = 0;
-  uint64_t max_sandboxes = 0;
+  uint64_t max_sandboxes = 0;  // of the owner
 };
 
 class KeyRing {
@@ -39,6 +40,8 @@ class KeyRing {
   bool needed();
   // Whether there is one that works.
   bool usable();
+  // What who has none that works can do; where no key works any more, only on the server's machine.
+  std::string Remedy();
 
   // kPermissionDenied, and always the same words: whether the id or the secret was wrong is nobody's business.
   Result<Identity> Authenticate(std::string_view token);
@@ -53,8 +56,10 @@ class KeyRing {
  private:
   explicit KeyRing(store::Store& store) : store_(store) {}
   Result<void> Load();
-  // Loads again when another process changed something; looks at most once a second.
+  // Loads again when another process changed something: when its mark is another one, and for what left none,
+  // such as an older program, by the generation, once a second.
   void Refresh();
+  bool AnyWorks(int64_t now_unix_ms) const;  // under the lock
   void NoteUse(const std::string& id, int64_t now_unix_ms);
 
   store::Store& store_;
@@ -63,6 +68,7 @@ class KeyRing {
   std::atomic<bool> needed_ = false;
   int64_t generation_ = -1;
   std::atomic<int64_t> looked_ms_ = 0;
+  std::atomic<int64_t> seen_mark_ = 0;
 };
 
 }  // namespace cay::api

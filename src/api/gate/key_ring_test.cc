@@ -8,10 +8,14 @@
 #include <thread>
 
 #include "api/gate/secret.h"
+#include "base/test_eventually.h"
+#include "store/foreign_writes.h"
+#include "store/migrations.h"
 
 namespace cay::api {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 class KeyRingTest : public testing::Test {
@@ -126,9 +130,72 @@ TEST_F(KeyRingTest, SeesWhatAnotherProcessDid) {
   auto other = store::Database::Open(directory_ + "/cay.db", store::Durability::kPower).value();
   const NewKey made = MakeKey({.name = "local", .scope = Scope::kAdmin}, 1000).value();
   ASSERT_TRUE(other.Transact([&] { return InsertKey(other, made.key); }));
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!ring_->needed() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  ASSERT_TRUE(store::LeaveForeignMark(directory_));
+  EXPECT_TRUE(ring_->needed());
   EXPECT_TRUE(ring_->Authenticate(made.token));
+  ASSERT_TRUE(
+      other.Transact([&] { return RevokeKey(other, made.key.id, 2000, LastAdmin::kMayGo); }));
+  ASSERT_TRUE(store::LeaveForeignMark(directory_));
+  EXPECT_FALSE(ring_->StillWorks(made.key.id));
+  EXPECT_FALSE(ring_->Authenticate(made.token));
+}
+
+TEST_F(KeyRingTest, SeesWhatAProcessDidThatLeavesNoMark) {
+  ASSERT_FALSE(ring_->needed());
+  auto other = store::Database::Open(directory_ + "/cay.db", store::Durability::kPower).value();
+  const NewKey made = MakeKey({.name = "local", .scope = Scope::kAdmin}, 1000).value();
+  ASSERT_TRUE(other.Transact([&] { return InsertKey(other, made.key); }));
+  EXPECT_TRUE(Eventually([&] { return ring_->needed(); }));
+}
+
+TEST_F(KeyRingTest, GivesAllKeysOfAnOwnerTheSameNameAndNumber) {
+  const NewKey first =
+      ring_->Create({.name = "old", .owner = "team-a", .max_sandboxes = 7}).value();
+  const NewKey second = ring_->Create({.name = "new", .owner = "team-a"}).value();
+  const NewKey alone = ring_->Create({.name = "alone"}).value();
+  EXPECT_EQ(second.key.max_sandboxes, 7U);
+  ASSERT_TRUE(ring_->Revoke(first.key.id, LastAdmin::kMayGo));
+  const auto who = ring_->Authenticate(second.token);
+  ASSERT_TRUE(who);
+  EXPECT_EQ(who->owner, "team-a");
+  EXPECT_EQ(who->max_sandboxes, 7U);
+  EXPECT_EQ(ring_->Authenticate(alone.token)->owner, alone.key.id);
+  EXPECT_EQ(ring_->Authenticate(alone.token)->max_sandboxes, 0U);
+  ASSERT_TRUE(ring_->Create({.name = "more", .owner = "team-a", .max_sandboxes = 9}));
+  EXPECT_EQ(ring_->Authenticate(second.token)->max_sandboxes, 9U);
+}
+
+TEST_F(KeyRingTest, NamesTheMachineWhenNoKeyWorksAnyMore) {
+  const NewKey made = Make(Scope::kAdmin);
+  EXPECT_THAT(ring_->Authenticate("wrong").error().remedy(), Not(HasSubstr("--local")));
+  ASSERT_TRUE(ring_->Revoke(made.key.id, LastAdmin::kMayGo));
+  EXPECT_THAT(ring_->Authenticate(made.token).error().remedy(), HasSubstr("--local"));
+  EXPECT_THAT(ring_->Remedy(), HasSubstr("--local"));
+}
+
+// A database as the program before owners wrote it.
+TEST(OwnersOfKeys, AreTheKeysThemselvesInADatabaseFromBefore) {
+  auto db = store::Database::Open(":memory:", store::Durability::kProcess).value();
+  const auto all = store::AllMigrations();
+  size_t before = 0;
+  while (std::string_view(all[before].name) != "owners of keys") ++before;
+  ASSERT_TRUE(store::Migrate(db, all.first(before)));
+  ASSERT_TRUE(db.Execute(R"(
+    INSERT INTO api_key(id, name, scope, hash, created_ms, requests_per_second, max_sandboxes)
+      VALUES('aaaaaaaaaaaa', 'a', 'use', 'x', 1, 0, 3), ('bbbbbbbbbbbb', 'b', 'read', 'y', 2, 0, 0);
+    INSERT INTO audit(unix_ms, request_id, owner, peer, operation, method, path, status)
+      VALUES(1, 'r', 'aaaaaaaaaaaa', '', '', '', '', 200), (2, 'r', 'local', '', '', '', '', 200))"));
+  ASSERT_TRUE(store::Migrate(db, all));
+  const auto keys = ReadKeys(db).value();
+  ASSERT_EQ(keys.size(), 2U);
+  EXPECT_EQ(keys[0].owner, keys[0].id);
+  EXPECT_EQ(keys[0].max_sandboxes, 3U);
+  EXPECT_EQ(keys[1].owner, keys[1].id);
+  EXPECT_EQ(keys[1].max_sandboxes, 0U);
+  auto audit = db.Prepare("SELECT key_id FROM audit ORDER BY id").value();
+  std::vector<std::string> ids;
+  while (audit.Step().value()) ids.push_back(audit.Text(0));
+  EXPECT_THAT(ids, ElementsAre("aaaaaaaaaaaa", ""));
 }
 
 TEST_F(KeyRingTest, NotesWhenAKeyWasUsed) {
@@ -143,6 +210,11 @@ TEST(MakeKey, RefusesNamesThatAreNone) {
   EXPECT_FALSE(MakeKey({.name = "a\nb"}, 0));
   EXPECT_FALSE(MakeKey({.name = std::string(129, 'a')}, 0));
   EXPECT_FALSE(MakeKey({.name = "a", .expires_in = Millis(0)}, 0));
+  for (const char* owner : {"a/b", "..", ".a", "-a", "a b", "a\n", "\xc3\xa4"}) {
+    EXPECT_FALSE(MakeKey({.name = "a", .owner = owner}, 0)) << owner;
+  }
+  EXPECT_FALSE(MakeKey({.name = "a", .owner = std::string(65, 'a')}, 0));
+  EXPECT_TRUE(MakeKey({.name = "a", .owner = "Ann.O+x@example.org"}, 0));
 }
 
 TEST(MakeKey, MakesSecretsThatDiffer) {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/gate/secret.h"
+#include "sandbox/spec_rules.h"
 
 namespace cay::api {
 namespace {
@@ -30,6 +31,13 @@ std::optional<int64_t> OptionalInt(const store::Statement& row, int column) {
 
 Result<void> Advance(store::Database& db) {
   return db.Execute("UPDATE api_key_generation SET value = value + 1");
+}
+
+Result<void> SetMaxSandboxes(store::Database& db, std::string_view owner, uint64_t max_sandboxes) {
+  store::Statement set =
+      TRY(db.Prepare("INSERT INTO owner(name, max_sandboxes) VALUES(?1, ?2) ON CONFLICT(name) DO "
+                     "UPDATE SET max_sandboxes = excluded.max_sandboxes"));
+  return set.Run(owner, static_cast<int64_t>(max_sandboxes));
 }
 
 // In the transaction that revokes it: two that revoke each other's cannot both succeed.
@@ -61,6 +69,7 @@ std::optional<Scope> ScopeFromName(std::string_view name) {
 
 Result<NewKey> MakeKey(const KeySpec& spec, int64_t now_unix_ms) {
   TRY(CheckName(spec.name));
+  if (!spec.owner.empty()) TRY(sandbox::CheckOwnerName(spec.owner));
   if (spec.expires_in && spec.expires_in->count() <= 0) {
     return Failure(Error::Invalid("a key that has expired already is of no use"));
   }
@@ -68,11 +77,11 @@ Result<NewKey> MakeKey(const KeySpec& spec, int64_t now_unix_ms) {
   ApiKey& key = made.key;
   key.id = TRY(RandomText(kIdLength));
   key.name = spec.name;
+  key.owner = spec.owner.empty() ? key.id : spec.owner;
   key.scope = spec.scope;
   key.created_unix_ms = now_unix_ms;
   if (spec.expires_in) key.expires_unix_ms = now_unix_ms + spec.expires_in->count();
   key.requests_per_second = spec.requests_per_second;
-  key.max_sandboxes = spec.max_sandboxes;
   const std::string secret = TRY(RandomText(kSecretLength));
   key.hash = TRY(HashSecret(secret));
   made.token = std::string(kPrefix) + key.id + "_" + secret;
@@ -92,7 +101,8 @@ std::optional<KeyParts> ParseToken(std::string_view token) {
   return parts;
 }
 
-Result<void> InsertKey(store::Database& db, const ApiKey& key) {
+Result<void> InsertKey(store::Database& db, const ApiKey& key,
+                       std::optional<uint64_t> max_sandboxes) {
   store::Statement count = TRY(db.Prepare("SELECT COUNT(*) FROM api_key WHERE revoked_ms IS NULL"));
   TRY(count.Step());
   if (count.Int(0) >= static_cast<int64_t>(kMaxKeys)) {
@@ -102,7 +112,7 @@ Result<void> InsertKey(store::Database& db, const ApiKey& key) {
   }
   store::Statement insert =
       TRY(db.Prepare("INSERT INTO api_key(id, name, scope, hash, created_ms, expires_ms, "
-                     "requests_per_second, max_sandboxes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
+                     "requests_per_second, owner) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"));
   insert.Bind(1, std::string_view(key.id));
   insert.Bind(2, std::string_view(key.name));
   insert.Bind(3, ScopeName(key.scope));
@@ -114,8 +124,9 @@ Result<void> InsertKey(store::Database& db, const ApiKey& key) {
     insert.BindNull(6);
   }
   insert.Bind(7, static_cast<int64_t>(key.requests_per_second));
-  insert.Bind(8, static_cast<int64_t>(key.max_sandboxes));
+  insert.Bind(8, std::string_view(key.owner));
   TRY(insert.Step());
+  if (max_sandboxes) TRY(SetMaxSandboxes(db, key.owner, *max_sandboxes));
   return Advance(db);
 }
 
@@ -134,6 +145,7 @@ Result<void> RevokeKey(store::Database& db, std::string_view id, int64_t now_uni
       db.Prepare("DELETE FROM api_key WHERE id IN (SELECT id FROM api_key WHERE revoked_ms IS NOT "
                  "NULL ORDER BY revoked_ms DESC LIMIT -1 OFFSET ?1)"));
   TRY(forget.Run(static_cast<int64_t>(kMaxRevokedKeys)));
+  TRY(db.Execute("DELETE FROM owner WHERE name NOT IN (SELECT owner FROM api_key)"));
   return Advance(db);
 }
 
@@ -143,9 +155,11 @@ Result<void> TouchKey(store::Database& db, std::string_view id, int64_t now_unix
 }
 
 Result<std::vector<ApiKey>> ReadKeys(store::Database& db) {
-  store::Statement row = TRY(
-      db.Prepare("SELECT id, name, scope, hash, created_ms, expires_ms, last_used_ms, revoked_ms, "
-                 "requests_per_second, max_sandboxes FROM api_key ORDER BY created_ms, id"));
+  store::Statement row =
+      TRY(db.Prepare("SELECT id, key.name, scope, hash, created_ms, expires_ms, last_used_ms, "
+                     "revoked_ms, requests_per_second, owner, IFNULL(owner.max_sandboxes, 0) "
+                     "FROM api_key AS key LEFT JOIN owner ON owner.name = key.owner "
+                     "ORDER BY created_ms, id"));
   std::vector<ApiKey> keys;
   while (TRY(row.Step())) {
     ApiKey key;
@@ -163,7 +177,8 @@ Result<std::vector<ApiKey>> ReadKeys(store::Database& db) {
     key.last_used_unix_ms = OptionalInt(row, 6);
     key.revoked_unix_ms = OptionalInt(row, 7);
     key.requests_per_second = static_cast<uint64_t>(row.Int(8));
-    key.max_sandboxes = static_cast<uint64_t>(row.Int(9));
+    key.owner = row.Text(9);
+    key.max_sandboxes = static_cast<uint64_t>(row.Int(10));
     keys.push_back(std::move(key));
   }
   return keys;

@@ -17,8 +17,9 @@ std::string_view ScopeName(Scope scope);  // "read", "use", "admin"
 std::optional<Scope> ScopeFromName(std::string_view name);
 
 struct ApiKey {
-  std::string id;    // [a-z0-9]{12}; the owner of what is made with it
-  std::string name;  // for people
+  std::string id;     // [a-z0-9]{12}
+  std::string name;   // for people
+  std::string owner;  // of it, and of what is made with it (sandbox::CheckOwnerName)
   Scope scope = Scope::kUse;
   std::string hash;  // of the secret
   int64_t created_unix_ms = 0;
@@ -26,7 +27,7 @@ struct ApiKey {
   std::optional<int64_t> last_used_unix_ms;  // to the minute
   std::optional<int64_t> revoked_unix_ms;
   uint64_t requests_per_second = 0;  // 0: the configured rate
-  uint64_t max_sandboxes = 0;        // 0: the configured number
+  uint64_t max_sandboxes = 0;        // of its owner; 0: the configured number
 
   bool Works(int64_t now_unix_ms) const {
     return !revoked_unix_ms && (!expires_unix_ms || now_unix_ms < *expires_unix_ms);
@@ -38,11 +39,12 @@ inline constexpr size_t kMaxRevokedKeys = 1'000;  // that are remembered
 
 // What is asked for.
 struct KeySpec {
-  std::string name = {};  // 1 to 128 bytes, no control characters
+  std::string name = {};   // 1 to 128 bytes, no control characters
+  std::string owner = {};  // empty: an owner of its own, with the key's id as name
   Scope scope = Scope::kUse;
   std::optional<Millis> expires_in = std::nullopt;
   uint64_t requests_per_second = 0;
-  uint64_t max_sandboxes = 0;
+  std::optional<uint64_t> max_sandboxes = std::nullopt;  // of the owner; nothing: as it is
 };
 
 // A new key and what its owner must send: "cay_ID_SECRET", shown once.
@@ -60,7 +62,9 @@ struct KeyParts {
 std::optional<KeyParts> ParseToken(std::string_view token);
 
 // Of the table. Each change also advances the generation, by which a server sees what another process did.
-Result<void> InsertKey(store::Database& db, const ApiKey& key);
+// `max_sandboxes` becomes the owner's, for all of its keys.
+Result<void> InsertKey(store::Database& db, const ApiKey& key,
+                       std::optional<uint64_t> max_sandboxes = std::nullopt);
 // Whether the last key of scope admin that works may be revoked: without one nobody can make keys but who may write the
 // state directory.
 enum class LastAdmin : uint8_t { kStays, kMayGo };

@@ -100,6 +100,7 @@ Result<void> Answer(const Services& services, Exchange& exchange, const EventFil
 
 Result<void> OfAll(const Services& services, Exchange& exchange, const Caller& caller) {
   EventFilter filter;
+  filter.owner = TRY(QueryOwner(exchange.request(), caller));
   if (!caller.admin) filter.owner = caller.owner;
   return Answer(services, exchange, filter);
 }

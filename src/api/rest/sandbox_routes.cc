@@ -24,8 +24,9 @@ Result<void> Create(Manager& manager, Exchange& exchange, const Caller& caller) 
                      {{"Location", "/api/sandboxes/" + view.id.text()}});
 }
 
-Result<sandbox::ListFilter> ReadFilter(const http::Request& request) {
+Result<sandbox::ListFilter> ReadFilter(const http::Request& request, const Caller& caller) {
   sandbox::ListFilter filter;
+  filter.owner = TRY(QueryOwner(request, caller));
   for (const auto& [name, value] : request.query) {
     if (name == "state") {
       filter.state = sandbox::SandboxStateFromName(value);
@@ -41,10 +42,10 @@ Result<sandbox::ListFilter> ReadFilter(const http::Request& request) {
       filter.metadata[name.substr(kMetadataPrefix.size())] = value;
     } else if (name == "cursor") {
       filter.cursor = value;
-    } else if (name != "limit") {
+    } else if (name != "limit" && name != "owner") {
       return Failure(Error::Invalid("unknown parameter \"" + name + "\"")
                          .WithRemedy("known here: state, project_name, template, metadata.KEY, "
-                                     "limit, cursor"));
+                                     "owner, limit, cursor"));
     }
   }
   filter.limit = TRY(QueryNumber(request, "limit", kMaxPage)).value_or(kDefaultPage);
@@ -53,7 +54,7 @@ Result<sandbox::ListFilter> ReadFilter(const http::Request& request) {
 }
 
 Result<void> List(Manager& manager, Exchange& exchange, const Caller& caller) {
-  auto filter = TRY(ReadFilter(exchange.request()));
+  auto filter = TRY(ReadFilter(exchange.request(), caller));
   JsonResponse answer(exchange, 200);
   JsonWriter& json = answer.json();
   json.BeginObject().Key("sandboxes").BeginArray();

@@ -15,7 +15,8 @@ constexpr size_t kMaxUrlField = 4096;
 void WriteMembers(JsonWriter& json, const Webhook& hook) {
   json.Member("id", hook.id).Member("url", hook.url).Key("events").BeginArray();
   for (const std::string& pattern : hook.events) json.Value(pattern);
-  json.EndArray().Member("created_at", FormatTimestamp(hook.created_unix_ms));
+  json.EndArray().Member("owner", hook.owner);
+  json.Member("created_at", FormatTimestamp(hook.created_unix_ms));
 }
 
 Result<std::vector<std::string>> ReadPatterns(JsonFields& fields) {
@@ -50,6 +51,7 @@ Result<void> CreateWebhook(Webhooks& hooks, Exchange& exchange) {
   WebhookSpec spec;
   spec.url = TRY(fields.RequiredString("url", kMaxUrlField));
   spec.events = TRY(ReadPatterns(fields));
+  spec.owner = TRY(fields.String("owner", kMaxUrlField)).value_or("");
   const auto secret = TRY(fields.String("secret", kMaxUrlField));
   TRY(fields.Finish());
   if (secret && secret->empty()) return Failure(Error::Invalid("secret: it is empty"));

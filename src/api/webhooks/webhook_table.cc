@@ -71,11 +71,11 @@ Result<void> InsertWebhook(Database& db, const Webhook& hook, uint64_t max) {
                        .WithRemedy("delete some, or raise webhooks.max in cay.toml"));
   }
   Statement insert =
-      TRY(db.Prepare("INSERT INTO webhook(id, url, events, secret, created_ms) "
-                     "VALUES(?1, ?2, ?3, ?4, ?5)"));
+      TRY(db.Prepare("INSERT INTO webhook(id, url, events, secret, created_ms, owner) "
+                     "VALUES(?1, ?2, ?3, ?4, ?5, ?6)"));
   return insert.Run(std::string_view(hook.id), std::string_view(hook.url),
                     std::string_view(Join(hook.events)), std::string_view(hook.secret),
-                    hook.created_unix_ms);
+                    hook.created_unix_ms, std::string_view(hook.owner));
 }
 
 Result<void> DeleteWebhook(Database& db, std::string_view id) {
@@ -92,12 +92,13 @@ Result<void> DeleteWebhook(Database& db, std::string_view id) {
 
 Result<std::vector<Webhook>> ReadWebhooks(Database& db) {
   Statement row = TRY(db.Prepare(
-      "SELECT id, url, events, secret, created_ms FROM webhook ORDER BY created_ms, id"));
+      "SELECT id, url, events, secret, created_ms, owner FROM webhook ORDER BY created_ms, id"));
   std::vector<Webhook> hooks;
   while (TRY(row.Step())) {
     hooks.push_back({.id = row.Text(0),
                      .url = row.Text(1),
                      .events = Split(row.Text(2)),
+                     .owner = row.Text(5),
                      .secret = row.Text(3),
                      .created_unix_ms = row.Int(4)});
   }

@@ -17,6 +17,7 @@ struct Webhook {
   std::string id;
   std::string url;
   std::vector<std::string> events;  // patterns
+  std::string owner;                // whose events; empty: everybody's
   std::string secret;
   int64_t created_unix_ms = 0;
 };

@@ -15,6 +15,7 @@
 #include "api/webhooks/webhook_target.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "sandbox/spec_rules.h"
 
 namespace cay::api {
 namespace {
@@ -37,16 +38,23 @@ Error NoSuchWebhook(const std::string& id) {
       .WithRemedy("GET /api/webhooks lists them");
 }
 
+bool Wants(const Webhook& hook, const Event& event) {
+  return event.unix_ms >= hook.created_unix_ms &&
+         (hook.owner.empty() || hook.owner == event.owner) && MatchesAny(hook.events, event.type);
+}
+
 Result<Webhook> MakeWebhook(const WebhookSpec& spec) {
   if (spec.events.empty() || spec.events.size() > kMaxPatterns) {
     return Failure(Error::Invalid("events: 1 to " + std::to_string(kMaxPatterns) + " patterns"));
   }
   for (const std::string& pattern : spec.events) TRY(CheckPattern(pattern));
   if (!spec.secret.empty()) TRY(CheckWebhookSecret(spec.secret));
+  if (!spec.owner.empty()) TRY(sandbox::CheckOwnerName(spec.owner));
   Webhook hook;
   hook.id = TRY(RandomText(kIdLength));
   hook.url = spec.url;
   hook.events = spec.events;
+  hook.owner = spec.owner;
   hook.secret = spec.secret.empty() ? "whsec_" + TRY(RandomText(kSecretLength)) : spec.secret;
   hook.created_unix_ms = UnixMs();
   return hook;
@@ -236,7 +244,7 @@ Result<void> Webhooks::Impl::Take(const EventLog::Batch& batch) {
   for (const Event& event : batch.events) {
     JsonWriter json;
     for (const Webhook& hook : hooks) {
-      if (event.unix_ms < hook.created_unix_ms || !MatchesAny(hook.events, event.type)) continue;
+      if (!Wants(hook, event)) continue;
       if (json.text().empty()) WriteEvent(json, event);
       Delivery delivery;
       delivery.webhook = hook.id;

@@ -27,6 +27,7 @@ struct WebhookSpec {
   std::string url = {};
   std::vector<std::string> events = {"*"};
   std::string secret = {};  // empty: made here
+  std::string owner = {};   // only what happens to this owner's; empty: everything
 };
 
 class Webhooks {

@@ -115,6 +115,20 @@ class WebhooksTest : public testing::Test {
   std::unique_ptr<Webhooks> hooks_;
 };
 
+TEST_F(WebhooksTest, TellsAnOwnersHookOnlyWhatIsTheOwners) {
+  const Webhook own = hooks_->Create({.url = Url("/own"), .owner = "o"}).value();
+  const Webhook other = hooks_->Create({.url = Url("/other"), .owner = "p"}).value();
+  Happen("sandbox.created");
+  events_->Append({.type = "sandbox.stopped", .sandbox = "s2", .owner = "p", .reason = "test"});
+  ASSERT_TRUE(
+      Eventually([&] { return StateOf(own) == "delivered" && StateOf(other) == "delivered"; }));
+  for (const Received& one : AllReceived()) {
+    EXPECT_EQ(one.event, one.target == "/own" ? "sandbox.created" : "sandbox.stopped");
+  }
+  EXPECT_EQ(AllReceived().size(), 2U);
+  EXPECT_FALSE(hooks_->Create({.url = Url(), .owner = "a/b"}));
+}
+
 TEST_F(WebhooksTest, TellsWhatIsWantedAndSignsIt) {
   const Webhook hook = Make({"sandbox.*"});
   Happen("execution.completed");

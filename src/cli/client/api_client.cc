@@ -218,12 +218,21 @@ Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
 }
 
 Result<std::string> MatchSandbox(const json::array& sandboxes, std::string_view typed) {
+  const size_t slash = typed.rfind('/');
+  const bool qualified = slash != std::string_view::npos;
+  const std::string_view owner = typed.substr(0, qualified ? slash : 0);
+  const std::string_view name = qualified ? typed.substr(slash + 1) : typed;
   std::vector<std::string> named;
+  std::vector<std::string> owned;  // OWNER/NAME of those
   std::vector<std::string> begun;
   for (const json::value& entry : sandboxes) {
     const json::object& sandbox = entry.get_object();
     const std::string id = Text(sandbox, "id");
-    if (!typed.empty() && Text(sandbox, "name") == typed) named.push_back(id);
+    const std::string whose = Text(sandbox, "owner");
+    if (!name.empty() && Text(sandbox, "name") == name && (!qualified || whose == owner)) {
+      named.push_back(id);
+      owned.push_back(whose + "/" + std::string(name));
+    }
     if (!typed.empty() && id.starts_with(typed)) begun.push_back(id);
   }
   const std::vector<std::string>& matches = named.empty() ? begun : named;
@@ -235,7 +244,8 @@ Result<std::string> MatchSandbox(const json::array& sandboxes, std::string_view 
   }
   return Failure(Error::Invalid("\"" + std::string(typed) + "\" could be any of " +
                                 std::to_string(matches.size()) + " sandboxes")
-                     .WithRemedy("type more of the id, such as " + matches.front()));
+                     .WithRemedy(named.empty() ? "type more of the id, such as " + matches.front()
+                                               : "say whose, such as " + owned.front()));
 }
 
 }  // namespace cay::cli

@@ -50,5 +50,14 @@ TEST(MatchSandboxTest, ANameComesBeforeTheBeginningOfAnId) {
   EXPECT_EQ(MatchSandbox(list, "").error().code(), ErrorCode::kNotFound);
 }
 
+TEST(MatchSandboxTest, TheSameNameOfTwoOwnersIsToldApartByTheOwner) {
+  const boost::json::array list = {{{"id", "aaaa1"}, {"name", "web"}, {"owner", "team-a"}},
+                                   {{"id", "bbbb2"}, {"name", "web"}, {"owner", "team-b"}}};
+  EXPECT_EQ(MatchSandbox(list, "team-b/web").value_or("?"), "bbbb2");
+  EXPECT_EQ(MatchSandbox(list, "team-c/web").error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(MatchSandbox(list, "team-a/").error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(MatchSandbox(list, "web").error().remedy(), "say whose, such as team-a/web");
+}
+
 }  // namespace
 }  // namespace cay::cli

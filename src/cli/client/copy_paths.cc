@@ -1,8 +1,27 @@
 #include "cli/client/copy_paths.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace cay::cli {
+
+namespace {
+
+// "team-a/web:/x", as a sandbox's OWNER/NAME; nothing for what cannot be one.
+std::optional<CopyEnd> ParseOwned(const CopyEnd& local) {
+  const size_t colon = local.path.find(':');
+  const std::string before = local.path.substr(0, colon);
+  const size_t slash = before.find('/');
+  const bool owned = !local.is_stream && local.sandbox.empty() && colon != std::string::npos &&
+                     slash != std::string::npos && slash > 0 && slash == before.rfind('/') &&
+                     slash + 1 < before.size() && !before.starts_with('.');
+  if (!owned) return std::nullopt;
+  CopyEnd end{.sandbox = before, .path = local.path.substr(colon + 1)};
+  if (end.path.empty()) end.path = ".";
+  return end;
+}
+
+}  // namespace
 
 Result<CopyEnd> ParseCopyEnd(std::string_view text) {
   if (text.empty()) return Failure(Error::Invalid("an empty path"));
@@ -19,6 +38,10 @@ Result<CopyEnd> ParseCopyEnd(std::string_view text) {
 
 Result<Copy> ParseCopy(std::string_view source, std::string_view target) {
   Copy copy{TRY(ParseCopyEnd(source)), TRY(ParseCopyEnd(target))};
+  if (copy.source.sandbox.empty() && copy.target.sandbox.empty()) {
+    copy.source = ParseOwned(copy.source).value_or(copy.source);
+    copy.target = ParseOwned(copy.target).value_or(copy.target);
+  }
   const bool from = !copy.source.sandbox.empty();
   const bool to = !copy.target.sandbox.empty();
   if (from && to) {

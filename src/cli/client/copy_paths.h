@@ -19,7 +19,8 @@ struct CopyEnd {
   bool operator==(const CopyEnd&) const = default;
 };
 
-// What stands before the first colon is a sandbox, unless there is a slash in it or it begins with a dot.
+// What stands before the first colon is a sandbox, unless there is a slash in it or it begins with a dot. ParseCopy takes
+// "team-a/web:/tmp/x" for OWNER/NAME where the other end is of this machine: it would not be a copy otherwise.
 Result<CopyEnd> ParseCopyEnd(std::string_view text);
 
 struct Copy {

@@ -65,6 +65,19 @@ TEST(CopyPathsTest, ADirectoryGoesIntoOneThatIsThereAndBecomesWhatIsNot) {
   }
 }
 
+TEST(CopyPathsTest, AnotherOwnersSandboxIsNamedWithItsOwner) {
+  const Copy out = ParseCopy("team-a/web:/tmp/x", ".").value();
+  EXPECT_EQ(out.source, (CopyEnd{"team-a/web", "/tmp/x", false}));
+  EXPECT_EQ(out.target, (CopyEnd{"", ".", false}));
+  EXPECT_EQ(ParseCopy("-", "team-a/web:").value().target, (CopyEnd{"team-a/web", ".", false}));
+  // Never where the other end is in a sandbox already.
+  EXPECT_EQ(ParseCopy("dir/a:b", "web:x").value().source, (CopyEnd{"", "dir/a:b", false}));
+  EXPECT_FALSE(ParseCopy("./a/b:c", "."));
+  EXPECT_FALSE(ParseCopy("/a/b:c", "."));
+  EXPECT_FALSE(ParseCopy("a/b/c:d", "."));
+  EXPECT_FALSE(ParseCopy("a/b:c", "d/e:f"));
+}
+
 TEST(CopyPathsTest, NamesOfPaths) {
   EXPECT_EQ(ParentOf("a/b/"), "a");
   EXPECT_EQ(ParentOf("/a"), "/");
