@@ -28,7 +28,13 @@ std::optional<uint64_t> Whole(const JsonValue& value) {
     if (*number >= 0) return static_cast<uint64_t>(*number);
   }
   if (const auto* number = std::get_if<uint64_t>(&value.value)) return *number;
-  return std::nullopt;
+  // JSON has one kind of number: 283.0 is 283 (RFC 8259, 6), as far as a double is exact.
+  constexpr double kExact = 9007199254740992;
+  const auto* number = std::get_if<double>(&value.value);
+  if (number == nullptr || !(*number >= 0) || *number > kExact || std::trunc(*number) != *number) {
+    return std::nullopt;
+  }
+  return static_cast<uint64_t>(*number);
 }
 
 // A number as text with at most three decimals: what the parsers of units read. Nothing for one that has more.
@@ -37,7 +43,8 @@ std::optional<std::string> DecimalText(const JsonValue& value) {
   const auto* number = std::get_if<double>(&value.value);
   if (number == nullptr || !(*number >= 0) || *number > 1e12) return std::nullopt;
   const double thousandths = std::round(*number * 1000);
-  if (std::abs(*number * 1000 - thousandths) > 1e-6 * std::max(1.0, thousandths)) {
+  // As near as a double can be to what was written.
+  if (std::abs(*number * 1000 - thousandths) > std::max(1e-6, 1e-15 * thousandths)) {
     return std::nullopt;
   }
   const auto scaled = static_cast<uint64_t>(thousandths);

@@ -38,6 +38,10 @@ TEST(JsonFields, DurationsAreTextOrSeconds) {
   EXPECT_EQ(**Field(R"({"t":"1m30s"})", duration), Millis(90'000));
   EXPECT_EQ(**Field(R"({"t":300})", duration), Millis(300'000));
   EXPECT_EQ(**Field(R"({"t":0.25})", duration), Millis(250));
+  EXPECT_EQ(**Field(R"({"t":0.30000000000000004})", duration), Millis(300));
+  EXPECT_EQ(**Field(R"({"t":1438060995.844})", duration), Millis(1438060995844));
+  EXPECT_FALSE(Field(R"({"t":1438060995.844496})", duration));
+  EXPECT_FALSE(Field(R"({"t":0.0004})", duration));
   EXPECT_FALSE(Field(R"({"t":-1})", duration));
   EXPECT_FALSE(Field(R"({"t":1e300})", duration));
 }
@@ -91,6 +95,8 @@ TEST(JsonFields, TheWayToAnInnerFieldIsNamed) {
 TEST(JsonFields, NumbersHaveAMaximumAndModesAreOctal) {
   const auto number = [](JsonFields& fields) { return fields.Number("n", 10); };
   EXPECT_EQ(**Field(R"({"n":10})", number), 10U);
+  EXPECT_EQ(**Field(R"({"n":10.0})", number), 10U);
+  EXPECT_FALSE(Field(R"({"n":9.5})", number));
   EXPECT_EQ(Field(R"({"n":11})", number).error().code(), ErrorCode::kLimitTooHigh);
   EXPECT_EQ(*ParseMode("0644"), 0644U);
   for (const char* bad : {"", "8", "-1", "10000", "0x1", "644 "})

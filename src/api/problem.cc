@@ -9,17 +9,22 @@ namespace {
 constexpr int kBodyMark = EMSGSIZE;
 constexpr int kRangeMark = ERANGE;
 
+bool IsFullDisk(const Error& error) {
+  return error.sys_errno() == ENOSPC || error.sys_errno() == EDQUOT;
+}
+
 int StatusOfCallersFault(const Error& error) {
   switch (error.code()) {
     case ErrorCode::kInvalidArgument:
-      return error.sys_errno() == kRangeMark ? 416 : 400;
+      if (error.sys_errno() == 0) return 400;
+      return error.sys_errno() == kRangeMark ? 416 : 422;  // Error::Impossible
     case ErrorCode::kPermissionDenied:
       return 403;
     case ErrorCode::kNotSupported:
     case ErrorCode::kIo:  // a file that is of the wrong kind …
       return 422;
-    case ErrorCode::kResourceExhausted:  // its quota
-      return 429;
+    case ErrorCode::kResourceExhausted:  // its disk; its quota
+      return IsFullDisk(error) ? 507 : 429;
     case ErrorCode::kTimeout:
       return 408;
     case ErrorCode::kProtocol:
@@ -72,10 +77,12 @@ int StatusOf(const Error& error) {
 
 namespace {
 
-std::optional<uint32_t> RetryAfterOf(int status, const ProblemOptions& options) {
+// Of a quota that is used up nothing comes back by waiting.
+std::optional<uint32_t> RetryAfterOf(int status, const Error& error,
+                                     const ProblemOptions& options) {
   if (options.retry_after) return options.retry_after;
-  if (status == 429 || status == 503) return kDefaultRetryAfter;
-  return std::nullopt;
+  const bool passes = status == 503 || (status == 429 && error.sys_errno() == EAGAIN);
+  return passes ? std::optional(kDefaultRetryAfter) : std::nullopt;
 }
 
 }  // namespace
@@ -92,7 +99,8 @@ std::string ProblemJson(const Error& error, const ProblemOptions& options) {
   json.Member("fault", error.fault() == Fault::kCaller ? "caller" : "machine");
   if (!error.remedy().empty()) json.Member("remedy", error.remedy());
   if (!options.request_id.empty()) json.Member("request_id", options.request_id);
-  if (const auto seconds = RetryAfterOf(status, options)) json.Member("retry_after", *seconds);
+  if (const auto seconds = RetryAfterOf(status, error, options))
+    json.Member("retry_after", *seconds);
   json.EndObject();
   return std::move(json).Take();
 }
@@ -101,7 +109,7 @@ http::Response ProblemResponse(const Error& error, const ProblemOptions& options
   http::Response response;
   response.status = options.status.value_or(StatusOf(error));
   response.headers.Add("Content-Type", std::string(kProblemType));
-  if (const auto seconds = RetryAfterOf(response.status, options)) {
+  if (const auto seconds = RetryAfterOf(response.status, error, options)) {
     response.headers.Add("Retry-After", std::to_string(*seconds));
   }
   response.body = ProblemJson(error, options);

@@ -19,14 +19,14 @@ inline constexpr std::string_view kProblemType = "application/problem+json";
 // The status of an error: by its code, and by whose fault it is. See docs/api.md.
 int StatusOf(const Error& error);
 
-// Seconds after which a 429 or 503 is worth another try, when nobody knows better.
+// Seconds after which a 503, or a 429 of what passes (Error::Busy), is worth another try, when nobody knows better.
 inline constexpr uint32_t kDefaultRetryAfter = 1;
 
 struct ProblemOptions {
   std::string_view request_id = {};
   std::optional<int> status = std::nullopt;  // instead of StatusOf: 401, 405, 413 …
   std::optional<uint32_t> retry_after =
-      std::nullopt;  // seconds; 429 and 503 have kDefaultRetryAfter without it
+      std::nullopt;  // seconds; without it kDefaultRetryAfter, where waiting helps
 };
 
 // The JSON object.

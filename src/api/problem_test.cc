@@ -34,6 +34,8 @@ TEST(Problem, TheStatusFollowsTheCodeAndWhoseFaultItIs) {
     EXPECT_EQ(StatusOf(Of(one.code, Fault::kCaller)), one.callers) << ErrorCodeName(one.code);
     EXPECT_EQ(StatusOf(Of(one.code, Fault::kMachine)), one.machines) << ErrorCodeName(one.code);
   }
+  EXPECT_EQ(StatusOf(Error::Invalid("no JSON")), 400);
+  EXPECT_EQ(StatusOf(Error::Impossible("a directory")), 422);
   EXPECT_EQ(StatusOf(BodyTooLarge(1)), 413);
   EXPECT_EQ(StatusOf(RangeNotSatisfiable(1)), 416);
 }
@@ -59,6 +61,22 @@ TEST(Problem, WhatMayBeTriedAgainSaysWhen) {
   EXPECT_EQ(limited.status, 429);
   EXPECT_EQ(limited.headers.Find("Retry-After"), "7");
   EXPECT_NE(limited.body.find(R"("retry_after":7)"), std::string::npos);
+}
+
+TEST(Problem, AQuotaIsNotWorthAnotherTry) {
+  EXPECT_FALSE(ProblemResponse(Of(ErrorCode::kResourceExhausted, Fault::kCaller), "")
+                   .headers.Find("Retry-After"));
+  const http::Response busy = ProblemResponse(Error::Busy("too many at once"), "");
+  EXPECT_EQ(busy.status, 429);
+  EXPECT_EQ(busy.headers.Find("Retry-After"), "1");
+}
+
+TEST(Problem, AFullDiskOfTheSandboxIsNotTheMachines) {
+  Error full = Of(ErrorCode::kResourceExhausted, Fault::kCaller);
+  full.set_sys_errno(ENOSPC);
+  EXPECT_EQ(StatusOf(full), 507);
+  EXPECT_FALSE(ProblemResponse(full, "").headers.Find("Retry-After"));
+  EXPECT_EQ(StatusOf(Error::FromErrno("the server's own", ENOSPC)), 503);
 }
 
 TEST(Problem, AStatusCanBeSaid) {

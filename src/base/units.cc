@@ -78,7 +78,8 @@ Result<Bytes> ParseBytes(std::string_view text) {
   const Wide scaled = number->thousandths << shift;
   if (scaled % 1000 != 0) return bad();
   if (scaled / 1000 > kMaxBytes) {
-    return Failure(Error::Invalid("size too large: \"" + std::string(text) + "\""));
+    return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
+                         "size too large: \"" + std::string(text) + "\""));
   }
   return static_cast<Bytes>(scaled / 1000);
 }
@@ -139,7 +140,8 @@ Result<Millis> ParseDuration(std::string_view text) {
     }
     total_us += number->thousandths * static_cast<uint64_t>(factor);
     if (total_us / 1000 > static_cast<uint64_t>(kMaxMillis)) {
-      return Failure(Error::Invalid("duration too long: \"" + std::string(text) + "\""));
+      return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
+                           "duration too long: \"" + std::string(text) + "\""));
     }
     first = false;
   }

@@ -95,14 +95,15 @@ std::vector<gid_t> GroupsOf(std::string_view group, const PasswdEntry& user) {
 Result<gid_t> ResolveGroup(std::string_view spec, std::string_view group) {
   if (IsNumber(spec)) {
     if (const auto gid = ParseId(spec)) return *gid;
-    return Failure(Error::Invalid("group " + std::string(spec) + " is over the maximum of " +
-                                  std::to_string(kMaxId)));
+    return Failure(Error::Impossible("group " + std::string(spec) + " is over the maximum of " +
+                                     std::to_string(kMaxId)));
   }
   while (!group.empty()) {
     const auto entry = ParseGroupLine(TakeField(group, '\n'));
     if (entry && entry->name == spec) return entry->gid;
   }
-  return Failure(Error::Invalid("no group " + std::string(spec) + " in the sandbox's /etc/group"));
+  return Failure(
+      Error::Impossible("no group " + std::string(spec) + " in the sandbox's /etc/group"));
 }
 
 // What is at `path`, at most kMaxAccountFileBytes of it; nothing when it is not a readable regular
@@ -147,8 +148,8 @@ Result<Account> ResolveUser(std::string_view spec, const AccountFiles& files) {
   if (IsNumber(user)) {
     const auto uid = ParseId(user);
     if (!uid) {
-      return Failure(Error::Invalid("user " + std::string(user) + " is over the maximum of " +
-                                    std::to_string(kMaxId)));
+      return Failure(Error::Impossible("user " + std::string(user) + " is over the maximum of " +
+                                       std::to_string(kMaxId)));
     }
     entry = FindPasswd(files.passwd, [&](const PasswdEntry& e) { return e.uid == *uid; });
     account.uid = *uid;
@@ -157,7 +158,7 @@ Result<Account> ResolveUser(std::string_view spec, const AccountFiles& files) {
     entry = FindPasswd(files.passwd, [&](const PasswdEntry& e) { return e.name == user; });
     if (!entry) {
       return Failure(
-          Error::Invalid("no user " + std::string(user) + " in the sandbox's /etc/passwd"));
+          Error::Impossible("no user " + std::string(user) + " in the sandbox's /etc/passwd"));
     }
     account.uid = entry->uid;
   }

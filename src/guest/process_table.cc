@@ -149,8 +149,8 @@ Result<void> ProcessTable::Check(const protocol::StartRequest& request) const {
     return Failure(Error::Invalid("an argument or a variable of the environment has a NUL"));
   }
   if (request.ring_bytes < protocol::kMinRingBytes) {
-    return Failure(Error::Invalid("the output buffer is under its minimum of " +
-                                  std::to_string(protocol::kMinRingBytes) + " bytes"));
+    return Failure(Error::Impossible("the output buffer is under its minimum of " +
+                                     std::to_string(protocol::kMinRingBytes) + " bytes"));
   }
   if (running() >= protocol::kMaxRunning) {
     return Failure(Error(ErrorCode::kResourceExhausted, Fault::kCaller,

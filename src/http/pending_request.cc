@@ -7,9 +7,9 @@ namespace {
 
 Error NoRoom(Shares::Taken taken) {
   if (taken == Shares::Taken::kShareIsUsed) {
-    return Error(ErrorCode::kResourceExhausted, Fault::kCaller,
-                 "the request bodies that the server holds for this client are as large as they "
-                 "may be")
+    return Error::Busy(
+               "the request bodies that the server holds for this client are as large as they "
+               "may be")
         .WithRemedy("send fewer large bodies at a time");
   }
   return Error(ErrorCode::kResourceExhausted, Fault::kMachine,

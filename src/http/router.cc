@@ -41,7 +41,7 @@ struct Router::Node {
     std::vector<std::string_view> captures;
     bool rest;  // the last capture is one
   };
-  // `path` is what is left: empty, or it begins with a slash. Visits until `visit` says true.
+  // `path` is what is left: empty, or it begins with a slash. Visits until `visit` says true, or nothing else may be meant.
   template <class Visit>
   bool Walk(std::string_view path, std::vector<std::string_view>& captures,
             const Visit& visit) const;
@@ -57,7 +57,12 @@ bool Router::Node::Walk(std::string_view path, std::vector<std::string_view>& ca
     const std::string_view segment = left.substr(0, left.find('/'));
     const std::string_view further = left.substr(segment.size());
     const auto literal = literals.find(segment);
-    if (literal != literals.end() && literal->second->Walk(further, captures, visit)) return true;
+    if (literal != literals.end()) {
+      const bool ends = further.empty() || further == "/";
+      if (literal->second->Walk(further, captures, visit)) return true;
+      // What stands here as it is, is no capture's, whatever its methods (OpenAPI 3.1, 4.8.8.2).
+      if (ends && !literal->second->routes.empty()) return true;
+    }
     if (capture && !segment.empty()) {
       captures.push_back(segment);
       if (capture->Walk(further, captures, visit)) return true;
@@ -132,8 +137,8 @@ Router::Match Router::Find(std::string_view method, std::string_view path) const
     return true;
   };
   std::vector<std::string_view> captures;
-  if (path.starts_with('/') && root_->Walk(path, captures, visit)) return match;
-  if (allowed.empty()) return match;
+  if (path.starts_with('/')) root_->Walk(path, captures, visit);
+  if (match.handler != nullptr || allowed.empty()) return match;
   match.status = 405;
   if (std::ranges::find(allowed, "GET") != allowed.end()) allowed.emplace_back("HEAD");
   std::ranges::sort(allowed);

@@ -39,6 +39,16 @@ TEST(Router, GoesBackToACaptureWhenALiteralLeadsNowhere) {
   EXPECT_EQ(match.captures, (Captures{{"id", "mine"}}));
 }
 
+TEST(Router, APathThatStandsThereIsNoCapturesWithAnotherMethod) {
+  Router router = Example();
+  router.Add("POST", "/api/sandboxes/create", Nothing());
+  const auto match = router.Find("DELETE", "/api/sandboxes/create");
+  EXPECT_EQ(match.status, 405);
+  EXPECT_EQ(match.allow, "POST");
+  EXPECT_EQ(router.Find("GET", "/api/sandboxes/create/files").captures,
+            (Captures{{"id", "create"}}));
+}
+
 TEST(Router, EachMethodHasItsOwnNamesForCaptures) {
   const Router router = Example();
   EXPECT_EQ(router.Find("GET", "/api/sandboxes/x").captures, (Captures{{"id", "x"}}));

@@ -25,8 +25,11 @@ ErrorMessage ToMessage(const Error& error) {
 }
 
 Error FromMessage(const ErrorMessage& message) {
+  // The disk that is full for a guest is its sandbox's, whichever of its system calls met it.
+  const bool full_disk = message.sys_errno == ENOSPC || message.sys_errno == EDQUOT;
   Error error(ErrorCodeFromName(message.code),
-              message.callers_fault ? Fault::kCaller : Fault::kMachine, Printable(message.message));
+              message.callers_fault || full_disk ? Fault::kCaller : Fault::kMachine,
+              Printable(message.message));
   error.set_sys_errno(message.sys_errno);
   if (message.remedy.empty()) return error;
   return std::move(error).WithRemedy(Printable(message.remedy));

@@ -196,6 +196,14 @@ class Creator::Making {
   std::shared_ptr<Sandbox> sandbox_;
 };
 
+// Of a key whose sandbox is gone: nothing is missing, and the same request will not help.
+Error UsedUp(const Error& gone) {
+  if (gone.code() != ErrorCode::kNotFound) return gone;
+  return Error(ErrorCode::kIllegalState, Fault::kCaller,
+               "this idempotency key has made its sandbox: " + gone.message())
+      .WithRemedy("use a new key for another one");
+}
+
 Result<std::optional<IdempotentCreate>> Creator::FindBefore(const Caller& caller,
                                                             const std::string& key) {
   std::optional<IdempotentCreate> before;
@@ -218,8 +226,11 @@ Result<SandboxView> Creator::Create(const Caller& caller, const SandboxSpec& spe
     const std::string digest = TRY(DigestOfAsked(idempotency.asked));
     const std::optional<IdempotentCreate> before = TRY(FindBefore(caller, key));
     if (!before) return CreateNew(caller, spec, key, digest);
-    if (TRY(IsSameCreate(*before, digest, spec)))
-      return TRY(core_.Find(caller, before->sandbox))->View();
+    if (TRY(IsSameCreate(*before, digest, spec))) {
+      const auto made = core_.Find(caller, before->sandbox);
+      if (!made) return Failure(UsedUp(made.error()));
+      return (*made)->View();
+    }
     return Failure(
         Error(ErrorCode::kAlreadyExists, Fault::kCaller,
               "this idempotency key stands for another create, that of sandbox " + before->sandbox)

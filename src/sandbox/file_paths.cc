@@ -16,8 +16,8 @@ Result<std::string> AbsolutePath(std::string_view workdir, std::string_view path
   }
   absolute += path;
   if (absolute.size() > protocol::kMaxPathBytes) {
-    return Failure(Error::Invalid("the path has more than " +
-                                  std::to_string(protocol::kMaxPathBytes) + " bytes"));
+    return Failure(Error::Impossible("the path has more than " +
+                                     std::to_string(protocol::kMaxPathBytes) + " bytes"));
   }
   return absolute;
 }

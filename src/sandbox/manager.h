@@ -176,7 +176,7 @@ class Manager {
 
   const ReconcileReport& reconciled() const;
 
-  // Same key, same owner, the same asked for: the same sandbox again (kNotFound when it has been destroyed
+  // Same key, same owner, the same asked for: the same sandbox again (kIllegalState when it has been destroyed
   // since). Same key, something else asked for: kAlreadyExists. Keys are kept for 24 hours.
   Result<SandboxView> Create(const Caller& caller, const SandboxSpec& spec,
                              const Idempotency& idempotency = {});

@@ -59,7 +59,7 @@ Result<std::string> ResolveBelow(const Root& root, const std::string& below) {
   struct stat info{};
   if (::fstat(found.get(), &info) < 0) return Failure(Error::FromErrno("looking at a mount"));
   if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)) {
-    return Failure(Error::Invalid("it is neither a directory nor a regular file")
+    return Failure(Error::Impossible("it is neither a directory nor a regular file")
                        .WithRemedy("devices, sockets and pipes are not shown to a sandbox"));
   }
   return PathOf(found);

@@ -19,8 +19,7 @@ constexpr Bytes kSparedOf = 4;
 Error NoMemoryForAnswer(Shares::Taken taken) {
   constexpr const char* kStream = "stream the output: Accept: text/event-stream";
   if (taken == Shares::Taken::kShareIsUsed) {
-    return Error(ErrorCode::kResourceExhausted, Fault::kCaller,
-                 "what the server holds for answers to this key is as much as it may be")
+    return Error::Busy("what the server holds for answers to this owner is as much as it may be")
         .WithRemedy(std::string("ask for less at a time, or ") + kStream);
   }
   return Error(ErrorCode::kResourceExhausted, Fault::kMachine,

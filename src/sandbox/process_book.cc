@@ -163,10 +163,9 @@ Result<ProcessBook::Place> ProcessBook::Reserve(const Lease& lease) {
   const std::lock_guard lock(mutex_);
   OfSandbox& own = sandboxes_[lease.id()];
   if (own.running.size() + own.starting >= options_.max_running_per_sandbox) {
-    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kCaller,
-                         "the sandbox runs its maximum of " +
-                             std::to_string(options_.max_running_per_sandbox) +
-                             " processes at a time")
+    return Failure(Error::Busy("the sandbox runs its maximum of " +
+                               std::to_string(options_.max_running_per_sandbox) +
+                               " processes at a time")
                        .WithRemedy("wait for one to end, or end one"));
   }
   ++own.starting;
@@ -367,7 +366,7 @@ Result<std::shared_ptr<ProcessEntry>> ProcessBook::FindOfLife(
   } else if (entry->life == life) {
     return entry;
   }
-  return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
+  return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
                        "process " + std::to_string(id) +
                            " ended when the sandbox was stopped: only its result is kept"));
 }

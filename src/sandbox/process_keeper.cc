@@ -23,6 +23,13 @@ uint64_t MicrosSince(SteadyClock::time_point from) {
       std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - from).count());
 }
 
+Error Ended(uint64_t process) {
+  const std::string id = std::to_string(process);
+  return Error(ErrorCode::kIllegalState, Fault::kCaller, "process " + id + " has ended")
+      .WithRemedy("its result and its output are kept: GET …/processes/" + id +
+                  "; what it left running is ended by POST …/processes/" + id + "/kill_leftovers");
+}
+
 // What of `also` says that the client is gone: of a socket, input may be its next request.
 short GoneEvents(int also) {
   int type = 0;
@@ -101,6 +108,17 @@ class ProcessKeeper::Impl {
   // The guest's name for it.
   Result<uint64_t> GuestProcess(const Lease& lease, uint64_t process) {
     return TRY(book().FindOfLife(TRY(book().LifeOf(lease.view())), process))->guest_process;
+  }
+
+  // What a guest does not do, or find, because it has ended: there is its result, and what is to be done instead.
+  Result<void> UnlessEnded(const Lease& lease, uint64_t process, Result<void> done) {
+    const bool may_have = !done && (done.error().code() == ErrorCode::kNotFound ||
+                                    done.error().code() == ErrorCode::kIllegalState);
+    if (!may_have) return done;
+    const auto record = book().Get(lease.id(), process);
+    const bool ended = record && (record->state != ProcessState::kRunning ||
+                                  done.error().code() == ErrorCode::kNotFound);
+    return ended ? Failure(Ended(process)) : done;
   }
 
  private:
@@ -260,19 +278,24 @@ Result<void> ProcessKeeper::Signal(const Lease& lease, uint64_t process, int sig
   if (signal < 0 || signal > static_cast<int>(protocol::kMaxSignal)) {
     return Failure(Error::Invalid("no such signal: " + std::to_string(signal)));
   }
-  return lease.guest().Signal({.process = TRY(impl_->GuestProcess(lease, process)),
-                               .signal = static_cast<uint32_t>(signal),
-                               .target = protocol::SignalTarget::kGroup});
+  const uint64_t inside = TRY(impl_->GuestProcess(lease, process));
+  return impl_->UnlessEnded(lease, process,
+                            lease.guest().Signal({.process = inside,
+                                                  .signal = static_cast<uint32_t>(signal),
+                                                  .target = protocol::SignalTarget::kGroup}));
 }
 
 Result<void> ProcessKeeper::Resize(const Lease& lease, uint64_t process,
                                    protocol::TerminalSize size) {
-  return lease.guest().Resize({.process = TRY(impl_->GuestProcess(lease, process)), .size = size});
+  const uint64_t inside = TRY(impl_->GuestProcess(lease, process));
+  return impl_->UnlessEnded(lease, process,
+                            lease.guest().Resize({.process = inside, .size = size}));
 }
 
 Result<void> ProcessKeeper::WriteStdin(const Lease& lease, uint64_t process, const Source& source,
                                        bool close) {
-  return lease.guest().WriteStdin(TRY(impl_->GuestProcess(lease, process)), source, close);
+  const uint64_t inside = TRY(impl_->GuestProcess(lease, process));
+  return impl_->UnlessEnded(lease, process, lease.guest().WriteStdin(inside, source, close));
 }
 
 Result<protocol::LeftoversKilled> ProcessKeeper::KillLeftovers(const Lease& lease,

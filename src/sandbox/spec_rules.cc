@@ -48,10 +48,10 @@ Result<void> CheckMetadata(const StringMap& metadata) {
   }
   for (const auto& [key, value] : metadata) {
     if (key.empty() || key.size() > kMaxMetadataKeyBytes || value.size() > kMaxMetadataValueBytes) {
-      return Failure(Error::Invalid("metadata \"" + key.substr(0, kMaxMetadataKeyBytes) +
-                                    "\": keys have 1 to " + std::to_string(kMaxMetadataKeyBytes) +
-                                    " bytes, values at most " +
-                                    std::to_string(kMaxMetadataValueBytes)));
+      return Failure(
+          Error::Impossible("metadata \"" + key.substr(0, kMaxMetadataKeyBytes) +
+                            "\": keys have 1 to " + std::to_string(kMaxMetadataKeyBytes) +
+                            " bytes, values at most " + std::to_string(kMaxMetadataValueBytes)));
     }
   }
   return {};
@@ -60,7 +60,7 @@ Result<void> CheckMetadata(const StringMap& metadata) {
 Result<void> CheckEnv(const StringMap& env) {
   if (env.size() > kMaxEnv)
     return Failure(
-        Error::Invalid("more than " + std::to_string(kMaxEnv) + " environment variables"));
+        Error::Impossible("more than " + std::to_string(kMaxEnv) + " environment variables"));
   size_t bytes = 0;
   for (const auto& [name, value] : env) {
     if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
@@ -71,8 +71,8 @@ Result<void> CheckEnv(const StringMap& env) {
     bytes += name.size() + value.size() + 2;
   }
   if (bytes <= kMaxEnvBytes) return {};
-  return Failure(Error::Invalid("the environment has " + std::to_string(bytes) +
-                                " bytes, and may have " + std::to_string(kMaxEnvBytes)));
+  return Failure(Error::Impossible("the environment has " + std::to_string(bytes) +
+                                   " bytes, and may have " + std::to_string(kMaxEnvBytes)));
 }
 
 Result<void> CheckPlaces(const SandboxSpec& spec) {

@@ -294,7 +294,7 @@ Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kChange, sandbox));
   const SandboxView view = sandbox.View();
-  if (by <= Millis(0)) return Failure(Error::Invalid("a life is extended by more than nothing"));
+  if (by <= Millis(0)) return Failure(Error::Impossible("a life is extended by more than nothing"));
   if (!view.expires_unix_ms) {
     return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
                          "sandbox " + sandbox.id().text() + " has no end to put off")

@@ -166,7 +166,7 @@ Result<std::string> LayerTree::ReadInside(const std::string& path, size_t max_by
   struct stat info{};
   if (::fstat(fd.get(), &info) < 0) return Failure(Error::FromErrno("looking at /" + path));
   if (!S_ISREG(info.st_mode)) {
-    return Failure(Error::Invalid("/" + path + " is not a regular file"));
+    return Failure(Error::Impossible("/" + path + " is not a regular file"));
   }
   std::string out;
   out.resize(std::min<uint64_t>(static_cast<uint64_t>(info.st_size), max_bytes) + 1);

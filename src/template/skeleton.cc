@@ -240,13 +240,14 @@ Result<TemplateUser> AddUser(LayerTree& tree, const std::string& passwd) {
 
 Result<void> CheckIsRootFilesystem(const LayerTree& tree) {
   if (IsSymlink(tree, "etc")) {
-    return Failure(Error::Invalid("not a usable root filesystem: its /etc is a symlink"));
+    return Failure(Error::Impossible("not a usable root filesystem: its /etc is a symlink"));
   }
   for (const char* directory : {"usr", "bin", "lib", "sbin"}) {
     if (tree.Stat(directory)) return {};
   }
-  return Failure(Error::Invalid("not a root filesystem: it has none of /usr, /bin, /sbin and /lib")
-                     .WithRemedy("give the directory or archive that holds them at its top"));
+  return Failure(
+      Error::Impossible("not a root filesystem: it has none of /usr, /bin, /sbin and /lib")
+          .WithRemedy("give the directory or archive that holds them at its top"));
 }
 
 }  // namespace

@@ -232,7 +232,7 @@ Result<std::vector<TemplateInfo>> TemplateStore::List() {
 Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::string& source,
                                            const ImportOptions& options) {
   TRY(CheckTemplateName(name));
-  if (name == kHost) return Failure(Error::Invalid("the template \"host\" is built in"));
+  if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
   const std::string path = MetadataPath(layers_, name);
   const auto check_free = [&]() -> Result<void> {
     if (options.replace || ::access(path.c_str(), F_OK) < 0) return {};
@@ -270,7 +270,7 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
 
 Result<void> TemplateStore::Remove(const std::string& name) {
   TRY(CheckTemplateName(name));
-  if (name == kHost) return Failure(Error::Invalid("the template \"host\" is built in"));
+  if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
   TRY(layers_.WithLock([&]() -> Result<void> {
     if (::unlink(MetadataPath(layers_, name).c_str()) == 0) return {};
     if (errno == ENOENT) return Failure(NotFound(layers_, name));

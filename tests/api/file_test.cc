@@ -99,13 +99,14 @@ TEST_F(FileApi, AnUploadOverTheFileLimitIs413AndLeavesNothing) {
 TEST_F(FileApi, OddFilesGiveClearErrors) {
   Post(sandbox_ + "/execute",
        R"({"command":"mkfifo fifo; ln -s nowhere dangling; ln -s loop loop; mkdir d"})");
-  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=fifo"), 400, "invalid_argument"), HasSubstr("fifo"));
-  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=d"), 400, "invalid_argument"),
+  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=fifo"), 422, "invalid_argument"), HasSubstr("fifo"));
+  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=d"), 422, "invalid_argument"),
               HasSubstr("directory"));
-  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=/dev/null"), 400, "invalid_argument"),
+  EXPECT_THAT(ExpectProblem(Get(path_ + "?path=/dev/null"), 422, "invalid_argument"),
               HasSubstr("char_device"));
   ExpectProblem(Get(path_ + "?path=dangling"), 404, "not_found");
-  EXPECT_GE(Get(path_ + "?path=loop").status, 400);
+  EXPECT_EQ(Get(path_ + "?path=loop").status, 422);
+  EXPECT_EQ(Get(path_ + "?path=a&user=nobody-here").status, 422);
   EXPECT_EQ(Get(path_ + "/stat?path=dangling&follow=false").Text("link_target"), "nowhere");
   ExpectProblem(Get(path_), 400, "invalid_argument");
   ExpectProblem(Get(path_ + "?path="), 400, "invalid_argument");
@@ -263,6 +264,19 @@ TEST_F(FileApi, ChangesAreWatched) {
                       "event: renamed\ndata: {\"path\":\"raw\uFFFD\",\"path_base64\":\"cmF3/w==\","
                       "\"from\":\"plain\",\"directory\":false}\n\n"
                       "event: created\ndata: {\"path\":\"watched.txt\",\"directory\":false}"));
+}
+
+TEST_F(FileApi, WhatDoesNotFitOnTheSandboxsDiskIs507) {
+  const std::string small = CreatePath(R"({"disk_limit":"16m"})");
+  const std::string large(20 << 20, 'x');
+  const Reply written = Call("PUT", small + "/files?path=large", large);
+  ExpectProblem(written, 507, "resource_exhausted");
+  EXPECT_EQ(written.Header("Retry-After"), "");
+  EXPECT_EQ(Get(small + "/files?path=large").status, 404);
+  const Reply executed =
+      Post(small + "/execute", R"({"command":"true","files":{"a":")" + std::string(12 << 20, 'a') +
+                                   R"(","b":")" + std::string(3 << 20, 'b') + "\"}}");
+  ExpectProblem(executed, 507, "resource_exhausted");
 }
 
 }  // namespace

@@ -1,10 +1,14 @@
 // Processes in the background.
+#include <gmock/gmock.h>
+
 #include <boost/json/parse.hpp>
 
 #include "api_fixture.h"
 
 namespace cay::testing {
 namespace {
+
+using ::testing::HasSubstr;
 
 class ProcessApi : public ApiFixture {
  protected:
@@ -146,6 +150,18 @@ TEST_F(ProcessApi, AWaitIsOverWhenItsTimeIs) {
   const std::string process = Start(R"({"command":["sleep","60"]})");
   EXPECT_EQ(Get(process + "/wait?timeout=100ms").Text("state"), "running");
   ExpectProblem(Get(process + "/wait?timeout=100h"), 422, "limit_too_high");
+}
+
+TEST_F(ProcessApi, WhatHasEndedIsSaidToHave) {
+  const Reply made = Post(path_, R"({"command":["true"]})");
+  const std::string one = path_ + "/" + std::to_string(made.Number("process_id"));
+  ASSERT_EQ(Get(one + "/wait").Text("state"), "exited");
+  for (const Reply& refused :
+       {Call("DELETE", one), Post(one + "/signal", R"({"signal":"TERM"})")}) {
+    EXPECT_THAT(ExpectProblem(refused, 409, "illegal_state"), HasSubstr("has ended"));
+    EXPECT_THAT(refused.Text("remedy"), HasSubstr("/processes/"));
+  }
+  EXPECT_EQ(Get(one).Text("state"), "exited");
 }
 
 TEST_F(ProcessApi, WhatIsNotThereIs404) {

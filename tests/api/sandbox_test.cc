@@ -58,6 +58,9 @@ TEST_F(SandboxApi, TheSameKeyGivesTheSameSandbox) {
   EXPECT_EQ(spaced.Text("id"), first.Text("id"));
   ExpectProblem(Call("POST", "/api/sandboxes", R"({"name":"other"})", key), 409, "already_exists");
   Call("DELETE", "/api/sandboxes/idem");
+  const Reply gone = Call("POST", "/api/sandboxes", R"({"name":"idem"})", key);
+  EXPECT_THAT(ExpectProblem(gone, 409, "illegal_state"), HasSubstr(first.Text("id")));
+  EXPECT_THAT(gone.Text("remedy"), HasSubstr("new key"));
 }
 
 TEST_F(SandboxApi, APageMayBeLong) {

@@ -29,6 +29,7 @@ std::optional<std::string_view> TokenOf(const http::Headers& headers) {
   return authorization->substr(kBearer.size());
 }
 
+constexpr size_t kMaxShownHost = 128;
 constexpr std::string_view kCorsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 constexpr std::string_view kCorsRequestHeaders =
     "Authorization, X-API-Key, Content-Type, Idempotency-Key, Last-Event-ID, Range, If-None-Match, "
@@ -49,6 +50,14 @@ std::optional<Refusal> Gate::CheckNames(const http::Request& request) {
   const auto options = options_.load();
   const auto field = request.headers.Find("Host");
   const auto host = field ? HostOf(*field) : std::nullopt;
+  if (host && IsWrongPortHost(*options, *host)) {
+    return Refusal{
+        .error = Error(ErrorCode::kNotFound, Fault::kCaller,
+                       "no port of a sandbox is called " + host->substr(0, kMaxShownHost))
+                     .WithRemedy("{port}-{id}: a port from 1 to 65535, and the "
+                                 "sandbox's id, not its name"),
+        .status = 404};
+  }
   if (!request.peer.unix_socket && (!host || !HostAllowed(*options, *host, request.peer))) {
     return Refusal{
         .error = Error(ErrorCode::kPermissionDenied, Fault::kCaller,

@@ -151,6 +151,24 @@ TEST_F(GateTest, TellsAnAddressThatKeepsFailingToWaitButNotARightKey) {
   EXPECT_EQ(StatusOf(gate.Admit(other, Scope::kUse)), 401);
 }
 
+TEST_F(GateTest, SaysHowAPortIsCalled) {
+  Gate gate({.port_domains = {"ports.example"}}, *keys_);
+  http::Request request = Ask("GET");
+  for (const char* host :
+       {"0-abcdefghij0123456789.localhost", "70000-abcdefghij0123456789.localhost",
+        "8000-web.localhost:8888", "8000-web.ports.example", "8000-.localhost"}) {
+    request.headers.Set("Host", host);
+    const auto refused = gate.CheckNames(request);
+    ASSERT_TRUE(refused) << host;
+    EXPECT_EQ(refused->status, 404) << host;
+    EXPECT_NE(refused->error.remedy().find("1 to 65535"), std::string::npos);
+  }
+  for (const char* host : {"web.localhost", "8000-web.evil.example", "web-8000.localhost"}) {
+    request.headers.Set("Host", host);
+    EXPECT_EQ(gate.CheckNames(request)->status, 421) << host;
+  }
+}
+
 TEST_F(GateTest, RefusesARebindingName) {
   Gate gate({}, *keys_);
   http::Request request = Ask("GET");

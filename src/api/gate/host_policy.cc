@@ -43,6 +43,18 @@ bool SameAuthority(std::string_view origin, std::string_view host) {
                                    std::string(host)) == from;
 }
 
+// "3000-ID" of "3000-ID.localhost": what stands before a domain of ports, digits and a hyphen and more.
+std::optional<std::string_view> PortLabelOf(const GateOptions& options, std::string_view host) {
+  const size_t dot = host.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::string_view domain = host.substr(dot + 1);
+  if (domain != "localhost" && !Contains(options.port_domains, domain)) return std::nullopt;
+  const std::string_view label = host.substr(0, dot);
+  const size_t digits = std::min(label.find_first_not_of("0123456789"), label.size());
+  if (digits == 0 || digits == label.size() || label[digits] != '-') return std::nullopt;
+  return label;
+}
+
 }  // namespace
 
 std::optional<std::string> HostOf(std::string_view authority) {
@@ -71,17 +83,18 @@ std::optional<std::string> HostOf(std::string_view authority) {
 }
 
 std::optional<PortHost> PortHostOf(const GateOptions& options, std::string_view host) {
-  const size_t dot = host.find('.');
-  if (dot == std::string_view::npos) return std::nullopt;
-  const std::string_view domain = host.substr(dot + 1);
-  if (domain != "localhost" && !Contains(options.port_domains, domain)) return std::nullopt;
-  const std::string_view label = host.substr(0, dot);
-  const size_t hyphen = label.find('-');
-  if (hyphen == std::string_view::npos) return std::nullopt;
-  const auto port = ParseUnsigned(label.substr(0, hyphen), UINT16_MAX);
-  const auto id = SandboxId::Parse(label.substr(hyphen + 1));
+  const auto label = PortLabelOf(options, host);
+  if (!label) return std::nullopt;
+  const size_t hyphen = label->find('-');
+  const auto port = ParseUnsigned(label->substr(0, hyphen), UINT16_MAX);
+  const auto id = SandboxId::Parse(label->substr(hyphen + 1));
   if (!port || *port == 0 || !id) return std::nullopt;
   return PortHost{.port = static_cast<uint16_t>(*port), .sandbox = id->text()};
+}
+
+bool IsWrongPortHost(const GateOptions& options, std::string_view host) {
+  return PortLabelOf(options, host) && !PortHostOf(options, host) &&
+         !Contains(options.allowed_hosts, host);
 }
 
 bool HostAllowed(const GateOptions& options, std::string_view host, const http::Peer& peer) {

@@ -26,6 +26,10 @@ struct PortHost {
 };
 std::optional<PortHost> PortHostOf(const GateOptions& options, std::string_view host);
 
+// Whether it is a name under such a domain that was meant so, and is none: a port that there cannot be, or a sandbox's name
+// in the place of its id.
+bool IsWrongPortHost(const GateOptions& options, std::string_view host);
+
 // Whether a request that names `host` (as HostOf has it) is for this server. A Unix socket has no names: everything
 // is.
 bool HostAllowed(const GateOptions& options, std::string_view host, const http::Peer& peer);

@@ -71,7 +71,7 @@ Result<NewKey> MakeKey(const KeySpec& spec, int64_t now_unix_ms) {
   TRY(CheckName(spec.name));
   if (!spec.owner.empty()) TRY(sandbox::CheckOwnerName(spec.owner));
   if (spec.expires_in && spec.expires_in->count() <= 0) {
-    return Failure(Error::Invalid("a key that has expired already is of no use"));
+    return Failure(Error::Impossible("a key that has expired already is of no use"));
   }
   NewKey made;
   ApiKey& key = made.key;

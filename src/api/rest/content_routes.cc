@@ -24,8 +24,8 @@ std::string EntityTag(const FileInfo& info) {
 Result<FileInfo> StatRegular(const Lease& lease, const std::string& user, const std::string& path) {
   auto info = TRY(lease.guest().Stat({.user = user, .path = path, .follow = true}));
   if (info.kind == FileKind::kRegular) return info;
-  Error error = Error::Invalid("\"" + path + "\" is a " + std::string(FileTypeName(info.kind)) +
-                               ", not a regular file");
+  Error error = Error::Impossible("\"" + path + "\" is a " + std::string(FileTypeName(info.kind)) +
+                                  ", not a regular file");
   if (info.kind == FileKind::kDirectory) {
     return Failure(
         std::move(error).WithRemedy("list it with …/files/list, or take it with …/archive"));

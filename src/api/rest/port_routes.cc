@@ -16,6 +16,7 @@ namespace {
 using http::Exchange;
 using sandbox::Caller;
 
+constexpr int kMethodNotAllowed = 405;
 constexpr int kBadGateway = 502;
 
 Result<uint16_t> ParsePort(std::string_view text) {
@@ -40,6 +41,15 @@ std::vector<std::string> KeyFields(const http::Request& request) {
   const std::string authorization = Lower(request.headers.Find("Authorization").value_or(""));
   if (authorization.starts_with("bearer cay_")) fields.emplace_back("Authorization");
   return fields;
+}
+
+// It would show the key, which a page must not see (RFC 9110, 9.3.8), and means nothing to an application.
+Result<void> RefuseTrace(Exchange& exchange) {
+  http::Response response =
+      ProblemResponse(Error::Invalid("TRACE is not passed on"),
+                      {.request_id = exchange.request().id, .status = kMethodNotAllowed});
+  response.headers.Add("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+  return exchange.Respond(std::move(response));
 }
 
 Result<void> BadGateway(Exchange& exchange, const Error& error) {
@@ -98,6 +108,7 @@ http::ProxyOptions OptionsByPath(const http::Request& request, uint16_t port) {
 
 Result<void> ToPort(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
+  if (request.method == "TRACE") return RefuseTrace(exchange);
   const uint16_t port = TRY(ParsePort(request.Capture("port")));
   const std::string& which = request.Capture("id");
   if (IsByHost(request)) {

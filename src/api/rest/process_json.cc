@@ -30,6 +30,9 @@ Result<protocol::TerminalSize> ReadTerminalSize(const JsonValue& value, std::str
   size.columns =
       static_cast<uint16_t>(TRY(fields.Number("columns", UINT16_MAX)).value_or(size.columns));
   TRY(fields.Finish());
+  if (size.rows == 0 || size.columns == 0) {
+    return Failure(Error::Invalid("a terminal has at least one row and one column"));
+  }
   return size;
 }
 

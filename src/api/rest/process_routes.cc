@@ -20,7 +20,6 @@ constexpr size_t kMaxListed = 1000;
 // Its command has at most 4 KiB.
 constexpr Bytes kMaxRecordBytes = 5 * kKiB;
 static_assert(2 * kMaxListed * kMaxRecordBytes <= kLeastOutputHeld);
-constexpr uint16_t kMinTerminal = 1;
 
 Result<uint64_t> ProcessId(const http::Request& request) {
   const auto id = ParseUnsigned(request.Capture("pid"));
@@ -173,9 +172,6 @@ Result<void> Kill(const Services& services, Exchange& exchange, const Caller& ca
 Result<void> Resize(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
   const auto size = TRY(ReadTerminalSize(body, ""));
-  if (size.rows < kMinTerminal || size.columns < kMinTerminal) {
-    return Failure(Error::Invalid("a terminal has at least one row and one column"));
-  }
   const uint64_t id = TRY(ProcessId(exchange.request()));
   TRY(services.processes.Resize(TRY(Use(services, exchange, caller)), id, size));
   return RespondNothing(exchange);

@@ -64,8 +64,8 @@ Result<std::string> ReadTemplateName(JsonFields& fields) {
   const auto environment = TRY(fields.String("environment", kMaxNameText));
   if (name && environment && *name != *environment) {
     return Failure(
-        Error::Invalid("\"template\" and \"environment\" are two names of one thing, and "
-                       "differ"));
+        Error::Impossible("\"template\" and \"environment\" are two names of one thing, and "
+                          "differ"));
   }
   return name.value_or(environment.value_or(""));
 }

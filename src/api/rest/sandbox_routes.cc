@@ -14,7 +14,16 @@ using sandbox::Manager;
 
 constexpr size_t kDefaultPage = 100;
 constexpr size_t kMaxPage = 1000;
-constexpr std::string_view kMetadataPrefix = "metadata.";
+// "metadata.KEY", as people write it, and "metadata[KEY]", as programs that were made from the description do
+// (OpenAPI: deepObject). Nothing for another parameter.
+std::optional<std::string> MetadataKey(std::string_view name) {
+  constexpr std::string_view kMetadata = "metadata";
+  if (!name.starts_with(kMetadata)) return std::nullopt;
+  name.remove_prefix(kMetadata.size());
+  if (name.starts_with('.')) return std::string(name.substr(1));
+  if (!name.starts_with('[') || !name.ends_with(']')) return std::nullopt;
+  return std::string(name.substr(1, name.size() - 2));
+}
 
 Result<void> Create(Manager& manager, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
@@ -38,8 +47,8 @@ Result<sandbox::ListFilter> ReadFilter(const http::Request& request, const Calle
       filter.project = value;
     } else if (name == "template" || name == "environment") {
       filter.template_name = value;
-    } else if (name.starts_with(kMetadataPrefix)) {
-      filter.metadata[name.substr(kMetadataPrefix.size())] = value;
+    } else if (const auto key = MetadataKey(name)) {
+      filter.metadata[*key] = value;
     } else if (name == "cursor") {
       filter.cursor = value;
     } else if (name != "limit" && name != "owner") {

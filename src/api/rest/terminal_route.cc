@@ -193,8 +193,9 @@ Result<RunningProcess> OpenProcess(const Services& services, const Lease& lease,
   if (!wanted.process) return services.processes.Start(lease, wanted.spec);
   const auto record = TRY(services.processes.Get(lease.id(), *wanted.process));
   if (!record.terminal) {
-    return Failure(Error::Invalid("process " + std::to_string(*wanted.process) + " has no terminal")
-                       .WithRemedy("GET …/processes/{pid}/output follows it"));
+    return Failure(
+        Error::Impossible("process " + std::to_string(*wanted.process) + " has no terminal")
+            .WithRemedy("GET …/processes/{pid}/output follows it"));
   }
   auto process = TRY(services.processes.Attach(lease, *wanted.process, wanted.from));
   if (record.state == sandbox::ProcessState::kRunning) {

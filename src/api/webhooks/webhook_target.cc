@@ -85,7 +85,10 @@ Result<WebhookTarget> WebhookTarget::Parse(std::string_view text) {
   }
   const size_t end = text.find_first_of("/?", text.find("://") + 3);
   auto url = http::Url::Parse(text.substr(0, end));
-  if (!url) return Failure(NotATarget("it has no host, or a user, or a wrong port"));
+  if (!url) {
+    return Failure(Error::Impossible("url: it has no host, or a user, or a wrong port")
+                       .WithRemedy("write https://HOST/PATH or http://HOST:PORT/PATH"));
+  }
   std::string target(end == std::string_view::npos ? std::string_view() : text.substr(end));
   if (!target.starts_with('/')) target.insert(0, 1, '/');
   return WebhookTarget{.url = std::move(*url), .target = std::move(target)};

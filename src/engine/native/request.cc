@@ -40,13 +40,13 @@ bool IsAtOrBelow(std::string_view path, std::string_view top) {
 
 Result<void> CheckTarget(const std::string& target) {
   if (!IsPlainPath(target) || target == "/") {
-    return Failure(Error::Invalid("cannot mount at \"" + target + "\"")
+    return Failure(Error::Impossible("cannot mount at \"" + target + "\"")
                        .WithRemedy("name an absolute path without \"..\", as in /workspace/data"));
   }
   for (const std::string_view own : {"/proc", "/sys", "/dev"}) {
     if (IsAtOrBelow(target, own)) {
-      return Failure(Error::Invalid("cannot mount at " + target + ": " + std::string(own) +
-                                    " belongs to the sandbox itself"));
+      return Failure(Error::Impossible("cannot mount at " + target + ": " + std::string(own) +
+                                       " belongs to the sandbox itself"));
     }
   }
   return {};
@@ -83,7 +83,8 @@ Result<void> CheckHostname(std::string_view hostname) {
 
 Result<void> AtLeast(const char* name, uint64_t value, uint64_t least, const std::string& written) {
   if (value >= least) return {};
-  return Failure(Error::Invalid("the " + std::string(name) + " limit must be at least " + written));
+  return Failure(
+      Error::Impossible("the " + std::string(name) + " limit must be at least " + written));
 }
 
 }  // namespace
@@ -95,10 +96,10 @@ Result<void> ValidateLimits(const Limits& limits) {
   TRY(AtLeast("disk", limits.disk, kMinScratchDisk, FormatBytes(kMinScratchDisk)));
   TRY(AtLeast("open_files", limits.open_files, kMinOpenFiles, std::to_string(kMinOpenFiles)));
   if (limits.pids > kMaxPids) {
-    return Failure(Error::Invalid("the pids limit must be at most " + std::to_string(kMaxPids)));
+    return Failure(Error::Impossible("the pids limit must be at most " + std::to_string(kMaxPids)));
   }
   if (limits.disk % 4096 != 0) {
-    return Failure(Error::Invalid("the disk limit must be a multiple of 4k"));
+    return Failure(Error::Impossible("the disk limit must be a multiple of 4k"));
   }
   return {};
 }

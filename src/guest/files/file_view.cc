@@ -18,7 +18,7 @@ using archive::Printable;
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 
 Error InvalidPath(const std::string& path, std::string_view why) {
-  return Error::Invalid("the path \"" + Printable(path) + "\" " + std::string(why));
+  return Error::Impossible("the path \"" + Printable(path) + "\" " + std::string(why));
 }
 
 Result<void> RefuseProc(const Fd& fd, const std::string& path) {
@@ -38,8 +38,8 @@ std::string ReadLink(const Fd& directory, const std::string& name) {
 }
 
 Error WrongKind(const std::string& path, mode_t mode, std::string_view wanted) {
-  return Error::Invalid(Printable(path) + " is " + std::string(KindName(mode)) + ", not " +
-                        std::string(wanted));
+  return Error::Impossible(Printable(path) + " is " + std::string(KindName(mode)) + ", not " +
+                           std::string(wanted));
 }
 
 }  // namespace
@@ -296,11 +296,11 @@ Result<void> FileView::Move(const std::string& from, const std::string& to, bool
       return Failure(FileError(to, why == EEXIST && replace ? ENOTEMPTY : why));
     case EINVAL:
       return Failure(
-          Error::Invalid(Printable(from) + " cannot be moved into itself: " + Printable(to)));
+          Error::Impossible(Printable(from) + " cannot be moved into itself: " + Printable(to)));
     case EXDEV:
-      return Failure(Error::Invalid(Printable(from) + " and " + Printable(to) +
-                                    " are on different filesystems, or the directory is part of "
-                                    "the template")
+      return Failure(Error::Impossible(Printable(from) + " and " + Printable(to) +
+                                       " are on different filesystems, or the directory is part of "
+                                       "the template")
                          .WithRemedy("copy it and remove the original"));
     default:
       return Failure(FileError(from, why).WithContext("moving to " + Printable(to)));
@@ -320,7 +320,7 @@ Result<void> FileView::Remove(const std::string& path) const {
 
 Result<void> FileView::ChangeMode(const std::string& path, mode_t mode) const {
   if ((mode & (S_ISUID | S_ISGID)) != 0) {
-    return Failure(Error::Invalid("setuid and setgid bits are not set on files in a sandbox"));
+    return Failure(Error::Impossible("setuid and setgid bits are not set on files in a sandbox"));
   }
   return ChangeModeOf(TRY(OpenPath(path, Follow::kYes)), mode & 01777, path);
 }

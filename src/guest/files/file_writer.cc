@@ -49,8 +49,9 @@ Result<FileWriter> FileWriter::Begin(const FileView& view, const std::string& pa
   mode_t mode = options.mode.value_or(kDefaultMode);
   if (::fstatat(place.directory.get(), place.name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0) {
     if (!S_ISREG(old.st_mode)) {
-      return Failure(Error::Invalid(archive::Printable(path) + " is " +
-                                    std::string(KindName(old.st_mode)) + ", not a regular file"));
+      return Failure(Error::Impossible(archive::Printable(path) + " is " +
+                                       std::string(KindName(old.st_mode)) +
+                                       ", not a regular file"));
     }
     if (!options.mode) mode = old.st_mode & kPermissionBits;
   } else if (errno != ENOENT) {
