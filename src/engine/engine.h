@@ -169,6 +169,8 @@ struct Stats {
   std::optional<uint64_t> throttled_us;
   std::optional<uint64_t> pids;
   std::optional<Bytes> disk;  // allocated to the writable layer
+  // Of `memory`: pages of files that nothing has used for some time, which the kernel drops before it refuses anything.
+  std::optional<Bytes> memory_cache{};
 };
 
 enum class State : uint8_t { kRunning, kPaused, kStopped, kFailed };

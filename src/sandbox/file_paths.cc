@@ -26,6 +26,17 @@ Result<std::string> DirectoryPath(std::string_view workdir, std::string_view pat
   return AbsolutePath(workdir, path.empty() ? workdir : path);
 }
 
+std::string BelowWorkdir(std::string_view workdir, std::string_view path) {
+  const auto below = [&](std::string_view top) {
+    return top != "/" && path.starts_with(top) &&
+           (path.size() == top.size() || path[top.size()] == '/');
+  };
+  const bool in_full = below(workdir) || below("/workspace") || below("/tmp");
+  if (!path.starts_with('/') || in_full) return std::string(path);
+  const size_t name = path.find_first_not_of('/');
+  return std::string(name == std::string_view::npos ? workdir : path.substr(name));
+}
+
 std::string_view LastComponent(std::string_view path) {
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   if (path == "/") return path;

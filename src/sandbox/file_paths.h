@@ -16,6 +16,10 @@ Result<std::string> AbsolutePath(std::string_view workdir, std::string_view path
 // The same, where an empty path stands for the working directory itself.
 Result<std::string> DirectoryPath(std::string_view workdir, std::string_view path);
 
+// As a manager of sessions meant it whose sessions saw nothing but their directory: "/test.txt" is the working directory's
+// test.txt, and "/" is that directory. What is named in full, below it, /workspace or /tmp, stays.
+std::string BelowWorkdir(std::string_view workdir, std::string_view path);
+
 // The last component: "c" of "/a/b/c" and of "/a/b/c/"; "/" of "/".
 std::string_view LastComponent(std::string_view path);
 

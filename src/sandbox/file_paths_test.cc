@@ -25,6 +25,23 @@ TEST(DirectoryPath, OfNothingIsTheWorkingDirectory) {
   EXPECT_EQ(*DirectoryPath("/workspace", "a"), "/workspace/a");
 }
 
+TEST(BelowWorkdir, ASessionsRootIsItsWorkingDirectory) {
+  const auto path = [](std::string_view text) {
+    return *AbsolutePath("/workspace", BelowWorkdir("/workspace", text));
+  };
+  EXPECT_EQ(path("/test.txt"), "/workspace/test.txt");
+  EXPECT_EQ(path("/.env"), "/workspace/.env");
+  EXPECT_EQ(path("//a/b"), "/workspace/a/b");
+  EXPECT_EQ(path("/"), "/workspace");
+  EXPECT_EQ(path("/etc/passwd"), "/workspace/etc/passwd");
+  EXPECT_EQ(path("a"), "/workspace/a");
+  EXPECT_EQ(path("/workspace/a"), "/workspace/a");
+  EXPECT_EQ(path("/tmp/a"), "/tmp/a");
+  EXPECT_EQ(path("/tmpfile"), "/workspace/tmpfile");
+  EXPECT_EQ(BelowWorkdir("/home/me", "/home/me/x"), "/home/me/x");
+  EXPECT_EQ(BelowWorkdir("/", "/x"), "x");
+}
+
 TEST(LastComponent, IsTheNameOfTheFile) {
   EXPECT_EQ(LastComponent("/a/b"), "b");
   EXPECT_EQ(LastComponent("/a/b//"), "b");

@@ -28,6 +28,7 @@ Result<Place> ParseCursor(const std::string& cursor) {
 
 bool Fits(const SandboxView& view, const ListFilter& filter) {
   if (filter.state && view.state != *filter.state) return false;
+  if (filter.face && view.spec.face != *filter.face) return false;
   if (!filter.project.empty() && view.spec.project != filter.project) return false;
   if (!filter.template_name.empty() && view.spec.template_name != filter.template_name)
     return false;

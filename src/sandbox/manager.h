@@ -94,10 +94,11 @@ struct ListFilter {
   std::optional<SandboxState> state{};
   std::string project{};
   std::string template_name{};
-  StringMap metadata{};  // all of these
-  std::string owner{};   // empty: everybody's that the caller may see
-  std::string cursor{};  // Page::next of the page before
-  size_t limit = 100;    // at most 1000
+  StringMap metadata{};               // all of these
+  std::string owner{};                // empty: everybody's that the caller may see
+  std::optional<std::string> face{};  // SandboxSpec::face
+  std::string cursor{};               // Page::next of the page before
+  size_t limit = 100;                 // at most 1000
 };
 
 struct Page {

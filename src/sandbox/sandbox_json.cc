@@ -57,6 +57,7 @@ json::object SpecOf(const SandboxSpec& spec) {
   object["tmpfs"] = std::move(tmpfs);
   object["noexec"] = spec.noexec;
   object["best_effort"] = spec.best_effort;
+  PutText(object, "face", spec.face);
   return object;
 }
 
@@ -142,6 +143,7 @@ SandboxSpec ReadSpec(const json::object& object) {
   }
   spec.noexec = FlagOf(object, "noexec");
   spec.best_effort = FlagOf(object, "best_effort");
+  spec.face = TextOf(object, "face");
   return spec;
 }
 

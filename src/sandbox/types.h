@@ -67,6 +67,8 @@ struct SandboxSpec {
   std::vector<engine::Tmpfs> tmpfs{};
   bool noexec = false;
   bool best_effort = false;
+  std::string
+      face{};  // an earlier system's, whose list shows only what was made by it; empty: Cay's own
 };
 
 // What can be changed of a living one.

@@ -88,6 +88,76 @@ TEST_F(LegacyApi, ASessionIsNamedByItsClient) {
   ExpectProblem(Post("/sandbox/bad%20name!/start"), 400, "invalid_argument");
 }
 
+TEST_F(LegacyApi, TheListShowsWhatWasMadeByItsOwnFaceOnly) {
+  const std::string path = CreatePath(R"({"name":"of-the-api"})");
+  ASSERT_EQ(Post("/sandbox/of-a-session/start").status, 200);
+  const Reply made = Post("/sandbox/create", R"({"environment":"python3","timeout":600})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  const Reply list = Get("/sandboxes");
+  const auto& listed = list.json().at("sandboxes").as_array();
+  ASSERT_EQ(listed.size(), 1U) << list.body;
+  // The loop of its users: all that is listed goes, and nothing else.
+  for (const auto& one : listed) {
+    EXPECT_EQ(Call("DELETE", "/sandbox/" + std::string(one.at("sandbox_id").as_string())).status,
+              200);
+  }
+  EXPECT_EQ(Get("/sandboxes").json().at("sandboxes").as_array().size(), 0U);
+  EXPECT_EQ(Get(path).status, 200);
+  EXPECT_EQ(Call("DELETE", "/sandbox/of-a-session").status, 200);
+  EXPECT_EQ(Call("DELETE", path).status, 204);
+}
+
+TEST_F(LegacyApi, AStatusSaysWhatIsUsedOfWhatThereIs) {
+  ASSERT_EQ(Post("/sandbox/busy/start", R"({"memory_limit":"64m"})").status, 200);
+  const Reply status = Get("/sandbox/busy/status");
+  const auto& memory = status.json().at("memory");
+  EXPECT_EQ(memory.at("limit_bytes").as_int64(), 64 << 20);
+  if (!memory.at("bytes").is_null()) {
+    EXPECT_GT(memory.at("bytes").to_number<int64_t>(), 0);
+    EXPECT_GT(memory.at("percent").to_number<double>(), 0);
+    EXPECT_THAT(status.Text("health"), HasSubstr("HEALTHY: Memory"));
+  }
+  EXPECT_EQ(status.json().at("cpu").at("limit").as_string(), "1");
+  const Reply health = Get("/api/sandboxes/busy/health");
+  EXPECT_THAT(health.Text("health"), HasSubstr("HEALTHY"));
+  EXPECT_TRUE(health.json().as_object().contains("cpu_percent"));
+  EXPECT_EQ(Post("/sandbox/busy/stop").status, 200);
+  EXPECT_TRUE(Get("/sandbox/busy/status").json().at("health").is_null());
+  EXPECT_EQ(Call("DELETE", "/sandbox/busy").status, 200);
+}
+
+TEST_F(LegacyApi, AnEnvironmentHasATypeAndAConfiguration) {
+  const Reply started = Post("/sandbox/typed/start", R"({"environment_type":"python3",
+      "environment_config":{"packages":[],"env_vars":{"DEBUG":"1"}},"project_id":"typed"})");
+  ASSERT_EQ(started.status, 200) << started.body;
+  EXPECT_EQ(started.Text("environment"), "python3");
+  EXPECT_EQ(Post("/sandbox/typed/execute", R"({"command":"echo $DEBUG"})").Text("stdout"), "1\n");
+  EXPECT_EQ(Call("DELETE", "/sandbox/typed").status, 200);
+  const Reply refused = Post("/sandbox/packed/start", R"({"environment_type":"python3",
+      "environment_config":{"packages":["tensorflow"]}})");
+  EXPECT_THAT(ExpectProblem(refused, 422, "not_supported"), HasSubstr("network"));
+  EXPECT_THAT(refused.Text("remedy"), HasSubstr("cay template import"));
+  ExpectProblem(Get("/sandbox/packed/status"), 404, "not_found");
+}
+
+TEST_F(LegacyApi, TheRootOfASessionIsItsWorkingDirectory) {
+  ASSERT_EQ(Post("/sandbox/rooted/start").status, 200);
+  const Reply written = Call("PUT", "/sandbox/rooted/files?path=/test.txt", "Hello, sandbox!");
+  ASSERT_EQ(written.status, 201) << written.body;
+  EXPECT_EQ(written.Text("path"), "/workspace/test.txt");
+  EXPECT_EQ(Get("/sandbox/rooted/files?path=/test.txt").body, "Hello, sandbox!");
+  EXPECT_THAT(Get("/sandbox/rooted/files/list?path=/").body, HasSubstr("\"test.txt\""));
+  EXPECT_EQ(Post("/sandbox/rooted/execute",
+                 R"({"files":{"/.env":"A=secret"},"command":". ./.env; echo $A; cat test.txt"})")
+                .Text("stdout"),
+            "secret\nHello, sandbox!");
+  EXPECT_EQ(Call("DELETE", "/sandbox/rooted/files?path=/test.txt").status, 204);
+  EXPECT_EQ(Get("/sandbox/rooted/files?path=/test.txt").status, 404);
+  // Cay's own paths mean what they say.
+  EXPECT_EQ(Call("PUT", "/api/sandboxes/rooted/files?path=/test.txt", "x").status, 403);
+  EXPECT_EQ(Call("DELETE", "/sandbox/rooted").status, 200);
+}
+
 TEST_F(LegacyApi, FilesOfAProjectAreInItsSandboxes) {
   const Reply first = PostUpload("proj", Upload("data.txt", "hello"));
   ASSERT_EQ(first.status, 201) << first.body;

@@ -60,7 +60,7 @@ TEST_F(OpenApi, AnswersAreAsDescribed) {
   schema.Check("TemplateList", Get("/api/templates").json());
   schema.Check("System", Get("/api/system").json());
   schema.Check("Problem", Get("/api/sandboxes/none").json());
-  schema.Check("LegacySandbox", Get("/sandbox/schema/status").json());
+  schema.Check("LegacyStatus", Get("/sandbox/schema/status").json());
   schema.Check("LegacyList", Get("/sandboxes").json());
   const Reply upload =
       Call("POST", "/files/upload/schema",

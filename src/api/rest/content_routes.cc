@@ -151,6 +151,10 @@ void AddContentRoutes(const Services& services, Routes& routes) {
   add("GET", path, Scope::kRead, "readFile", &Get);
   add("PUT", path, Scope::kUse, "writeFile", &Put, kAsItComes);
   add("DELETE", path, Scope::kUse, "removeFile", &Delete);
+  const std::string session = "/sandbox/{id}/files";
+  add("GET", session, Scope::kRead, "legacyReadFile", &Get);
+  add("PUT", session, Scope::kUse, "legacyWriteFile", &Put, kAsItComes);
+  add("DELETE", session, Scope::kUse, "legacyRemoveFile", &Delete);
 }
 
 }  // namespace cay::api::rest

@@ -81,7 +81,8 @@ Result<void> WriteFiles(const sandbox::Lease& lease, const ExecuteRequest& reque
   for (const auto& [path, content] : request.files) {
     protocol::WriteFileRequest write;
     write.user = request.options.user.empty() ? lease.user() : request.options.user;
-    write.path = TRY(sandbox::AbsolutePath(base, path));
+    write.path = TRY(sandbox::AbsolutePath(
+        base, request.below_workdir ? sandbox::BelowWorkdir(base, path) : path));
     write.make_parents = true;
     const auto written = lease.guest().WriteFile(write, sandbox::TextSource(content));
     if (!written) return Failure(Error(written.error()).WithContext("the file \"" + path + "\""));

@@ -52,6 +52,13 @@ std::string ModeText(uint32_t mode) {
 
 constexpr int64_t kNanosPerMilli = 1'000'000;
 
+// Under /sandbox/{id}/files paths are as a manager of sessions had them.
+std::string MeantPath(const http::Request& request, const sandbox::Lease& lease,
+                      std::string_view path) {
+  return request.path.starts_with("/sandbox/") ? sandbox::BelowWorkdir(lease.workdir(), path)
+                                               : std::string(path);
+}
+
 }  // namespace
 
 std::string_view FileTypeName(protocol::FileKind kind) {
@@ -93,14 +100,15 @@ Result<std::string> PathOf(const http::Request& request, const sandbox::Lease& l
     return Failure(Error::Invalid("the parameter \"path\" is missing")
                        .WithRemedy("…?path=/workspace/outputs/result.txt"));
   }
-  std::string absolute = TRY(sandbox::AbsolutePath(lease.workdir(), *path));
+  std::string absolute =
+      TRY(sandbox::AbsolutePath(lease.workdir(), MeantPath(request, lease, *path)));
   TRY(lease.CheckKept(absolute));
   return absolute;
 }
 
 Result<std::string> DirectoryOf(const http::Request& request, const sandbox::Lease& lease) {
-  std::string absolute =
-      TRY(sandbox::DirectoryPath(lease.workdir(), request.Query("path").value_or("")));
+  std::string absolute = TRY(sandbox::DirectoryPath(
+      lease.workdir(), MeantPath(request, lease, request.Query("path").value_or(""))));
   TRY(lease.CheckKept(absolute));
   return absolute;
 }

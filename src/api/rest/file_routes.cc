@@ -188,6 +188,7 @@ void AddFileRoutes(const Services& services, Routes& routes) {
   const RouteAdder add(services, routes);
   const std::string files = "/api/sandboxes/{id}/files/";
   add("GET", files + "list", Scope::kRead, "listFiles", &List);
+  add("GET", "/sandbox/{id}/files/list", Scope::kRead, "legacyListFiles", &List);
   add("GET", files + "stat", Scope::kRead, "statFile", &Stat);
   add("POST", files + "mkdir", Scope::kUse, "makeDirectory", &MakeDirectory);
   add("POST", files + "move", Scope::kUse, "moveFile", &Move);

@@ -31,6 +31,36 @@ TEST(LegacyEnvironment, WhatTheMachineHasIsTheHostTemplate) {
   EXPECT_EQ(*Resolve("python-3"), "host");
 }
 
+TEST(LegacyEnvironment, SpellingsOfOneEnvironmentAreOne) {
+  for (const char* name :
+       {"python3.11",    "Python3.11", "PYTHON-3.11", "python_3.11",  "python:3.11",
+        "python 3.11",   "py311",      "py3.11",      "python311",    "python3-3.11",
+        "python-v3.11",  "python",     "python3",     "python3.11.2", "node18",
+        "nodejs18",      "Node.js 18", "node.js-18",  "node:18",      "node@18.19",
+        "node-v18.19.0", "node",       "nodejs"}) {
+    const auto resolved = Resolve(name);
+    ASSERT_TRUE(resolved) << name << ": " << resolved.error().ToString();
+    EXPECT_EQ(*resolved, "host") << name;
+  }
+  const auto imported = [](const std::string& name) {
+    return TemplateOfEnvironment(name, {"host", "node20", "python-3.12"}, kMachine).value_or("-");
+  };
+  for (const char* name : {"node20", "nodejs-20", "node:20", "Node 20"}) {
+    EXPECT_EQ(imported(name), "node20") << name;
+  }
+  for (const char* name : {"python3.12", "python-3.12", "py312", "python:3.12"}) {
+    EXPECT_EQ(imported(name), "python-3.12") << name;
+  }
+  EXPECT_EQ(imported("python3.13"), "-");
+}
+
+TEST(LegacyEnvironment, ARefusalNamesTheEnvironmentByItsOneName) {
+  EXPECT_THAT(Resolve("python:3.12").error().remedy(),
+              HasSubstr("import python-3.12 python-3.12.tar"));
+  EXPECT_THAT(Resolve("Node 20").error().remedy(), HasSubstr("import nodejs-20 "));
+  EXPECT_THAT(Resolve("node20").error().remedy(), HasSubstr("import node20 "));
+}
+
 TEST(LegacyEnvironment, WhatIsNotInstalledIsRefusedWithTheLineThatInstallsIt) {
   for (const char* name :
        {"nodejs-20", "nodejs-1", "python-3.1", "go-1.22", "cobol-85", "debian"}) {

@@ -7,8 +7,10 @@
 #include "api/request.h"
 #include "api/rest/execute_routes.h"
 #include "api/rest/legacy_environment.h"
+#include "api/rest/legacy_spec.h"
 #include "api/rest/routes.h"
 #include "api/rest/sandbox_json.h"
+#include "api/rest/sandbox_use.h"
 #include "template/host_interpreter.h"
 #include "template/template_store.h"
 
@@ -22,6 +24,9 @@ using sandbox::SandboxState;
 using sandbox::SandboxView;
 
 constexpr size_t kMaxListed = 1000;
+// SandboxSpec::face of what /sandbox/create made, and /sandbox/{id}/start.
+constexpr const char* kCreateFace = "create";
+constexpr const char* kSessionFace = "session";
 
 std::string_view LegacyStatus(SandboxState state) {
   return state == SandboxState::kRunning ? "ready" : sandbox::SandboxStateName(state);
@@ -35,11 +40,11 @@ int64_t UptimeSeconds(const SandboxView& view) {
 }
 
 // `environment`: as the client named it, where that is known; otherwise the template.
-void WriteLegacy(JsonWriter& json, const SandboxView& view) {
+void WriteLegacyMembers(JsonWriter& json, const SandboxView& view) {
   const auto asked = view.spec.metadata.find("environment");
   const std::string& environment =
       asked == view.spec.metadata.end() ? view.spec.template_name : asked->second;
-  json.BeginObject().Member("sandbox_id", view.id.text());
+  json.Member("sandbox_id", view.id.text());
   json.Member("session_id", view.spec.name.empty() ? view.id.text() : view.spec.name);
   json.Member("status", LegacyStatus(view.state)).Member("reason", view.reason);
   json.Member("environment", environment).Member("template", view.spec.template_name);
@@ -52,7 +57,23 @@ void WriteLegacy(JsonWriter& json, const SandboxView& view) {
   WriteTime(json, "created_at", view.created_unix_ms);
   WriteTime(json, "last_activity_at", view.last_activity_unix_ms);
   WriteTime(json, "expires_at", view.expires_unix_ms);
+}
+
+void WriteLegacy(JsonWriter& json, const SandboxView& view) {
+  json.BeginObject();
+  WriteLegacyMembers(json, view);
   json.EndObject();
+}
+
+// What is used of what there is; nothing of it while nothing runs.
+void WriteUse(JsonWriter& json, const SandboxView& view, const std::optional<Use>& use) {
+  const sandbox::Health health = use ? use->health : sandbox::Health{};
+  json.Key("cpu").BeginObject().Member("percent", health.cpu_percent);
+  json.Member("limit", FormatCpus(view.limits.cpus)).EndObject();
+  json.Key("memory").BeginObject().Member("percent", health.memory_percent);
+  json.Member("bytes", use ? use->stats.memory : std::nullopt);
+  json.Member("limit_bytes", view.limits.memory).EndObject();
+  json.Member("health", use ? std::optional(health.Line()) : std::nullopt);
 }
 
 Result<void> RespondLegacy(Exchange& exchange, int status, const SandboxView& view) {
@@ -77,29 +98,20 @@ Result<void> ResolveEnvironment(const Services& services, SandboxSpec& spec) {
 
 Result<void> Create(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
-  SandboxSpec spec = TRY(ReadSandboxSpec(body));
+  SandboxSpec spec = TRY(ReadLegacySpec(body));
   TRY(ResolveEnvironment(services, spec));
+  spec.face = kCreateFace;
   return RespondLegacy(
       exchange, 201,
       TRY(services.manager.Create(caller, spec, IdempotencyOf(exchange.request(), body))));
-}
-
-// "project_id" is what that system called a project.
-JsonValue WithProjectName(JsonValue body) {
-  if (auto* object = std::get_if<JsonValue::Object>(&body.value)) {
-    for (auto& [name, value] : *object) {
-      if (name == "project_id") name = "project_name";
-    }
-  }
-  return body;
 }
 
 // A session of that name, whatever it takes: made, started, resumed, or just there.
 Result<SandboxView> StartSession(const Services& services, Exchange& exchange,
                                  const Caller& caller) {
   const std::string& session = exchange.request().Capture("id");
-  const JsonValue body = WithProjectName(TRY(ReadJsonBody(exchange)));
-  SandboxSpec spec = TRY(ReadSandboxSpec(body));
+  const JsonValue body = TRY(ReadJsonBody(exchange));
+  SandboxSpec spec = TRY(ReadLegacySpec(body));
   const auto there = services.manager.Get(caller, session);
   if (there) {
     if (there->state == SandboxState::kCreating) return there;
@@ -109,6 +121,7 @@ Result<SandboxView> StartSession(const Services& services, Exchange& exchange,
   if (there.error().code() != ErrorCode::kNotFound) return there;
   TRY(ResolveEnvironment(services, spec));
   spec.name = session;
+  spec.face = kSessionFace;
   if (spec.project.empty()) spec.project = session;
   return services.manager.Create(caller, spec);
 }
@@ -128,13 +141,26 @@ Result<void> Reset(const Services& services, Exchange& exchange, const Caller& c
 }
 
 Result<void> Status(const Services& services, Exchange& exchange, const Caller& caller) {
-  return RespondLegacy(exchange, 200,
-                       TRY(services.manager.Get(caller, exchange.request().Capture("id"))));
+  const auto view = TRY(services.manager.Get(caller, exchange.request().Capture("id")));
+  std::optional<Use> use;
+  if (view.state == SandboxState::kRunning || view.state == SandboxState::kPaused) {
+    auto looked = LookAtUse(services.manager, caller, view.id.text());
+    // It may have ended meanwhile: then it uses nothing.
+    if (looked) use = *std::move(looked);
+  }
+  JsonWriter json;
+  json.BeginObject();
+  WriteLegacyMembers(json, view);
+  WriteUse(json, view, use);
+  json.EndObject();
+  return RespondJson(exchange, 200, std::move(json));
 }
 
 Result<void> Execute(const Services& services, Exchange& exchange, const Caller& caller) {
+  ExecuteRequest request = TRY(TakeExecuteRequest(exchange));
+  request.below_workdir = true;
   return AnswerExecute(services, exchange, caller, exchange.request().Capture("id"),
-                       TRY(TakeExecuteRequest(exchange)));
+                       std::move(request));
 }
 
 Result<void> Destroy(const Services& services, Exchange& exchange, const Caller& caller) {
@@ -149,6 +175,9 @@ Result<void> Destroy(const Services& services, Exchange& exchange, const Caller&
 Result<void> List(const Services& services, Exchange& exchange, const Caller& caller) {
   sandbox::ListFilter filter;
   filter.limit = kMaxListed;
+  // Its clients destroy all that is listed here: nothing of another face, and nothing of another owner.
+  filter.face = kCreateFace;
+  filter.owner = caller.owner;
   filter.cursor = exchange.request().Query("cursor").value_or("");
   JsonResponse answer(exchange, 200);
   JsonWriter& json = answer.json();

@@ -4,6 +4,7 @@
 #include "api/request.h"
 #include "api/rest/routes.h"
 #include "api/rest/sandbox_json.h"
+#include "api/rest/sandbox_use.h"
 
 namespace cay::api::rest {
 namespace {
@@ -126,9 +127,15 @@ Result<void> Health(Manager& manager, Exchange& exchange, const Caller& caller) 
                          "the sandbox does not answer: " + info.error().message())
                        .WithRemedy("stop and start it, or destroy it"));
   }
-  const engine::Stats stats = TRY(manager.GetStats(caller, which));
+  const auto used = TRY(LookAtUse(manager, caller, which));
+  const engine::Stats& stats = used.stats;
   JsonWriter json;
   json.BeginObject().Member("status", "ok");
+  json.Member("health", used.health.healthy() ? "HEALTHY" : "UNHEALTHY");
+  json.Member("reason", used.health.reason).Member("summary", used.health.Line());
+  json.Member("memory_percent", used.health.memory_percent);
+  json.Member("cpu_percent", used.health.cpu_percent);
+  json.Member("disk_percent", used.health.disk_percent);
   json.Member("state", sandbox::SandboxStateName(lease.view().state));
   json.Key("guest").BeginObject().Member("version", info->guest_version);
   json.Member("running", info->running).Member("kept", info->kept).EndObject();

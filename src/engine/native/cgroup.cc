@@ -262,6 +262,7 @@ Stats ToStats(const CgroupStats& group) {
   stats.cpu_us = group.cpu_us;
   stats.throttled_us = group.throttled_us;
   stats.pids = group.pids;
+  stats.memory_cache = group.memory_cache;
   return stats;
 }
 

@@ -50,6 +50,7 @@ struct CgroupStats {
   std::optional<uint64_t> cpu_us;
   std::optional<uint64_t> throttled_us;
   std::optional<uint64_t> pids;
+  std::optional<Bytes> memory_cache{};
 };
 
 enum class CgroupPurpose {

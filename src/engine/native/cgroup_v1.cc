@@ -71,6 +71,7 @@ Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
   stats.memory = TRY(dir.ReadNumber("memory.usage_in_bytes"));
   stats.memory_peak = TRY(dir.ReadNumber("memory.max_usage_in_bytes"));
   stats.oom_kills = TRY(dir.ReadField("memory.oom_control", "oom_kill"));
+  stats.memory_cache = TRY(dir.ReadField("memory.stat", "total_inactive_file"));
   return {};
 }
 

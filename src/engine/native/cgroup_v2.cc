@@ -60,6 +60,7 @@ Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
   stats.memory = TRY(dir.ReadNumber("memory.current"));
   stats.memory_peak = TRY(dir.ReadNumber("memory.peak"));  // 5.19
   stats.oom_kills = TRY(dir.ReadField("memory.events", "oom_kill"));
+  stats.memory_cache = TRY(dir.ReadField("memory.stat", "inactive_file"));
   return {};
 }
 

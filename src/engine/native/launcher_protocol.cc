@@ -12,7 +12,7 @@ constexpr size_t kMaxWhy = 4096;
 // The numbers of Stats, in the order they are sent in.
 constexpr std::array kStatsFields = {&Stats::memory, &Stats::memory_peak,  &Stats::oom_kills,
                                      &Stats::cpu_us, &Stats::throttled_us, &Stats::pids,
-                                     &Stats::disk};
+                                     &Stats::disk,   &Stats::memory_cache};
 
 Error OtherShape() { return {ErrorCode::kProtocol, Fault::kMachine, "a reply of another shape"}; }
 

@@ -1,0 +1,21 @@
+// What a running sandbox uses, now.
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "sandbox/health.h"
+#include "sandbox/manager.h"
+
+namespace cay::api::rest {
+
+struct Use {
+  engine::Stats stats;
+  sandbox::Health health;
+};
+
+// Looks twice, a tenth of a second apart, which this waits. kIllegalState unless it runs or is paused.
+Result<Use> LookAtUse(sandbox::Manager& manager, const sandbox::Caller& caller,
+                      std::string_view which);
+
+}  // namespace cay::api::rest
