@@ -6,7 +6,7 @@
 namespace cay::cli {
 namespace {
 
-constexpr size_t kMaxNamed = 5;
+constexpr size_t kMaxNamed = 100;
 
 }  // namespace
 

@@ -30,11 +30,11 @@ Values ShowLogLevel(const Config& config) {
 Result<void> SetLogFormatKey(Config& config, const Values& values) {
   const auto* found = std::ranges::find(kFormats, values[0]);
   if (found == std::end(kFormats)) return Failure(NotOneOf(values[0], kFormats));
-  config.log_format = static_cast<LogFormat>(found - kFormats);
+  config.log_format = *found == "json" ? LogFormat::kJson : LogFormat::kText;
   return {};
 }
 Values ShowLogFormat(const Config& config) {
-  return {std::string(kFormats[static_cast<size_t>(config.log_format)])};
+  return {config.log_format == LogFormat::kJson ? "json" : "text"};
 }
 
 Result<void> SetOnTimeout(Config& config, const Values& values) {

@@ -84,7 +84,7 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   "$CAY" exec web -- cat < in > out
   cmp in out
   cay exec web 'printf %s "$0"; exit 0'
-  [[ $output == sh ]]
+  [[ $output == *bash ]]
   cay exec -e A=1 -w /tmp web -- sh -c 'echo $A $PWD'
   [[ $output == "1 /tmp" ]]
 }

@@ -104,9 +104,9 @@ load common
   assert_error 126 /etc/passwd
 }
 
-@test "a working directory or user that is not there" {
-  run_cay --workdir /nonexistent -- true
-  assert_error 125 /nonexistent
+@test "a working directory that cannot be made, or a user that is not there" {
+  run_cay --workdir /etc/passwd/below -- true
+  assert_error 125 /etc/passwd/below
   run_cay --user nobody-here -- true
   assert_error 125 nobody-here
 }
