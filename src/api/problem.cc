@@ -8,6 +8,7 @@ namespace {
 // Not from a system call here: marks what the code alone does not tell.
 constexpr int kBodyMark = EMSGSIZE;
 constexpr int kRangeMark = ERANGE;
+constexpr int kTypeMark = EMEDIUMTYPE;  // sandbox/project_files.h sets it, and kBodyMark
 
 bool IsFullDisk(const Error& error) {
   return error.sys_errno() == ENOSPC || error.sys_errno() == EDQUOT;
@@ -21,6 +22,7 @@ int StatusOfCallersFault(const Error& error) {
     case ErrorCode::kPermissionDenied:
       return 403;
     case ErrorCode::kNotSupported:
+      return error.sys_errno() == kTypeMark ? 415 : 422;
     case ErrorCode::kIo:  // a file that is of the wrong kind …
       return 422;
     case ErrorCode::kResourceExhausted:  // its disk; its quota

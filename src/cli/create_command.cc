@@ -9,6 +9,7 @@
 #include "cli/client/json_fields.h"
 #include "cli/client/values.h"
 #include "cli/env_options.h"
+#include "cli/limits_file.h"
 
 namespace cay::cli {
 namespace {
@@ -24,6 +25,7 @@ struct CreateOptions : ServerOptions {
   json::array mounts;
   json::array tmpfs;
   std::string idempotency_key;
+  std::string limits_file;
 };
 
 template <auto kApply>
@@ -51,6 +53,22 @@ Result<void> AddTmpfs(CreateOptions& options, string_view value) {
   return {};
 }
 
+// Those that no option has named. The server says what is wrong with a value.
+Result<void> AddLimitsOfFile(const CreateOptions& options, json::object& request) {
+  if (options.limits_file.empty()) return {};
+  for (const LimitLine& limit : TRY(ReadLimitsFile(options.limits_file))) {
+    if (request.contains(limit.name)) continue;
+    if (limit.name != "pids_limit" && limit.name != "open_files_limit") {
+      request[limit.name] = limit.value;
+      continue;
+    }
+    const auto number = ParseUnsigned(limit.value);
+    if (!number) return Failure(WrongLimit(options.limits_file, limit, number.error()));
+    request[limit.name] = *number;
+  }
+  return {};
+}
+
 Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest) {
   json::object request = options.request;
   if (!rest.values.empty()) request["template"] = rest.values.front();
@@ -59,6 +77,7 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   if (!options.metadata.empty()) request["metadata"] = options.metadata;
   if (!options.mounts.empty()) request["mounts"] = options.mounts;
   if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
+  TRY(AddLimitsOfFile(options, request));
   http::ClientRequest call;
   call.method = "POST";
   call.target = "/api/sandboxes";
@@ -135,6 +154,9 @@ constexpr OptionSpec kOptions[] = {
     {.name = "noexec",
      .help = "Nothing that can be written can be executed",
      .apply = kInto<PutTrue<CreateOptions, "noexec">>},
+    {.name = "read-only",
+     .help = "Nothing can be written but in /workspace, homes, /tmp, /var/tmp, /run and mounts",
+     .apply = kInto<PutTrue<CreateOptions, "read_only">>},
 
     {.name = "memory",
      .short_name = 'm',
@@ -163,6 +185,12 @@ constexpr OptionSpec kOptions[] = {
      .help = "How large one file can grow (default: the disk limit)",
      .example = "100m",
      .apply = kInto<PutText<CreateOptions, "file_size_limit">>},
+    {.name = "cpu-time",
+     .value = "TIME",
+     .help = "Processor time of each process, then SIGXCPU",
+     .example = "5m",
+     .apply = kInto<PutText<CreateOptions, "cpu_time_limit">>},
+    kLimitsFileOption<CreateOptions>,
     {.name = "timeout",
      .value = "TIME",
      .help = "Its life, from now on",

@@ -38,6 +38,7 @@ struct ExecOptions : ServerOptions {
   std::string user;
   std::string timeout;
   std::string kill_grace;
+  std::string cpu_time;
   std::string tag;
 };
 
@@ -70,6 +71,7 @@ Result<json::object> BuildRequest(const ExecOptions& options, const TypedCommand
   if (!options.tag.empty()) request["tag"] = options.tag;
   if (!options.timeout.empty()) request["timeout"] = options.timeout;
   if (!options.kill_grace.empty()) request["kill_grace"] = options.kill_grace;
+  if (!options.cpu_time.empty()) request["cpu_time"] = options.cpu_time;
   if (input) request["stdin"] = true;
   if (options.tty) {
     const WindowSize window = CallersWindow().value_or(WindowSize());
@@ -200,6 +202,13 @@ constexpr OptionSpec kKillGrace = {
     .example = "10s",
     .apply = kText<ExecOptions, &ExecOptions::kill_grace>};
 
+constexpr OptionSpec kCpuTime = {
+    .name = "cpu-time",
+    .value = "TIME",
+    .help = "Processor time of each process, then SIGXCPU (default the sandbox's)",
+    .example = "5m",
+    .apply = kText<ExecOptions, &ExecOptions::cpu_time>};
+
 constexpr OptionSpec kExecOptions[] = {
     kInteractive,
     {.name = "no-stdin",
@@ -220,6 +229,7 @@ constexpr OptionSpec kExecOptions[] = {
     kUser,
     kTimeout,
     kKillGrace,
+    kCpuTime,
     {.name = "tag",
      .value = "TEXT",
      .help = "A word of your own to find it by in cay ps",
@@ -242,6 +252,7 @@ constexpr OptionSpec kShellOptions[] = {
     kUser,
     kTimeout,
     kKillGrace,
+    kCpuTime,
     kUrlOption<ExecOptions>,
     kApiKeyFileOption<ExecOptions>,
     kContextOption<ExecOptions>,

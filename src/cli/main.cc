@@ -11,6 +11,7 @@
 #include "cli/console.h"
 #include "cli/forked_guest.h"
 #include "engine/native/launcher_server.h"
+#include "sandbox/content_types_child.h"
 
 namespace {
 
@@ -28,10 +29,14 @@ int main(int argc, char** argv) {
   cay::NoteArguments(argc, argv);
   using cay::cli::Arguments;
   std::string_view first = argc > 1 ? argv[1] : "";
-  // The launcher starts from this same file; nothing else of the program is to run in it.
+  // The launcher starts from this same file, and so does who tells types of files; nothing else of the program is to run
+  // in them.
   if (argc == 2 && first == "launcher") {
     return cay::engine::native::ServeLauncher(cay::Fd::Adopt(STDIN_FILENO),
                                               cay::cli::ForkedGuest());
+  }
+  if (argc == 2 && first == cay::sandbox::kContentTypesCommand) {
+    return cay::sandbox::ServeContentTypes(cay::Fd::Adopt(STDIN_FILENO));
   }
   OpenStandardDescriptors();
   Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);

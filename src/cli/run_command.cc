@@ -264,6 +264,10 @@ void Run::TakeFigures(const SessionEnd& end) {
   if (end.kind == EndKind::kExited) {
     result_.file_size_exceeded =
         sandbox::FileSizeExceeded(end.exited.signal, static_cast<int32_t>(end.exited.exit_code));
+    const bool otherwise = result_.timed_out || result_.oom_killed;
+    result_.cpu_time_exceeded = sandbox::CpuTimeExceeded(
+        end.exited.signal, static_cast<int32_t>(end.exited.exit_code), end.exited.cpu_us / 1000,
+        otherwise ? Millis(0) : options_.cpu_time.value_or(Millis(0)));
   }
   // Without a cgroup: of the command and what it waited for.
   if (!result_.cpu_ms && end.kind == EndKind::kExited) result_.cpu_ms = end.exited.cpu_us / 1000;
@@ -311,6 +315,7 @@ Result<int> Run::Tell() {
 Result<int> RunMain(RunOptions& options, Positionals& rest) {
   options.command = ShellRule(std::move(rest.values), rest.after_separator);
   TRY(CheckRunOptions(options));
+  TRY(ApplyLimitsFile(options));
   return Run(options).Execute();
 }
 

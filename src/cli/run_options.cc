@@ -1,8 +1,10 @@
 #include "cli/run_options.h"
 
 #include "cli/env_options.h"
+#include "cli/limits_file.h"
 #include "cli/option_tables.h"
 #include "cli/terminal_mode.h"
+#include "sandbox/spec_rules.h"
 
 namespace cay::cli {
 namespace {
@@ -44,6 +46,17 @@ Result<void> SetFileSize(RunOptions& o, string_view value) {
   o.limits.file_size = TRY(ParseBytes(value));
   o.required.Add(LimitKind::kFileSize);
   return {};
+}
+
+Result<void> SetOpenFiles(RunOptions& o, string_view value) {
+  o.limits.open_files = TRY(ParseUnsigned(value));
+  o.required.Add(LimitKind::kOpenFiles);
+  return {};
+}
+
+Result<void> SetCpuTime(RunOptions& o, string_view value) {
+  o.cpu_time = TRY(ParseDuration(value));
+  return sandbox::CheckCpuTime(*o.cpu_time, {});
 }
 
 Result<void> SetScratch(RunOptions& o, string_view value) {
@@ -112,6 +125,9 @@ constexpr OptionSpec kOptions[] = {
     {.name = "noexec",
      .help = "Nothing that can be written can be executed",
      .apply = kFlag<RunOptions, &RunOptions::noexec>},
+    {.name = "read-only",
+     .help = "Nothing can be written but in /workspace, homes, /tmp, /var/tmp, /run and mounts",
+     .apply = kFlag<RunOptions, &RunOptions::read_only>},
     {.name = "scratch",
      .value = "WHERE",
      .help = "Where written files live: auto, disk or memory (default auto: disk where it can be)",
@@ -153,6 +169,12 @@ constexpr OptionSpec kOptions[] = {
      .help = "How large one file can grow (default: the disk limit)",
      .example = "100m",
      .apply = kInto<SetFileSize>},
+    {.name = "cpu-time",
+     .value = "TIME",
+     .help = "Processor time of each process, then SIGXCPU (default any)",
+     .example = "5m",
+     .apply = kInto<SetCpuTime>},
+    kLimitsFileOption<RunOptions>,
     {.name = "timeout",
      .value = "TIME",
      .help = "End everything after this time, exit 124 (default 300s, with -t 1h; 0: never)",
@@ -281,6 +303,32 @@ constinit const Command kRunCommand = {
 Millis CommandTimeout(const RunOptions& options) {
   if (options.timeout) return *options.timeout;
   return options.tty ? kDefaultTerminalTimeout : kDefaultTimeout;
+}
+
+Result<void> ApplyLimitsFile(RunOptions& options) {
+  struct Limit {
+    string_view name;
+    std::optional<LimitKind> kind;  // nothing: processor time, which is no limit of the engine's
+    Result<void> (*set)(RunOptions& o, string_view value);
+  };
+  static constexpr std::array<Limit, kLimitNames.size()> kLimits = {
+      {{"memory_limit", LimitKind::kMemory, &SetMemory},
+       {"cpu_limit", LimitKind::kCpus, &SetCpus},
+       {"pids_limit", LimitKind::kPids, &SetPids},
+       {"disk_limit", LimitKind::kDisk, &SetDisk},
+       {"open_files_limit", LimitKind::kOpenFiles, &SetOpenFiles},
+       {"file_size_limit", LimitKind::kFileSize, &SetFileSize},
+       {"cpu_time_limit", std::nullopt, &SetCpuTime}}};
+  if (options.limits_file.empty()) return {};
+  const engine::LimitSet named = options.required;
+  for (const LimitLine& line : TRY(ReadLimitsFile(options.limits_file))) {
+    const Limit& limit = *std::ranges::find(kLimits, line.name, &Limit::name);
+    if (limit.kind ? named.Contains(*limit.kind) : options.cpu_time.has_value()) continue;
+    if (auto set = limit.set(options, line.value); !set) {
+      return Failure(WrongLimit(options.limits_file, line, std::move(set).error()));
+    }
+  }
+  return {};
 }
 
 Result<void> CheckRunOptions(const RunOptions& options) {

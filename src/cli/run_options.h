@@ -22,6 +22,8 @@ struct RunOptions {
   std::string template_name = "host";
   engine::Limits limits;
   engine::LimitSet required;           // the limits that were named
+  std::optional<Millis> cpu_time;      // of each process; 0: any; not given: any
+  std::string limits_file;             // the limits that are named nowhere else
   std::optional<Millis> timeout;       // 0: none; not given: CommandTimeout decides
   Millis kill_grace{2000};             // from SIGTERM to SIGKILL, once its time is over
   std::vector<std::string> env;        // as typed, in order
@@ -36,6 +38,7 @@ struct RunOptions {
   bool no_input = false;
   bool tty = false;
   bool noexec = false;
+  bool read_only = false;
   std::string hostname = "cay";
   engine::Scratch scratch = engine::Scratch::kAuto;
   bool best_effort = false;
@@ -51,6 +54,9 @@ Millis CommandTimeout(const RunOptions& options);
 
 // run_command.cc.
 Result<int> RunMain(RunOptions& options, Positionals& rest);
+
+// Puts the limits of its file in where no option has named them.
+Result<void> ApplyLimitsFile(RunOptions& options);
 
 // What cannot go together, and a command that is not there.
 Result<void> CheckRunOptions(const RunOptions& options);

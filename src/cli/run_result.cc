@@ -60,6 +60,7 @@ std::string RenderJson(const RunResult& result, bool timing) {
   object["oom_killed"] = result.oom_killed;
   object["disk_full"] = result.disk_full;
   object["file_size_exceeded"] = result.file_size_exceeded;
+  object["cpu_time_exceeded"] = result.cpu_time_exceeded;
   object["output_cut"] = result.output_cut;
   object["duration_ms"] = result.duration_ms;
   object["cpu_ms"] = OrNull(result.cpu_ms);
@@ -112,6 +113,7 @@ std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limi
     notes.push_back("a file grew over the limit of " + FormatBytes(FileSizeLimit(limits)) +
                     " (--file-size)");
   }
+  if (result.cpu_time_exceeded) notes.emplace_back("used up its processor time (--cpu-time)");
   if (result.output_cut && !result.timed_out) notes.emplace_back(kOutputCutNote);
   return notes;
 }

@@ -2,7 +2,7 @@
 // people, and the object of `--json`. Pure.
 //
 //   {"exit_code":1,"signal":null,"timed_out":false,"oom_killed":false,"disk_full":false,"file_size_exceeded":false,
-//    "output_cut":false,"duration_ms":52,"cpu_ms":31,"memory_peak":9437184,"stdout":"…","stdout_gap":null,
+//    "cpu_time_exceeded":false,"output_cut":false,"duration_ms":52,"cpu_ms":31,"memory_peak":9437184,"stdout":"…","stdout_gap":null,
 //    "stdout_truncated":false,"stderr":"…","stderr_gap":null,"stderr_truncated":false,"not_enforced":[]}
 #pragma once
 
@@ -55,6 +55,7 @@ struct RunResult {
   bool oom_killed = false;
   bool disk_full = false;
   bool file_size_exceeded = false;
+  bool cpu_time_exceeded = false;
   bool output_cut = false;         // what the command left running still held its output open
   uint64_t duration_ms = 0;        // of the command, its start included
   std::optional<uint64_t> cpu_ms;  // of everything in the sandbox

@@ -39,9 +39,10 @@ TEST(RenderJson, HasEveryFieldOnOneLine) {
   std::string text = RenderJson(result, false);
   EXPECT_EQ(text.find('\n'), text.size() - 1);
   auto object = boost::json::parse(text).as_object();
-  for (const char* key : {"stdout", "stderr", "exit_code", "signal", "timed_out", "oom_killed",
-                          "disk_full", "file_size_exceeded", "output_cut", "duration_ms", "cpu_ms", "memory_peak",
-                          "stdout_truncated", "stderr_truncated", "not_enforced"}) {
+  for (const char* key :
+       {"stdout", "stderr", "exit_code", "signal", "timed_out", "oom_killed", "disk_full",
+        "file_size_exceeded", "cpu_time_exceeded", "output_cut", "duration_ms", "cpu_ms",
+        "memory_peak", "stdout_truncated", "stderr_truncated", "not_enforced"}) {
     EXPECT_TRUE(object.contains(key)) << key;
   }
   EXPECT_EQ(object["stdout"], "hi\n");
@@ -96,7 +97,11 @@ TEST(RenderNotes, SayWhatEndedTheCommandAndTheLimit) {
   result.file_size_exceeded = true;
   EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)),
               ::testing::Contains("a file grew over the limit of 1g (--file-size)"));
-  result.timed_out = result.oom_killed = result.disk_full = result.file_size_exceeded = false;
+  result.cpu_time_exceeded = true;
+  EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)),
+              ::testing::Contains("used up its processor time (--cpu-time)"));
+  result.timed_out = result.oom_killed = result.disk_full = result.file_size_exceeded =
+      result.cpu_time_exceeded = false;
   EXPECT_THAT(RenderNotes(result, engine::Limits(), Millis(2000)), ElementsAre(kOutputCutNote));
 }
 

@@ -71,6 +71,7 @@ engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id
   request.mounts = std::move(mounts);
   request.tmpfs = options.tmpfs;
   request.noexec = options.noexec;
+  request.read_only = options.read_only;
   request.scratch = options.scratch;
   request.label = base.name;
   return request;
@@ -89,6 +90,10 @@ protocol::StartRequest BuildStartRequest(const RunOptions& options, const templa
   request.user = options.user.empty() ? base.user : options.user;
   request.stdin_open = pass_stdin;
   if (options.tty) request.terminal.emplace();
+  if (const Millis cpu_time = options.cpu_time.value_or(Millis(0)); cpu_time > Millis(0)) {
+    request.rlimits.push_back({.kind = protocol::RlimitKind::kCpuSeconds,
+                               .value = static_cast<uint64_t>(cpu_time.count()) / 1000});
+  }
   return request;
 }
 

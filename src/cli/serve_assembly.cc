@@ -122,6 +122,7 @@ Result<Parts> MakeParts(const Config& config) {
   parts.collected = CollectLeftBehind(parts.paths);
   parts.processes = TRY(
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
+  TRY(parts.processes->SetRules(config.commands));
   parts.projects =
       TRY(sandbox::ProjectFiles::Open(parts.paths, config.projects, *parts.store, *parts.events));
   parts.webhooks = TRY(api::Webhooks::Open(config.webhooks, *parts.store, *parts.events));
@@ -215,6 +216,8 @@ class Assembly : public ServeAssembly {
     dispatcher_.set_log_requests(config.log_requests);
     parts_.webhooks->Reconfigure(config.webhooks);
     parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths));
+    // Patterns that are none are not in a configuration that was loaded.
+    (void)parts_.processes->SetRules(config.commands);
   }
 
   void BeginDraining() override {

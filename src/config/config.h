@@ -39,6 +39,7 @@ struct Config {
   sandbox::ManagerOptions manager;  // `pools` from the field below, by Finish
   std::vector<std::string> pools;   // see pool_text.h
   sandbox::KeeperOptions processes;
+  sandbox::CommandRules commands;
   sandbox::ProjectLimits projects;
   Bytes output_held = api::kDefaultOutputHeld;
   api::GateOptions gate;

@@ -162,6 +162,8 @@ class Loader {
     CheckTls();
     CheckMaxima();
     CheckMinima();
+    CheckWholeSeconds("limits.defaults.cpu_time", config.manager.default_cpu_time);
+    CheckWholeSeconds("limits.maxima.cpu_time", config.manager.max_cpu_time);
     for (const std::string& text : config.listen) CheckListen(text);
   }
 
@@ -210,12 +212,19 @@ class Loader {
     const auto fits = [](Millis value, Millis maximum) {
       return maximum.count() == 0 || (value.count() != 0 && value <= maximum);
     };
+    Within("limits.defaults.cpu_time", "limits.maxima.cpu_time",
+           fits(config.manager.default_cpu_time, config.manager.max_cpu_time));
     Within("timeouts.lifetime", "timeouts.max_lifetime",
            fits(config.manager.default_timeout, config.manager.max_timeout));
     Within("timeouts.idle", "timeouts.max_idle",
            fits(config.manager.default_idle_timeout, config.manager.max_idle_timeout));
     Within("timeouts.command", "timeouts.max_command",
            fits(config.processes.default_timeout, config.processes.max_timeout));
+  }
+
+  void CheckWholeSeconds(std::string_view key, Millis value) {
+    if (value.count() % 1000 == 0) return;
+    Problem(Error::Invalid(std::string(key) + " (" + Shown(key) + ") is not whole seconds"));
   }
 
   // Below these a server starts, and does nothing that it is asked for.

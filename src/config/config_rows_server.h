@@ -131,6 +131,17 @@ inline constexpr Key kServerRows[] = {
      .list = false,
      .reloads = true,
      CAY_KIND(Flag, log_requests)},
+    {.name = "log.executions",
+     .flag = "",
+     .value = "WHAT",
+     .example = "summary",
+     .doc = "What the log (level info) tells of each command that ends: off; summary (owner, "
+            "sandbox, program, end, time, bytes); full, the command line too, which may have "
+            "secrets in it.",
+     .list = false,
+     .reloads = true,
+     .set = &SetExecutionLog,
+     .show = &ShowExecutionLog},
 };
 
 }  // namespace cay::config

@@ -213,6 +213,39 @@ TEST(RenderToml, IsReadBackAsTheSame) {
   EXPECT_THAT(changes.need_restart, IsEmpty());
 }
 
+TEST(CpuTime, IsInWholeSecondsAndWithinItsMaximum) {
+  const Config config =
+      Good(From("[limits.defaults]\ncpu_time = \"5m\"\n[limits.maxima]\ncpu_time = 600\n"));
+  EXPECT_EQ(config.manager.default_cpu_time, Millis(300'000));
+  EXPECT_EQ(config.manager.max_cpu_time, Millis(600'000));
+  EXPECT_THAT(Problem("[limits.maxima]\ncpu_time = \"1h\"\n"),
+              HasSubstr("limits.defaults.cpu_time (0s) is over limits.maxima.cpu_time (1h)"));
+  EXPECT_THAT(Problem("[limits.defaults]\ncpu_time = \"1500ms\"\n"), HasSubstr("whole seconds"));
+}
+
+TEST(Commands, PatternsAreCheckedAndRendered) {
+  const Config config =
+      Good(From("[commands]\nrefuse = ['wipe=rm\\s+-rf\\s+\"?/']\nflag = [\"a=x\", \"b=y\"]\n"
+                "[log]\nexecutions = \"full\"\n"));
+  EXPECT_THAT(config.commands.refuse, ElementsAre("wipe=rm\\s+-rf\\s+\"?/"));
+  EXPECT_THAT(config.commands.flag, ElementsAre("a=x", "b=y"));
+  EXPECT_EQ(config.commands.log, sandbox::ExecutionLog::kFull);
+  const LoadResult loaded =
+      LoadAndExplain(From("[commands]\nrefuse = ['wipe=rm\\s+-rf\\s+\"?/']\n"));
+  EXPECT_THAT(Good(From(RenderToml(loaded.loaded))).commands.refuse,
+              ElementsAre("wipe=rm\\s+-rf\\s+\"?/"));
+  EXPECT_THAT(Problem("[commands]\nrefuse = [\"a=(\"]\n"), HasSubstr("missing )"));
+  EXPECT_THAT(Problem("[log]\nexecutions = \"yes\"\n"), HasSubstr("off, summary, full"));
+}
+
+TEST(Projects, AllowedTypesAreCheckedAndRendered) {
+  const LoadResult loaded =
+      LoadAndExplain(From("[projects]\nallowed_types = [\"text/*\", \"image/png\"]\n"));
+  EXPECT_THAT(Good(From(RenderToml(loaded.loaded))).projects.allowed_types,
+              ElementsAre("text/*", "image/png"));
+  EXPECT_THAT(Problem("[projects]\nallowed_types = [\"png\"]\n"), HasSubstr("\"png\""));
+}
+
 // CAY_WRITE_DOCS=1 writes it anew.
 TEST(RenderMarkdown, IsTheDocumentInTheTree) {
   const std::string path = CAY_SOURCE_DIR "/docs/configuration.md";

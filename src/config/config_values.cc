@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::string_view kLevels[] = {"error", "warning", "info", "debug"};
 constexpr std::string_view kFormats[] = {"text", "json"};
+constexpr std::string_view kExecutionLogs[] = {"off", "summary", "full"};
 constexpr std::string_view kOnTimeouts[] = {"destroy", "stop", "pause"};
 
 Error NotOneOf(const std::string& value, std::span<const std::string_view> words) {
@@ -35,6 +36,16 @@ Result<void> SetLogFormatKey(Config& config, const Values& values) {
 }
 Values ShowLogFormat(const Config& config) {
   return {config.log_format == LogFormat::kJson ? "json" : "text"};
+}
+
+Result<void> SetExecutionLog(Config& config, const Values& values) {
+  const auto* found = std::ranges::find(kExecutionLogs, values[0]);
+  if (found == std::end(kExecutionLogs)) return Failure(NotOneOf(values[0], kExecutionLogs));
+  config.commands.log = static_cast<sandbox::ExecutionLog>(found - kExecutionLogs);
+  return {};
+}
+Values ShowExecutionLog(const Config& config) {
+  return {std::string(kExecutionLogs[static_cast<size_t>(config.commands.log)])};
 }
 
 Result<void> SetOnTimeout(Config& config, const Values& values) {

@@ -6,6 +6,8 @@
 #include <type_traits>
 
 #include "config/config.h"
+#include "sandbox/allowed_types.h"
+#include "sandbox/command_patterns.h"
 
 namespace cay::config {
 
@@ -25,6 +27,22 @@ Result<void> SetTexts(Config& config, const Values& values) {
   kAt(config) = values;
   return {};
 }
+// Types of files.
+template <auto kAt>
+Result<void> SetTypes(Config& config, const Values& values) {
+  TRY(sandbox::AllowedTypes::Parse(values));
+  kAt(config) = values;
+  return {};
+}
+
+// Patterns of commands.
+template <auto kAt>
+Result<void> SetPatterns(Config& config, const Values& values) {
+  TRY(sandbox::CommandPatterns::Compile(values));
+  kAt(config) = values;
+  return {};
+}
+
 template <auto kAt>
 Values ShowTexts(const Config& config) {
   return kAt(config);
@@ -70,6 +88,8 @@ Values ShowFlag(const Config& config) {
 // Those that are one of a kind.
 Result<void> SetLogLevelKey(Config& config, const Values& values);
 Values ShowLogLevel(const Config& config);
+Result<void> SetExecutionLog(Config& config, const Values& values);
+Values ShowExecutionLog(const Config& config);
 Result<void> SetLogFormatKey(Config& config, const Values& values);
 Values ShowLogFormat(const Config& config);
 Result<void> SetOnTimeout(Config& config, const Values& values);

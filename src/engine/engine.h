@@ -124,6 +124,9 @@ struct CreateRequest {
   std::vector<Mount> mounts;
   std::vector<Tmpfs> tmpfs;
   bool noexec = false;  // nothing writable is executable
+  // The root filesystem is read-only, but for /tmp, /var/tmp, /run, /home, /root and /workspace. What is mounted is as it was
+  // asked for.
+  bool read_only = false;
   Scratch scratch = Scratch::kAuto;
   Lifetime lifetime = Lifetime::kEphemeral;
   std::string

@@ -52,7 +52,10 @@ Result<std::vector<ChildRlimit>> Limits(const protocol::StartRequest& request, u
                                std::to_string(wanted.value) + " is over the sandbox's maximum of " +
                                std::to_string(has.rlim_max)));
     }
-    limits.push_back({known.resource, {.rlim_cur = wanted.value, .rlim_max = wanted.value}});
+    rlimit value{.rlim_cur = wanted.value, .rlim_max = wanted.value};
+    // At the hard limit comes SIGKILL (getrlimit(2)), and at both of them nothing else.
+    if (wanted.kind == RlimitKind::kCpuSeconds && value.rlim_max < has.rlim_max) ++value.rlim_max;
+    limits.push_back({known.resource, value});
   }
   return limits;
 }

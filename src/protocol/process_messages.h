@@ -70,7 +70,7 @@ enum class RlimitKind : uint8_t {
   kMemlock,
 };
 
-// Soft and hard alike. A value over the hard limit that the sandbox has is kLimitTooHigh.
+// Soft and hard alike, but for kCpuSeconds: a second after SIGXCPU comes SIGKILL. A value over the hard limit that the sandbox has is kLimitTooHigh.
 struct Rlimit {
   RlimitKind kind = RlimitKind::kOpenFiles;
   uint64_t value = 0;

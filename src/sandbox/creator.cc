@@ -25,8 +25,9 @@ constexpr uint32_t kPooledOwner = engine::CreateRequest::kUsualOwner;
 
 // A pool's members are alike: what the engine would have to make differently is not theirs.
 bool CanComeFromPool(const SandboxSpec& spec) {
-  return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && spec.hostname.empty() &&
-         spec.project.empty() && engine::OwnerFor(spec.user) == kPooledOwner;
+  return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && !spec.read_only &&
+         spec.hostname.empty() && spec.project.empty() &&
+         engine::OwnerFor(spec.user) == kPooledOwner;
 }
 
 // The engine follows no symlinks; the state directory's path may have some.
@@ -322,6 +323,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   if (!spec.project.empty()) request.mounts.push_back(TRY(ProjectMount(making)));
   request.tmpfs = spec.tmpfs;
   request.noexec = spec.noexec;
+  request.read_only = spec.read_only;
   request.lifetime = engine::Lifetime::kPersistent;
   request.label = std::string(kServerLabel) + making.base().name;
   auto created = TRY(TwiceIfItMayHelp([&] { return core_.engine.Create(request); }));

@@ -83,6 +83,7 @@ SandboxRecord Full() {
                .disk = 4,
                .open_files = 5,
                .file_size = 6,
+               .cpu_time = Millis(18'000),
                .timeout = Millis(7),
                .idle_timeout = Millis(0),
                .on_timeout = OnTimeout::kPause,
@@ -94,6 +95,7 @@ SandboxRecord Full() {
                .mounts = {{"/s", "/t", false}},
                .tmpfs = {{"/x", 8}},
                .noexec = true,
+               .read_only = true,
                .best_effort = true};
   view.limits.memory = 9;
   view.limits.inodes = 10;
@@ -130,6 +132,8 @@ TEST_F(KeptState, ASandboxComesBackAsItWas) {
   EXPECT_EQ(back.view.expires_unix_ms, 14);
   EXPECT_EQ(back.view.executions, 15U);
   EXPECT_EQ(DocumentOf(back), DocumentOf(record));
+  EXPECT_EQ(back.view.spec.cpu_time, Millis(18'000));
+  EXPECT_TRUE(back.view.spec.read_only);
   EXPECT_EQ(back.view.spec.mounts.at(0).source, "/s");
   EXPECT_EQ(back.view.spec.metadata.at("k"), "\"v\"\n");
 }

@@ -43,7 +43,9 @@ struct ManagerOptions {
   Paths paths;
   std::string default_template = "host";
   engine::Limits default_limits;
-  engine::Limits max_limits;  // of one sandbox
+  engine::Limits max_limits;   // of one sandbox
+  Millis default_cpu_time{0};  // of each process; 0: any
+  Millis max_cpu_time{0};      // 0: any, and none
   Millis default_timeout{86'400'000};
   Millis max_timeout{604'800'000};  // 0: any, and "none" is allowed
   Millis default_idle_timeout{1'800'000};

@@ -1,9 +1,12 @@
 #include "sandbox/process_book.h"
 
 #include <algorithm>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/log.h"
+#include "sandbox/execution_log.h"
 #include "sandbox/metrics_book.h"
 #include "sandbox/process_verdict.h"
 
@@ -66,13 +69,39 @@ std::string EndedData(const ProcessRecord& record) {
   if (record.oom_killed) data["oom_killed"] = true;
   if (record.disk_full) data["disk_full"] = true;
   if (FileSizeExceeded(record)) data["file_size_exceeded"] = true;
+  if (CpuTimeExceeded(record)) data["cpu_time_exceeded"] = true;
   return boost::json::serialize(data);
+}
+
+std::string FlaggedData(const ProcessRecord& record) {
+  boost::json::object data;
+  data["process_id"] = record.id;
+  if (!record.tag.empty()) data["tag"] = record.tag;
+  data["flagged"] = boost::json::array(record.flagged.begin(), record.flagged.end());
+  return boost::json::serialize(data);
+}
+
+void LogFlagged(const GuestLife& life, const ProcessRecord& record) {
+  std::string names;
+  for (const std::string& name : record.flagged) names += (names.empty() ? "" : ",") + name;
+  const LogField fields[] = {{"owner", life.owner},
+                             {"sandbox", record.sandbox},
+                             {"process_id", static_cast<int64_t>(record.id)},
+                             {"flagged", names}};
+  LogEvent(LogLevel::kWarning, "a command matches commands.flag", fields);
 }
 
 }  // namespace
 
 bool FileSizeExceeded(const ProcessRecord& record) {
   return FileSizeExceeded(record.signal.value_or(0), record.exit_code.value_or(0));
+}
+
+bool CpuTimeExceeded(const ProcessRecord& record) {
+  // Others than the kernel kill as well.
+  const bool otherwise = record.timed_out || record.oom_killed;
+  return CpuTimeExceeded(record.signal.value_or(0), record.exit_code.value_or(0), record.cpu_ms,
+                         Millis(otherwise ? 0 : record.cpu_limit_ms));
 }
 
 std::string GuestLife::WaitForReason(Millis patience) {
@@ -196,12 +225,20 @@ std::shared_ptr<ProcessEntry> ProcessBook::Begin(Place place, ProcessRow row) {
     const std::lock_guard lock(metrics_mutex_);
     ++metrics_.started;
   }
-  Say(*entry->life, "execution.started", "requested", StartedData(entry->record()));
+  const ProcessRecord record = entry->record();
+  Say(*entry->life, "execution.started", "requested", StartedData(record));
+  if (!record.flagged.empty()) {
+    Say(*entry->life, "execution.flagged", record.flagged.front(), FlaggedData(record));
+    LogFlagged(*entry->life, record);
+  }
+  LogExecutionStarted(rules()->log, entry->life->owner, record);
   Write(entry);
   return entry;
 }
 
-void ProcessBook::NoteStartFailed(const GuestLife& life, const Error& error) {
+void ProcessBook::NoteStartFailed(const GuestLife& life, const std::vector<std::string>& command,
+                                  const Error& error) {
+  LogExecutionFailed(rules()->log, life.owner, life.sandbox.text(), command, error);
   boost::json::object data;
   data["code"] = ErrorCodeName(error.code());
   data["detail"] = error.message();
@@ -261,6 +298,7 @@ ProcessRecord ProcessBook::Finish(const std::shared_ptr<ProcessEntry>& entry,
       : record.timed_out ? "timed_out"
                          : "exited",
       EndedData(record));
+  LogExecutionEnded(rules()->log, entry->life->owner, record);
   // With its guest the manager has stopped counting what ran there.
   if (!entry->life->reason()) manager_.NoteExecution(entry->life->sandbox, -1);
   return record;

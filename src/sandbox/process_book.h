@@ -27,6 +27,8 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "sandbox/command_patterns.h"
+#include "sandbox/command_rules.h"
 #include "sandbox/event_log.h"
 #include "sandbox/manager.h"
 #include "sandbox/process_keeper.h"
@@ -111,6 +113,13 @@ struct ProcessEnding {
   std::string lost_reason;
 };
 
+// CommandRules, compiled.
+struct CompiledRules {
+  CommandPatterns refuse;
+  CommandPatterns flag;
+  ExecutionLog log = ExecutionLog::kOff;
+};
+
 class ProcessBook {
  public:
   ProcessBook(KeeperOptions options, Manager& manager, store::Store& store, EventLog& events)
@@ -118,6 +127,8 @@ class ProcessBook {
 
   const KeeperOptions& options() const { return options_; }
   Manager& manager() { return manager_; }
+  std::shared_ptr<const CompiledRules> rules() const { return rules_.load(); }
+  void SetRules(std::shared_ptr<const CompiledRules> rules) { rules_ = std::move(rules); }
 
   // A process that is about to be started. Given back when it is not.
   class Place {
@@ -137,7 +148,8 @@ class ProcessBook {
   Result<Place> Reserve(const Lease& lease);
   // `row`'s names and times are filled in but for record.id, sandbox and life, which are set here.
   std::shared_ptr<ProcessEntry> Begin(Place place, ProcessRow row);
-  void NoteStartFailed(const GuestLife& life, const Error& error);
+  void NoteStartFailed(const GuestLife& life, const std::vector<std::string>& command,
+                       const Error& error);
   // The record as it is from now on. Only the first ending of a process counts.
   ProcessRecord Finish(const std::shared_ptr<ProcessEntry>& entry, const ProcessEnding& ending);
   // The guest's life is over. `reason` "destroyed" forgets the sandbox.
@@ -189,6 +201,8 @@ class ProcessBook {
   Manager& manager_;
   store::Store& store_;
   EventLog& events_;
+  std::atomic<std::shared_ptr<const CompiledRules>> rules_ =
+      std::make_shared<const CompiledRules>();
   std::mutex mutex_;
   std::map<SandboxId, OfSandbox> sandboxes_;
   std::mutex metrics_mutex_;

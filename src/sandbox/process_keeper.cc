@@ -100,6 +100,7 @@ class ProcessKeeper::Impl {
   explicit Impl(std::shared_ptr<KeeperParts> parts) : parts_(std::move(parts)) {}
 
   ProcessBook& book() { return *parts_->book; }
+  Result<void> CheckCommand(const Lease& lease, const ProcessSpec& spec);
   Result<std::unique_ptr<RunningProcess::Impl>> Start(const Lease& lease, const ProcessSpec& spec);
   Result<std::unique_ptr<RunningProcess::Impl>> Attach(const Lease& lease, uint64_t process,
                                                        std::optional<uint64_t> from_seq);
@@ -125,10 +126,29 @@ class ProcessKeeper::Impl {
   std::shared_ptr<KeeperParts> parts_;
 };
 
+Result<void> ProcessKeeper::Impl::CheckCommand(const Lease& lease, const ProcessSpec& spec) {
+  const std::vector<std::string> command = TRY(CommandOf(spec));
+  const std::vector<std::string> refused = book().rules()->refuse.Matching(command);
+  if (refused.empty()) return {};
+  const Error error =
+      Error(ErrorCode::kNotSupported, Fault::kCaller,
+            "the command matches the pattern \"" + refused.front() + "\", and is refused")
+          .WithRemedy(
+              "run something else, or change commands.refuse in the server's configuration");
+  book().NoteStartFailed(*TRY(book().LifeOf(lease.view())), command, error);
+  return Failure(error);
+}
+
 Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const Lease& lease,
                                                                          const ProcessSpec& spec) {
   const SteadyClock::time_point begun = SteadyClock::now();
-  const protocol::StartRequest request = TRY(BuildStartRequest(lease, spec, book().options()));
+  TRY(CheckCommand(lease, spec));
+  protocol::StartRequest request = TRY(BuildStartRequest(lease, spec, book().options()));
+  const Millis cpu_time = TRY(CpuTimeOf(lease, spec, *book().manager().options()));
+  if (cpu_time > Millis(0)) {
+    request.rlimits.push_back({.kind = protocol::RlimitKind::kCpuSeconds,
+                               .value = static_cast<uint64_t>(cpu_time.count()) / 1000});
+  }
   const std::optional<Millis> timeout = TRY(TimeoutOf(spec, book().options()));
   const Millis kill_grace = TRY(KillGraceOf(spec, book().options()));
   ProcessBook::Place place = TRY(book().Reserve(lease));
@@ -137,7 +157,7 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   ProcessStream stream = TRY(lease.guest().Start(request));
   const auto started = AwaitStart(stream, StartPatience(timeout));
   if (!started) {
-    book().NoteStartFailed(*place.life, started.error());
+    book().NoteStartFailed(*place.life, request.argv, started.error());
     return Failure(started.error());
   }
   row.guest_process = started->process;
@@ -147,6 +167,8 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   row.record.pid = started->pid;
   row.record.command = RememberedCommand(request.argv);
   row.record.tag = spec.tag;
+  row.record.flagged = book().rules()->flag.Matching(TRY(CommandOf(spec)));
+  row.record.cpu_limit_ms = static_cast<uint64_t>(cpu_time.count());
   row.record.terminal = spec.terminal.has_value();
   auto entry = book().Begin(std::move(place), std::move(row));
   if (timeout) parts_->supervisor->SetDeadline(entry, begun + *timeout);
@@ -252,6 +274,19 @@ Result<Execution> ProcessKeeper::Execute(const Lease& lease, const ProcessSpec& 
   }
   impl_->book().NoteExecuteTime(MicrosSince(begun));
   return *std::move(execution);
+}
+
+Result<void> ProcessKeeper::SetRules(const CommandRules& rules) {
+  auto compiled = std::make_shared<CompiledRules>();
+  compiled->refuse = TRY(CommandPatterns::Compile(rules.refuse));
+  compiled->flag = TRY(CommandPatterns::Compile(rules.flag));
+  compiled->log = rules.log;
+  impl_->book().SetRules(std::move(compiled));
+  return {};
+}
+
+Result<void> ProcessKeeper::CheckCommand(const Lease& lease, const ProcessSpec& spec) {
+  return impl_->CheckCommand(lease, spec);
 }
 
 Result<std::vector<ProcessRecord>> ProcessKeeper::List(const Lease& lease, size_t limit) {

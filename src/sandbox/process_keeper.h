@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "sandbox/command_rules.h"
 #include "sandbox/manager.h"
 #include "sandbox/output_room.h"
 #include "sandbox/process_stream.h"
@@ -45,6 +46,8 @@ struct ProcessSpec {
   bool background = false;  // nobody waits for it
   // From the SIGTERM at its timeout to the SIGKILL; nothing: the configured default; 0: killed at once.
   std::optional<Millis> kill_grace;
+  // Processor time of each process of it; nothing: the sandbox's. 0: any, where the maximum allows it.
+  std::optional<Millis> cpu_time;
   std::optional<Bytes> output_held;  // the ring
   bool kill_leftovers = false;       // when it ends, end what it left behind
   std::string tag;                   // the caller's own word for it; at most 128 bytes
@@ -75,6 +78,8 @@ struct ProcessRecord {
   int64_t ended_unix_ms = 0;
   uint64_t duration_ms = 0;
   uint64_t cpu_ms = 0;
+  uint64_t cpu_limit_ms = 0;         // 0: none
+  std::vector<std::string> flagged;  // the names of the patterns of commands.flag that it matches
   Bytes max_rss = 0;
   uint64_t output_end = 0;  // sequence number of its end
   uint64_t leftover_count = 0;
@@ -152,6 +157,7 @@ inline constexpr size_t kMaxRunningPerSandbox = protocol::kMaxRunning;
 
 // See process_verdict.h.
 bool FileSizeExceeded(const ProcessRecord& record);
+bool CpuTimeExceeded(const ProcessRecord& record);
 
 struct KeeperOptions {
   Millis default_timeout{300'000};
@@ -178,6 +184,13 @@ class ProcessKeeper {
   Result<Execution> Execute(const Lease& lease, const ProcessSpec& spec,
                             std::string_view stdin_bytes, std::shared_ptr<OutputRoom> room,
                             int also = -1);
+
+  // Which commands are refused and flagged, and what the log tells of them, from now on. kInvalidArgument for patterns that
+  // are none; then the rules stay as they were.
+  Result<void> SetRules(const CommandRules& rules);
+  // What Start does first: for who has more to do before that is not to be done in vain. kNotSupported for a command that is
+  // refused.
+  Result<void> CheckCommand(const Lease& lease, const ProcessSpec& spec);
 
   // Newest first; running ones and history.
   Result<std::vector<ProcessRecord>> List(const Lease& lease, size_t limit);

@@ -4,6 +4,7 @@
 
 #include "protocol/cbor.h"
 #include "sandbox/file_paths.h"
+#include "sandbox/spec_rules.h"
 
 namespace cay::sandbox {
 namespace {
@@ -22,15 +23,6 @@ Failure TooHigh(const std::string& what, const std::string& maximum) {
                       " or less, or raise the maximum in the server's configuration"));
 }
 
-Result<std::vector<std::string>> CommandOf(const ProcessSpec& spec) {
-  if (spec.argv.empty() == spec.shell.empty()) {
-    return Failure(Error::Invalid(spec.argv.empty() ? "no command"
-                                                    : "both arguments and a shell line are given"));
-  }
-  if (!spec.shell.empty()) return std::vector<std::string>{"/bin/sh", "-c", spec.shell};
-  return spec.argv;
-}
-
 Result<void> CheckEnvironment(const StringMap& env) {
   for (const auto& [name, value] : env) {
     if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
@@ -42,6 +34,15 @@ Result<void> CheckEnvironment(const StringMap& env) {
 }
 
 }  // namespace
+
+Result<std::vector<std::string>> CommandOf(const ProcessSpec& spec) {
+  if (spec.argv.empty() == spec.shell.empty()) {
+    return Failure(Error::Invalid(spec.argv.empty() ? "no command"
+                                                    : "both arguments and a shell line are given"));
+  }
+  if (!spec.shell.empty()) return std::vector<std::string>{"/bin/sh", "-c", spec.shell};
+  return spec.argv;
+}
 
 Result<std::optional<Millis>> TimeoutOf(const ProcessSpec& spec, const KeeperOptions& options) {
   if (!spec.timeout && spec.background) return std::nullopt;
@@ -63,6 +64,15 @@ Result<Millis> KillGraceOf(const ProcessSpec& spec, const KeeperOptions& options
   if (grace < Millis(0)) return Failure(Error::Invalid("the kill grace is negative"));
   if (grace <= kMaxKillGrace) return grace;
   return TooHigh("a kill grace of " + FormatDuration(grace), FormatDuration(kMaxKillGrace));
+}
+
+Result<Millis> CpuTimeOf(const Lease& lease, const ProcessSpec& spec,
+                         const ManagerOptions& options) {
+  // What a sandbox has had since its creation stays allowed when the maximum is lowered.
+  const Millis of_the_sandbox = lease.view().spec.cpu_time.value_or(Millis(0));
+  if (!spec.cpu_time) return of_the_sandbox;
+  TRY(CheckCpuTime(*spec.cpu_time, options));
+  return *spec.cpu_time;
 }
 
 Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const ProcessSpec& spec,

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "protocol/message_codec.h"
+#include "sandbox/command_patterns.h"
 
 namespace cay::sandbox::process_table {
 namespace {
@@ -38,6 +39,8 @@ struct Document {
     codec.Field(23, self.row.kill_leftovers);
     codec.Field(24, self.row.oom_kills_before);
     codec.Field(25, self.row.kill_grace_ms);
+    codec.Field(26, record.cpu_limit_ms);
+    codec.Field(27, record.flagged, CommandPatterns::kMaxPatterns, CommandPatterns::kMaxNameBytes);
   }
 };
 

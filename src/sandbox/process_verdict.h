@@ -33,4 +33,13 @@ inline bool FileSizeExceeded(uint32_t signal, int32_t exit_code) {
   return signal == kSigXfsz || exit_code == 128 + static_cast<int32_t>(kSigXfsz);
 }
 
+// It used up its processor time: it was ended by SIGXCPU, or a shell says so of what it ran; or it went on and was killed with
+// the `limit` (0: none) in it, of which it has used `cpu_ms`, with what it waited for.
+inline bool CpuTimeExceeded(uint32_t signal, int32_t exit_code, uint64_t cpu_ms, Millis limit) {
+  constexpr uint32_t kSigKill = 9;
+  constexpr uint32_t kSigXcpu = 24;
+  if (signal == kSigXcpu || exit_code == 128 + static_cast<int32_t>(kSigXcpu)) return true;
+  return signal == kSigKill && limit > Millis(0) && cpu_ms >= static_cast<uint64_t>(limit.count());
+}
+
 }  // namespace cay::sandbox

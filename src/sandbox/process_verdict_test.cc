@@ -27,6 +27,16 @@ TEST(FileSizeExceeded, BySignalOrByAShellsWord) {
   EXPECT_FALSE(FileSizeExceeded(9, 137));
 }
 
+TEST(CpuTimeExceeded, BySignalByAShellsWordOrKilledWithAllOfItUsed) {
+  EXPECT_TRUE(CpuTimeExceeded(24, 0, 0, Millis(0)));
+  EXPECT_TRUE(CpuTimeExceeded(0, 152, 0, Millis(0)));
+  EXPECT_TRUE(CpuTimeExceeded(9, 0, 2000, Millis(2000)));
+  EXPECT_FALSE(CpuTimeExceeded(9, 0, 1999, Millis(2000)));
+  EXPECT_FALSE(CpuTimeExceeded(9, 0, 2000, Millis(0)));
+  EXPECT_FALSE(CpuTimeExceeded(15, 0, 2000, Millis(2000)));
+  EXPECT_FALSE(CpuTimeExceeded(0, 24, 2000, Millis(2000)));
+}
+
 TEST(RanOutOfMemory, WhenTheKernelsCountGrew) {
   EXPECT_TRUE(RanOutOfMemory(0, 1));
   EXPECT_FALSE(RanOutOfMemory(1, 1));

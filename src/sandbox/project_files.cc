@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "protocol/messages.h"
+#include "sandbox/allowed_types.h"
 #include "sandbox/blob_store.h"
 #include "sandbox/project_file_table.h"
 #include "sandbox/project_names.h"
@@ -54,10 +55,11 @@ Failure NoSuchFile(std::string_view id) {
 }
 
 Failure TooLarge(Bytes limit) {
-  return Failure(
-      Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-            "the file is over the maximum of " + FormatBytes(limit))
-          .WithRemedy("upload less, or raise the maximum in the server's configuration"));
+  Error error(ErrorCode::kLimitTooHigh, Fault::kCaller,
+              "the file is over the maximum of " + FormatBytes(limit));
+  error.set_sys_errno(EMSGSIZE);
+  return Failure(std::move(error).WithRemedy(
+      "upload less, or raise projects.max_file in the server's configuration"));
 }
 
 Failure ProjectFull(const std::string& what) {
@@ -70,12 +72,15 @@ Failure ProjectFull(const std::string& what) {
 
 class ProjectFiles::Impl {
  public:
-  Impl(Paths paths, ProjectLimits limits, store::Store& store, EventLog& events, BlobStore blobs)
+  Impl(Paths paths, ProjectLimits limits, store::Store& store, EventLog& events, BlobStore blobs,
+       AllowedTypes allowed, std::unique_ptr<ContentTypes> types)
       : paths_(std::move(paths)),
-        limits_(limits),
+        limits_(std::move(limits)),
         store_(store),
         events_(events),
-        blobs_(std::move(blobs)) {}
+        blobs_(std::move(blobs)),
+        allowed_(std::move(allowed)),
+        types_(std::move(types)) {}
 
   // Makes what the directories show what the rows say.
   Result<void> Reconcile();
@@ -91,6 +96,7 @@ class ProjectFiles::Impl {
   Result<void> RemoveUnknown(const std::map<std::string, std::set<std::string>>& known);
   Result<ProjectUse> UseOf(const ProjectFile& file);
   Result<IncomingBlob> Receive(const ProjectFile& file, const Source& content);
+  Result<void> CheckType(const ProjectFile& file, std::string_view beginning);
   Result<ProjectFile> Commit(ProjectFile file, IncomingBlob incoming);
   Result<std::string> DirectoryOf(const ProjectFile& file) const {
     return Directory(paths_, file.owner, file.project);
@@ -101,6 +107,8 @@ class ProjectFiles::Impl {
   store::Store& store_;
   EventLog& events_;
   BlobStore blobs_;
+  const AllowedTypes allowed_;
+  const std::unique_ptr<ContentTypes> types_;  // null: every type is allowed
   std::mutex mutex_;  // over everything that changes rows, names or contents
 };
 
@@ -162,13 +170,24 @@ Result<IncomingBlob> ProjectFiles::Impl::Receive(const ProjectFile& file, const 
   const Bytes room = limits_.max_project - std::min(limits_.max_project, use.bytes);
   IncomingBlob incoming = TRY(blobs_.Receive());
   const auto piece = std::make_unique_for_overwrite<char[]>(kPieceBytes);
+  std::string beginning;
+  bool checked = allowed_.everything();
   while (true) {
     const size_t got = TRY(content({piece.get(), kPieceBytes}));
+    if (!checked) {
+      beginning.append(piece.get(), std::min(got, ContentTypes::kLookedAt - beginning.size()));
+      checked = got == 0 || beginning.size() == ContentTypes::kLookedAt;
+      if (checked) TRY(CheckType(file, beginning));
+    }
     if (got == 0) return incoming;
     if (incoming.size() + got > limits_.max_file) return TooLarge(limits_.max_file);
     if (incoming.size() + got > room) return ProjectFull(FormatBytes(limits_.max_project));
     TRY(incoming.Append({piece.get(), got}));
   }
+}
+
+Result<void> ProjectFiles::Impl::CheckType(const ProjectFile& file, std::string_view beginning) {
+  return allowed_.Check(file.content_type, TRY(types_->TypeOf(beginning)));
 }
 
 Result<ProjectFile> ProjectFiles::Impl::Add(ProjectFile file, const Source& content) {
@@ -261,10 +280,16 @@ Result<void> ProjectFiles::Impl::Remove(const Caller& caller, std::string_view i
   return {};
 }
 
-Result<std::unique_ptr<ProjectFiles>> ProjectFiles::Open(const Paths& paths, ProjectLimits limits,
-                                                         store::Store& store, EventLog& events) {
+Result<std::unique_ptr<ProjectFiles>> ProjectFiles::Open(const Paths& paths,
+                                                         const ProjectLimits& limits,
+                                                         store::Store& store, EventLog& events,
+                                                         ContentTypes::Launch launch) {
+  AllowedTypes allowed = TRY(AllowedTypes::Parse(limits.allowed_types));
+  std::unique_ptr<ContentTypes> types;
+  if (!allowed.everything()) types = TRY(ContentTypes::Start(launch));
   BlobStore blobs = TRY(BlobStore::Open(ProjectsDir(paths)));
-  auto impl = std::make_unique<Impl>(paths, limits, store, events, std::move(blobs));
+  auto impl = std::make_unique<Impl>(paths, limits, store, events, std::move(blobs),
+                                     std::move(allowed), std::move(types));
   TRY(impl->Reconcile());
   return std::unique_ptr<ProjectFiles>(new ProjectFiles(std::move(impl)));
 }

@@ -12,6 +12,7 @@
 #include "base/paths.h"
 #include "base/result.h"
 #include "base/units.h"
+#include "sandbox/content_types.h"
 #include "sandbox/event_log.h"
 #include "sandbox/guest_channel.h"
 #include "sandbox/types.h"
@@ -35,16 +36,20 @@ struct ProjectFile {
 struct ProjectLimits {
   Bytes max_file = 1 * kGiB;
   Bytes max_project = 10 * kGiB;
-  size_t max_files = 10'000;  // of a project
+  size_t max_files = 10'000;                 // of a project
+  std::vector<std::string> allowed_types{};  // see allowed_types.h; none: every type
 };
 
 class ProjectFiles {
  public:
-  static Result<std::unique_ptr<ProjectFiles>> Open(const Paths& paths, ProjectLimits limits,
-                                                    store::Store& store, EventLog& events);
+  // `launch`: of the process that tells types of contents, where some are allowed.
+  static Result<std::unique_ptr<ProjectFiles>> Open(
+      const Paths& paths, const ProjectLimits& limits, store::Store& store, EventLog& events,
+      ContentTypes::Launch launch = &ContentTypes::LaunchSelf);
   ~ProjectFiles();
 
-  // Streams; durable when it returns.
+  // Streams; durable when it returns. kLimitTooHigh with EMSGSIZE for one that is too large, kNotSupported with EMEDIUMTYPE for
+  // one whose type is not allowed, as soon as either is known.
   Result<ProjectFile> Add(const Caller& caller, const std::string& project, const std::string& name,
                           const std::string& content_type, const Source& content);
   Result<std::vector<ProjectFile>> List(const Caller& caller, const std::string& project);

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/reap.h"
 #include "sandbox/blob_store.h"
+#include "sandbox/content_types_child.h"
 #include "sandbox/digest.h"
 #include "template/test_directory.h"
 
@@ -22,6 +23,12 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+
+Result<pid_t> Fork(const Fd& control) {
+  const pid_t pid = ::fork();
+  if (pid == 0) ::_exit(ServeContentTypes(Fd::Adopt(control.get())));
+  return pid;
+}
 
 class ProjectFilesTest : public ::testing::Test {
  protected:
@@ -39,7 +46,7 @@ class ProjectFilesTest : public ::testing::Test {
     auto events = EventLog::Open(*store_);
     ASSERT_TRUE(events) << events.error().ToString();
     events_ = *std::move(events);
-    auto files = ProjectFiles::Open(paths_, limits, *store_, *events_);
+    auto files = ProjectFiles::Open(paths_, limits, *store_, *events_, &Fork);
     ASSERT_TRUE(files) << files.error().ToString();
     files_ = *std::move(files);
   }
@@ -229,6 +236,27 @@ TEST_F(ProjectFilesTest, WhatACrashLeftIsMadeGoodAtTheNextStart) {
   EXPECT_EQ(Blobs().size(), 2U);
   EXPECT_THAT(*NamesIn(directory_.At("projects/incoming")), IsEmpty());
   EXPECT_EQ(files_->Get(ann_, kept->id)->name, "kept");
+}
+
+TEST_F(ProjectFilesTest, OnlyAllowedTypesAreTakenByTheirContentAndTheClientsWord) {
+  Open({.allowed_types = {"text/*", "image/png"}});
+  EXPECT_TRUE(Add(ann_, "a.txt", "hello\n"));
+  EXPECT_TRUE(Add(ann_, "empty.txt", ""));
+  const std::string program(
+      "\x7f"
+      "ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\x3e\0\1\0\0\0",
+      24);
+  for (const std::string& content : {program, program + std::string(1 << 20, 'a')}) {
+    const auto refused = Add(ann_, "b.txt", content);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::kNotSupported);
+    EXPECT_EQ(refused.error().sys_errno(), EMEDIUMTYPE);
+  }
+  const auto said = files_->Add(ann_, "web", "c.txt", "application/pdf", TextSource("hello\n"));
+  EXPECT_FALSE(said);
+  EXPECT_THAT(Shown(), ElementsAre("a.txt", "empty.txt"));
+  Open({});
+  EXPECT_TRUE(Add(ann_, "b.txt", program));
 }
 
 }  // namespace

@@ -37,6 +37,7 @@ json::object SpecOf(const SandboxSpec& spec) {
   PutNumber(object, "disk", spec.disk);
   PutNumber(object, "open_files", spec.open_files);
   PutNumber(object, "file_size", spec.file_size);
+  PutDuration(object, "cpu_time_ms", spec.cpu_time);
   PutDuration(object, "timeout_ms", spec.timeout);
   PutDuration(object, "idle_timeout_ms", spec.idle_timeout);
   if (spec.on_timeout) object["on_timeout"] = OnTimeoutName(*spec.on_timeout);
@@ -56,6 +57,7 @@ json::object SpecOf(const SandboxSpec& spec) {
     tmpfs.push_back(json::object{{"target", one.target}, {"size", one.size}});
   object["tmpfs"] = std::move(tmpfs);
   object["noexec"] = spec.noexec;
+  object["read_only"] = spec.read_only;
   object["best_effort"] = spec.best_effort;
   PutText(object, "face", spec.face);
   return object;
@@ -122,6 +124,7 @@ SandboxSpec ReadSpec(const json::object& object) {
   spec.disk = OptionalOf<Bytes>(object, "disk");
   spec.open_files = OptionalOf<uint64_t>(object, "open_files");
   spec.file_size = OptionalOf<Bytes>(object, "file_size");
+  spec.cpu_time = OptionalOf<Millis>(object, "cpu_time_ms");
   spec.timeout = OptionalOf<Millis>(object, "timeout_ms");
   spec.idle_timeout = OptionalOf<Millis>(object, "idle_timeout_ms");
   spec.on_timeout = OnTimeoutFromName(TextOf(object, "on_timeout"));
@@ -142,6 +145,7 @@ SandboxSpec ReadSpec(const json::object& object) {
         {TextOf(value.get_object(), "target"), NumberOf(value.get_object(), "size", 0)});
   }
   spec.noexec = FlagOf(object, "noexec");
+  spec.read_only = FlagOf(object, "read_only");
   spec.best_effort = FlagOf(object, "best_effort");
   spec.face = TextOf(object, "face");
   return spec;

@@ -137,13 +137,15 @@ Result<void> ResolveLimits(SandboxSpec& spec, const ManagerOptions& options,
   return {};
 }
 
-Result<void> CheckTime(std::string_view what, Millis value, Millis maximum, std::string_view key) {
+// `whose`: "a sandbox".
+Result<void> CheckTime(std::string_view whose, std::string_view what, Millis value, Millis maximum,
+                       std::string_view key) {
   if (value < Millis(0))
     return Failure(Error::Invalid("the " + std::string(what) + " is negative"));
   if (maximum == Millis(0)) return {};
   if (value == Millis(0)) {
     return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-                         "a sandbox without a " + std::string(what) +
+                         std::string(whose) + " without a " + std::string(what) +
                              " is not allowed: the maximum is " + FormatDuration(maximum))
                        .WithRemedy("ask for " + FormatDuration(maximum) + " or less, or set " +
                                    std::string(key) + " to 0 in the configuration"));
@@ -153,13 +155,24 @@ Result<void> CheckTime(std::string_view what, Millis value, Millis maximum, std:
 }
 
 Result<void> CheckIdleTimeout(Millis idle, const ManagerOptions& options) {
-  return CheckTime("idle timeout", idle, options.max_idle_timeout, "timeouts.max_idle");
+  return CheckTime("a sandbox", "idle timeout", idle, options.max_idle_timeout,
+                   "timeouts.max_idle");
 }
 
 }  // namespace
 
 Result<void> CheckLifetime(Millis life, const ManagerOptions& options) {
-  return CheckTime("timeout", life, options.max_timeout, "timeouts.max_lifetime");
+  return CheckTime("a sandbox", "timeout", life, options.max_timeout, "timeouts.max_lifetime");
+}
+
+Result<void> CheckCpuTime(Millis cpu_time, const ManagerOptions& options) {
+  if (cpu_time.count() % 1000 != 0) {
+    return Failure(
+        Error::Invalid("a cpu_time limit of " + FormatDuration(cpu_time) + " is not whole seconds")
+            .WithRemedy("the kernel counts seconds: as in 300 or \"5m\""));
+  }
+  return CheckTime("a process", "cpu_time limit", cpu_time, options.max_cpu_time,
+                   "limits.maxima.cpu_time");
 }
 
 Result<void> CheckSandboxName(std::string_view name) {
@@ -202,6 +215,8 @@ Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions&
   spec.on_timeout = asked.on_timeout.value_or(options.default_on_timeout);
   TRY(CheckLifetime(*spec.timeout, options));
   TRY(CheckIdleTimeout(*spec.idle_timeout, options));
+  spec.cpu_time = asked.cpu_time.value_or(options.default_cpu_time);
+  TRY(CheckCpuTime(*spec.cpu_time, options));
   spec.mounts = TRY(ResolveMounts(asked.mounts, options.mount_roots));
   return resolved;
 }

@@ -36,6 +36,9 @@ struct ResolvedChange {
 Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limits& limits,
                                      const SandboxChange& change, const ManagerOptions& options);
 
+// The processor time that each process may have, whole seconds; 0: any, where there is no maximum.
+Result<void> CheckCpuTime(Millis cpu_time, const ManagerOptions& options);
+
 // The lifetime that is left may be `life` from now.
 Result<void> CheckLifetime(Millis life, const ManagerOptions& options);
 

@@ -69,6 +69,23 @@ TEST(SpecRules, TimesOverTheirMaximumOrBelowNothingAreRefused) {
   EXPECT_EQ(CodeOf({.timeout = Millis(-1)}), ErrorCode::kInvalidArgument);
 }
 
+TEST(SpecRules, ProcessorTimeIsInWholeSecondsAndWithinItsMaximum) {
+  ManagerOptions options = Options();
+  EXPECT_EQ(ResolveSpec({}, options)->spec.cpu_time, Millis(0));
+  EXPECT_EQ(ResolveSpec({.cpu_time = Millis(300'000)}, options)->spec.cpu_time, Millis(300'000));
+  EXPECT_EQ(CodeOf({.cpu_time = Millis(1500)}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf({.cpu_time = Millis(-1000)}), ErrorCode::kInvalidArgument);
+  options.default_cpu_time = Millis(10'000);
+  options.max_cpu_time = Millis(20'000);
+  EXPECT_EQ(ResolveSpec({}, options)->spec.cpu_time, Millis(10'000));
+  for (const Millis over : {Millis(0), Millis(21'000)}) {
+    const auto refused = ResolveSpec({.cpu_time = over}, options);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::kLimitTooHigh);
+    EXPECT_THAT(refused.error().remedy(), HasSubstr("limits.maxima.cpu_time"));
+  }
+}
+
 TEST(SpecRules, NamesThatAreNoneAreRefused) {
   for (const char* name : {"-a", ".a", "a b", "a/b", "ä", "..", "a\n"})
     EXPECT_EQ(CodeOf({.name = name}), ErrorCode::kInvalidArgument) << name;

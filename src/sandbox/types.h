@@ -55,6 +55,8 @@ struct SandboxSpec {
   std::optional<Bytes> disk{};
   std::optional<uint64_t> open_files{};
   std::optional<Bytes> file_size{};
+  std::optional<Millis>
+      cpu_time{};  // processor time of each process, unless its starter says otherwise; 0: any
   std::optional<Millis> timeout{};       // life from creation; 0: none, where the maximum allows it
   std::optional<Millis> idle_timeout{};  // without activity; 0: none
   std::optional<OnTimeout> on_timeout{};
@@ -66,6 +68,7 @@ struct SandboxSpec {
   std::vector<engine::Mount> mounts{};  // only below the roots that the administrator listed
   std::vector<engine::Tmpfs> tmpfs{};
   bool noexec = false;
+  bool read_only = false;
   bool best_effort = false;
   std::string
       face{};  // an earlier system's, whose list shows only what was made by it; empty: Cay's own
@@ -108,7 +111,7 @@ struct SandboxView {
 
 // One thing that happened. Types: "sandbox.created", "sandbox.running", "sandbox.paused", "sandbox.resumed",
 // "sandbox.stopped", "sandbox.started", "sandbox.failed", "sandbox.destroyed", "sandbox.reset", "sandbox.updated", "sandbox.extended",
-// "execution.started", "execution.completed", "execution.error", "file.uploaded", "server.started", "server.adopted", "server.lost", "server.orphaned", "sandbox.adopted".
+// "execution.started", "execution.flagged", "execution.completed", "execution.error", "file.uploaded", "server.started", "server.adopted", "server.lost", "server.orphaned", "sandbox.adopted".
 struct Event {
   uint64_t id = 0;  // ascending, also over restarts
   int64_t unix_ms = 0;

@@ -54,6 +54,19 @@ TEST_F(ExecuteApi, ALineIsTheShells) {
   EXPECT_TRUE(reply.json().at("exit_code").is_null());
 }
 
+TEST_F(ExecuteApi, ProcessorTimeIsLimitedAndTold) {
+  const Reply reply = Execute(R"({"command":["sh","-c","while :; do :; done"],"cpu_time":1})");
+  EXPECT_EQ(reply.Text("signal"), "SIGXCPU");
+  EXPECT_TRUE(reply.json().at("cpu_time_exceeded").as_bool());
+  const Reply several = Execute(R"({"commands":["while :; do :; done"],"cpu_time":"1s"})");
+  EXPECT_TRUE(several.json().at("cpu_time_exceeded").as_bool());
+  EXPECT_FALSE(Execute(R"({"command":"exit 1"})").json().at("cpu_time_exceeded").as_bool());
+  EXPECT_EQ(Execute(R"({"command":"true","cpu_time":0.5})").status, 400);
+  const std::string limited = CreatePath(R"({"cpu_time_limit":"1m"})");
+  EXPECT_EQ(Get(limited).json().at("limits").at("cpu_time").to_number<int>(), 60);
+  EXPECT_EQ(Post(limited + "/execute", R"({"command":"ulimit -t"})").Text("stdout"), "60\n");
+}
+
 TEST_F(ExecuteApi, TheEnvironmentFollowsTheUser) {
   constexpr const char* kWho = R"("command":["sh","-c","echo $HOME $USER $LOGNAME"])";
   const auto who = [&](const std::string& more) {

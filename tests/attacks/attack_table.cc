@@ -13,6 +13,10 @@ constexpr const char* kNotThere = "refused EPERM|refused EACCES|refused ENOENT|r
 constexpr const char* kGuestNotThere =
     "refused EPERM|refused EACCES|refused ENOENT|refused ESRCH|empty";
 
+// With --read-only; and what is the sandbox's own anyhow.
+constexpr const char* kWriteOutside =
+    "write_outside /tmp /var/tmp /run /home /root /workspace /dev/shm /proc /sys";
+
 constexpr std::array kFilesystem = {
     Attack{"ChrootToEscape", "chroot_escape", kNo},
     Attack{"Chroot", "chroot", kNo, kThrough},
@@ -51,6 +55,21 @@ constexpr std::array kFilesystem = {
            "--disk 32m"},
     Attack{"FillTheInodes", "fill_inodes /tmp 200000", "refused ENOSPC after some", "",
            "--disk 32m"},
+    Attack{"ReadOnlyKeepsItsWord", kWriteOutside, "nothing", "", "--read-only"},
+    Attack{"ReadOnlyKeepsItsWordAgainstId0", kWriteOutside, "nothing", "", "--read-only -u 0",
+           Caller::kRoot},
+    Attack{"ReadOnlyWithNoexec", kWriteOutside, "nothing", "", "--read-only --noexec -u 0",
+           Caller::kRoot},
+    Attack{"WithoutReadOnlyId0Writes", kWriteOutside, kThrough, "", "-u 0", Caller::kRoot},
+    Attack{"ReadOnlyLinksFromTheWorkspace", "bring /workspace /usr/lib",
+           "refused EXDEV|refused EROFS", "", "--read-only"},
+    Attack{"ReadOnlyLinksOfId0", "bring /tmp /etc", "refused EXDEV|refused EROFS", "",
+           "--read-only -u 0", Caller::kRoot},
+    Attack{"ReadOnlyIsNotRemounted", "remount_writable", kNo, "", "--read-only -u 0",
+           Caller::kRoot},
+    Attack{"ReadOnlyIsNotSetWritable", "mount_setattr", kNo, "", "--read-only -u 0", Caller::kRoot},
+    Attack{"ReadOnlyMountsAreNosuidAndNodev", "mount_flags", "nosuid and nodev everywhere", "",
+           "--read-only"},
 };
 
 constexpr std::array kProc = {

@@ -89,6 +89,49 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   [[ $output == "1 /tmp" ]]
 }
 
+@test "--read-only holds for commands, files and after a stop" {
+  cay create --name fixed --read-only --json
+  [[ $(json 'o["read_only"], o["from_pool"]') == "(True, False)" ]]
+  for _ in 1 2; do
+    cay exec -u 0 fixed 'touch /workspace/f /tmp/f && echo made; touch /etc/f /usr/f'
+    [[ $output == made && $(grep -c "Read-only" <<< "$stderr") == 2 ]]
+    echo x > x
+    cay cp x fixed:/workspace/x
+    [[ $status == 0 ]]
+    cay cp x fixed:/etc/x
+    assert_error 1 "read-only"
+    cay stop fixed
+    cay start fixed
+  done
+  cay rm -f fixed
+}
+
+@test "--limits of a file, and options before it" {
+  printf 'memory_limit = 128m\npids_limit = 20\ncpu_time_limit = 300\n' > limits.conf
+  cay create --name limited --limits limits.conf --pids 30 --json
+  [[ $(json 'o["memory_limit"], o["pids_limit"], o["limits"]["cpu_time"]') == "('128m', 30, 300)" ]]
+  cay rm -f limited
+  printf 'pids_limit = many\n' > limits.conf
+  cay create --limits limits.conf
+  assert_error 1 "line 1" pids_limit
+}
+
+@test "--cpu-time of a sandbox and of a command" {
+  cay create --name counted --cpu-time 1s --json
+  [[ $(json 'o["limits"]["cpu_time"]') == 1 ]]
+  cay exec counted 'while :; do :; done'
+  [[ $status == 152 && $stderr == *"used up its processor time"* ]]
+  cay exec --cpu-time 1m counted 'ulimit -t'
+  [[ $status == 0 && $output == 60 ]]
+  cay exec --cpu-time 0 counted 'ulimit -t'
+  [[ $status == 0 && $output == unlimited ]]
+  cay exec --cpu-time 1.5s counted true
+  assert_error 125 "whole seconds"
+  cay events --json
+  output_has '"cpu_time_exceeded":true'
+  cay rm -f counted
+}
+
 @test "exec says 124, 126, 127, 125 and 128+n" {
   cay exec --timeout 300ms web -- sleep 60
   [[ $status == 124 && $stderr == *"timed out"* ]]

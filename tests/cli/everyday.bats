@@ -161,6 +161,42 @@ print(sorted(os.listdir("/etc/skel2")) == sorted(os.listdir("/etc/skel2")), os.l
   [[ $(json 'o["file_size_exceeded"], o["exit_code"]') == "(False, 0)" ]]
 }
 
+@test "--read-only leaves the workspace, homes, /tmp and mounts" {
+  mkdir shared
+  chmod 0777 . shared
+  run_cay --read-only --mount "$PWD/shared:/data:rw" --mount "$PWD/shared:/workspace/m:rw" --tmpfs /cache -- sh -c '
+    for place in /workspace /workspace/agent_workspace ~ /tmp /var/tmp /dev/shm /data /workspace/m /cache; do
+      echo x > $place/f && cat $place/f > /dev/null || echo "not in $place"
+    done
+    for place in / /usr /etc /var /opt /srv /mnt; do touch $place/f 2>/dev/null && echo "in $place"; done
+    touch /etc/f'
+  [[ $output == "" && $stderr == *"Read-only file system"* && -s shared/f ]]
+  run_cay --read-only --copy shared:/etc/copied -- true
+  assert_error 125 "read-only"
+  run_cay --read-only --noexec -- sh -c 'cp /bin/true . && ./true'
+  [[ $status == 126 ]]
+}
+
+@test "--read-only as an ordinary user, and with an imported template" {
+  need_root
+  unprivileged() {
+    setpriv --reuid 65534 --regid 65534 --clear-groups env CAY_STATE_DIR="$BATS_TEST_TMPDIR/state" HOME="$BATS_TEST_TMPDIR" "$CAY" run "$@"
+  }
+  chmod 0711 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" .
+  mkdir -m 0700 state && chown 65534:65534 state
+  capture unprivileged --read-only -- sh -c 'echo x > /workspace/f && echo x > ~/f && cat /tmp/../workspace/f; touch /etc/f; touch /f'
+  [[ $output == x && $(grep -c "Read-only" <<< "$stderr") == 2 ]] || { echo "$output $stderr" >&2; return 1; }
+  mkdir -p rootfs/bin rootfs/etc rootfs/usr rootfs/tmp
+  cp "$(command -v busybox)" rootfs/bin/busybox
+  ln -s busybox rootfs/bin/sh
+  tar -C rootfs -cf rootfs.tar .
+  "$CAY" template import small rootfs.tar > /dev/null
+  run_cay --template small --read-only -u 0 -- busybox sh -c 'busybox touch /tmp/f /workspace/f && busybox echo made
+    busybox touch /f /etc/f /usr/f'
+  "$CAY" template rm small > /dev/null
+  [[ $output == made && $(grep -c "Read-only" <<< "$stderr") == 3 ]]
+}
+
 @test "copies, mounts and root work together, and what is made belongs to the owner outside" {
   need_root
   mkdir shared

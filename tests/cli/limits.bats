@@ -18,6 +18,41 @@ setup() {
   [[ $status == 124 && $stderr == *"timed out after 2s"* ]]
 }
 
+@test "a command that uses up --cpu-time is ended, said and in the result" {
+  run_cay --cpu-time 1s 'while :; do :; done'
+  [[ $status == 152 && $stderr == "cay: used up its processor time (--cpu-time)" ]]
+  run_cay --cpu-time 1 --json -- python3 -c 'while True: pass'
+  [[ $(json 'o["cpu_time_exceeded"], o["signal"]') == "(True, 24)" ]]
+  run_cay --cpu-time 1 --json -- sh -c 'trap "" XCPU; while :; do :; done'
+  [[ $(json 'o["cpu_time_exceeded"], o["signal"]') == "(True, 9)" ]]
+  run_cay --cpu-time 1m --json -- sh -c 'ulimit -t 5m 2>/dev/null; ulimit -t; kill -9 $$'
+  [[ $(json 'o["cpu_time_exceeded"], o["stdout"]') == "(False, '60\\n')" ]]
+  run_cay --cpu-time 1500ms true
+  assert_error 125 "--cpu-time" "whole seconds"
+}
+
+@test "--limits takes them from a file, options go before it, and what is no limit is refused with its line" {
+  printf '# build jobs\nmemory_limit = 128m\npids_limit = 20\nopen_files_limit = 64\nfile_size_limit = "1m"\ncpu_time_limit = 5m\ndisk_limit=64m\ncpu_limit = 0.5\n' > limits.conf
+  run_cay --limits limits.conf -- sh -c 'ulimit -n; ulimit -t; ulimit -f; ulimit -St'
+  [[ $output == $'64\n300\n'* && ${lines[3]} == 300 ]]
+  run_cay --cpu-time 1m --limits limits.conf --memory 64m -- sh -c 'ulimit -t; cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null'
+  [[ ${lines[0]} == 60 && ${lines[1]} == $((64 << 20)) ]]
+  run_cay --memory 64m --limits limits.conf --json -- python3 -c 'x = bytearray(100 << 20)'
+  [[ $(json 'o["oom_killed"]') == True ]]
+  run_cay --limits limits.conf --json -- python3 -c 'x = bytearray(100 << 20)'
+  [[ $(json 'o["oom_killed"], o["exit_code"]') == "(False, 0)" ]]
+  printf '\nmemory = 1g\n' > limits.conf
+  run_cay --limits limits.conf -- true
+  assert_error 125 "limits.conf" "line 2" '"memory"'
+  printf 'cpu_limit = many\n' > limits.conf
+  run_cay --limits limits.conf -- true
+  assert_error 125 "line 1" "cpu_limit" "many"
+  run_cay --limits nowhere.conf -- true
+  assert_error 125 "nowhere.conf"
+  run_cay --limits a --limits b -- true
+  assert_error 125 "only once"
+}
+
 @test "writing over --disk gets ENOSPC and is in the result" {
   run_cay --disk 64m --json -- dd if=/dev/zero of=/workspace/x bs=1M count=200
   [[ $(json '"No space left" in o["stderr"], o["exit_code"]') == "(True, 1)" ]]

@@ -224,6 +224,16 @@ TEST_F(GuestProcess, LimitsHoldAndCannotBeRaised) {
   EXPECT_EQ(Run(request).error->code(), ErrorCode::kLimitTooHigh);
 }
 
+TEST_F(GuestProcess, ProcessorTimeEndsInSigxcpuAndASecondLaterInSigkill) {
+  auto request = Shell("ulimit -St; ulimit -Ht; ulimit -Ht 100 2>/dev/null; while :; do :; done");
+  request.rlimits = {{.kind = protocol::RlimitKind::kCpuSeconds, .value = 1}};
+  const Outcome outcome = Run(request);
+  EXPECT_EQ(outcome.out, "1\n2\n");
+  EXPECT_EQ(outcome.exited->signal, static_cast<uint32_t>(SIGXCPU));
+  request.argv.back() = "trap '' XCPU; while :; do :; done";
+  EXPECT_EQ(Run(request).exited->signal, static_cast<uint32_t>(SIGKILL));
+}
+
 TEST_F(GuestProcess, IsListedWhileItRunsAndAfterwards) {
   auto stream = channel_->Start(Shell("echo hello; exec sleep 100"));
   const auto started =

@@ -57,7 +57,8 @@ struct Together {
     }
     json.Member("timed_out", last->timed_out).Member("oom_killed", last->oom_killed);
     json.Member("disk_full", last->disk_full);
-    json.Member("file_size_exceeded", FileSizeExceeded(*last)).Member("success", success);
+    json.Member("file_size_exceeded", FileSizeExceeded(*last));
+    json.Member("cpu_time_exceeded", CpuTimeExceeded(*last)).Member("success", success);
     const auto taken = std::chrono::duration_cast<Millis>(Clock::now() - begin);
     json.Member("duration_ms", taken.count());
   }
@@ -241,6 +242,9 @@ Result<void> Stream(const Services& services, Exchange& exchange, const Lease& l
 Result<void> AnswerExecute(const Services& services, Exchange& exchange, const Caller& caller,
                            const std::string& which, ExecuteRequest request) {
   const Lease lease = TRY(services.manager.Use(caller, which));
+  for (const CommandText& command : request.commands) {
+    TRY(services.processes.CheckCommand(lease, SpecOf(request, command)));
+  }
   TRY(WriteFiles(lease, request));
   request.files = {};  // not held while the command runs
   if (!exchange.request().headers.ListContains("Accept", "text/event-stream")) {

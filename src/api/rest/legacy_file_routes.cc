@@ -44,6 +44,30 @@ void WriteFiles(JsonWriter& json, const std::vector<ProjectFile>& files, bool up
   json.EndArray();
 }
 
+// All of them or none.
+Result<std::vector<ProjectFile>> TakeFiles(const Services& services, const Caller& caller,
+                                           const std::string& project, MultipartReader& parts) {
+  std::vector<ProjectFile> files;
+  const auto take = [&]() -> Result<void> {
+    while (const auto part = TRY(parts.Next())) {
+      if (!part->filename) continue;
+      files.push_back(
+          TRY(services.projects.Add(caller, project, *part->filename, part->content_type,
+                                    [&](std::span<char> space) { return parts.Read(space); })));
+    }
+    return {};
+  };
+  const auto taken = take();
+  if (taken) return files;
+  for (const ProjectFile& file : files) {
+    if (file.duplicate) continue;  // it was there before
+    if (const auto removed = services.projects.Remove(caller, file.id); !removed) {
+      LogWarning("undoing an upload: " + removed.error().ToString());
+    }
+  }
+  return Failure(taken.error());
+}
+
 Result<void> Upload(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
   const std::string boundary = TRY(BoundaryOf(request.headers.Find("Content-Type").value_or("")));
@@ -55,13 +79,7 @@ Result<void> Upload(const Services& services, Exchange& exchange, const Caller& 
         return count;
       },
       boundary);
-  std::vector<ProjectFile> files;
-  while (const auto part = TRY(parts.Next())) {
-    if (!part->filename) continue;
-    files.push_back(TRY(services.projects.Add(
-        caller, request.Capture("project_id"), *part->filename, part->content_type,
-        [&](std::span<char> space) { return parts.Read(space); })));
-  }
+  const auto files = TRY(TakeFiles(services, caller, request.Capture("project_id"), parts));
   if (files.empty()) {
     return Failure(
         Error::Invalid("there is no file in the body").WithRemedy("curl -F file=@NAME sends one"));

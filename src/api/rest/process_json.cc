@@ -18,6 +18,7 @@ Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec) 
   spec.user = TRY(fields.String("user", protocol::kMaxUserBytes)).value_or("");
   spec.timeout = TRY(fields.Duration("timeout"));
   spec.kill_grace = TRY(fields.Duration("kill_grace"));
+  spec.cpu_time = TRY(fields.Duration("cpu_time"));
   spec.kill_leftovers = TRY(fields.Bool("kill_leftovers")).value_or(false);
   spec.tag = TRY(fields.String("tag")).value_or("");
   return {};
@@ -118,10 +119,14 @@ void WriteOutcome(JsonWriter& json, const ProcessRecord& record) {
   json.Member("timed_out", record.timed_out).Member("oom_killed", record.oom_killed);
   json.Member("disk_full", record.disk_full);
   json.Member("file_size_exceeded", FileSizeExceeded(record));
+  json.Member("cpu_time_exceeded", CpuTimeExceeded(record));
   json.Member("core_dumped", record.core_dumped);
   json.Member("output_cut", record.output_cut);
   json.Member("duration_ms", record.duration_ms).Member("cpu_ms", record.cpu_ms);
   json.Member("max_rss_bytes", record.max_rss);
+  json.Key("flagged").BeginArray();
+  for (const std::string& name : record.flagged) json.Value(name);
+  json.EndArray();
   json.Key("leftovers").BeginArray();
   for (const int32_t pid : record.leftovers) json.Value(pid);
   json.EndArray().Member("leftover_count", record.leftover_count);

@@ -11,7 +11,7 @@
 
 namespace cay::api::rest {
 
-// workdir, env, user, timeout, kill_grace, kill_leftovers, tag: what every way of starting a command has.
+// workdir, env, user, timeout, kill_grace, cpu_time, kill_leftovers, tag: what every way of starting a command has.
 Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec);
 // {"rows","columns"}; `where`: its name in messages.
 Result<protocol::TerminalSize> ReadTerminalSize(const JsonValue& value, std::string where);

@@ -101,6 +101,7 @@ Result<void> ReadLimits(JsonFields& fields, SandboxSpec& spec) {
   spec.disk = TRY(fields.Size("disk_limit"));
   spec.open_files = TRY(fields.Number("open_files_limit"));
   spec.file_size = TRY(fields.Size("file_size_limit"));
+  spec.cpu_time = TRY(fields.Duration("cpu_time_limit"));
   spec.timeout = TRY(fields.Duration("timeout"));
   spec.idle_timeout = TRY(fields.Duration("idle_timeout"));
   spec.on_timeout = TRY(ReadOnTimeout(fields));
@@ -125,6 +126,7 @@ Result<SandboxSpec> ReadSandboxSpec(const JsonValue& body) {
   spec.workdir = TRY(fields.String("workdir", kMaxNameText)).value_or("");
   spec.hostname = TRY(fields.String("hostname", kMaxNameText)).value_or("");
   spec.noexec = TRY(fields.Bool("noexec")).value_or(false);
+  spec.read_only = TRY(fields.Bool("read_only")).value_or(false);
   spec.best_effort = TRY(fields.Bool("best_effort")).value_or(false);
   TRY(fields.Finish());
   return spec;
@@ -168,11 +170,12 @@ void WriteStrings(JsonWriter& json, const sandbox::StringMap& strings) {
   json.EndObject();
 }
 
-void WriteLimits(JsonWriter& json, const engine::Limits& limits) {
+void WriteLimits(JsonWriter& json, const engine::Limits& limits, std::optional<Millis> cpu_time) {
   json.BeginObject();
   json.Member("memory", limits.memory).Member("cpus", limits.cpus / 1000.0);
   json.Member("pids", limits.pids).Member("disk", limits.disk);
   json.Member("open_files", limits.open_files).Member("file_size", limits.file_size);
+  if (cpu_time) WriteSeconds(json.Key("cpu_time"), *cpu_time);
   json.EndObject();
 }
 
@@ -184,7 +187,7 @@ void WriteBounds(JsonWriter& json, const SandboxView& view) {
   json.Member("cpu_limit", FormatCpus(view.limits.cpus));
   json.Member("pids_limit", view.limits.pids);
   json.Member("disk_limit", FormatBytes(view.limits.disk));
-  WriteLimits(json.Key("limits"), view.limits);
+  WriteLimits(json.Key("limits"), view.limits, view.spec.cpu_time.value_or(Millis(0)));
   json.Key("not_enforced").BeginArray();
   for (const engine::NotEnforced& one : view.not_enforced) {
     json.BeginObject().Member("limit", engine::LimitName(one.limit)).Member("why", one.why);
@@ -221,6 +224,7 @@ void WriteSandbox(JsonWriter& json, const SandboxView& view) {
   WriteStrings(json.Key("env"), spec.env);
   WriteStrings(json.Key("metadata"), spec.metadata);
   json.Member("network", "none").Member("workdir", spec.workdir).Member("user", spec.user);
+  json.Member("noexec", spec.noexec).Member("read_only", spec.read_only);
   WriteTimes(json, view);
   json.Member("executions", view.executions).Member("running_processes", view.running);
   json.Member("from_pool", view.from_pool).Member("create_us", view.create_us);

@@ -21,7 +21,9 @@ void WriteSandbox(JsonWriter& json, const sandbox::SandboxView& view);
 JsonWriter SandboxJson(const sandbox::SandboxView& view);
 
 // "memory": …, "cpus": … as numbers.
-void WriteLimits(JsonWriter& json, const engine::Limits& limits);
+// `cpu_time`: of each process, where there are some.
+void WriteLimits(JsonWriter& json, const engine::Limits& limits,
+                 std::optional<Millis> cpu_time = std::nullopt);
 // Seconds, whole where they are.
 void WriteSeconds(JsonWriter& json, Millis duration);
 // RFC 3339, or null for nothing and for 0.

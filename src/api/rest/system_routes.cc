@@ -27,14 +27,14 @@ void WriteConfiguredLimits(JsonWriter& json, const ServerFacts& facts,
                            const ManagerOptions& options) {
   json.Key("limits").BeginObject();
   json.Key("defaults").BeginObject();
-  WriteLimits(json.Key("sandbox"), options.default_limits);
+  WriteLimits(json.Key("sandbox"), options.default_limits, options.default_cpu_time);
   WriteSeconds(json.Key("timeout"), options.default_timeout);
   WriteSeconds(json.Key("idle_timeout"), options.default_idle_timeout);
   json.Member("on_timeout", sandbox::OnTimeoutName(options.default_on_timeout));
   WriteSeconds(json.Key("command_timeout"), facts.processes.default_timeout);
   json.Member("output_held", facts.processes.output_held).EndObject();
   json.Key("maxima").BeginObject();
-  WriteLimits(json.Key("sandbox"), options.max_limits);
+  WriteLimits(json.Key("sandbox"), options.max_limits, options.max_cpu_time);
   WriteSeconds(json.Key("timeout"), options.max_timeout);
   WriteSeconds(json.Key("idle_timeout"), options.max_idle_timeout);
   WriteSeconds(json.Key("command_timeout"), facts.processes.max_timeout);

@@ -67,6 +67,7 @@ ProcessEnd ParseProcessEnd(const json::object& object) {
   end.oom_killed = Flag(object, "oom_killed");
   end.disk_full = Flag(object, "disk_full");
   end.file_size_exceeded = Flag(object, "file_size_exceeded");
+  end.cpu_time_exceeded = Flag(object, "cpu_time_exceeded");
   end.output_cut = Flag(object, "output_cut");
   end.duration_ms =
       static_cast<uint64_t>(std::max<int64_t>(0, Number(object, "duration_ms").value_or(0)));
@@ -94,6 +95,10 @@ std::vector<std::string> NotesOnEnd(const ProcessEnd& end) {
   if (end.disk_full) notes.emplace_back("the sandbox's disk is full");
   if (end.file_size_exceeded) {
     notes.emplace_back("a file grew over the limit on file sizes (--file-size at its creation)");
+  }
+  if (end.cpu_time_exceeded) {
+    notes.emplace_back(
+        "it used up its processor time (--cpu-time, here or at its sandbox's creation)");
   }
   if (end.leftover_count > 0) {
     notes.push_back("it left " + std::to_string(end.leftover_count) +

@@ -46,6 +46,7 @@ struct ProcessEnd {
   bool oom_killed = false;
   bool disk_full = false;
   bool file_size_exceeded = false;
+  bool cpu_time_exceeded = false;
   bool output_cut = false;
   uint64_t duration_ms = 0;
   uint64_t leftover_count = 0;

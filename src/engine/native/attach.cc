@@ -22,6 +22,10 @@ namespace {
 constexpr std::array<const char*, 8> kExecutable = {"usr",   "bin",   "sbin",   "lib",
                                                     "lib32", "lib64", "libx32", "opt"};
 
+// Places that stay writable when the root filesystem is read-only: for the work, for homes, for what programs put by.
+constexpr std::array<const char*, 6> kWritable = {"home", "root",    "run",
+                                                  "tmp",  "var/tmp", "workspace"};
+
 Result<Fd> OpenBelow(const Fd& root, const char* path, uint64_t flags, uint64_t resolve) {
   open_how how{};
   how.flags = flags;
@@ -141,6 +145,28 @@ Result<void> ForbidExecution(const Fd& root) {
   return {};
 }
 
+// The writable places become mounts of their own, with all that is mounted there; then everything of the template is
+// read-only. A place that is missing or a symlink is not one: a template could lead it anywhere.
+Result<void> ForbidWriting(const Fd& root, const std::vector<PlacedMount>& mounts) {
+  std::vector<PlacedMount> writable;
+  for (const char* name : kWritable) {
+    const auto found =
+        OpenBelow(root, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+    if (!found) continue;
+    writable.push_back(
+        {name, Place::kFixed,
+         TRY(sys::OpenTree(found->get(), "", OPEN_TREE_CLONE | AT_RECURSIVE | AT_EMPTY_PATH))});
+  }
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  TRY(sys::MountSetattr(root, read_only, false));
+  for (const PlacedMount& placed : mounts) {
+    if (placed.place == Place::kFixed) TRY(sys::MountSetattr(placed.mount, read_only, false));
+  }
+  for (const PlacedMount& placed : writable) TRY(Attach(root, placed));
+  return {};
+}
+
 }  // namespace
 
 Result<OwnMounts> MakeOwnMounts(const AttachOptions& options) {
@@ -196,6 +222,7 @@ Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
   for (const PlacedMount& placed : own.shown) TRY(Attach(root, placed));
   TRY(TakeNameFromProcCgroups(shm.mount));
   if (options.noexec) TRY(ForbidExecution(root));
+  if (options.read_only) TRY(ForbidWriting(root, mounts));
   return EnterRoot(root);
 }
 

@@ -19,6 +19,7 @@ namespace cay::engine::native {
 struct AttachOptions {
   Bytes shm_size = 64 * kMiB;
   bool noexec = false;
+  bool read_only = false;    // CreateRequest::read_only
   bool single_user = false;  // devpts without gid 5, which has no mapping
   uint32_t owner = 1000;     // CreateRequest::owner
   std::vector<CgroupView> cgroups;

@@ -148,6 +148,7 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
   if (plan.own_netns) TRY(PrepareNetwork(plan.single_user));
   AttachOptions attach;
   attach.noexec = plan.request.noexec;
+  attach.read_only = plan.request.read_only;
   attach.single_user = plan.single_user;
   attach.shm_size = plan.request.limits.memory;
   attach.owner = plan.single_user ? kUserId : plan.request.owner;

@@ -82,6 +82,7 @@ struct FieldsOf<engine::CreateRequest> {
     codec.Field(13, self.root.has_usual_places);
     codec.Field(14, self.root.hostname, engine::native::kMaxRequestBytes);
     codec.Field(15, self.owner);
+    codec.Field(16, self.read_only);
   }
 };
 

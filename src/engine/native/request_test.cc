@@ -12,6 +12,7 @@ CreateRequest Valid() {
   request.required.Add(LimitKind::kPids);
   request.hostname = "box-1";
   request.label = "host";
+  request.read_only = true;
   request.lifetime = Lifetime::kPersistent;
   return request;
 }
@@ -23,6 +24,7 @@ TEST(Request, EncodedIsDecodedAsTheSame) {
   ASSERT_TRUE(decoded) << decoded.error().ToString();
   EXPECT_EQ(EncodeRequest(*decoded), bytes);
   EXPECT_EQ(decoded->mounts.at(0).target, "/workspace/data");
+  EXPECT_TRUE(decoded->read_only);
   EXPECT_TRUE(decoded->required.Contains(LimitKind::kPids));
 }
 

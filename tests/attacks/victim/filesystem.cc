@@ -1,6 +1,7 @@
 // Files: ways out of the root, what is writable, and filling what there is.
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
@@ -79,6 +80,49 @@ Verdict Create(Arguments arguments) {
   ::close(fd);
   ::unlink(arguments[0]);
   return Through();
+}
+
+// What of the tree takes a new file or opens for writing, but for the places that may. write_outside PLACE…
+Verdict WriteOutside(Arguments arguments) {
+  static Arguments may;
+  static std::string found;
+  static unsigned long tried;
+  may = arguments;
+  const auto look = [](const char* path, const struct stat* info, int type, FTW* /*state*/) {
+    const std::string_view name = path;
+    const auto at_or_below = [&](std::string_view top) {
+      return name.starts_with(top) && (name.size() == top.size() || name[top.size()] == '/');
+    };
+    if (std::ranges::any_of(may, at_or_below)) return int{FTW_SKIP_SUBTREE};
+    const bool directory = type == FTW_D;
+    // The many files of /usr are as their directories are.
+    const bool file = type == FTW_F && S_ISREG(info->st_mode) && !name.starts_with("/usr/");
+    if (!directory && !file) return int{FTW_CONTINUE};
+    const std::string made = std::string(path) + "/.written";
+    const int fd = directory ? ::open(made.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)
+                             : ::open(path, O_WRONLY | O_CLOEXEC);
+    ++tried;
+    if (fd < 0) return int{FTW_CONTINUE};
+    ::close(fd);
+    if (directory) ::unlink(made.c_str());
+    found = path;
+    return int{FTW_STOP};
+  };
+  ::nftw("/", look, 64, FTW_PHYS | FTW_ACTIONRETVAL);
+  if (!found.empty()) return Through(found);
+  return tried > 100 ? "nothing" : "nothing was looked at";
+}
+
+// Brings something that was made in the first place to the second: by its name, by another name. bring FROM TO
+Verdict Bring(Arguments arguments) {
+  const std::string from = std::string(arguments[0]) + "/.brought";
+  const std::string to = std::string(arguments[1]) + "/.brought";
+  const int fd = ::open(from.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0) return "cannot make " + from;
+  ::close(fd);
+  if (::link(from.c_str(), to.c_str()) == 0) return Through("linked");
+  if (::symlink(from.c_str(), to.c_str()) == 0) return Through("symlinked");
+  return ::rename(from.c_str(), to.c_str()) == 0 ? Through("renamed") : Refused();
 }
 
 // Writes until there is no more room. fill_blocks DIRECTORY
@@ -186,6 +230,8 @@ constexpr std::array kProbes = {
     Probe{"descriptors", Descriptors},
     Probe{"working_directory", WorkingDirectory},
     Probe{"create", Create},
+    Probe{"write_outside", WriteOutside},
+    Probe{"bring", Bring},
     Probe{"fill_blocks", FillBlocks},
     Probe{"fill_inodes", FillInodes},
     Probe{"hostile_tree", HostileTree},
