@@ -7,7 +7,7 @@ namespace cay::sandbox {
 Result<std::string> AbsolutePath(std::string_view workdir, std::string_view path) {
   if (path.empty()) return Failure(Error::Invalid("the path is empty"));
   if (path.find('\0') != std::string_view::npos) {
-    return Failure(Error::Invalid("the path has a NUL in it"));
+    return Failure(Error::Impossible("the path has a NUL in it"));
   }
   std::string absolute;
   if (path.front() != '/') {

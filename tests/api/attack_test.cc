@@ -54,9 +54,10 @@ TEST_F(ApiAttack, AUserOfTheRequestHasNoMoreThanTheSandbox) {
 }
 
 TEST_F(ApiAttack, HostileJsonIsRefused) {
-  const auto refused = [&](const std::string& body) {
+  const auto refused = [&](const std::string& body, int status = 400,
+                           const char* code = "invalid_argument") {
     for (const char* target : {"/api/sandboxes", "/sandbox/create"}) {
-      ExpectProblem(Post(target, body), 400, "invalid_argument");
+      ExpectProblem(Post(target, body), status, code);
     }
   };
   refused(std::string(100'000, '['));
@@ -66,8 +67,8 @@ TEST_F(ApiAttack, HostileJsonIsRefused) {
   refused(R"({"pids_limit":1e999})");
   refused(R"({"pids_limit":-1})");
   refused(R"({"pids_limit":1.5})");
-  refused(R"({"memory_limit":9223372036854775808})");
-  refused(R"({"memory_limit":"99999999999999999999g"})");
+  refused(R"({"memory_limit":9223372036854775808})", 422, "limit_too_high");
+  refused(R"({"memory_limit":"99999999999999999999g"})", 422, "limit_too_high");
   refused(R"({"timeout":1e308})");
   refused("{\"name\":\"\xFF\xFE\"}");
   refused("{\"name\":\"\xED\xA0\x80\"}");

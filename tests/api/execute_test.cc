@@ -87,7 +87,7 @@ TEST_F(ExecuteApi, AWorkingDirectoryIsMade) {
   const Reply made = Execute(R"({"command":"pwd; touch here","workdir":"new/one"})");
   EXPECT_EQ(made.Text("stdout"), "/workspace/new/one\n");
   EXPECT_EQ(made.Number("exit_code"), 0);
-  EXPECT_EQ(Execute(R"({"command":["true"],"workdir":"/etc/passwd/x"})").status, 400);
+  EXPECT_EQ(Execute(R"({"command":["true"],"workdir":"/etc/passwd/x"})").status, 422);
 }
 
 TEST_F(ExecuteApi, StdinIsGivenAndClosed) {

@@ -113,7 +113,7 @@ TEST_F(FileApi, OddFilesGiveClearErrors) {
   ExpectProblem(Get(path_ + "?path=none"), 404, "not_found");
   ExpectProblem(Put("path=no/such/file&parents=false", "x"), 404, "not_found");
   ExpectProblem(Get(path_ + "/stat?path=no"), 404, "not_found");
-  ExpectProblem(Put("path=fifo/x", "x"), 400, "invalid_argument");
+  ExpectProblem(Put("path=fifo/x", "x"), 422, "invalid_argument");
   ExpectProblem(Put("path=/usr/x", "x"), 403, "permission_denied");
   ExpectProblem(Put("path=a&mode=999", "x"), 400, "invalid_argument");
 }
@@ -194,7 +194,7 @@ TEST_F(FileApi, LinksAreFollowedByWhatIsWritten) {
   EXPECT_EQ(Put("path=dangling", "made").status, 201);
   EXPECT_EQ(Get(path_ + "?path=real/new").body, "made");
   ExpectProblem(Put("path=out", "x"), 403, "permission_denied");
-  EXPECT_THAT(ExpectProblem(Put("path=real/", "x"), 400, "invalid_argument"), HasSubstr("slash"));
+  EXPECT_THAT(ExpectProblem(Put("path=real/", "x"), 422, "invalid_argument"), HasSubstr("slash"));
 }
 
 TEST_F(FileApi, NamesMayBeAnyBytes) {
@@ -268,11 +268,13 @@ TEST_F(FileApi, ChangesAreWatched) {
 
 TEST_F(FileApi, WhatDoesNotFitOnTheSandboxsDiskIs507) {
   const std::string small = CreatePath(R"({"disk_limit":"16m"})");
-  const std::string large(20 << 20, 'x');
+  const std::string large(10 << 20, 'x');  // one file may be as large as the disk
+  EXPECT_EQ(Call("PUT", small + "/files?path=first", large).status, 201);
   const Reply written = Call("PUT", small + "/files?path=large", large);
   ExpectProblem(written, 507, "resource_exhausted");
   EXPECT_EQ(written.Header("Retry-After"), "");
   EXPECT_EQ(Get(small + "/files?path=large").status, 404);
+  EXPECT_EQ(Call("DELETE", small + "/files?path=first").status, 204);
   const Reply executed =
       Post(small + "/execute", R"({"command":"true","files":{"a":")" + std::string(12 << 20, 'a') +
                                    R"(","b":")" + std::string(3 << 20, 'b') + "\"}}");
