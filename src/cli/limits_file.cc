@@ -42,7 +42,8 @@ Result<LimitLine> ParseLine(std::string_view text, size_t line) {
   }
   const std::string_view name = Trimmed(text.substr(0, equals));
   std::string_view value = Trimmed(text.substr(equals + 1));
-  if (std::ranges::find(kLimitNames, name) == kLimitNames.end()) return Failure(NoSuchLimit(line, name));
+  if (std::ranges::find(kLimitNames, name) == kLimitNames.end())
+    return Failure(NoSuchLimit(line, name));
   if (value.size() >= 2 && value.front() == '"' && value.back() == '"') {
     value = value.substr(1, value.size() - 2);
   }

@@ -70,8 +70,9 @@ Result<void> Filter(ListOptions& options, std::string_view value) {
   if (key == "owner") return FilterByOwner(options, wanted);
   if (key == "project") return FilterByProject(options, wanted);
   if (key != "name" && key != "id") {
-    return Failure(Error::Invalid("\"" + std::string(key) +
-                                  "\" is none of name, id, label, state, template, project, owner"));
+    return Failure(
+        Error::Invalid("\"" + std::string(key) +
+                       "\" is none of name, id, label, state, template, project, owner"));
   }
   (key == "name" ? options.name_parts : options.id_parts).emplace_back(wanted);
   return {};
