@@ -110,7 +110,7 @@ Result<engine::Mount> ResolveMount(const engine::Mount& mount, const std::vector
 Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount>& mounts,
                                                  const std::vector<std::string>& roots) {
   if (mounts.size() > kMaxClientMounts) {
-    return Failure(Error::Invalid("more than " + std::to_string(kMaxClientMounts) + " mounts"));
+    return Failure(Error::Impossible("more than " + std::to_string(kMaxClientMounts) + " mounts"));
   }
   std::vector<Root> parsed;
   for (const std::string& root : roots) parsed.push_back(ParseRoot(root));

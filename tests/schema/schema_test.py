@@ -25,7 +25,7 @@ SKIPPED = 77
 PORTS = "^proxyPort"
 # Requests of one run, for each kind of value; more are made in a long one.
 SHORT_EXAMPLES, LONG_EXAMPLES = 2, 200
-SHORT_SECONDS = 25
+SHORT_SECONDS = 40
 
 
 def program(directory):
@@ -101,9 +101,9 @@ def main():
     if schemathesis is None:
         return SKIPPED
     if options.long:
-        arguments = ["--max-examples", str(LONG_EXAMPLES), "--max-time", str(options.seconds), "--workers", "4"]
+        arguments = ["--max-examples", str(LONG_EXAMPLES), "--max-time", str(options.seconds)]
     else:
-        arguments = ["--max-examples", str(SHORT_EXAMPLES), "--max-time", str(SHORT_SECONDS), "--workers", "4", "--seed", "1"]
+        arguments = ["--max-examples", str(SHORT_EXAMPLES), "--max-time", str(SHORT_SECONDS), "--seed", "1"]
     state = tempfile.mkdtemp(prefix="cay-schema-")
     os.chmod(state, 0o711)
     machine = Machine(state)

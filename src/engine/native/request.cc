@@ -113,7 +113,7 @@ Result<void> ValidateRequest(const CreateRequest& request) {
     return Failure(Error::Invalid("a sandbox belongs to its user 1000 or 0"));
   }
   if (request.mounts.size() + request.tmpfs.size() > kMaxMounts) {
-    return Failure(Error::Invalid("more than " + std::to_string(kMaxMounts) + " mounts"));
+    return Failure(Error::Impossible("more than " + std::to_string(kMaxMounts) + " mounts"));
   }
   for (const Mount& mount : request.mounts) {
     if (!IsPlainPath(mount.source)) {
