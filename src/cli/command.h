@@ -135,6 +135,7 @@ extern const Command kCopyCommand;        // copy_command.cc
 extern const Command kFilesCommand;       // files_command.cc
 extern const Command kPortCommand;        // port_command.cc
 extern const Command kEventsCommand;      // events_command.cc
+extern const Command kHealthCommand;      // health_command.cc
 extern const Command kStatsCommand;       // system_commands.cc
 extern const Command kTopCommand;         //
 extern const Command kSystemCommand;      //

@@ -223,6 +223,15 @@ TEST(CpuTime, IsInWholeSecondsAndWithinItsMaximum) {
   EXPECT_THAT(Problem("[limits.defaults]\ncpu_time = \"1500ms\"\n"), HasSubstr("whole seconds"));
 }
 
+TEST(Health, ThresholdsAreWholePercents) {
+  const Config config = Good(From("[health]\nmemory = 80\ncpu = \"70%\"\ndisk = 0\n"));
+  EXPECT_EQ(config.manager.health.memory, 80);
+  EXPECT_EQ(config.manager.health.cpu, 70);
+  EXPECT_EQ(config.manager.health.disk, 0);
+  EXPECT_THAT(Problem("[health]\nmemory = 101\n"), HasSubstr("health.memory"));
+  EXPECT_THAT(Problem("[health]\nmemory = \"much\"\n"), HasSubstr("health.memory"));
+}
+
 TEST(Commands, PatternsAreCheckedAndRendered) {
   const Config config =
       Good(From("[commands]\nrefuse = ['wipe=rm\\s+-rf\\s+\"?/']\nflag = [\"a=x\", \"b=y\"]\n"

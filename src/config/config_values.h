@@ -72,6 +72,19 @@ Values ShowCount(const Config& config) {
   return {std::to_string(kAt(config))};
 }
 
+// Whole percents, 0 to 100.
+template <auto kAt>
+Result<void> SetPercent(Config& config, const Values& values) {
+  std::string_view text = values[0];
+  if (text.ends_with('%')) text.remove_suffix(1);
+  kAt(config) = static_cast<double>(TRY(ParseUnsigned(text, 100)));
+  return {};
+}
+template <auto kAt>
+Values ShowPercent(const Config& config) {
+  return {std::to_string(static_cast<uint64_t>(kAt(config)))};
+}
+
 template <auto kAt>
 Result<void> SetFlag(Config& config, const Values& values) {
   if (values[0] != "true" && values[0] != "false") {

@@ -49,7 +49,7 @@ Health HealthOf(const HealthLook& look, const engine::Limits& limits,
   health.cpu_percent = CpuShare(look, limits.cpus);
   health.disk_percent = ShareOf(look.after.disk, limits.disk);
   const auto check = [&](const char* what, const std::optional<double>& percent, double threshold) {
-    if (!percent || *percent < threshold) return;
+    if (!percent || threshold == 0 || *percent < threshold) return;
     health.reason += std::string(health.reason.empty() ? "" : "; ") + what +
                      " usage exceeds threshold: " + Percent(*percent);
   };

@@ -14,7 +14,7 @@
 
 namespace cay::sandbox {
 
-// From which share of a limit on a sandbox is unhealthy, in percent.
+// From which share of a limit on a sandbox is unhealthy, in percent; 0: never.
 struct HealthThresholds {
   double memory = 90;
   double cpu = 95;

@@ -36,6 +36,7 @@ TEST(Health, WhatIsNearItsLimitIsSaid) {
   EXPECT_EQ(HealthOf(Look(0, 200'000, 1000), Limits()).reason,
             "CPU usage exceeds threshold: 100%; Disk usage exceeds threshold: 100%");
   EXPECT_TRUE(HealthOf(Look(950, 0, 0), Limits(), {.memory = 96}).healthy());
+  EXPECT_TRUE(HealthOf(Look(1000, 0, 0), Limits(), {.memory = 0}).healthy());
 }
 
 TEST(Health, FilesThatTheKernelKeepsAreNoUse) {

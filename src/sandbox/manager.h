@@ -24,6 +24,7 @@
 #include "engine/engine.h"
 #include "sandbox/event_log.h"
 #include "sandbox/guest_channel.h"
+#include "sandbox/health.h"
 #include "sandbox/types.h"
 #include "store/store.h"
 #include "template/template_store.h"
@@ -60,7 +61,8 @@ struct ManagerOptions {
       mount_roots;  // host directories below which mounts are allowed; read-write ones end in ":rw"
   std::vector<PoolOptions> pools;
   Millis sweep_interval{60'000};  // at the latest; deadlines are met when they come
-  size_t max_creating = 1024;     // creates that wait for the engine; more get kUnavailable
+  HealthThresholds health;
+  size_t max_creating = 1024;  // creates that wait for the engine; more get kUnavailable
 };
 
 // While one lives the sandbox is in use: it is not idle, and is not destroyed under its user's hands without

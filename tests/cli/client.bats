@@ -106,6 +106,28 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   cay rm -f fixed
 }
 
+@test "health is one line, and 0 or 1" {
+  cay create --name ill --memory 128m
+  cay health ill
+  [[ $status == 0 && $output =~ ^HEALTHY:\ Memory=[0-9]+%\ CPU=[0-9]+%$ ]]
+  cay health --json ill
+  [[ $status == 0 && $(json 'o["health"], o["state"]') == "('HEALTHY', 'running')" ]]
+  cay exec -d ill -- python3 -c 'import time; x = bytearray(b"x") * (112 << 20); time.sleep(600)'
+  unhealthy() {
+    cay health ill
+    [[ $status == 1 && $output =~ ^UNHEALTHY:\ Memory\ usage\ exceeds\ threshold:\ [0-9]+% ]]
+  }
+  until_true 60 unhealthy
+  cay health --json ill
+  [[ $status == 1 && $(json 'o["health"]') == UNHEALTHY ]]
+  cay stop ill
+  cay health ill
+  [[ $status == 1 && $output == "UNHEALTHY: "*stopped* && $stderr == "" ]]
+  cay rm -f ill
+  cay health ill
+  assert_error 1 ill
+}
+
 @test "--limits of a file, and options before it" {
   printf 'memory_limit = 128m\npids_limit = 20\ncpu_time_limit = 300\n' > limits.conf
   cay create --name limited --limits limits.conf --pids 30 --json

@@ -129,3 +129,15 @@ TOML
   [[ $status == 201 ]]
   [[ $(pgrep -P "$server" -f content-types) == "" ]]
 }
+
+@test "what is healthy is configured, and a reload changes it" {
+  printf '[health]\nmemory = 50\n' > cay.toml
+  start
+  "$CAY" create --name box --memory 128m
+  "$CAY" exec -d box -- python3 -c 'import time; x = bytearray(b"x") * (80 << 20); time.sleep(600)'
+  unhealthy() { [[ $("$CAY" health box) == "UNHEALTHY: Memory usage exceeds threshold: "* ]]; }
+  until_true 60 unhealthy
+  printf '[health]\nmemory = 0\n' > cay.toml
+  kill -HUP "$server"
+  until_true 20 "$CAY" health box
+}

@@ -16,7 +16,8 @@ Result<Use> LookAtUse(sandbox::Manager& manager, const sandbox::Caller& caller,
   std::this_thread::sleep_for(kApart);
   look.after = TRY(manager.GetStats(caller, view.id.text()));
   look.apart = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begin);
-  return Use{.stats = look.after, .health = sandbox::HealthOf(look, view.limits)};
+  return Use{.stats = look.after,
+             .health = sandbox::HealthOf(look, view.limits, manager.options()->health)};
 }
 
 }  // namespace cay::api::rest
