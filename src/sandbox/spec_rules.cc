@@ -167,9 +167,9 @@ Result<void> CheckLifetime(Millis life, const ManagerOptions& options) {
 
 Result<void> CheckCpuTime(Millis cpu_time, const ManagerOptions& options) {
   if (cpu_time.count() % 1000 != 0) {
-    return Failure(
-        Error::Impossible("a cpu_time limit of " + FormatDuration(cpu_time) + " is not whole seconds")
-            .WithRemedy("the kernel counts seconds: as in 300 or \"5m\""));
+    return Failure(Error::Impossible("a cpu_time limit of " + FormatDuration(cpu_time) +
+                                     " is not whole seconds")
+                       .WithRemedy("the kernel counts seconds: as in 300 or \"5m\""));
   }
   return CheckTime("a process", "cpu_time limit", cpu_time, options.max_cpu_time,
                    "limits.maxima.cpu_time");

@@ -225,7 +225,7 @@ TEST_F(FileApi, NamesMayBeAnyBytes) {
   Post(sandbox_ + "/execute", R"({"command":"ln -s \"$(printf 'to\\377')\" raw/link"})");
   EXPECT_EQ(Get(path_ + "/stat?path=raw/link&follow=false").Text("link_target_base64"), "dG//");
   ExpectProblem(Post(path_ + "/mkdir", R"({"path":{"base64":"!"}})"), 400, "invalid_argument");
-  ExpectProblem(Post(path_ + "/mkdir", R"({"path":{"base64":"YQBi"}})"), 400, "invalid_argument");
+  ExpectProblem(Post(path_ + "/mkdir", R"({"path":{"base64":"YQBi"}})"), 422, "invalid_argument");
   EXPECT_THAT(ExpectProblem(Get(path_ + "?path=none%FF"), 404, "not_found"), HasSubstr("none"));
   // All of it, in a tar and back.
   const Reply tar = Get(sandbox_ + "/archive?path=raw&contents=true");
@@ -274,7 +274,6 @@ TEST_F(FileApi, WhatDoesNotFitOnTheSandboxsDiskIs507) {
   ExpectProblem(written, 507, "resource_exhausted");
   EXPECT_EQ(written.Header("Retry-After"), "");
   EXPECT_EQ(Get(small + "/files?path=large").status, 404);
-  EXPECT_EQ(Call("DELETE", small + "/files?path=first").status, 204);
   const Reply executed =
       Post(small + "/execute", R"({"command":"true","files":{"a":")" + std::string(12 << 20, 'a') +
                                    R"(","b":")" + std::string(3 << 20, 'b') + "\"}}");

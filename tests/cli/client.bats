@@ -614,7 +614,7 @@ page_is_there() { [[ $(curl -sf "$(< address)/page.txt") == "from inside" ]]; }
   [[ $output == text ]]
   cay inspect web
   assert_error 1 "say whose"
-  cay rm team-a/web team-a/theirs
+  cay rm -f team-a/web team-a/theirs
   [[ $status == 0 ]]
   other=$("$CAY" keys create other --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
   cay keys list

@@ -56,7 +56,7 @@ load common
 }
 
 @test "--out refuses a sparse file that is larger than all the sandbox may hold" {
-  run_cay --disk 64m --memory 64m --out big:big -- truncate -s 1G big
+  run_cay --disk 64m --file-size 2g --memory 64m --out big:big -- truncate -s 1G big
   assert_error 125 "--out big:big" "more than 128m"
   [[ ! -e big ]] && ! ls big.* 2> /dev/null
 }

@@ -48,7 +48,9 @@ load common
 
 @test "the code may write in /workspace but not replace what the caller brought" {
   need_root
-  run_cay -- sh -c 'touch x agent_workspace/y outputs/z && echo written
+  mkdir brought
+  chmod 0755 . brought
+  run_cay --mount "$PWD/brought:/workspace/project_files" -- sh -c 'touch x agent_workspace/y outputs/z && echo written
     touch project_files/x; mv project_files y; rmdir project_files; echo changed > /sys/devices/system/cpu/online'
   [[ $output == written && $(wc -l <<<"$stderr") == 4 ]]
 }
