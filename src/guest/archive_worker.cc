@@ -168,6 +168,14 @@ void Answer(int socket, const Result<protocol::ArchiveDone>& result) {
   static_cast<void>(SendAll(socket, frame));  // a host that has gone needs no answer
 }
 
+// What the user may not read is the caller's to know, and no fault of the machine's.
+Result<archive::PackReport> OfUser(Result<archive::PackReport> packed, const std::string& path) {
+  if (packed) return packed;
+  const int why = packed.error().sys_errno();
+  if (why == EACCES || why == EPERM) return Failure(FileError(path, why));
+  return packed;
+}
+
 Result<protocol::ArchiveDone> ArchiveOut(const ArchiveJob& job,
                                          const protocol::ArchiveOutRequest& request) {
   TRY(Confine(job));
@@ -183,10 +191,11 @@ Result<protocol::ArchiveDone> ArchiveOut(const ArchiveJob& job,
   archive::PackReport report;
   if (request.contents) {
     const Fd directory = TRY(view.OpenDirectory(request.path));
-    report = TRY(archive::Pack(directory, ".", ".", *sink, options));
+    report = TRY(OfUser(archive::Pack(directory, ".", ".", *sink, options), request.path));
   } else {
     const FileView::Place place = TRY(view.OpenPlace(request.path, false));
-    report = TRY(archive::Pack(place.directory, place.name, place.name, *sink, options));
+    report = TRY(OfUser(archive::Pack(place.directory, place.name, place.name, *sink, options),
+                        request.path));
   }
   TRY(sink->Finish());
   TRY(frames.Flush());

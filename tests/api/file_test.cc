@@ -144,7 +144,7 @@ TEST_F(FileApi, ListsHaveDepthAndPages) {
     }
   }
   EXPECT_EQ(paged, "a b c d link ");
-  ExpectProblem(Get(path_ + "/list?path=l&cursor=!"), 400, "invalid_argument");
+  ExpectProblem(Get(path_ + "/list?path=l&cursor=!"), 422, "invalid_argument");
   ExpectProblem(Get(path_ + "/list?path=l&depth=0"), 400, "invalid_argument");
   ExpectProblem(Get(path_ + "/list?path=none"), 404, "not_found");
   EXPECT_EQ(Get(path_ + "/list").Text("path"), "/workspace");
@@ -264,6 +264,12 @@ TEST_F(FileApi, ChangesAreWatched) {
                       "event: renamed\ndata: {\"path\":\"raw\uFFFD\",\"path_base64\":\"cmF3/w==\","
                       "\"from\":\"plain\",\"directory\":false}\n\n"
                       "event: created\ndata: {\"path\":\"watched.txt\",\"directory\":false}"));
+}
+
+TEST_F(FileApi, AnArchiveOfWhatTheUserMayNotReadIs403) {
+  EXPECT_EQ(Post(sandbox_ + "/execute", R"({"command":"mkdir shut && chmod 000 shut"})").status,
+            200);
+  ExpectProblem(Get(sandbox_ + "/archive?path=shut"), 403, "permission_denied");
 }
 
 TEST_F(FileApi, WhatDoesNotFitOnTheSandboxsDiskIs507) {
