@@ -61,7 +61,7 @@ TEST_F(ExecuteApi, ProcessorTimeIsLimitedAndTold) {
   const Reply several = Execute(R"({"commands":["while :; do :; done"],"cpu_time":"1s"})");
   EXPECT_TRUE(several.json().at("cpu_time_exceeded").as_bool());
   EXPECT_FALSE(Execute(R"({"command":"exit 1"})").json().at("cpu_time_exceeded").as_bool());
-  EXPECT_EQ(Execute(R"({"command":"true","cpu_time":0.5})").status, 400);
+  EXPECT_EQ(Execute(R"({"command":"true","cpu_time":0.5})").status, 422);
   const std::string limited = CreatePath(R"({"cpu_time_limit":"1m"})");
   EXPECT_EQ(Get(limited).json().at("limits").at("cpu_time").to_number<int>(), 60);
   EXPECT_EQ(Post(limited + "/execute", R"({"command":"ulimit -t"})").Text("stdout"), "60\n");

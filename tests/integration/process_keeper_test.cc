@@ -206,7 +206,7 @@ TEST_F(Keeper, NumbersGoOnWhenASandboxIsStartedAgain) {
   EXPECT_GT(second->record.id, first->record.id);
   // The first one's output went with its guest; its result did not.
   const auto gone = heart_->keeper->Attach(Use(view), first->record.id, 0);
-  EXPECT_EQ(gone.error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(gone.error().code(), ErrorCode::kIllegalState);
   EXPECT_EQ(Get(view, first->record.id).exit_code, 0);
   Restart();
   const auto third = Execute(Use(view), "echo three");

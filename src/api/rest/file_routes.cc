@@ -86,7 +86,8 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
     return Failure(Error::Invalid("the parameters \"depth\" and \"limit\" must be over 0"));
   }
   auto after = DecodeBase64(request.Query("cursor").value_or(""));
-  if (!after) return Failure(Error::Impossible("the parameter \"cursor\" is none of this server's"));
+  if (!after)
+    return Failure(Error::Impossible("the parameter \"cursor\" is none of this server's"));
   const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   const std::string path = TRY(DirectoryOf(request, lease));
   PageOfFiles page(*std::move(after), limit, services.answers->For(caller.owner));
