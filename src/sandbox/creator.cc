@@ -21,13 +21,11 @@ using store::Database;
 
 constexpr const char* kProjectFiles = "/workspace/project_files";
 
-constexpr uint32_t kPooledOwner = engine::CreateRequest::kUsualOwner;
-
 // A pool's members are alike: what the engine would have to make differently is not theirs.
 bool CanComeFromPool(const SandboxSpec& spec) {
   return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && !spec.read_only &&
          spec.hostname.empty() && spec.project.empty() &&
-         engine::OwnerFor(spec.user) == kPooledOwner;
+         engine::OwnerFor(spec.user) == engine::CreateRequest::kUsualOwner;
 }
 
 // The engine follows no symlinks; the state directory's path may have some.

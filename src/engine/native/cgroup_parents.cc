@@ -238,21 +238,21 @@ void Collect(CgroupParents& all, const ControllerSet& hoped, Found<Usable> found
 // Who looks for v1's limits (the JVM, in cgroupSubsystem_linux.cpp of OpenJDK) wants memory, cpu, cpuacct and cpuset mounted,
 // or looks at none. Of the trees that have no group for the sandbox a single file is shown, which says nothing of others.
 std::vector<CgroupView> SignsOf(const CgroupMap& map, const CgroupParents& all) {
+  const auto has_v1_group_of = [&](Controller controller) {
+    return std::ranges::any_of(all.parents, [controller](const CgroupParent& parent) {
+      return !parent.v2 && parent.serves.Contains(controller);
+    });
+  };
   std::vector<CgroupView> signs;
-  const bool v1 = std::ranges::any_of(all.parents, [](const CgroupParent& parent) {
-    return !parent.v2 && parent.serves.Contains(Controller::kMemory);
-  });
-  if (!v1) return signs;
+  if (!has_v1_group_of(Controller::kMemory)) return signs;
   if (map.cpuset) {
     signs.push_back({.source = *map.cpuset + "/cpuset.cpus",
                      .target = "cpuset/cpuset.cpus",
                      .directory = false});
   }
+  if (has_v1_group_of(Controller::kCpuacct)) return signs;
   for (const CgroupPlace& place : map.places) {
-    const bool grouped = std::ranges::any_of(all.parents, [](const CgroupParent& parent) {
-      return !parent.v2 && parent.serves.Contains(Controller::kCpuacct);
-    });
-    if (grouped || !place.controllers.Contains(Controller::kCpuacct) || !place.own) continue;
+    if (!place.controllers.Contains(Controller::kCpuacct) || !place.own) continue;
     signs.push_back({.source = place.mount_point + *place.own + "/cgroup.clone_children",
                      .target = "cpuacct/cgroup.clone_children",
                      .directory = false});

@@ -8,9 +8,11 @@
 namespace cay::engine::native {
 
 Result<Fd> ReadOnlyClone(const Fd& from, const char* path) {
-  Fd clone = TRY(sys::OpenTree(from.get(), path, OPEN_TREE_CLONE | AT_EMPTY_PATH));
+  Fd clone =
+      TRY(sys::OpenTree(from.get(), path, OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
   mount_attr attributes{};
-  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  attributes.attr_set =
+      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
   TRY(sys::MountSetattr(clone, attributes, false));
   return clone;
 }

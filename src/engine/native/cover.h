@@ -12,7 +12,8 @@
 
 namespace cay::engine::native {
 
-// A detached mount of `path` below `from` ("" is `from` itself): read-only, without devices and setuid.
+// A detached mount of `path` below `from` ("" is `from` itself; a symlink is not followed): read-only, and nothing there is a
+// device, setuid or executable.
 Result<Fd> ReadOnlyClone(const Fd& from, const char* path);
 
 class Covers {

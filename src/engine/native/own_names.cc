@@ -8,6 +8,7 @@
 
 #include "base/sys.h"
 #include "engine/native/userns.h"
+#include "engine/native/usual_places.h"
 #include "engine/own_names.h"
 
 namespace cay::engine::native {
@@ -17,11 +18,7 @@ Result<Fd> MakeDirectory(const Fd& upper, const char* name, mode_t mode, uid_t o
   if (auto made = sys::MkdirAt(upper.get(), name, 0700); !made) {
     if (made.error().sys_errno() != EEXIST) return Failure(std::move(made).error());
   }
-  Fd directory = TRY(sys::OpenAt(upper.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  if (::fchown(directory.get(), owner, owner) < 0 || ::fchmod(directory.get(), mode) < 0) {
-    return Failure(Error::FromErrno("making /" + std::string(name)));
-  }
-  return directory;
+  return OpenAndGive(upper, name, mode, owner);
 }
 
 Result<void> WriteFile(const Fd& directory, const char* name, const std::string& text,

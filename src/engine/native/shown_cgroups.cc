@@ -1,28 +1,18 @@
 #include "engine/native/shown_cgroups.h"
 
 #include <fcntl.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/text.h"
+#include "engine/native/cover.h"
 
 namespace cay::engine::native {
 namespace {
 
 constexpr const char* kName = ".cgroups";
 constexpr size_t kMaxProcCgroups = 64 * kKiB;
-
-Result<Fd> CloneReadOnly(const Fd& from, const char* path) {
-  Fd clone = TRY(sys::OpenTree(from.get(), path, OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW));
-  mount_attr attributes{};
-  attributes.attr_set =
-      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  TRY(sys::MountSetattr(clone, attributes, false));
-  return clone;
-}
 
 }  // namespace
 
@@ -31,7 +21,7 @@ std::vector<PlacedMount> CloneCgroups(const std::vector<CgroupView>& views) {
   const auto root = sys::OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
   if (!root) return mounts;
   for (const CgroupView& view : views) {
-    auto clone = CloneReadOnly(*root, view.source.c_str());
+    auto clone = ReadOnlyClone(*root, view.source.c_str());
     if (!clone) continue;
     mounts.push_back({"/sys/fs/cgroup" + (view.target.empty() ? "" : "/" + view.target),
                       view.directory ? Place::kDirectory : Place::kFile, *std::move(clone)});
@@ -42,14 +32,13 @@ std::vector<PlacedMount> CloneCgroups(const std::vector<CgroupView>& views) {
 std::string WithoutCounts(std::string_view proc_cgroups) {
   std::string text;
   for (const std::string_view line : Split(proc_cgroups, '\n')) {
-    if (line.empty()) continue;
     const auto words = Split(line, '\t');  // subsys_name, hierarchy, num_cgroups, enabled
-    if (line.front() == '#' || words.size() != 4) {
-      if (line.front() == '#') text += std::string(line) + "\n";
-      continue;
+    if (line.starts_with('#')) {
+      text += std::string(line) + "\n";
+    } else if (words.size() == 4) {
+      text += std::string(words[0]) + "\t" + std::string(words[1]) + "\t1\t" +
+              std::string(words[3]) + "\n";
     }
-    text += std::string(words[0]) + "\t" + std::string(words[1]) + "\t1\t" + std::string(words[3]) +
-            "\n";
   }
   return text;
 }
@@ -60,7 +49,7 @@ Result<Fd> MakeProcCgroups(const Fd& proc, const Fd& home) {
   const Fd file =
       TRY(sys::OpenAt(home.get(), kName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0444));
   TRY(sys::Write(file, text, "/proc/cgroups"));
-  return CloneReadOnly(home, kName);
+  return ReadOnlyClone(home, kName);
 }
 
 Result<void> TakeNameFromProcCgroups(const Fd& home) {

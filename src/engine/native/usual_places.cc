@@ -15,10 +15,7 @@ namespace {
 // False: the filesystem has no such attribute.
 Result<bool> MakeOne(const Fd& upper, const UsualPlace& place, uid_t owner, const char* opaque) {
   TRY(sys::MkdirAt(upper.get(), place.path, 0700));
-  const Fd made = TRY(sys::OpenAt(upper.get(), place.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  if (::fchown(made.get(), owner, owner) < 0 || ::fchmod(made.get(), place.mode) < 0) {
-    return Failure(Error::FromErrno("making /" + std::string(place.path)));
-  }
+  const Fd made = TRY(OpenAndGive(upper, place.path, place.mode, owner));
   if (!place.opaque || ::fsetxattr(made.get(), opaque, "y", 1, 0) == 0) return true;
   if (errno == EOPNOTSUPP || errno == EPERM) return false;
   return Failure(Error::FromErrno("making /" + std::string(place.path) + " opaque"));
@@ -41,6 +38,14 @@ Result<bool> MakeUsualPlaces(const Fd& upper, uid_t first, const char* opaque) {
 
 Result<bool> MakeUsualPlacesOfOne(const Fd& upper, uid_t owner, const char* opaque) {
   return MakeAll(upper, opaque, [owner](const UsualPlace& /*place*/) { return owner; });
+}
+
+Result<Fd> OpenAndGive(const Fd& upper, const char* path, mode_t mode, uid_t owner) {
+  Fd directory = TRY(sys::OpenAt(upper.get(), path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (::fchown(directory.get(), owner, owner) == 0 && ::fchmod(directory.get(), mode) == 0) {
+    return directory;
+  }
+  return Failure(Error::FromErrno("making /" + std::string(path)));
 }
 
 Result<void> RemoveUsualPlaces(const Fd& upper) {

@@ -47,6 +47,9 @@ Result<bool> MakeUsualPlaces(const Fd& upper, uid_t first, const char* opaque);
 // The same with one owner for all.
 Result<bool> MakeUsualPlacesOfOne(const Fd& upper, uid_t owner, const char* opaque);
 
+// The directory of that name in `upper`, with that owner and mode. `path` is not followed where it is a symlink.
+Result<Fd> OpenAndGive(const Fd& upper, const char* path, mode_t mode, uid_t owner);
+
 // For another template.
 Result<void> RemoveUsualPlaces(const Fd& upper);
 
