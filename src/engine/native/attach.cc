@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -49,7 +50,9 @@ Result<bool> IsSymlink(const Fd& path) {
 }
 
 // The directory, made (0755) with its parents where it is missing.
-Result<Fd> OpenOrMakeDirectory(const Fd& root, std::string_view target) {
+Result<Fd> OpenOrMakeDirectory(const Fd& root, const std::string& target) {
+  auto directory = OpenBelow(root, target.c_str(), O_PATH | O_DIRECTORY, 0);
+  if (directory || !IsMissing(directory.error())) return directory;
   Fd current = TRY(OpenBelow(root, ".", O_PATH | O_DIRECTORY, 0));
   for (size_t end = 1; end <= target.size(); ++end) {
     if (end < target.size() && target[end] != '/') continue;
@@ -78,6 +81,7 @@ Result<Fd> OpenOrMakeFile(const Fd& root, const std::string& target) {
 Result<Fd> OpenTarget(const Fd& root, const PlacedMount& placed) {
   switch (placed.place) {
     case Place::kDirectory:
+    case Place::kHostDirectory:
       return OpenOrMakeDirectory(root, placed.target);
     case Place::kFile:
       return OpenOrMakeFile(root, placed.target);
@@ -109,7 +113,7 @@ Result<void> EnterRoot(const Fd& root) {
 }
 
 // Looks for them with the rights that commands have there; what they cannot reach needs no cover.
-Result<void> CoverSpecialFiles(Covers& covers, const PlacedMount& placed, uint32_t owner) {
+Result<void> CoverSpecialFiles(const Covers& covers, const PlacedMount& placed, uint32_t owner) {
   const auto find = [&placed, owner] {
     const FilesystemIds as_user(owner);
     return FindSpecialFiles(placed.mount);
@@ -122,7 +126,7 @@ Result<void> CoverSpecialFiles(Covers& covers, const PlacedMount& placed, uint32
                "changes, or has directories that cannot be listed): those that were not found can "
                "be reached");
   }
-  for (const Fd& place : found->places) TRY(covers.Put(place, "", false));
+  for (const Fd& place : found->places) TRY(covers.Put(place, "", Cover::kFile));
   return {};
 }
 
@@ -186,16 +190,21 @@ Result<OwnMounts> MakeOwnMounts(const AttachOptions& options) {
   TRY(sys::FsConfigCreate(pts_context));
   Fd pts = TRY(sys::FsMount(pts_context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
 
-  Fd shm = TRY(MakeTmpfs(options.shm_size, "1777", options.noexec));
-  std::vector<PlacedMount> shown = CloneCgroups(options.cgroups);
-  if (std::erase_if(masks, [](const ProcMask& mask) { return mask.name == "cgroups"; }) != 0) {
-    shown.push_back({"/proc/cgroups", Place::kFixed, TRY(MakeProcCgroups(proc, shm))});
-  }
+  const bool has_cgroups = std::ranges::find(masks, kProcCgroups, &ProcMask::name) != masks.end();
+  Covers covers =
+      TRY(Covers::Make(has_cgroups ? TRY(ProcCgroupsWithoutCounts(proc)) : std::string()));
   return OwnMounts{.proc = std::move(proc),
                    .proc_masks = std::move(masks),
-                   .pts = std::move(pts),
-                   .shm = std::move(shm),
-                   .shown = std::move(shown)};
+                   .covers = std::move(covers),
+                   .pts = std::move(pts)};
+}
+
+Result<void> CoverAhead(OwnMounts& own) {
+  auto covered = CoverProc(own.covers, own.proc, own.proc_masks);
+  if (!covered && covered.error().sys_errno() != EINVAL) return covered;
+  own.proc_is_covered = covered.has_value();
+  if (!covered) LookAtMasked(own.proc, own.proc_masks);
+  return {};
 }
 
 Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
@@ -212,15 +221,11 @@ Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
   const PlacedMount proc{"/proc", Place::kFixed, std::move(own.proc)};
   TRY(Attach(root, proc));
   TRY(Attach(root, {"/dev/pts", Place::kFixed, std::move(own.pts)}));
-  const PlacedMount shm{"/dev/shm", Place::kFixed, std::move(own.shm)};
-  TRY(Attach(root, shm));
-  Covers covers(root);
-  TRY(CoverProc(covers, proc.mount, own.proc_masks));
+  if (!own.proc_is_covered) TRY(CoverProc(own.covers, proc.mount, own.proc_masks));
   for (const PlacedMount& placed : mounts) {
-    if (placed.place == Place::kDirectory) TRY(CoverSpecialFiles(covers, placed, options.owner));
+    if (placed.place == Place::kHostDirectory)
+      TRY(CoverSpecialFiles(own.covers, placed, options.owner));
   }
-  for (const PlacedMount& placed : own.shown) TRY(Attach(root, placed));
-  TRY(TakeNameFromProcCgroups(shm.mount));
   if (options.noexec) TRY(ForbidExecution(root));
   if (options.read_only) TRY(ForbidWriting(root, mounts));
   return EnterRoot(root);

@@ -10,19 +10,17 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
-#include "engine/native/cgroup.h"
+#include "engine/native/cover.h"
 #include "engine/native/proc_masks.h"
 #include "engine/native/rootfs.h"
 
 namespace cay::engine::native {
 
 struct AttachOptions {
-  Bytes shm_size = 64 * kMiB;
   bool noexec = false;
   bool read_only = false;    // CreateRequest::read_only
   bool single_user = false;  // devpts without gid 5, which has no mapping
   uint32_t owner = 1000;     // CreateRequest::owner
-  std::vector<CgroupView> cgroups;
 };
 
 // Filesystems that belong to the child's own namespaces; made while the launcher still builds the
@@ -30,11 +28,14 @@ struct AttachOptions {
 struct OwnMounts {
   Fd proc;
   std::vector<ProcMask> proc_masks;
+  bool proc_is_covered = false;
+  Covers covers;
   Fd pts;
-  Fd shm;
-  std::vector<PlacedMount> shown;  // below /proc and /sys: cgroups
 };
 Result<OwnMounts> MakeOwnMounts(const AttachOptions& options);
+
+// Covers what /proc is not to show while it is detached still. Before Linux 6.15 that cannot be, and AttachRoot does.
+Result<void> CoverAhead(OwnMounts& own);
 
 // Attaches everything, covers what /proc is not to show, pivots, detaches the host's tree. The working directory is then
 // "/".

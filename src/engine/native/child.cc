@@ -73,6 +73,7 @@ Result<std::vector<PlacedMount>> BuildOwn(const ChildPlan& plan) {
   RootfsOptions options;
   options.in_user_namespace = true;
   options.staging_dir = plan.staging_dir;
+  options.cgroups = plan.cgroups;
   Fd scratch = TRY(MakeScratchTmpfs(
       plan.request.limits, static_cast<unsigned>(plan.request.root.overlays.size()), kUserId));
   const Fd upper = TRY(OpenUpperOfRoot(scratch));
@@ -150,12 +151,11 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
   attach.noexec = plan.request.noexec;
   attach.read_only = plan.request.read_only;
   attach.single_user = plan.single_user;
-  attach.shm_size = plan.request.limits.memory;
   attach.owner = plan.single_user ? kUserId : plan.request.owner;
-  attach.cgroups = plan.cgroups;
   OwnMounts own = TRY(MakeOwnMounts(attach));
   // What can be done while the launcher builds the root filesystem.
   const std::vector<Fd> knobs = TRY(OpenNamespaceKnobs(own.proc));
+  TRY(CoverAhead(own));
   TRY(DropBoundingSet(plan.single_user));
   std::optional<Packet> packet = TRY(ReceivePacket(socket));
   TRY(Expect(packet, PacketType::kMounts));

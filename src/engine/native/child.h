@@ -33,7 +33,7 @@ struct ChildPlan {
   const Fd&
       guest_socket;  // bound; the child listens on it and hands it to the guest as descriptor 3
   const std::vector<Fd>& cgroup_entrances;  // Cgroup::OpenEntrances
-  const std::vector<CgroupView>& cgroups;   // Cgroup::Views
+  const std::vector<CgroupView>& cgroups;   // Cgroup::Views, for single_user
   std::string staging_dir;
   bool single_user = false;
   bool limit_nproc = false;

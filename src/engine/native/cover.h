@@ -1,11 +1,11 @@
 // Covers: what is mounted over a file or directory of a sandbox that code inside is not to reach. A file's cannot be
-// opened (EACCES), a directory's is empty.
+// opened (EACCES), a directory's is empty, and one file says something else than the one below it.
 //
-//   Covers covers(root);                       // the sandbox's root, with /dev attached
-//   TRY(covers.Put(proc, "locks", /*directory=*/false));
+//   const Covers covers = TRY(Covers::Make("#subsys_name…"));
+//   TRY(covers.Put(proc, "locks", Cover::kFile));
 #pragma once
 
-#include <optional>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -16,20 +16,24 @@ namespace cay::engine::native {
 // device, setuid or executable.
 Result<Fd> ReadOnlyClone(const Fd& from, const char* path);
 
+enum class Cover { kFile, kDirectory, kText };
+
 class Covers {
  public:
-  // `root` outlives it.
-  explicit Covers(const Fd& root) : root_(root) {}
+  // Makes a small filesystem that the covers are clones of, and attaches it over the root directory of the calling process's
+  // mount namespace, for Linux before 6.15 clones nothing that is detached. No path leads there: it goes with the rest of that
+  // tree. `text` is what a cover of that kind says.
+  static Result<Covers> Make(std::string_view text);
 
-  // On `path` below `from`, or with "" on `from` itself, on a mount of the calling process's mount namespace. A symlink in the
-  // last place is not followed, and cannot be covered. About 3 µs.
-  Result<void> Put(const Fd& from, const char* path, bool directory);
+  // On `path` below `from`, or with "" on `from` itself. `from` is on a mount of the calling process's mount namespace or, since
+  // Linux 6.15, on a detached one of its own (EINVAL before). A symlink in the last place is not followed, and cannot be
+  // covered. About 3 µs.
+  Result<void> Put(const Fd& from, const char* path, Cover kind) const;
 
  private:
-  const Fd& root_;
-  // The first of each kind, of which the others are clones: they have its attributes.
-  std::optional<Fd> file_;
-  std::optional<Fd> directory_;
+  explicit Covers(Fd home) : home_(std::move(home)) {}
+
+  Fd home_;
 };
 
 }  // namespace cay::engine::native

@@ -1,5 +1,7 @@
 #include "engine/native/janitor.h"
 
+#include <algorithm>
+
 #include "engine/native/packet.h"
 #include "engine/native/worker.h"
 
@@ -26,9 +28,14 @@ Result<void> Janitor::Start() {
 
 void Janitor::LetGo(std::vector<Fd> descriptors) {
   if (descriptors.empty() || !Start()) return;  // closed here
-  std::vector<const Fd*> sent;
-  for (const Fd& descriptor : descriptors) sent.push_back(&descriptor);
-  if (!SendPacket(*socket_, PacketType::kLetGo, {}, sent)) socket_.reset();
+  for (size_t at = 0; at < descriptors.size(); at += kMaxPacketFds) {
+    std::vector<const Fd*> sent;
+    for (size_t i = at; i < std::min(at + kMaxPacketFds, descriptors.size()); ++i)
+      sent.push_back(&descriptors[i]);
+    if (SendPacket(*socket_, PacketType::kLetGo, {}, sent)) continue;
+    socket_.reset();
+    return;
+  }
 }
 
 }  // namespace cay::engine::native

@@ -17,7 +17,7 @@ class Janitor {
  public:
   Janitor() = default;
 
-  // Closes them elsewhere. At most kMaxPacketFds (packet.h); a sandbox has five.
+  // Closes them elsewhere.
   void LetGo(std::vector<Fd> descriptors);
 
  private:

@@ -287,6 +287,7 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
   if (!spawned) return Failure(std::move(spawned).error());
   sandbox.pidfd = std::move(spawned->pidfd);
   sandbox.mount_namespace = std::move(spawned->mount_namespace);
+  LetGoLater(std::move(spawned->layers));
   sandbox.state = State::kRunning;
   sandbox.exit = {};
   sandbox.adopted = false;
@@ -424,8 +425,21 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
   return {};
 }
 
+// A launcher of one sandbox has nobody who waits meanwhile, and needs no janitor.
+void Launcher::LetGoLater(std::vector<Fd> spent) {
+  if (options_.one_shot) {
+    std::ranges::move(spent, std::back_inserter(spent_));
+  } else {
+    janitor_.LetGo(std::move(spent));
+  }
+}
+
 bool Launcher::DoIdleWork() {
   ReapStrays();
+  if (!spent_.empty()) {
+    spent_.pop_back();
+    return true;
+  }
   if (netns_ && !(options_.one_shot && has_made_)) {
     const auto refilled = netns_->Refill();
     if (!refilled) LogWarning(refilled.error().message());

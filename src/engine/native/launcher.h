@@ -123,6 +123,7 @@ class Launcher {
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);
   Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
   Result<void> MakeGroup(Sandbox& sandbox);
+  void LetGoLater(std::vector<Fd> spent);
   static void Commit(Sandbox& sandbox, Record next);
   static Result<void> PreparePaused(const Sandbox& sandbox, bool paused);
   static Result<void> NotePaused(Sandbox& sandbox, bool paused);
@@ -166,6 +167,7 @@ class Launcher {
   GuestEntry guest_;
   Janitor janitor_;
   ScratchMaker scratch_maker_;
+  std::vector<Fd> spent_;             // to be closed in a moment without requests
   std::optional<Limits> disk_ahead_;  // those that the next sandbox on disk is expected to have
   std::string staging_dir_;
   std::optional<Fd> suid_dumpable_;  // /proc/sys/fs/suid_dumpable, where there is one

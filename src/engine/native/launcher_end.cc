@@ -164,8 +164,7 @@ void Launcher::GiveBack(Sandbox sandbox) {
   }
   if (sandbox.scratch_mount) spent.push_back(std::move(*sandbox.scratch_mount));
   if (sandbox.mount_namespace) spent.push_back(std::move(*sandbox.mount_namespace));
-  // A launcher of one sandbox has nothing to do but this.
-  if (!options_.one_shot) janitor_.LetGo(std::move(spent));
+  LetGoLater(std::move(spent));
 }
 
 bool Launcher::CleanUp() {

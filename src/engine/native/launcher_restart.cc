@@ -164,7 +164,7 @@ Result<void> Launcher::ReplaceScratch(Sandbox& sandbox, std::optional<UnnamedScr
   if (sandbox.mount_namespace)
     spent.push_back(*std::exchange(sandbox.mount_namespace, std::nullopt));
   if (fresh) sandbox.scratch_mount = std::move(fresh->mount);
-  if (!options_.one_shot) janitor_.LetGo(std::move(spent));
+  LetGoLater(std::move(spent));
   return {};
 }
 

@@ -42,11 +42,11 @@ bool IsProcess(std::string_view name) { return name.front() >= '0' && name.front
 
 bool IsMissing(const Error& error) { return error.sys_errno() == ENOENT; }
 
-Result<void> CoverSettings(Covers& covers, const Fd& proc) {
+Result<void> CoverSettings(const Covers& covers, const Fd& proc) {
   const Fd settings = TRY(ReadOnlyClone(proc, "sys"));
   TRY(sys::MoveMount(settings, proc, "sys"));
   for (const char* name : kCountsOfAll) {
-    auto covered = covers.Put(settings, name, false);
+    auto covered = covers.Put(settings, name, Cover::kFile);
     if (!covered && !IsMissing(covered.error())) return covered;  // not every kernel has each
   }
   return {};
@@ -86,13 +86,19 @@ Result<std::vector<ProcMask>> FindProcMasks(const Fd& proc) {
     if (size == 0) break;
     AddMasks(std::span(buffer).first(static_cast<size_t>(size)), masks);
   }
-  for (const ProcMask& mask : masks) LookAt(proc, mask.name);
-  for (const char* name : kCountsOfAll) LookAt(proc, std::string("sys/") + name);
   return masks;
 }
 
-Result<void> CoverProc(Covers& covers, const Fd& proc, const std::vector<ProcMask>& masks) {
-  for (const ProcMask& mask : masks) TRY(covers.Put(proc, mask.name.c_str(), mask.directory));
+void LookAtMasked(const Fd& proc, const std::vector<ProcMask>& masks) {
+  for (const ProcMask& mask : masks) LookAt(proc, mask.name);
+  for (const char* name : kCountsOfAll) LookAt(proc, std::string("sys/") + name);
+}
+
+Result<void> CoverProc(const Covers& covers, const Fd& proc, const std::vector<ProcMask>& masks) {
+  for (const ProcMask& mask : masks) {
+    const Cover file = mask.name == kProcCgroups ? Cover::kText : Cover::kFile;
+    TRY(covers.Put(proc, mask.name.c_str(), mask.directory ? Cover::kDirectory : file));
+  }
   return CoverSettings(covers, proc);
 }
 

@@ -6,8 +6,7 @@
 // of what all sandboxes use together, and the machine's boot id.
 //
 //   std::vector<ProcMask> masks = TRY(FindProcMasks(proc));   // proc may still be detached
-//   ... proc is attached at /proc below root ...
-//   TRY(CoverProc(covers, proc, masks));
+//   TRY(CoverProc(covers, proc, masks));                      // and here since Linux 6.15 (Covers::Put)
 //
 // Not covered, because they exist for each process: what /proc/PID/net tells of the whole machine (`sockstat`,
 // `softnet_stat`, `protocols`). docs/security-model.md says so.
@@ -28,14 +27,20 @@ struct ProcMask {
   bool directory = false;
 };
 
+// Says which controllers there are, which run times look for, and how many groups the machine has of each: a text without
+// these covers it (WithoutCounts).
+inline constexpr std::string_view kProcCgroups = "cgroups";
+
 // Whether the entry at the top of /proc of this name is not covered. Processes are not.
 bool IsLeftInProc(std::string_view name);
 
-// What is to be covered at the top of `proc`, a procfs mount of a process ID namespace without processes to speak of. The
-// kernel has all of it at hand afterwards, so that nobody waits for that when it is covered.
+// What is to be covered at the top of `proc`, a procfs mount of a process ID namespace without processes to speak of.
 Result<std::vector<ProcMask>> FindProcMasks(const Fd& proc);
 
-// Covers them, makes /proc/sys read-only and covers what it has. `proc`, which `masks` were found in, is attached now.
-Result<void> CoverProc(Covers& covers, const Fd& proc, const std::vector<ProcMask>& masks);
+// The kernel has all of it at hand afterwards, so that nobody waits for that when it is covered.
+void LookAtMasked(const Fd& proc, const std::vector<ProcMask>& masks);
+
+// Covers them, makes /proc/sys read-only and covers what it has. `masks` were found in `proc`.
+Result<void> CoverProc(const Covers& covers, const Fd& proc, const std::vector<ProcMask>& masks);
 
 }  // namespace cay::engine::native

@@ -11,6 +11,7 @@
 
 #include "base/sys.h"
 #include "engine/native/filesystem_ids.h"
+#include "engine/native/shown_cgroups.h"
 #include "engine/native/userns.h"
 
 namespace cay::engine::native {
@@ -273,7 +274,7 @@ Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, uint32_t owner
     }
     if (!mapped) return Failure(std::move(mapped).error().WithContext("mounting " + mount.source));
   }
-  return PlacedMount{mount.target, S_ISDIR(info.st_mode) ? Place::kDirectory : Place::kFile,
+  return PlacedMount{mount.target, S_ISDIR(info.st_mode) ? Place::kHostDirectory : Place::kFile,
                      std::move(source)};
 }
 
@@ -298,6 +299,9 @@ Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& reque
         {tmpfs.target, Place::kDirectory, TRY(MakeTmpfs(tmpfs.size, "1777", request.noexec))});
   }
   mounts.push_back({"/dev", Place::kFixed, TRY(BuildDev())});
+  mounts.push_back({"/dev/shm", Place::kDirectory,
+                    TRY(MakeTmpfs(request.limits.memory, "1777", request.noexec))});
+  AddClonedCgroups(options_.cgroups, mounts);
   if (options_.in_user_namespace) {
     for (const Device& device : kDevices) {
       const std::string path = std::string("/dev/") + device.name;

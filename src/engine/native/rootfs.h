@@ -12,11 +12,13 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/native/cgroup.h"
 
 namespace cay::engine::native {
 
@@ -24,10 +26,11 @@ inline constexpr size_t kMaxLayers = 64;
 inline constexpr size_t kMaxMounts = 64;
 
 enum class Place : uint8_t {
-  kRoot = 1,   // becomes "/"
-  kFixed,      // a file or directory that must be there, and no symlink on the way to it
-  kDirectory,  // a directory, made if it is not there
-  kFile,       // a regular file, made if it is not there
+  kRoot = 1,       // becomes "/"
+  kFixed,          // a file or directory that must be there, and no symlink on the way to it
+  kDirectory,      // a directory, made if it is not there
+  kHostDirectory,  // likewise, of a user of the host's: it may have sockets and FIFOs (special_files.h)
+  kFile,           // a regular file, made if it is not there
 };
 
 struct PlacedMount {
@@ -47,6 +50,7 @@ struct RootfsOptions {
   bool attach_layers = false;
   bool idmap_scratch = false;  // what is in the scratch belongs to 0 on disk
   bool in_user_namespace = false;
+  std::vector<CgroupView> cgroups;  // what is shown of the sandbox's own (shown_cgroups.h)
 };
 
 class RootfsBuilder {
@@ -58,6 +62,10 @@ class RootfsBuilder {
   // element is the root.
   Result<std::vector<PlacedMount>> Build(const CreateRequest& request, Fd& scratch);
 
+  // What the overlays of the last build were made of, which they do not need any more. To close one takes a grace period of the
+  // kernel, some 0.2 ms: not while somebody waits.
+  std::vector<Fd> TakeLayers() { return std::exchange(layers_, {}); }
+
  private:
   Result<Fd> BuildOverlay(const CreateRequest& request, const Fd& scratch, size_t index);
   Result<std::vector<Fd>> BuildOverlays(const CreateRequest& request, Fd& scratch);
@@ -66,8 +74,7 @@ class RootfsBuilder {
   Result<PlacedMount> BuildMount(const Mount& mount, uint32_t owner, bool noexec) const;
 
   RootfsOptions options_;
-  std::vector<Fd>
-      layers_;  // as long as the builder: closing one takes a grace period of the kernel, some 0.2 ms
+  std::vector<Fd> layers_;
 };
 
 // Whether a build failed because overlayfs (before Linux 6.15) takes no detached mounts: then

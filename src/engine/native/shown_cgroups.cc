@@ -11,22 +11,19 @@
 namespace cay::engine::native {
 namespace {
 
-constexpr const char* kName = ".cgroups";
 constexpr size_t kMaxProcCgroups = 64 * kKiB;
 
 }  // namespace
 
-std::vector<PlacedMount> CloneCgroups(const std::vector<CgroupView>& views) {
-  std::vector<PlacedMount> mounts;
+void AddClonedCgroups(const std::vector<CgroupView>& views, std::vector<PlacedMount>& mounts) {
   const auto root = sys::OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
-  if (!root) return mounts;
+  if (!root) return;
   for (const CgroupView& view : views) {
     auto clone = ReadOnlyClone(*root, view.source.c_str());
     if (!clone) continue;
     mounts.push_back({"/sys/fs/cgroup" + (view.target.empty() ? "" : "/" + view.target),
                       view.directory ? Place::kDirectory : Place::kFile, *std::move(clone)});
   }
-  return mounts;
 }
 
 std::string WithoutCounts(std::string_view proc_cgroups) {
@@ -43,18 +40,9 @@ std::string WithoutCounts(std::string_view proc_cgroups) {
   return text;
 }
 
-Result<Fd> MakeProcCgroups(const Fd& proc, const Fd& home) {
-  const std::string text = WithoutCounts(
+Result<std::string> ProcCgroupsWithoutCounts(const Fd& proc) {
+  return WithoutCounts(
       TRY(ReadFile("/proc/self/fd/" + std::to_string(proc.get()) + "/cgroups", kMaxProcCgroups)));
-  const Fd file =
-      TRY(sys::OpenAt(home.get(), kName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0444));
-  TRY(sys::Write(file, text, "/proc/cgroups"));
-  return ReadOnlyClone(home, kName);
-}
-
-Result<void> TakeNameFromProcCgroups(const Fd& home) {
-  if (::unlinkat(home.get(), kName, 0) == 0 || errno == ENOENT) return {};
-  return Failure(Error::FromErrno("removing a name"));
 }
 
 }  // namespace cay::engine::native

@@ -13,16 +13,14 @@
 
 namespace cay::engine::native {
 
-// Clones of the groups' directories and files, to be attached below /sys/fs/cgroup. One that this kernel or this user cannot
-// clone is left out.
-std::vector<PlacedMount> CloneCgroups(const std::vector<CgroupView>& views);
+// Adds clones of the groups' directories and files, to be attached below /sys/fs/cgroup. One that this kernel or this user
+// cannot clone is left out.
+void AddClonedCgroups(const std::vector<CgroupView>& views, std::vector<PlacedMount>& mounts);
 
 // Pure. The text of /proc/cgroups with 1 for how many groups the machine has of each controller.
 std::string WithoutCounts(std::string_view proc_cgroups);
 
-// A file with that text, for /proc/cgroups, made in `home`, a filesystem of the sandbox.
-Result<Fd> MakeProcCgroups(const Fd& proc, const Fd& home);
-// When it is attached, its name in `home` goes (what has no name cannot be attached).
-Result<void> TakeNameFromProcCgroups(const Fd& home);
+// That text of what `proc`, a procfs mount, has there.
+Result<std::string> ProcCgroupsWithoutCounts(const Fd& proc);
 
 }  // namespace cay::engine::native

@@ -93,10 +93,15 @@ Error WhyNoClone(const SpawnPlan& plan, const Error& error) {
       .WithRemedy("see: cay doctor; in a chroot nobody may: leave it, or run as root");
 }
 
+std::vector<CgroupView> ViewsOf(const SpawnPlan& plan) {
+  return plan.cgroup == nullptr ? std::vector<CgroupView>() : plan.cgroup->Views();
+}
+
 Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_entrances,
                          const Fd& guest_socket, SocketPair& pair) {
+  // Where the launcher builds the root filesystem it shows them, too.
   const std::vector<CgroupView> cgroups =
-      plan.cgroup == nullptr ? std::vector<CgroupView>() : plan.cgroup->Views();
+      plan.single_user ? ViewsOf(plan) : std::vector<CgroupView>();
   int pidfd = -1;
   clone_args args{};
   args.flags =
@@ -191,9 +196,13 @@ Result<void> ExpectConfined(const SpawnPlan& plan, const Fd& pidfd,
   return Failure(LookAtSilence(plan, pidfd));
 }
 
-Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid, StageTimes& stage_us,
-                        Stopwatch& watch) {
-  if (plan.single_user) return SendPacket(socket, PacketType::kMounts, {});
+// Gives the layers of what it sent.
+Result<std::vector<Fd>> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid,
+                                   StageTimes& stage_us, Stopwatch& watch) {
+  if (plan.single_user) {
+    TRY(SendPacket(socket, PacketType::kMounts, {}));
+    return std::vector<Fd>();
+  }
   Fd* const scratch = TRY(plan.scratch());
   Note(stage_us, Stage::kScratch, watch);
   const Fd userns = TRY(OpenUserns(pid));
@@ -203,21 +212,28 @@ Result<void> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid, Stag
   options.staging_dir = plan.staging_dir;
   options.attach_layers = plan.attach_layers;
   options.idmap_scratch = plan.idmap_scratch;
+  options.cgroups = ViewsOf(plan);
   RootfsBuilder builder(options);
   const std::vector<PlacedMount> mounts = TRY(builder.Build(plan.request, *scratch));
   std::vector<const Fd*> fds;
   for (const PlacedMount& placed : mounts) fds.push_back(&placed.mount);
-  return SendPacket(socket, PacketType::kMounts, EncodePlaces(mounts), fds);
+  TRY(SendPacket(socket, PacketType::kMounts, EncodePlaces(mounts), fds));
+  return builder.TakeLayers();
 }
 
+struct Driven {
+  Fd mount_namespace;
+  std::vector<Fd> layers;
+};
+
 // From the clone to the running guest.
-Result<Fd> Drive(const SpawnPlan& plan, const Fd& socket, const Child& child, StageTimes& stage_us,
-                 Stopwatch& watch) {
+Result<Driven> Drive(const SpawnPlan& plan, const Fd& socket, const Child& child,
+                     StageTimes& stage_us, Stopwatch& watch) {
   const pid_t pid = child.pid();
   TRY(MapIds(plan, pid));
   TRY(SendPacket(socket, PacketType::kMapped, {}));
   Note(stage_us, Stage::kIdMap, watch);
-  TRY(SendMounts(plan, socket, pid, stage_us, watch));
+  std::vector<Fd> layers = TRY(SendMounts(plan, socket, pid, stage_us, watch));
   Note(stage_us, Stage::kLayers, watch);
   const std::string namespaces = "/proc/" + std::to_string(pid) + "/ns/";
   Fd mount_namespace = TRY(sys::OpenAt(AT_FDCWD, (namespaces + "mnt").c_str(), O_RDONLY));
@@ -226,7 +242,7 @@ Result<Fd> Drive(const SpawnPlan& plan, const Fd& socket, const Child& child, St
   if (const auto packet = TRY(ReceivePacket(socket)))
     TRY(ExpectConfined(plan, child.pidfd(), packet));
   Note(stage_us, Stage::kExec, watch);
-  return mount_namespace;
+  return Driven{std::move(mount_namespace), std::move(layers)};
 }
 
 // The child's report of failure, if one waits to be read.
@@ -287,16 +303,17 @@ Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us) {
     const Fd childs_end = std::move(pair.second);
   }
   const Fd socket = std::move(pair.first);
-  auto mount_namespace = Drive(plan, socket, child, stage_us, watch);
-  if (!mount_namespace) {
+  auto driven = Drive(plan, socket, child, stage_us, watch);
+  if (!driven) {
     // What the child says of its own failure tells more than that it cannot be reached.
     if (auto last = LastWord(socket)) return Failure(std::move(*last));
     // Its end of the pair is gone, and it with it. Any other error is the launcher's own, or the child's word.
-    const int error = mount_namespace.error().sys_errno();
+    const int error = driven.error().sys_errno();
     if (error == EPIPE || error == ECONNRESET) return Failure(LookAtSilence(plan, child.pidfd()));
-    return Failure(std::move(mount_namespace).error());
+    return Failure(std::move(driven).error());
   }
-  return Spawned{std::move(child).HandOn(), *std::move(mount_namespace)};
+  return Spawned{std::move(child).HandOn(), std::move(driven->mount_namespace),
+                 std::move(driven->layers)};
 }
 
 }  // namespace cay::engine::native

@@ -47,6 +47,7 @@ struct SpawnPlan {
 struct Spawned {
   Fd pidfd;
   Fd mount_namespace;
+  std::vector<Fd> layers;  // RootfsBuilder::TakeLayers
 };
 
 // On error no process of it remains. `stage_us` gets the stages kLayers to kExec.
