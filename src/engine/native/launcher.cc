@@ -68,14 +68,6 @@ void Note(StageTimes& stage_us, Stage stage, Stopwatch& watch) {
   stage_us[static_cast<size_t>(stage)] = watch.Lap();
 }
 
-Result<void> LeaveMountNamespace() {
-  TRY(sys::Unshare(CLONE_NEWNS));
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
-    return Failure(Error::FromErrno("making mounts private"));
-  }
-  return {};
-}
-
 struct Check {
   LimitKind limit;
   std::string why_not;
@@ -250,6 +242,17 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
   return {};
 }
 
+// For an overlayfs that takes no detached layers: they are attached for a moment, in a mount namespace of our own.
+Result<void> Launcher::BeginToAttachLayers() {
+  TRY(sys::Unshare(CLONE_NEWNS));
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
+    return Failure(Error::FromErrno("making mounts private"));
+  }
+  LetGoOfAhead();  // of another namespace now: its image could not be named
+  attach_layers_ = true;
+  return {};
+}
+
 Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
   const Record& record = sandbox.record;
   SpawnPlan plan{.request = record.request,
@@ -267,17 +270,14 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
   plan.limit_nproc = !cgroups_.Has(Controller::kPids);
   if (ids_ && suid_dumpable_) TRY(CheckSuidDumpable(*suid_dumpable_));
   if (ids_ && !attach_layers_ && OverlayIsOld()) {
-    TRY(LeaveMountNamespace());
-    attach_layers_ = true;
+    TRY(BeginToAttachLayers());
   }
   plan.attach_layers = attach_layers_;
   plan.idmap_scratch = record.scratch == Scratch::kDisk;
   auto spawned = Spawn(plan, stage_us);
   if (!spawned && ids_ && !attach_layers_ && RefusesDetachedMounts(spawned.error())) {
-    // An overlayfs that takes no detached layers: they are attached for a moment, in a mount
-    // namespace of our own.
-    TRY(LeaveMountNamespace());
-    attach_layers_ = plan.attach_layers = true;
+    TRY(BeginToAttachLayers());
+    plan.attach_layers = true;
     if (record.scratch == Scratch::kDisk) {
       sandbox.scratch_mount.reset();  // idmapped to a namespace that is gone
       TRY(MountScratch(sandbox));

@@ -119,6 +119,7 @@ class Launcher {
   Result<void> MakeScratch(Sandbox& sandbox);
   static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
   Result<void> MountScratch(Sandbox& sandbox);
+  Result<void> BeginToAttachLayers();
   Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);
   Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);

@@ -146,8 +146,11 @@ Result<std::optional<UnnamedScratch>> Launcher::MakeFreshScratch(const Sandbox& 
   if (sandbox.record.scratch != Scratch::kDisk) return std::nullopt;
   const CreateRequest& request = sandbox.record.request;
   TRY(CheckScratchRoom(sandbox.dir.dir(), request.limits.disk));
+  const Fd& home = sandbox.dir.dir();
   auto fresh = scratch_maker_.Take(request.limits);
-  if (!fresh) fresh = TRY(MakeUnnamedScratch(options_.paths.scratch_dir(), request.limits));
+  if (!fresh || !TRY(CanBeNamedIn(home, fresh->image))) {
+    fresh = TRY(MakeUnnamedScratchIn(home, options_.paths.scratch_dir(), request.limits));
+  }
   TRY(FurnishImage(fresh->mount, request));
   return fresh;
 }

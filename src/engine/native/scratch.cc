@@ -290,7 +290,13 @@ Result<Fd> MountScratchImage(const Fd& sandbox_dir) {
 
 Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const Limits& limits) {
   TRY(MakeDirectories(images_dir, 0700));
-  Fd image = TRY(sys::OpenAt(AT_FDCWD, images_dir.c_str(), O_RDWR | O_TMPFILE, 0600));
+  const Fd home = TRY(sys::OpenAt(AT_FDCWD, images_dir.c_str(), O_PATH | O_DIRECTORY));
+  return MakeUnnamedScratchIn(home, images_dir, limits);
+}
+
+Result<UnnamedScratch> MakeUnnamedScratchIn(const Fd& home, const std::string& images_dir,
+                                            const Limits& limits) {
+  Fd image = TRY(sys::OpenAt(home.get(), ".", O_RDWR | O_TMPFILE, 0600));
   TRY(FillImage(images_dir, image, limits));
   Fd mount = TRY(MountImage(image));
   for (const char* overlay : kOverlaysAhead) TRY(ReadAhead(mount, overlay));
@@ -307,6 +313,16 @@ Result<void> Name(const Fd& image, const Fd& sandbox_dir, const char* name) {
 }
 
 }  // namespace
+
+Result<bool> CanBeNamedIn(const Fd& sandbox_dir, const Fd& image) {
+  struct statx one{};
+  struct statx other{};
+  if (::statx(sandbox_dir.get(), "", AT_EMPTY_PATH, STATX_MNT_ID, &one) < 0 ||
+      ::statx(image.get(), "", AT_EMPTY_PATH, STATX_MNT_ID, &other) < 0) {
+    return Failure(Error::FromErrno("looking at a writable layer"));
+  }
+  return one.stx_mnt_id == other.stx_mnt_id;
+}
 
 Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits) {
   TRY(CheckScratchRoom(sandbox_dir, limits.disk));

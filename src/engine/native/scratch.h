@@ -47,6 +47,13 @@ struct UnnamedScratch {
   Fd mount;
 };
 Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const Limits& limits);
+// The same with the image on the mount of `home`, a directory.
+Result<UnnamedScratch> MakeUnnamedScratchIn(const Fd& home, const std::string& images_dir,
+                                            const Limits& limits);
+
+// Whether an image without a name can get one there: both are on one mount. One that was opened in another mount namespace is
+// not, be it the same filesystem.
+Result<bool> CanBeNamedIn(const Fd& sandbox_dir, const Fd& image);
 
 // Makes it sandbox_dir/scratch.img. Refused as MakeScratchImage is: the room may have gone since it was made.
 Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits);
