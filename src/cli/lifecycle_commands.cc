@@ -53,13 +53,23 @@ Result<void> CheckRemovable(ApiClient& api, const std::string& id) {
                      .WithRemedy("stop it first, or destroy it all the same: cay rm -f " + id));
 }
 
+// Nobody has it; one of another owner's that has this name is in the remedy, and is not gone.
+bool IsGone(const Error& error, const std::string& typed) {
+  return error.code() == ErrorCode::kNotFound && !error.remedy().contains("/" + typed);
+}
+
+Result<void> Remove(ApiClient& api, const RemoveOptions& options, const std::string& typed) {
+  const std::string id = TRY(api.ResolveSandbox(typed));
+  if (!options.force) TRY(CheckRemovable(api, id));
+  TRY(api.Call("DELETE", SandboxPath(id)));
+  return Tell(options, id, {{"id", id}, {"state", "destroyed"}});
+}
+
 Result<int> RemoveMain(ApiClient& api, RemoveOptions& options, Positionals& rest) {
-  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
-    if (!options.force) TRY(CheckRemovable(api, id));
-    Result<json::object> removed = api.Call("DELETE", SandboxPath(id));
-    if (removed) return Tell(options, id, {{"id", id}, {"state", "destroyed"}});
-    const bool gone = removed.error().code() == ErrorCode::kNotFound;
-    return gone && options.force ? Result<void>() : Failure(std::move(removed).error());
+  return ForEach(rest.values, [&](const std::string& typed) -> Result<void> {
+    Result<void> removed = Remove(api, options, typed);
+    if (!removed && options.force && IsGone(removed.error(), typed)) return {};
+    return removed;
   });
 }
 

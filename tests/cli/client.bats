@@ -73,8 +73,24 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   [[ $status == 0 && $output == "$id" ]]
   cay rm "$id"
   assert_error 1 "$id"
+  cay rm -f "$id" other never-there
+  [[ $status == 0 && -z $output$stderr ]]
+  cay exec other -- true
+  assert_error 125 "sandbox other was destroyed at" requested
+  cay inspect never-there
+  assert_error 1 "there is no sandbox never-there" "see cay ls"
+}
+
+@test "the beginning of an id has four letters, and no name goes before its owner's" {
+  id=$("$CAY" create)
+  cay inspect -f '{{.id}}' "${id:0:4}"
+  [[ $output == "$id" ]]
+  cay inspect "${id:0:3}"
+  assert_error 1 "there is no sandbox"
+  cay rm -f "${id:0:3}" ""
+  assert_error 1 "is not a sandbox's name"
   cay rm -f "$id"
-  [[ $status == 0 ]]
+  [[ $output == "$id" ]]
 }
 
 @test "exec streams both outputs byte for byte and exits as the command did" {
@@ -612,8 +628,15 @@ page_is_there() { [[ $(curl -sf "$(< address)/page.txt") == "from inside" ]]; }
   [[ $status == 0 ]]
   cay files cat "$theirs" /tmp/text
   [[ $output == text ]]
-  cay inspect web
-  assert_error 1 "say whose"
+  # A name alone is the key's own owner's.
+  cay inspect -f '{{.owner}}' web
+  [[ $status == 0 && $output != team-a && $output != local ]]
+  cay exec theirs -- true
+  assert_error 125 "there is no sandbox theirs" team-a/theirs
+  cay rm -f theirs
+  assert_error 1 "there is no sandbox theirs" team-a/theirs
+  cay inspect -f '{{.owner}}' team-a/theirs
+  [[ $output == team-a ]]
   cay rm -f team-a/web team-a/theirs
   [[ $status == 0 ]]
   other=$("$CAY" keys create other --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')

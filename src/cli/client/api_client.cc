@@ -212,40 +212,54 @@ Result<json::array> ApiClient::ListSandboxes(const std::string& target) {
   return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "the server's list does not end"));
 }
 
-Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
-  if (SandboxId::Parse(typed)) return typed;
-  return MatchSandbox(TRY(ListSandboxes()), typed);
+// The API's remedies name its paths; here they are commands.
+Error ApiClient::InWordsOfCommands(Error error) {
+  const std::string& remedy = error.remedy();
+  if (remedy.contains("GET /api/sandboxes")) return std::move(error).WithRemedy("see cay ls");
+  if (remedy.contains("POST /api/sandboxes")) {
+    return std::move(error).WithRemedy("create another: cay create");
+  }
+  return error;
 }
 
-Result<std::string> MatchSandbox(const json::array& sandboxes, std::string_view typed) {
-  const size_t slash = typed.rfind('/');
-  const bool qualified = slash != std::string_view::npos;
-  const std::string_view owner = typed.substr(0, qualified ? slash : 0);
-  const std::string_view name = qualified ? typed.substr(slash + 1) : typed;
-  std::vector<std::string> named;
-  std::vector<std::string> owned;  // OWNER/NAME of those
+Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
+  if (SandboxId::Parse(typed)) return typed;
+  // No names, and paths of something else.
+  if (typed.empty() || typed == "." || typed == "..") {
+    return Failure(Error::Invalid("\"" + typed + "\" is not a sandbox's name"));
+  }
+  // The server knows whose names are meant, and what was destroyed.
+  Result<json::object> named = Get(SandboxPath(typed));
+  if (named && !Text(*named, "id").empty()) return Text(*named, "id");
+  if (!named && named.error().code() != ErrorCode::kNotFound) {
+    return Failure(std::move(named).error());
+  }
+  if (MayBeginAnId(typed)) {
+    const std::string id = TRY(MatchBeginning(TRY(ListSandboxes()), typed));
+    if (!id.empty()) return id;
+  }
+  if (!named) return Failure(InWordsOfCommands(std::move(named).error()));
+  return Failure(
+      Error(ErrorCode::kProtocol, Fault::kMachine, "the server's answer has no sandbox in it"));
+}
+
+bool MayBeginAnId(std::string_view typed) {
+  return typed.size() >= kMinIdBeginning && typed.size() < SandboxId::kLength &&
+         std::ranges::all_of(
+             typed, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
+}
+
+Result<std::string> MatchBeginning(const json::array& sandboxes, std::string_view typed) {
   std::vector<std::string> begun;
   for (const json::value& entry : sandboxes) {
-    const json::object& sandbox = entry.get_object();
-    const std::string id = Text(sandbox, "id");
-    const std::string whose = Text(sandbox, "owner");
-    if (!name.empty() && Text(sandbox, "name") == name && (!qualified || whose == owner)) {
-      named.push_back(id);
-      owned.push_back(whose + "/" + std::string(name));
-    }
-    if (!typed.empty() && id.starts_with(typed)) begun.push_back(id);
+    std::string id = Text(entry.get_object(), "id");
+    if (id.starts_with(typed)) begun.push_back(std::move(id));
   }
-  const std::vector<std::string>& matches = named.empty() ? begun : named;
-  if (matches.size() == 1) return matches.front();
-  if (matches.empty()) {
-    return Failure(
-        Error(ErrorCode::kNotFound, Fault::kCaller, "there is no sandbox " + std::string(typed))
-            .WithRemedy("see cay ls"));
-  }
+  if (begun.empty()) return std::string();
+  if (begun.size() == 1) return begun.front();
   return Failure(Error::Invalid("\"" + std::string(typed) + "\" could be any of " +
-                                std::to_string(matches.size()) + " sandboxes")
-                     .WithRemedy(named.empty() ? "type more of the id, such as " + matches.front()
-                                               : "say whose, such as " + owned.front()));
+                                std::to_string(begun.size()) + " sandboxes")
+                     .WithRemedy("type more of the id, such as " + begun.front()));
 }
 
 }  // namespace cay::cli

@@ -46,8 +46,8 @@ class ApiClient {
                                                            const std::string& last_id) const;
   Result<std::unique_ptr<http::WebSocket>> OpenWebSocket(const std::string& target);
 
-  // From what was typed (an id, a name, or the beginning of one id) to the id. kNotFound; kInvalidArgument
-  // when it could be several.
+  // From what was typed to the id: an id, a name among the key's owner's, for an administrator OWNER/NAME, or the
+  // beginning of one id. kNotFound in the server's words; kInvalidArgument when it could be several.
   Result<std::string> ResolveSandbox(const std::string& typed);
   // All of them, page by page, with `target` a path and perhaps a query.
   Result<boost::json::array> ListSandboxes(const std::string& target = "/api/sandboxes");
@@ -58,6 +58,7 @@ class ApiClient {
   Result<std::unique_ptr<http::ClientResponse>> SendOver(http::Client& client,
                                                          http::ClientRequest request) const;
   Error Explain(Error error) const;
+  static Error InWordsOfCommands(Error error);
   Error ExplainRefusal(Error error) const;
   Result<http::Client*> Connected();
 
@@ -66,7 +67,10 @@ class ApiClient {
   std::unique_ptr<http::Client> client_;
 };
 
-// What was typed against the list of sandboxes. Pure.
-Result<std::string> MatchSandbox(const boost::json::array& sandboxes, std::string_view typed);
+// Shorter ones would meet by accident, a name that was mistyped above all.
+inline constexpr size_t kMinIdBeginning = 4;
+bool MayBeginAnId(std::string_view typed);
+// The id that begins so; empty when none does, kInvalidArgument when several do. Pure.
+Result<std::string> MatchBeginning(const boost::json::array& sandboxes, std::string_view typed);
 
 }  // namespace cay::cli

@@ -37,26 +37,19 @@ TEST(ProblemErrorTest, NamesTheFieldsAndTheWait) {
             "too many (try again in 3s)");
 }
 
-TEST(MatchSandboxTest, ANameComesBeforeTheBeginningOfAnId) {
+TEST(MatchBeginningTest, OneIdBeginsSoOrNoneDoes) {
   const boost::json::array list = {{{"id", "aaaa1"}, {"name", "web"}},
-                                   {{"id", "aaab2"}, {"name", ""}},
-                                   {{"id", "webx3"}, {"name", "twice"}},
-                                   {{"id", "dddd4"}, {"name", "twice"}}};
-  EXPECT_EQ(MatchSandbox(list, "web").value_or("?"), "aaaa1");
-  EXPECT_EQ(MatchSandbox(list, "aaab").value_or("?"), "aaab2");
-  EXPECT_EQ(MatchSandbox(list, "aaa").error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(MatchSandbox(list, "twice").error().code(), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(MatchSandbox(list, "none").error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(MatchSandbox(list, "").error().code(), ErrorCode::kNotFound);
+                                   {{"id", "aaab2"}, {"name", "aaaa"}}};
+  EXPECT_EQ(MatchBeginning(list, "aaab").value_or("?"), "aaab2");
+  EXPECT_EQ(MatchBeginning(list, "web").value_or("?"), "");
+  EXPECT_EQ(MatchBeginning(list, "aaa").error().code(), ErrorCode::kInvalidArgument);
 }
 
-TEST(MatchSandboxTest, TheSameNameOfTwoOwnersIsToldApartByTheOwner) {
-  const boost::json::array list = {{{"id", "aaaa1"}, {"name", "web"}, {"owner", "team-a"}},
-                                   {{"id", "bbbb2"}, {"name", "web"}, {"owner", "team-b"}}};
-  EXPECT_EQ(MatchSandbox(list, "team-b/web").value_or("?"), "bbbb2");
-  EXPECT_EQ(MatchSandbox(list, "team-c/web").error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(MatchSandbox(list, "team-a/").error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(MatchSandbox(list, "web").error().remedy(), "say whose, such as team-a/web");
+TEST(MatchBeginningTest, ABeginningHasFourLettersOfAnId) {
+  for (const char* good : {"aaaa", "0a1b", "aaaaaaaaaaaaaaaaaaa"}) EXPECT_TRUE(MayBeginAnId(good));
+  for (const char* bad : {"", "web", "we/b", "Webs", "we-b", "aaaaaaaaaaaaaaaaaaaa"}) {
+    EXPECT_FALSE(MayBeginAnId(bad)) << bad;
+  }
 }
 
 }  // namespace
