@@ -300,6 +300,17 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   [[ $status == 137 ]]
 }
 
+@test "logs: all that is held, as often as it is asked for" {
+  "$CAY" create --name long > /dev/null
+  local process
+  process=$("$CAY" exec -d long -- seq 1 60000)
+  "$CAY" wait long "$process" > /dev/null
+  for _ in {1..8}; do
+    [ "$("$CAY" logs long "$process" | md5sum)" = "$(seq 1 60000 | md5sum)" ]
+    [ "$("$CAY" logs --tail 2 long "$process")" = $'59999\n60000' ]
+  done
+}
+
 @test "logs: of a whole sandbox, the last lines, and since when" {
   "$CAY" create --name talk > /dev/null
   cay logs talk

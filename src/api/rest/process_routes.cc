@@ -104,6 +104,14 @@ class HeldOnly : public SseOutput {
  public:
   using SseOutput::SseOutput;
   static Error Enough() { return {ErrorCode::kIllegalState, Fault::kCaller, "all was sent"}; }
+  Result<void> OnOutput(const sandbox::ProcessOutput& output) override {
+    waited_ = false;  // a pause between two pieces is not the end
+    return SseOutput::OnOutput(output);
+  }
+  Result<void> OnGap(const protocol::Gap& gap) override {
+    waited_ = false;
+    return SseOutput::OnGap(gap);
+  }
   Result<Millis> OnQuiet() override {
     if (std::exchange(waited_, true)) {
       enough_ = true;
