@@ -103,13 +103,27 @@ Result<void> Attach(const Fd& root, const PlacedMount& placed) {
   return {};
 }
 
+Result<uint64_t> MountIdOf(int dir, const char* path) {
+  struct statx info{};
+  if (::statx(dir, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &info) < 0)
+    return Failure(Error::FromErrno("looking at the new root"));
+  return info.stx_mnt_id;
+}
+
+// What lay over the new root would be reached by "/..": nothing may.
+Result<void> CheckAlone(const Fd& root) {
+  const uint64_t id = TRY(MountIdOf(root.get(), ""));
+  if (TRY(MountIdOf(AT_FDCWD, "/..")) == id && TRY(MountIdOf(AT_FDCWD, "/.")) == id) return {};
+  return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "the host's tree did not go"));
+}
+
 // The mounted root takes the place of "/" and the host's tree goes: pivot_root(2), "." on ".".
 Result<void> EnterRoot(const Fd& root) {
   if (::fchdir(root.get()) < 0) return Failure(Error::FromErrno("entering the root filesystem"));
   TRY(sys::PivotRoot(".", "."));
   TRY(sys::Umount(".", MNT_DETACH));
   if (::chdir("/") < 0) return Failure(Error::FromErrno("chdir to the new root"));
-  return {};
+  return CheckAlone(root);
 }
 
 // Looks for them with the rights that commands have there; what they cannot reach needs no cover.
@@ -214,6 +228,9 @@ Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
   }
   // Hung on a directory that every host has and every user may look up, for the moment before it is
   // the root.
+  if (!own.proc_is_covered) {
+    TRY(own.covers.Attach(TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY))));
+  }
   const Fd hook = TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
   const Fd root = std::move(mounts.front().mount);
   TRY(sys::MoveMount(root, hook, ""));

@@ -53,9 +53,10 @@ Result<Covers> Covers::Make(std::string_view text) {
     TRY(sys::Write(file, text, "a cover's text"));
   }
   TRY(MakeReadOnly(home));
-  TRY(sys::MoveMount(home, TRY(sys::OpenAt(AT_FDCWD, "/", O_PATH | O_DIRECTORY)), ""));
   return Covers(std::move(home));
 }
+
+Result<void> Covers::Attach(const Fd& place) const { return sys::MoveMount(home_, place, ""); }
 
 Result<void> Covers::Put(const Fd& from, const char* path, Cover kind) const {
   // A clone has the attributes of what it is cloned from.

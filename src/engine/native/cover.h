@@ -20,13 +20,14 @@ enum class Cover { kFile, kDirectory, kText };
 
 class Covers {
  public:
-  // Makes a small filesystem that the covers are clones of, and attaches it over the root directory of the calling process's
-  // mount namespace, for Linux before 6.15 clones nothing that is detached. No path leads there: it goes with the rest of that
-  // tree. `text` is what a cover of that kind says.
+  // Makes a small filesystem that the covers are clones of, attached nowhere. `text` is what a cover of that kind says.
   static Result<Covers> Make(std::string_view text);
 
+  // Attaches it on the directory `place`: Linux before 6.15 clones nothing that is detached.
+  Result<void> Attach(const Fd& place) const;
+
   // On `path` below `from`, or with "" on `from` itself. `from` is on a mount of the calling process's mount namespace or, since
-  // Linux 6.15, on a detached one of its own (EINVAL before). A symlink in the last place is not followed, and cannot be
+  // Linux 6.15, on a detached one of its own. EINVAL before, and where the covers are not attached. A symlink in the last place is not followed, and cannot be
   // covered. About 3 µs.
   Result<void> Put(const Fd& from, const char* path, Cover kind) const;
 
