@@ -50,7 +50,10 @@ void EnterOwnNamespaces() {
   ::close_range(3, keep > 3 ? static_cast<unsigned>(keep) - 1 : 3, 0);
   ::close_range(static_cast<unsigned>(std::max(keep, 2)) + 1, ~0U, 0);
   if (options.inherit) ::fcntl(*options.inherit, F_SETFD, 0);
-  if (options.own_namespaces) EnterOwnNamespaces();
+  if (options.own_namespaces) {
+    ::setsid();  // what a probe does to its process group is not done to who runs the tests
+    EnterOwnNamespaces();
+  }
   if (options.uid) {
     const uid_t uid = *options.uid;
     if (::setgroups(0, nullptr) != 0 || ::setresgid(uid, uid, uid) != 0 ||

@@ -33,7 +33,7 @@ class ChildProcess {
     std::vector<std::string> argv;
     std::vector<std::string> env;  // in addition to PATH
     std::optional<uid_t> uid;      // becomes this user and its group, without others
-    bool own_namespaces = false;   // mount, uts, ipc, net and pid: for probes outside a sandbox
+    bool own_namespaces = false;   // all but user and cgroup; and a session: for probes outside
     std::optional<int> inherit;    // this descriptor stays open over exec
   };
   explicit ChildProcess(const Options& options);
