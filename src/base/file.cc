@@ -120,6 +120,14 @@ Result<void> WriteFileAtomic(const std::string& path, std::string_view content, 
   return result;
 }
 
+Result<uint64_t> MountIdOf(int dir, const char* path) {
+  struct statx info{};
+  if (::statx(dir, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &info) < 0) {
+    return Failure(Error::FromErrno("looking at the mount of \"" + std::string(path) + "\""));
+  }
+  return info.stx_mnt_id;
+}
+
 Result<void> MakeDirectories(const std::string& path, mode_t mode) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string prefix = path.substr(0, end);

@@ -87,5 +87,15 @@ TEST_F(FileTest, RemovingWhatIsNotThereIsNoError) {
   EXPECT_TRUE(RemoveTreeAt(AT_FDCWD, dir_ + "/none"));
 }
 
+TEST_F(FileTest, AMountIsToldByItsId) {
+  const Result<uint64_t> own = MountIdOf(AT_FDCWD, dir_.c_str());
+  ASSERT_TRUE(own);
+  EXPECT_EQ(MountIdOf(AT_FDCWD, (dir_ + "/.").c_str()).value_or(0), *own);
+  const Result<uint64_t> proc = MountIdOf(AT_FDCWD, "/proc");
+  ASSERT_TRUE(proc);
+  EXPECT_NE(*proc, *own);
+  EXPECT_EQ(MountIdOf(AT_FDCWD, (dir_ + "/none").c_str()).error().sys_errno(), ENOENT);
+}
+
 }  // namespace
 }  // namespace cay

@@ -8,6 +8,7 @@
 #include <array>
 #include <string_view>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "engine/native/cover.h"
@@ -103,13 +104,6 @@ Result<void> Attach(const Fd& root, const PlacedMount& placed) {
   return {};
 }
 
-Result<uint64_t> MountIdOf(int dir, const char* path) {
-  struct statx info{};
-  if (::statx(dir, path, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &info) < 0)
-    return Failure(Error::FromErrno("looking at the new root"));
-  return info.stx_mnt_id;
-}
-
 // What lay over the new root would be reached by "/..": nothing may.
 Result<void> CheckAlone(const Fd& root) {
   const uint64_t id = TRY(MountIdOf(root.get(), ""));
@@ -125,6 +119,10 @@ Result<void> EnterRoot(const Fd& root) {
   if (::chdir("/") < 0) return Failure(Error::FromErrno("chdir to the new root"));
   return CheckAlone(root);
 }
+
+// Where the new root is hung for the moment before it is the root: a directory that every host has and every user may look up.
+// What is mounted there already is what opens.
+Result<Fd> OpenHook() { return sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY); }
 
 // Looks for them with the rights that commands have there; what they cannot reach needs no cover.
 Result<void> CoverSpecialFiles(const Covers& covers, const PlacedMount& placed, uint32_t owner) {
@@ -226,14 +224,10 @@ Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
   if (mounts.empty() || mounts.front().place != Place::kRoot) {
     return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "the first mount is not the root"));
   }
-  // Hung on a directory that every host has and every user may look up, for the moment before it is
-  // the root.
-  if (!own.proc_is_covered) {
-    TRY(own.covers.Attach(TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY))));
-  }
-  const Fd hook = TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
+  // Below the root, so that they go with the host's tree.
+  if (!own.proc_is_covered) TRY(own.covers.Attach(TRY(OpenHook())));
   const Fd root = std::move(mounts.front().mount);
-  TRY(sys::MoveMount(root, hook, ""));
+  TRY(sys::MoveMount(root, TRY(OpenHook()), ""));
   for (size_t i = 1; i < mounts.size(); ++i) TRY(Attach(root, mounts[i]));
   const PlacedMount proc{"/proc", Place::kFixed, std::move(own.proc)};
   TRY(Attach(root, proc));

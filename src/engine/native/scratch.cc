@@ -315,13 +315,7 @@ Result<void> Name(const Fd& image, const Fd& sandbox_dir, const char* name) {
 }  // namespace
 
 Result<bool> CanBeNamedIn(const Fd& sandbox_dir, const Fd& image) {
-  struct statx one{};
-  struct statx other{};
-  if (::statx(sandbox_dir.get(), "", AT_EMPTY_PATH, STATX_MNT_ID, &one) < 0 ||
-      ::statx(image.get(), "", AT_EMPTY_PATH, STATX_MNT_ID, &other) < 0) {
-    return Failure(Error::FromErrno("looking at a writable layer"));
-  }
-  return one.stx_mnt_id == other.stx_mnt_id;
+  return TRY(MountIdOf(sandbox_dir.get(), "")) == TRY(MountIdOf(image.get(), ""));
 }
 
 Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits) {
