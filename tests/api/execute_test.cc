@@ -68,9 +68,9 @@ TEST_F(ExecuteApi, ProcessorTimeIsLimitedAndTold) {
 }
 
 TEST_F(ExecuteApi, TheEnvironmentFollowsTheUser) {
-  constexpr const char* kWho = R"("command":["sh","-c","echo $HOME $USER $LOGNAME"])";
   const auto who = [&](const std::string& more) {
-    return Execute("{" + std::string(kWho) + more + "}").Text("stdout");
+    return Execute(R"({"command":["sh","-c","echo $HOME $USER $LOGNAME"])" + more + "}")
+        .Text("stdout");
   };
   EXPECT_EQ(who(""), "/home/user user user\n");
   EXPECT_EQ(who(R"(,"user":"root")"), "/root root root\n");
