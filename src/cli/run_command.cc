@@ -250,7 +250,8 @@ Result<void> Run::JudgeGone() {
 // Figures that cannot be had stay unknown: they never fail a run.
 void Run::TakeFigures(const SessionEnd& end) {
   if (Result<engine::Stats> stats = engine_->GetStats(*id_)) {
-    if (sandbox::RanOutOfMemory(0, stats->oom_kills)) result_.oom_killed = true;
+    const bool well = end.kind == EndKind::kExited && !sandbox::Failed(end.exited);
+    if (!well && sandbox::RanOutOfMemory(0, stats->oom_kills)) result_.oom_killed = true;
     if (stats->cpu_us) result_.cpu_ms = *stats->cpu_us / 1000;
     result_.memory_peak = stats->memory_peak;
   }

@@ -247,6 +247,9 @@ class Engine {
 
   virtual Result<Stats> GetStats(const SandboxId& id) = 0;
 
+  // Stats::oom_kills alone, without waiting for anybody: asked before each command.
+  virtual Result<std::optional<uint64_t>> OomKills(const SandboxId& id) = 0;
+
   // A new connection to the guest: a stream socket, blocking, close-on-exec.
   // Waits for at most `patience` while the guest has as many connections waiting as it takes; 0 is for who must not wait for
   // anybody, and is told no more than that it could not be had (kUnavailable).

@@ -170,6 +170,11 @@ Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view w
   });
 }
 
+std::optional<uint64_t> Manager::OomKills(const SandboxId& id) {
+  const auto kills = impl_->core.engine.OomKills(id);
+  return kills ? *kills : std::nullopt;
+}
+
 Result<Lease> Manager::Use(const Caller& caller, std::string_view which) {
   return Lease(TRY(Impl::Enter(TRY(impl_->core.Find(caller, which)))));
 }

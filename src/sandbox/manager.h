@@ -204,6 +204,8 @@ class Manager {
   // Its life begins anew. kNotFound when there is no such orphan, kAlreadyExists when its owner has another of its name.
   Result<SandboxView> Adopt(const Caller& caller, std::string_view id, const Adoption& adoption);
   Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
+  // How many of its processes the kernel killed for want of its memory; nothing where that is not known.
+  std::optional<uint64_t> OomKills(const SandboxId& id);
 
   // kIllegalState unless it runs. A paused one is named as such, with the remedy.
   Result<Lease> Use(const Caller& caller, std::string_view which);

@@ -123,6 +123,13 @@ void GuestLife::SetGone(const std::string& why) {
   changed_.notify_all();
 }
 
+bool GuestLife::ClaimOomKills(uint64_t before, std::optional<uint64_t> now) {
+  const std::lock_guard lock(mutex_);
+  if (!RanOutOfMemory(std::max(before, oom_kills_told_), now)) return false;
+  oom_kills_told_ = *now;
+  return true;
+}
+
 ProcessRecord ProcessEntry::record() const {
   const std::lock_guard lock(mutex);
   return row.record;
@@ -179,16 +186,12 @@ Result<std::shared_ptr<GuestLife>> ProcessBook::LifeOf(const SandboxView& view) 
     life = own.life;
   }
   if (before) before->SetGone("the sandbox was started again");
-  // The count of one that was started before may not begin at 0.
-  if (view.started_unix_ms != view.created_unix_ms || before || life->offset > 0) {
-    const auto stats = manager_.GetStats({.owner = view.owner, .admin = true}, view.id.text());
-    if (stats) life->oom_kills = stats->oom_kills.value_or(0);
-  }
   return life;
 }
 
 Result<ProcessBook::Place> ProcessBook::Reserve(const Lease& lease) {
   std::shared_ptr<GuestLife> life = TRY(LifeOf(lease.view()));
+  const uint64_t oom_kills = manager_.OomKills(lease.id()).value_or(kOomKillsUnknown);
   const std::lock_guard lock(mutex_);
   OfSandbox& own = sandboxes_[lease.id()];
   if (own.running.size() + own.starting >= options_.max_running_per_sandbox) {
@@ -198,7 +201,7 @@ Result<ProcessBook::Place> ProcessBook::Reserve(const Lease& lease) {
                        .WithRemedy("wait for one to end, or end one"));
   }
   ++own.starting;
-  return Place(*this, std::move(life));
+  return Place(*this, std::move(life), oom_kills);
 }
 
 std::shared_ptr<ProcessEntry> ProcessBook::Insert(std::shared_ptr<GuestLife> life, ProcessRow row) {
@@ -218,7 +221,7 @@ std::shared_ptr<ProcessEntry> ProcessBook::Insert(std::shared_ptr<GuestLife> lif
 }
 
 std::shared_ptr<ProcessEntry> ProcessBook::Begin(Place place, ProcessRow row) {
-  row.oom_kills_before = place.life->oom_kills;
+  row.oom_kills_before = place.oom_kills;
   auto entry = Insert(place.life, std::move(row));
   manager_.NoteExecution(entry->life->sandbox, 1);
   {

@@ -17,6 +17,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -53,8 +54,11 @@ struct GuestLife {
   const int64_t started_unix_ms;
   const Bytes disk_limit;
   const uint64_t offset;                // a process's number is its guest's and this
-  std::atomic<uint64_t> oom_kills = 0;  // the last count that was seen
   std::atomic<bool> forgotten = false;  // the sandbox was destroyed: nothing of it is written
+
+  // Whether the kernel killed something for want of memory since its count was `before`: a kill is told of one command, the
+  // first that fails after it, and not of all that ran.
+  bool ClaimOomKills(uint64_t before, std::optional<uint64_t> now);
 
   // Why it ended; waits at most `patience` for it to be known.
   std::string WaitForReason(Millis patience);
@@ -65,7 +69,11 @@ struct GuestLife {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<std::string> gone_;
+  uint64_t oom_kills_told_ = 0;
 };
+
+// A count that could not be had before a command: no later one says that it rose.
+inline constexpr uint64_t kOomKillsUnknown = std::numeric_limits<uint64_t>::max();
 
 struct ProcessEntry {
   ProcessEntry(std::shared_ptr<GuestLife> its_life, ProcessRow first_row)
@@ -134,15 +142,18 @@ class ProcessBook {
   class Place {
    public:
     Place(Place&& other) noexcept
-        : life(std::move(other.life)), book_(std::exchange(other.book_, nullptr)) {}
+        : life(std::move(other.life)),
+          oom_kills(other.oom_kills),
+          book_(std::exchange(other.book_, nullptr)) {}
     Place& operator=(Place&&) = delete;
     ~Place();
     std::shared_ptr<GuestLife> life;
+    uint64_t oom_kills;  // before the command begins
 
    private:
     friend class ProcessBook;
-    Place(ProcessBook& book, std::shared_ptr<GuestLife> its_life)
-        : life(std::move(its_life)), book_(&book) {}
+    Place(ProcessBook& book, std::shared_ptr<GuestLife> its_life, uint64_t its_oom_kills)
+        : life(std::move(its_life)), oom_kills(its_oom_kills), book_(&book) {}
     ProcessBook* book_;
   };
   Result<Place> Reserve(const Lease& lease);

@@ -29,10 +29,8 @@ ProcessEnding JudgeEnding(ProcessBook& book, const ProcessEntry& entry, protocol
                           const std::optional<protocol::Info>& info) {
   ProcessEnding ending;
   if (Failed(exited)) {
-    const auto stats = book.manager().GetStats(ForServer(*entry.life), entry.life->sandbox.text());
-    const std::optional<uint64_t> kills = stats ? stats->oom_kills : std::nullopt;
-    ending.oom_killed = RanOutOfMemory(entry.oom_kills_before, kills);
-    if (kills) entry.life->oom_kills = *kills;
+    ending.oom_killed = entry.life->ClaimOomKills(entry.oom_kills_before,
+                                                  book.manager().OomKills(entry.life->sandbox));
     ending.disk_full = info && DiskIsFull(*info, entry.life->disk_limit);
   }
   ending.exited = std::move(exited);

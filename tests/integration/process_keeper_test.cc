@@ -265,6 +265,24 @@ TEST_F(Keeper, TellsAFullDiskAndMissingMemoryFromTheCommandsOwnFailures) {
   EXPECT_FALSE(eater_alone->record.disk_full);
   const auto after = Execute(lease, "false");
   EXPECT_FALSE(after->record.oom_killed);
+  // What was killed in a command that succeeds is no later one's.
+  EXPECT_EQ(Execute(lease, "tail /dev/zero; true")->record.exit_code, 0);
+  EXPECT_FALSE(Execute(lease, "exit 3")->record.oom_killed);
+  // Nor what a process left behind ran into between two commands, nor another's that runs beside it.
+  ASSERT_TRUE(
+      Execute(lease, "setsid sh -c 'tail /dev/zero; touch eaten; sleep 60' >/dev/null 2>&1 &"));
+  ASSERT_TRUE(Execute(lease, "until [ -e eaten ]; do sleep .01; done"));
+  EXPECT_FALSE(Execute(lease, "exit 3")->record.oom_killed);
+  uint64_t beside = 0;
+  {
+    const auto process =
+        heart_->keeper->Start(lease, Shell("until [ -e go ]; do sleep .01; done; exit 4"));
+    ASSERT_TRUE(process) << process.error().ToString();
+    beside = process->id();
+  }
+  EXPECT_TRUE(Execute(lease, "exec tail /dev/zero")->record.oom_killed);
+  ASSERT_TRUE(Execute(lease, "touch go"));
+  EXPECT_FALSE(Ended(view, beside).oom_killed);
 }
 
 TEST_F(Keeper, AnotherServerTakesOverWhatRunsAndWhatEnded) {

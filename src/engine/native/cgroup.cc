@@ -336,6 +336,18 @@ Result<Cgroup> CgroupTree::Open(const SandboxId& id) {
   return Cgroup(std::move(group));
 }
 
+Result<std::optional<uint64_t>> CgroupTree::OomKills(const SandboxId& id) const {
+  for (const CgroupParent& parent : impl_->trees->parents) {
+    if (!parent.serves.Contains(Controller::kMemory)) continue;
+    const CgroupDir dir{parent.dir.get(), id.text()};
+    auto kills = parent.v2 ? v2::ReadOomKills(dir) : v1::ReadOomKills(dir);
+    if (kills || kills.error().sys_errno() != ENOENT) return kills;
+    return Failure(
+        Error(ErrorCode::kNotFound, Fault::kCaller, "no cgroup of the name " + id.text()));
+  }
+  return std::nullopt;
+}
+
 Result<std::vector<SandboxId>> CgroupTree::List() const {
   std::vector<SandboxId> ids;
   for (const CgroupParent& parent : impl_->trees->parents) {

@@ -67,10 +67,14 @@ Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes)
 
 Result<void> LiftCpus(const CgroupDir& dir) { return dir.Write("cpu.cfs_quota_us", "-1"); }
 
+Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir) {
+  return dir.ReadField("memory.oom_control", "oom_kill");
+}
+
 Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
   stats.memory = TRY(dir.ReadNumber("memory.usage_in_bytes"));
   stats.memory_peak = TRY(dir.ReadNumber("memory.max_usage_in_bytes"));
-  stats.oom_kills = TRY(dir.ReadField("memory.oom_control", "oom_kill"));
+  stats.oom_kills = TRY(ReadOomKills(dir));
   stats.memory_cache = TRY(dir.ReadField("memory.stat", "total_inactive_file"));
   return {};
 }

@@ -29,6 +29,7 @@ Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes)
 Result<void> LiftCpus(const CgroupDir& dir);
 
 // Each fills what its tree knows.
+Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir);
 Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats);
 Result<void> ReadCpuacct(const CgroupDir& dir, CgroupStats& stats);
 Result<void> ReadCpu(const CgroupDir& dir, CgroupStats& stats);

@@ -56,10 +56,14 @@ Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes)
 
 Result<void> LiftCpus(const CgroupDir& dir) { return dir.Write("cpu.max", "max"); }
 
+Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir) {
+  return dir.ReadField("memory.events", "oom_kill");
+}
+
 Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
   stats.memory = TRY(dir.ReadNumber("memory.current"));
   stats.memory_peak = TRY(dir.ReadNumber("memory.peak"));  // 5.19
-  stats.oom_kills = TRY(dir.ReadField("memory.events", "oom_kill"));
+  stats.oom_kills = TRY(ReadOomKills(dir));
   stats.memory_cache = TRY(dir.ReadField("memory.stat", "inactive_file"));
   return {};
 }

@@ -20,6 +20,7 @@ Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChange
 Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes);
 Result<void> LiftCpus(const CgroupDir& dir);
 
+Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir);
 Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats);
 // usage_usec is there without any controller; throttled_usec only with cpu.
 Result<void> ReadCpu(const CgroupDir& dir, CgroupStats& stats);

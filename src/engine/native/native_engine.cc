@@ -178,6 +178,22 @@ Result<Stats> NativeEngine::GetStats(const SandboxId& id) {
   return DecodeStats(reader);
 }
 
+Result<std::shared_ptr<const CgroupTree>> NativeEngine::Groups(bool again) {
+  const std::lock_guard lock(groups_mutex_);
+  if (again || !groups_) {
+    groups_ = std::make_shared<const CgroupTree>(TRY(CgroupTree::Discover(
+        {.purpose = CgroupPurpose::kLook, .name = CgroupParentName(options_.paths.state_dir)})));
+  }
+  return groups_;
+}
+
+// The last launcher to end may have taken the parents of all groups with it.
+Result<std::optional<uint64_t>> NativeEngine::OomKills(const SandboxId& id) {
+  auto kills = TRY(Groups(/*again=*/false))->OomKills(id);
+  if (kills || kills.error().code() != ErrorCode::kNotFound) return kills;
+  return TRY(Groups(/*again=*/true))->OomKills(id);
+}
+
 Result<Exit> NativeEngine::GetExit(const SandboxId& id) {
   const Packet reply = TRY(Call(Request(Operation::kExit, id).text(), Repeat::kAlways));
   CborReader reader(reply.body);

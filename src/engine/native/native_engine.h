@@ -25,6 +25,7 @@
 
 #include "base/paths.h"
 #include "engine/engine.h"
+#include "engine/native/cgroup.h"
 #include "engine/native/launcher_link.h"
 #include "engine/native/launcher_protocol.h"
 #include "engine/native/packet.h"
@@ -52,6 +53,7 @@ class NativeEngine : public Engine {
   Result<void> Resume(const SandboxId& id) override;
   Result<void> Update(const SandboxId& id, const Limits& limits) override;
   Result<Stats> GetStats(const SandboxId& id) override;
+  Result<std::optional<uint64_t>> OomKills(const SandboxId& id) override;
   using Engine::Connect;
   Result<Fd> Connect(const SandboxId& id, Millis patience) override;
   Result<Fd> Watch(const SandboxId& id) override;
@@ -90,6 +92,8 @@ class NativeEngine : public Engine {
   };
   Asked AskOnce(std::string_view request);
   Result<Fd> CallForFd(Operation operation, const SandboxId& id);
+  // The launcher's groups. `again`: not as they were found before.
+  Result<std::shared_ptr<const CgroupTree>> Groups(bool again);
 
   const NativeEngineOptions options_;
   LauncherLink::Patience patience_;
@@ -98,6 +102,8 @@ class NativeEngine : public Engine {
   bool busy_ = false;                   // somebody has the link
   std::unique_ptr<LauncherLink> link_;  // null after the launcher's death, until the next call
   std::atomic<pid_t> launcher_pid_ = 0;
+  std::mutex groups_mutex_;
+  std::shared_ptr<const CgroupTree> groups_;  // null until they are asked for
 };
 
 }  // namespace cay::engine::native
