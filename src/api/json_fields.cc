@@ -178,6 +178,19 @@ Result<std::optional<sandbox::StringMap>> JsonFields::Strings(std::string_view n
   return strings;
 }
 
+Result<std::optional<sandbox::StringMap>> JsonFields::TextsOrBase64(std::string_view name) {
+  const JsonValue* value = Find(name);
+  if (value == nullptr) return std::nullopt;
+  const auto* object = value->AsObject();
+  if (object == nullptr) return Failure(Wrong(name, "an object of strings", *value));
+  sandbox::StringMap strings;
+  for (const auto& [key, member] : *object) {
+    const std::string path = PathOf(std::string(name) + "." + key);
+    strings.emplace(key, TRY(TextOrBase64Of(member, path, kMaxText)));
+  }
+  return strings;
+}
+
 Result<std::optional<CommandText>> JsonFields::Command(std::string_view name) {
   const JsonValue* value = Find(name);
   if (value == nullptr) return std::nullopt;
@@ -204,12 +217,9 @@ Result<void> JsonFields::Finish() const {
 
 Result<CommandText> CommandOf(const JsonValue& value, std::string_view what) {
   CommandText command;
-  if (const std::string* line = value.AsString()) {
-    if (line->empty()) return Failure(Error::Invalid(std::string(what) + " is empty"));
-    if (line->size() > protocol::kMaxArgumentBytes) {
-      return Failure(TooLong(what, protocol::kMaxArgumentBytes));
-    }
-    command.shell = *line;
+  if (value.AsString() != nullptr || value.AsObject() != nullptr) {
+    command.shell = TRY(TextOrBase64Of(value, what, protocol::kMaxArgumentBytes));
+    if (command.shell.empty()) return Failure(Error::Invalid(std::string(what) + " is empty"));
     return command;
   }
   const auto* array = value.AsArray();
@@ -218,11 +228,8 @@ Result<CommandText> CommandOf(const JsonValue& value, std::string_view what) {
   }
   if (array->empty()) return Failure(Error::Invalid(std::string(what) + " is empty"));
   for (const JsonValue& argument : *array) {
-    if (argument.AsString() == nullptr) {
-      return Failure(WrongKind(std::string(what) + "[" + std::to_string(command.argv.size()) + "]",
-                               "a string", argument));
-    }
-    command.argv.push_back(*argument.AsString());
+    const std::string name = std::string(what) + "[" + std::to_string(command.argv.size()) + "]";
+    command.argv.push_back(TRY(TextOrBase64Of(argument, name, JsonFields::kMaxText)));
   }
   return command;
 }

@@ -50,6 +50,8 @@ class JsonFields {
   Result<std::optional<CommandText>> Command(std::string_view name);
   // A string, or {"base64": "…"}.
   Result<std::optional<std::string>> TextOrBase64(std::string_view name, size_t max_bytes);
+  // An object of those.
+  Result<std::optional<sandbox::StringMap>> TextsOrBase64(std::string_view name);
 
   // kInvalidArgument when a member is there that nobody asked for.
   Result<void> Finish() const;
@@ -67,7 +69,7 @@ class JsonFields {
   std::set<std::string, std::less<>> asked_;
 };
 
-// A string or an array of strings. `what`: its name in messages.
+// A string or an array of strings, each of which may be {"base64": "…"}. `what`: its name in messages.
 Result<CommandText> CommandOf(const JsonValue& value, std::string_view what);
 // A string, or {"base64": "…"}.
 Result<std::string> TextOrBase64Of(const JsonValue& value, std::string_view what, size_t max_bytes);

@@ -60,7 +60,11 @@ TEST(JsonFields, ACommandIsALineOrItsArguments) {
   EXPECT_EQ((**Field(R"({"c":"ls -l"})", command)).shell, "ls -l");
   EXPECT_EQ((**Field(R"({"c":["ls","-l"]})", command)).argv,
             (std::vector<std::string>{"ls", "-l"}));
-  for (const char* bad : {R"({"c":""})", R"({"c":[]})", R"({"c":[1]})", R"({"c":{}})"}) {
+  EXPECT_EQ((**Field(R"({"c":{"base64":"bHMg/w=="}})", command)).shell, "ls \xFF");
+  EXPECT_EQ((**Field(R"({"c":["ls",{"base64":"/w=="}]})", command)).argv,
+            (std::vector<std::string>{"ls", "\xFF"}));
+  for (const char* bad : {R"({"c":""})", R"({"c":[]})", R"({"c":[1]})", R"({"c":{}})",
+                          R"({"c":{"base64":""}})", R"({"c":[{"base64":"x"}]})"}) {
     EXPECT_FALSE(Field(bad, command)) << bad;
   }
 }

@@ -85,7 +85,7 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   if (!options.idempotency_key.empty()) {
     call.headers.Add("Idempotency-Key", options.idempotency_key);
   }
-  call.body = json::serialize(request);
+  call.body = TRY(JsonBody(request));
   auto response = TRY(api.Send(std::move(call)));
   const json::object sandbox = TRY(ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes))));
   if (!options.quiet) {

@@ -58,15 +58,20 @@ Result<json::object> BuildRequest(const ExecOptions& options, const TypedCommand
                                   bool input) {
   json::object request;
   if (command.shell.empty()) {
-    request["command"] = json::array(command.argv.begin(), command.argv.end());
+    json::array arguments;
+    for (const std::string& argument : command.argv) arguments.push_back(NameValue(argument));
+    request["command"] = std::move(arguments);
   } else {
-    request["command"] = command.shell;
+    request["command"] = NameValue(command.shell);
   }
   json::object env = TRY(EnvObject(options.env_files, options.env));
   if (options.tty && !env.contains("TERM"))
     env["TERM"] = LookupEnvironment("TERM").value_or("xterm");
+  for (auto& variable : env) {
+    if (variable.value().is_string()) variable.value() = NameValue(variable.value().get_string());
+  }
   if (!env.empty()) request["env"] = std::move(env);
-  if (!options.workdir.empty()) request["workdir"] = options.workdir;
+  if (!options.workdir.empty()) request["workdir"] = NameValue(options.workdir);
   if (!options.user.empty()) request["user"] = options.user;
   if (!options.tag.empty()) request["tag"] = options.tag;
   if (!options.timeout.empty()) request["timeout"] = options.timeout;
@@ -101,7 +106,7 @@ Result<int> Execute(ApiClient& api, const ExecOptions& options, const std::strin
     const json::object request = TRY(BuildRequest(options, command, false));
     return RunOutputSession(api, {.sandbox = id,
                                   .process = "",
-                                  .execute = json::serialize(request),
+                                  .execute = TRY(JsonBody(request)),
                                   .from = 0,
                                   .quiet = options.quiet});
   }

@@ -76,8 +76,12 @@ void FollowOperation::Pump() {
   }
   if (!started_) {
     started_ = true;
-    connection_.SendMessage(FrameType::kStarted,
-                            protocol::Started{.process = process_->id(), .pid = process_->pid()});
+    const protocol::StartRequest& request = process_->request();
+    connection_.SendMessage(
+        FrameType::kStarted,
+        protocol::Started{.process = process_->id(),
+                          .pid = process_->pid(),
+                          .shell = request.shell ? request.argv.front() : std::string()});
   }
   SendOutput();
   if (process_->ended() && position_ == process_->ring().end_seq()) {

@@ -125,6 +125,8 @@ void ForEachMessage(const Visit& visit) {
              .disk_free_bytes = 70'000,
              .inodes_free = 300});
   visit("Started", FrameType::kStarted, Started{.process = 4, .pid = 17});
+  visit("StartedByShell", FrameType::kStarted,
+        Started{.process = 4, .pid = 17, .shell = "/bin/bash"});
   visit("Gap", FrameType::kGap, Gap{.from = 1, .to = 300});
   visit("StdinAck", FrameType::kStdinAck, StdinAck{.taken = 300, .closed = true});
   visit("Exited", FrameType::kExited, MakeExited());

@@ -125,13 +125,17 @@ struct AttachRequest {
   }
 };
 
+inline constexpr size_t kMaxShellBytes = 64;
+
 // kStarted: to kStart when it runs, to kAttach when it is known.
 struct Started {
   uint64_t process = 0;  // the name of the process in every request; never used twice
   int32_t pid = 0;       // what code inside the sandbox knows it by; of a finished one, was
+  std::string shell{};   // what executes the line of StartRequest::shell; "" without one
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.process);
     codec.Field(2, self.pid);
+    codec.FieldSince(kStartDefaultsSince, 3, self.shell, kMaxShellBytes);
   }
 };
 

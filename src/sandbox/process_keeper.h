@@ -102,6 +102,7 @@ class RunningProcess {
 
   uint64_t id() const;
   int32_t pid() const;
+  std::vector<std::string> command() const;  // as ProcessRecord has it
   // For poll loops: fd() and poll_events() as ProcessStream has them; then Poll() until it gives nothing.
   int fd() const;
   short poll_events() const;

@@ -127,6 +127,7 @@ RunningProcess::~RunningProcess() = default;
 
 uint64_t RunningProcess::id() const { return impl_->entry->id; }
 int32_t RunningProcess::pid() const { return impl_->entry->record().pid; }
+std::vector<std::string> RunningProcess::command() const { return impl_->entry->record().command; }
 int RunningProcess::fd() const { return impl_->stream.fd(); }
 short RunningProcess::poll_events() const { return impl_->stream.poll_events(); }
 bool RunningProcess::finished() const { return impl_->finished; }

@@ -81,6 +81,22 @@ TEST_F(ExecuteApi, ALineRunsInBashWhereThereIsOne) {
   if (::access("/bin/bash", X_OK) != 0) GTEST_SKIP() << "this machine has no bash";
   EXPECT_EQ(Execute(R"({"command":"[[ ab == a* ]] && echo yes"})").Text("stdout"), "yes\n");
   EXPECT_EQ(Execute(R"({"command":["sh","-c","echo $0"]})").Text("stdout"), "sh\n");
+  // And is told so.
+  const Reply together = Execute(R"({"commands":["echo $0",["true"]]})");
+  const auto& results = together.json().at("results").as_array();
+  const std::string shell(results[0].at("command").as_array()[0].as_string());
+  EXPECT_EQ(shell + "\n", results[0].at("stdout").as_string());
+  EXPECT_EQ(results[1].at("command").as_array().size(), 1U);
+  EXPECT_NE(shell, "/bin/sh");
+}
+
+TEST_F(ExecuteApi, WhatIsNoTextIsGivenInBase64) {
+  const Reply reply = Execute(
+      R"({"command":["sh","-c","printf %s $1 $A; pwd","",{"base64":"Yf8="}],"env":{"A":{"base64":"/g=="}},)"
+      R"("workdir":{"base64":"ZP8="}})");
+  EXPECT_EQ(reply.Text("stdout_base64"), EncodeBase64("a\xff\xfe/workspace/d\xff\n"));
+  EXPECT_EQ(Execute(R"({"command":{"base64":"cHJpbnRmIP8="}})").Text("stdout_base64"), "/w==");
+  ExpectProblem(Execute(R"({"command":["true",{"base64":"!"}]})"), 400, "invalid_argument");
 }
 
 TEST_F(ExecuteApi, AWorkingDirectoryIsMade) {

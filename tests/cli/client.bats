@@ -170,6 +170,17 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   cay rm -f counted
 }
 
+@test "exec passes on any bytes, and what has to be text says so" {
+  cay exec -e A=$'\xfe' -w $'/tmp/d\xff' web sh -c 'printf "$1$A$2"; pwd | tail -c 3' -- $'\xff' é
+  [[ $output == $'\xff\xfeéd\xff' ]]
+  cay exec --tag $'\xff' web true
+  assert_error 125 '"tag" is not UTF-8'
+  cay create --label $'a=\xff'
+  assert_error 125 '"metadata.a" is not UTF-8'
+  cay exec -u nobody-there web true
+  assert_error 125 "nobody-there"
+}
+
 @test "exec says 124, 126, 127, 125 and 128+n" {
   cay exec --timeout 300ms web -- sleep 60
   [[ $status == 124 && $stderr == *"timed out"* ]]

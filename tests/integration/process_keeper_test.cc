@@ -50,7 +50,7 @@ TEST_F(Keeper, ExecutesInTheForegroundAndRemembersTheResult) {
   const ProcessRecord record = Get(view, done->record.id);
   EXPECT_EQ(record.exit_code, 3);
   EXPECT_EQ(record.tag, "build");
-  EXPECT_THAT(record.command, ElementsAre("/bin/sh", "-c", StartsWith("cat; echo")));
+  EXPECT_THAT(record.command, ElementsAre(EndsWith("/bash"), "-c", StartsWith("cat; echo")));
   EXPECT_EQ(CountEvents("execution.started"), 1U);
   EXPECT_EQ(CountEvents("execution.completed"), 1U);
   const auto after = heart_->manager->Get(caller_, view.id.text());

@@ -97,9 +97,10 @@ sandbox::ProcessSpec SpecOf(const ExecuteRequest& request, const CommandText& co
   return spec;
 }
 
-std::vector<std::string> ShownCommand(const CommandText& command) {
+std::vector<std::string> ShownCommand(const CommandText& command,
+                                      const std::vector<std::string>& ran) {
   if (!command.argv.empty()) return command.argv;
-  return {"sh", "-c", command.shell};
+  return {ran.empty() ? "sh" : ran.front(), "-c", command.shell};
 }
 
 std::optional<int32_t> ExitCodeOfStartError(const Error& error) {

@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 // A command that cannot be started ends as in a shell.
 ProcessRecord NotStarted(const CommandText& command, int32_t exit_code) {
   ProcessRecord record;
-  record.command = ShownCommand(command);
+  record.command = ShownCommand(command, {});
   record.state = ProcessState::kExited;
   record.exit_code = exit_code;
   return record;
@@ -123,7 +123,8 @@ void WriteResults(JsonWriter& json, const Results& results, const ExecuteRequest
   json.BeginObject().Key("results").BeginArray();
   for (size_t i = 0; i < results.executions.size(); ++i) {
     json.BeginObject();
-    WriteCommand(json.Key("command"), ShownCommand(request.commands[i]));
+    WriteCommand(json.Key("command"),
+                 ShownCommand(request.commands[i], results.executions[i].record.command));
     WriteExecution(json, results.executions[i]);
     json.EndObject();
   }
@@ -172,7 +173,7 @@ Result<void> AnswerOne(const Services& services, Exchange& exchange, const Lease
 std::string StartedJson(const RunningProcess& process, const CommandText& command) {
   JsonWriter json;
   json.BeginObject().Member("process_id", process.id()).Member("pid", process.pid());
-  WriteCommand(json.Key("command"), ShownCommand(command));
+  WriteCommand(json.Key("command"), ShownCommand(command, process.command()));
   json.EndObject();
   return std::move(json).Take();
 }
@@ -180,7 +181,7 @@ std::string StartedJson(const RunningProcess& process, const CommandText& comman
 std::string OutcomeJson(const ProcessRecord& record, const CommandText& command) {
   JsonWriter json;
   json.BeginObject().Member("process_id", record.id).Member("pid", record.pid);
-  WriteCommand(json.Key("command"), ShownCommand(command));
+  WriteCommand(json.Key("command"), ShownCommand(command, record.command));
   WriteOutcome(json, record);
   json.EndObject();
   return std::move(json).Take();

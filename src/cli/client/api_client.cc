@@ -187,7 +187,7 @@ Result<json::object> ApiClient::Call(std::string_view method, const std::string&
   request.target = target;
   if (!body.is_null()) {
     request.headers.Add("Content-Type", "application/json");
-    request.body = json::serialize(body);
+    request.body = TRY(JsonBody(body));
   }
   auto response = TRY(Send(std::move(request)));
   const std::string text = TRY(response->ReadAll(kMaxAnswerBytes));

@@ -85,6 +85,28 @@ void AppendPretty(std::string& out, const json::value& value, size_t indent) {
   out.append("\n").append(indent, ' ').push_back(is_object ? '}' : ']');
 }
 
+// Where there is a name or a string that is not UTF-8 ("metadata.team"); nothing: nowhere.
+std::optional<std::string> NotText(const json::value& body) {
+  const auto below = [](std::string name, const json::value& member) -> std::optional<std::string> {
+    const auto found = NotText(member);
+    if (!found) return std::nullopt;
+    return name + (found->empty() || found->front() == '[' ? "" : ".") + *found;
+  };
+  if (body.is_string() && !IsUtf8(body.get_string())) return "";
+  if (body.is_object()) {
+    for (const auto& member : body.get_object()) {
+      if (!IsUtf8(member.key())) return OneLine(member.key());
+      if (auto found = below(member.key(), member.value())) return found;
+    }
+  }
+  if (body.is_array()) {
+    for (size_t i = 0; i < body.get_array().size(); ++i) {
+      if (auto found = below("[" + std::to_string(i) + "]", body.get_array()[i])) return found;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string Text(const json::object& object, std::string_view key) {
@@ -126,6 +148,14 @@ std::string Name(const json::object& object, std::string_view key) {
 json::value NameValue(std::string_view bytes) {
   if (IsUtf8(bytes)) return json::value(bytes);
   return json::object{{"base64", EncodeBase64(bytes)}};
+}
+
+Result<std::string> JsonBody(const json::value& body) {
+  if (const auto where = NotText(body)) {
+    return Failure(
+        Error::Invalid("\"" + *where + "\" is not UTF-8").WithRemedy("write it in UTF-8"));
+  }
+  return json::serialize(body);
 }
 
 std::string NameCell(const json::object& object, std::string_view key) {

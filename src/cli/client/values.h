@@ -29,6 +29,8 @@ const boost::json::array& Array(const boost::json::object& object, std::string_v
 // A name, or a path, which may be any bytes: KEY_base64 where there is that. And the other way: a string, or {"base64": …}.
 std::string Name(const boost::json::object& object, std::string_view key);
 boost::json::value NameValue(std::string_view bytes);
+// A request's body. kInvalidArgument for a string that is not UTF-8, which JSON cannot hold.
+Result<std::string> JsonBody(const boost::json::value& body);
 // For a cell: one line; "-" when it is not there.
 std::string NameCell(const boost::json::object& object, std::string_view key);
 
