@@ -76,7 +76,8 @@ Result<Bytes> ParseBytes(std::string_view text) {
     shift = unit->second;
   }
   const Wide scaled = number->thousandths << shift;
-  if (scaled % 1000 != 0) return bad();
+  // 0.1g is no whole number of bytes, and means what is below; 0.5b means nothing.
+  if (shift == 0 && scaled % 1000 != 0) return bad();
   if (scaled / 1000 > kMaxBytes) {
     return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
                          "size too large: \"" + std::string(text) + "\""));
@@ -163,7 +164,8 @@ std::string FormatDuration(Millis duration) {
 }
 
 Result<MilliCpus> ParseCpus(std::string_view text) {
-  const auto number = TakeDecimal(text);
+  const std::string whole = (text.starts_with('.') ? "0" : "") + std::string(text);
+  const auto number = TakeDecimal(whole);
   if (!number || !number->rest.empty() || number->thousandths < 10 ||
       number->thousandths > 1'000'000) {
     return Failure(Error::Invalid("not a number of processors: \"" + std::string(text) + "\"")

@@ -22,8 +22,8 @@ inline constexpr Bytes kKiB = 1024;
 inline constexpr Bytes kMiB = 1024 * kKiB;
 inline constexpr Bytes kGiB = 1024 * kMiB;
 
-// kInvalidArgument for what is not a size, is negative, has a fraction of a byte, or overflows
-// 2^63-1.
+// kInvalidArgument for what is not a size, is negative, has a fraction without a unit, or overflows
+// 2^63-1. What is between two bytes ("0.1g") is rounded down.
 Result<Bytes> ParseBytes(std::string_view text);
 
 // "512m", "1g", "1536k", "100b": the largest unit that gives a whole number.

@@ -16,6 +16,13 @@ TEST(ParseBytes, TakesTheSuffixesPeopleWrite) {
   EXPECT_EQ(ParseBytes("7b"), 7U);
 }
 
+TEST(ParseBytes, RoundsPartsOfAUnitDownToWholeBytes) {
+  EXPECT_EQ(ParseBytes("0.1g"), 107374182U);
+  EXPECT_EQ(ParseBytes("0.3g"), 322122547U);
+  EXPECT_EQ(ParseBytes("0.7m"), 734003U);
+  EXPECT_EQ(ParseBytes("0.1k"), 102U);
+}
+
 TEST(ParseBytes, RefusesWhatIsNotASize) {
   for (const auto* text : {"", "m", "-1", "1x", "1 g", "1gg", "0x10", "1e9", "1.", ".5g", "0.5b",
                            "99999999999999999999999", "9223372036854775808", "8388608t", "1bb"}) {
@@ -53,8 +60,9 @@ TEST(FormatDuration, IsReadBackAsTheSameDuration) {
 TEST(ParseCpus, CountsThousandths) {
   EXPECT_EQ(ParseCpus("0.5"), 500U);
   EXPECT_EQ(ParseCpus("2"), 2000U);
+  EXPECT_EQ(ParseCpus(".5"), 500U);
   EXPECT_EQ(FormatCpus(1250), "1.25");
-  for (const auto* text : {"", "0", "0.001", "1001", "-1", "1.2345", "two"}) {
+  for (const auto* text : {"", "0", "0.001", "1001", "-1", "1.2345", "two", ".", ".5.", "..5"}) {
     EXPECT_FALSE(ParseCpus(text)) << text;
   }
 }
