@@ -24,6 +24,19 @@ cay() { capture "$CAY" "$@"; }
 
 output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr" >&2; return 1; }; }
 
+@test "events -f prints events alone, and ends with its sandbox" {
+  "$CAY" create --name short > /dev/null
+  "$CAY" events -f --after 0 short > events 3>&- &
+  local pid=$!
+  until_true 20 grep -q sandbox.created events
+  "$CAY" rm -f short > /dev/null
+  until_true 20 server_gone "$pid"
+  wait "$pid"
+  grep -q sandbox.destroyed events
+  grep -qv '^20[0-9-]*T[0-9:.]*Z  [a-z]*\.[a-z_]*  ' events && { cat events >&2; return 1; }
+  return 0
+}
+
 @test "sizes and processors are taken as people write them" {
   cay create --name parts --memory 0.1g --cpus .5 --json
   [[ $status == 0 && $(json 'o["cpu_limit"]') == 0.5 ]] || { echo "$output $stderr" >&2; return 1; }
