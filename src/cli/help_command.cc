@@ -1,4 +1,6 @@
 // cay help [COMMAND…]: the same text as `cay COMMAND --help`.
+#include <algorithm>
+
 #include "cli/command.h"
 
 namespace cay::cli {
@@ -6,7 +8,15 @@ namespace {
 
 Result<int> HelpMain(NoOptions&, Positionals& rest) {
   std::vector<const char*> arguments;
-  for (const std::string& name : rest.values) arguments.push_back(name.c_str());
+  const Command* command = &kRootCommand;
+  for (const std::string& name : rest.values) {
+    // What follows a command is that command's, which would do it.
+    if (command->subcommands.empty()) break;
+    arguments.push_back(name.c_str());
+    const auto found = std::ranges::find(command->subcommands, name, &Command::name);
+    if (found == command->subcommands.end()) break;
+    command = *found;
+  }
   arguments.push_back("--help");
   return Dispatch(kRootCommand, "cay", arguments);
 }
@@ -18,8 +28,9 @@ constinit const Command kHelpCommand = {
     .summary = "Explain a command",
     .usage = "[COMMAND...]",
     .examples = "cay help\ncay help template import\n",
-    .max_arguments = 2,
+    .max_arguments = SIZE_MAX,
     .completes = Completes::kSubcommands,
+    .options_first = true,
     .group = "About Cay",
     .run = &ParseAndRun<NoOptions, HelpMain>,
 };

@@ -37,6 +37,20 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   return 0
 }
 
+@test "help shows the help of a command, whatever follows its name, and runs nothing" {
+  cay help run touch "$PWD/made"
+  [[ $status == 0 && $output == "Usage: cay run "* && ! -e made ]]
+  cay help template import x y
+  [[ $status == 0 && $output == "Usage: cay template import "* ]]
+  cay help rm -f web
+  [[ $status == 0 && $output == "Usage: cay rm "* ]]
+  "$CAY" inspect web > /dev/null
+  cay help
+  [[ $status == 0 && $output == "Usage: cay "* ]]
+  cay help nonesuch
+  assert_error 125 "there is no such command"
+}
+
 @test "sizes and processors are taken as people write them" {
   cay create --name parts --memory 0.1g --cpus .5 --json
   [[ $status == 0 && $(json 'o["cpu_limit"]') == 0.5 ]] || { echo "$output $stderr" >&2; return 1; }
