@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "base/file.h"
+#include "cli/client/call.h"
 #include "cli/client/contexts.h"
 #include "cli/client/values.h"
 #include "cli/console.h"
@@ -109,7 +110,7 @@ constinit const Command kAdd = {
         "cay context add here unix:/run/cay/cay.sock --use\n",
     .min_arguments = 2,
     .max_arguments = 2,
-    .run = &ParseAndRun<AddOptions, AddMain>,
+    .run = &ParseAndAct<AddOptions, AddMain>,
 };
 
 constinit const Command kUse = {
@@ -120,7 +121,7 @@ constinit const Command kUse = {
     .min_arguments = 1,
     .max_arguments = 1,
     .completes = Completes::kContexts,
-    .run = &ParseAndRun<NoOptions, UseMain>,
+    .run = &ParseAndAct<NoOptions, UseMain>,
 };
 
 constinit const Command kList = {
@@ -129,7 +130,7 @@ constinit const Command kList = {
     .usage = "[OPTIONS]",
     .options = kListOptions,
     .examples = "cay context list\n",
-    .run = &ParseAndRun<ListOptions, ListMain>,
+    .run = &ParseAndAct<ListOptions, ListMain>,
 };
 
 constinit const Command kRemove = {
@@ -140,7 +141,7 @@ constinit const Command kRemove = {
     .min_arguments = 1,
     .max_arguments = 1000,
     .completes = Completes::kContexts,
-    .run = &ParseAndRun<NoOptions, RemoveMain>,
+    .run = &ParseAndAct<NoOptions, RemoveMain>,
 };
 
 constexpr const Command* kSubcommands[] = {&kAdd, &kUse, &kList, &kRemove};

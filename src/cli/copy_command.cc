@@ -15,6 +15,14 @@ struct CopyOptions : ServerOptions {
   std::string format = "tar";
 };
 
+constexpr std::string_view kFormats = "tar tar.gz tar.zst";
+
+Result<void> SetFormat(CopyOptions& options, std::string_view value) {
+  TRY(CheckWord(value, kFormats));
+  options.format = value;
+  return {};
+}
+
 Result<int> CopyMain(ApiClient& api, CopyOptions& options, Positionals& rest) {
   const Copy copy = TRY(ParseCopy(rest.values[0], rest.values[1]));
   ::signal(SIGPIPE, SIG_IGN);
@@ -48,8 +56,8 @@ constexpr OptionSpec kOptions[] = {
      .help = "Of a tar on standard output: tar, tar.gz or tar.zst",
      .example = "tar.gz",
      .completes = Completes::kWords,
-     .words = "tar tar.gz tar.zst",
-     .apply = kText<CopyOptions, &CopyOptions::format>},
+     .words = kFormats,
+     .apply = &Into<CopyOptions, SetFormat>},
     {.name = "quiet",
      .short_name = 'q',
      .help = "No progress, no notes",

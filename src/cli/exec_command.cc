@@ -139,6 +139,10 @@ Result<int> ExecMain(ApiClient& api, ExecOptions& options, Positionals& rest) {
     return Failure(
         Error::Invalid("--json: only with --detach").WithRemedy("use the API's execute"));
   }
+  if (options.detach && options.interactive && !options.tty) {
+    return Failure(Error::Invalid("-d and -i: what runs in the background has no input")
+                       .WithRemedy("leave one of them out, or add -t, for cay attach"));
+  }
   if (!options.detach) TRY(CheckCallersInput(options.interactive, options.tty, options.no_input));
   return Execute(api, options, sandbox, command);
 }

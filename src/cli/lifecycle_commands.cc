@@ -73,14 +73,28 @@ Result<int> RemoveMain(ApiClient& api, RemoveOptions& options, Positionals& rest
   });
 }
 
+// "24h30m", "59m58s"
+std::string LongUntil(const json::object& sandbox) {
+  const int64_t seconds = std::max<int64_t>(
+      0, (ParseTime(Text(sandbox, "expires_at")).value_or(0) - NowMillis() + 500) / 1000);
+  const auto minutes = (seconds + 30) / 60;
+  if (seconds < 3600) return FormatDuration(Millis(seconds * 1000));
+  return std::to_string(minutes / 60) + "h" +
+         (minutes % 60 != 0 ? std::to_string(minutes % 60) + "m" : "");
+}
+
 Result<int> ExtendMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
+  if (TRY(ParseDuration(rest.values[1])) <= Millis(0)) {
+    return Failure(Error::Invalid("by no time").WithRemedy("as in cay extend web 30m"));
+  }
   const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
   const json::object sandbox =
       TRY(api.Call("POST", SandboxPath(id, "/extend"), json::object{{"by", rest.values[1]}}));
   if (options.json) {
     TRY(Print(PrettyJson(sandbox)));
   } else if (!options.quiet) {
-    TRY(Print("ends in " + UntilCell(sandbox, "expires_at", NowMillis()) + "\n"));
+    TRY(Print("ends in " + (Text(sandbox, "expires_at").empty() ? "-" : LongUntil(sandbox)) +
+              "\n"));
   }
   return 0;
 }

@@ -36,7 +36,10 @@ Result<void> FilterByLabel(ListOptions& options, std::string_view value) {
   return {};
 }
 
+constexpr std::string_view kStates = "creating running paused stopped failed";
+
 Result<void> FilterByState(ListOptions& options, std::string_view value) {
+  TRY(CheckWord(value, kStates));
   options.target = std::move(options.target).Add("state", value);
   return {};
 }

@@ -9,6 +9,7 @@
 //   };
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,16 @@ Result<void> SetText(Options& options, std::string_view value) {
   if (value.empty()) return Failure(Error::Invalid("the value is empty"));
   options.*kMember = value;
   return {};
+}
+
+// kInvalidArgument unless `value` is one of the words, which spaces divide.
+inline Result<void> CheckWord(std::string_view value, std::string_view words) {
+  for (std::string_view rest = words; !rest.empty();) {
+    const size_t end = std::min(rest.find(' '), rest.size());
+    if (rest.substr(0, end) == value) return {};
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return Failure(Error::Invalid("\"" + std::string(value) + "\" is none of " + std::string(words)));
 }
 
 template <auto kMember, auto kParse, class Options>

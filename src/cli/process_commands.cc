@@ -48,6 +48,10 @@ std::string RenderProcesses(const json::array& processes) {
 }
 
 Result<int> KillMain(ApiClient& api, KillOptions& options, Positionals& rest) {
+  if (!options.signal.empty() && !ParseSignal(options.signal)) {
+    return Failure(Error::Invalid("there is no signal " + OneLine(options.signal))
+                       .WithRemedy("as in cay kill -s TERM " + rest.values.front()));
+  }
   const std::string id = TRY(api.ResolveSandbox(rest.values.front()));
   json::object request;
   if (auto number = ParseUnsigned(options.signal)) {

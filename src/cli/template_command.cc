@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <ctime>
 
+#include "cli/client/call.h"
 #include "cli/client/server_templates.h"
 #include "cli/command.h"
 #include "cli/console.h"
@@ -168,7 +169,7 @@ constinit const Command kImport = {
     .min_arguments = 2,
     .max_arguments = 2,
     .completes = Completes::kFiles,
-    .run = &ParseAndRun<ImportArguments, ImportMain>,
+    .run = &ParseAndAct<ImportArguments, ImportMain>,
 };
 
 constinit const Command kList = {
@@ -177,7 +178,7 @@ constinit const Command kList = {
     .usage = "[OPTIONS]",
     .options = kListOptions,
     .examples = "cay template list\ncay template list --json\n",
-    .run = &ParseAndRun<ListArguments, ListMain>,
+    .run = &ParseAndAct<ListArguments, ListMain>,
 };
 
 constinit const Command kRemove = {
@@ -189,7 +190,7 @@ constinit const Command kRemove = {
     .min_arguments = 1,
     .max_arguments = 1000,
     .completes = Completes::kTemplates,
-    .run = &ParseAndRun<ListArguments, RemoveMain>,
+    .run = &ParseAndAct<ListArguments, RemoveMain>,
 };
 
 constexpr const Command* kSubcommands[] = {&kImport, &kList, &kRemove};

@@ -27,8 +27,8 @@ Result<int> UpdateMain(ApiClient& api, UpdateOptions& options, Positionals& rest
   });
 }
 
-template <FieldName kField>
-constexpr auto kTextField = &Into<UpdateOptions, PutText<UpdateOptions, kField>>;
+template <FieldName kName, auto kParse>
+constexpr auto kField = &Into<UpdateOptions, PutParsed<UpdateOptions, kName, kParse>>;
 
 constexpr OptionSpec kOptions[] = {
     {.name = "memory",
@@ -36,12 +36,12 @@ constexpr OptionSpec kOptions[] = {
      .value = "SIZE",
      .help = "Memory of everything inside together",
      .example = "512m",
-     .apply = kTextField<"memory_limit">},
+     .apply = kField<"memory_limit", &ParseBytes>},
     {.name = "cpus",
      .value = "N",
      .help = "Processors, also in parts",
      .example = "0.5",
-     .apply = kTextField<"cpu_limit">},
+     .apply = kField<"cpu_limit", &ParseCpus>},
     {.name = "pids",
      .value = "N",
      .help = "Processes and threads",
@@ -51,19 +51,19 @@ constexpr OptionSpec kOptions[] = {
      .value = "TIME",
      .help = "Its life, from now on",
      .example = "1h",
-     .apply = kTextField<"timeout">},
+     .apply = kField<"timeout", &ParseDuration>},
     {.name = "idle-timeout",
      .value = "TIME",
      .help = "End it after so long without a process, a stream or a call",
      .example = "30m",
-     .apply = kTextField<"idle_timeout">},
+     .apply = kField<"idle_timeout", &ParseDuration>},
     {.name = "on-timeout",
      .value = "WHAT",
      .help = "What happens then: destroy, stop or pause",
      .example = "stop",
      .completes = Completes::kWords,
-     .words = "destroy stop pause",
-     .apply = kTextField<"on_timeout">},
+     .words = kTimeoutActions,
+     .apply = &Into<UpdateOptions, PutTimeoutAction<UpdateOptions>>},
     kJsonOption<UpdateOptions>,
     {.name = "quiet",
      .short_name = 'q',

@@ -56,3 +56,31 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   [[ $status == 0 && $(json 'o["cpu_limit"]') == 0.5 ]] || { echo "$output $stderr" >&2; return 1; }
   "$CAY" rm -f parts > /dev/null
 }
+
+@test "a command line that makes no sense is 125, and what a server refuses 1" {
+  local line
+  for line in "update web" "create --on-timeout explode" "update --on-timeout explode web" "kill -s NONESUCH web 1" \
+    "ls --filter state=nope" "cp --format rar web:/tmp -" "extend web 0s" "extend web soon" "create --memory much" "ls --nope" \
+    "inspect" "context add x not-a-url" "template import BAD-NAME! ." "ls --url ftp://x"; do
+    # shellcheck disable=SC2086
+    cay $line
+    assert_error 125 || { echo "$line" >&2; return 1; }
+  done
+  for line in "inspect none" "create --memory 900t" "context use none" "template rm none" "kill web 999" "files cat web /none" \
+    "create --template none"; do
+    # shellcheck disable=SC2086
+    cay $line
+    assert_error 1 || { echo "$line" >&2; return 1; }
+  done
+  cay exec none -- true
+  assert_error 125
+  cay exec -d -i web -- cat
+  assert_error 125 "-d and -i"
+}
+
+@test "extend says hours and minutes" {
+  "$CAY" create --name long --timeout 1h > /dev/null
+  cay extend long 90m
+  [[ $output == "ends in 2h30m" || $output == "ends in 2h29m" ]] || { echo "$output $stderr" >&2; return 1; }
+  "$CAY" rm -f long > /dev/null
+}

@@ -62,7 +62,7 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   cay inspect other
   [[ $(json 'o["memory_limit"]') == 96m && $(json 'o["timeout"]') == 7200 ]]
   cay update other
-  assert_error 1 "nothing is to be changed"
+  assert_error 125 "nothing is to be changed"
   "$CAY" exec other -- touch /workspace/kept
   cay restart other
   [[ $status == 0 && $output == "$id" ]]
@@ -151,7 +151,7 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   cay rm -f limited
   printf 'pids_limit = many\n' > limits.conf
   cay create --limits limits.conf
-  assert_error 1 "line 1" pids_limit
+  assert_error 125 "line 1" pids_limit
 }
 
 @test "--cpu-time of a sandbox and of a command" {
@@ -348,7 +348,7 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   cay logs -f talk
   assert_error 1 "which one?"
   cay logs --from 3 talk
-  assert_error 1 "--from"
+  assert_error 125 "--from"
   "$CAY" rm -f talk > /dev/null
 }
 
@@ -403,7 +403,7 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   cay cp web:/tmp/none .
   assert_error 1 /tmp/none
   cay cp a b
-  assert_error 1 "SANDBOX:PATH"
+  assert_error 125 "SANDBOX:PATH"
 }
 
 @test "cp and files of a stopped sandbox" {
@@ -609,7 +609,7 @@ changes_are_seen() {
   cay port web 8000 "$(grep -o '[0-9]*$' address)"
   assert_error 1 LOCAL
   cay port web 0
-  assert_error 1 "not a port"
+  assert_error 125 "not a port"
   cay port nobody 8000
   assert_error 1 nobody
   kill -TERM "$pid"

@@ -70,11 +70,11 @@ load common
   run_cay --template tiny --workdir / -- sh -c 'echo inside'
   [[ $output == inside ]]
   capture "$CAY" template import tiny rootfs.tar.gz
-  assert_error 125 tiny
+  assert_error 1 tiny
   "$CAY" template import --replace --quiet tiny rootfs
   "$CAY" template rm tiny
   capture "$CAY" template rm tiny
-  assert_error 125 tiny
+  assert_error 1 tiny
 }
 
 @test "every command has help, and help is the same" {

@@ -126,6 +126,7 @@ Error ApiClient::ExplainRefusal(Error error) const {
 }
 
 Result<http::Client*> ApiClient::Connected() {
+  asked_ = true;
   if (!client_) {
     auto opened = http::Client::Open(url_);
     if (!opened) return Failure(Explain(std::move(opened).error()));
@@ -154,6 +155,7 @@ Result<std::unique_ptr<http::ClientResponse>> ApiClient::Send(http::ClientReques
 
 Result<std::unique_ptr<http::ClientResponse>> ApiClient::OpenStream(
     http::ClientRequest request) const {
+  asked_ = true;
   auto opened = http::Client::Open(url_);
   if (!opened) return Failure(Explain(std::move(opened).error()));
   auto response = TRY(SendOver(**opened, std::move(request)));

@@ -52,6 +52,9 @@ class ApiClient {
   // All of them, page by page, with `target` a path and perhaps a query.
   Result<boost::json::array> ListSandboxes(const std::string& target = "/api/sandboxes");
 
+  // Whether anything was sent, or tried to be.
+  bool asked() const { return asked_; }
+
  private:
   ApiClient(Connection connection, http::Url url)
       : connection_(std::move(connection)), url_(std::move(url)) {}
@@ -64,6 +67,7 @@ class ApiClient {
 
   Connection connection_;
   http::Url url_;
+  mutable bool asked_ = false;
   std::unique_ptr<http::Client> client_;
 };
 

@@ -60,6 +60,12 @@ constexpr OptionSpec kContextOption = {
     .completes = Completes::kContexts,
     .apply = &Into<Options, &SetConnection<&ConnectionOptions::context, Options>>};
 
+// Reports it. A command line that makes no sense, which nobody needed to be asked for, is 125 as everywhere.
+inline int ReportFailure(const Error& error, bool asked) {
+  const int code = Report(error);
+  return !asked && error.code() == ErrorCode::kInvalidArgument ? code : kExitApiError;
+}
+
 template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
 Result<int> CallServer(Options& options, Positionals& rest) {
   ApiClient api = TRY(ApiClient::Open(TRY(ChooseConnection(options.connection))));
@@ -73,10 +79,23 @@ Result<int> ParseAndCall(const Command& command, std::string_view path, Argument
   Positionals rest = TRY(ParseArguments(command, arguments, &options));
   if (rest.help) return PrintHelp(command, path);
   TRY(CheckCount(command, path, rest));
-  Result<int> code = CallServer<Options, kMain>(options, rest);
-  if (code) return code;
-  Report(code.error());
-  return kExitApiError;
+  Result<Connection> connection = ChooseConnection(options.connection);
+  if (!connection) return ReportFailure(connection.error(), false);
+  Result<ApiClient> api = ApiClient::Open(*std::move(connection));
+  if (!api) return ReportFailure(api.error(), false);
+  Result<int> code = kMain(*api, options, rest);
+  return code ? code : ReportFailure(code.error(), api->asked());
+}
+
+// The same for what is done on this machine, and goes wrong as it would on a server.
+template <class Options, Result<int> (*kMain)(Options& options, Positionals& rest)>
+Result<int> ParseAndAct(const Command& command, std::string_view path, Arguments arguments) {
+  Options options;
+  Positionals rest = TRY(ParseArguments(command, arguments, &options));
+  if (rest.help) return PrintHelp(command, path);
+  TRY(CheckCount(command, path, rest));
+  Result<int> code = kMain(options, rest);
+  return code ? code : ReportFailure(code.error(), false);
 }
 
 // Does it for each of them; what goes wrong with one is reported, and the others go on. The exit code.

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "cli/option_tables.h"
 
 namespace cay::cli {
 
@@ -26,6 +27,24 @@ template <class Options, FieldName kField>
 Result<void> PutText(Options& options, std::string_view value) {
   if (value.empty()) return Failure(Error::Invalid("the value is empty"));
   options.request[kField.text] = value;
+  return {};
+}
+
+// As it was typed, if the server can only understand it so.
+template <class Options, FieldName kField, auto kParse>
+Result<void> PutParsed(Options& options, std::string_view value) {
+  TRY(kParse(value));
+  options.request[kField.text] = value;
+  return {};
+}
+
+// What happens when a sandbox's time is over.
+inline constexpr std::string_view kTimeoutActions = "destroy stop pause";
+
+template <class Options>
+Result<void> PutTimeoutAction(Options& options, std::string_view value) {
+  TRY(CheckWord(value, kTimeoutActions));
+  options.request["on_timeout"] = value;
   return {};
 }
 
