@@ -84,8 +84,9 @@ Error ProblemError(int status, std::string_view body) {
   if (const auto seconds = Number(problem, "retry_after"); seconds && remedy.empty()) {
     remedy = "try again in " + std::to_string(*seconds) + "s";
   }
-  if (status == 401 && remedy.empty()) {
-    remedy = "give a key with CAY_API_KEY, --api-key-file or cay context add";
+  if (status == 401) {
+    const std::string_view how = "give a key with --api-key-file, CAY_API_KEY or cay context add";
+    remedy = remedy.empty() ? std::string(how) : std::string(how) + "; " + remedy;
   }
   return Error(named ? known : CodeOfStatus(status), fault, std::move(detail))
       .WithRemedy(std::move(remedy));
