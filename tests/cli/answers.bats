@@ -78,6 +78,13 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   assert_error 125 "-d and -i"
 }
 
+@test "cp of the root is what is in it" {
+  "$CAY" cp web:/ - 2> /dev/null | tar t > names
+  grep -qx ./etc/ names
+  grep -q '^//\|^\.\./' names && return 1
+  return 0
+}
+
 @test "extend says hours and minutes" {
   "$CAY" create --name long --timeout 1h > /dev/null
   cay extend long 90m

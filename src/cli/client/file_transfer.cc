@@ -277,7 +277,9 @@ Result<void> UnpackStandardInput(const FileTransfer& transfer, const std::string
 Result<void> PackToStandardOutput(const FileTransfer& transfer, const std::string& source,
                                   const std::string& format) {
   Target target = FileTarget(transfer, "/archive", source).Add("format", format);
-  if (MeansContents(source)) target = std::move(target).Add("contents", "true");
+  // The root has no name that could be in front.
+  const bool is_root = source.find_first_not_of('/') == std::string::npos;
+  if (is_root || MeansContents(source)) target = std::move(target).Add("contents", "true");
   auto response = TRY(Open(transfer, target));
   Progress progress(BaseName(source), std::nullopt, transfer.quiet);
   return Drain(*response, progress,
