@@ -91,3 +91,8 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   [[ $output == "ends in 2h30m" || $output == "ends in 2h29m" ]] || { echo "$output $stderr" >&2; return 1; }
   "$CAY" rm -f long > /dev/null
 }
+
+@test "inspect -f: what has no fields says so" {
+  cay inspect -f '{{.id.deeper}}' web
+  [[ $status != 0 && $stderr == *"no field deeper"*"no fields of its own"* ]]
+}

@@ -55,6 +55,10 @@ bool IsOfTheClient(const std::vector<std::string>& path) {
 }
 
 Failure NoSuchField(const std::string& name, const json::object& object) {
+  if (object.empty()) {
+    return Failure(Error::Invalid("there is no field " + OneLine(name))
+                       .WithRemedy("what is before it has no fields of its own"));
+  }
   std::string names;
   for (const auto& member : object)
     names.append(names.empty() ? "" : ", ").append(std::string_view(member.key()));

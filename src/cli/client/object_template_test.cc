@@ -34,7 +34,8 @@ TEST(ObjectTemplate, FieldsAreFoundAtAnyDepthAndInAnyCase) {
 TEST(ObjectTemplate, WhatIsNotThereIsAnErrorButForWhatTheClientNames) {
   EXPECT_EQ(Rendered("[{{.metadata.none}}]"), "[]");
   EXPECT_THAT(Rendered("{{.none}}"), HasSubstr("no field none (there are: id, name, pids"));
-  EXPECT_THAT(Rendered("{{.id.deeper}}"), HasSubstr("no field deeper"));
+  EXPECT_THAT(Rendered("{{.id.deeper}}"),
+              HasSubstr("no field deeper (what is before it has no fields"));
   EXPECT_THAT(Rendered("{{.metadata.run.deeper}}"), ::testing::Not(HasSubstr("17")));
 }
 
