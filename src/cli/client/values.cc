@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -56,11 +57,20 @@ std::string EscapeControls(std::string_view text) {
   return out;
 }
 
+// 94.1, where the library writes 9.41E1.
+std::string ScalarJson(const json::value& value) {
+  if (!value.is_double()) return json::serialize(value);
+  std::array<char, 32> text{};
+  const auto [end, error] =
+      std::to_chars(text.data(), text.data() + text.size(), value.get_double());
+  return error == std::errc() ? std::string(text.data(), end) : json::serialize(value);
+}
+
 void AppendPretty(std::string& out, const json::value& value, size_t indent) {
   const bool is_object = value.is_object() && !value.get_object().empty();
   const bool is_array = value.is_array() && !value.get_array().empty();
   if (!is_object && !is_array) {
-    out += json::serialize(value);
+    out += ScalarJson(value);
     return;
   }
   const std::string line = "\n" + std::string(indent + 2, ' ');

@@ -97,6 +97,11 @@ TEST(ValuesTest, PrettyJsonIsJson) {
             "  \"d\": []\n}\n");
 }
 
+TEST(ValuesTest, NumbersInJsonAreWrittenAsPeopleWriteThem) {
+  EXPECT_EQ(PrettyJson(Parse(R"({"a":94.1,"b":0.25,"c":100,"d":-1})")),
+            "{\n  \"a\": 94.1,\n  \"b\": 0.25,\n  \"c\": 100,\n  \"d\": -1\n}\n");
+}
+
 TEST(ValuesTest, SignalsHaveNamesAndNumbers) {
   EXPECT_EQ(ParseSignal("SIGKILL"), SIGKILL);
   EXPECT_EQ(ParseSignal("TERM"), SIGTERM);
