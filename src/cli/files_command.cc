@@ -183,8 +183,13 @@ Result<int> RmMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
     if (options.recursive) target = std::move(target).Add("recursive", "true");
     Result<json::object> removed = api.Call("DELETE", target.text());
     if (removed) continue;
-    const bool gone = removed.error().code() == ErrorCode::kNotFound;
-    if (!gone || !options.force) return Failure(std::move(removed).error());
+    Error error = std::move(removed).error();
+    if (error.code() == ErrorCode::kNotFound && options.force) continue;
+    if (!options.recursive && error.message().contains("is a directory")) {
+      return Failure(std::move(error).WithRemedy("with all that is in it: cay files rm -r " +
+                                                 rest.values.front() + " " + rest.values[i]));
+    }
+    return Failure(std::move(error));
   }
   return 0;
 }

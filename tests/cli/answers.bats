@@ -96,3 +96,11 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   cay inspect -f '{{.id.deeper}}' web
   [[ $status != 0 && $stderr == *"no field deeper"*"no fields of its own"* ]]
 }
+
+@test "files rm of a directory names -r" {
+  "$CAY" exec web -- sh -c 'mkdir -p /tmp/full && touch /tmp/full/x'
+  cay files rm web /tmp/full
+  assert_error 1 "/tmp/full" "cay files rm -r web /tmp/full"
+  cay files rm -r web /tmp/full
+  [[ $status == 0 ]]
+}
