@@ -154,13 +154,20 @@ std::string FormatDuration(Millis duration) {
   int64_t ms = duration.count();
   if (ms == 0) return "0s";
   std::string out;
-  static constexpr std::array<std::pair<int64_t, const char*>, 5> kUnits = {
-      {{86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1000, "s"}, {1, "ms"}}};
+  if (ms < 1000) return std::to_string(ms) + "ms";
+  static constexpr std::array<std::pair<int64_t, const char*>, 3> kUnits = {
+      {{86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}}};
   for (const auto& [size, name] : kUnits) {
     if (ms >= size) out += std::to_string(ms / size) + name;
     ms %= size;
   }
-  return out;
+  if (ms == 0) return out;
+  out += std::to_string(ms / 1000);
+  if (ms % 1000 != 0) {
+    out += "." + std::to_string(1000 + ms % 1000).substr(1);
+    out.erase(out.find_last_not_of('0') + 1);
+  }
+  return out + "s";
 }
 
 Result<MilliCpus> ParseCpus(std::string_view text) {

@@ -35,7 +35,7 @@ std::string HumanBytes(Bytes bytes);
 // kInvalidArgument for what is not a duration, is negative, or is over 100 years.
 Result<Millis> ParseDuration(std::string_view text);
 
-// "2s", "1h30m", "250ms".
+// "2s", "1h30m", "250ms", "1.003s".
 std::string FormatDuration(Millis duration);
 
 // kInvalidArgument below 0.01 or above 1000 processors, or with more than three decimals.

@@ -52,9 +52,18 @@ TEST(ParseDuration, RefusesWhatIsNotADuration) {
 }
 
 TEST(FormatDuration, IsReadBackAsTheSameDuration) {
-  for (const int64_t ms : {int64_t{0}, int64_t{1}, int64_t{1500}, int64_t{5'400'000}}) {
+  for (const int64_t ms :
+       {int64_t{0}, int64_t{1}, int64_t{1500}, int64_t{5'400'000}, int64_t{90'061'003}}) {
     EXPECT_EQ(ParseDuration(FormatDuration(Millis(ms))), Millis(ms));
   }
+}
+
+TEST(FormatDuration, PartsOfASecondAreAFraction) {
+  EXPECT_EQ(FormatDuration(Millis(250)), "250ms");
+  EXPECT_EQ(FormatDuration(Millis(1003)), "1.003s");
+  EXPECT_EQ(FormatDuration(Millis(1500)), "1.5s");
+  EXPECT_EQ(FormatDuration(Millis(60'000)), "1m");
+  EXPECT_EQ(FormatDuration(Millis(70'100)), "1m10.1s");
 }
 
 TEST(ParseCpus, CountsThousandths) {
