@@ -10,10 +10,8 @@ namespace {
 
 namespace json = boost::json;
 
-// With --json the sandboxes as they are then, one object each; otherwise their ids.
-Result<void> Tell(const ServerOptions& options, const std::string& id, const json::object& answer) {
-  if (options.json) return Print(PrettyJson(answer));
-  return options.quiet ? Result<void>() : Print(id + "\n");
+Answers AnswersOf(const ServerOptions& options, size_t named) {
+  return {{.json = options.json, .quiet = options.quiet}, named};
 }
 
 enum class Act { kStart, kStop, kPause, kResume, kReset };
@@ -21,24 +19,27 @@ enum class Act { kStart, kStop, kPause, kResume, kReset };
 template <Act kAct>
 Result<int> ActMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
   constexpr std::string_view kPaths[] = {"/start", "/stop", "/pause", "/resume", "/reset"};
-  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
-    return Tell(options, id,
-                TRY(api.Call("POST", SandboxPath(id, kPaths[static_cast<size_t>(kAct)]))));
-  });
+  Answers answers = AnswersOf(options, rest.values.size());
+  return answers.Finish(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    const std::string path = SandboxPath(id, kPaths[static_cast<size_t>(kAct)]);
+    return answers.Add(id, TRY(api.Call("POST", path)));
+  }));
 }
 
 Result<int> RestartMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
-  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+  Answers answers = AnswersOf(options, rest.values.size());
+  return answers.Finish(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
     TRY(api.Call("POST", SandboxPath(id, "/stop")));
-    return Tell(options, id, TRY(api.Call("POST", SandboxPath(id, "/start"))));
-  });
+    return answers.Add(id, TRY(api.Call("POST", SandboxPath(id, "/start"))));
+  }));
 }
 
 Result<int> RenameMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
   const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
-  TRY(Tell(options, id,
-           TRY(api.Call("PATCH", SandboxPath(id), json::object{{"name", rest.values[1]}}))));
-  return 0;
+  Answers answers = AnswersOf(options, 1);
+  TRY(answers.Add(id,
+                  TRY(api.Call("PATCH", SandboxPath(id), json::object{{"name", rest.values[1]}}))));
+  return answers.Finish(0);
 }
 
 struct RemoveOptions : ServerOptions {
@@ -58,19 +59,21 @@ bool IsGone(const Error& error, const std::string& typed) {
   return error.code() == ErrorCode::kNotFound && !error.remedy().contains("/" + typed);
 }
 
-Result<void> Remove(ApiClient& api, const RemoveOptions& options, const std::string& typed) {
+Result<void> Remove(ApiClient& api, const RemoveOptions& options, const std::string& typed,
+                    Answers& answers) {
   const std::string id = TRY(api.ResolveSandbox(typed));
   if (!options.force) TRY(CheckRemovable(api, id));
   TRY(api.Call("DELETE", SandboxPath(id)));
-  return Tell(options, id, {{"id", id}, {"state", "destroyed"}});
+  return answers.Add(id, {{"id", id}, {"state", "destroyed"}});
 }
 
 Result<int> RemoveMain(ApiClient& api, RemoveOptions& options, Positionals& rest) {
-  return ForEach(rest.values, [&](const std::string& typed) -> Result<void> {
-    Result<void> removed = Remove(api, options, typed);
+  Answers answers = AnswersOf(options, rest.values.size());
+  return answers.Finish(ForEach(rest.values, [&](const std::string& typed) -> Result<void> {
+    Result<void> removed = Remove(api, options, typed, answers);
     if (!removed && options.force && IsGone(removed.error(), typed)) return {};
     return removed;
-  });
+  }));
 }
 
 // "24h30m", "59m58s"

@@ -143,11 +143,12 @@ Result<int> ListMain(ApiClient& api, ListOptions& options, Positionals&) {
 }
 
 Result<int> InspectMain(ApiClient& api, InspectOptions& options, Positionals& rest) {
-  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
-    const json::object sandbox = TRY(api.Get(SandboxPath(id)));
-    return Print(options.format ? TRY(options.format->Render(sandbox)) + "\n"
-                                : PrettyJson(sandbox));
-  });
+  Answers answers({.json = !options.format}, rest.values.size());
+  return answers.Finish(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    json::object sandbox = TRY(api.Get(SandboxPath(id)));
+    const std::string line = options.format ? TRY(options.format->Render(sandbox)) : "";
+    return answers.Add(line, std::move(sandbox));
+  }));
 }
 
 constexpr std::string_view kFormatHelp =
@@ -239,6 +240,7 @@ constinit const Command kInspectCommand = {
     .name = "inspect",
     .summary = "Print all that is known of sandboxes, as JSON",
     .usage = "[OPTIONS] SANDBOX...",
+    .description = "Of one an object, of several an array of them.\n",
     .options = kInspectOptions,
     .examples = "cay inspect web\ncay inspect -f '{{.state}} {{.metadata.run}}' web\n",
     .min_arguments = 1,

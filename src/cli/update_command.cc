@@ -20,11 +20,10 @@ Result<int> UpdateMain(ApiClient& api, UpdateOptions& options, Positionals& rest
     return Failure(Error::Invalid("nothing is to be changed")
                        .WithRemedy("as in cay update --memory 1g " + rest.values.front()));
   }
-  return ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
-    const json::object sandbox = TRY(api.Call("PATCH", SandboxPath(id), options.request));
-    if (options.json) return Print(PrettyJson(sandbox));
-    return options.quiet ? Result<void>() : Print(id + "\n");
-  });
+  Answers answers({.json = options.json, .quiet = options.quiet}, rest.values.size());
+  return answers.Finish(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    return answers.Add(id, TRY(api.Call("PATCH", SandboxPath(id), options.request)));
+  }));
 }
 
 template <FieldName kName, auto kParse>

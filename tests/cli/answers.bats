@@ -104,3 +104,26 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   cay files rm -r web /tmp/full
   [[ $status == 0 ]]
 }
+
+@test "several sandboxes are one JSON array, one is an object" {
+  "$CAY" create --name other > /dev/null
+  cay inspect web
+  [[ $(json 'o["name"]') == web ]]
+  cay inspect web other
+  [[ $status == 0 && $(json '[s["name"] for s in o]') == "['web', 'other']" ]]
+  cay inspect -f '{{.name}}' web other
+  [[ $output == $'web\nother' ]]
+  cay inspect web none other
+  [[ $status == 1 && $(json '[s["name"] for s in o]') == "['web', 'other']" ]]
+  assert_error 1 none
+  for command in "stop" "start" "pause" "resume" "restart" "reset" "update --memory 256m" "rm -f"; do
+    # shellcheck disable=SC2086
+    cay $command --json other
+    [[ $status == 0 && $(json 'len(o["id"])') == 20 ]] || { echo "$command: $output $stderr" >&2; return 1; }
+    [[ $command == "rm -f" ]] || continue
+    "$CAY" create --name other > /dev/null
+    "$CAY" create --name third > /dev/null
+    cay rm -f --json other third
+    [[ $(json '[s["state"] for s in o]') == "['destroyed', 'destroyed']" ]]
+  done
+}

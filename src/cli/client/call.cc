@@ -1,5 +1,7 @@
 #include "cli/client/call.h"
 
+#include "cli/client/values.h"
+
 namespace cay::cli {
 
 Result<int> ForEach(std::span<const std::string> typed,
@@ -22,6 +24,18 @@ Result<int> ForEachSandbox(ApiClient& api, const Positionals& rest,
   return ForEach(rest.values, [&](const std::string& typed) -> Result<void> {
     return act(TRY(api.ResolveSandbox(typed)));
   });
+}
+
+Result<void> Answers::Add(std::string_view line, boost::json::object answer) {
+  if (!how_.json) return how_.quiet ? Result<void>() : Print(std::string(line) + "\n");
+  if (!is_array_) return Print(PrettyJson(answer));
+  array_.push_back(std::move(answer));
+  return {};
+}
+
+Result<int> Answers::Finish(Result<int> code) {
+  if (how_.json && is_array_) TRY(Print(PrettyJson(array_)));
+  return code;
 }
 
 }  // namespace cay::cli

@@ -8,6 +8,8 @@
 //   … .run = &ParseAndCall<WaitOptions, WaitMain> …
 #pragma once
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 #include <functional>
 #include <span>
 #include <string>
@@ -106,5 +108,30 @@ Result<int> ForEach(std::span<const std::string> typed,
 // others go on. The exit code.
 Result<int> ForEachSandbox(ApiClient& api, const Positionals& rest,
                            const std::function<Result<void>(const std::string& id)>& act);
+
+// What a command says of each of the sandboxes that were named: lines, or JSON that can be read as a whole, which is one
+// object when one was named, and an array when several were, without those that failed.
+//
+//   Answers answers({.json = options.json}, rest.values.size());
+//   return answers.Finish(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+//     return answers.Add(id, TRY(api.Get(SandboxPath(id))));
+//   }));
+class Answers {
+ public:
+  struct How {
+    bool json = false;
+    bool quiet = false;  // no lines
+  };
+  Answers(How how, size_t named) : how_(how), is_array_(named > 1) {}
+
+  Result<void> Add(std::string_view line, boost::json::object answer);
+  // Prints what is left to print, and gives the code back.
+  Result<int> Finish(Result<int> code);
+
+ private:
+  How how_;
+  bool is_array_;
+  boost::json::array array_;
+};
 
 }  // namespace cay::cli
