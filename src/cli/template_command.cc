@@ -3,12 +3,11 @@
 #include <unistd.h>
 
 #include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
-#include <ctime>
 
+#include "api/template_json.h"
 #include "cli/client/call.h"
 #include "cli/client/server_templates.h"
+#include "cli/client/values.h"
 #include "cli/command.h"
 #include "cli/console.h"
 #include "cli/option_tables.h"
@@ -34,16 +33,6 @@ struct ListArguments : ServerOptions {
 Result<TemplateStore> OpenStore(const std::string& state_dir) {
   Paths paths = TRY(Paths::Resolve(state_dir));
   return TemplateStore::Open(paths);
-}
-
-// 2026-01-31 12:00, local time; "-" for what has none.
-std::string FormatTime(int64_t unix_ms) {
-  if (unix_ms == 0) return "-";
-  auto seconds = static_cast<time_t>(unix_ms / 1000);
-  struct tm parts{};
-  char text[32];
-  if (::localtime_r(&seconds, &parts) == nullptr) return "-";
-  return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts));
 }
 
 // One line that is written over again, and only for a person who watches.
@@ -79,29 +68,13 @@ Result<int> ListMain(ListArguments& options, Positionals&) {
     return ListServerTemplates(*server, options);
   }
   TemplateStore store = TRY(OpenStore(options.state_dir));
-  std::vector<TemplateInfo> infos = TRY(store.List());
-  if (options.json) {
-    boost::json::array list;
-    for (const TemplateInfo& info : infos) {
-      list.push_back({{"name", info.name},
-                      {"imported_unix_ms", info.imported_unix_ms},
-                      {"size", info.size},
-                      {"source", info.source}});
-    }
-    TRY(Print(boost::json::serialize(list) + "\n"));
-    return 0;
+  boost::json::array list;
+  for (const TemplateInfo& info : TRY(store.List())) {
+    api::JsonWriter json;
+    api::WriteTemplate(json, info);
+    list.push_back(TRY(ParseJson(json.text())));
   }
-  if (options.quiet) {
-    for (const TemplateInfo& info : infos) TRY(Print(info.name + "\n"));
-    return 0;
-  }
-  std::vector<std::vector<std::string>> rows = {{"NAME", "SIZE", "IMPORTED", "SOURCE"}};
-  for (const TemplateInfo& info : infos) {
-    rows.push_back({info.name, info.imported_unix_ms == 0 ? "-" : HumanBytes(info.size),
-                    FormatTime(info.imported_unix_ms), OneLine(info.source)});
-  }
-  TRY(Print(FormatTable(rows)));
-  return 0;
+  return PrintTemplates(list, options);
 }
 
 Result<int> RemoveMain(ListArguments& options, Positionals& rest) {

@@ -127,3 +127,15 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
     [[ $(json '[s["state"] for s in o]') == "['destroyed', 'destroyed']" ]]
   done
 }
+
+@test "templates of this machine and of a server look the same" {
+  cay template list --json
+  local of_server=$output
+  [[ $(json 'o[0]["imported_at"]') == None ]]
+  CAY_URL='' cay template list --json
+  [[ $output == "$of_server" ]]
+  cay template list
+  of_server=$output
+  CAY_URL='' cay template list
+  [[ $output == "$of_server" ]]
+}

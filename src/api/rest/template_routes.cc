@@ -4,8 +4,8 @@
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
+#include "api/template_json.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/sys.h"
 #include "template/template_store.h"
 
@@ -14,18 +14,6 @@ namespace {
 
 using http::Exchange;
 using templates::TemplateInfo;
-
-void WriteTemplate(JsonWriter& json, const TemplateInfo& info) {
-  json.BeginObject().Member("name", info.name).Member("source", info.source);
-  json.Member("size", info.size).Member("entries", info.entries).Member("user", info.user);
-  json.Key("imported_at");
-  if (info.imported_unix_ms == 0) {
-    json.Null();
-  } else {
-    json.Value(FormatTimestamp(info.imported_unix_ms));
-  }
-  json.Member("notes", templates::DescribeNotes(info.notes)).EndObject();
-}
 
 JsonWriter TemplateJson(const TemplateInfo& info) {
   JsonWriter json;

@@ -68,9 +68,7 @@ Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const s
   return 0;
 }
 
-Result<int> ListServerTemplates(ApiClient& api, const ServerOptions& options) {
-  const json::object answer = TRY(api.Get("/api/templates"));
-  const json::array& templates = Array(answer, "templates");
+Result<int> PrintTemplates(const json::array& templates, const ServerOptions& options) {
   if (options.json) {
     TRY(Print(PrettyJson(templates)));
     return 0;
@@ -80,12 +78,18 @@ Result<int> ListServerTemplates(ApiClient& api, const ServerOptions& options) {
   for (const json::value& entry : templates) {
     if (!entry.is_object()) continue;
     const json::object& info = entry.get_object();
+    const bool built_in = Text(info, "imported_at").empty();
     names += Text(info, "name") + "\n";
-    rows.push_back({Cell(info, "name"), BytesCell(info, "size"),
+    rows.push_back({Cell(info, "name"), built_in ? "-" : BytesCell(info, "size"),
                     AgeCell(info, "imported_at", NowMillis()), Cell(info, "source")});
   }
   TRY(Print(options.quiet ? names : FormatTable(rows)));
   return 0;
+}
+
+Result<int> ListServerTemplates(ApiClient& api, const ServerOptions& options) {
+  const json::object answer = TRY(api.Get("/api/templates"));
+  return PrintTemplates(Array(answer, "templates"), options);
 }
 
 Result<int> RemoveFromServer(ApiClient& api, const std::vector<std::string>& names) {

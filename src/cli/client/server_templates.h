@@ -1,6 +1,7 @@
 // cay template against a server: the same three commands, over the API. (template_command.cc decides.)
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,8 @@ Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
 // `source`: a tar, or a directory that is packed on the way.
 Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
                            const std::string& source, bool replace);
+// As the API has them; those of this machine, too.
+Result<int> PrintTemplates(const boost::json::array& templates, const ServerOptions& options);
 Result<int> ListServerTemplates(ApiClient& api, const ServerOptions& options);
 Result<int> RemoveFromServer(ApiClient& api, const std::vector<std::string>& names);
 
