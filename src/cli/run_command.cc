@@ -205,7 +205,11 @@ Result<SessionEnd> Run::Command() {
 Result<void> Run::Judge(const SessionEnd& end) {
   switch (end.kind) {
     case EndKind::kExited:
-      if (end.exited.signal != 0) result_.signal = static_cast<int>(end.exited.signal);
+      if (end.exited.signal != 0) {
+        result_.signal = static_cast<int>(end.exited.signal);
+      } else {
+        result_.command_exit_code = static_cast<int>(end.exited.exit_code);
+      }
       result_.timed_out = end.timed_out;
       result_.exit_code = ExitCode(end.exited.exit_code, result_.signal, end.timed_out);
       result_.output_cut = end.exited.output_cut;

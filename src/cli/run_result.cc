@@ -1,40 +1,53 @@
 #include "cli/run_result.h"
 
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
-#include "base/encoding.h"
+#include "api/rest/process_json.h"
 #include "cli/command.h"
 #include "cli/console.h"
 
 namespace cay::cli {
 namespace {
 
-namespace json = boost::json;
+using api::JsonWriter;
+namespace rest = api::rest;
 
-// As the API writes it.
-void AddOutput(json::object& object, std::string_view name, const HeldOutput& output) {
-  const std::string key(name);
-  const sandbox::KeptText kept = output.kept();
-  const sandbox::ShownText shown = sandbox::Show(kept);
-  if (shown.is_utf8) {
-    object[key] = std::string(shown.begin).append(shown.mark).append(shown.end);
-  } else {
-    object[key] = EncodeBase64(kept.bytes);
-    object[key + "_encoding"] = "base64";
-  }
-  const uint64_t dropped = kept.omitted + output.lost();
-  object[key + "_gap"] = nullptr;
-  if (kept.omitted > 0) object[key + "_gap"] = {{"at", kept.gap_at}, {"bytes", kept.omitted}};
-  object[key + "_truncated"] = dropped > 0;
-  if (dropped > 0) object[key + "_dropped_bytes"] = dropped;
+uint64_t Dropped(const HeldOutput& output) { return output.kept().omitted + output.lost(); }
+
+void WriteOutputs(JsonWriter& json, const RunResult& result) {
+  rest::WriteOutput(json, "stdout", result.out.kept());
+  rest::WriteOutput(json, "stderr", result.err.kept());
+  json.Member("stdout_bytes", result.out.written() + result.out.lost());
+  json.Member("stderr_bytes", result.err.written() + result.err.lost());
+  const bool stdout_truncated = Dropped(result.out) > 0;
+  const bool stderr_truncated = Dropped(result.err) > 0;
+  json.Member("stdout_truncated", stdout_truncated).Member("stderr_truncated", stderr_truncated);
+  rest::WriteTruncatedBy(json, stdout_truncated || stderr_truncated, false);
 }
 
-template <class T>
-json::value OrNull(const std::optional<T>& value) {
-  return value ? json::value(*value) : json::value(nullptr);
+void WriteOutcome(JsonWriter& json, const RunResult& result) {
+  json.Member("exit_code", result.error ? result.exit_code : result.command_exit_code);
+  json.Key("signal");
+  if (result.signal) {
+    json.Value(rest::SignalText(static_cast<uint32_t>(*result.signal)));
+  } else {
+    json.Null();
+  }
+  json.Member("timed_out", result.timed_out).Member("oom_killed", result.oom_killed);
+  json.Member("disk_full", result.disk_full);
+  json.Member("file_size_exceeded", result.file_size_exceeded);
+  json.Member("cpu_time_exceeded", result.cpu_time_exceeded);
+  json.Member("output_cut", result.output_cut);
+  json.Member("duration_ms", result.duration_ms).Member("cpu_ms", result.cpu_ms);
+  json.Member("success", !result.error && result.exit_code == 0);
+}
+
+void WriteError(JsonWriter& json, const Error& error) {
+  json.Key("error").BeginObject().Member("code", ErrorCodeName(error.code()));
+  json.Member("detail", error.message());
+  json.Member("fault", error.fault() == Fault::kCaller ? "caller" : "machine");
+  if (!error.remedy().empty()) json.Member("remedy", error.remedy());
+  json.EndObject();
 }
 
 // 1234 -> "1.234 ms"
@@ -53,36 +66,24 @@ int ExitCode(int command_exit_code, std::optional<int> signal, bool timed_out) {
 }
 
 std::string RenderJson(const RunResult& result, bool timing) {
-  json::object object;
-  object["exit_code"] = result.exit_code;
-  object["signal"] = OrNull(result.signal);
-  object["timed_out"] = result.timed_out;
-  object["oom_killed"] = result.oom_killed;
-  object["disk_full"] = result.disk_full;
-  object["file_size_exceeded"] = result.file_size_exceeded;
-  object["cpu_time_exceeded"] = result.cpu_time_exceeded;
-  object["output_cut"] = result.output_cut;
-  object["duration_ms"] = result.duration_ms;
-  object["cpu_ms"] = OrNull(result.cpu_ms);
-  object["memory_peak"] = OrNull(result.memory_peak);
-  AddOutput(object, "stdout", result.out);
-  AddOutput(object, "stderr", result.err);
-  json::array not_enforced;
+  JsonWriter json;
+  WriteOutputs(json.BeginObject(), result);
+  WriteOutcome(json, result);
+  json.Member("memory_peak_bytes", result.memory_peak).Member("memory_peak", result.memory_peak);
+  json.Key("not_enforced").BeginArray();
   for (const engine::NotEnforced& limit : result.not_enforced) {
-    not_enforced.push_back({{"limit", engine::LimitName(limit.limit)}, {"why", limit.why}});
+    json.BeginObject().Member("limit", engine::LimitName(limit.limit));
+    json.Member("why", limit.why).EndObject();
   }
-  object["not_enforced"] = std::move(not_enforced);
+  json.EndArray();
   if (timing) {
-    json::object stages;
-    for (const StageTime& stage : result.stages) stages[stage.name] = stage.us;
-    object["timing_us"] = std::move(stages);
+    json.Key("timing_us").BeginObject();
+    for (const StageTime& stage : result.stages) json.Member(stage.name, stage.us);
+    json.EndObject();
   }
-  if (result.error) {
-    object["error"] = {{"code", ErrorCodeName(result.error->code())},
-                       {"message", result.error->message()},
-                       {"remedy", result.error->remedy()}};
-  }
-  return json::serialize(object) + "\n";
+  if (result.error) WriteError(json, *result.error);
+  json.EndObject();
+  return json.text() + "\n";
 }
 
 std::string RenderTiming(const std::vector<StageTime>& stages) {

@@ -1,9 +1,12 @@
 // What came of a run: from the command's end and the sandbox's figures to an exit code, a line for
 // people, and the object of `--json`. Pure.
 //
-//   {"exit_code":1,"signal":null,"timed_out":false,"oom_killed":false,"disk_full":false,"file_size_exceeded":false,
-//    "cpu_time_exceeded":false,"output_cut":false,"duration_ms":52,"cpu_ms":31,"memory_peak":9437184,"stdout":"…","stdout_gap":null,
-//    "stdout_truncated":false,"stderr":"…","stderr_gap":null,"stderr_truncated":false,"not_enforced":[]}
+// Its fields are those of the API's executions wherever they mean the same:
+//
+//   {"stdout":"…","stdout_gap":null,"stderr":"…","stderr_gap":null,"stdout_bytes":3,"stderr_bytes":0,"stdout_truncated":false,
+//    "stderr_truncated":false,"truncated_by":null,"exit_code":1,"signal":null,"timed_out":false,"oom_killed":false,
+//    "disk_full":false,"file_size_exceeded":false,"cpu_time_exceeded":false,"output_cut":false,"duration_ms":52,"cpu_ms":31,
+//    "success":false,"memory_peak_bytes":9437184,"memory_peak":9437184,"not_enforced":[]}
 #pragma once
 
 #include <cstdint>
@@ -32,6 +35,7 @@ class HeldOutput {
   // Bytes that were lost before they came here (a ring that overran), or for want of memory.
   void AddLost(uint64_t bytes) { lost_ += bytes; }
   uint64_t lost() const { return lost_; }
+  uint64_t written() const { return bytes_.written(); }
   // Valid until the next Append.
   sandbox::KeptText kept() const {
     bytes_.Settle();
@@ -49,8 +53,9 @@ struct StageTime {
 };
 
 struct RunResult {
-  int exit_code = 0;          // of the process `cay run`: what ExitCode() says
-  std::optional<int> signal;  // that ended the command
+  int exit_code = 0;                     // of the process `cay run`: what ExitCode() says
+  std::optional<int> command_exit_code;  // of a command that ended by itself
+  std::optional<int> signal;             // that ended the command
   bool timed_out = false;
   bool oom_killed = false;
   bool disk_full = false;
@@ -70,8 +75,8 @@ struct RunResult {
 // 0–255 of the command, 128 + signal, 124 for a timeout, as shells say it.
 int ExitCode(int command_exit_code, std::optional<int> signal, bool timed_out);
 
-// The object of --json, on one line with a newline. Output that is not UTF-8 is in base64, said by
-// "stdout_encoding":"base64". With `timing` it has "timing_us", an object of stages.
+// The object of --json, on one line with a newline. Output that is not UTF-8 is in "stdout_base64" beside "stdout". With `timing` it
+// has "timing_us", an object of stages; of Cay's own failure "error", and Cay's exit code.
 std::string RenderJson(const RunResult& result, bool timing);
 
 // A table of stages with their sum, for --timing.

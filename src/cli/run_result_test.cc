@@ -35,28 +35,60 @@ TEST(HeldOutput, KeepsTheBeginningAndTheEndAndCountsTheOthers) {
 TEST(RenderJson, HasEveryFieldOnOneLine) {
   RunResult result;
   result.exit_code = 1;
+  result.command_exit_code = 1;
   result.out.Append("hi\n");
   std::string text = RenderJson(result, false);
   EXPECT_EQ(text.find('\n'), text.size() - 1);
   auto object = boost::json::parse(text).as_object();
-  for (const char* key :
-       {"stdout", "stderr", "exit_code", "signal", "timed_out", "oom_killed", "disk_full",
-        "file_size_exceeded", "cpu_time_exceeded", "output_cut", "duration_ms", "cpu_ms",
-        "memory_peak", "stdout_truncated", "stderr_truncated", "not_enforced"}) {
+  for (const char* key : {"stdout",
+                          "stderr",
+                          "exit_code",
+                          "signal",
+                          "timed_out",
+                          "oom_killed",
+                          "disk_full",
+                          "file_size_exceeded",
+                          "cpu_time_exceeded",
+                          "output_cut",
+                          "duration_ms",
+                          "cpu_ms",
+                          "memory_peak",
+                          "memory_peak_bytes",
+                          "success",
+                          "stdout_bytes",
+                          "stderr_bytes",
+                          "truncated_by",
+                          "stdout_gap",
+                          "stderr_gap",
+                          "stdout_truncated",
+                          "stderr_truncated",
+                          "not_enforced"}) {
     EXPECT_TRUE(object.contains(key)) << key;
   }
   EXPECT_EQ(object["stdout"], "hi\n");
+  EXPECT_EQ(object["exit_code"], 1);
   EXPECT_TRUE(object["signal"].is_null());
   EXPECT_FALSE(object.contains("timing_us"));
 }
 
-TEST(RenderJson, PutsWhatIsNotTextInBase64) {
+TEST(RenderJson, ASignalHasItsNameAndThenThereIsNoExitCode) {
+  RunResult result;
+  result.exit_code = 124;
+  result.signal = 15;
+  result.timed_out = true;
+  auto object = boost::json::parse(RenderJson(result, false)).as_object();
+  EXPECT_EQ(object["signal"], "SIGTERM");
+  EXPECT_TRUE(object["exit_code"].is_null());
+  EXPECT_EQ(object["success"], false);
+}
+
+TEST(RenderJson, PutsWhatIsNotTextInBase64BesideIt) {
   RunResult result;
   result.out.Append("\xff\xfe");
   auto object = boost::json::parse(RenderJson(result, false)).as_object();
-  EXPECT_EQ(object["stdout"], "//4=");
-  EXPECT_EQ(object["stdout_encoding"], "base64");
-  EXPECT_FALSE(object.contains("stderr_encoding"));
+  EXPECT_EQ(object["stdout"], "\uFFFD\uFFFD");
+  EXPECT_EQ(object["stdout_base64"], "//4=");
+  EXPECT_FALSE(object.contains("stderr_base64"));
 }
 
 TEST(RenderJson, SaysWhatIsMissingAndStaysTextWhenACharacterWasCutInTwo) {
@@ -68,7 +100,7 @@ TEST(RenderJson, SaysWhatIsMissingAndStaysTextWhenACharacterWasCutInTwo) {
   EXPECT_EQ(object["stdout"], "\xC3\xA4\n[4 bytes omitted]\n\xC3\xA4");
   EXPECT_EQ(object["stdout_gap"].at("at"), 3);
   EXPECT_EQ(object["stdout_gap"].at("bytes"), 2);
-  EXPECT_EQ(object["stdout_dropped_bytes"], 2);
+  EXPECT_EQ(object["stdout_bytes"], 8);
   EXPECT_EQ(object["stdout_truncated"], true);
   EXPECT_TRUE(object["stderr_gap"].is_null());
 }
@@ -80,6 +112,8 @@ TEST(RenderJson, HoldsTheStagesAndTheErrorWhenThereAreSome) {
   auto object = boost::json::parse(RenderJson(result, true)).as_object();
   EXPECT_EQ(object["timing_us"].as_object()["clone"], 60);
   EXPECT_EQ(object["error"].as_object()["code"], "invalid_argument");
+  EXPECT_EQ(object["error"].as_object()["detail"], "no");
+  EXPECT_EQ(object["error"].as_object()["fault"], "caller");
 }
 
 TEST(RenderTiming, SumsTheStages) {

@@ -154,7 +154,7 @@ print(sorted(os.listdir("/etc/skel2")) == sorted(os.listdir("/etc/skel2")), os.l
 
 @test "a file that grows over --file-size is told, and the default is the disk" {
   run_cay --json --file-size 1m -- dd if=/dev/zero of=x bs=1M count=3
-  [[ $(json 'o["file_size_exceeded"], o["signal"]') == "(True, 25)" ]]
+  [[ $(json 'o["file_size_exceeded"], o["signal"]') == "(True, 'SIGXFSZ')" ]]
   run_cay --file-size 1m 'dd if=/dev/zero of=x bs=1M count=3'
   [[ $stderr == *"a file grew over the limit of 1m (--file-size)"* ]]
   run_cay --json --disk 2g -- sh -c 'truncate -s 1500M x && ulimit -f'

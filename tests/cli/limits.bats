@@ -9,7 +9,7 @@ setup() {
   run_cay --memory 128m -- python3 -c 'x = bytearray(300 * 1024 * 1024)'
   [[ $status == 137 && $stderr == *"killed: out of memory (limit 128m)"* ]]
   run_cay --memory 128m --json -- python3 -c 'x = bytearray(300 * 1024 * 1024)'
-  [[ $(json 'o["oom_killed"], o["signal"], o["exit_code"]') == "(True, 9, 137)" ]]
+  [[ $(json 'o["oom_killed"], o["signal"], o["exit_code"]') == "(True, 'SIGKILL', None)" ]]
   [[ $(json 'o["memory_peak"] <= 128 * 2**20 and o["memory_peak"] > 100 * 2**20') == True ]]
 }
 
@@ -22,9 +22,9 @@ setup() {
   run_cay --cpu-time 1s 'while :; do :; done'
   [[ $status == 152 && $stderr == "cay: used up its processor time (--cpu-time)" ]]
   run_cay --cpu-time 1 --json -- python3 -c 'while True: pass'
-  [[ $(json 'o["cpu_time_exceeded"], o["signal"]') == "(True, 24)" ]]
+  [[ $(json 'o["cpu_time_exceeded"], o["signal"]') == "(True, 'SIGXCPU')" ]]
   run_cay --cpu-time 1 --json -- sh -c 'trap "" XCPU; while :; do :; done'
-  [[ $(json 'o["cpu_time_exceeded"], o["signal"]') == "(True, 9)" ]]
+  [[ $(json 'o["cpu_time_exceeded"], o["signal"]') == "(True, 'SIGKILL')" ]]
   run_cay --cpu-time 1m --json -- sh -c 'ulimit -t 5m 2>/dev/null; ulimit -t; kill -9 $$'
   [[ $(json 'o["cpu_time_exceeded"], o["stdout"]') == "(False, '60\\n')" ]]
   run_cay --cpu-time 1500ms true
