@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <limits>
 #include <vector>
 
 #include "base/text.h"
@@ -259,12 +260,13 @@ Result<void> Proxy(Exchange& exchange, Fd upstream, const ProxyOptions& options)
 }
 
 Result<void> Proxy(Exchange& exchange, Stream upstream, const ProxyOptions& options) {
+  // None of it is held: how much it takes is for the program behind it to say.
+  exchange.SetBodyLimit(std::numeric_limits<uint64_t>::max());
   auto done = Proxying(exchange, std::move(upstream), options).Run();
   if (done || exchange.started()) return done;
   const Error& error = done.error();
   // What the client did wrong is told as what it is.
-  const int status = error.code() == ErrorCode::kLimitTooHigh       ? 413
-                     : error.code() == ErrorCode::kInvalidArgument  ? 400
+  const int status = error.code() == ErrorCode::kInvalidArgument    ? 400
                      : error.code() == ErrorCode::kPermissionDenied ? 403
                      : error.fault() == Fault::kCaller              ? 408
                      : error.code() == ErrorCode::kTimeout          ? 504

@@ -6,13 +6,14 @@
 namespace cay::testing {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Answers each connection with what it was sent, until the end of its head.
+// Answers each connection with the head of what it was sent, and how long the body was.
 constexpr const char* kEchoServer = R"(
 import socket
-s = socket.socket(socket.AF_INET6 if False else socket.AF_INET)
+s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(('127.0.0.1', 3000))
 s.listen(16)
@@ -24,6 +25,15 @@ while True:
         piece = c.recv(65536)
         if not piece: break
         head += piece
+    head, _, body = head.partition(b'\r\n\r\n')
+    fields = dict(line.lower().split(b': ', 1) for line in head.split(b'\r\n')[1:])
+    length = int(fields.get(b'content-length', 0))
+    got = len(body)
+    while got < length:
+        piece = c.recv(65536)
+        if not piece: break
+        got += len(piece)
+    head += b'\r\n\r\n%d bytes' % got
     c.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-App: yes\r\nConnection: close\r\n\r\n' % len(head) + head)
     c.close()
 )";
@@ -64,6 +74,14 @@ TEST_F(PortApi, ARequestGoesOnAsItCame) {
   EXPECT_THAT(Get(path_ + "/ports/3000?q=1").body, HasSubstr("GET /?q=1 HTTP/1.1\r\n"));
   EXPECT_THAT(Call("GET", path_ + "/ports/3000/", "", {{"Authorization", "Basic YTpi"}}).body,
               HasSubstr("Basic YTpi"));
+}
+
+TEST_F(PortApi, HowLargeABodyMayBeIsTheApplicationsToSay) {
+  StartServer();
+  constexpr size_t kLarge = 40 * kMiB;
+  const Reply reply = Call("POST", path_ + "/ports/3000/upload", std::string(kLarge, 'x'));
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_THAT(reply.body, EndsWith(std::to_string(kLarge) + " bytes"));
 }
 
 TEST_F(PortApi, WhatIsMissingIsSaid) {

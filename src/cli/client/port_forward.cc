@@ -1,7 +1,6 @@
 #include "cli/client/port_forward.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "api/gate/host_policy.h"
 #include "api/problem.h"
@@ -111,8 +110,6 @@ void PortForwardImpl::Handle(http::Exchange& exchange) const {
   if (!api_key_.empty()) request.headers.Set("X-API-Key", api_key_);
   // A browser sees it under this address, which is no other port's: cookies and all are the application's.
   request.headers.Set(api::rest::kOwnOriginField, "yes");
-  // How large a body may be is the server's to say.
-  exchange.SetBodyLimit(std::numeric_limits<uint64_t>::max());
   // An error has been answered, or cuts the answer.
   static_cast<void>(http::Proxy(
       exchange, *std::move(upstream),
