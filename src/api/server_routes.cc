@@ -46,6 +46,11 @@ Result<void> Ready(ServerState& state, http::Exchange& exchange) {
                        .WithRemedy(full ? "destroy sandboxes, which works, or free some space"
                                         : "look at the server's log, and at: cay doctor"));
   }
+  if (const auto room = state.check_room(); !room) {
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                         "no sandbox can be made: " + room.error().message())
+                       .WithRemedy(room.error().remedy()));
+  }
   JsonWriter json;
   json.BeginObject().Member("status", "ready").EndObject();
   return RespondJson(exchange, 200, std::move(json));

@@ -21,6 +21,8 @@ struct ServerState {
   AuditLog& audit;
   store::Store& store;
   std::string version;
+  // Whether a sandbox could be made with what the server gives when nothing is asked for.
+  std::function<Result<void>()> check_room;
   // Writes all families; see server_metrics.h.
   std::function<void(MetricsText&)> write_metrics;
   std::atomic<bool> draining = false;

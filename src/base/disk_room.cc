@@ -24,6 +24,15 @@ Result<DiskRoom> DiskRoomOf(const std::string& path) {
   return RoomOf(info);
 }
 
+Result<void> CheckRoomFor(const DiskRoom& room, Bytes disk) {
+  if (room.free >= disk + kHostReserve) return {};
+  const Bytes given = room.free > kHostReserve ? room.free - kHostReserve : 0;
+  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+                       "the disk limit of " + FormatBytes(disk) + " is more than the " +
+                           HumanBytes(given) + " that the state directory's disk can give")
+                     .WithRemedy("ask for a lower disk limit, or free some space"));
+}
+
 Result<void> CheckHostReserve(const DiskRoom& room) {
   if (room.free >= kHostReserve) return {};
   return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,

@@ -23,6 +23,9 @@ struct DiskRoom {
 Result<DiskRoom> DiskRoomOf(const Fd& file);
 Result<DiskRoom> DiskRoomOf(const std::string& path);
 
+// kResourceExhausted when not so much can be given beside kHostReserve: for a sandbox with a disk limit of `disk`.
+Result<void> CheckRoomFor(const DiskRoom& room, Bytes disk);
+
 // kResourceExhausted when less than kHostReserve is free: for what grows on the state directory's disk, before it does.
 Result<void> CheckHostReserve(const DiskRoom& room);
 

@@ -155,6 +155,7 @@ class Assembly : public ServeAssembly {
                .audit = audit_,
                .store = *parts_.store,
                .version = CAY_VERSION,
+               .check_room = [this] { return parts_.manager->CheckRoom(); },
                .write_metrics = [this](api::MetricsText& text) { WriteMetrics(text); }} {
     dispatcher_.Add(api::ServerRoutes(state_));
     dispatcher_.Add(api::WebhookRoutes(*parts_.webhooks));

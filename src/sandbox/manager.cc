@@ -1,8 +1,11 @@
 #include "sandbox/manager.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "base/disk_room.h"
 #include "sandbox/core.h"
 #include "sandbox/creator.h"
 #include "sandbox/lease.h"
@@ -168,6 +171,15 @@ Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view w
     TRY(CheckAct(Act::kMeasure, sandbox.id(), sandbox.state()));
     return impl_->core.engine.GetStats(sandbox.id());
   });
+}
+
+Result<void> Manager::CheckRoom() const {
+  const auto options = impl_->core.options();
+  const DiskRoom room = TRY(DiskRoomOf(options->paths.state_dir));
+  TRY(CheckHostReserve(room));
+  const Bytes disk = options->default_limits.disk;
+  if (::geteuid() != 0 || disk + kHostReserve > room.size) return {};
+  return CheckRoomFor(room, disk);
 }
 
 std::optional<uint64_t> Manager::OomKills(const SandboxId& id) {

@@ -204,6 +204,9 @@ class Manager {
   // Its life begins anew. kNotFound when there is no such orphan, kAlreadyExists when its owner has another of its name.
   Result<SandboxView> Adopt(const Caller& caller, std::string_view id, const Adoption& adoption);
   Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
+  // kResourceExhausted when the state directory's disk has no room for one more sandbox with the default disk limit; where
+  // it never had, for one at all.
+  Result<void> CheckRoom() const;
   // How many of its processes the kernel killed for want of its memory; nothing where that is not known.
   std::optional<uint64_t> OomKills(const SandboxId& id);
 

@@ -252,13 +252,7 @@ Result<bool> IsOnALoopDevice(const struct stat& image) {
 }  // namespace
 
 Result<void> CheckScratchRoom(const Fd& dir, Bytes disk) {
-  const Bytes free = TRY(DiskRoomOf(dir)).free;
-  if (free >= disk + kHostReserve) return {};
-  return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-                       "the disk limit of " + FormatBytes(disk) + " is more than the " +
-                           HumanBytes(free > kHostReserve ? free - kHostReserve : 0) +
-                           " that the state directory's disk can give")
-                     .WithRemedy("ask for less with --disk, or free some space"));
+  return CheckRoomFor(TRY(DiskRoomOf(dir)), disk);
 }
 
 uint64_t EffectiveInodes(const Limits& limits) {
