@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sandbox/process_verdict.h"
+
 namespace cay::sandbox {
 namespace {
 
@@ -55,7 +57,13 @@ Health HealthOf(const HealthLook& look, const engine::Limits& limits,
   };
   check("Memory", health.memory_percent, thresholds.memory);
   check("CPU", health.cpu_percent, thresholds.cpu);
-  check("Disk", health.disk_percent, thresholds.disk);
+  if (look.guest && thresholds.disk > 0 && DiskIsFull(*look.guest, limits.disk)) {
+    const bool of_files = look.guest->inodes_free == 0;
+    health.reason += std::string(health.reason.empty() ? "" : "; ") +
+                     (of_files ? "Disk is full: no more files can be made" : "Disk is full");
+  } else {
+    check("Disk", health.disk_percent, thresholds.disk);
+  }
   return health;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/units.h"
 #include "engine/engine.h"
+#include "protocol/messages.h"
 
 namespace cay::sandbox {
 
@@ -25,6 +26,8 @@ struct HealthLook {
   engine::Stats before;
   engine::Stats after;
   Millis apart{0};
+  // What its guest says, for a disk that takes no more: the filesystem's own share, and the number of files, are in no count.
+  std::optional<protocol::Info> guest{};
 };
 
 struct Health {

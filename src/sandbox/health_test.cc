@@ -30,6 +30,17 @@ TEST(Health, SharesAreOfTheLimits) {
   EXPECT_EQ(health.Line(), "HEALTHY: Memory=45% CPU=12%");
 }
 
+TEST(Health, ADiskThatTakesNoMoreIsFullWhateverItsShare) {
+  HealthLook look = Look(0, 0, 500);
+  look.guest = protocol::Info{.guest_version = "", .disk_free_bytes = 92, .inodes_free = 7};
+  EXPECT_EQ(HealthOf(look, Limits()).Line(), "UNHEALTHY: Disk is full");
+  EXPECT_TRUE(HealthOf(look, Limits(), {.disk = 0}).healthy());
+  look.guest->disk_free_bytes = kGiB;
+  EXPECT_TRUE(HealthOf(look, Limits()).healthy());
+  look.guest->inodes_free = 0;
+  EXPECT_EQ(HealthOf(look, Limits()).reason, "Disk is full: no more files can be made");
+}
+
 TEST(Health, WhatIsNearItsLimitIsSaid) {
   EXPECT_EQ(HealthOf(Look(950, 0, 0), Limits()).Line(),
             "UNHEALTHY: Memory usage exceeds threshold: 95%");

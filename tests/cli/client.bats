@@ -136,6 +136,11 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   until_true 60 unhealthy
   cay health --json ill
   [[ $status == 1 && $(json 'o["health"]') == UNHEALTHY ]]
+  cay create --name full --disk 16m
+  cay exec full -- sh -c 'cat /dev/zero > /workspace/big'
+  cay health full
+  [[ $status == 1 && $output == "UNHEALTHY: "*"Disk is full"* ]]
+  cay rm -f full
   cay stop ill
   cay health ill
   [[ $status == 1 && $output == "UNHEALTHY: "*stopped* && $stderr == "" ]]

@@ -16,6 +16,10 @@ Result<Use> LookAtUse(sandbox::Manager& manager, const sandbox::Caller& caller,
   std::this_thread::sleep_for(kApart);
   look.after = TRY(manager.GetStats(caller, view.id.text()));
   look.apart = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begin);
+  // Nothing of one that is paused, or does not answer.
+  if (const auto lease = manager.Use(caller, view.id.text())) {
+    if (auto guest = lease->guest().Ping()) look.guest = *std::move(guest);
+  }
   return Use{.stats = look.after,
              .health = sandbox::HealthOf(look, view.limits, manager.options()->health)};
 }
