@@ -45,6 +45,7 @@ class TrackedExchange : public http::Exchange {
   int status() const override { return inner_.status(); }
   uint64_t bytes_written() const override { return inner_.bytes_written(); }
   int socket() const override { return inner_.socket(); }
+  int ending_fd() const override { return inner_.ending_fd(); }
   bool WantsWebSocket() const override { return inner_.WantsWebSocket(); }
   Result<std::unique_ptr<http::WebSocket>> AcceptWebSocket(http::Headers headers) override;
   Result<std::unique_ptr<http::ByteStream>> SwitchProtocols(http::Headers headers) override;

@@ -41,4 +41,9 @@ bool Exchange::ClientGone() const {
   return ::poll(&waited, 1, 0) > 0 && (waited.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+bool Exchange::Ending() const {
+  pollfd waited = {.fd = ending_fd(), .events = POLLIN, .revents = 0};
+  return ::poll(&waited, 1, 0) > 0;
+}
+
 }  // namespace cay::http

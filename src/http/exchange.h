@@ -114,6 +114,10 @@ class Exchange {
   // For handlers that wait for something else meanwhile: poll this for POLLRDHUP | POLLHUP | POLLERR.
   virtual int socket() const = 0;
   bool ClientGone() const;
+  // For handlers of streams that have no end of their own, and whose clients come back: readable once the server takes no
+  // more requests and waits for those under way (Server::Drain). -1: never.
+  virtual int ending_fd() const { return -1; }
+  bool Ending() const;
 
   virtual bool WantsWebSocket() const = 0;
   virtual Result<std::unique_ptr<WebSocket>> AcceptWebSocket(Headers headers = {}) = 0;

@@ -69,6 +69,15 @@ uint64_t PublicPlaces(const ServerLimits& limits) {
   return std::max<uint64_t>(1, limits.max_active / kPublicShare);
 }
 
+Result<Fd> MakeEventFd() {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) return Failure(Error::FromErrno("eventfd"));
+  return Fd::Adopt(fd);
+}
+
+// Once: its counter is 0, so it cannot fail.
+void Raise(const Fd& event) { ::eventfd_write(event.get(), 1); }
+
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler handler,
@@ -81,15 +90,17 @@ Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler han
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) return Failure(Error::FromErrno("epoll_create1"));
   Fd epoll_fd = Fd::Adopt(epoll);
-  const int wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake < 0) return Failure(Error::FromErrno("eventfd"));
-  auto core = std::make_unique<ServerCore>(std::move(options), std::move(handler),
-                                           std::move(screen), std::move(epoll_fd), Fd::Adopt(wake));
+  Fd wake = TRY(MakeEventFd());
+  Fd ending = TRY(MakeEventFd());
+  auto core =
+      std::make_unique<ServerCore>(std::move(options), std::move(handler), std::move(screen),
+                                   std::move(epoll_fd), std::move(wake), std::move(ending));
   TRY(core->Begin());
   return core;
 }
 
-ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Fd wake)
+ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Fd wake,
+                       Fd ending)
     : options_(std::move(options)),
       handler_(std::move(handler)),
       screen_(std::move(screen)),
@@ -110,14 +121,13 @@ ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd
         threads_changed_.notify_all();
       }),
       epoll_(std::move(epoll)),
-      wake_(std::move(wake)) {}
+      wake_(std::move(wake)),
+      ending_(std::move(ending)) {}
 
 ServerCore::~ServerCore() {
   stopping_ = true;
   StopListeners();
-  const uint64_t one = 1;
-  // Cannot fail: the counter is 0.
-  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+  Raise(wake_);
   std::unique_lock lock(threads_mutex_);
   threads_changed_.notify_all();
   // Again and again: a connection may have been accepted meanwhile.
@@ -311,6 +321,7 @@ void ServerCore::EvictIdle() {
 
 void ServerCore::StopListeners() {
   if (draining_.exchange(true)) return;
+  Raise(ending_);
   for (const auto& listener : listeners_) StopListening(*listener);
 }
 

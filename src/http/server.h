@@ -88,8 +88,8 @@ class Server {
   virtual const ServerCounters& counters() const = 0;
   // New certificates from the same files; the old ones stay when these are not good.
   virtual Result<void> ReloadTls() = 0;
-  // Stops listening; waits for requests under way, at most so long; closes the rest. Handlers of long streams can
-  // ask draining() to end by themselves.
+  // Stops listening; waits for requests under way, at most so long; closes the rest. Handlers of streams
+  // without an end watch Exchange::ending_fd(), and end by themselves.
   virtual void Drain(Millis patience) = 0;
   virtual bool draining() const = 0;
 };

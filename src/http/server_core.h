@@ -21,7 +21,7 @@ namespace cay::http {
 
 class ServerCore final : public Server {
  public:
-  ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Fd wake);
+  ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Fd wake, Fd ending);
   ~ServerCore() override;
 
   // Everything that can fail; serves from here on.
@@ -87,7 +87,8 @@ class ServerCore final : public Server {
   Shares bodies_;         // memory for bodies that were taken in, in bytes
   const std::function<void()> request_ended_;
   const Fd epoll_;
-  const Fd wake_;  // an eventfd that stays readable once the server ends
+  const Fd wake_;    // an eventfd that stays readable once the server ends
+  const Fd ending_;  // one that is readable once the server drains
   EventSource wake_source_{EventSource::Kind::kWake};
   std::vector<std::unique_ptr<Listener>> listeners_;
 

@@ -23,13 +23,15 @@ bool HasNoBody(int status) { return status < 200 || status == 204 || status == 3
 }  // namespace
 
 ServerExchange::ServerExchange(Connection& connection, PendingRequest& pending,
-                               const ServerLimits& limits, const std::atomic<bool>& draining)
+                               const ServerLimits& limits, const std::atomic<bool>& draining,
+                               int ending_fd)
     : connection_(connection),
       pending_(pending),
       head_(pending.head),
       body_(pending.body),
       limits_(limits),
       draining_(draining),
+      ending_fd_(ending_fd),
       body_limit_(limits.max_body_bytes),
       read_pace_(pending.pace),
       keep_alive_(head_.keep_alive),

@@ -16,7 +16,7 @@ class ServerExchange final : public Exchange {
  public:
   // All outlive it.
   ServerExchange(Connection& connection, PendingRequest& pending, const ServerLimits& limits,
-                 const std::atomic<bool>& draining);
+                 const std::atomic<bool>& draining, int ending_fd);
 
   Request& request() override { return head_.request; }
   Result<size_t> ReadBody(std::span<char> space) override;
@@ -32,6 +32,7 @@ class ServerExchange final : public Exchange {
   int status() const override { return status_; }
   uint64_t bytes_written() const override { return written_; }
   int socket() const override { return connection_.stream.fd(); }
+  int ending_fd() const override { return ending_fd_; }
 
   bool WantsWebSocket() const override;
   Result<std::unique_ptr<WebSocket>> AcceptWebSocket(Headers headers) override;
@@ -59,6 +60,7 @@ class ServerExchange final : public Exchange {
   size_t ahead_used_ = 0;
   const ServerLimits& limits_;
   const std::atomic<bool>& draining_;
+  int ending_fd_;
   uint64_t body_limit_;
   uint64_t body_taken_ = 0;
   Pace read_pace_;

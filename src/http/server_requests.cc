@@ -110,7 +110,7 @@ bool ServerCore::Run(Connection& connection, PendingRequest& pending) {
 
 bool ServerCore::CallHandler(Connection& connection, PendingRequest& pending) {
   ++counters_.requests;
-  ServerExchange exchange(connection, pending, options_.limits, draining_);
+  ServerExchange exchange(connection, pending, options_.limits, draining_, ending_.get());
   try {
     handler_(exchange);
   } catch (const std::exception& error) {

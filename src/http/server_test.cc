@@ -165,6 +165,23 @@ TEST(Server, AnswersForAHandlerThatDoesNot) {
   }
 }
 
+TEST(Server, TellsHandlersThatItEnds) {
+  std::binary_semaphore begun{0};
+  const auto server = StartServer([&](Exchange& exchange) {
+    EXPECT_FALSE(exchange.Ending());
+    begun.release();
+    pollfd ending{exchange.ending_fd(), POLLIN, 0};
+    EXPECT_EQ(::poll(&ending, 1, 20'000), 1);
+    EXPECT_TRUE(exchange.Ending());
+    static_cast<void>(exchange.Respond({.status = 200, .body = "ends"}));
+  });
+  RawClient client(*server);
+  ASSERT_TRUE(client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+  begun.acquire();
+  server->Drain(Millis(60'000));
+  EXPECT_THAT(client.ReadToEnd(), EndsWith("ends"));
+}
+
 TEST(Server, CutsAStreamThatItsHandlerDidNotFinish) {
   const auto server = StartServer([](Exchange& exchange) {
     EXPECT_TRUE(exchange.Begin(200, {}));

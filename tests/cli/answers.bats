@@ -139,3 +139,27 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   CAY_URL='' cay template list
   [[ $output == "$of_server" ]]
 }
+
+# That the server ends within the 30 s of end_server is what is asked: it would wait for two minutes.
+@test "streams do not hold up the end of a server, and go on after it" {
+  end_server TERM
+  start_server --drain-timeout 120s
+  "$CAY" files mkdir -p web /tmp/seen
+  process=$("$CAY" exec -d web -- sh -c 'sleep 1000')
+  pids=()
+  "$CAY" events -f > events 3>&- & pids+=($!)
+  "$CAY" files watch web /tmp/seen > seen 3>&- & pids+=($!)
+  "$CAY" attach --no-stdin web "$process" > /dev/null 3>&- & pids+=($!)
+  "$CAY" logs -f web "$process" > /dev/null 3>&- & pids+=($!)
+  until_true 20 watch_is_heard before
+  end_server TERM
+  start_server
+  until_true 30 watch_is_heard after
+  for pid in "${pids[@]}"; do kill "$pid"; done
+  "$CAY" kill web "$process"
+}
+
+watch_is_heard() {
+  "$CAY" exec web -- sh -c "rm -f /tmp/seen/$1; touch /tmp/seen/$1"
+  grep -q "created  $1" seen
+}

@@ -23,6 +23,8 @@ end_server() {
 
 server_gone() { ! kill -0 "$1" 2> /dev/null; }
 
+kill_server() { end_server KILL; }
+
 # All that the suite made is gone with this.
 stop_server() {
   "$CAY" ls -q | xargs -r "$CAY" rm -f > /dev/null

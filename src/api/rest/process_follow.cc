@@ -29,15 +29,16 @@ Result<void> Feed(RunningProcess& process, std::string_view& stdin_bytes, bool& 
   return process.CloseStdin();
 }
 
-// True when the client hung up.
-Result<bool> Wait(const RunningProcess& process, int client, Millis patience) {
-  std::array<pollfd, 2> wait = {pollfd{process.fd(), process.poll_events(), 0},
-                                pollfd{client, POLLRDHUP, 0}};
+// True when the client hung up, or the server ends, if that is to be seen.
+Result<bool> Wait(const RunningProcess& process, int client, int ending, Millis patience) {
+  std::array<pollfd, 3> wait = {pollfd{process.fd(), process.poll_events(), 0},
+                                pollfd{client, POLLRDHUP, 0}, pollfd{ending, POLLIN, 0}};
   const Millis most = std::min(patience, http::Exchange::kStandingInterval);
   if (::poll(wait.data(), wait.size(), static_cast<int>(most.count())) < 0 && errno != EINTR) {
     return Failure(Error::FromErrno("poll"));
   }
-  return (wait[1].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+  return (wait[1].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0 ||
+         wait[2].revents != 0;
 }
 
 }  // namespace
@@ -63,7 +64,8 @@ Result<std::optional<ProcessRecord>> Follow(RunningProcess& process, http::Excha
     }
     if (stdin_open) TRY(Feed(process, stdin_bytes, stdin_open));
     const Millis patience = TRY(sink.OnQuiet());
-    if (TRY(Wait(process, client.socket(), patience))) return std::nullopt;
+    const int ending = sink.EndsWithServer() ? client.ending_fd() : -1;
+    if (TRY(Wait(process, client.socket(), ending, patience))) return std::nullopt;
   }
 }
 

@@ -17,9 +17,11 @@ class ProcessSink {
   virtual Result<void> OnGap(const protocol::Gap& gap) = 0;
   // Nothing more has come yet; how long it may take until this is called again.
   virtual Result<Millis> OnQuiet() = 0;
+  // Whether it is left off when the server ends, for a client that comes back.
+  virtual bool EndsWithServer() const { return false; }
 };
 
-// The record, once the process has ended; nothing when the client hung up (then the process runs on, and the
+// The record, once the process has ended; nothing when the client hung up, or was left off (then the process runs on, and the
 // keeper looks after it; also when the client has no standing any more, which is an error). `stdin_bytes` are fed meanwhile, and then closed, when `feed`.
 Result<std::optional<sandbox::ProcessRecord>> Follow(sandbox::RunningProcess& process,
                                                      http::Exchange& client, bool feed,

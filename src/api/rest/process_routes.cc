@@ -99,6 +99,13 @@ std::string ExitedJson(const ProcessRecord& record) {
   return std::move(json).Take();
 }
 
+// A client of a stream knows where it stopped.
+class FollowedOutput : public SseOutput {
+ public:
+  using SseOutput::SseOutput;
+  bool EndsWithServer() const override { return true; }
+};
+
 // Ends a stream when all that is held was sent, for ?follow=false.
 class HeldOnly : public SseOutput {
  public:
@@ -135,9 +142,9 @@ Result<void> Output(const Services& services, Exchange& exchange, const Caller& 
   const Lease lease = TRY(Use(services, exchange, caller));
   auto process = TRY(services.processes.Attach(lease, id, from));
   SseStream events = TRY(SseStream::Begin(exchange));
-  SseOutput all(events);
+  FollowedOutput all(events);
   HeldOnly held(events);
-  SseOutput& sink = follow ? all : held;
+  SseOutput& sink = follow ? static_cast<SseOutput&>(all) : held;
   const auto record = Follow(process, exchange, false, {}, sink);
   if (held.enough()) {
     TRY(held.Flush());
@@ -209,6 +216,8 @@ class WaitOnly : public ProcessSink {
     }
     return left;
   }
+  // It is answered then, as when the time is up.
+  bool EndsWithServer() const override { return true; }
   bool expired() const { return expired_; }
 
  private:
@@ -216,7 +225,7 @@ class WaitOnly : public ProcessSink {
   bool expired_ = false;
 };
 
-// The process object when it has ended, or as it is when the time is up.
+// The process object when it has ended, or as it is when the time is up or the server ends.
 Result<void> Wait(const Services& services, Exchange& exchange, const Caller& caller) {
   constexpr Millis kMaxWait{3'600'000};
   const Millis patience =
@@ -236,7 +245,7 @@ Result<void> Wait(const Services& services, Exchange& exchange, const Caller& ca
     WaitOnly sink(patience);
     const auto ended = Follow(process, exchange, false, {}, sink);
     if (!ended && !sink.expired()) return Failure(ended.error());
-    if (ended && !*ended) return {};
+    if (ended && !*ended && !exchange.Ending()) return {};
     record = TRY(services.processes.Get(view.id, id));
   }
   return RespondJson(exchange, 200, ProcessJson(record));

@@ -23,6 +23,7 @@ using sandbox::ProcessRecord;
 using sandbox::RunningProcess;
 
 constexpr uint16_t kNormalClosure = 1000;  // RFC 6455, 7.4.1
+constexpr uint16_t kGoingAway = 1001;
 constexpr uint16_t kPolicyViolation = 1008;
 constexpr uint16_t kInternalError = 1011;
 // And then it is seen to that the client is still there, and may be.
@@ -108,7 +109,8 @@ class Terminal {
   Terminal(Exchange& exchange, WebSocket& socket, RunningProcess& process)
       : exchange_(exchange), socket_(socket), process_(process) {}
 
-  // Until the process has ended (the record), the client has gone (nothing) or has no standing any more (an error).
+  // Until the process has ended (the record), the client has gone or the server ends (nothing), or the client has no
+  // standing any more (an error).
   Result<std::optional<ProcessRecord>> Run() {
     for (;;) {
       TRY(exchange_.Standing());
@@ -150,11 +152,13 @@ class Terminal {
   Result<bool> Wait() {
     const bool listen = input_.empty();
     if (listen && socket_.HasBuffered()) return Listen();
-    std::array<pollfd, 2> wait = {
+    std::array<pollfd, 3> wait = {
         pollfd{process_.fd(), process_.poll_events(), 0},
-        pollfd{socket_.fd(), static_cast<short>(listen ? POLLIN | POLLRDHUP : POLLRDHUP), 0}};
+        pollfd{socket_.fd(), static_cast<short>(listen ? POLLIN | POLLRDHUP : POLLRDHUP), 0},
+        pollfd{exchange_.ending_fd(), POLLIN, 0}};
     const int ready = ::poll(wait.data(), wait.size(), kPollMs);
     if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
+    if (wait[2].revents != 0) return false;
     if (ready == 0 && listen) return Listen();
     if (wait[1].revents == 0) return true;
     if (listen && (wait[1].revents & POLLIN) != 0) return Listen();
@@ -227,6 +231,8 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
   } else if (*record) {
     TRY(socket->Send(WebSocket::Kind::kText, ExitedText(**record)));
     socket->Close(kNormalClosure, "exited");
+  } else if (exchange.Ending()) {
+    socket->Close(kGoingAway, "the server ends");
   }
   if (!wanted.kill_on_close || (record && *record)) return {};
   // In a call of its own, which is answered: what is the last on a connection that is then closed may never be read.

@@ -34,8 +34,8 @@ Result<void> SendAll(SseStream& events, const std::vector<protocol::WatchEvent>&
   return {};
 }
 
-// Until the client goes, or the watch ends with an error.
-Result<void> Pump(sandbox::WatchStream& watch, SseStream& events, int client) {
+// Until the client goes, the watch ends with an error, or the server ends: then the stream is cut, and a client comes back.
+Result<void> Pump(sandbox::WatchStream& watch, SseStream& events, const Exchange& exchange) {
   for (;;) {
     for (;;) {
       const auto batch = TRY(watch.Next());
@@ -43,12 +43,14 @@ Result<void> Pump(sandbox::WatchStream& watch, SseStream& events, int client) {
       TRY(SendAll(events, batch));
     }
     TRY(events.PingIfQuiet());
-    std::array<pollfd, 2> wait = {pollfd{watch.fd(), POLLIN, 0}, pollfd{client, POLLRDHUP, 0}};
+    std::array<pollfd, 3> wait = {pollfd{watch.fd(), POLLIN, 0},
+                                  pollfd{exchange.socket(), POLLRDHUP, 0},
+                                  pollfd{exchange.ending_fd(), POLLIN, 0}};
     if (::poll(wait.data(), wait.size(), static_cast<int>(events.UntilPing().count())) < 0 &&
         errno != EINTR) {
       return Failure(Error::FromErrno("poll"));
     }
-    if (wait[1].revents != 0) return {};
+    if ((wait[1].revents | wait[2].revents) != 0) return {};
   }
 }
 
@@ -65,7 +67,7 @@ Result<void> Watch(const Services& services, Exchange& exchange, const Caller& c
   WriteName(json, "path", path);
   json.EndObject();
   TRY(events.Send("watching", json.text()));
-  const auto done = Pump(watch, events, exchange.socket());
+  const auto done = Pump(watch, events, exchange);
   return done ? done : events.EndWithError(done.error());
 }
 
