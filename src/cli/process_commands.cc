@@ -1,9 +1,15 @@
 // cay kill, cay wait, and cay ps with a sandbox: processes of the server's.
+#include <poll.h>
+
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <csignal>
+#include <optional>
 
 #include "cli/client/call.h"
+#include "cli/client/event_source.h"
 #include "cli/client/process_output.h"
 #include "cli/client/server_ps.h"
 #include "cli/client/target.h"
@@ -71,16 +77,45 @@ Result<int> KillMain(ApiClient& api, KillOptions& options, Positionals& rest) {
                  });
 }
 
+bool CannotBeReached(const Result<json::object>& answer) {
+  return !answer && answer.error().code() == ErrorCode::kUnavailable;
+}
+
+// Asks again while the server cannot be reached, for as long as one that is restarted may take.
+Result<json::object> GetPatiently(ApiClient& api, const std::string& target) {
+  constexpr int kPauseMs = 500;
+  Result<json::object> answer = api.Get(target);
+  if (!CannotBeReached(answer)) return answer;
+  Note("the connection was lost (" + answer.error().message() +
+       "); waiting for the server, up to " + FormatDuration(EventSource::kPatience));
+  const auto until = EventSource::Clock::now() + EventSource::kPatience;
+  while (CannotBeReached(answer) && EventSource::Clock::now() < until) {
+    ::poll(nullptr, 0, kPauseMs);
+    answer = api.Get(target);
+  }
+  if (!CannotBeReached(answer)) Note("connected again");
+  return answer;
+}
+
+// A server takes no more.
+constexpr Millis kLongestAnswer{3'600'000};
+
 Result<int> WaitMain(ApiClient& api, WaitOptions& options, Positionals& rest) {
+  using Clock = EventSource::Clock;
+  std::optional<Clock::time_point> until;
+  if (!options.timeout.empty()) until = Clock::now() + TRY(ParseDuration(options.timeout));
   const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
-  const std::string target = Target(ProcessPath(id, rest.values[1], "/wait"))
-                                 .AddUnlessEmpty("timeout", options.timeout)
-                                 .text();
   while (true) {
-    const json::object process = TRY(api.Get(target));
+    Target target(ProcessPath(id, rest.values[1], "/wait"));
+    if (until) {
+      const auto left = std::chrono::ceil<Millis>(*until - Clock::now());
+      target = std::move(target).Add(
+          "timeout", FormatDuration(std::clamp<Millis>(left, Millis(0), kLongestAnswer)));
+    }
+    const json::object process = TRY(GetPatiently(api, target.text()));
     if (Text(process, "state") == "running") {
-      // The server's own patience, not the caller's, was over.
-      if (options.timeout.empty()) continue;
+      // The server's own patience, or its life, and not the caller's patience was over.
+      if (!until || Clock::now() < *until) continue;
       return Failure(Error(ErrorCode::kTimeout, Fault::kCaller, "it runs still"));
     }
     if (options.json) {

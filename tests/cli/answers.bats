@@ -163,3 +163,27 @@ watch_is_heard() {
   "$CAY" exec web -- sh -c "rm -f /tmp/seen/$1; touch /tmp/seen/$1"
   grep -q "created  $1" seen
 }
+
+@test "wait waits for a server that was killed" {
+  process=$("$CAY" exec -d web -- sh -c 'while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 7')
+  "$CAY" wait web "$process" > code 2> said 3>&- &
+  local waiting=$!
+  end_server KILL
+  until_true 20 grep -q "waiting for the server, up to 1m" said
+  start_server
+  "$CAY" exec web -- touch /tmp/go
+  until_true 20 server_gone "$waiting"
+  wait "$waiting"
+  [[ $(< code) == 7 && $(< said) == *"connected again"* ]]
+}
+
+has_more_lines() { (($(wc -l < "$1") > $2)); }
+
+@test "wait --timeout is over when it is over" {
+  process=$("$CAY" exec -d web -- sleep 1000)
+  cay wait --timeout 300ms web "$process"
+  assert_error 1 "runs still"
+  cay wait --timeout soon web "$process"
+  assert_error 125 "not a duration"
+  "$CAY" kill web "$process"
+}
