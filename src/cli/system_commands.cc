@@ -106,34 +106,72 @@ std::string FitToWindow(const std::string& table) {
   return table.substr(0, end);
 }
 
+// The share of the processors is what was used between two looks.
+constexpr Millis kFirstLook{500};
+
+void Pause(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count())); }
+
+void Mark(const std::vector<Sample>& samples, CpuMarks& marks) {
+  const int64_t now = NowMillis();
+  for (const Sample& sample : samples) CpuShare(sample, marks, now);
+}
+
 Result<int> TopMain(ApiClient& api, TopOptions& options, Positionals&) {
   ::signal(SIGPIPE, SIG_DFL);
   const bool redraw = ::isatty(STDOUT_FILENO) == 1 && !options.json && !options.once;
   const bool once = options.once || (!redraw && !options.json);
   CpuMarks marks;
-  while (true) {
-    const std::vector<Sample> samples = TRY(TakeSamples(api));
-    if (options.json) {
-      TRY(Print(RenderSamplesJson(samples)));
-    } else {
-      const std::string table = RenderSamples(samples, marks);
+  if (!options.json) {
+    Mark(TRY(TakeSamples(api)), marks);
+    Pause(kFirstLook);
+  }
+  std::string table;
+  for (bool first = true;; first = false) {
+    const Result<std::vector<Sample>> samples = TakeSamples(api);
+    if (samples) {
+      table = options.json ? RenderSamplesJson(*samples) : RenderSamples(*samples, marks);
       TRY(Print(redraw ? "\x1b[H\x1b[2J" + FitToWindow(table) : table));
+    } else if ((first && options.json) || once ||
+               samples.error().code() == ErrorCode::kPermissionDenied) {
+      return Failure(samples.error());
+    } else {
+      // A server that is restarted comes back; until then what was seen last stays.
+      if (redraw) TRY(Print("\x1b[H\x1b[2J" + FitToWindow("\n" + table) + "\x1b[H"));
+      Note(samples.error().message() + "; trying again");
     }
     if (once) return 0;
-    ::poll(nullptr, 0, static_cast<int>(options.interval.count()));
+    Pause(options.interval);
   }
 }
 
-Result<int> StatsMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
+struct Picked {
   std::vector<Sample> samples;
-  const int code = TRY(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
-    samples.push_back({.sandbox = TRY(api.Get(SandboxPath(id))),
-                       .stats = TRY(api.Get(SandboxPath(id, "/stats")))});
+  int code = 0;  // 1 when one of those that were named could not be had
+};
+
+Result<Picked> Pick(ApiClient& api, const Positionals& rest) {
+  Picked picked;
+  if (rest.values.empty()) picked.samples = TRY(TakeSamples(api));
+  picked.code = TRY(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
+    picked.samples.push_back({.sandbox = TRY(api.Get(SandboxPath(id))),
+                              .stats = TRY(api.Get(SandboxPath(id, "/stats")))});
     return {};
   }));
-  if (rest.values.empty()) samples = TRY(TakeSamples(api));
+  return picked;
+}
+
+Result<int> StatsMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
+  auto [samples, code] = TRY(Pick(api, rest));
   if (samples.empty() && code != 0) return code;  // there is nothing to show of what is not there
   CpuMarks marks;
+  if (!options.json) {
+    Mark(samples, marks);
+    Pause(kFirstLook);
+    for (Sample& sample : samples) {
+      auto stats = api.Get(SandboxPath(Text(sample.sandbox, "id"), "/stats"));
+      if (stats) sample.stats = *std::move(stats);
+    }
+  }
   TRY(Print(options.json ? RenderSamplesJson(samples) : RenderSamples(samples, marks)));
   return code;
 }

@@ -164,13 +164,20 @@ watch_is_heard() {
   grep -q "created  $1" seen
 }
 
-@test "wait waits for a server that was killed" {
+@test "wait waits for a server that was killed, and top goes on without it" {
   process=$("$CAY" exec -d web -- sh -c 'while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 7')
   "$CAY" wait web "$process" > code 2> said 3>&- &
   local waiting=$!
+  "$CAY" top --json --interval 200ms > top 2> top_said 3>&- &
+  local top=$!
+  until_true 20 grep -q '"pids"' top
   end_server KILL
   until_true 20 grep -q "waiting for the server, up to 1m" said
+  until_true 20 grep -q "trying again" top_said
+  before=$(wc -l < top)
   start_server
+  until_true 30 has_more_lines top "$before"
+  kill "$top"
   "$CAY" exec web -- touch /tmp/go
   until_true 20 server_gone "$waiting"
   wait "$waiting"
@@ -185,5 +192,14 @@ has_more_lines() { (($(wc -l < "$1") > $2)); }
   assert_error 1 "runs still"
   cay wait --timeout soon web "$process"
   assert_error 125 "not a duration"
+  "$CAY" kill web "$process"
+}
+
+@test "stats and top say what share of a processor is used, at once" {
+  process=$("$CAY" exec -d web -- sh -c 'while :; do :; done')
+  cay stats web
+  [[ $(sed -n 2p <<< "$output") =~ \ [0-9]+%\  ]] || { echo "$output" >&2; return 1; }
+  cay top --once
+  [[ $(grep web <<< "$output") =~ \ [0-9]+%\  ]] || { echo "$output" >&2; return 1; }
   "$CAY" kill web "$process"
 }
