@@ -155,7 +155,8 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   end_server TERM
   start_server
   until_true 30 watch_is_heard after
-  for pid in "${pids[@]}"; do kill "$pid"; done
+  # Not TERM, which attach passes on.
+  for pid in "${pids[@]}"; do kill -KILL "$pid"; done
   "$CAY" kill web "$process"
 }
 
@@ -168,6 +169,8 @@ watch_is_heard() {
   process=$("$CAY" exec -d web -- sh -c 'while [ ! -e /tmp/go ]; do sleep 0.1; done; exit 7')
   "$CAY" wait web "$process" > code 2> said 3>&- &
   local waiting=$!
+  # The wait, and the question itself.
+  until_true 20 requests_are_active 2
   "$CAY" top --json --interval 200ms > top 2> top_said 3>&- &
   local top=$!
   until_true 20 grep -q '"pids"' top
@@ -182,6 +185,10 @@ watch_is_heard() {
   until_true 20 server_gone "$waiting"
   wait "$waiting"
   [[ $(< code) == 7 && $(< said) == *"connected again"* ]]
+}
+
+requests_are_active() {
+  (($(curl -s --unix-socket "$BATS_FILE_TMPDIR/cay.sock" http://localhost/metrics | sed -n 's/^cay_http_requests_active //p') >= $1))
 }
 
 has_more_lines() { (($(wc -l < "$1") > $2)); }
