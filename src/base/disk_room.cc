@@ -30,7 +30,7 @@ Result<void> CheckRoomFor(const DiskRoom& room, Bytes disk) {
   return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
                        "the disk limit of " + FormatBytes(disk) + " is more than the " +
                            HumanBytes(given) + " that the state directory's disk can give")
-                     .WithRemedy("ask for a lower disk limit, or free some space"));
+                     .WithRemedy("ask for a smaller disk, or free some space"));
 }
 
 Result<void> CheckHostReserve(const DiskRoom& room) {

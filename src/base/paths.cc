@@ -26,7 +26,10 @@ Result<void> Claim(const std::string& path, mode_t mode) {
     return Failure(
         Error(ErrorCode::kPermissionDenied, Fault::kMachine,
               path + " is not a directory that only this user can write")
-            .WithRemedy("remove it, or name another with CAY_STATE_DIR and CAY_RUN_DIR"));
+            .WithRemedy(S_ISDIR(info.st_mode) && info.st_uid != ::geteuid()
+                            ? "it is another user's: name another with CAY_STATE_DIR and "
+                              "CAY_RUN_DIR, or run as its owner"
+                            : "remove it, or name another with CAY_STATE_DIR and CAY_RUN_DIR"));
   }
   return {};
 }

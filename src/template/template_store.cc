@@ -236,9 +236,10 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
   const std::string path = MetadataPath(layers_, name);
   const auto check_free = [&]() -> Result<void> {
     if (options.replace || ::access(path.c_str(), F_OK) < 0) return {};
-    return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-                         "there is a template \"" + name + "\" already")
-                       .WithRemedy("cay template rm " + name + ", or import with --replace"));
+    return Failure(
+        Error(ErrorCode::kAlreadyExists, Fault::kCaller,
+              "there is a template \"" + name + "\" already")
+            .WithRemedy("cay template rm " + name + ", or replace it (?replace=true, --replace)"));
   };
   TRY(check_free());  // before the work; and again when it is done
 

@@ -210,3 +210,20 @@ has_more_lines() { (($(wc -l < "$1") > $2)); }
   [[ $(grep web <<< "$output") =~ \ [0-9]+%\  ]] || { echo "$output" >&2; return 1; }
   "$CAY" kill web "$process"
 }
+
+@test "a remedy names commands, and not the API's requests" {
+  "$CAY" create --name still > /dev/null
+  "$CAY" stop still > /dev/null
+  cay exec still true
+  assert_error 125 "start it first: cay start "
+  cay inspect none
+  assert_error 1 "cay ls"
+  process=$("$CAY" exec -d web -- true)
+  "$CAY" wait web "$process" > /dev/null
+  cay kill web "$process"
+  assert_error 1 "has ended" "cay kill --leftovers SANDBOX $process"
+  "$CAY" exec web -- mkdir -p /tmp/dir
+  cay files cat web /tmp/dir
+  assert_error 1 "cay files ls"
+  "$CAY" rm -f still > /dev/null
+}

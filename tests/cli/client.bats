@@ -78,7 +78,7 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   cay exec other -- true
   assert_error 125 "sandbox other was destroyed at" requested
   cay inspect never-there
-  assert_error 1 "there is no sandbox never-there" "see cay ls"
+  assert_error 1 "there is no sandbox never-there" "cay ls"
 }
 
 @test "the beginning of an id has four letters, and no name goes before its owner's" {

@@ -132,3 +132,12 @@ load common
   capture unprivileged --best-effort --quiet --memory 64m -- echo ran
   [[ $status == 0 && -z $stderr ]]
 }
+
+@test "of another user's state directory it is not said that it should be removed" {
+  need_root
+  mkdir -m 0711 others
+  chown 1234 others
+  capture env CAY_STATE_DIR="$PWD/others" "$CAY" run -- true
+  assert_error 125 "others" "another user's" CAY_STATE_DIR
+  [[ $stderr != *"remove it"* ]]
+}

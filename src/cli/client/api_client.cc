@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/id.h"
+#include "cli/client/remedies.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
 
@@ -80,7 +81,7 @@ Error ProblemError(int status, std::string_view body) {
     if (field.empty() || detail.contains(field)) continue;
     detail += "; " + field + ": " + Text(entry.get_object(), "detail");
   }
-  std::string remedy = Text(problem, "remedy");
+  std::string remedy = InWordsOfCommands(Text(problem, "remedy"));
   if (const auto seconds = Number(problem, "retry_after"); seconds && remedy.empty()) {
     remedy = "try again in " + std::to_string(*seconds) + "s";
   }
@@ -215,16 +216,6 @@ Result<json::array> ApiClient::ListSandboxes(const std::string& target) {
   return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "the server's list does not end"));
 }
 
-// The API's remedies name its paths; here they are commands.
-Error ApiClient::InWordsOfCommands(Error error) {
-  const std::string& remedy = error.remedy();
-  if (remedy.contains("GET /api/sandboxes")) return std::move(error).WithRemedy("see cay ls");
-  if (remedy.contains("POST /api/sandboxes")) {
-    return std::move(error).WithRemedy("create another: cay create");
-  }
-  return error;
-}
-
 Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
   if (SandboxId::Parse(typed)) return typed;
   // No names, and paths of something else.
@@ -241,7 +232,7 @@ Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
     const std::string id = TRY(MatchBeginning(TRY(ListSandboxes()), typed));
     if (!id.empty()) return id;
   }
-  if (!named) return Failure(InWordsOfCommands(std::move(named).error()));
+  if (!named) return Failure(std::move(named).error());
   return Failure(
       Error(ErrorCode::kProtocol, Fault::kMachine, "the server's answer has no sandbox in it"));
 }

@@ -61,7 +61,6 @@ class ApiClient {
   Result<std::unique_ptr<http::ClientResponse>> SendOver(http::Client& client,
                                                          http::ClientRequest request) const;
   Error Explain(Error error) const;
-  static Error InWordsOfCommands(Error error);
   Error ExplainRefusal(Error error) const;
   Result<http::Client*> Connected();
 

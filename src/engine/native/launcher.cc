@@ -146,7 +146,7 @@ Result<std::vector<NotEnforced>> Launcher::CheckEnforceable(const CreateRequest&
       return Failure(Error(ErrorCode::kNotEnforceable, Fault::kCaller,
                            "the " + std::string(LimitName(check.limit)) +
                                " limit cannot be enforced here: " + check.why_not)
-                         .WithRemedy("mend that, or accept it with --best-effort"));
+                         .WithRemedy("mend that, or accept it (best_effort, --best-effort)"));
     }
     not_enforced.push_back({check.limit, std::move(check.why_not)});
   }
