@@ -9,6 +9,7 @@
 #include "base/process_title.h"
 #include "cli/command.h"
 #include "cli/console.h"
+#include "cli/environment.h"
 #include "cli/forked_guest.h"
 #include "engine/native/launcher_server.h"
 #include "sandbox/content_types_child.h"
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
   }
   OpenStandardDescriptors();
   Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);
+  cay::cli::NoteUnknownVariables(first == "serve" || first == "config");
   const char* version[] = {"version"};
   if (argc == 2 && (first == "--version" || first == "-v")) arguments = version;
   cay::Result<int> code = cay::cli::Dispatch(cay::cli::kRootCommand, "cay", arguments);

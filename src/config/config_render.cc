@@ -70,7 +70,8 @@ cay serve --set limits.maxima.memory=32g --set 'cors.allowed_origins=https://app
 
 - **In the file** a key is `[limits.defaults]` and `memory = "512m"`, or `limits.defaults.memory = "512m"`. Sizes are `"512m"`, `"1g"` or a number of bytes; durations
   `"30s"`, `"1h"` or a number of seconds.
-- **In the environment** it is `CAY_` and the name in capitals with `_` for `.`: `CAY_LIMITS_DEFAULTS_MEMORY=512m`. Lists are separated by spaces.
+- **In the environment** it is `CAY_` and the name in capitals with `_` for `.`: `CAY_LIMITS_DEFAULTS_MEMORY=512m`. Lists are separated by spaces. A variable that begins so
+  and is no key is a warning.
 - **As a flag** it is the one named below, or `--set KEY=VALUE` for any key. Flags of lists may be given several times.
 - **SIGHUP** reads everything again. "Reload" says whether a key is applied then; of the others the server says that they need a restart. Keys, revoked or
   new, and the TLS files need neither.
