@@ -52,6 +52,13 @@ Result<engine::Mount> ParseMount(std::string_view text) {
     mount.read_only = rest.ends_with(":ro");
     rest.remove_suffix(3);
   }
+  const std::string_view modes = rest.substr(rest.rfind(':') + 1);
+  const bool is_labelled =
+      modes == "z" || modes == "Z" || modes.ends_with(",z") || modes.ends_with(",Z");
+  if (is_labelled && !modes.starts_with('/')) {
+    return Failure(Error::Invalid("\"" + std::string(text) + "\": z and Z are not taken")
+                       .WithRemedy("nothing has to be relabelled here: leave them out"));
+  }
   size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == rest.size()) {
     return Failure(Error::Invalid("\"" + std::string(text) + "\" is not SRC:DST[:ro|rw]"));

@@ -26,6 +26,16 @@ TEST(ParseMount, KeepsColonsOfTheSource) {
   EXPECT_EQ(mount.target, "/c");
 }
 
+TEST(ParseMount, SaysThatLabelsAreNotNeeded) {
+  for (const char* text : {"/a:/b:z", "/a:/b:Z", "/a:/b:ro,z", "/a:/b:rw,Z"}) {
+    const auto mount = ParseMount(text);
+    ASSERT_FALSE(mount) << text;
+    EXPECT_NE(mount.error().ToString().find("leave them out"), std::string::npos);
+  }
+  EXPECT_TRUE(ParseMount("/a:/z"));
+  EXPECT_EQ(ParseMount("/a:/b,z")->target, "/b,z");
+}
+
 TEST(ParseMount, RefusesWhatIsNoMount) {
   for (const char* text : {"", ":", "/a", "/a:", ":/b", "/a:b", "/a:/b/../c", "/a:/", "/a:/b:rx"}) {
     EXPECT_FALSE(ParseMount(text)) << text;

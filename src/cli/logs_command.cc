@@ -154,6 +154,8 @@ Result<void> SetTail(LogsOptions& options, std::string_view value) {
 // A moment, or so long ago.
 Result<void> SetSince(LogsOptions& options, std::string_view value) {
   options.since = ParseTime(value);
+  // A date alone is its beginning.
+  if (!options.since) options.since = ParseTime(std::string(value) + "T00:00:00Z");
   if (!options.since) options.since = NowMillis() - TRY(ParseDuration(value)).count();
   return {};
 }
@@ -171,7 +173,7 @@ constexpr OptionSpec kLogsOptions[] = {
      .apply = &Into<LogsOptions, SetTail>},
     {.name = "since",
      .value = "TIME",
-     .help = "Only of processes that ran since then: 10m ago, or 2026-01-31T12:00:00Z",
+     .help = "Only of processes that ran since then: 10m ago, 2026-01-31 or 2026-01-31T12:00:00Z",
      .example = "10m",
      .apply = &Into<LogsOptions, SetSince>},
     {.name = "from",

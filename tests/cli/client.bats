@@ -345,6 +345,12 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   until_true 20 "$BASH" -c "\"$CAY\" logs talk $second | grep -q here"
   cay logs --tail 1 talk
   [[ $output == "==> $first: sh -c seq 100; printf end <=="$'\nend\n'"==> $second: "*" <=="$'\nhere' ]] || { echo "$output" >&2; return 1; }
+  cay logs --since 2099-01-01 talk
+  [[ $output == here ]]
+  cay logs --since 2020-01-31 --tail 1 talk
+  [[ $output == *end* ]]
+  cay logs --since 2020-13-31 talk
+  assert_error 125 --since
   cay logs --since 2099-01-01T00:00:00Z talk
   [[ $output == here ]]
   cay logs --since 1d --tail 1 talk "$first"
