@@ -21,10 +21,13 @@ install_cay() {
     program=$build_root/release/cay
   fi
   prefix=$(realpath -m -- "$prefix")
-  local unit=$prefix/lib/systemd/system/cay.service
-  install -D -m 755 -- "$program" "$prefix/bin/cay" || exit "$own_failure"
+  # Where packages are made: the files go below it, and know nothing of it.
+  local staged=${DESTDIR:+$(realpath -m -- "$DESTDIR")}
+  [[ $staged != / ]] || staged=
+  local installed=$staged$prefix/bin/cay unit=$staged$prefix/lib/systemd/system/cay.service
+  install -D -m 755 -- "$program" "$installed" || exit "$own_failure"
   install -D -m 644 -- "$root/packaging/systemd/cay.service" "$unit" || exit "$own_failure"
   # In the replacement of s, & and \ mean something.
   sed -i "s|^ExecStart=/usr/local/bin/cay |ExecStart=${prefix//[&\\|]/\\&}/bin/cay |" "$unit" || exit "$own_failure"
-  say "installed $prefix/bin/cay and $unit"
+  say "installed $installed and $unit"
 }

@@ -16,6 +16,13 @@ teardown_file() { :; }
   [[ $status == 0 && -z $output$stderr ]] || { echo "$output $stderr" >&2; return 1; }
 }
 
+@test "DESTDIR is where the files go, and not what they say" {
+  DESTDIR="$BATS_TEST_TMPDIR/staged" capture "$BATS_TEST_DIRNAME/../../dev" install --prefix /opt/cay --program="$CAY"
+  [[ $status == 0 && $stderr == *"$BATS_TEST_TMPDIR/staged/opt/cay/bin/cay"* ]] || { echo "$output $stderr" >&2; return 1; }
+  [[ $("staged/opt/cay/bin/cay" --version) == "$("$CAY" --version)" && ! -e /opt/cay ]]
+  grep -qx "ExecStart=/opt/cay/bin/cay serve" staged/opt/cay/lib/systemd/system/cay.service
+}
+
 @test "the unit in the tree names where ./dev install puts the program by default" {
   grep -qx "ExecStart=/usr/local/bin/cay serve" "$BATS_TEST_DIRNAME/../../packaging/systemd/cay.service"
   grep -q "local prefix=/usr/local " "$BATS_TEST_DIRNAME/../../tools/install.sh"
