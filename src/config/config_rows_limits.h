@@ -322,8 +322,9 @@ inline constexpr Key kLimitRows[] = {
      .flag = "",
      .value = "NAME=REGEX",
      .example = "miner=(?i)xmrig",
-     .doc = "Commands that are refused: regular expressions (RE2), each with a name. A "
-            "convenience and not a wall: there is always another way to say it.",
+     .doc = "Commands that are refused: a list (no table) of NAME=REGEX, as in "
+            "[\"miner=(?i)xmrig\"]; RE2. A convenience and not a wall: there is always another "
+            "way to say it.",
      .list = true,
      .reloads = true,
      .set = &SetPatterns<CAY_AT(commands.refuse)>,
@@ -332,8 +333,9 @@ inline constexpr Key kLimitRows[] = {
      .flag = "",
      .value = "NAME=REGEX",
      .example = "downloads=curl|wget",
-     .doc = "Commands that run, and are flagged in the answer, the events and the log. A "
-            "convenience, as commands.refuse.",
+     .doc =
+         "Commands that run, and are flagged in the answer, the events and the log; written, and "
+         "a convenience, as commands.refuse.",
      .list = true,
      .reloads = true,
      .set = &SetPatterns<CAY_AT(commands.flag)>,

@@ -227,3 +227,26 @@ has_more_lines() { (($(wc -l < "$1") > $2)); }
   assert_error 1 "cay files ls"
   "$CAY" rm -f still > /dev/null
 }
+
+@test "what docs/migration.md says of kill, stop and restart: only what is asked for sends TERM" {
+  local act
+  "$CAY" create --name told > /dev/null
+  for act in "kill -s TERM" "kill" "stop" "restart"; do
+    "$CAY" start told > /dev/null
+    "$CAY" exec told -- rm -f /workspace/heard
+    process=$("$CAY" exec -d told -- sh -c 'trap "echo TERM > /workspace/heard; exit" TERM; echo ready; while :; do sleep 0.05; done')
+    until_true 20 "$BASH" -c "\"$CAY\" logs told $process | grep -q ready"
+    # shellcheck disable=SC2086
+    case $act in
+      kill*) "$CAY" $act told "$process"; "$CAY" wait told "$process" > /dev/null ;;
+      *) "$CAY" $act told > /dev/null ;;
+    esac
+    cay files cat told /workspace/heard
+    if [[ $act == "kill -s TERM" ]]; then
+      [[ $output == TERM ]] || { echo "$act: $stderr" >&2; return 1; }
+    else
+      [[ $status == 1 ]] || { echo "$act: $output" >&2; return 1; }
+    fi
+  done
+  "$CAY" rm -f told > /dev/null
+}
