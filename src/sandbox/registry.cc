@@ -4,6 +4,11 @@ namespace cay::sandbox {
 
 Result<void> Registry::TakeName(const Sandbox& sandbox, const std::string& name) {
   if (name.empty()) return {};
+  if (by_id_.contains(name)) {
+    return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
+                         "the name " + name + " is the id of a sandbox")
+                       .WithRemedy("choose another name"));
+  }
   const auto [entry, is_new] = names_.try_emplace({sandbox.owner(), name}, sandbox.id());
   if (is_new || entry->second == sandbox.id()) return {};
   return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,

@@ -19,7 +19,7 @@ namespace cay::sandbox {
 
 class Registry {
  public:
-  // kAlreadyExists when the owner has another of that name.
+  // kAlreadyExists when the owner has another of that name, or it is anybody's id: who says it would be answered of that one.
   Result<void> Insert(const std::shared_ptr<Sandbox>& sandbox, const std::string& name);
   void Remove(const Sandbox& sandbox, const std::string& name);
   // kAlreadyExists likewise; then nothing has changed. Either may be empty.

@@ -46,6 +46,17 @@ TEST_F(SandboxApi, ABadCreateIsRefusedByName) {
   EXPECT_GE(Post("/api/sandboxes", R"({"mounts":[{"source":"/etc","target":"/x"}]})").status, 400);
 }
 
+TEST_F(SandboxApi, ANameIsNobodysId) {
+  const std::string id = Post("/api/sandboxes", "{}").Text("id");
+  const std::string other = Post("/api/sandboxes", "{}").Text("id");
+  const std::string body = R"({"name":")" + id + "\"}";
+  ExpectProblem(Call("PATCH", "/api/sandboxes/" + other, body), 409, "already_exists");
+  ExpectProblem(Post("/api/sandboxes", body), 409, "already_exists");
+  EXPECT_EQ(Get("/api/sandboxes/" + id).Text("id"), id);
+  Call("DELETE", "/api/sandboxes/" + id);
+  Call("DELETE", "/api/sandboxes/" + other);
+}
+
 TEST_F(SandboxApi, TheSameKeyGivesTheSameSandbox) {
   const http::Headers key = {{"Idempotency-Key", "k-1"}};
   const Reply first = Call("POST", "/api/sandboxes", R"({"name":"idem"})", key);
