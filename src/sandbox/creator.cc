@@ -141,6 +141,7 @@ class Creator::Making {
   // Others see it from here on, as one that is being created.
   Result<void> Show() {
     auto sandbox = std::make_shared<Sandbox>(core_.engine, Record(SandboxState::kCreating));
+    TRY(core_.registry.CheckIsNoId(resolved_.spec.name));
     TRY(core_.registry.Insert(sandbox, resolved_.spec.name));
     sandbox_ = std::move(sandbox);
     return {};

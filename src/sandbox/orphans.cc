@@ -73,6 +73,7 @@ class Adopter {
 
   Result<SandboxView> Run() {
     TRY(CheckSandboxName(record_.view.spec.name));
+    TRY(core_.registry.CheckIsNoId(record_.view.spec.name));
     auto sandbox = std::make_shared<Sandbox>(core_.engine, record_);
     const std::unique_lock lock(sandbox->transition);
     TRY(core_.registry.Insert(sandbox, record_.view.spec.name));

@@ -4,16 +4,19 @@ namespace cay::sandbox {
 
 Result<void> Registry::TakeName(const Sandbox& sandbox, const std::string& name) {
   if (name.empty()) return {};
-  if (by_id_.contains(name)) {
-    return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-                         "the name " + name + " is the id of a sandbox")
-                       .WithRemedy("choose another name"));
-  }
   const auto [entry, is_new] = names_.try_emplace({sandbox.owner(), name}, sandbox.id());
   if (is_new || entry->second == sandbox.id()) return {};
   return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
                        "you have a sandbox named " + name + ": " + entry->second.text())
                      .WithRemedy("use that one, destroy it, or choose another name"));
+}
+
+Result<void> Registry::CheckIsNoId(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  if (!by_id_.contains(name)) return {};
+  return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
+                       "the name " + name + " is the id of a sandbox")
+                     .WithRemedy("choose another name"));
 }
 
 Result<void> Registry::Insert(const std::shared_ptr<Sandbox>& sandbox, const std::string& name) {

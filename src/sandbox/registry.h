@@ -19,7 +19,10 @@ namespace cay::sandbox {
 
 class Registry {
  public:
-  // kAlreadyExists when the owner has another of that name, or it is anybody's id: who says it would be answered of that one.
+  // kAlreadyExists when it is anybody's id: who said it would be answered of that one. Asked where a name is given, and not where
+  // it is read again: a name that older programs allowed must not keep a sandbox, or the server, from starting.
+  Result<void> CheckIsNoId(const std::string& name) const;
+  // kAlreadyExists when the owner has another of that name.
   Result<void> Insert(const std::shared_ptr<Sandbox>& sandbox, const std::string& name);
   void Remove(const Sandbox& sandbox, const std::string& name);
   // kAlreadyExists likewise; then nothing has changed. Either may be empty.

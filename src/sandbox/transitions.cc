@@ -259,6 +259,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   TRY(CheckNow(changed.limits_changed ? Act::kLimit : Act::kChange, sandbox));
   SandboxView after = before;
   after.limits = changed.limits;
+  if (change.name) TRY(core_.registry.CheckIsNoId(changed.spec.name));
   TRY(core_.registry.Rename(sandbox, before.spec.name, changed.spec.name));
   Result<void> done = core_.admission.Resize(HoldingOf(before).memory, HoldingOf(after).memory);
   const bool resized = done.has_value();

@@ -168,6 +168,28 @@ TEST_F(RecoveryTest, ADestroyThatWasPromisedIsFinished) {
   EXPECT_EQ(AwaitInEngine(0), 0U);
 }
 
+// A program before this one let it be.
+TEST_F(RecoveryTest, ANameThatIsAnothersIdKeepsNothingFromStarting) {
+  const auto first = Create({.name = "first"});
+  const auto second = Create({.name = "second"});
+  Close();
+  Open();
+  ASSERT_TRUE(server_.store->Write([&](store::Database& db) -> Result<void> {
+    auto rename = TRY(db.Prepare("UPDATE sandbox SET name = ?1 WHERE id = ?2"));
+    rename.Bind(1, first.id.text());
+    rename.Bind(2, second.id.text());
+    TRY(rename.Step());
+    return {};
+  }));
+  Reopen();
+  ASSERT_TRUE(server_.manager);
+  EXPECT_EQ(manager().reconciled().adopted, 2U);
+  EXPECT_EQ(manager().Get(me_, first.id.text())->id, first.id);
+  EXPECT_EQ(manager().Get(me_, second.id.text())->id, second.id);
+  EXPECT_TRUE(manager().Destroy(me_, second.id.text(), "requested"));
+  EXPECT_EQ(manager().Get(me_, "first")->id, first.id);
+}
+
 TEST_F(RecoveryTest, WhatWasDestroyedWithoutRoomToSaySoIsNotLost) {
   const std::string id = KilledServer([&] {
     const std::string made = Create().id.text();
