@@ -123,11 +123,16 @@ void GuestLife::SetGone(const std::string& why) {
   changed_.notify_all();
 }
 
-bool GuestLife::ClaimOomKills(uint64_t before, std::optional<uint64_t> now) {
+bool GuestLife::ClaimOomKills(uint64_t before, std::optional<uint64_t> now, bool killed) {
   const std::lock_guard lock(mutex_);
-  if (!RanOutOfMemory(std::max(before, oom_kills_told_), now)) return false;
+  if (!RanOutOfMemory(killed ? before : std::max(before, oom_kills_told_), now)) return false;
   oom_kills_told_ = *now;
   return true;
+}
+
+void GuestLife::SkipOomKills(std::optional<uint64_t> now) {
+  const std::lock_guard lock(mutex_);
+  oom_kills_told_ = std::max(oom_kills_told_, now.value_or(0));
 }
 
 ProcessRecord ProcessEntry::record() const {
@@ -257,6 +262,7 @@ uint64_t ProcessBook::LastOf(const GuestLife& life) {
 
 std::shared_ptr<ProcessEntry> ProcessBook::Readopt(const std::shared_ptr<GuestLife>& life,
                                                    ProcessRow row) {
+  life->SkipOomKills(manager_.OomKills(life->sandbox));
   auto entry = Insert(life, std::move(row));
   manager_.NoteExecution(life->sandbox, 1, false);
   return entry;

@@ -56,9 +56,11 @@ struct GuestLife {
   const uint64_t offset;                // a process's number is its guest's and this
   std::atomic<bool> forgotten = false;  // the sandbox was destroyed: nothing of it is written
 
-  // Whether the kernel killed something for want of memory since its count was `before`: a kill is told of one command, the
-  // first that fails after it, and not of all that ran.
-  bool ClaimOomKills(uint64_t before, std::optional<uint64_t> now);
+  // Whether the kernel killed something for want of memory since its count was `before`: told of each command that was `killed`
+  // meanwhile, and of those that fail otherwise, as one whose child was killed does, only of the first.
+  bool ClaimOomKills(uint64_t before, std::optional<uint64_t> now, bool killed);
+  // Those until `now` may have been told of others, by a server before this one.
+  void SkipOomKills(std::optional<uint64_t> now);
 
   // Why it ended; waits at most `patience` for it to be known.
   std::string WaitForReason(Millis patience);

@@ -29,8 +29,8 @@ ProcessEnding JudgeEnding(ProcessBook& book, const ProcessEntry& entry, protocol
                           const std::optional<protocol::Info>& info) {
   ProcessEnding ending;
   if (Failed(exited)) {
-    ending.oom_killed = entry.life->ClaimOomKills(entry.oom_kills_before,
-                                                  book.manager().OomKills(entry.life->sandbox));
+    ending.oom_killed = entry.life->ClaimOomKills(
+        entry.oom_kills_before, book.manager().OomKills(entry.life->sandbox), Killed(exited));
     ending.disk_full = info && DiskIsFull(*info, entry.life->disk_limit);
   }
   ending.exited = std::move(exited);

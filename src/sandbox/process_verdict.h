@@ -15,6 +15,12 @@ inline bool Failed(const protocol::Exited& exited) {
   return exited.signal != 0 || exited.exit_code != 0;
 }
 
+// By SIGKILL, or a shell says so of what it ran.
+inline bool Killed(const protocol::Exited& exited) {
+  constexpr uint32_t kSigKill = 9;
+  return exited.signal == kSigKill || exited.exit_code == 128 + kSigKill;
+}
+
 // Nothing more can be written to the sandbox's disk of `limit` bytes. ext4 refuses a write that needs
 // more than it has with some hundred KiB left: what it would need for the metadata of what is still
 // to be written out.

@@ -283,6 +283,15 @@ TEST_F(Keeper, TellsAFullDiskAndMissingMemoryFromTheCommandsOwnFailures) {
   EXPECT_TRUE(Execute(lease, "exec tail /dev/zero")->record.oom_killed);
   ASSERT_TRUE(Execute(lease, "touch go"));
   EXPECT_FALSE(Ended(view, beside).oom_killed);
+  // Two that are killed are both told, whoever is judged first.
+  std::optional<bool> other;
+  std::thread at_once([&] {
+    const auto killed = Execute(lease, "until [ -e now ]; do sleep .01; done; exec tail /dev/zero");
+    if (killed) other = killed->record.oom_killed;
+  });
+  EXPECT_TRUE(Execute(lease, "touch now; exec tail /dev/zero")->record.oom_killed);
+  at_once.join();
+  EXPECT_EQ(other, true);
 }
 
 TEST_F(Keeper, AnotherServerTakesOverWhatRunsAndWhatEnded) {

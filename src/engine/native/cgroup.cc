@@ -345,7 +345,8 @@ Result<std::optional<uint64_t>> CgroupTree::OomKills(const SandboxId& id) const 
     return Failure(
         Error(ErrorCode::kNotFound, Fault::kCaller, "no cgroup of the name " + id.text()));
   }
-  return std::nullopt;
+  if (!Has(Controller::kMemory)) return std::nullopt;
+  return Failure(Error(ErrorCode::kNotFound, Fault::kMachine, "there is no parent of cgroups"));
 }
 
 Result<std::vector<SandboxId>> CgroupTree::List() const {
