@@ -127,7 +127,7 @@ Result<void> Health(Manager& manager, Exchange& exchange, const Caller& caller) 
                          "the sandbox does not answer: " + info.error().message())
                        .WithRemedy("stop and start it, or destroy it"));
   }
-  const auto used = TRY(LookAtUse(manager, caller, which));
+  const auto used = TRY(LookAtUse(manager, caller, which, *info));
   const engine::Stats& stats = used.stats;
   JsonWriter json;
   json.BeginObject().Member("status", "ok");
