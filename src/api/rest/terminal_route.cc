@@ -103,6 +103,9 @@ std::string ExitedText(const ProcessRecord& record) {
   return std::move(json).Take();
 }
 
+// Neither a process that writes without pause nor a client that does keeps the other, or the end of the server, waiting.
+constexpr size_t kEventsInARound = 64;
+
 // One client at one terminal.
 class Terminal {
  public:
@@ -116,7 +119,7 @@ class Terminal {
       TRY(exchange_.Standing());
       auto record = TRY(TakeOutput());
       if (record) return record;
-      if (process_.finished()) {
+      if (!more_ && process_.finished()) {
         return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the terminal was cut"));
       }
       TRY(GiveInput());
@@ -126,7 +129,13 @@ class Terminal {
 
  private:
   Result<std::optional<ProcessRecord>> TakeOutput() {
-    while (auto event = TRY(process_.Poll())) {
+    more_ = true;
+    for (size_t taken = 0; taken < kEventsInARound; ++taken) {
+      const auto event = TRY(process_.Poll());
+      if (!event) {
+        more_ = false;
+        break;
+      }
       if (const auto* output = std::get_if<sandbox::ProcessOutput>(&*event)) {
         TRY(socket_.Send(WebSocket::Kind::kBinary, output->bytes));
       } else if (const auto* gap = std::get_if<protocol::Gap>(&*event)) {
@@ -134,8 +143,8 @@ class Terminal {
         json.BeginObject().Member("type", "gap").Member("from", gap->from).Member("to", gap->to);
         json.EndObject();
         TRY(socket_.Send(WebSocket::Kind::kText, json.text()));
-      } else if (auto* ended = std::get_if<sandbox::ProcessEnded>(&*event)) {
-        return std::move(ended->record);
+      } else if (const auto* ended = std::get_if<sandbox::ProcessEnded>(&*event)) {
+        return ended->record;
       }
     }
     return std::nullopt;
@@ -151,15 +160,15 @@ class Terminal {
   // Waits for either side. What the client says is read only while the terminal takes its input.
   Result<bool> Wait() {
     const bool listen = input_.empty();
-    if (listen && socket_.HasBuffered()) return Listen();
+    const bool buffered = listen && socket_.HasBuffered();
     std::array<pollfd, 3> wait = {
         pollfd{process_.fd(), process_.poll_events(), 0},
         pollfd{socket_.fd(), static_cast<short>(listen ? POLLIN | POLLRDHUP : POLLRDHUP), 0},
         pollfd{exchange_.ending_fd(), POLLIN, 0}};
-    const int ready = ::poll(wait.data(), wait.size(), kPollMs);
+    const int ready = ::poll(wait.data(), wait.size(), more_ || buffered ? 0 : kPollMs);
     if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
     if (wait[2].revents != 0) return false;
-    if (ready == 0 && listen) return Listen();
+    if (buffered || (ready == 0 && listen)) return Listen();
     if (wait[1].revents == 0) return true;
     if (listen && (wait[1].revents & POLLIN) != 0) return Listen();
     return false;
@@ -189,6 +198,7 @@ class Terminal {
   Exchange& exchange_;
   WebSocket& socket_;
   RunningProcess& process_;
+  bool more_ = false;  // there may be output now
   std::string input_;  // at most one message
 };
 
@@ -234,7 +244,8 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
   } else if (exchange.Ending()) {
     socket->Close(kGoingAway, "the server ends");
   }
-  if (!wanted.kill_on_close || (record && *record)) return {};
+  // Of a server that ends it is not the client that goes: the process waits for it at the next one.
+  if (!wanted.kill_on_close || (record && *record) || exchange.Ending()) return {};
   // In a call of its own, which is answered: what is the last on a connection that is then closed may never be read.
   const auto killed = services.processes.Signal(lease, process.id(), SIGKILL);
   return killed || killed.error().code() == ErrorCode::kIllegalState ? Result<void>() : killed;

@@ -34,19 +34,23 @@ Result<void> SendAll(SseStream& events, const std::vector<protocol::WatchEvent>&
   return {};
 }
 
+constexpr size_t kBatchesInARound = 16;
+
 // Until the client goes, the watch ends with an error, or the server ends: then the stream is cut, and a client comes back.
 Result<void> Pump(sandbox::WatchStream& watch, SseStream& events, const Exchange& exchange) {
   for (;;) {
-    for (;;) {
+    bool more = true;
+    for (size_t taken = 0; more && taken < kBatchesInARound; ++taken) {
       const auto batch = TRY(watch.Next());
-      if (batch.empty()) break;
-      TRY(SendAll(events, batch));
+      more = !batch.empty();
+      if (more) TRY(SendAll(events, batch));
     }
     TRY(events.PingIfQuiet());
     std::array<pollfd, 3> wait = {pollfd{watch.fd(), POLLIN, 0},
                                   pollfd{exchange.socket(), POLLRDHUP, 0},
                                   pollfd{exchange.ending_fd(), POLLIN, 0}};
-    if (::poll(wait.data(), wait.size(), static_cast<int>(events.UntilPing().count())) < 0 &&
+    if (::poll(wait.data(), wait.size(), more ? 0 : static_cast<int>(events.UntilPing().count())) <
+            0 &&
         errno != EINTR) {
       return Failure(Error::FromErrno("poll"));
     }
