@@ -48,8 +48,8 @@ Result<void> Ready(ServerState& state, http::Exchange& exchange) {
   }
   if (const auto room = state.check_room(); !room) {
     return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                         "no sandbox can be made: " + room.error().message())
-                       .WithRemedy(room.error().remedy()));
+                         "no sandbox can be made: the state directory's disk has no room for one")
+                       .WithRemedy("destroy sandboxes, or free some space"));
   }
   JsonWriter json;
   json.BeginObject().Member("status", "ready").EndObject();
