@@ -14,8 +14,6 @@
 namespace cay::guest {
 namespace {
 
-constexpr std::array kBash = {"/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash"};
-
 void SetVariable(std::vector<std::string>& env, std::string_view name, std::string_view value) {
   std::string variable = std::string(name) + "=";
   const auto found =
@@ -78,8 +76,8 @@ void FollowAccount(protocol::StartRequest& request, const Account& account) {
 
 void ChooseShell(protocol::StartRequest& request) {
   if (!request.shell || request.argv.empty()) return;
-  for (const char* bash : kBash) {
-    if (::access(bash, X_OK) != 0) continue;
+  for (const std::string_view bash : protocol::kLineShells) {
+    if (::access(bash.data(), X_OK) != 0) continue;  // each is a literal
     request.argv.front() = bash;
     return;
   }

@@ -126,6 +126,9 @@ struct AttachRequest {
 };
 
 inline constexpr size_t kMaxShellBytes = 64;
+// What executes a line of StartRequest::shell: the first that is there, or else /bin/sh.
+inline constexpr std::array<std::string_view, 3> kLineShells = {"/bin/bash", "/usr/bin/bash",
+                                                                "/usr/local/bin/bash"};
 
 // kStarted: to kStart when it runs, to kAttach when it is known.
 struct Started {

@@ -165,8 +165,9 @@ Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const L
   row.kill_grace_ms = kill_grace.count();
   if (timeout) row.record.deadline_unix_ms = row.record.started_unix_ms + timeout->count();
   row.record.pid = started->pid;
-  // A guest before the field, or one that says what is no name of a program, leaves it as it was asked for.
-  if (request.shell && started->shell.starts_with('/')) request.argv.front() = started->shell;
+  // A guest before the field, or one that says anything else, leaves it as it was asked for.
+  const auto known = std::ranges::find(protocol::kLineShells, started->shell);
+  if (request.shell && known != protocol::kLineShells.end()) request.argv.front() = *known;
   row.record.command = RememberedCommand(request.argv);
   row.record.tag = spec.tag;
   row.record.flagged = book().rules()->flag.Matching(TRY(CommandOf(spec)));

@@ -100,7 +100,7 @@ sandbox::ProcessSpec SpecOf(const ExecuteRequest& request, const CommandText& co
 std::vector<std::string> ShownCommand(const CommandText& command,
                                       const std::vector<std::string>& ran) {
   if (!command.argv.empty()) return command.argv;
-  return {ran.empty() ? "sh" : ran.front(), "-c", command.shell};
+  return {ran.empty() ? "/bin/sh" : ran.front(), "-c", command.shell};
 }
 
 std::optional<int32_t> ExitCodeOfStartError(const Error& error) {
