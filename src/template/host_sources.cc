@@ -206,12 +206,8 @@ bool LocalIsMounted(const std::string& root) {
          usr.st_dev != local.st_dev;
 }
 
-std::string LocalLine(const std::string& root) {
-  return LocalIsMounted(root) ? "top usr/local directory\n" : "top usr/local -\n";
-}
-
 // The name is put beside the machine's own programs, in /usr/local/bin of an upper layer: not where that would hide something.
-std::string FindPython3(const std::string& root) {
+std::string FindPython3(const std::string& root, bool local_is_mounted) {
   const auto is_there = [&](const char* path) {
     return ::faccessat(AT_FDCWD, Absolute(root, path).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
   };
@@ -223,22 +219,29 @@ std::string FindPython3(const std::string& root) {
     const bool there = ::lstat(Absolute(root, directory).c_str(), &info) == 0;
     if (there && !S_ISDIR(info.st_mode)) return {};
   }
-  if (LocalIsMounted(root)) return {};
+  if (local_is_mounted) return {};
   for (const char* python3 : {"usr/local/bin/python3", "usr/bin/python3"}) {
     if (is_there(python3)) return std::string("/") + python3;
   }
   return {};
 }
 
+const std::string& BootId() {
+  static const std::string id =
+      Trimmed(ReadFile("/proc/sys/kernel/random/boot_id", 4096).value_or(""));
+  return id;
+}
+
 // The boot is part of it because the skeleton is not synced to disk: after a power failure its
 // files may be empty.
 std::string Header(const std::string& root) {
   std::string header(kStampVersion);
-  header += " uid=" + std::to_string(::geteuid()) + " cpus=" + OnlineCpus(root) + " boot=";
-  header += Trimmed(ReadFile("/proc/sys/kernel/random/boot_id", 4096).value_or("")) + "\n";
+  header += " uid=" + std::to_string(::geteuid()) + " cpus=" + OnlineCpus(root) +
+            " boot=" + BootId() + "\n";
   for (const char* top : kTops) header += TopLine(root, top);
-  header += LocalLine(root);
-  header += std::string(kPythonLine) + FindPython3(root) + "\n";
+  const bool local_is_mounted = LocalIsMounted(root);
+  header += local_is_mounted ? "top usr/local directory\n" : "top usr/local -\n";
+  header += std::string(kPythonLine) + FindPython3(root, local_is_mounted) + "\n";
   return header;
 }
 
@@ -278,7 +281,6 @@ Result<HostSources> HostSources::Scan(const std::string& root) {
   HostSources sources;
   sources.root = root;
   sources.cpus = OnlineCpus(root);
-  sources.python3 = FindPython3(root);
   for (const char* name : kTops) {
     struct stat info{};
     const std::string absolute = Absolute(root, name);
@@ -286,7 +288,9 @@ Result<HostSources> HostSources::Scan(const std::string& root) {
     if (S_ISDIR(info.st_mode)) sources.tops.push_back({name, {}});
     if (S_ISLNK(info.st_mode)) sources.tops.push_back({name, ReadLink(absolute).value_or("usr")});
   }
-  if (LocalIsMounted(root)) sources.tops.push_back({"usr/local", {}});
+  const bool local_is_mounted = LocalIsMounted(root);
+  if (local_is_mounted) sources.tops.push_back({"usr/local", {}});
+  sources.python3 = FindPython3(root, local_is_mounted);
   Scanner scanner(sources);
   for (const char* wanted : kWanted) TRY(scanner.AddWanted(wanted));
   return sources;

@@ -406,7 +406,7 @@ TEST_F(GuestProcess, FiltersOfTheOutputAreWaitedFor) {
        }) {
     const Outcome outcome = run(script);
     ASSERT_TRUE(outcome.exited) << script;
-    EXPECT_EQ(outcome.out, expected) << script;
+    EXPECT_EQ(outcome.out, expected) << script << ": " << outcome.err;
     EXPECT_FALSE(outcome.exited->output_cut) << script;
   }
   const Outcome slow = run("exec > >(while read -r line; do echo $line; done); seq 60000");
