@@ -77,54 +77,63 @@ Result<int> KillMain(ApiClient& api, KillOptions& options, Positionals& rest) {
                  });
 }
 
-bool CannotBeReached(const Result<json::object>& answer) {
-  return !answer && answer.error().code() == ErrorCode::kUnavailable;
-}
-
-// Asks again while the server cannot be reached, for as long as one that is restarted may take.
-Result<json::object> GetPatiently(ApiClient& api, const std::string& target) {
-  constexpr int kPauseMs = 500;
-  Result<json::object> answer = api.Get(target);
-  if (!CannotBeReached(answer)) return answer;
-  Note("the connection was lost (" + answer.error().message() +
-       "); waiting for the server, up to " + FormatDuration(EventSource::kPatience));
-  const auto until = EventSource::Clock::now() + EventSource::kPatience;
-  while (CannotBeReached(answer) && EventSource::Clock::now() < until) {
-    ::poll(nullptr, 0, kPauseMs);
-    answer = api.Get(target);
-  }
-  if (!CannotBeReached(answer)) Note("connected again");
-  return answer;
-}
+using Clock = EventSource::Clock;
+using Deadline = std::optional<Clock::time_point>;
 
 // A server takes no more.
 constexpr Millis kLongestAnswer{3'600'000};
 
+// The question for a process's end, which is answered when it has ended, or at the deadline.
+std::string WaitTarget(const std::string& path, const Deadline& until) {
+  Target target(path);
+  if (until) {
+    const auto left = std::chrono::ceil<Millis>(*until - Clock::now());
+    target = std::move(target).Add(
+        "timeout", FormatDuration(std::clamp<Millis>(left, Millis(0), kLongestAnswer)));
+  }
+  return target.text();
+}
+
+// Asks again while the server is away, for as long as one that is restarted may take, and until the deadline.
+Result<json::object> WaitPatiently(ApiClient& api, const std::string& path, const Deadline& until) {
+  constexpr Millis kPause{500};
+  Result<json::object> answer = api.Get(WaitTarget(path, until));
+  if (answer || api.answered()) return answer;
+  Clock::time_point give_up = Clock::now() + EventSource::kPatience;
+  if (until) give_up = std::min(give_up, *until);
+  const auto left = [&] {
+    return std::max(std::chrono::ceil<Millis>(give_up - Clock::now()), Millis(0));
+  };
+  Note("the connection was lost (" + answer.error().message() +
+       "); waiting for the server, up to " + FormatDuration(left()));
+  while (!answer && !api.answered() && left() > Millis(0)) {
+    ::poll(nullptr, 0, static_cast<int>(std::min(left(), kPause).count()));
+    answer = api.Get(WaitTarget(path, until));
+  }
+  if (api.answered()) Note("connected again");
+  return answer;
+}
+
 Result<int> WaitMain(ApiClient& api, WaitOptions& options, Positionals& rest) {
-  using Clock = EventSource::Clock;
-  std::optional<Clock::time_point> until;
+  Deadline until;
   if (!options.timeout.empty()) until = Clock::now() + TRY(ParseDuration(options.timeout));
   const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
-  while (true) {
-    Target target(ProcessPath(id, rest.values[1], "/wait"));
-    if (until) {
-      const auto left = std::chrono::ceil<Millis>(*until - Clock::now());
-      target = std::move(target).Add(
-          "timeout", FormatDuration(std::clamp<Millis>(left, Millis(0), kLongestAnswer)));
-    }
-    const json::object process = TRY(GetPatiently(api, target.text()));
-    if (Text(process, "state") == "running") {
-      // The server's own patience, or its life, and not the caller's patience was over.
-      if (!until || Clock::now() < *until) continue;
+  const std::string path = ProcessPath(id, rest.values[1], "/wait");
+  // Once without patience: a server that has never answered is not waited for.
+  json::object process = TRY(api.Get(WaitTarget(path, Clock::now())));
+  while (Text(process, "state") == "running") {
+    // The server's own patience, or its life, may be over before the caller's patience.
+    if (until && Clock::now() >= *until) {
       return Failure(Error(ErrorCode::kTimeout, Fault::kCaller, "it runs still"));
     }
-    if (options.json) {
-      TRY(Print(PrettyJson(process)));
-    } else {
-      TRY(Print(std::to_string(TRY(ExitCodeOfEnd(ParseProcessEnd(process)))) + "\n"));
-    }
-    return 0;
+    process = TRY(WaitPatiently(api, path, until));
   }
+  if (options.json) {
+    TRY(Print(PrettyJson(process)));
+  } else {
+    TRY(Print(std::to_string(TRY(ExitCodeOfEnd(ParseProcessEnd(process)))) + "\n"));
+  }
+  return 0;
 }
 
 constexpr OptionSpec kKillOptions[] = {

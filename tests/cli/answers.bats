@@ -202,6 +202,46 @@ has_more_lines() { (($(wc -l < "$1") > $2)); }
   "$CAY" kill web "$process"
 }
 
+@test "wait --timeout is over when it is over without a server, too" {
+  process=$("$CAY" exec -d web -- sleep 1000)
+  "$CAY" wait --timeout 4s web "$process" 2> said 3>&- &
+  local waiting=$!
+  until_true 20 requests_are_active 2
+  end_server KILL
+  until_true 20 server_gone "$waiting"
+  status=0
+  wait "$waiting" || status=$?
+  start_server
+  "$CAY" kill web "$process"
+  [[ $status == 1 && $(< said) =~ "waiting for the server, up to "[0-9.]+m?s ]] || { echo "$status $(< said)" >&2; return 1; }
+}
+
+@test "wait does not wait for a server that never was, or that says no" {
+  capture timeout 20 "$CAY" wait --url "unix:$PWD/none" aaaaaaaaaaaaaaaaaaaa 1
+  assert_error 1 "no server at"
+  python3 - 3>&- << 'PYTHON' &
+import http.server, os, socketserver
+class Answer(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    asked = 0
+    def do_GET(self):
+        Answer.asked += 1
+        body = b'{"state":"running"}' if Answer.asked == 1 else b'{"detail":"full"}'
+        self.send_response(200 if Answer.asked == 1 else 503)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def address_string(self): return "unix"
+    def log_message(self, *arguments): pass
+socketserver.UnixStreamServer("said-no", Answer).serve_forever()
+PYTHON
+  local server=$!
+  until_true 20 test -S said-no
+  capture timeout 20 "$CAY" wait --url "unix:$PWD/said-no" aaaaaaaaaaaaaaaaaaaa 1
+  kill "$server"
+  assert_error 1 full
+}
+
 @test "stats and top say what share of a processor is used, at once" {
   process=$("$CAY" exec -d web -- sh -c 'while :; do :; done')
   cay stats web

@@ -129,6 +129,7 @@ Error ApiClient::ExplainRefusal(Error error) const {
 
 Result<http::Client*> ApiClient::Connected() {
   asked_ = true;
+  answered_ = false;
   if (!client_) {
     auto opened = http::Client::Open(url_);
     if (!opened) return Failure(Explain(std::move(opened).error()));
@@ -143,6 +144,7 @@ Result<std::unique_ptr<http::ClientResponse>> ApiClient::SendOver(
     request.headers.Set("Authorization", "Bearer " + connection_.api_key);
   }
   auto sent = client.Send(std::move(request));
+  answered_ = sent.has_value();
   if (!sent) return Failure(Explain(std::move(sent).error()));
   std::unique_ptr<http::ClientResponse> response = *std::move(sent);
   if (response->status() < 400) return response;
@@ -158,6 +160,7 @@ Result<std::unique_ptr<http::ClientResponse>> ApiClient::Send(http::ClientReques
 Result<std::unique_ptr<http::ClientResponse>> ApiClient::OpenStream(
     http::ClientRequest request) const {
   asked_ = true;
+  answered_ = false;
   auto opened = http::Client::Open(url_);
   if (!opened) return Failure(Explain(std::move(opened).error()));
   auto response = TRY(SendOver(**opened, std::move(request)));
@@ -194,9 +197,11 @@ Result<json::object> ApiClient::Call(std::string_view method, const std::string&
     request.body = TRY(JsonBody(body));
   }
   auto response = TRY(Send(std::move(request)));
-  const std::string text = TRY(response->ReadAll(kMaxAnswerBytes));
-  if (text.empty()) return json::object();
-  return ParseJsonObject(text);
+  Result<std::string> text = response->ReadAll(kMaxAnswerBytes);
+  answered_ = text.has_value();
+  if (!text) return Failure(std::move(text).error());
+  if (text->empty()) return json::object();
+  return ParseJsonObject(*text);
 }
 
 Result<json::object> ApiClient::Get(const std::string& target) { return Call("GET", target); }

@@ -54,6 +54,8 @@ class ApiClient {
 
   // Whether anything was sent, or tried to be.
   bool asked() const { return asked_; }
+  // Whether the last request was answered, be it with a refusal: not when the server was not there, or went away under it.
+  bool answered() const { return answered_; }
 
  private:
   ApiClient(Connection connection, http::Url url)
@@ -67,6 +69,7 @@ class ApiClient {
   Connection connection_;
   http::Url url_;
   mutable bool asked_ = false;
+  mutable bool answered_ = false;
   std::unique_ptr<http::Client> client_;
 };
 
