@@ -253,13 +253,13 @@ Result<void> Run::JudgeGone() {
 
 // Figures that cannot be had stay unknown: they never fail a run.
 void Run::TakeFigures(const SessionEnd& end) {
+  const bool well = end.kind == EndKind::kExited && !sandbox::Failed(end.exited);
   if (Result<engine::Stats> stats = engine_->GetStats(*id_)) {
-    const bool well = end.kind == EndKind::kExited && !sandbox::Failed(end.exited);
     if (!well && sandbox::RanOutOfMemory(0, stats->oom_kills)) result_.oom_killed = true;
     if (stats->cpu_us) result_.cpu_ms = *stats->cpu_us / 1000;
     result_.memory_peak = stats->memory_peak;
   }
-  if (end.kind != EndKind::kGuestGone) {
+  if (!well && end.kind != EndKind::kGuestGone) {
     // Also of a command that was timed out, so the guest may be slow: a moment, and not more.
     const sandbox::GuestChannel quick([this] { return engine_->Connect(*id_); }, kKillPatience);
     if (Result<protocol::Info> info = quick.Ping()) {

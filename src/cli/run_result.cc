@@ -22,7 +22,9 @@ void WriteOutputs(JsonWriter& json, const RunResult& result) {
   const bool stdout_truncated = Dropped(result.out) > 0;
   const bool stderr_truncated = Dropped(result.err) > 0;
   json.Member("stdout_truncated", stdout_truncated).Member("stderr_truncated", stderr_truncated);
-  rest::WriteTruncatedBy(json, stdout_truncated || stderr_truncated, false);
+  // As an execution of the server's: what never came here was too much for the memory that held it.
+  rest::WriteTruncatedBy(json, stdout_truncated || stderr_truncated,
+                         result.out.lost() + result.err.lost() > 0);
 }
 
 void WriteOutcome(JsonWriter& json, const RunResult& result) {

@@ -105,6 +105,19 @@ TEST(RenderJson, SaysWhatIsMissingAndStaysTextWhenACharacterWasCutInTwo) {
   EXPECT_TRUE(object["stderr_gap"].is_null());
 }
 
+TEST(RenderJson, SaysWhyOutputIsMissing) {
+  RunResult result;
+  result.out = HeldOutput(6);
+  const auto why = [&] {
+    return boost::json::parse(RenderJson(result, false)).as_object()["truncated_by"];
+  };
+  EXPECT_TRUE(why().is_null());
+  result.out.Append("0123456789");
+  EXPECT_EQ(why(), "max_output");
+  result.err.AddLost(100);
+  EXPECT_EQ(why(), "memory");
+}
+
 TEST(RenderJson, HoldsTheStagesAndTheErrorWhenThereAreSome) {
   RunResult result;
   result.stages = {{"clone", 60}};

@@ -57,11 +57,13 @@ load common
   need_root
   load server
   start_server
-  sandbox=$("$CAY" create)
-  for command in 'exit 3' 'kill -9 $$' 'printf "\377"' 'head -c 3000000 /dev/zero' 'trap "exit 5" TERM; sleep 100 & wait'; do
+  sandbox=$("$CAY" create --disk 8m)
+  # The disk is full from the last but one on, here and there; only of a command that failed is it said.
+  for command in 'exit 3' 'kill -9 $$' 'printf "\377"' 'head -c 3000000 /dev/zero' 'trap "exit 5" TERM; sleep 100 & wait' \
+    'head -c 64m /dev/zero > /tmp/full' 'head -c 64m /dev/zero > /tmp/full; exit 0'; do
     python3 -c 'import json, sys; print(json.dumps({"command": ["sh", "-c", sys.argv[1]], "timeout": "500ms"}))' "$command" > request
     curl -s --unix-socket "$BATS_FILE_TMPDIR/cay.sock" -d @request "http://localhost/api/sandboxes/$sandbox/execute" > server.json
-    "$CAY" run --json --timeout 500ms -- sh -c "$command" > run.json || :
+    "$CAY" run --json --disk 8m --timeout 500ms -- sh -c "$command" > run.json || :
     python3 - << 'PYTHON'
 import json
 here, there = (json.load(open(name)) for name in ("run.json", "server.json"))
@@ -72,6 +74,7 @@ for key in set(here) & set(there):
     assert type(here[key]) == type(there[key]), key
     assert key in varies or here[key] == there[key], (key, str(here[key])[:80], str(there[key])[:80])
 PYTHON
+    [[ $command != *full ]] || grep -q '"disk_full":true' run.json
   done
   stop_server
 }
