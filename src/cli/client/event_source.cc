@@ -16,10 +16,7 @@ constexpr Millis kLongestDelay{2000};
 }  // namespace
 
 Result<std::optional<ServerEvent>> EventSource::Next() {
-  if (std::optional<ServerEvent> event = parser_.Next()) {
-    last_id_ = event->id;
-    return event;
-  }
+  if (std::optional<ServerEvent> event = TakeParsed()) return event;
   if (ended_) return std::nullopt;
   if (!response_) {
     if (Clock::now() >= retry_at_) TRY(Connect());
@@ -45,8 +42,13 @@ Result<std::optional<ServerEvent>> EventSource::Next() {
   lost_at_.reset();
   delay_ = Millis(0);
   TRY(parser_.Feed(std::string_view(buffer.data(), **got)));
+  return TakeParsed();
+}
+
+std::optional<ServerEvent> EventSource::TakeParsed() {
   std::optional<ServerEvent> event = parser_.Next();
-  if (event) last_id_ = event->id;
+  // The parser of a new connection knows no id yet: an event that has none changes nothing.
+  if (event && !event->id.empty()) last_id_ = event->id;
   return event;
 }
 

@@ -59,6 +59,7 @@ class EventSource {
  private:
   Result<void> Connect();
   Result<void> Lost(Error error);
+  std::optional<ServerEvent> TakeParsed();
 
   Open open_;
   Millis patience_;

@@ -80,6 +80,15 @@ TEST(EventSourceTest, AStreamThatIsCutContinuesAfterTheLastId) {
   EXPECT_EQ(script.ids, (std::vector<std::string>{"", "2", "2"}));
 }
 
+TEST(EventSourceTest, AnEventWithoutAnIdDoesNotLoseThePlace) {
+  Script script;
+  script.steps = {
+      {"id: 7\ndata: a\n\n"}, {"data: end\n\n"}, {"data: end\n\n"}, {"id: 8\ndata: b\n\n"}};
+  EventSource source(script.Opener());
+  EXPECT_EQ(DataOfAll(source, 4).value_or("?"), "aendendb");
+  EXPECT_EQ(script.ids, (std::vector<std::string>{"", "7", "7", "7"}));
+}
+
 TEST(EventSourceTest, AnEndIsALossUnlessTheStreamMayEnd) {
   Script script;
   script.steps = {{"id: 1\ndata: a\n\n", false}, {"id: 2\ndata: b\n\n", false}};
