@@ -21,6 +21,12 @@ std::vector<std::string> KnownNames() {
   return names;
 }
 
+// Kubernetes gives every container of a namespace with a service named "cay" CAY_SERVICE_HOST, CAY_SERVICE_PORT_…, CAY_PORT
+// and CAY_PORT_8888_TCP_…: nobody wrote them.
+bool IsOfKubernetes(std::string_view name) {
+  return name.starts_with("CAY_SERVICE_") || name == "CAY_PORT" || name.starts_with("CAY_PORT_");
+}
+
 }  // namespace
 
 std::vector<std::string> DescribeUnknownVariables(std::span<const std::string> environment,
@@ -30,10 +36,12 @@ std::vector<std::string> DescribeUnknownVariables(std::span<const std::string> e
   std::vector<std::string> lines;
   for (const std::string& variable : environment) {
     const std::string name = variable.substr(0, variable.find('='));
-    if (!name.starts_with(kPrefix) || std::ranges::find(known, name) != known.end()) continue;
+    if (!name.starts_with(kPrefix) || IsOfKubernetes(name) ||
+        std::ranges::find(known, name) != known.end())
+      continue;
     const std::string_view nearest = Nearest(name, candidates);
     if (nearest.empty() && !all) continue;
-    lines.push_back("warning: the variable " + name + " is none of cay's" +
+    lines.push_back("warning: the variable " + OneLine(name) + " is none of cay's" +
                     (nearest.empty() ? "" : " (did you mean " + std::string(nearest) + "?)"));
   }
   return lines;
