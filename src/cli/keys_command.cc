@@ -104,14 +104,14 @@ Result<int> RunEither(const Command& command, std::string_view path, Arguments a
   Positionals rest = TRY(ParseArguments(command, arguments, &options));
   if (rest.help) return PrintHelp(command, path);
   TRY(CheckCount(command, path, rest));
-  if (options.local) return kLocal(options, rest);
+  if (options.local) {
+    Result<int> code = kLocal(options, rest);
+    return code ? code : ReportFailure(code.error(), false);
+  }
   if (!options.state_dir.empty()) {
     return Failure(Error::Invalid("--state-dir is only for --local"));
   }
-  Result<int> code = CallServer<Options, kRemote>(options, rest);
-  if (code) return code;
-  Report(code.error());
-  return kExitApiError;
+  return CallAndReport<Options, kRemote>(options, rest);
 }
 
 Result<int> ListMain(ApiClient& api, LocalOptions& options, Positionals&) {

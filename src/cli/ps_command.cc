@@ -94,10 +94,7 @@ Result<int> PsMain(PsOptions& options, Positionals& rest) {
                        .WithRemedy("cay ls, or cay ps SANDBOX for the processes of one"));
   }
   if (rest.values.empty()) return LocalPsMain(options);
-  Result<int> code = CallServer<PsOptions, ServerPsMain>(options, rest);
-  if (code) return code;
-  Report(code.error());
-  return kExitApiError;
+  return CallAndReport<PsOptions, ServerPsMain>(options, rest);
 }
 
 constexpr OptionSpec kOptions[] = {

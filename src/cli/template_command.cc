@@ -44,7 +44,8 @@ void ShowProgress(const ImportProgress& progress) {
 
 Result<int> ImportMain(ImportArguments& options, Positionals& rest) {
   if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
-    return ImportToServer(*server, options, rest.values[0], rest.values[1], options.import.replace);
+    return FinishCall(*server, ImportToServer(*server, options, rest.values[0], rest.values[1],
+                                              options.import.replace));
   }
   TemplateStore store = TRY(OpenStore(options.state_dir));
   bool watched = !options.quiet && ::isatty(STDERR_FILENO) == 1;
@@ -65,7 +66,7 @@ Result<int> ImportMain(ImportArguments& options, Positionals& rest) {
 
 Result<int> ListMain(ListArguments& options, Positionals&) {
   if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
-    return ListServerTemplates(*server, options);
+    return FinishCall(*server, ListServerTemplates(*server, options));
   }
   TemplateStore store = TRY(OpenStore(options.state_dir));
   boost::json::array list;
@@ -79,7 +80,7 @@ Result<int> ListMain(ListArguments& options, Positionals&) {
 
 Result<int> RemoveMain(ListArguments& options, Positionals& rest) {
   if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
-    return RemoveFromServer(*server, rest.values);
+    return FinishCall(*server, RemoveFromServer(*server, rest.values));
   }
   TemplateStore store = TRY(OpenStore(options.state_dir));
   for (const std::string& name : rest.values) TRY(store.Remove(name));

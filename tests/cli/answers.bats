@@ -61,17 +61,20 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   local line
   for line in "update web" "create --on-timeout explode" "update --on-timeout explode web" "kill -s NONESUCH web 1" \
     "ls --filter state=nope" "cp --format rar web:/tmp -" "extend web 0s" "extend web soon" "create --memory much" "ls --nope" \
-    "inspect" "context add x not-a-url" "template import BAD-NAME! ." "ls --url ftp://x"; do
+    "inspect" "context add x not-a-url" "ls --url ftp://x" "keys list --url ftp://x" "ps --url ftp://x web" \
+    "template list --url ftp://x" "keys create --local --scope odd x"; do
     # shellcheck disable=SC2086
     cay $line
     assert_error 125 || { echo "$line" >&2; return 1; }
   done
   for line in "inspect none" "create --memory 900t" "context use none" "template rm none" "kill web 999" "files cat web /none" \
-    "create --template none"; do
+    "create --template none" "template import BAD-NAME! ." "ps none" "keys revoke none" "keys revoke --local none"; do
     # shellcheck disable=SC2086
     cay $line
     assert_error 1 || { echo "$line" >&2; return 1; }
   done
+  CAY_URL='' cay template import BAD-NAME! .
+  assert_error 125
   cay exec none -- true
   assert_error 125
   cay exec -d -i web -- cat

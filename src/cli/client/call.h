@@ -68,10 +68,26 @@ inline int ReportFailure(const Error& error, bool asked) {
   return !asked && error.code() == ErrorCode::kInvalidArgument ? code : kExitApiError;
 }
 
+// What a command did with a server's client is reported: the exit code.
+inline int FinishCall(const ApiClient& api, const Result<int>& code) {
+  return code ? *code : ReportFailure(code.error(), api.asked());
+}
+
+// Connects and acts; the caller reports what went wrong, and with its own exit code.
 template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
 Result<int> CallServer(Options& options, Positionals& rest) {
   ApiClient api = TRY(ApiClient::Open(TRY(ChooseConnection(options.connection))));
   return kMain(api, options, rest);
+}
+
+// The same, and what went wrong has been reported.
+template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
+int CallAndReport(Options& options, Positionals& rest) {
+  Result<Connection> connection = ChooseConnection(options.connection);
+  if (!connection) return ReportFailure(connection.error(), false);
+  Result<ApiClient> api = ApiClient::Open(*std::move(connection));
+  if (!api) return ReportFailure(api.error(), false);
+  return FinishCall(*api, kMain(*api, options, rest));
 }
 
 // Command::run. Errors of the command line are main's to report, as everywhere.
@@ -81,15 +97,11 @@ Result<int> ParseAndCall(const Command& command, std::string_view path, Argument
   Positionals rest = TRY(ParseArguments(command, arguments, &options));
   if (rest.help) return PrintHelp(command, path);
   TRY(CheckCount(command, path, rest));
-  Result<Connection> connection = ChooseConnection(options.connection);
-  if (!connection) return ReportFailure(connection.error(), false);
-  Result<ApiClient> api = ApiClient::Open(*std::move(connection));
-  if (!api) return ReportFailure(api.error(), false);
-  Result<int> code = kMain(*api, options, rest);
-  return code ? code : ReportFailure(code.error(), api->asked());
+  return CallAndReport<Options, kMain>(options, rest);
 }
 
-// The same for what is done on this machine, and goes wrong as it would on a server.
+// The same for what is done on this machine, and goes wrong as it would on a server. What may be either asks the server
+// within FinishCall.
 template <class Options, Result<int> (*kMain)(Options& options, Positionals& rest)>
 Result<int> ParseAndAct(const Command& command, std::string_view path, Arguments arguments) {
   Options options;
