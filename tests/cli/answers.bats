@@ -148,20 +148,33 @@ output_has() { [[ $output == *"$1"* ]] || { echo "no \"$1\" in: $output $stderr"
   end_server TERM
   start_server --drain-timeout 120s
   "$CAY" files mkdir -p web /tmp/seen
-  process=$("$CAY" exec -d web -- sh -c 'sleep 1000')
+  say before
+  process=$("$CAY" exec -d web -- sh -c 'while :; do cat /tmp/word; sleep 0.1; done')
   pids=()
   "$CAY" events -f > events 3>&- & pids+=($!)
   "$CAY" files watch web /tmp/seen > seen 3>&- & pids+=($!)
-  "$CAY" attach --no-stdin web "$process" > /dev/null 3>&- & pids+=($!)
-  "$CAY" logs -f web "$process" > /dev/null 3>&- & pids+=($!)
+  "$CAY" attach --no-stdin web "$process" > attached 3>&- & pids+=($!)
+  "$CAY" logs -f web "$process" > logged 3>&- & pids+=($!)
   until_true 20 watch_is_heard before
+  until_true 20 grep -q before attached
+  until_true 20 grep -q before logged
+  until_true 20 test -s events
   end_server TERM
+  local heard
+  heard=$(wc -l < events)
   start_server
+  say after
   until_true 30 watch_is_heard after
+  until_true 30 grep -q after attached
+  until_true 30 grep -q after logged
+  until_true 30 has_more_lines events "$heard"
   # Not TERM, which attach passes on.
   for pid in "${pids[@]}"; do kill -KILL "$pid"; done
   "$CAY" kill web "$process"
 }
+
+# say WORD: what the process of the streams prints from now on, a whole word at a time.
+say() { "$CAY" exec web -- sh -c "echo $1 > /tmp/next && mv /tmp/next /tmp/word"; }
 
 watch_is_heard() {
   "$CAY" exec web -- sh -c "rm -f /tmp/seen/$1; touch /tmp/seen/$1"
@@ -248,9 +261,9 @@ PYTHON
 @test "stats and top say what share of a processor is used, at once" {
   process=$("$CAY" exec -d web -- sh -c 'while :; do :; done')
   cay stats web
-  [[ $(sed -n 2p <<< "$output") =~ \ [0-9]+%\  ]] || { echo "$output" >&2; return 1; }
+  [[ $(sed -n 2p <<< "$output") =~ \ [1-9][0-9]*%\  ]] || { echo "$output" >&2; return 1; }
   cay top --once
-  [[ $(grep web <<< "$output") =~ \ [0-9]+%\  ]] || { echo "$output" >&2; return 1; }
+  [[ $(grep web <<< "$output") =~ \ [1-9][0-9]*%\  ]] || { echo "$output" >&2; return 1; }
   "$CAY" kill web "$process"
 }
 

@@ -17,10 +17,11 @@ teardown_file() { :; }
 }
 
 @test "DESTDIR is where the files go, and not what they say" {
-  DESTDIR="$BATS_TEST_TMPDIR/staged" capture "$BATS_TEST_DIRNAME/../../dev" install --prefix /opt/cay --program="$CAY"
-  [[ $status == 0 && $stderr == *"$BATS_TEST_TMPDIR/staged/opt/cay/bin/cay"* ]] || { echo "$output $stderr" >&2; return 1; }
-  [[ $("staged/opt/cay/bin/cay" --version) == "$("$CAY" --version)" && ! -e /opt/cay ]]
-  grep -qx "ExecStart=/opt/cay/bin/cay serve" staged/opt/cay/lib/systemd/system/cay.service
+  prefix=$(mktemp -u /opt/cay-XXXXXXXX)
+  DESTDIR="$BATS_TEST_TMPDIR/staged" capture "$BATS_TEST_DIRNAME/../../dev" install --prefix "$prefix" --program="$CAY"
+  [[ $status == 0 && $stderr == *"$BATS_TEST_TMPDIR/staged$prefix/bin/cay"* ]] || { echo "$output $stderr" >&2; return 1; }
+  [[ $("staged$prefix/bin/cay" --version) == "$("$CAY" --version)" && ! -e $prefix ]]
+  grep -qx "ExecStart=$prefix/bin/cay serve" "staged$prefix/lib/systemd/system/cay.service"
 }
 
 @test "the unit in the tree names where ./dev install puts the program by default" {

@@ -1,4 +1,4 @@
-# A server of one's own for a suite: start_server, stop_server, kill_server, on a port that stays the same.
+# A server of one's own for a suite: start_server, stop_server, end_server SIGNAL, on a port that stays the same.
 # shellcheck shell=bash
 
 start_server() {
@@ -22,8 +22,6 @@ end_server() {
 }
 
 server_gone() { ! kill -0 "$1" 2> /dev/null; }
-
-kill_server() { end_server KILL; }
 
 # All that the suite made is gone with this.
 stop_server() {
