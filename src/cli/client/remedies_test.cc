@@ -1,6 +1,9 @@
 #include "cli/client/remedies.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "sandbox/state_machine.h"
 
 namespace cay::cli {
 namespace {
@@ -21,6 +24,28 @@ TEST(InWordsOfCommands, ARequestIsTheCommandThatSendsIt) {
       "kept: cay wait and cay logs SANDBOX 2; ended by cay kill --leftovers SANDBOX 2");
   EXPECT_EQ(InWordsOfCommands("list it with …/files/list, or take it with …/archive"),
             "list it with cay files ls, or take it with cay cp");
+}
+
+// As they are made, so that a change of their words there is seen here.
+TEST(InWordsOfCommands, NoRequestIsLeftInTheRemediesOfTheStates) {
+  using sandbox::Act;
+  using sandbox::SandboxState;
+  const SandboxId id = SandboxId::Generate().value();
+  int remedies = 0;
+  for (int state = 0; state <= static_cast<int>(SandboxState::kDestroyed); ++state) {
+    for (int act = 0; act <= static_cast<int>(Act::kDestroy); ++act) {
+      const Result<void> may =
+          CheckAct(static_cast<Act>(act), id, static_cast<SandboxState>(state));
+      if (may) continue;
+      const std::string told = InWordsOfCommands(may.error().remedy());
+      EXPECT_THAT(told, testing::Not(testing::HasSubstr("/api/"))) << may.error().remedy();
+      if (may.error().remedy().contains("/api/")) {
+        ++remedies;
+        EXPECT_THAT(told, testing::HasSubstr("cay "));
+      }
+    }
+  }
+  EXPECT_GT(remedies, 0);
 }
 
 TEST(InWordsOfCommands, OtherWordsStayAsTheyAre) {
