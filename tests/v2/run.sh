@@ -73,10 +73,10 @@ add_module() {
 make_tree() {
   local program package
   rm -rf -- "$tree"
-  mkdir -p -- "$tree"/{usr/{bin,sbin,lib,lib64},etc,proc,sys,dev,run,tmp,root,var/lib,cay/tests}
+  mkdir -p -- "$tree"/{usr/{bin,sbin,lib,lib64,share},etc,proc,sys,dev,run,tmp,root,var/lib,cay/tests}
   for program in bin sbin lib lib64; do ln -s "usr/$program" "$tree/$program"; done
   chmod 1777 "$tree/tmp"
-  for package in coreutils dash bash util-linux mount e2fsprogs grep sed findutils diffutils procps tar; do
+  for package in coreutils dash bash libc-bin util-linux mount e2fsprogs grep sed findutils diffutils procps tar; do
     add_package "$package"
   done
   while read -r package; do add_package "$package"; done < <(
