@@ -224,8 +224,9 @@ Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
   if (mounts.empty() || mounts.front().place != Place::kRoot) {
     return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "the first mount is not the root"));
   }
-  // Below the root, so that they go with the host's tree.
-  if (!own.proc_is_covered) TRY(own.covers.Attach(TRY(OpenHook())));
+  // Below the root, so that they go with the host's tree: to close what is detached still takes a grace period of the kernel,
+  // and before Linux 6.15 nothing is cloned of it.
+  TRY(own.covers.Attach(TRY(OpenHook())));
   const Fd root = std::move(mounts.front().mount);
   TRY(sys::MoveMount(root, TRY(OpenHook()), ""));
   for (size_t i = 1; i < mounts.size(); ++i) TRY(Attach(root, mounts[i]));
