@@ -145,7 +145,8 @@ Result<std::vector<Segment>> ParseSparseList(std::string_view list) {
   while (!list.empty()) {
     if (segments.size() >= kMaxSegments) return Malformed("a sparse map is too long");
     const uint64_t offset = TRY(take());
-    segments.push_back({.offset = offset, .length = TRY(take())});
+    const uint64_t length = TRY(take());
+    segments.push_back({.offset = offset, .length = length});
   }
   return segments;
 }

@@ -225,8 +225,8 @@ Result<void> TarReader::ApplyPax(const std::string& records, Extended& extended)
       if (!extended.open_segment || extended.segments.size() >= kMaxSegments) {
         return Malformed("a sparse map is wrong");
       }
-      extended.segments.push_back(
-          {.offset = *extended.open_segment, .length = TRY(tar::ParseDecimal(record.value))});
+      const uint64_t length = TRY(tar::ParseDecimal(record.value));
+      extended.segments.push_back({.offset = *extended.open_segment, .length = length});
       extended.open_segment.reset();
     } else if (key == "GNU.sparse.map") {
       extended.sparse_in_header = true;

@@ -27,11 +27,9 @@ Result<int> CopyMain(ApiClient& api, CopyOptions& options, Positionals& rest) {
   const Copy copy = TRY(ParseCopy(rest.values[0], rest.values[1]));
   ::signal(SIGPIPE, SIG_IGN);
   const bool out = !copy.source.sandbox.empty();
+  std::string sandbox = TRY(api.ResolveSandbox(out ? copy.source.sandbox : copy.target.sandbox));
   const FileTransfer transfer{
-      .api = api,
-      .sandbox = TRY(api.ResolveSandbox(out ? copy.source.sandbox : copy.target.sandbox)),
-      .user = options.user,
-      .quiet = options.quiet};
+      .api = api, .sandbox = std::move(sandbox), .user = options.user, .quiet = options.quiet};
   if (copy.source.is_stream) {
     TRY(UnpackStandardInput(transfer, copy.target.path));
   } else if (copy.target.is_stream) {

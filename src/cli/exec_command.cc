@@ -104,9 +104,10 @@ Result<int> Execute(ApiClient& api, const ExecOptions& options, const std::strin
       !options.detach && !options.no_input && PassesInput(options.interactive || options.tty);
   if (!options.detach && !input && !options.tty) {
     const json::object request = TRY(BuildRequest(options, command, false));
+    std::string body = TRY(JsonBody(request));
     return RunOutputSession(api, {.sandbox = id,
                                   .process = "",
-                                  .execute = TRY(JsonBody(request)),
+                                  .execute = std::move(body),
                                   .from = 0,
                                   .quiet = options.quiet});
   }

@@ -111,10 +111,9 @@ Result<int> LsMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
 Result<FileTransfer> TransferOf(ApiClient& api, const FilesOptions& options,
                                 const Positionals& rest) {
   ::signal(SIGPIPE, SIG_IGN);
-  return FileTransfer{.api = api,
-                      .sandbox = TRY(api.ResolveSandbox(rest.values.front())),
-                      .user = options.user,
-                      .quiet = options.quiet};
+  std::string sandbox = TRY(api.ResolveSandbox(rest.values.front()));
+  return FileTransfer{
+      .api = api, .sandbox = std::move(sandbox), .user = options.user, .quiet = options.quiet};
 }
 
 Result<int> CatMain(ApiClient& api, FilesOptions& options, Positionals& rest) {

@@ -153,8 +153,9 @@ Result<Picked> Pick(ApiClient& api, const Positionals& rest) {
   Picked picked;
   if (rest.values.empty()) picked.samples = TRY(TakeSamples(api));
   picked.code = TRY(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {
-    picked.samples.push_back({.sandbox = TRY(api.Get(SandboxPath(id))),
-                              .stats = TRY(api.Get(SandboxPath(id, "/stats")))});
+    json::object sandbox = TRY(api.Get(SandboxPath(id)));
+    json::object stats = TRY(api.Get(SandboxPath(id, "/stats")));
+    picked.samples.push_back({.sandbox = std::move(sandbox), .stats = std::move(stats)});
     return {};
   }));
   return picked;

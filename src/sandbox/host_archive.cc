@@ -51,8 +51,9 @@ Result<HostPath> OpenHostPath(const std::string& path) {
   const size_t slash = whole.rfind('/');
   const std::string parent(slash == 0 ? "/" : whole.substr(0, slash));
   const std::string name(whole.substr(slash + 1));
+  Fd directory = TRY(sys::OpenAt(AT_FDCWD, parent.c_str(), O_PATH | O_DIRECTORY));
   return HostPath{
-      .parent = TRY(sys::OpenAt(AT_FDCWD, parent.c_str(), O_PATH | O_DIRECTORY)),
+      .parent = std::move(directory),
       .name = name.empty() ? "." : name,
   };
 }

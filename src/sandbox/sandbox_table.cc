@@ -101,7 +101,8 @@ Result<std::optional<DestroyedSandbox>> FindDestroyed(Database& db, std::string_
   select.Bind(2, std::string_view(called.name));
   select.Bind(3, std::string_view(called.owner));
   if (!TRY(select.Step())) return std::nullopt;
-  return DestroyedSandbox{.id = TRY(SandboxId::Parse(select.Text(0))),
+  SandboxId id = TRY(SandboxId::Parse(select.Text(0)));
+  return DestroyedSandbox{.id = std::move(id),
                           .owner = select.Text(1),
                           .name = select.Text(2),
                           .reason = select.Text(3),

@@ -199,10 +199,12 @@ TEST_F(GuestTerminal, TellsTheForegroundJobWhenItIsResized) {
   auto stream = channel_->Start(request);
   ReadUntil(*stream, [](const Outcome& o) { return o.out == "ready\r\n"; });
   EXPECT_TRUE(stream->Resize({.rows = 7, .columns = 9}));
-  EXPECT_EQ(ReadUntil(*stream, [](const Outcome& o) { return !o.out.empty(); }).out, "7 9\r\n");
+  EXPECT_EQ(ReadUntil(*stream, [](const Outcome& o) { return o.out.ends_with('\n'); }).out,
+            "7 9\r\n");
   const auto process = channel_->ListProcesses()->front().process;
   EXPECT_TRUE(channel_->Resize({.process = process, .size = {.rows = 8, .columns = 10}}));
-  EXPECT_EQ(ReadUntil(*stream, [](const Outcome& o) { return !o.out.empty(); }).out, "8 10\r\n");
+  EXPECT_EQ(ReadUntil(*stream, [](const Outcome& o) { return o.out.ends_with('\n'); }).out,
+            "8 10\r\n");
   EXPECT_TRUE(stream->Signal(SIGKILL));
   EXPECT_TRUE(Finish(*stream).exited);
 }

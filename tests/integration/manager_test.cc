@@ -393,8 +393,10 @@ TEST_F(ManagerTest, HostDirectoriesAreMountedOnlyBelowTheListedRoots) {
   const auto good = create(top + "/shared/data", true);
   ASSERT_TRUE(good) << good.error().ToString();
   EXPECT_EQ(Run(good->id.text(), "cat /data/x; touch /data/y 2>/dev/null"), "seen[1]");
-  for (const char* source : {"/hidden", "/shared/../hidden", "/shared/data/way_out", "/shared2"})
-    EXPECT_EQ(create(top + source, true).error().code(), ErrorCode::kPermissionDenied) << source;
+  for (const char* source : {"/hidden", "/shared/../hidden", "/shared/data/way_out", "/shared2"}) {
+    const Error error = create(top + source, true).error();
+    EXPECT_EQ(error.code(), ErrorCode::kPermissionDenied) << source << ": " << error.ToString();
+  }
   EXPECT_EQ(create(top + "/shared/data", false).error().code(), ErrorCode::kPermissionDenied);
   EXPECT_EQ(create(top + "/shared/absent", true).error().code(), ErrorCode::kNotFound);
   EXPECT_TRUE(create(top + "/writable", false));

@@ -136,10 +136,12 @@ Result<void> Put(const Services& services, Exchange& exchange, const Caller& cal
 Result<void> Delete(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
   const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
-  TRY(lease.guest().Remove({.user = UserOf(request, lease),
-                            .path = TRY(PathOf(request, lease)),
-                            .recursive = TRY(QueryBool(request, "recursive", false)),
-                            .missing_is_fine = TRY(QueryBool(request, "missing_ok", false))}));
+  protocol::RemoveRequest remove;
+  remove.user = UserOf(request, lease);
+  remove.path = TRY(PathOf(request, lease));
+  remove.recursive = TRY(QueryBool(request, "recursive", false));
+  remove.missing_is_fine = TRY(QueryBool(request, "missing_ok", false));
+  TRY(lease.guest().Remove(remove));
   return RespondNothing(exchange);
 }
 

@@ -37,7 +37,9 @@ Result<CopyEnd> ParseCopyEnd(std::string_view text) {
 }
 
 Result<Copy> ParseCopy(std::string_view source, std::string_view target) {
-  Copy copy{TRY(ParseCopyEnd(source)), TRY(ParseCopyEnd(target))};
+  Copy copy;
+  copy.source = TRY(ParseCopyEnd(source));
+  copy.target = TRY(ParseCopyEnd(target));
   if (copy.source.sandbox.empty() && copy.target.sandbox.empty()) {
     copy.source = ParseOwned(copy.source).value_or(copy.source);
     copy.target = ParseOwned(copy.target).value_or(copy.target);

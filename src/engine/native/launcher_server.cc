@@ -34,7 +34,8 @@ Result<Reply> Plain(Result<void> result) {
 }
 
 Result<Reply> WithDescriptor(Result<Fd> result) {
-  return Reply{Success().text(), TRY(std::move(result))};
+  Fd fd = TRY(std::move(result));
+  return Reply{Success().text(), std::move(fd)};
 }
 
 Result<Reply> WithCreated(Result<Created> created) {

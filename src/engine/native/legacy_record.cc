@@ -41,13 +41,15 @@ Result<void> DecodeMounts(protocol::CborReader& reader, CreateRequest& request) 
     TRY(ExpectArray(reader, 3));
     std::string source = TRY(Text(reader));
     std::string target = TRY(Text(reader));
-    request.mounts.push_back({std::move(source), std::move(target), TRY(reader.Bool())});
+    const bool read_only = TRY(reader.Bool());
+    request.mounts.push_back({std::move(source), std::move(target), read_only});
   }
   const size_t tmpfs = TRY(reader.Array(kMaxMounts));
   for (size_t i = 0; i < tmpfs; ++i) {
     TRY(ExpectArray(reader, 2));
     std::string target = TRY(Text(reader));
-    request.tmpfs.push_back({std::move(target), TRY(reader.Unsigned())});
+    const Bytes size = TRY(reader.Unsigned());
+    request.tmpfs.push_back({std::move(target), size});
   }
   return {};
 }

@@ -295,12 +295,13 @@ Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& reque
   for (const Mount& mount : request.mounts)
     mounts.push_back(TRY(BuildMount(mount, request.owner, request.noexec)));
   for (const Tmpfs& tmpfs : request.tmpfs) {
-    mounts.push_back(
-        {tmpfs.target, Place::kDirectory, TRY(MakeTmpfs(tmpfs.size, "1777", request.noexec))});
+    Fd made = TRY(MakeTmpfs(tmpfs.size, "1777", request.noexec));
+    mounts.push_back({tmpfs.target, Place::kDirectory, std::move(made)});
   }
-  mounts.push_back({"/dev", Place::kFixed, TRY(BuildDev())});
-  mounts.push_back({"/dev/shm", Place::kDirectory,
-                    TRY(MakeTmpfs(request.limits.memory, "1777", request.noexec))});
+  Fd dev = TRY(BuildDev());
+  mounts.push_back({"/dev", Place::kFixed, std::move(dev)});
+  Fd shm = TRY(MakeTmpfs(request.limits.memory, "1777", request.noexec));
+  mounts.push_back({"/dev/shm", Place::kDirectory, std::move(shm)});
   AddClonedCgroups(options_.cgroups, mounts);
   if (options_.in_user_namespace) {
     for (const Device& device : kDevices) {
