@@ -27,6 +27,17 @@ class ProcessApi : public ApiFixture {
   std::string path_;
 };
 
+TEST_F(ProcessApi, WhatIsHeldOfOneThatPrintsForEverHasAnEnd) {
+  const Reply started =
+      Post(path_, R"({"command":["sh","-c","echo first; while :; do echo x; sleep 0.02; done"]})");
+  ASSERT_EQ(started.status, 201) << started.body;
+  const std::string one = path_ + "/" + std::to_string(started.Number("process_id"));
+  const auto events = ParseSse(Get(one + "/output?follow=false").body);
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events.back().type, "held");
+  Call("DELETE", one);
+}
+
 TEST_F(ProcessApi, OneThatRunsIsListedFollowedAndEnded) {
   const Reply started = Post(path_, R"({"command":["sh","-c","echo hi; sleep 60"],"tag":"t1"})");
   ASSERT_EQ(started.status, 201) << started.body;
