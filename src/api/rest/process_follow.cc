@@ -29,8 +29,6 @@ Result<void> Feed(RunningProcess& process, std::string_view& stdin_bytes, bool& 
   return process.CloseStdin();
 }
 
-constexpr size_t kEventsInARound = 64;
-
 // True when the client hung up, or the server ends, if that is to be seen.
 Result<bool> Wait(const RunningProcess& process, int client, int ending, Millis patience) {
   std::array<pollfd, 3> wait = {pollfd{process.fd(), process.poll_events(), 0},
@@ -51,17 +49,16 @@ Result<std::optional<ProcessRecord>> Follow(RunningProcess& process, http::Excha
   bool stdin_open = feed;
   for (;;) {
     TRY(client.Standing());
-    // A process that writes without pause does not keep the server, or a key that was revoked, from ending this.
     size_t taken = 0;
     for (; taken < kEventsInARound; ++taken) {
-      const auto event = TRY(process.Poll());
+      auto event = TRY(process.Poll());
       if (!event) break;
       if (const auto* output = std::get_if<ProcessOutput>(&*event)) {
         TRY(sink.OnOutput(*output));
       } else if (const auto* gap = std::get_if<protocol::Gap>(&*event)) {
         TRY(sink.OnGap(*gap));
-      } else if (const auto* ended = std::get_if<sandbox::ProcessEnded>(&*event)) {
-        return ended->record;
+      } else if (auto* ended = std::get_if<sandbox::ProcessEnded>(&*event)) {
+        return std::move(ended->record);
       }
     }
     const bool more = taken == kEventsInARound;

@@ -9,6 +9,10 @@
 
 namespace cay::api::rest {
 
+// So many events of a process are taken before its client and the server are looked at again: one that writes without pause keeps
+// neither the end of the server nor a key that was revoked from ending this.
+inline constexpr size_t kEventsInARound = 64;
+
 // What is done with what comes. An error ends the following and is its result.
 class ProcessSink {
  public:

@@ -107,43 +107,35 @@ class FollowedOutput : public SseOutput {
   bool EndsWithServer() const override { return true; }
 };
 
-// Ends a stream when all that is held was sent, for ?follow=false.
-class HeldOnly : public SseOutput {
+// Ends a stream when all that was held when it began was sent, for ?follow=false.
+class HeldOnly : public FollowedOutput {
  public:
-  using SseOutput::SseOutput;
-  static Error Enough() { return {ErrorCode::kIllegalState, Fault::kCaller, "all was sent"}; }
+  // What was held ends before `end`; `from` is the first byte that is to come.
+  HeldOnly(SseStream& events, uint64_t from, uint64_t end)
+      : FollowedOutput(events), end_(end), enough_(from >= end) {}
   Result<void> OnOutput(const sandbox::ProcessOutput& output) override {
-    waited_ = false;  // a pause between two pieces is not the end
-    TRY(SseOutput::OnOutput(output));
-    // Of one that writes without pause.
-    if (std::chrono::steady_clock::now() < give_up_) return {};
-    enough_ = true;
-    return Failure(Enough());
+    TRY(FollowedOutput::OnOutput(output));
+    return NoteSent(output.seq + output.bytes.size());
   }
   Result<void> OnGap(const protocol::Gap& gap) override {
-    waited_ = false;
-    return SseOutput::OnGap(gap);
+    TRY(FollowedOutput::OnGap(gap));
+    return NoteSent(gap.to);
   }
   Result<Millis> OnQuiet() override {
-    // One that writes now and then goes on for ever: what it held came before the first few pauses.
-    if (std::exchange(waited_, true) || ++pauses_ > kMostPauses) {
-      enough_ = true;
-      return Failure(Enough());
-    }
-    return kGrace;
+    if (enough_) return Failure(Enough());
+    return FollowedOutput::OnQuiet();
   }
   bool enough() const { return enough_; }
 
  private:
-  static constexpr int kMostPauses = 8;
-  static constexpr std::chrono::seconds kMostTime{10};
-  const std::chrono::steady_clock::time_point give_up_ =
-      std::chrono::steady_clock::now() + kMostTime;
-  int pauses_ = 0;
-  // The guest sends what it holds at once; what has not come by then is not there.
-  static constexpr Millis kGrace{250};
-  bool waited_ = false;
-  bool enough_ = false;
+  static Error Enough() { return {ErrorCode::kIllegalState, Fault::kCaller, "all was sent"}; }
+  Result<void> NoteSent(uint64_t end) {
+    enough_ = end >= end_;
+    return enough_ ? Result<void>(Failure(Enough())) : Result<void>();
+  }
+
+  const uint64_t end_;
+  bool enough_;
 };
 
 Result<void> Output(const Services& services, Exchange& exchange, const Caller& caller) {
@@ -152,13 +144,17 @@ Result<void> Output(const Services& services, Exchange& exchange, const Caller& 
   const uint64_t id = TRY(ProcessId(exchange.request()));
   const Lease lease = TRY(Use(services, exchange, caller));
   auto process = TRY(services.processes.Attach(lease, id, from));
+  // One that has ended has nothing more to come, and its end is told.
+  const bool to_the_end = follow || TRY(services.processes.Get(lease.id(), id)).state !=
+                                        sandbox::ProcessState::kRunning;
+  const uint64_t held_end = to_the_end ? 0 : TRY(services.processes.OutputEnd(lease, id));
   SseStream events = TRY(SseStream::Begin(exchange));
   FollowedOutput all(events);
-  HeldOnly held(events);
-  SseOutput& sink = follow ? static_cast<SseOutput&>(all) : held;
+  HeldOnly held(events, from.value_or(0), held_end);
+  FollowedOutput& sink = to_the_end ? all : held;
   const auto record = Follow(process, exchange, false, {}, sink);
-  if (held.enough()) {
-    TRY(held.Flush());
+  if (!to_the_end && held.enough()) {
+    TRY(sink.Flush());
     return events.End("held", ExitedJson(TRY(services.processes.Get(lease.id(), id))));
   }
   if (!record) return events.EndWithError(record.error());

@@ -9,6 +9,7 @@
 
 #include "api/problem.h"
 #include "api/request.h"
+#include "api/rest/process_follow.h"
 #include "api/rest/process_json.h"
 #include "api/rest/routes.h"
 
@@ -103,9 +104,6 @@ std::string ExitedText(const ProcessRecord& record) {
   return std::move(json).Take();
 }
 
-// Neither a process that writes without pause nor a client that does keeps the other, or the end of the server, waiting.
-constexpr size_t kEventsInARound = 64;
-
 // One client at one terminal.
 class Terminal {
  public:
@@ -131,7 +129,7 @@ class Terminal {
   Result<std::optional<ProcessRecord>> TakeOutput() {
     more_ = true;
     for (size_t taken = 0; taken < kEventsInARound; ++taken) {
-      const auto event = TRY(process_.Poll());
+      auto event = TRY(process_.Poll());
       if (!event) {
         more_ = false;
         break;
@@ -143,8 +141,8 @@ class Terminal {
         json.BeginObject().Member("type", "gap").Member("from", gap->from).Member("to", gap->to);
         json.EndObject();
         TRY(socket_.Send(WebSocket::Kind::kText, json.text()));
-      } else if (const auto* ended = std::get_if<sandbox::ProcessEnded>(&*event)) {
-        return ended->record;
+      } else if (auto* ended = std::get_if<sandbox::ProcessEnded>(&*event)) {
+        return std::move(ended->record);
       }
     }
     return std::nullopt;
