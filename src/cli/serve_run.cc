@@ -1,7 +1,5 @@
 #include "cli/serve_run.h"
 
-#include <sys/eventfd.h>
-
 #include <csignal>
 #include <thread>
 
@@ -99,9 +97,7 @@ class ServerProcess {
     NotifyService("STOPPING=1\nSTATUS=finishing the requests under way");
     LogAlways("ending: waiting up to " + FormatDuration(config_.drain_timeout) +
               " for requests under way; sandboxes live on");
-    const int raw = ::eventfd(0, EFD_CLOEXEC);
-    if (raw < 0) return Failure(Error::FromErrno("eventfd"));
-    const Fd done = Fd::Adopt(raw);
+    const Fd done = TRY(MakeEvent());
     assembly_->BeginDraining();
     // All that may have to wait for somebody: meanwhile a second signal is heard.
     std::thread ender([&] {
@@ -109,7 +105,7 @@ class ServerProcess {
       assembly_->FinishDraining(config_.drain_timeout);
       server_.reset();
       assembly_.reset();
-      ::eventfd_write(done.get(), 1);
+      Raise(done);
     });
     const Result<int> second = WaitForSecond(done.get());
     if (second && *second != 0) {

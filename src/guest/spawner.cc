@@ -1,7 +1,6 @@
 #include "guest/spawner.h"
 
 #include <pthread.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -16,9 +15,8 @@ constexpr size_t kStackBytes = 64 * 1024;
 }  // namespace
 
 Result<Spawner*> Spawner::Start() {
-  const int raw = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (raw < 0) return Failure(Error::FromErrno("eventfd"));
-  auto spawner = std::unique_ptr<Spawner>(new Spawner(Fd::Adopt(raw)));
+  Fd done = TRY(MakeEvent());
+  auto spawner = std::unique_ptr<Spawner>(new Spawner(std::move(done)));
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setstacksize(&attributes, kStackBytes);
@@ -75,10 +73,7 @@ void Spawner::Serve() {
       const std::lock_guard lock(mutex_);
       done_.push_back(job);
     }
-    // An eventfd takes this write unless its count is at the maximum, far beyond the jobs there
-    // are.
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(done_fd_.get(), &one, sizeof one);
+    Raise(done_fd_);
   }
 }
 

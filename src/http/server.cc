@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -69,15 +68,6 @@ uint64_t PublicPlaces(const ServerLimits& limits) {
   return std::max<uint64_t>(1, limits.max_active / kPublicShare);
 }
 
-Result<Fd> MakeEventFd() {
-  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) return Failure(Error::FromErrno("eventfd"));
-  return Fd::Adopt(fd);
-}
-
-// Once: its counter is 0, so it cannot fail.
-void Raise(const Fd& event) { ::eventfd_write(event.get(), 1); }
-
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler handler,
@@ -90,8 +80,8 @@ Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler han
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) return Failure(Error::FromErrno("epoll_create1"));
   Fd epoll_fd = Fd::Adopt(epoll);
-  Fd wake = TRY(MakeEventFd());
-  Fd ending = TRY(MakeEventFd());
+  Fd wake = TRY(MakeEvent());
+  Fd ending = TRY(MakeEvent());
   auto core =
       std::make_unique<ServerCore>(std::move(options), std::move(handler), std::move(screen),
                                    std::move(epoll_fd), std::move(wake), std::move(ending));

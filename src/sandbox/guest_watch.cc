@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include <array>
 #include <vector>
@@ -30,9 +29,7 @@ Result<std::unique_ptr<GuestWatch>> GuestWatch::Start(OnGone on_gone) {
   const int raw = ::epoll_create1(EPOLL_CLOEXEC);
   if (raw < 0) return Failure(Error::FromErrno("epoll_create1"));
   Fd epoll = Fd::Adopt(raw);
-  const int raw_wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (raw_wake < 0) return Failure(Error::FromErrno("eventfd"));
-  Fd wake = Fd::Adopt(raw_wake);
+  Fd wake = TRY(MakeEvent());
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = 0;
@@ -74,7 +71,7 @@ void GuestWatch::Stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  (void)::eventfd_write(wake_.get(), 1);
+  Raise(wake_);
   if (thread_.joinable()) thread_.join();
 }
 

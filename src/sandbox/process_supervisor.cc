@@ -1,7 +1,6 @@
 #include "sandbox/process_supervisor.h"
 
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,13 +50,11 @@ Result<std::unique_ptr<ProcessSupervisor>> ProcessSupervisor::Start(ProcessBook&
   const int raw_epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (raw_epoll < 0) return Failure(Error::FromErrno("epoll_create1"));
   Fd epoll = Fd::Adopt(raw_epoll);
-  const int raw_wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (raw_wake < 0) return Failure(Error::FromErrno("eventfd"));
-  Fd wake = Fd::Adopt(raw_wake);
+  Fd wake = TRY(MakeEvent());
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.ptr = nullptr;
-  if (::epoll_ctl(raw_epoll, EPOLL_CTL_ADD, raw_wake, &event) < 0) {
+  if (::epoll_ctl(raw_epoll, EPOLL_CTL_ADD, wake.get(), &event) < 0) {
     return Failure(Error::FromErrno("epoll_ctl"));
   }
   std::unique_ptr<ProcessSupervisor> supervisor(
@@ -75,10 +72,7 @@ ProcessSupervisor::~ProcessSupervisor() {
   thread_.join();
 }
 
-void ProcessSupervisor::Wake() const {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
-}
+void ProcessSupervisor::Wake() const { Raise(wake_); }
 
 // Most deadlines are later than those before them: then nobody has to be woken.
 void ProcessSupervisor::SetDeadline(const std::shared_ptr<ProcessEntry>& entry, Time when) {

@@ -1,7 +1,6 @@
 #include "cli/client/input_pump.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,18 +19,6 @@ namespace {
 
 // Of one request: what a pipe holds.
 constexpr size_t kPieceBytes = 64 * 1024;
-
-Result<Fd> MakeEvent() {
-  const int raw = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (raw < 0) return Failure(Error::FromErrno("eventfd"));
-  return Fd::Adopt(raw);
-}
-
-void Raise(const Fd& event) {
-  const uint64_t one = 1;
-  // Full it is readable all the same.
-  [[maybe_unused]] ssize_t written = ::write(event.get(), &one, sizeof one);
-}
 
 }  // namespace
 
