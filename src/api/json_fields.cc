@@ -163,32 +163,30 @@ Result<std::optional<uint32_t>> JsonFields::Mode(std::string_view name) {
   return *mode;
 }
 
-Result<std::optional<sandbox::StringMap>> JsonFields::Strings(std::string_view name) {
+template <class Read>
+Result<std::optional<sandbox::StringMap>> JsonFields::Map(std::string_view name, Read read) {
   const JsonValue* value = Find(name);
   if (value == nullptr) return std::nullopt;
   const auto* object = value->AsObject();
   if (object == nullptr) return Failure(Wrong(name, "an object of strings", *value));
   sandbox::StringMap strings;
   for (const auto& [key, member] : *object) {
-    if (member.AsString() == nullptr) {
-      return Failure(WrongKind(PathOf(std::string(name) + "." + key), "a string", member));
-    }
-    strings.emplace(key, *member.AsString());
+    strings.emplace(key, TRY(read(member, PathOf(std::string(name) + "." + key))));
   }
   return strings;
 }
 
+Result<std::optional<sandbox::StringMap>> JsonFields::Strings(std::string_view name) {
+  return Map(name, [](const JsonValue& value, const std::string& path) -> Result<std::string> {
+    if (value.AsString() == nullptr) return Failure(WrongKind(path, "a string", value));
+    return *value.AsString();
+  });
+}
+
 Result<std::optional<sandbox::StringMap>> JsonFields::TextsOrBase64(std::string_view name) {
-  const JsonValue* value = Find(name);
-  if (value == nullptr) return std::nullopt;
-  const auto* object = value->AsObject();
-  if (object == nullptr) return Failure(Wrong(name, "an object of strings", *value));
-  sandbox::StringMap strings;
-  for (const auto& [key, member] : *object) {
-    const std::string path = PathOf(std::string(name) + "." + key);
-    strings.emplace(key, TRY(TextOrBase64Of(member, path, kMaxText)));
-  }
-  return strings;
+  return Map(name, [](const JsonValue& value, const std::string& path) {
+    return TextOrBase64Of(value, path, kMaxText);
+  });
 }
 
 Result<std::optional<CommandText>> JsonFields::Command(std::string_view name) {

@@ -61,6 +61,10 @@ class JsonFields {
   std::string PathOf(std::string_view name) const;
 
  private:
+  // An object whose members `read` makes of a value and its path.
+  template <class Read>
+  Result<std::optional<sandbox::StringMap>> Map(std::string_view name, Read read);
+
   JsonFields(const JsonValue::Object& object, std::string where)
       : object_(&object), where_(std::move(where)) {}
 
