@@ -96,18 +96,11 @@ Result<int> RevokeLocally(LocalOptions& options, Positionals& rest) {
                  [&](const std::string& id) { return RevokeKeyLocally(options.state_dir, id); });
 }
 
-// Command::run: by the server, or by hand.
+// By the server, or by hand.
 template <class Options, Result<int> (*kRemote)(ApiClient&, Options&, Positionals&),
           Result<int> (*kLocal)(Options&, Positionals&)>
-Result<int> RunEither(const Command& command, std::string_view path, Arguments arguments) {
-  Options options;
-  Positionals rest = TRY(ParseArguments(command, arguments, &options));
-  if (rest.help) return PrintHelp(command, path);
-  TRY(CheckCount(command, path, rest));
-  if (options.local) {
-    Result<int> code = kLocal(options, rest);
-    return code ? code : ReportFailure(code.error(), false);
-  }
+Result<int> Either(Options& options, Positionals& rest) {
+  if (options.local) return ActAndReport<Options, kLocal>(options, rest);
   if (!options.state_dir.empty()) {
     return Failure(Error::Invalid("--state-dir is only for --local"));
   }
@@ -213,7 +206,7 @@ constinit const Command kCreate = {
         "cay keys create --local --scope admin ops   # before a first start in public\n",
     .min_arguments = 1,
     .max_arguments = 1,
-    .run = &RunEither<CreateOptions, CreateMain, CreateLocally>,
+    .run = &ParseAndRun<CreateOptions, Either<CreateOptions, CreateMain, CreateLocally>>,
 };
 
 constinit const Command kList = {
@@ -222,7 +215,7 @@ constinit const Command kList = {
     .usage = "[OPTIONS]",
     .options = kListOptions,
     .examples = "cay keys list\n",
-    .run = &RunEither<LocalOptions, ListMain, ListLocally>,
+    .run = &ParseAndRun<LocalOptions, Either<LocalOptions, ListMain, ListLocally>>,
 };
 
 constinit const Command kRevoke = {
@@ -233,7 +226,7 @@ constinit const Command kRevoke = {
     .examples = "cay keys revoke $(cay keys list -q)\n",
     .min_arguments = 1,
     .max_arguments = 1000,
-    .run = &RunEither<LocalOptions, RevokeMain, RevokeLocally>,
+    .run = &ParseAndRun<LocalOptions, Either<LocalOptions, RevokeMain, RevokeLocally>>,
 };
 
 constexpr const Command* kSubcommands[] = {&kCreate, &kList, &kRevoke};

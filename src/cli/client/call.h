@@ -80,9 +80,9 @@ Result<int> CallServer(Options& options, Positionals& rest) {
   return kMain(api, options, rest);
 }
 
-// The same, and what went wrong has been reported.
+// The same, and what went wrong has been reported: the exit code.
 template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
-int CallAndReport(Options& options, Positionals& rest) {
+Result<int> CallAndReport(Options& options, Positionals& rest) {
   Result<Connection> connection = ChooseConnection(options.connection);
   if (!connection) return ReportFailure(connection.error(), false);
   Result<ApiClient> api = ApiClient::Open(*std::move(connection));
@@ -90,26 +90,23 @@ int CallAndReport(Options& options, Positionals& rest) {
   return FinishCall(*api, kMain(*api, options, rest));
 }
 
-// Command::run. Errors of the command line are main's to report, as everywhere.
-template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
-Result<int> ParseAndCall(const Command& command, std::string_view path, Arguments arguments) {
-  Options options;
-  Positionals rest = TRY(ParseArguments(command, arguments, &options));
-  if (rest.help) return PrintHelp(command, path);
-  TRY(CheckCount(command, path, rest));
-  return CallAndReport<Options, kMain>(options, rest);
-}
-
 // The same for what is done on this machine, and goes wrong as it would on a server. What may be either asks the server
 // within FinishCall.
 template <class Options, Result<int> (*kMain)(Options& options, Positionals& rest)>
-Result<int> ParseAndAct(const Command& command, std::string_view path, Arguments arguments) {
-  Options options;
-  Positionals rest = TRY(ParseArguments(command, arguments, &options));
-  if (rest.help) return PrintHelp(command, path);
-  TRY(CheckCount(command, path, rest));
+Result<int> ActAndReport(Options& options, Positionals& rest) {
   Result<int> code = kMain(options, rest);
   return code ? code : ReportFailure(code.error(), false);
+}
+
+// Command::run of each. Errors of the command line are main's to report, as everywhere.
+template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
+Result<int> ParseAndCall(const Command& command, std::string_view path, Arguments arguments) {
+  return ParseAndRun<Options, CallAndReport<Options, kMain>>(command, path, arguments);
+}
+
+template <class Options, Result<int> (*kMain)(Options& options, Positionals& rest)>
+Result<int> ParseAndAct(const Command& command, std::string_view path, Arguments arguments) {
+  return ParseAndRun<Options, ActAndReport<Options, kMain>>(command, path, arguments);
 }
 
 // Does it for each of them; what goes wrong with one is reported, and the others go on. The exit code.
