@@ -40,6 +40,12 @@ check_lengths() {
   return "$status"
 }
 
+# Everything here is written by hand, and so small: what is larger was made by a program, or came in unseen.
+check_sizes() {
+  ! (cd "$root" && lint_files | tr '\n' '\0' |
+    xargs -0 sh -c 'find "$@" -maxdepth 0 -size +256k -printf "%p: larger than 256 KiB\n" 2>/dev/null' _ | grep .)
+}
+
 # A TRY that returns from the middle of a braced list leaves the members before it undestroyed (GCC 12): what it needs stands in a
 # line of its own before it.
 check_initializers() {
@@ -155,7 +161,7 @@ with_users_of_headers() {
 }
 
 # Those that look at the whole tree and take seconds.
-lint_quick_checks=(format scripts lengths initializers layers)
+lint_quick_checks=(format scripts lengths sizes initializers layers)
 
 # lint_check NAME [ARGUMENT]: one check, and what came of it.
 lint_check() {
