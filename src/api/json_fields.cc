@@ -5,17 +5,11 @@
 #include <cmath>
 
 #include "base/encoding.h"
-#include "protocol/process_messages.h"
 
 namespace cay::api {
 namespace {
 
 std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
-
-Error WrongKind(std::string_view what, std::string_view expected, const JsonValue& found) {
-  return Error::Invalid(std::string(what) + " must be " + std::string(expected) + ", not " +
-                        std::string(found.KindName()));
-}
 
 Error TooLong(std::string_view what, size_t max_bytes) {
   return {ErrorCode::kLimitTooHigh, Fault::kCaller,
@@ -53,6 +47,11 @@ std::optional<std::string> DecimalText(const JsonValue& value) {
 }
 
 }  // namespace
+
+Error WrongKind(std::string_view what, std::string_view expected, const JsonValue& found) {
+  return Error::Invalid(std::string(what) + " must be " + std::string(expected) + ", not " +
+                        std::string(found.KindName()));
+}
 
 Result<JsonFields> JsonFields::Of(const JsonValue& value, std::string where) {
   const auto* object = value.AsObject();
@@ -164,35 +163,29 @@ Result<std::optional<uint32_t>> JsonFields::Mode(std::string_view name) {
 }
 
 template <class Read>
-Result<std::optional<sandbox::StringMap>> JsonFields::Map(std::string_view name, Read read) {
+Result<std::optional<TextMap>> JsonFields::Map(std::string_view name, Read read) {
   const JsonValue* value = Find(name);
   if (value == nullptr) return std::nullopt;
   const auto* object = value->AsObject();
   if (object == nullptr) return Failure(Wrong(name, "an object of strings", *value));
-  sandbox::StringMap strings;
+  TextMap strings;
   for (const auto& [key, member] : *object) {
     strings.emplace(key, TRY(read(member, PathOf(std::string(name) + "." + key))));
   }
   return strings;
 }
 
-Result<std::optional<sandbox::StringMap>> JsonFields::Strings(std::string_view name) {
+Result<std::optional<TextMap>> JsonFields::Strings(std::string_view name) {
   return Map(name, [](const JsonValue& value, const std::string& path) -> Result<std::string> {
     if (value.AsString() == nullptr) return Failure(WrongKind(path, "a string", value));
     return *value.AsString();
   });
 }
 
-Result<std::optional<sandbox::StringMap>> JsonFields::TextsOrBase64(std::string_view name) {
+Result<std::optional<TextMap>> JsonFields::TextsOrBase64(std::string_view name) {
   return Map(name, [](const JsonValue& value, const std::string& path) {
     return TextOrBase64Of(value, path, kMaxText);
   });
-}
-
-Result<std::optional<CommandText>> JsonFields::Command(std::string_view name) {
-  const JsonValue* value = Find(name);
-  if (value == nullptr) return std::nullopt;
-  return TRY(CommandOf(*value, PathOf(name)));
 }
 
 Result<std::optional<std::string>> JsonFields::TextOrBase64(std::string_view name,
@@ -211,25 +204,6 @@ Result<void> JsonFields::Finish() const {
         Error::Invalid("unknown field " + PathOf(name)).WithRemedy("known here: " + known));
   }
   return {};
-}
-
-Result<CommandText> CommandOf(const JsonValue& value, std::string_view what) {
-  CommandText command;
-  if (value.AsString() != nullptr || value.AsObject() != nullptr) {
-    command.shell = TRY(TextOrBase64Of(value, what, protocol::kMaxArgumentBytes));
-    if (command.shell.empty()) return Failure(Error::Invalid(std::string(what) + " is empty"));
-    return command;
-  }
-  const auto* array = value.AsArray();
-  if (array == nullptr) {
-    return Failure(WrongKind(what, "an array of strings, or one line for the shell", value));
-  }
-  if (array->empty()) return Failure(Error::Invalid(std::string(what) + " is empty"));
-  for (const JsonValue& argument : *array) {
-    const std::string name = std::string(what) + "[" + std::to_string(command.argv.size()) + "]";
-    command.argv.push_back(TRY(TextOrBase64Of(argument, name, JsonFields::kMaxText)));
-  }
-  return command;
 }
 
 Result<std::string> TextOrBase64Of(const JsonValue& value, std::string_view what,

@@ -9,6 +9,7 @@
 // Every error is kInvalidArgument and begins with the member's name, with those of the objects around it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,15 +19,10 @@
 #include "api/json_value.h"
 #include "base/result.h"
 #include "base/units.h"
-#include "sandbox/types.h"
 
 namespace cay::api {
 
-// What a client gave as a command.
-struct CommandText {
-  std::vector<std::string> argv;  // of an array; or …
-  std::string shell;              // … a line for `sh -c`
-};
+using TextMap = std::map<std::string, std::string>;
 
 class JsonFields {
  public:
@@ -42,16 +38,15 @@ class JsonFields {
   Result<std::string> RequiredString(std::string_view name, size_t max_bytes = kMaxText);
   Result<std::optional<bool>> Bool(std::string_view name);
   Result<std::optional<uint64_t>> Number(std::string_view name, uint64_t max = UINT64_MAX);
-  Result<std::optional<Bytes>> Size(std::string_view name);                  // "512m" or bytes
-  Result<std::optional<Millis>> Duration(std::string_view name);             // "30s" or seconds
-  Result<std::optional<MilliCpus>> Cpus(std::string_view name);              // "0.5" or 0.5
-  Result<std::optional<uint32_t>> Mode(std::string_view name);               // "0644"
-  Result<std::optional<sandbox::StringMap>> Strings(std::string_view name);  // an object of strings
-  Result<std::optional<CommandText>> Command(std::string_view name);
+  Result<std::optional<Bytes>> Size(std::string_view name);       // "512m" or bytes
+  Result<std::optional<Millis>> Duration(std::string_view name);  // "30s" or seconds
+  Result<std::optional<MilliCpus>> Cpus(std::string_view name);   // "0.5" or 0.5
+  Result<std::optional<uint32_t>> Mode(std::string_view name);    // "0644"
+  Result<std::optional<TextMap>> Strings(std::string_view name);  // an object of strings
   // A string, or {"base64": "…"}.
   Result<std::optional<std::string>> TextOrBase64(std::string_view name, size_t max_bytes);
   // An object of those.
-  Result<std::optional<sandbox::StringMap>> TextsOrBase64(std::string_view name);
+  Result<std::optional<TextMap>> TextsOrBase64(std::string_view name);
 
   // kInvalidArgument when a member is there that nobody asked for.
   Result<void> Finish() const;
@@ -63,7 +58,7 @@ class JsonFields {
  private:
   // An object whose members `read` makes of a value and its path.
   template <class Read>
-  Result<std::optional<sandbox::StringMap>> Map(std::string_view name, Read read);
+  Result<std::optional<TextMap>> Map(std::string_view name, Read read);
 
   JsonFields(const JsonValue::Object& object, std::string where)
       : object_(&object), where_(std::move(where)) {}
@@ -73,8 +68,9 @@ class JsonFields {
   std::set<std::string, std::less<>> asked_;
 };
 
-// A string or an array of strings, each of which may be {"base64": "…"}. `what`: its name in messages.
-Result<CommandText> CommandOf(const JsonValue& value, std::string_view what);
+// kInvalidArgument: `what` is of another kind than `expected` ("a string").
+Error WrongKind(std::string_view what, std::string_view expected, const JsonValue& found);
+
 // A string, or {"base64": "…"}.
 Result<std::string> TextOrBase64Of(const JsonValue& value, std::string_view what, size_t max_bytes);
 

@@ -55,20 +55,6 @@ TEST(JsonFields, CpusAreTextOrANumber) {
   EXPECT_FALSE(Field(R"({"c":0})", cpus));
 }
 
-TEST(JsonFields, ACommandIsALineOrItsArguments) {
-  const auto command = [](JsonFields& fields) { return fields.Command("c"); };
-  EXPECT_EQ((**Field(R"({"c":"ls -l"})", command)).shell, "ls -l");
-  EXPECT_EQ((**Field(R"({"c":["ls","-l"]})", command)).argv,
-            (std::vector<std::string>{"ls", "-l"}));
-  EXPECT_EQ((**Field(R"({"c":{"base64":"bHMg/w=="}})", command)).shell, "ls \xFF");
-  EXPECT_EQ((**Field(R"({"c":["ls",{"base64":"/w=="}]})", command)).argv,
-            (std::vector<std::string>{"ls", "\xFF"}));
-  for (const char* bad : {R"({"c":""})", R"({"c":[]})", R"({"c":[1]})", R"({"c":{}})",
-                          R"({"c":{"base64":""}})", R"({"c":[{"base64":"x"}]})"}) {
-    EXPECT_FALSE(Field(bad, command)) << bad;
-  }
-}
-
 TEST(JsonFields, ContentIsTextOrBase64) {
   const auto content = [](JsonFields& fields) { return fields.TextOrBase64("f", 4); };
   EXPECT_EQ(**Field(R"({"f":"a"})", content), "a");

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include "sandbox/manager.h"
+#include "sandbox/metrics.h"
 
 namespace cay::api {
 

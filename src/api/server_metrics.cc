@@ -111,7 +111,7 @@ void WriteSandboxMetrics(MetricsText& text, const ManagerMetrics& metrics) {
   WritePoolMetrics(text, metrics.pools);
 }
 
-void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessKeeper::Metrics& metrics) {
+void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metrics) {
   WriteGauges(text, {{"cay_processes_running", "Processes that run.", metrics.running}});
   WriteCounters(text,
                 {{"cay_processes_started_total", "Processes started.", metrics.started},

@@ -11,7 +11,7 @@
 namespace cay::api {
 
 void WriteSandboxMetrics(MetricsText& text, const sandbox::ManagerMetrics& metrics);
-void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessKeeper::Metrics& metrics);
+void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metrics);
 void WriteStoreMetrics(MetricsText& text, const store::Store& store);
 void WriteConnectionMetrics(MetricsText& text, const http::ServerCounters& counters);
 // Of this process: memory, descriptors, threads, processor time, start; and which build it is.

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "api/dispatcher.h"
+#include "api/rest/legacy_routes.h"
 #include "api/rest/routes.h"
 #include "api/server_metrics.h"
 #include "api/server_routes.h"
@@ -159,18 +160,19 @@ class Assembly : public ServeAssembly {
                .write_metrics = [this](api::MetricsText& text) { WriteMetrics(text); }} {
     dispatcher_.Add(api::ServerRoutes(state_));
     dispatcher_.Add(api::WebhookRoutes(*parts_.webhooks));
-    std::vector<api::Route> routes =
-        api::rest::RestRoutes({.manager = *parts_.manager,
-                               .processes = *parts_.processes,
-                               .projects = *parts_.projects,
-                               .events = *parts_.events,
-                               .templates = *parts_.templates,
-                               .facts = FactsOf(config, parts_),
-                               .answers = api::MakeAnswerShares(config.output_held)});
+    const api::Services services{.manager = *parts_.manager,
+                                 .processes = *parts_.processes,
+                                 .projects = *parts_.projects,
+                                 .events = *parts_.events,
+                                 .templates = *parts_.templates,
+                                 .facts = FactsOf(config, parts_),
+                                 .answers = api::MakeAnswerShares(config.output_held)};
+    std::vector<api::Route> routes = api::rest::RestRoutes(services);
     for (const api::Route& route : routes) {
       if (route.name == "proxyPortPath") dispatcher_.SetPortRoute(route);
     }
     dispatcher_.Add(std::move(routes));
+    dispatcher_.Add(api::rest::LegacyRoutes(services));
     dispatcher_.set_log_requests(config.log_requests);
   }
 

@@ -22,8 +22,10 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "http/server.h"
-#include "sandbox/manager.h"
-#include "sandbox/process_keeper.h"
+#include "sandbox/command_rules.h"
+#include "sandbox/options.h"
+#include "sandbox/output_room.h"
+#include "sandbox/process_types.h"
 #include "sandbox/project_files.h"
 
 namespace cay::config {

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "sandbox/manager.h"
+#include "sandbox/options.h"
 
 namespace cay::config {
 

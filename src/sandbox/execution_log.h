@@ -8,7 +8,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "sandbox/process_keeper.h"
+#include "sandbox/command_rules.h"
+#include "sandbox/process_types.h"
 
 namespace cay::sandbox {
 

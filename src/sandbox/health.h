@@ -12,15 +12,9 @@
 #include "base/units.h"
 #include "engine/engine.h"
 #include "protocol/messages.h"
+#include "sandbox/options.h"
 
 namespace cay::sandbox {
-
-// From which share of a limit on a sandbox is unhealthy, in percent; 0: never.
-struct HealthThresholds {
-  double memory = 90;
-  double cpu = 95;
-  double disk = 95;
-};
 
 struct HealthLook {
   engine::Stats before;

@@ -1,4 +1,4 @@
-#include "sandbox/lease.h"
+#include "sandbox/lease_hold.h"
 
 #include <algorithm>
 #include <filesystem>

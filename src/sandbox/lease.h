@@ -1,32 +1,46 @@
-// What a Lease holds: the sandbox, and what it was when the lease was taken.
+// Lease: a sandbox in use.
 #pragma once
 
 #include <memory>
-#include <utility>
+#include <string>
+#include <string_view>
+#include <vector>
 
-#include "sandbox/manager.h"
-#include "sandbox/sandbox.h"
-#include "sandbox/visits.h"
+#include "base/fd.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "sandbox/guest_channel.h"
+#include "sandbox/types.h"
 
 namespace cay::sandbox {
 
-struct Lease::Hold {
-  // The sandbox has been entered. `patience`: of each connection to its guest. `visited`: by whom it is left, of one that is
-  // stopped; null: it runs.
-  Hold(std::shared_ptr<Sandbox> entered, Millis patience, Visits* visited = nullptr)
-      : sandbox(std::move(entered)),
-        visits(visited),
-        record(sandbox->Record()),
-        guest([held = sandbox, patience] { return held->engine().Connect(held->id(), patience); },
-              GuestChannel::kPatience, sandbox->guest_protocol()) {}
-  ~Hold() { visits != nullptr ? visits->Leave(*sandbox) : sandbox->Leave(); }
-  Hold(const Hold&) = delete;
-  Hold& operator=(const Hold&) = delete;
+// While one lives the sandbox is in use: it is not idle, and is not destroyed under its user's hands without
+// that user's streams ending. Movable; for one thread at a time.
+class Lease {
+ public:
+  Lease(Lease&&) noexcept;
+  Lease& operator=(Lease&&) noexcept;
+  ~Lease();
 
-  std::shared_ptr<Sandbox> sandbox;
-  Visits* visits;
-  SandboxRecord record;
-  GuestChannel guest;
+  const SandboxId& id() const;
+  const SandboxView& view() const;  // as it was when it was taken
+  const GuestChannel& guest() const;
+  std::vector<std::string> Environment(
+      const StringMap& more) const;  // template's, sandbox's, these
+  // Those of protocol::kAccountVariables that neither the sandbox's maker nor `more` has set.
+  std::vector<std::string> AccountVariables(const StringMap& more) const;
+  const std::string& user() const;
+  const std::string& workdir() const;
+  // kIllegalState of a place that a stopped sandbox has not: what is in memory. `path`: absolute.
+  Result<void> CheckKept(std::string_view path) const;
+  // A descriptor that polls readable once the guest is gone.
+  Result<Fd> Watch() const;
+
+ private:
+  friend class Manager;
+  struct Hold;
+  explicit Lease(std::unique_ptr<Hold> hold);
+  std::unique_ptr<Hold> hold_;
 };
 
 }  // namespace cay::sandbox

@@ -8,7 +8,7 @@
 #include "base/disk_room.h"
 #include "sandbox/core.h"
 #include "sandbox/creator.h"
-#include "sandbox/lease.h"
+#include "sandbox/lease_hold.h"
 #include "sandbox/listing.h"
 #include "sandbox/orphans.h"
 #include "sandbox/pool.h"

@@ -4,7 +4,7 @@
 #include <mutex>
 #include <utility>
 
-#include "sandbox/manager.h"
+#include "sandbox/metrics.h"
 
 namespace cay::sandbox {
 

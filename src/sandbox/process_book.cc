@@ -456,19 +456,19 @@ Result<std::vector<ProcessRow>> ProcessBook::Load() {
   return running;
 }
 
-ProcessKeeper::Metrics ProcessBook::GetMetrics() {
+ProcessMetrics ProcessBook::GetMetrics() {
   uint64_t running = 0;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [id, own] : sandboxes_) running += own.running.size();
   }
   const std::lock_guard lock(metrics_mutex_);
-  ProcessKeeper::Metrics metrics = metrics_;
+  ProcessMetrics metrics = metrics_;
   metrics.running = running;
   return metrics;
 }
 
-void ProcessBook::AddTo(Histogram ProcessKeeper::Metrics::* histogram, uint64_t us) {
+void ProcessBook::AddTo(Histogram ProcessMetrics::* histogram, uint64_t us) {
   const std::lock_guard lock(metrics_mutex_);
   Observe(metrics_.*histogram, us);
 }

@@ -32,8 +32,9 @@
 #include "sandbox/command_rules.h"
 #include "sandbox/event_log.h"
 #include "sandbox/manager.h"
-#include "sandbox/process_keeper.h"
+#include "sandbox/metrics.h"
 #include "sandbox/process_table.h"
+#include "sandbox/process_types.h"
 #include "store/store.h"
 
 namespace cay::sandbox {
@@ -187,9 +188,9 @@ class ProcessBook {
   // A row that was running and of which nothing is left.
   void WriteLost(ProcessRow row, const std::string& reason);
 
-  ProcessKeeper::Metrics GetMetrics();
-  void NoteStartTime(uint64_t us) { AddTo(&ProcessKeeper::Metrics::start, us); }
-  void NoteExecuteTime(uint64_t us) { AddTo(&ProcessKeeper::Metrics::execute, us); }
+  ProcessMetrics GetMetrics();
+  void NoteStartTime(uint64_t us) { AddTo(&ProcessMetrics::start, us); }
+  void NoteExecuteTime(uint64_t us) { AddTo(&ProcessMetrics::execute, us); }
 
  private:
   struct OfSandbox {
@@ -208,7 +209,7 @@ class ProcessBook {
   void MoveToEnded(const std::shared_ptr<ProcessEntry>& entry);
   void Write(const std::shared_ptr<ProcessEntry>& entry);
   void Say(const GuestLife& life, const char* type, const std::string& reason, std::string data);
-  void AddTo(Histogram ProcessKeeper::Metrics::* histogram, uint64_t us);
+  void AddTo(Histogram ProcessMetrics::* histogram, uint64_t us);
 
   const KeeperOptions options_;
   Manager& manager_;
@@ -219,7 +220,7 @@ class ProcessBook {
   std::mutex mutex_;
   std::map<SandboxId, OfSandbox> sandboxes_;
   std::mutex metrics_mutex_;
-  ProcessKeeper::Metrics metrics_;
+  ProcessMetrics metrics_;
 };
 
 }  // namespace cay::sandbox

@@ -7,7 +7,7 @@
 #include "sandbox/process_book.h"
 #include "sandbox/process_request.h"
 #include "sandbox/process_supervisor.h"
-#include "sandbox/running_process.h"
+#include "sandbox/running_process_impl.h"
 
 namespace cay::sandbox {
 namespace {
@@ -341,6 +341,6 @@ Result<protocol::LeftoversKilled> ProcessKeeper::KillLeftovers(const Lease& leas
   return lease.guest().KillLeftovers(TRY(impl_->GuestProcess(lease, process)));
 }
 
-ProcessKeeper::Metrics ProcessKeeper::GetMetrics() { return impl_->book().GetMetrics(); }
+ProcessMetrics ProcessKeeper::GetMetrics() { return impl_->book().GetMetrics(); }
 
 }  // namespace cay::sandbox

@@ -4,8 +4,9 @@
 #include <optional>
 
 #include "base/result.h"
-#include "sandbox/manager.h"
-#include "sandbox/process_keeper.h"
+#include "sandbox/lease.h"
+#include "sandbox/options.h"
+#include "sandbox/process_types.h"
 
 namespace cay::sandbox {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "sandbox/process_keeper.h"
+#include "sandbox/process_types.h"
 #include "store/database.h"
 
 namespace cay::sandbox {

@@ -1,4 +1,4 @@
-#include "sandbox/running_process.h"
+#include "sandbox/running_process_impl.h"
 
 #include <poll.h>
 

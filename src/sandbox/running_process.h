@@ -1,39 +1,57 @@
-// What RunningProcess is made of: process_keeper.cc makes it, running_process.cc is it.
+// RunningProcess: the client's end of a process: its output, its stdin, its one end.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
 
-#include "sandbox/process_book.h"
-#include "sandbox/process_keeper.h"
-#include "sandbox/process_supervisor.h"
+#include "base/result.h"
+#include "protocol/process_messages.h"
+#include "sandbox/process_stream.h"
+#include "sandbox/process_types.h"
 
 namespace cay::sandbox {
 
-// The keeper's parts. The supervisor goes first.
-struct KeeperParts {
-  std::unique_ptr<ProcessBook> book;
-  std::unique_ptr<ProcessSupervisor> supervisor;
+class ProcessKeeper;
+
+// What Next() yields; Ended exactly once and last.
+struct ProcessEnded {
+  ProcessRecord record;
 };
+using RunningEvent = std::variant<protocol::Started, ProcessOutput, protocol::Gap, ProcessEnded>;
 
-struct RunningProcess::Impl {
-  std::shared_ptr<KeeperParts> parts;
-  std::shared_ptr<ProcessEntry> entry;
-  ProcessStream stream;
-  bool owner = false;                          // handed on to the supervisor when it is dropped
-  bool skip_gap = false;                       // what is gone before the first output is not news
-  std::optional<protocol::Started> announced;  // to be given out first
-  bool finished = false;
+class RunningProcess {
+ public:
+  RunningProcess(RunningProcess&&) noexcept;
+  RunningProcess& operator=(RunningProcess&&) noexcept;
+  ~RunningProcess();
 
-  ~Impl();
+  uint64_t id() const;
+  int32_t pid() const;
+  std::vector<std::string> command() const;  // as ProcessRecord has it
+  // For poll loops: fd() and poll_events() as ProcessStream has them; then Poll() until it gives nothing.
+  int fd() const;
+  short poll_events() const;
   Result<std::optional<RunningEvent>> Poll();
-  // True when `also` is what ended the wait.
-  Result<bool> Wait(SteadyClock::time_point until, int also, short also_events);
+  // Waits, at most so long; also ends its wait (with nothing) when `also` has one of POLLRDHUP, POLLHUP, POLLIN.
+  Result<std::optional<RunningEvent>> Next(Millis patience, int also = -1);
+  bool finished() const;
+
+  size_t stdin_room() const;
+  Result<size_t> WriteStdin(std::string_view bytes);
+  Result<void> CloseStdin();
+  Result<void> Signal(int signal);
+  Result<void> Resize(protocol::TerminalSize size);
 
  private:
-  Result<RunningEvent> OnExited(protocol::Exited exited);
-  RunningEvent Finish(const ProcessEnding& ending);
-  Result<RunningEvent> OnError(const Error& error);
+  friend class ProcessKeeper;
+  struct Impl;
+  explicit RunningProcess(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace cay::sandbox

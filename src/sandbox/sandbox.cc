@@ -140,7 +140,7 @@ void Sandbox::SetIdleNotBefore(int64_t unix_ms) {
   idle_not_before_ms_ = unix_ms;
 }
 
-std::optional<Sandbox::Activity> Sandbox::TakeActivity() {
+std::optional<Activity> Sandbox::TakeActivity() {
   const std::lock_guard lock(mutex_);
   if (!active_) return std::nullopt;
   active_ = false;

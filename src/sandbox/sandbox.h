@@ -18,20 +18,11 @@
 #include "engine/engine.h"
 #include "protocol/messages.h"
 #include "sandbox/deadlines.h"
+#include "sandbox/record.h"
 #include "sandbox/state_machine.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox {
-
-// What the store keeps of a sandbox. Of the view not: how many processes run, and when it will be
-// idle.
-struct SandboxRecord {
-  explicit SandboxRecord(SandboxId id) : view{.id = std::move(id)} {}
-  SandboxView view;
-  std::vector<std::string> template_env;
-  std::string user;     // of its processes: the spec's, or the template's
-  std::string workdir;  // likewise
-};
 
 class Sandbox {
  public:
@@ -81,11 +72,7 @@ class Sandbox {
 
   void SetIdleNotBefore(int64_t unix_ms);
 
-  // What has changed by use since the last call: for the store.
-  struct Activity {
-    int64_t last_activity_ms;
-    uint64_t executions;
-  };
+  // Since the last call; nothing: it was not used.
   std::optional<Activity> TakeActivity();
 
  private:

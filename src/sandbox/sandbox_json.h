@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/record.h"
 
 namespace cay::sandbox {
 

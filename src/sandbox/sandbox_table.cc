@@ -38,7 +38,7 @@ Result<void> SaveSandbox(Database& db, const SandboxRecord& record) {
   return {};
 }
 
-Result<void> SaveActivity(Database& db, const SandboxId& id, const Sandbox::Activity& activity) {
+Result<void> SaveActivity(Database& db, const SandboxId& id, const Activity& activity) {
   return TRY(db.Prepare("UPDATE sandbox SET activity_ms = ?2, executions = ?3 WHERE id = ?1 AND "
                         "ended_ms IS NULL"))
       .Run(std::string_view(id.text()), activity.last_activity_ms,

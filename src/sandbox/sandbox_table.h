@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/record.h"
 #include "store/database.h"
 
 namespace cay::sandbox {
@@ -36,8 +36,7 @@ struct DestroyedSandbox {
 
 // New or changed. kAlreadyExists when the owner has another one of that name.
 Result<void> SaveSandbox(store::Database& db, const SandboxRecord& record);
-Result<void> SaveActivity(store::Database& db, const SandboxId& id,
-                          const Sandbox::Activity& activity);
+Result<void> SaveActivity(store::Database& db, const SandboxId& id, const Activity& activity);
 Result<void> MarkDestroying(store::Database& db, const SandboxId& id, const std::string& reason);
 Result<void> MarkDestroyed(store::Database& db, const SandboxId& id, const std::string& reason,
                            int64_t unix_ms);

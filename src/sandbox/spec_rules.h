@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/result.h"
-#include "sandbox/manager.h"
+#include "sandbox/options.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox {

@@ -81,7 +81,7 @@ void Sweeper::Look() {
 }
 
 void Sweeper::SaveActivities() {
-  std::vector<std::pair<SandboxId, Sandbox::Activity>> changed;
+  std::vector<std::pair<SandboxId, Activity>> changed;
   for (const auto& sandbox : core_.registry.All()) {
     if (const auto activity = sandbox->TakeActivity())
       changed.emplace_back(sandbox->id(), *activity);

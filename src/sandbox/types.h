@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/id.h"
@@ -120,6 +122,57 @@ struct Event {
   std::string owner{};    // who may see it
   std::string reason{};   // "requested", "idle_timeout", "lifetime", "oom_killed" …
   std::string data{};     // a JSON object's text; may be empty
+};
+
+struct ListFilter {
+  std::optional<SandboxState> state{};
+  std::string project{};
+  std::string template_name{};
+  StringMap metadata{};               // all of these
+  std::string owner{};                // empty: everybody's that the caller may see
+  std::optional<std::string> face{};  // SandboxSpec::face
+  std::string cursor{};               // Page::next of the page before
+  size_t limit = 100;                 // at most 1000
+};
+
+struct Page {
+  std::vector<SandboxView> sandboxes;  // newest first
+  std::string next;                    // empty: the last page
+};
+
+// What opening found.
+struct ReconcileReport {
+  size_t adopted = 0;                                     // promised, and there
+  std::vector<std::pair<std::string, std::string>> lost;  // promised, not there: id, why
+  size_t removed = 0;                                     // there, promised to nobody: destroyed
+  size_t orphaned = 0;  // there, promised, and named by no row: left to themselves (orphans.h)
+};
+
+// A sandbox that was promised to somebody, by its own account, and that the store does not know: the database was lost,
+// or is an older one. It runs on; nobody can use it, and no deadline ends it.
+struct Orphan {
+  SandboxId id;
+  int64_t since_unix_ms = 0;
+  int64_t created_unix_ms = 0;
+  std::string owner{};  // as it says itself; empty: it does not
+  std::string name{};
+  std::string template_name{};
+  engine::State state = engine::State::kRunning;
+  std::string damage{};  // why it cannot be adopted; empty: it can
+};
+
+// Whose an orphan becomes, and under which name; what is left out is as it was, and the caller's where nothing says whose.
+struct Adoption {
+  std::optional<std::string> owner{};
+  std::optional<std::string> name{};
+};
+
+// What a create's Idempotency-Key stands for.
+struct Idempotency {
+  std::string key{};  // empty: none
+  // What the client sent, in a form that is equal for equal requests. Not what was made of it: that grows with each field
+  // that a newer program knows, and a key outlives the program.
+  std::string asked{};
 };
 
 }  // namespace cay::sandbox

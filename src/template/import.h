@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "template/template_store.h"
+#include "template/template.h"
 
 namespace cay::templates {
 

@@ -6,7 +6,7 @@
 
 #include "base/result.h"
 #include "template/skeleton.h"
-#include "template/template_store.h"
+#include "template/template.h"
 
 namespace cay::templates {
 

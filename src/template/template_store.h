@@ -10,70 +10,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
 #include "base/paths.h"
 #include "base/result.h"
-#include "base/units.h"
-#include "engine/engine.h"
 #include "template/layer_store.h"
+#include "template/template.h"
 
 namespace cay::templates {
-
-struct Template {
-  std::string name;
-  // While this lives, the layers are not collected; afterwards the sandbox's record keeps them. So
-  // hold the Template until Engine::Create has returned.
-  std::shared_ptr<const Fd> hold;
-  engine::RootFilesystem root;
-  std::vector<std::string> env;  // "NAME=value"; PATH, HOME, LANG at least
-  std::string user = "user";     // a name of the template's passwd, or "uid[:gid]"
-  std::string workdir = "/workspace";
-};
-
-// What an import left out or changed, on purpose: counts.
-struct ImportNotes {
-  uint64_t skipped_special = 0;     // device nodes, FIFOs, sockets
-  uint64_t skipped_whiteouts = 0;   // what overlayfs or an OCI layer takes for "deleted"
-  uint64_t skipped_unreadable = 0;  // files of a directory that this user may not read
-  uint64_t skipped_other = 0;       // mounts inside a directory, names too long, too many holes
-  uint64_t changed_meanwhile = 0;   // files of a directory that somebody wrote while it was copied
-  uint64_t stripped_modes = 0;      // entries that had setuid or setgid
-  uint64_t dropped_xattrs = 0;      // all but user.*
-  uint64_t replaced_owners = 0;     // entries of a uid or gid over 65535: nobody's (65534) now
-};
-
-// "skipped device nodes, FIFOs or sockets: 3; took setuid or setgid from files: 12"; empty when
-// there is nothing to say.
-std::string DescribeNotes(const ImportNotes& notes);
-
-struct TemplateInfo {
-  std::string name;
-  int64_t imported_unix_ms = 0;  // 0 for `host`
-  Bytes size = 0;
-  uint64_t entries = 0;
-  std::string source;  // the path it was imported from, or "built in"
-  std::string user = "user";
-  ImportNotes notes;
-};
-
-struct ImportProgress {
-  uint64_t entries = 0;
-  Bytes bytes = 0;
-};
-
-struct ImportOptions {
-  Bytes max_bytes = 16 * kGiB;  // of unpacked content
-  uint64_t max_entries = 2'000'000;
-  bool replace = false;       // an existing template of that name is replaced atomically
-  std::string source_name{};  // what TemplateInfo::source says; empty: where it came from
-  std::function<void(const ImportProgress&)>
-      on_progress;  // at most ten times a second; may be empty
-};
 
 class TemplateStore {
  public:

@@ -5,11 +5,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 
 #include "api/problem.h"
+#include "api/rest/legacy_routes.h"
 #include "api/rest/routes.h"
 #include "base/encoding.h"
 #include "base/text.h"
@@ -69,8 +72,10 @@ Result<void> Program::OpenServices() {
   facts.version = "test";
   facts.state_dir = paths.state_dir;
   facts.engine = "native";
-  routes = api::rest::RestRoutes(
-      {*manager, *processes, *projects, *events, *templates, std::move(facts)});
+  const api::Services services{*manager, *processes, *projects,
+                               *events,  *templates, std::move(facts)};
+  routes = api::rest::RestRoutes(services);
+  std::ranges::move(api::rest::LegacyRoutes(services), std::back_inserter(routes));
   return {};
 }
 

@@ -8,7 +8,7 @@ namespace cay::api::rest {
 namespace {
 
 Result<void> ReadCommands(JsonFields& fields, ExecuteRequest& request) {
-  auto command = TRY(fields.Command("command"));
+  auto command = TRY(ReadCommand(fields, "command"));
   const JsonValue* commands = fields.Find("commands");
   if (command.has_value() == (commands != nullptr)) {
     return Failure(

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "api/json_fields.h"
+#include "api/command_text.h"
 #include "base/result.h"
 #include "http/exchange.h"
 #include "sandbox/process_keeper.h"

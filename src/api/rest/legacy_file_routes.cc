@@ -6,8 +6,8 @@
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/rest/byte_range.h"
+#include "api/rest/legacy_routes.h"
 #include "api/rest/multipart.h"
-#include "api/rest/routes.h"
 #include "base/log.h"
 #include "sandbox/project_files.h"
 

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <csignal>
 
+#include "api/command_text.h"
 #include "api/json_response.h"
 #include "api/problem.h"
 #include "api/request.h"
@@ -43,7 +44,7 @@ JsonWriter ProcessJson(const ProcessRecord& record) {
 Result<sandbox::ProcessSpec> ReadStart(const JsonValue& body) {
   auto fields = TRY(JsonFields::Of(body));
   sandbox::ProcessSpec spec;
-  auto command = TRY(fields.Command("command"));
+  auto command = TRY(ReadCommand(fields, "command"));
   TRY(ReadProcessOptions(fields, spec));
   spec.background = TRY(fields.Bool("background")).value_or(true);
   spec.stdin_open = TRY(fields.Bool("stdin")).value_or(false);

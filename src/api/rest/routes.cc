@@ -2,26 +2,6 @@
 
 namespace cay::api::rest {
 
-void RouteAdder::operator()(std::string method, std::string pattern, Scope scope, std::string name,
-                            Handler handler, BodyUse body) const {
-  routes_.push_back(
-      {std::move(method), std::move(pattern), scope, std::move(name),
-       [services = services_, handler](http::Exchange& exchange, const sandbox::Caller& caller) {
-         return handler(*services, exchange, caller);
-       },
-       body});
-}
-
-void RouteAdder::operator()(std::string method, std::string pattern, Scope scope, std::string name,
-                            AnybodysHandler handler, BodyUse body) const {
-  routes_.push_back(
-      {std::move(method), std::move(pattern), scope, std::move(name),
-       [services = services_, handler](http::Exchange& exchange, const sandbox::Caller&) {
-         return handler(*services, exchange);
-       },
-       body});
-}
-
 std::vector<Route> RestRoutes(const Services& services) {
   Routes routes;
   AddSandboxRoutes(services, routes);
@@ -38,8 +18,6 @@ std::vector<Route> RestRoutes(const Services& services) {
   AddTemplateRoutes(services, routes);
   AddOrphanRoutes(services, routes);
   AddSystemRoutes(services, routes);
-  AddLegacySandboxRoutes(services, routes);
-  AddLegacyFileRoutes(services, routes);
   return routes;
 }
 

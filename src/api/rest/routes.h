@@ -1,12 +1,10 @@
-// Cay's own REST face and the paths of earlier systems (docs/migration.md): thin translations
-// from JSON to what sandbox/ does, and back. docs/api.md and openapi.json say what clients see.
+// Cay's own REST face: thin translations from JSON to what sandbox/ does, and back. docs/api.md and
+// openapi.json say what clients see.
 #pragma once
 
-#include <memory>
-#include <string>
 #include <vector>
 
-#include "api/route.h"
+#include "api/route_adder.h"
 
 namespace cay::api::rest {
 
@@ -14,45 +12,19 @@ namespace cay::api::rest {
 std::vector<Route> RestRoutes(const Services& services);
 
 // The groups it is made of, each in a file of its own.
-using Routes = std::vector<Route>;
-
-// Adds the routes of one group, whose functions get the services as well.
-//
-//   const RouteAdder add(services, routes);
-//   add("GET", "/api/templates", Scope::kRead, "listTemplates", &List);
-class RouteAdder {
- public:
-  using Handler = Result<void> (*)(const Services&, http::Exchange&, const sandbox::Caller&);
-  using AnybodysHandler = Result<void> (*)(const Services&, http::Exchange&);  // whoever asks
-
-  RouteAdder(const Services& services, Routes& routes)
-      : services_(std::make_shared<const Services>(services)), routes_(routes) {}
-
-  void operator()(std::string method, std::string pattern, Scope scope, std::string name,
-                  Handler handler, BodyUse body = {}) const;
-  void operator()(std::string method, std::string pattern, Scope scope, std::string name,
-                  AnybodysHandler handler, BodyUse body = {}) const;
-
- private:
-  std::shared_ptr<const Services> services_;
-  Routes& routes_;
-};
-
-void AddSandboxRoutes(const Services& services, Routes& routes);        // sandbox_routes.cc
-void AddLifecycleRoutes(const Services& services, Routes& routes);      // lifecycle_routes.cc
-void AddExecuteRoutes(const Services& services, Routes& routes);        // execute_routes.cc
-void AddProcessRoutes(const Services& services, Routes& routes);        // process_routes.cc
-void AddTerminalRoutes(const Services& services, Routes& routes);       // terminal_route.cc
-void AddFileRoutes(const Services& services, Routes& routes);           // file_routes.cc
-void AddContentRoutes(const Services& services, Routes& routes);        // content_routes.cc
-void AddWatchRoutes(const Services& services, Routes& routes);          // watch_route.cc
-void AddArchiveRoutes(const Services& services, Routes& routes);        // archive_routes.cc
-void AddPortRoutes(const Services& services, Routes& routes);           // port_routes.cc
-void AddEventRoutes(const Services& services, Routes& routes);          // event_routes.cc
-void AddTemplateRoutes(const Services& services, Routes& routes);       // template_routes.cc
-void AddOrphanRoutes(const Services& services, Routes& routes);         // orphan_routes.cc
-void AddSystemRoutes(const Services& services, Routes& routes);         // system_routes.cc
-void AddLegacySandboxRoutes(const Services& services, Routes& routes);  // legacy_sandbox_routes.cc
-void AddLegacyFileRoutes(const Services& services, Routes& routes);     // legacy_file_routes.cc
+void AddSandboxRoutes(const Services& services, Routes& routes);    // sandbox_routes.cc
+void AddLifecycleRoutes(const Services& services, Routes& routes);  // lifecycle_routes.cc
+void AddExecuteRoutes(const Services& services, Routes& routes);    // execute_routes.cc
+void AddProcessRoutes(const Services& services, Routes& routes);    // process_routes.cc
+void AddTerminalRoutes(const Services& services, Routes& routes);   // terminal_route.cc
+void AddFileRoutes(const Services& services, Routes& routes);       // file_routes.cc
+void AddContentRoutes(const Services& services, Routes& routes);    // content_routes.cc
+void AddWatchRoutes(const Services& services, Routes& routes);      // watch_route.cc
+void AddArchiveRoutes(const Services& services, Routes& routes);    // archive_routes.cc
+void AddPortRoutes(const Services& services, Routes& routes);       // port_routes.cc
+void AddEventRoutes(const Services& services, Routes& routes);      // event_routes.cc
+void AddTemplateRoutes(const Services& services, Routes& routes);   // template_routes.cc
+void AddOrphanRoutes(const Services& services, Routes& routes);     // orphan_routes.cc
+void AddSystemRoutes(const Services& services, Routes& routes);     // system_routes.cc
 
 }  // namespace cay::api::rest

@@ -1,0 +1,56 @@
+// What an administrator decides about sandboxes: defaults, maxima, pools.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/paths.h"
+#include "base/units.h"
+#include "engine/engine.h"
+#include "sandbox/types.h"
+
+namespace cay::sandbox {
+
+// One warm pool. Limits that are left out are the defaults.
+struct PoolOptions {
+  std::string template_name = "host";
+  engine::Limits limits;
+  size_t minimum = 0;           // ready at all times
+  size_t maximum = 0;           // never more; after a burst it grows towards this …
+  Millis shrink_after{60'000};  // … and goes back after so long without one
+};
+
+// From which share of a limit on a sandbox is unhealthy, in percent; 0: never.
+struct HealthThresholds {
+  double memory = 90;
+  double cpu = 95;
+  double disk = 95;
+};
+
+struct ManagerOptions {
+  Paths paths;
+  std::string default_template = "host";
+  engine::Limits default_limits;
+  engine::Limits max_limits;   // of one sandbox
+  Millis default_cpu_time{0};  // of each process; 0: any
+  Millis max_cpu_time{0};      // 0: any, and none
+  Millis default_timeout{86'400'000};
+  Millis max_timeout{604'800'000};  // 0: any, and "none" is allowed
+  Millis default_idle_timeout{1'800'000};
+  Millis max_idle_timeout{86'400'000};
+  OnTimeout default_on_timeout = OnTimeout::kDestroy;
+  size_t max_sandboxes = 1000;  // of the server, pooled ones included
+  size_t max_sandboxes_per_owner = 1000;
+  Bytes max_memory = 0;  // sum of memory limits; 0: no bound
+  // Sum of disk limits, in thousandths of the size of the state directory's filesystem; 0: no bound.
+  uint32_t disk_committed = 2000;
+  std::vector<std::string>
+      mount_roots;  // host directories below which mounts are allowed; read-write ones end in ":rw"
+  std::vector<PoolOptions> pools;
+  Millis sweep_interval{60'000};  // at the latest; deadlines are met when they come
+  HealthThresholds health;
+  size_t max_creating = 1024;  // creates that wait for the engine; more get kUnavailable
+};
+
+}  // namespace cay::sandbox

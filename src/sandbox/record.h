@@ -1,0 +1,30 @@
+// SandboxRecord: what is promised about one sandbox.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/id.h"
+#include "sandbox/types.h"
+
+namespace cay::sandbox {
+
+// What the store keeps of a sandbox. Of the view not: how many processes run, and when it will be
+// idle.
+struct SandboxRecord {
+  explicit SandboxRecord(SandboxId id) : view{.id = std::move(id)} {}
+  SandboxView view;
+  std::vector<std::string> template_env;
+  std::string user;     // of its processes: the spec's, or the template's
+  std::string workdir;  // likewise
+};
+
+// What of it has changed by use: for the store.
+struct Activity {
+  int64_t last_activity_ms;
+  uint64_t executions;
+};
+
+}  // namespace cay::sandbox
