@@ -6,8 +6,8 @@
 #include <string>
 #include <thread>
 
-#include "base/fd.h"
-#include "base/file.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
 #include "process.h"
 
 namespace cay::bench {

@@ -11,8 +11,8 @@
 #include <fstream>
 #include <thread>
 
-#include "base/fd.h"
-#include "base/file.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
 #include "process.h"
 
 namespace cay::bench {

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
-#include "http/client.h"
+#include "http/client/client.h"
 
 namespace cay::bench {
 

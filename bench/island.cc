@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/file.h"
-#include "engine/native/cgroup.h"
+#include "base/os/file.h"
+#include "engine/native/cgroup/cgroup.h"
 #include "engine/native/native_engine.h"
 
 namespace cay::bench {

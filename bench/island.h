@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "base/paths.h"
+#include "base/os/paths.h"
 #include "base/result.h"
 #include "engine/engine.h"
-#include "sandbox/guest_channel.h"
-#include "template/template_store.h"
+#include "guest_link/guest_channel.h"
+#include "template/store/template_store.h"
 
 namespace cay::bench {
 

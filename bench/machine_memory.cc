@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::bench {
 

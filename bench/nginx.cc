@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "base/units.h"
 #include "http_server.h"
 #include "process.h"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/result.h"
-#include "http/client.h"
+#include "http/client/client.h"
 
 namespace cay::bench {
 

@@ -10,8 +10,8 @@
 #include <cstdlib>
 #include <thread>
 
-#include "base/file.h"
-#include "base/log.h"
+#include "base/os/file.h"
+#include "base/os/log.h"
 #include "base/units.h"
 #include "process.h"
 

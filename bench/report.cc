@@ -5,7 +5,7 @@
 
 #include <boost/json.hpp>
 
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::bench {
 namespace {

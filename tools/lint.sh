@@ -57,19 +57,109 @@ check_initializers() {
 layer() {
   case $1 in
     base) echo base ;;
+    json) echo base json ;;
+    crypto) echo base crypto ;;
     protocol) echo base protocol ;;
     archive) echo base archive ;;
     store) echo base store ;;
     http) echo base http ;;
-    config) echo base archive protocol engine template store sandbox http api config ;;
+    guest_link) echo base protocol archive guest_link ;;
+    config) echo base archive protocol guest_link engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
     template) echo base archive protocol engine template ;;
-    sandbox) echo base archive protocol engine template store sandbox ;;
-    api) echo base archive protocol engine template store sandbox http api ;;
-    cli) echo base archive protocol guest engine template store sandbox http api config cli ;;
+    sandbox) echo base crypto archive protocol guest_link engine template store sandbox ;;
+    api) echo base json crypto archive protocol guest_link engine template store sandbox http api ;;
+    cli) echo base json crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
     *) return 1 ;;
   esac
+}
+
+# room FOLDER: which other rooms of its layer a folder below src/ may include from. Lowest first.
+room() {
+  case $1 in
+    base | base/testing) ;;
+    base/os) echo base ;;
+    base/bpf) echo base base/os ;;
+    guest/io | guest/files) ;;
+    guest/confinement) echo guest/io ;;
+    guest/spawn) echo guest/files guest/confinement ;;
+    guest/processes) echo guest/io guest/confinement guest/spawn ;;
+    guest/operations) echo guest/io guest/files guest/spawn guest/processes ;;
+    guest) echo guest/io guest/files guest/confinement guest/processes guest/operations ;;
+    engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
+    engine/native/cgroup) echo engine ;;
+    engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;
+    engine/native/spawn) echo engine engine/native/{ids,ipc,cgroup,seccomp,rootfs} ;;
+    engine/native/record) echo engine engine/native/{ids,ipc,rootfs} ;;
+    engine/native/launcher) echo engine engine/native/{ids,ipc,cgroup,rootfs,spawn,record} ;;
+    engine/native/probe) echo engine engine/native/{cgroup,spawn} ;;
+    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,launcher} ;;
+    template) ;;
+    template/host | template/import) echo template ;;
+    template/store) echo template template/{host,import} ;;
+    http) ;;
+    http/wire) echo http ;;
+    http/transport) echo http http/wire ;;
+    http/server | http/client) echo http http/{wire,transport} ;;
+    sandbox) ;;
+    sandbox/rules | sandbox/events | sandbox/records) echo sandbox ;;
+    sandbox/state) echo sandbox sandbox/{rules,records} ;;
+    sandbox/projects) echo sandbox sandbox/events ;;
+    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects} ;;
+    sandbox/processes) echo sandbox sandbox/{rules,events,state,lifecycle} ;;
+    api | api/openapi) ;;
+    api/gate) echo api ;;
+    api/dispatch) echo api api/gate ;;
+    api/webhooks) echo api api/{gate,dispatch} ;;
+    api/rest) echo api ;;
+    api/rest/files | api/rest/sandboxes) echo api api/rest ;;
+    api/rest/processes) echo api api/rest api/rest/sandboxes ;;
+    api/rest/system) echo api api/openapi api/rest api/rest/sandboxes ;;
+    api/legacy) echo api api/rest/{sandboxes,processes,files} ;;
+    cli/frame) ;;
+    cli/client) echo cli/frame ;;
+    cli/local | cli/copy) echo cli/{frame,client} ;;
+    cli/serve) echo cli/{frame,local} ;;
+    cli/session) echo cli/{frame,client,local} ;;
+    cli/remote) echo cli/{frame,client,local,copy,serve,session} ;;
+    cli) echo cli/{frame,local} ;;
+    json | crypto | protocol | archive | store | config | guest_link) ;;
+    *) return 1 ;;
+  esac
+}
+
+# Rooms of a layer as well, and none of them is crowded. Tests may use what they like of their layer.
+check_rooms() {
+  local folder allowed file line used count status=0
+  while IFS= read -r folder; do
+    if ! allowed=" $folder $(room "$folder") "; then
+      printf 'src/%s: say in tools/lint.sh what it may use of its layer\n' "$folder"
+      status=1
+      continue
+    fi
+    count=$(find "$root/src/$folder" -maxdepth 1 -type f \( -name '*.h' -o -name '*.cc' \) | wc -l)
+    if ((count > 28)); then
+      printf 'src/%s: %d files are more than 28\n' "$folder" "$count"
+      status=1
+    fi
+    while IFS=: read -r file line used; do
+      used=${used#*\"}
+      used=${used%/*}
+      if [[ ${used%%/*} == "${folder%%/*}" && $allowed != *" $used "* ]]; then
+        printf '%s:%s: %s may not use %s\n' "$file" "$line" "$folder" "$used"
+        status=1
+      fi
+    done < <(cd "$root" && find "src/$folder" -maxdepth 1 \( -name '*.h' -o -name '*.cc' \) ! -name '*_test.cc' \
+      ! -name 'test_*' -exec grep -nHE '^#include "[a-z_]+/' {} +)
+  done < <(cd "$root/src" && find . -mindepth 1 \( -name '*.h' -o -name '*.cc' \) -printf '%h\n' | sort -u | sed 's|^\./||')
+  return "$status"
+}
+
+# The rules about sandboxes are pure: what comes of them depends on what they are told, and on nothing else.
+check_purity() {
+  ! (cd "$root" && find src/sandbox/rules -name '*.h' -o -name '*.cc' 2>/dev/null | grep -v '_test\.cc$' |
+    xargs -r grep -nE '#include (<(mutex|thread|condition_variable|atomic|shared_mutex|future)>|"base/clock\.h")|(steady|system)_clock')
 }
 
 # Dependencies point one way, in #include and in the targets a folder links.
@@ -94,12 +184,12 @@ check_layers() {
     while IFS=: read -r file line used; do
       [[ -n $used ]] || continue
       used=${used#cay_}
-      [[ $used != native ]] || used=engine
+      [[ -d $root/src/$used ]] || used=${used%%_*}
       if [[ -d $root/src/$used && $allowed != *" $used "* ]]; then
         printf '%s:%s: %s may not link %s\n' "$file" "$line" "$folder" "$used"
         status=1
       fi
-    done < <(cd "$root" && find "src/$folder" -name CMakeLists.txt -exec grep -noHE '\bcay_[a-z]+' {} +)
+    done < <(cd "$root" && find "src/$folder" -name CMakeLists.txt -exec grep -noHE '\bcay_[a-z_]+' {} +)
   done
   return "$status"
 }
@@ -161,7 +251,7 @@ with_users_of_headers() {
 }
 
 # Those that look at the whole tree and take seconds.
-lint_quick_checks=(format scripts lengths sizes initializers layers)
+lint_quick_checks=(format scripts lengths sizes initializers layers rooms purity)
 
 # lint_check NAME [ARGUMENT]: one check, and what came of it.
 lint_check() {

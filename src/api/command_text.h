@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "api/json_fields.h"
-#include "api/json_value.h"
 #include "base/result.h"
+#include "json/json_fields.h"
+#include "json/json_value.h"
 
 namespace cay::api {
 

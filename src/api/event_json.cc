@@ -1,6 +1,6 @@
 #include "api/event_json.h"
 
-#include "base/log.h"
+#include "base/os/log.h"
 
 namespace cay::api {
 

@@ -1,7 +1,7 @@
 // An event as clients see it: in streams, lists and webhooks.
 #pragma once
 
-#include "api/json_writer.h"
+#include "json/json_writer.h"
 #include "sandbox/types.h"
 
 namespace cay::api {

@@ -11,9 +11,9 @@
 
 #include <string>
 
-#include "api/json_writer.h"
 #include "base/result.h"
 #include "http/exchange.h"
+#include "json/json_writer.h"
 
 namespace cay::api {
 

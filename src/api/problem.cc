@@ -1,6 +1,6 @@
 #include "api/problem.h"
 
-#include "api/json_writer.h"
+#include "json/json_writer.h"
 
 namespace cay::api {
 namespace {
@@ -8,7 +8,7 @@ namespace {
 // Not from a system call here: marks what the code alone does not tell.
 constexpr int kBodyMark = EMSGSIZE;
 constexpr int kRangeMark = ERANGE;
-constexpr int kTypeMark = EMEDIUMTYPE;  // sandbox/project_files.h sets it, and kBodyMark
+constexpr int kTypeMark = EMEDIUMTYPE;  // sandbox/projects/project_files.h sets it, and kBodyMark
 
 bool IsFullDisk(const Error& error) {
   return error.sys_errno() == ENOSPC || error.sys_errno() == EDQUOT;

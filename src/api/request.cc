@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cctype>
 
-#include "api/json_fields.h"
 #include "api/problem.h"
 #include "base/encoding.h"
-#include "sandbox/output_room.h"
+#include "json/json_fields.h"
+#include "sandbox/processes/output_room.h"
 
 namespace cay::api {
 namespace {

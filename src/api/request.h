@@ -4,12 +4,12 @@
 #include <optional>
 #include <string_view>
 
-#include "api/json_value.h"
-#include "api/json_writer.h"
 #include "api/route.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "http/exchange.h"
+#include "json/json_value.h"
+#include "json/json_writer.h"
 
 namespace cay::api {
 

@@ -13,8 +13,8 @@
 #include "base/shares.h"
 #include "base/units.h"
 #include "http/exchange.h"
-#include "sandbox/manager.h"
-#include "sandbox/process_keeper.h"
+#include "sandbox/lifecycle/manager.h"
+#include "sandbox/processes/process_keeper.h"
 
 namespace cay::sandbox {
 class ProjectFiles;
@@ -47,7 +47,7 @@ inline constexpr BodyUse kAsItComes{.whole = std::nullopt};
 
 struct Route {
   std::string method;   // "GET" …, "*"
-  std::string pattern;  // see http/router.h
+  std::string pattern;  // see http/server/router.h
   Scope scope = Scope::kUse;
   std::string name;  // operationId of openapi.json; for logs, metrics and the audit
   Operation operation;

@@ -14,11 +14,11 @@
 #include <string>
 #include <string_view>
 
-#include "api/json_writer.h"
 #include "base/error.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "http/exchange.h"
+#include "json/json_writer.h"
 
 namespace cay::api {
 

@@ -1,8 +1,8 @@
 // A template as clients see it, of the API and of `cay template list --json`.
 #pragma once
 
-#include "api/json_writer.h"
-#include "template/template_store.h"
+#include "json/json_writer.h"
+#include "template/store/template_store.h"
 
 namespace cay::api {
 

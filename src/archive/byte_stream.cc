@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::archive {
 

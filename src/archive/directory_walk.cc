@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "archive/safe_path.h"
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 namespace cay::archive {
 namespace {

@@ -14,7 +14,7 @@
 #include "archive/directory_walk.h"
 #include "archive/safe_path.h"
 #include "archive/tar_writer.h"
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 namespace cay::archive {
 namespace {

@@ -18,7 +18,7 @@
 #include <string>
 
 #include "archive/byte_stream.h"
-#include "base/fd.h"
+#include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
 

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "archive/tar_entry.h"
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 namespace cay::archive {
 namespace {

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
-#include "base/file.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
 
 namespace cay::archive {
 

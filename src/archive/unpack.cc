@@ -12,7 +12,7 @@
 
 #include "archive/safe_path.h"
 #include "archive/tar_reader.h"
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 namespace cay::archive {
 namespace {

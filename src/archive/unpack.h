@@ -26,7 +26,7 @@
 #include <functional>
 
 #include "archive/byte_stream.h"
-#include "base/fd.h"
+#include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
 

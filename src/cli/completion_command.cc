@@ -1,6 +1,6 @@
 // cay completion bash|zsh|fish: prints a script made from the tables of command.h.
-#include "cli/command.h"
-#include "cli/console.h"
+#include "cli/frame/command.h"
+#include "cli/frame/console.h"
 
 namespace cay::cli {
 namespace {

@@ -1,7 +1,7 @@
 // cay help [COMMAND…]: the same text as `cay COMMAND --help`.
 #include <algorithm>
 
-#include "cli/command.h"
+#include "cli/frame/command.h"
 
 namespace cay::cli {
 namespace {

@@ -1,18 +1,18 @@
-// cay: one program. The way of a run from here: cli/run_command.cc ->
+// cay: one program. The way of a run from here: cli/local/run_command.cc ->
 // engine/native/native_engine.cc
-// -> engine/native/launcher.cc -> engine/native/spawn.cc, where clone3 makes the sandbox.
+// -> engine/native/launcher/launcher.cc -> engine/native/spawn/spawn.cc, where clone3 makes the sandbox.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <string_view>
 
-#include "base/process_title.h"
-#include "cli/command.h"
-#include "cli/console.h"
-#include "cli/environment.h"
-#include "cli/forked_guest.h"
-#include "engine/native/launcher_server.h"
-#include "sandbox/content_types_child.h"
+#include "base/os/process_title.h"
+#include "cli/frame/command.h"
+#include "cli/frame/console.h"
+#include "cli/frame/environment.h"
+#include "cli/local/forked_guest.h"
+#include "engine/native/launcher/launcher_server.h"
+#include "sandbox/projects/content_types_child.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // The table of all subcommands.
-#include "cli/command.h"
+#include "cli/frame/command.h"
 
 namespace cay::cli {
 namespace {

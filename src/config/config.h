@@ -19,14 +19,14 @@
 #include "api/gate/gate_options.h"
 #include "api/route.h"
 #include "api/webhooks/webhook_options.h"
-#include "base/log.h"
+#include "base/os/log.h"
 #include "base/result.h"
-#include "http/server.h"
-#include "sandbox/command_rules.h"
+#include "http/server/server.h"
 #include "sandbox/options.h"
-#include "sandbox/output_room.h"
-#include "sandbox/process_types.h"
-#include "sandbox/project_files.h"
+#include "sandbox/processes/command_rules.h"
+#include "sandbox/processes/output_room.h"
+#include "sandbox/processes/process_types.h"
+#include "sandbox/projects/project_files.h"
 
 namespace cay::config {
 
@@ -35,7 +35,7 @@ struct Config {
   Config();
 
   std::vector<std::string> listen = {"127.0.0.1:8888"};
-  std::string state_dir;  // empty: base/paths.h
+  std::string state_dir;  // empty: base/os/paths.h
   http::TlsOptions tls;
   http::ServerLimits http;
   sandbox::ManagerOptions manager;  // `pools` from the field below, by Finish

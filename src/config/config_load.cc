@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/pool_text.h"

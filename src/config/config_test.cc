@@ -8,7 +8,7 @@
 #include <fstream>
 #include <set>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "config/pool_text.h"
 #include "config/toml_values.h"
 

@@ -6,8 +6,8 @@
 #include <type_traits>
 
 #include "config/config.h"
-#include "sandbox/allowed_types.h"
-#include "sandbox/command_patterns.h"
+#include "sandbox/processes/command_patterns.h"
+#include "sandbox/projects/allowed_types.h"
 
 namespace cay::config {
 

@@ -19,8 +19,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/fd.h"
 #include "base/id.h"
+#include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
 
@@ -76,7 +76,7 @@ struct Overlay {
 // overlays[0].target is "/".
 struct RootFilesystem {
   std::vector<Overlay> overlays;
-  // The directories of "/" that others than id 0 may write to are the usual ones, and empty (engine/native/usual_places.h).
+  // The directories of "/" that others than id 0 may write to are the usual ones, and empty (engine/native/rootfs/usual_places.h).
   bool has_usual_places = false;
   // The host name that its /etc/hosts and /etc/hostname have; empty: nobody has looked after /etc/hosts, /etc/hostname,
   // /etc/resolv.conf and the owner of /workspace.

@@ -4,14 +4,14 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include "base/fd.h"
-#include "base/log.h"
-#include "base/sys.h"
-#include "guest/confine.h"
-#include "guest/event_loop.h"
+#include "base/os/fd.h"
+#include "base/os/log.h"
+#include "base/os/sys.h"
+#include "guest/confinement/confine.h"
 #include "guest/files/temporaries.h"
-#include "guest/process_table.h"
-#include "guest/server.h"
+#include "guest/io/event_loop.h"
+#include "guest/operations/server.h"
+#include "guest/processes/process_table.h"
 
 namespace cay::guest {
 namespace {

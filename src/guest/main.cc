@@ -5,7 +5,7 @@
 // Way in: main → Run (guest.h) → Server (server.h) → an Operation for each connection (operation.h) → Process.
 #include <string_view>
 
-#include "base/log.h"
+#include "base/os/log.h"
 #include "guest/guest.h"
 
 int main(int argc, char** argv) {

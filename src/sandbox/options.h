@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/paths.h"
+#include "base/os/paths.h"
 #include "base/units.h"
 #include "engine/engine.h"
 #include "sandbox/types.h"

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <ctime>
 
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 namespace cay::store {
 namespace {

@@ -6,7 +6,7 @@
 namespace cay::store {
 namespace {
 
-// sandbox/sandbox_table.cc. `state`: a SandboxState's name, or "destroying" between the promise to
+// sandbox/records/sandbox_table.cc. `state`: a SandboxState's name, or "destroying" between the promise to
 // destroy and the deed. What no query looks for is one JSON document. Destroyed ones stay, as
 // history, with `ended_ms`.
 constexpr Migration kSandboxes = {"sandboxes", R"(
@@ -28,7 +28,7 @@ CREATE UNIQUE INDEX sandbox_name ON sandbox(owner, name) WHERE name <> '' AND en
 CREATE INDEX sandbox_ended ON sandbox(ended_ms) WHERE ended_ms IS NOT NULL;
 )"};
 
-// sandbox/idempotency_table.cc.
+// sandbox/records/idempotency_table.cc.
 constexpr Migration kIdempotencyKeys = {"idempotency keys", R"(
 CREATE TABLE idempotency_key (
   owner TEXT NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE idempotency_key (
 CREATE INDEX idempotency_key_age ON idempotency_key(created_ms);
 )"};
 
-// sandbox/event_log.cc.
+// sandbox/events/event_log.cc.
 constexpr Migration kEvents = {"events", R"(
 CREATE TABLE event (
   id INTEGER PRIMARY KEY,
@@ -54,7 +54,7 @@ CREATE TABLE event (
 );
 )"};
 
-// sandbox/project_file_table.cc. `name` is the one in the project's directory.
+// sandbox/projects/project_file_table.cc. `name` is the one in the project's directory.
 constexpr Migration kProjectFiles = {"project files", R"(
 CREATE TABLE project_file (
   id TEXT PRIMARY KEY,
@@ -134,7 +134,7 @@ CREATE TABLE webhook_cursor (event INTEGER NOT NULL);
 INSERT INTO webhook_cursor(event) VALUES(0);
 )"};
 
-// sandbox/process_table.cc. `document` is in the protocol's encoding. `life_ms` says which of the
+// sandbox/processes/process_table.cc. `document` is in the protocol's encoding. `life_ms` says which of the
 // sandbox's guests had it, and `guest_process` as what.
 constexpr Migration kProcesses = {"processes", R"(
 CREATE TABLE process (
@@ -150,7 +150,7 @@ CREATE INDEX process_running ON process(sandbox) WHERE running = 1;
 )"};
 
 // No table: what lies beside the database has a form from here on that programs before it would take for garbage, and remove
-// with the sandboxes it belongs to (engine/native/record.h). The number keeps them from starting.
+// with the sandboxes it belongs to (engine/native/record/record.h). The number keeps them from starting.
 constexpr Migration kNumberedRecords = {"records with numbered fields", ""};
 
 // api/gate/key_table.cc. Until here the owner of what was made with a key was the key: its id is its owner's name. What an owner

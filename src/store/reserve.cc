@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/disk_room.h"
-#include "base/log.h"
-#include "base/sys.h"
+#include "base/os/disk_room.h"
+#include "base/os/log.h"
+#include "base/os/sys.h"
 
 namespace cay::store {
 namespace {

@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/log.h"
-#include "base/sys.h"
+#include "base/os/log.h"
+#include "base/os/sys.h"
 #include "store/foreign_writes.h"
 #include "store/migrations.h"
 #include "store/reserve.h"

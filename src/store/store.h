@@ -6,7 +6,7 @@
 //   store->WriteLater([…](Database& db) -> Result<void> { … });        // soon, many in one transaction
 //
 // Writes happen in the order in which they were asked for, whichever of the two asked. The tables'
-// SQL stands beside the code that means it (sandbox/sandbox_table.cc …); their definitions in
+// SQL stands beside the code that means it (sandbox/records/sandbox_table.cc …); their definitions in
 // migrations.cc. Thread-safe; not to be called from inside a Work.
 //
 // When the disk is full, or the database cannot be written for another reason, Write fails with that
@@ -17,7 +17,7 @@
 #include <functional>
 #include <memory>
 
-#include "base/paths.h"
+#include "base/os/paths.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "store/database.h"

@@ -7,8 +7,8 @@
 
 #include <array>
 
-#include "base/file.h"
-#include "base/sys.h"
+#include "base/os/file.h"
+#include "base/os/sys.h"
 
 namespace cay::store {
 namespace {

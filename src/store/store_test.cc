@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/fd.h"
-#include "base/file.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
 #include "store/migrations.h"
 #include "store/reserve.h"
 #include "store/test_no_room.h"

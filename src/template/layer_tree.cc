@@ -7,8 +7,8 @@
 
 #include <algorithm>
 
-#include "base/file.h"
-#include "base/sys.h"
+#include "base/os/file.h"
+#include "base/os/sys.h"
 
 namespace cay::templates {
 namespace {

@@ -11,20 +11,20 @@
 #include <iterator>
 #include <optional>
 
+#include "api/legacy/legacy_routes.h"
 #include "api/problem.h"
-#include "api/rest/legacy_routes.h"
 #include "api/rest/routes.h"
 #include "base/encoding.h"
 #include "base/text.h"
 #include "engine/native/native_engine.h"
-#include "http/router.h"
-#include "http/server.h"
-#include "sandbox/event_log.h"
-#include "sandbox/manager.h"
-#include "sandbox/process_keeper.h"
-#include "sandbox/project_files.h"
+#include "http/server/router.h"
+#include "http/server/server.h"
+#include "sandbox/events/event_log.h"
+#include "sandbox/lifecycle/manager.h"
+#include "sandbox/processes/process_keeper.h"
+#include "sandbox/projects/project_files.h"
 #include "store/store.h"
-#include "template/template_store.h"
+#include "template/store/template_store.h"
 
 namespace cay::testing {
 namespace {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "api/route.h"
-#include "base/test_eventually.h"
-#include "http/client.h"
+#include "base/testing/test_eventually.h"
+#include "http/client/client.h"
 
 namespace cay::testing {
 

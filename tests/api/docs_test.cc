@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "api_fixture.h"
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::testing {
 namespace {

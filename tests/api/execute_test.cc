@@ -9,8 +9,8 @@
 
 #include "api_fixture.h"
 #include "base/encoding.h"
-#include "base/fd.h"
-#include "base/file.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
 
 namespace cay::testing {
 namespace {

@@ -1,7 +1,7 @@
 // Keys of a running server: what goes on under one ends with it.
 #include <gmock/gmock.h>
 
-#include "http/test_server.h"
+#include "http/server/test_server.h"
 #include "live_server.h"
 
 namespace cay::testing {

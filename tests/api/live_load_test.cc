@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <set>
 
-#include "base/sanitized.h"
+#include "base/testing/sanitized.h"
 #include "base/text.h"
-#include "http/test_server.h"
+#include "http/server/test_server.h"
 #include "live_server.h"
 
 namespace cay::testing {

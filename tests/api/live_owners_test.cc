@@ -3,7 +3,7 @@
 
 #include <boost/json/array.hpp>
 
-#include "base/test_eventually.h"
+#include "base/testing/test_eventually.h"
 #include "live_server.h"
 
 namespace cay::testing {

@@ -9,7 +9,7 @@
 #include <csignal>
 #include <filesystem>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "base/text.h"
 
 namespace cay::testing {

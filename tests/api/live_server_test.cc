@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/file.h"
-#include "http/test_certificate.h"
+#include "base/os/file.h"
+#include "http/server/test_certificate.h"
 #include "live_server.h"
 
 namespace cay::testing {

@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <sstream>
 
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::attacks {
 namespace {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "base/sanitized.h"
+#include "base/testing/sanitized.h"
 #include "child_process.h"
 
 namespace cay::attacks {

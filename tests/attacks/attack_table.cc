@@ -378,7 +378,7 @@ constexpr std::array kResources = {
     Attack{"NegativeNice", "negative_nice", "refused EACCES|refused EPERM"},
 };
 
-// What the arbiter is asked (guest/arbiter.h).
+// What the arbiter is asked (guest/confinement/arbiter.h).
 constexpr const char* kBounded = "bounded";
 constexpr const char* kWrongQuestions =
     "refused EBADF refused ENOTSOCK refused EFAULT refused EINVAL refused ESOCKTNOSUPPORT";

@@ -14,7 +14,7 @@
 
 #include <array>
 
-#include "base/reap.h"
+#include "base/os/reap.h"
 #include "live_sandbox.h"
 
 namespace cay::attacks {

@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "base/id.h"
+#include "guest_link/guest_channel.h"
 #include "protocol/frame.h"
-#include "sandbox/guest_channel.h"
 
 namespace cay::attacks {
 namespace {

@@ -11,8 +11,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/file.h"
-#include "engine/native/usual_places.h"
+#include "base/os/file.h"
+#include "engine/native/rootfs/usual_places.h"
 #include "host_state.h"
 #include "live_sandbox.h"
 
@@ -141,7 +141,7 @@ TEST_F(Layer, AProcThatIsAFileIsAnErrorAndNotACrash) {
   EXPECT_EQ(WaitForHostState(Arena::Own(), {}, HostState{}), HostState{});
 }
 
-// overlayfs holds lists of others for nobody's account (engine/native/usual_places.h).
+// overlayfs holds lists of others for nobody's account (engine/native/rootfs/usual_places.h).
 TEST(HostTemplate, HasNoDirectoryForOthersToWriteToThatIsNotMadeInTheWritableLayer) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const engine::RootFilesystem root = HostTemplate(Arena::Own());

@@ -13,7 +13,7 @@
 #include <random>
 #include <thread>
 
-#include "engine/native/inventory.h"
+#include "engine/native/launcher/inventory.h"
 #include "host_state.h"
 #include "live_sandbox.h"
 

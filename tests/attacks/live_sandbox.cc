@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <variant>
 
-#include "base/file.h"
-#include "template/template_store.h"
+#include "base/os/file.h"
+#include "template/store/template_store.h"
 
 namespace cay::attacks {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "arena.h"
 #include "engine/native/native_engine.h"
-#include "sandbox/guest_channel.h"
+#include "guest_link/guest_channel.h"
 
 namespace cay::attacks {
 

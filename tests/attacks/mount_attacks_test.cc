@@ -12,7 +12,7 @@
 
 #include "arena.h"
 #include "attack_table.h"
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::attacks {
 namespace {

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "live_sandbox.h"
 
 namespace cay::attacks {

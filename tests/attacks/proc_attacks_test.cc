@@ -1,5 +1,5 @@
 // What a sandbox can read below /proc, file by file. A kernel with a file that is not in the list fails here: look at what
-// it tells and what it costs, and then either cover it (engine/native/proc_masks.cc; at the top of /proc it is covered
+// it tells and what it costs, and then either cover it (engine/native/rootfs/proc_masks.cc; at the top of /proc it is covered
 // already) or put it into the list.
 #include <fnmatch.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "arena.h"
-#include "engine/native/proc_masks.h"
+#include "engine/native/rootfs/proc_masks.h"
 
 namespace cay::attacks {
 namespace {

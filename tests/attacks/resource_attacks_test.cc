@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "arena.h"
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::attacks {
 namespace {

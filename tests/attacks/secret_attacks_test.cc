@@ -13,8 +13,8 @@
 #include <sstream>
 
 #include "arena.h"
-#include "base/file.h"
-#include "base/linux_abi.h"
+#include "base/os/file.h"
+#include "base/os/linux_abi.h"
 
 namespace cay::attacks {
 namespace {

@@ -22,7 +22,7 @@
 #include <string>
 
 #include "arena.h"
-#include "base/file.h"
+#include "base/os/file.h"
 #include "spent_table.h"
 
 namespace cay::attacks {

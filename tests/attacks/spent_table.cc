@@ -5,7 +5,7 @@
 namespace cay::attacks {
 namespace {
 
-// Of a sandbox with 512 MiB: an eighth where cgroups are v1 (engine/native/cgroup_v1.h), and all of it in v2. In pages,
+// Of a sandbox with 512 MiB: an eighth where cgroups are v1 (engine/native/cgroup/cgroup_v1.h), and all of it in v2. In pages,
 // with as much for everybody else.
 constexpr long kSocketPages = (512 + 128) * 256;
 

@@ -7,14 +7,14 @@
 #include <cstring>
 #include <string>
 
-#include "api/json_fields.h"
-#include "api/json_writer.h"
-#include "api/rest/byte_range.h"
-#include "api/rest/execute_request.h"
-#include "api/rest/legacy_environment.h"
-#include "api/rest/multipart.h"
-#include "api/rest/process_json.h"
-#include "api/rest/sandbox_json.h"
+#include "api/legacy/legacy_environment.h"
+#include "api/legacy/multipart.h"
+#include "api/rest/files/byte_range.h"
+#include "api/rest/processes/execute_request.h"
+#include "api/rest/processes/process_json.h"
+#include "api/rest/sandboxes/sandbox_json.h"
+#include "json/json_fields.h"
+#include "json/json_writer.h"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include "archive/directory_walk.h"
 #include "archive/tar_format.h"
 #include "archive/unpack.h"
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace {
 

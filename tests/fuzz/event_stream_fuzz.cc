@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/client/event_stream.h"
+#include "cli/session/event_stream.h"
 
 namespace {
 

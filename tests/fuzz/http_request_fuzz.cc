@@ -8,15 +8,15 @@
 #include <string_view>
 #include <vector>
 
-#include "http/chunked.h"
-#include "http/client.h"
-#include "http/gzip.h"
-#include "http/head.h"
-#include "http/router.h"
-#include "http/serialize.h"
-#include "http/server.h"
-#include "http/target.h"
-#include "http/websocket_frame.h"
+#include "http/client/client.h"
+#include "http/server/router.h"
+#include "http/server/server.h"
+#include "http/wire/chunked.h"
+#include "http/wire/gzip.h"
+#include "http/wire/head.h"
+#include "http/wire/serialize.h"
+#include "http/wire/target.h"
+#include "http/wire/websocket_frame.h"
 
 namespace {
 

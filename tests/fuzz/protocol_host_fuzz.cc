@@ -4,11 +4,11 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "base/fd.h"
-#include "base/file.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
+#include "guest_link/process_stream.h"
 #include "protocol/file_messages.h"
 #include "protocol/message_codec.h"
-#include "sandbox/process_stream.h"
 
 #include <sys/socket.h>
 

@@ -1,6 +1,6 @@
 // The cgroups of the machine that the test runs on, in whatever layout it has. Needs a group that
 // it may use (root has). Also run on a machine with cgroup v2 only, in three places: tests/v2/.
-#include "engine/native/cgroup.h"
+#include "engine/native/cgroup/cgroup.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -20,11 +20,11 @@
 #include <string>
 #include <thread>
 
-#include "base/fd.h"
-#include "base/file.h"
-#include "base/linux_abi.h"
-#include "base/sys.h"
-#include "base/test_eventually.h"
+#include "base/os/fd.h"
+#include "base/os/file.h"
+#include "base/os/linux_abi.h"
+#include "base/os/sys.h"
+#include "base/testing/test_eventually.h"
 
 namespace cay::engine::native {
 namespace {

@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <thread>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "guest_fixture.h"
-#include "sandbox/host_archive.h"
+#include "guest_link/host_archive.h"
 
 namespace cay::testing {
 namespace {

@@ -21,9 +21,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/file.h"
-#include "base/sys.h"
-#include "engine/native/seccomp_filter.h"
+#include "base/os/file.h"
+#include "base/os/sys.h"
+#include "engine/native/seccomp/seccomp_filter.h"
 
 namespace cay::testing {
 namespace {

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
-#include "base/test_eventually.h"
+#include "base/os/fd.h"
+#include "base/testing/test_eventually.h"
+#include "guest_link/guest_channel.h"
 #include "protocol/process_messages.h"
-#include "sandbox/guest_channel.h"
 
 namespace cay::testing {
 

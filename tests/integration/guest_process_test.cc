@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/linux_abi.h"
+#include "base/os/linux_abi.h"
 #include "guest_fixture.h"
 
 namespace cay::testing {

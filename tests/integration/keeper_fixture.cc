@@ -8,7 +8,7 @@
 #include <chrono>
 #include <thread>
 
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::testing {
 namespace {

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "engine/native/native_engine.h"
-#include "sandbox/event_log.h"
-#include "sandbox/manager.h"
-#include "sandbox/process_keeper.h"
+#include "sandbox/events/event_log.h"
+#include "sandbox/lifecycle/manager.h"
+#include "sandbox/processes/process_keeper.h"
 #include "store/store.h"
-#include "template/template_store.h"
+#include "template/store/template_store.h"
 
 namespace cay::testing {
 

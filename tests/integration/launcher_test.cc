@@ -1,4 +1,4 @@
-#include "engine/native/launcher.h"
+#include "engine/native/launcher/launcher.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -13,9 +13,9 @@
 #include <fstream>
 #include <set>
 
-#include "base/sys.h"
+#include "base/os/sys.h"
 #include "support/machine_state.h"
-#include "template/template_store.h"
+#include "template/store/template_store.h"
 
 namespace cay::engine::native {
 namespace {

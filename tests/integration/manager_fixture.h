@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "engine/native/native_engine.h"
-#include "sandbox/manager.h"
+#include "sandbox/lifecycle/manager.h"
 #include "store/store.h"
-#include "template/template_store.h"
+#include "template/store/template_store.h"
 
 namespace cay::sandbox {
 

@@ -9,7 +9,7 @@
 #include <set>
 #include <thread>
 
-#include "base/sys.h"
+#include "base/os/sys.h"
 #include "manager_fixture.h"
 
 namespace cay::sandbox {

@@ -10,10 +10,10 @@
 #include <chrono>
 #include <thread>
 
-#include "base/file.h"
-#include "base/sys.h"
+#include "base/os/file.h"
+#include "base/os/sys.h"
 #include "manager_fixture.h"
-#include "sandbox/sandbox_table.h"
+#include "sandbox/records/sandbox_table.h"
 #include "store/test_no_room.h"
 
 namespace cay::sandbox {

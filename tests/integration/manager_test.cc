@@ -1,6 +1,6 @@
 // The lives of sandboxes on the real engine.
 
-#include "sandbox/manager.h"
+#include "sandbox/lifecycle/manager.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -15,8 +15,8 @@
 #include <set>
 #include <thread>
 
-#include "base/file.h"
-#include "base/sys.h"
+#include "base/os/file.h"
+#include "base/os/sys.h"
 #include "store/test_no_room.h"
 
 #include "manager_fixture.h"

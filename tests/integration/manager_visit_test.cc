@@ -8,7 +8,7 @@
 #include <optional>
 #include <thread>
 
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 #include "manager_fixture.h"
 

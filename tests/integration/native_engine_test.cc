@@ -12,9 +12,9 @@
 #include <thread>
 #include <vector>
 
-#include "base/file.h"
-#include "engine/native/inventory.h"
-#include "template/template_store.h"
+#include "base/os/file.h"
+#include "engine/native/launcher/inventory.h"
+#include "template/store/template_store.h"
 
 namespace cay::engine::native {
 namespace {

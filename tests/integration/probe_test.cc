@@ -1,5 +1,5 @@
 // The probe on the machine that the test runs on, as who runs it and as an ordinary user.
-#include "engine/native/probe.h"
+#include "engine/native/probe/probe.h"
 
 #include <dirent.h>
 #include <gtest/gtest.h>
@@ -10,8 +10,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/file.h"
-#include "engine/native/verdict.h"
+#include "base/os/file.h"
+#include "engine/native/probe/verdict.h"
 
 namespace cay::engine::native {
 namespace {

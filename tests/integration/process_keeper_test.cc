@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <thread>
 
-#include "base/file.h"
-#include "base/sys.h"
-#include "base/test_memory.h"
+#include "base/os/file.h"
+#include "base/os/sys.h"
+#include "base/testing/test_memory.h"
 #include "keeper_fixture.h"
-#include "sandbox/project_files.h"
+#include "sandbox/projects/project_files.h"
 
 namespace cay::testing {
 namespace {

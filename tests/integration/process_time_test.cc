@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
-#include "base/sys.h"
+#include "base/os/sys.h"
 #include "keeper_fixture.h"
 
 namespace cay::testing {

@@ -1,4 +1,4 @@
-#include "engine/native/scratch_maker.h"
+#include "engine/native/launcher/scratch_maker.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 namespace cay::engine::native {
 namespace {

@@ -11,8 +11,8 @@
 #include <fstream>
 #include <thread>
 
-#include "base/file.h"
-#include "template/template_store.h"
+#include "base/os/file.h"
+#include "template/store/template_store.h"
 
 namespace cay::templates {
 namespace {

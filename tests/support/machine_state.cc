@@ -12,7 +12,7 @@
 #include <fstream>
 #include <thread>
 
-#include "engine/native/cgroup.h"
+#include "engine/native/cgroup/cgroup.h"
 
 namespace cay::testing {
 namespace {

@@ -15,7 +15,7 @@
 #include <set>
 #include <string>
 
-#include "base/paths.h"
+#include "base/os/paths.h"
 
 namespace cay::testing {
 

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "api/gate/secret.h"
-#include "base/log.h"
+#include "base/os/log.h"
 
 namespace cay::api {
 namespace {

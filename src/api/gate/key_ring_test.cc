@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "api/gate/secret.h"
-#include "base/test_eventually.h"
+#include "base/testing/test_eventually.h"
 #include "store/foreign_writes.h"
 #include "store/migrations.h"
 

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "api/gate/secret.h"
-#include "sandbox/spec_rules.h"
+#include "sandbox/rules/spec_rules.h"
 
 namespace cay::api {
 namespace {

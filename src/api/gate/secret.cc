@@ -7,7 +7,7 @@
 #include <array>
 
 #include "base/id.h"
-#include "sandbox/digest.h"
+#include "crypto/digest.h"
 
 namespace cay::api {
 

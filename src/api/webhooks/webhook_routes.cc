@@ -1,8 +1,8 @@
 #include "api/webhooks/webhook_routes.h"
 
-#include "api/json_fields.h"
 #include "api/request.h"
-#include "base/log.h"
+#include "base/os/log.h"
+#include "json/json_fields.h"
 
 namespace cay::api {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "api/metrics_text.h"
+#include "api/dispatch/metrics_text.h"
 #include "api/route.h"
 #include "api/webhooks/webhooks.h"
 

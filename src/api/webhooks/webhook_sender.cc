@@ -3,7 +3,7 @@
 #include "api/webhooks/webhook_rules.h"
 #include "api/webhooks/webhook_target.h"
 #include "base/clock.h"
-#include "http/client.h"
+#include "http/client/client.h"
 
 namespace cay::api {
 

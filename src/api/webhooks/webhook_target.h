@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "http/client.h"
+#include "http/client/client.h"
 
 namespace cay::api {
 

@@ -14,8 +14,8 @@
 #include "api/webhooks/webhook_sender.h"
 #include "api/webhooks/webhook_target.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "sandbox/spec_rules.h"
+#include "base/os/log.h"
+#include "sandbox/rules/spec_rules.h"
 
 namespace cay::api {
 namespace {

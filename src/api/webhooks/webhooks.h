@@ -18,7 +18,7 @@
 #include "api/webhooks/webhook_options.h"
 #include "api/webhooks/webhook_table.h"
 #include "base/result.h"
-#include "sandbox/event_log.h"
+#include "sandbox/events/event_log.h"
 #include "store/store.h"
 
 namespace cay::api {

@@ -8,7 +8,7 @@
 #include <mutex>
 
 #include "api/webhooks/webhook_rules.h"
-#include "http/test_server.h"
+#include "http/server/test_server.h"
 
 namespace cay::api {
 namespace {

@@ -17,7 +17,7 @@
 
 #include "base/result.h"
 #include "cli/client/contexts.h"
-#include "http/client.h"
+#include "http/client/client.h"
 
 namespace cay::cli {
 

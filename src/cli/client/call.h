@@ -15,8 +15,8 @@
 #include <string>
 
 #include "cli/client/api_client.h"
-#include "cli/console.h"
-#include "cli/option_tables.h"
+#include "cli/frame/console.h"
+#include "cli/frame/option_tables.h"
 
 namespace cay::cli {
 

@@ -6,7 +6,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "cli/client/values.h"
 
 namespace cay::cli {

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "cli/argument_values.h"
+#include "cli/frame/argument_values.h"
 
 namespace cay::cli {
 

@@ -7,7 +7,7 @@
 
 #include <cstdlib>
 
-#include "base/file.h"
+#include "base/os/file.h"
 
 namespace cay::cli {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
-#include "cli/option_tables.h"
+#include "cli/frame/option_tables.h"
 
 namespace cay::cli {
 

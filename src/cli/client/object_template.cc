@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 
-#include "cli/console.h"
+#include "cli/frame/console.h"
 
 namespace cay::cli {
 namespace {

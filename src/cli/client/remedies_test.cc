@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "sandbox/state_machine.h"
+#include "sandbox/rules/state_machine.h"
 
 namespace cay::cli {
 namespace {

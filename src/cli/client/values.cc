@@ -10,7 +10,7 @@
 #include <cstring>
 
 #include "base/encoding.h"
-#include "cli/console.h"
+#include "cli/frame/console.h"
 
 namespace cay::cli {
 namespace {

@@ -10,11 +10,11 @@
 #include <array>
 #include <chrono>
 
-#include "base/log.h"
-#include "base/reap.h"
-#include "engine/native/launcher_protocol.h"
-#include "engine/native/launcher_server.h"
-#include "engine/native/request.h"
+#include "base/os/log.h"
+#include "base/os/reap.h"
+#include "engine/native/launcher/launcher_protocol.h"
+#include "engine/native/launcher/launcher_server.h"
+#include "engine/native/record/request.h"
 #include "protocol/cbor.h"
 
 namespace cay::engine::native {

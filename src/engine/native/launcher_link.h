@@ -14,13 +14,13 @@
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
-#include "base/paths.h"
+#include "base/os/fd.h"
+#include "base/os/paths.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "engine/engine.h"
-#include "engine/native/guest_image.h"
-#include "engine/native/packet.h"
+#include "engine/native/ipc/packet.h"
+#include "engine/native/spawn/guest_image.h"
 
 namespace cay::engine::native {
 

@@ -4,13 +4,13 @@
 
 #include <utility>
 
-#include "base/log.h"
-#include "base/sys.h"
-#include "engine/native/guest_socket.h"
-#include "engine/native/inventory.h"
-#include "engine/native/launcher_protocol.h"
-#include "engine/native/request.h"
-#include "engine/native/sandbox_dir.h"
+#include "base/os/log.h"
+#include "base/os/sys.h"
+#include "engine/native/ipc/guest_socket.h"
+#include "engine/native/launcher/inventory.h"
+#include "engine/native/launcher/launcher_protocol.h"
+#include "engine/native/record/request.h"
+#include "engine/native/record/sandbox_dir.h"
 #include "protocol/cbor.h"
 
 namespace cay::engine::native {

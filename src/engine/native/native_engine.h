@@ -23,12 +23,12 @@
 #include <mutex>
 #include <string>
 
-#include "base/paths.h"
+#include "base/os/paths.h"
 #include "engine/engine.h"
-#include "engine/native/cgroup.h"
+#include "engine/native/cgroup/cgroup.h"
+#include "engine/native/ipc/packet.h"
+#include "engine/native/launcher/launcher_protocol.h"
 #include "engine/native/launcher_link.h"
-#include "engine/native/launcher_protocol.h"
-#include "engine/native/packet.h"
 
 namespace cay::engine::native {
 

@@ -48,7 +48,7 @@ Result<void> SetIds(uid_t uid, gid_t gid, std::span<const gid_t> groups) {
   if (CurrentFsUid() != uid || CurrentFsGid() != gid) {
     return Failure(Error::FromErrno("setfsuid", EPERM));
   }
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // guest/confine.h
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // guest/confinement/confine.h
   return {};
 }
 

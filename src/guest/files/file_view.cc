@@ -8,7 +8,7 @@
 #include <array>
 
 #include "archive/safe_path.h"
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 namespace cay::guest {
 namespace {

@@ -16,7 +16,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
+#include "base/os/fd.h"
 #include "base/result.h"
 #include "guest/files/temporaries.h"
 #include "protocol/file_messages.h"

@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
+#include "base/os/fd.h"
 #include "base/result.h"
 #include "guest/files/file_view.h"
 

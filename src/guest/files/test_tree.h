@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/file.h"
+#include "base/os/file.h"
 #include "guest/files/file_view.h"
 
 namespace cay::guest {

@@ -5,7 +5,7 @@
 #include <sys/vfs.h>
 
 #include "archive/safe_path.h"
-#include "base/sys.h"
+#include "base/os/sys.h"
 
 namespace cay::guest {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "archive/directory_walk.h"
 #include "archive/safe_path.h"
-#include "base/sys.h"
+#include "base/os/sys.h"
 #include "protocol/frame.h"
 
 namespace cay::guest {

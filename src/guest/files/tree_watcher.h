@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/fd.h"
+#include "base/os/fd.h"
 #include "base/result.h"
 #include "guest/files/file_view.h"
 #include "guest/files/inotify.h"

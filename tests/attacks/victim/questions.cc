@@ -1,4 +1,4 @@
-// What the arbiter is asked (guest/arbiter.h), by those who would have another answer.
+// What the arbiter is asked (guest/confinement/arbiter.h), by those who would have another answer.
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/filter.h>

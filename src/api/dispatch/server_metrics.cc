@@ -1,0 +1,171 @@
+#include "api/dispatch/server_metrics.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/os/file.h"
+#include "base/text.h"
+
+namespace cay::api {
+namespace {
+
+using sandbox::ManagerMetrics;
+using sandbox::PoolStatus;
+using sandbox::SandboxState;
+
+struct Count {
+  std::string_view name;
+  std::string_view help;
+  uint64_t value;
+};
+
+void WriteCounters(MetricsText& text, std::initializer_list<Count> counts) {
+  for (const Count& count : counts) {
+    text.Family(count.name, "counter", count.help).Sample({}, count.value);
+  }
+}
+
+void WriteGauges(MetricsText& text, std::initializer_list<Count> counts) {
+  for (const Count& count : counts) {
+    text.Family(count.name, "gauge", count.help).Sample({}, count.value);
+  }
+}
+
+// A family over all pools.
+void WritePools(MetricsText& text, const std::vector<PoolStatus>& pools, std::string_view name,
+                std::string_view type, std::string_view help,
+                uint64_t (*value)(const PoolStatus&)) {
+  if (pools.empty()) return;
+  text.Family(name, type, help);
+  // Two pools of one template differ in their limits; their place in the configuration tells them apart.
+  for (size_t i = 0; i < pools.size(); ++i) {
+    text.Sample({{"template", pools[i].template_name}, {"pool", std::to_string(i)}},
+                value(pools[i]));
+  }
+}
+
+void WritePoolMetrics(MetricsText& text, const std::vector<PoolStatus>& pools) {
+  WritePools(text, pools, "cay_pool_ready", "gauge", "Sandboxes that wait in the pool.",
+             [](const PoolStatus& p) -> uint64_t { return p.ready; });
+  WritePools(text, pools, "cay_pool_making", "gauge", "Sandboxes that the pool is making.",
+             [](const PoolStatus& p) -> uint64_t { return p.making; });
+  WritePools(text, pools, "cay_pool_minimum", "gauge", "Ready at all times.",
+             [](const PoolStatus& p) -> uint64_t { return p.minimum; });
+  WritePools(text, pools, "cay_pool_maximum", "gauge", "Never more than this.",
+             [](const PoolStatus& p) -> uint64_t { return p.maximum; });
+  WritePools(text, pools, "cay_pool_claimed_total", "counter", "Creates that the pool served.",
+             [](const PoolStatus& p) { return p.claimed; });
+  WritePools(text, pools, "cay_pool_missed_total", "counter", "Creates that found it empty.",
+             [](const PoolStatus& p) { return p.missed; });
+  WritePools(text, pools, "cay_pool_discarded_total", "counter",
+             "Sandboxes of the pool that nobody claimed.",
+             [](const PoolStatus& p) { return p.discarded; });
+}
+
+// The second field of /proc/self/statm, in pages (proc(5)).
+uint64_t ResidentBytes() {
+  const auto statm = ReadFile("/proc/self/statm");
+  if (!statm) return 0;
+  const auto fields = Split(*statm, ' ');
+  const auto pages = fields.size() > 1 ? ParseUnsigned(fields[1]) : Result<uint64_t>(0);
+  return pages ? *pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+uint64_t CountEntries(const char* directory) {
+  std::error_code error;
+  uint64_t count = 0;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error)) {
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+void WriteSandboxMetrics(MetricsText& text, const ManagerMetrics& metrics) {
+  text.Family("cay_sandboxes", "gauge", "Sandboxes by state.");
+  for (size_t i = 0; i < metrics.by_state.size(); ++i) {
+    text.Sample({{"state", sandbox::SandboxStateName(static_cast<SandboxState>(i))}},
+                metrics.by_state[i]);
+  }
+  WriteCounters(
+      text, {{"cay_sandboxes_created_total", "Sandboxes created.", metrics.created},
+             {"cay_sandboxes_destroyed_total", "Sandboxes destroyed.", metrics.destroyed},
+             {"cay_sandboxes_failed_total", "Sandboxes that failed.", metrics.failed},
+             {"cay_sandboxes_refused_total", "Creates refused for want of room.", metrics.refused},
+             {"cay_sandboxes_adopted_total", "Sandboxes taken over at start.", metrics.adopted},
+             {"cay_sandboxes_lost_total", "Sandboxes that were gone at start.", metrics.lost}});
+  text.Family("cay_sandbox_create_seconds", "histogram", "Creates, as the server saw them.");
+  text.Histogram({{"from", "cold"}}, metrics.create_cold);
+  text.Histogram({{"from", "pool"}}, metrics.create_pooled);
+  text.Family("cay_sandbox_destroy_seconds", "histogram", "Destroys, as the server saw them.");
+  text.Histogram({}, metrics.destroy);
+  text.Family("cay_create_stage_seconds", "histogram", "Stages of a create in the engine.");
+  for (size_t i = 0; i < metrics.stages.size(); ++i) {
+    text.Histogram({{"stage", engine::StageName(static_cast<engine::Stage>(i))}},
+                   metrics.stages[i]);
+  }
+  WritePoolMetrics(text, metrics.pools);
+}
+
+void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metrics) {
+  WriteGauges(text, {{"cay_processes_running", "Processes that run.", metrics.running}});
+  WriteCounters(text,
+                {{"cay_processes_started_total", "Processes started.", metrics.started},
+                 {"cay_processes_ended_total", "Processes that ended.", metrics.ended},
+                 {"cay_processes_timed_out_total", "Processes ended for time.", metrics.timed_out},
+                 {"cay_processes_lost_total", "Processes whose end nobody saw.", metrics.lost}});
+  text.Family("cay_process_start_seconds", "histogram", "Until a process had started.");
+  text.Histogram({}, metrics.start);
+  text.Family("cay_execute_seconds", "histogram", "Until an execution had ended.");
+  text.Histogram({}, metrics.execute);
+}
+
+void WriteStoreMetrics(MetricsText& text, const store::Store& store) {
+  const store::Store::Metrics metrics = store.GetMetrics();
+  WriteGauges(text, {{"cay_store_healthy", "1 when the database can be written.",
+                      store.Healthy() ? uint64_t{1} : uint64_t{0}},
+                     {"cay_store_waiting", "Writes that wait to be committed.", metrics.waiting}});
+  WriteCounters(
+      text, {{"cay_store_writes_total", "Transactions that somebody waited for.", metrics.writes},
+             {"cay_store_written_behind_total", "Writes made behind.", metrics.later},
+             {"cay_store_failures_total", "Writes that the machine refused.", metrics.failures},
+             {"cay_store_dropped_total", "Writes behind that were lost.", metrics.dropped}});
+}
+
+void WriteConnectionMetrics(MetricsText& text, const http::ServerCounters& counters) {
+  WriteGauges(text,
+              {{"cay_http_connections", "Open connections.", counters.connections_open.load()},
+               {"cay_http_requests_active", "Requests under way.", counters.requests_active.load()},
+               {"cay_http_threads", "Threads that serve.", counters.threads.load()}});
+  WriteCounters(
+      text, {{"cay_http_connections_total", "Connections accepted.",
+              counters.connections_accepted.load()},
+             {"cay_http_connections_refused_total", "Connections over a maximum.",
+              counters.connections_refused.load()},
+             {"cay_http_bad_requests_total", "Requests refused before an operation saw them.",
+              counters.bad_requests.load()},
+             {"cay_http_timeouts_total", "Clients that were too slow.", counters.timeouts.load()}});
+}
+
+void WriteSelfMetrics(MetricsText& text, std::string_view version) {
+  text.Family("cay_build_info", "gauge", "1, and which build this is.");
+  text.Sample({{"version", version}}, uint64_t{1});
+  WriteGauges(text,
+              {{"cay_process_resident_bytes", "Memory of the server itself.", ResidentBytes()},
+               {"cay_process_open_fds", "Its open descriptors.", CountEntries("/proc/self/fd")},
+               {"cay_process_threads", "Its threads.", CountEntries("/proc/self/task")}});
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) == 0) {
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+    };
+    text.Family("cay_process_cpu_seconds_total", "counter", "Processor time of the server itself.");
+    text.Sample({}, seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  }
+}
+
+}  // namespace cay::api

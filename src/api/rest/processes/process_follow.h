@@ -1,0 +1,55 @@
+// Following a process from its output to its end, for a client that may go away meanwhile.
+#pragma once
+
+#include <string_view>
+
+#include "api/sse.h"
+#include "base/result.h"
+#include "sandbox/processes/process_keeper.h"
+
+namespace cay::api::rest {
+
+// So many events of a process are taken before its client and the server are looked at again: one that writes without pause keeps
+// neither the end of the server nor a key that was revoked from ending this.
+inline constexpr size_t kEventsInARound = 64;
+
+// What is done with what comes. An error ends the following and is its result.
+class ProcessSink {
+ public:
+  virtual ~ProcessSink() = default;
+  virtual Result<void> OnOutput(const sandbox::ProcessOutput& output) = 0;
+  virtual Result<void> OnGap(const protocol::Gap& gap) = 0;
+  // Nothing more has come yet; how long it may take until this is called again.
+  virtual Result<Millis> OnQuiet() = 0;
+  // Whether it is left off when the server ends, for a client that comes back.
+  virtual bool EndsWithServer() const { return false; }
+};
+
+// The record, once the process has ended; nothing when the client hung up, or was left off (then the process runs on, and the
+// keeper looks after it; also when the client has no standing any more, which is an error). `stdin_bytes` are fed meanwhile, and then closed, when `feed`.
+Result<std::optional<sandbox::ProcessRecord>> Follow(sandbox::RunningProcess& process,
+                                                     http::Exchange& client, bool feed,
+                                                     std::string_view stdin_bytes,
+                                                     ProcessSink& sink);
+
+// Output as events `stdout`, `stderr` and `gap`. Text where it is UTF-8: a character that is cut by the end of a
+// piece waits for the next piece.
+class SseOutput : public ProcessSink {
+ public:
+  explicit SseOutput(SseStream& events) : events_(events) {}
+  Result<void> OnOutput(const sandbox::ProcessOutput& output) override;
+  Result<void> OnGap(const protocol::Gap& gap) override;
+  Result<Millis> OnQuiet() override;
+  // Sends what still waits. Before a terminal event.
+  Result<void> Flush();
+
+ private:
+  Result<void> SendPiece(sandbox::OutputStream stream, uint64_t seq, std::string_view bytes);
+
+  SseStream& events_;
+  std::string tail_;  // of a character; at most 3 bytes
+  uint64_t tail_seq_ = 0;
+  sandbox::OutputStream tail_stream_ = sandbox::OutputStream::kStdout;
+};
+
+}  // namespace cay::api::rest

@@ -1,0 +1,39 @@
+// Sandboxes as JSON: what is asked for, and what there is.
+#pragma once
+
+#include "base/result.h"
+#include "http/message.h"
+#include "json/json_value.h"
+#include "json/json_writer.h"
+#include "sandbox/lifecycle/manager.h"
+#include "sandbox/types.h"
+
+namespace cay::api::rest {
+
+// The body of a create. kInvalidArgument names the field.
+Result<sandbox::SandboxSpec> ReadSandboxSpec(const JsonValue& body);
+// What the Idempotency-Key of a create with this body stands for; none when there is no such field.
+sandbox::Idempotency IdempotencyOf(const http::Request& request, const JsonValue& body);
+// The body of a PATCH.
+Result<sandbox::SandboxChange> ReadSandboxChange(const JsonValue& body);
+
+void WriteSandbox(JsonWriter& json, const sandbox::SandboxView& view);
+JsonWriter SandboxJson(const sandbox::SandboxView& view);
+
+// "memory": …, "cpus": … as numbers.
+// `cpu_time`: of each process, where there are some.
+void WriteLimits(JsonWriter& json, const engine::Limits& limits,
+                 std::optional<Millis> cpu_time = std::nullopt);
+// Seconds, whole where they are.
+void WriteSeconds(JsonWriter& json, Millis duration);
+// RFC 3339, or null for nothing and for 0.
+void WriteTime(JsonWriter& json, std::string_view name, std::optional<int64_t> unix_ms);
+void WriteStrings(JsonWriter& json, const sandbox::StringMap& strings);
+
+// The elements of an array: a page of sandboxes, a few of which are held at a time. The cursor of the next page; empty:
+// there is none.
+Result<std::string> WritePage(JsonWriter& json, sandbox::Manager& manager,
+                              const sandbox::Caller& caller, sandbox::ListFilter filter,
+                              void (*write)(JsonWriter&, const sandbox::SandboxView&));
+
+}  // namespace cay::api::rest

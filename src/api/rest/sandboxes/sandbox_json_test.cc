@@ -1,0 +1,85 @@
+#include "api/rest/sandboxes/sandbox_json.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cay::api::rest {
+namespace {
+
+using ::testing::HasSubstr;
+
+Result<sandbox::SandboxSpec> Spec(std::string_view text) {
+  return ReadSandboxSpec(TRY(ParseJson(text)));
+}
+
+TEST(SandboxJson, ASpecIsReadFromItsFields) {
+  const auto spec = Spec(R"({"project_name":"p","name":"n","memory_limit":"1g","cpu_limit":"1.0",
+      "pids_limit":10,"disk_limit":1048576,"timeout":3600,"idle_timeout":"5m","on_timeout":"stop",
+      "env":{"A":"b"},"metadata":{"k":"v"},"network":"none","mounts":[{"source":"/a","target":"/b"}],
+      "tmpfs":[{"target":"/t","size":"1m"}],"best_effort":true,"environment":"host"})");
+  ASSERT_TRUE(spec) << spec.error().message();
+  EXPECT_EQ(spec->project, "p");
+  EXPECT_EQ(spec->memory, kGiB);
+  EXPECT_EQ(spec->cpus, 1000U);
+  EXPECT_EQ(spec->disk, kMiB);
+  EXPECT_EQ(spec->timeout, Millis(3'600'000));
+  EXPECT_EQ(spec->on_timeout, sandbox::OnTimeout::kStop);
+  EXPECT_EQ(spec->env.at("A"), "b");
+  EXPECT_TRUE(spec->mounts.at(0).read_only);
+  EXPECT_EQ(spec->tmpfs.at(0).size, kMiB);
+  EXPECT_EQ(spec->template_name, "host");
+}
+
+TEST(SandboxJson, WhatIsWrongIsNamed) {
+  const auto message = [](std::string_view text) {
+    const auto spec = Spec(text);
+    return spec ? "no error" : spec.error().message();
+  };
+  EXPECT_THAT(message(R"({"memory":"1g"})"), HasSubstr("unknown field \"memory\""));
+  EXPECT_THAT(message(R"({"mounts":[{"source":"/a"}]})"), HasSubstr("\"mounts[0].target\""));
+  EXPECT_THAT(message(R"({"mounts":[{"source":"/a","target":"/b","rw":true}]})"),
+              HasSubstr("\"mounts[0].rw\""));
+  EXPECT_THAT(message(R"({"template":"a","environment":"b"})"), HasSubstr("differ"));
+  EXPECT_THAT(message(R"({"network":"all"})"), HasSubstr("\"network\""));
+  EXPECT_THAT(message(R"({"on_timeout":"explode"})"), HasSubstr("\"on_timeout\""));
+  EXPECT_THAT(message(R"({"env":{"A":1}})"), HasSubstr("\"env.A\" must be a string"));
+  EXPECT_THAT(message("[]"), HasSubstr("an object"));
+}
+
+TEST(SandboxJson, AChangeTakesOnlyWhatCanBeChanged) {
+  const auto change = ReadSandboxChange(*ParseJson(R"({"memory_limit":"1g","metadata":{}})"));
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->memory, kGiB);
+  EXPECT_TRUE(change->metadata->empty());
+  EXPECT_FALSE(change->timeout);
+  EXPECT_FALSE(ReadSandboxChange(*ParseJson(R"({"disk_limit":"1g"})")));
+}
+
+sandbox::SandboxView EmptyView() {
+  return {.id = *SandboxId::Parse("abcdefghij0123456789"),
+          .reason = {},
+          .owner = {},
+          .spec = {},
+          .limits = {},
+          .not_enforced = {},
+          .expires_unix_ms = {},
+          .idle_expires_unix_ms = {}};
+}
+
+TEST(SandboxJson, AViewSaysWhatThereIs) {
+  sandbox::SandboxView view = EmptyView();
+  view.limits.cpus = 1500;
+  view.created_unix_ms = 1'767'225'600'123;
+  view.spec.timeout = Millis(1500);
+  const std::string text = SandboxJson(view).text();
+  EXPECT_THAT(text, HasSubstr(R"("id":"abcdefghij0123456789")"));
+  EXPECT_THAT(text, HasSubstr(R"("memory_limit":"512m","cpu_limit":"1.5")"));
+  EXPECT_THAT(text, HasSubstr(R"("cpus":1.5)"));
+  EXPECT_THAT(text, HasSubstr(R"("created_at":"2026-01-01T00:00:00.123Z")"));
+  EXPECT_THAT(text, HasSubstr(R"("expires_at":null)"));
+  EXPECT_THAT(text, HasSubstr(R"("timeout":1.5,"idle_timeout":0)"));
+  EXPECT_TRUE(ParseJson(text));
+}
+
+}  // namespace
+}  // namespace cay::api::rest

@@ -1,0 +1,112 @@
+// What the server is and offers: version, limits, pools, what it took over; and its own description.
+#include <chrono>
+
+#include "api/openapi/openapi.h"
+#include "api/request.h"
+#include "api/rest/routes.h"
+#include "api/rest/sandboxes/sandbox_json.h"
+
+namespace cay::api::rest {
+namespace {
+
+using http::Exchange;
+using sandbox::Caller;
+using sandbox::ManagerMetrics;
+using sandbox::ManagerOptions;
+using sandbox::PoolStatus;
+using sandbox::SandboxState;
+
+int64_t UptimeSeconds(const ServerFacts& facts) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto now_ms = std::chrono::duration_cast<Millis>(now).count();
+  return std::max<int64_t>(0, (now_ms - facts.started_unix_ms) / 1000);
+}
+
+// Those in force: of what a reload changes the manager knows.
+void WriteConfiguredLimits(JsonWriter& json, const ServerFacts& facts,
+                           const ManagerOptions& options) {
+  json.Key("limits").BeginObject();
+  json.Key("defaults").BeginObject();
+  WriteLimits(json.Key("sandbox"), options.default_limits, options.default_cpu_time);
+  WriteSeconds(json.Key("timeout"), options.default_timeout);
+  WriteSeconds(json.Key("idle_timeout"), options.default_idle_timeout);
+  json.Member("on_timeout", sandbox::OnTimeoutName(options.default_on_timeout));
+  WriteSeconds(json.Key("command_timeout"), facts.processes.default_timeout);
+  json.Member("output_held", facts.processes.output_held).EndObject();
+  json.Key("maxima").BeginObject();
+  WriteLimits(json.Key("sandbox"), options.max_limits, options.max_cpu_time);
+  WriteSeconds(json.Key("timeout"), options.max_timeout);
+  WriteSeconds(json.Key("idle_timeout"), options.max_idle_timeout);
+  WriteSeconds(json.Key("command_timeout"), facts.processes.max_timeout);
+  json.Member("output_held", facts.processes.max_output_held);
+  json.Member("sandboxes", options.max_sandboxes);
+  json.Member("sandboxes_per_owner", options.max_sandboxes_per_owner);
+  json.Member("memory", options.max_memory).EndObject().EndObject();
+}
+
+void WriteStates(JsonWriter& json, const ManagerMetrics& metrics) {
+  json.Key("sandboxes").BeginObject();
+  for (size_t i = 0; i < metrics.by_state.size(); ++i) {
+    json.Member(sandbox::SandboxStateName(static_cast<SandboxState>(i)), metrics.by_state[i]);
+  }
+  json.EndObject();
+}
+
+void WritePools(JsonWriter& json, const std::vector<PoolStatus>& pools) {
+  json.Key("pools").BeginArray();
+  for (const PoolStatus& pool : pools) {
+    json.BeginObject().Member("template", pool.template_name);
+    WriteLimits(json.Key("limits"), pool.limits);
+    json.Member("ready", pool.ready).Member("making", pool.making);
+    json.Member("minimum", pool.minimum).Member("maximum", pool.maximum);
+    json.Member("claimed", pool.claimed).Member("missed", pool.missed);
+    json.Member("discarded", pool.discarded).Member("last_error", pool.last_error).EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteReconciled(JsonWriter& json, const sandbox::ReconcileReport& report) {
+  json.Key("reconciled").BeginObject().Member("adopted", report.adopted);
+  json.Member("removed", report.removed).Key("lost").BeginArray();
+  for (const auto& [id, why] : report.lost) {
+    json.BeginObject().Member("id", id).Member("why", why).EndObject();
+  }
+  json.EndArray().EndObject();
+}
+
+Result<void> System(const Services& services, Exchange& exchange, const Caller& caller) {
+  const ServerFacts& facts = services.facts;
+  const ManagerMetrics metrics = services.manager.Metrics();
+  JsonWriter json;
+  json.BeginObject().Member("version", facts.version);
+  if (caller.admin) json.Member("state_dir", facts.state_dir);
+  json.Member("uptime", UptimeSeconds(facts)).Member("engine", facts.engine);
+  json.Key("enforced");
+  if (facts.enforced_json.empty()) {
+    json.Null();
+  } else {
+    json.Raw(facts.enforced_json);
+  }
+  WriteConfiguredLimits(json, facts, *services.manager.options());
+  WriteStates(json, metrics);
+  WritePools(json, metrics.pools);
+  // Ids of others' sandboxes are in it.
+  if (caller.admin) WriteReconciled(json, services.manager.reconciled());
+  json.EndObject();
+  return RespondJson(exchange, 200, std::move(json));
+}
+
+}  // namespace
+
+void AddSystemRoutes(const Services& services, Routes& routes) {
+  const RouteAdder add(services, routes);
+  add("GET", "/api/system", Scope::kRead, "getSystem", &System);
+  routes.push_back({"GET", "/openapi.json", Scope::kPublic, "getOpenApi",
+                    [](Exchange& exchange, const Caller& /*caller*/) {
+                      return exchange.Respond({.status = 200,
+                                               .headers = {{"Content-Type", "application/json"}},
+                                               .body = std::string(OpenApiDocument())});
+                    }});
+}
+
+}  // namespace cay::api::rest

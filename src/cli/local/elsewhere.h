@@ -1,0 +1,11 @@
+// What `cay ps` and `cay gc` say, beside what they are asked for, of sandboxes that have no directory under this state directory.
+#pragma once
+
+#include "base/os/paths.h"
+
+namespace cay::cli {
+
+// On standard error, in one line; nothing where there are none.
+void NoteElsewhere(const Paths& paths);
+
+}  // namespace cay::cli

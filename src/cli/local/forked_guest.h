@@ -1,0 +1,11 @@
+// Which guest this program's launchers fork, if any: where program and layers come together.
+#pragma once
+
+#include "engine/native/spawn/guest_image.h"
+
+namespace cay::cli {
+
+// Null in a sanitized build: what a sanitizer's run time does, the system call filter does not allow.
+engine::native::GuestMain ForkedGuest();
+
+}  // namespace cay::cli

@@ -1,0 +1,126 @@
+// cay gc: removes what a crash left behind.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "cli/frame/command.h"
+#include "cli/frame/console.h"
+#include "cli/frame/option_tables.h"
+#include "cli/local/elsewhere.h"
+#include "engine/native/launcher/inventory.h"
+#include "template/store/template_store.h"
+
+namespace cay::cli {
+namespace {
+
+using engine::native::GcReport;
+
+constexpr Millis kDefaultGrace{24LL * 3600 * 1000};
+
+struct GcOptions {
+  bool dry_run = false;
+  bool orphans = false;
+  std::optional<Millis> older{};
+  bool json = false;
+  std::string state_dir;
+};
+
+// What the engine and the templates gave back.
+struct Collected {
+  GcReport engine;
+  uint64_t layers = 0;  // of templates that are no more
+};
+
+std::string RenderGcJson(const Collected& collected, bool dry_run) {
+  const GcReport& report = collected.engine;
+  boost::json::object object;
+  object["dry_run"] = dry_run;
+  object["sandboxes"] = boost::json::array(report.sandboxes.begin(), report.sandboxes.end());
+  object["orphans"] = boost::json::array(report.orphans.begin(), report.orphans.end());
+  object["kept"] = boost::json::array(report.kept.begin(), report.kept.end());
+  object["cgroups"] = boost::json::array(report.cgroups.begin(), report.cgroups.end());
+  object["id_ranges"] = report.id_ranges;
+  object["scratch_images"] = report.scratch_images;
+  object["template_layers"] = collected.layers;
+  object["failures"] = boost::json::array(report.failures.begin(), report.failures.end());
+  return boost::json::serialize(object) + "\n";
+}
+
+std::string RenderGcText(const Collected& collected, bool dry_run) {
+  const GcReport& report = collected.engine;
+  std::string text;
+  std::string_view verb = dry_run ? "would remove " : "removed ";
+  for (const std::string& id : report.sandboxes) text.append(verb).append("sandbox " + id + "\n");
+  for (const std::string& id : report.orphans)
+    text.append(verb).append("orphaned sandbox " + id + "\n");
+  for (const std::string& id : report.cgroups) text.append(verb).append("cgroup of " + id + "\n");
+  if (report.id_ranges > 0) {
+    text.append(verb).append("uid ranges without a sandbox: ");
+    text.append(std::to_string(report.id_ranges) + "\n");
+  }
+  if (report.scratch_images > 0) {
+    text.append(verb).append("unfinished disk images: ");
+    text.append(std::to_string(report.scratch_images) + "\n");
+  }
+  if (collected.layers > 0) {
+    text.append(verb).append("layers of removed templates: ");
+    text.append(std::to_string(collected.layers) + "\n");
+  }
+  for (const std::string& what : report.kept) text.append("kept ").append(what + "\n");
+  return text.empty() ? "nothing was left behind\n" : text;
+}
+
+Result<int> GcMain(GcOptions& options, Positionals&) {
+  if (options.older && !options.orphans) {
+    return Failure(Error::Invalid("--older is of orphaned sandboxes")
+                       .WithRemedy("cay gc --orphans --older 24h"));
+  }
+  Paths paths = TRY(Paths::Resolve(options.state_dir));
+  Collected collected;
+  engine::native::GcOptions what{.dry_run = options.dry_run};
+  if (options.orphans) what.orphans_older = options.older.value_or(kDefaultGrace);
+  collected.engine = TRY(engine::native::CollectGarbage(paths, what));
+  // After the sandboxes: a layer stays while the record of one names it.
+  templates::TemplateStore store = TRY(templates::TemplateStore::Open(paths));
+  collected.layers = TRY(store.CollectGarbage(options.dry_run));
+  TRY(Print(options.json ? RenderGcJson(collected, options.dry_run)
+                         : RenderGcText(collected, options.dry_run)));
+  for (const std::string& failure : collected.engine.failures) Note(failure);
+  if (!options.json) NoteElsewhere(paths);
+  return collected.engine.failures.empty() ? 0 : kExitFailure;
+}
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "dry-run",
+     .short_name = 'n',
+     .help = "Only say what would be removed",
+     .apply = kFlag<GcOptions, &GcOptions::dry_run>},
+    {.name = "orphans",
+     .help = "Also sandboxes that no server's database has known for some time (cay adopt)",
+     .apply = kFlag<GcOptions, &GcOptions::orphans>},
+    {.name = "older",
+     .value = "TIME",
+     .help = "For how long they must be orphaned (default: 24h)",
+     .example = "24h",
+     .apply = kParsed<GcOptions, &GcOptions::older, &ParseDuration>},
+    kJsonOption<GcOptions>,
+    kStateDirOption<GcOptions>,
+};
+
+}  // namespace
+
+constinit const Command kGcCommand = {
+    .name = "gc",
+    .summary = "Remove what a crash left behind",
+    .usage = "[OPTIONS]",
+    .description =
+        "Sandboxes whose owner is gone, with the processes that still run in them, and\n"
+        "cgroups, uid ranges and disk images that belong to no sandbox. What is in use is\n"
+        "never touched. What nobody has now and stays all the same is named, and so is what\n"
+        "cannot be read.\n",
+    .options = kOptions,
+    .examples = "cay gc\ncay gc --dry-run --json\ncay gc --orphans --older 2h\n",
+    .run = &ParseAndRun<GcOptions, GcMain>,
+};
+
+}  // namespace cay::cli

@@ -1,0 +1,124 @@
+#include "cli/local/run_result.h"
+
+#include <algorithm>
+
+#include "api/rest/processes/process_json.h"
+#include "cli/frame/command.h"
+#include "cli/frame/console.h"
+
+namespace cay::cli {
+namespace {
+
+using api::JsonWriter;
+namespace rest = api::rest;
+
+uint64_t Dropped(const HeldOutput& output) { return output.kept().omitted + output.lost(); }
+
+void WriteOutputs(JsonWriter& json, const RunResult& result) {
+  rest::WriteOutput(json, "stdout", result.out.kept());
+  rest::WriteOutput(json, "stderr", result.err.kept());
+  json.Member("stdout_bytes", result.out.written() + result.out.lost());
+  json.Member("stderr_bytes", result.err.written() + result.err.lost());
+  const bool stdout_truncated = Dropped(result.out) > 0;
+  const bool stderr_truncated = Dropped(result.err) > 0;
+  json.Member("stdout_truncated", stdout_truncated).Member("stderr_truncated", stderr_truncated);
+  // As an execution of the server's: what never came here was too much for the memory that held it.
+  rest::WriteTruncatedBy(json, stdout_truncated || stderr_truncated,
+                         result.out.lost() + result.err.lost() > 0);
+}
+
+void WriteOutcome(JsonWriter& json, const RunResult& result) {
+  json.Member("exit_code", result.error ? result.exit_code : result.command_exit_code);
+  json.Key("signal");
+  if (result.signal) {
+    json.Value(rest::SignalText(static_cast<uint32_t>(*result.signal)));
+  } else {
+    json.Null();
+  }
+  json.Member("timed_out", result.timed_out).Member("oom_killed", result.oom_killed);
+  json.Member("disk_full", result.disk_full);
+  json.Member("file_size_exceeded", result.file_size_exceeded);
+  json.Member("cpu_time_exceeded", result.cpu_time_exceeded);
+  json.Member("output_cut", result.output_cut);
+  json.Member("duration_ms", result.duration_ms).Member("cpu_ms", result.cpu_ms);
+  json.Member("success", !result.error && result.exit_code == 0);
+}
+
+void WriteError(JsonWriter& json, const Error& error) {
+  json.Key("error").BeginObject().Member("code", ErrorCodeName(error.code()));
+  json.Member("detail", error.message());
+  json.Member("fault", error.fault() == Fault::kCaller ? "caller" : "machine");
+  if (!error.remedy().empty()) json.Member("remedy", error.remedy());
+  json.EndObject();
+}
+
+// 1234 -> "1.234 ms"
+std::string FormatMicros(uint64_t us) {
+  std::string fraction = std::to_string(us % 1000);
+  fraction.insert(0, 3 - fraction.size(), '0');
+  return std::to_string(us / 1000) + "." + fraction;
+}
+
+}  // namespace
+
+int ExitCode(int command_exit_code, std::optional<int> signal, bool timed_out) {
+  if (timed_out) return kExitTimeout;
+  if (signal) return kExitSignalBase + *signal;
+  return command_exit_code & 0xFF;
+}
+
+std::string RenderJson(const RunResult& result, bool timing) {
+  JsonWriter json;
+  WriteOutputs(json.BeginObject(), result);
+  WriteOutcome(json, result);
+  json.Member("memory_peak_bytes", result.memory_peak).Member("memory_peak", result.memory_peak);
+  json.Key("not_enforced").BeginArray();
+  for (const engine::NotEnforced& limit : result.not_enforced) {
+    json.BeginObject().Member("limit", engine::LimitName(limit.limit));
+    json.Member("why", limit.why).EndObject();
+  }
+  json.EndArray();
+  if (timing) {
+    json.Key("timing_us").BeginObject();
+    for (const StageTime& stage : result.stages) json.Member(stage.name, stage.us);
+    json.EndObject();
+  }
+  if (result.error) WriteError(json, *result.error);
+  json.EndObject();
+  return json.text() + "\n";
+}
+
+std::string RenderTiming(const std::vector<StageTime>& stages) {
+  std::vector<std::vector<std::string>> rows = {{"STAGE", "MS"}};
+  uint64_t sum = 0;
+  size_t width = 0;
+  for (const StageTime& stage : stages) {
+    sum += stage.us;
+    rows.push_back({stage.name, FormatMicros(stage.us)});
+  }
+  rows.push_back({"total", FormatMicros(sum)});
+  for (const auto& row : rows) width = std::max(width, row[1].size());
+  for (auto& row : rows) row[1].insert(0, width - row[1].size(), ' ');
+  return FormatTable(rows);
+}
+
+std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limits& limits,
+                                     Millis timeout) {
+  std::vector<std::string> notes;
+  if (result.timed_out) notes.push_back("timed out after " + FormatDuration(timeout));
+  if (result.oom_killed) {
+    notes.push_back("killed: out of memory (limit " + FormatBytes(limits.memory) + ")");
+  }
+  if (result.disk_full) {
+    notes.push_back("the sandbox's disk is full (limit " + FormatBytes(limits.disk) + ")");
+  }
+  if (result.file_size_exceeded) {
+    notes.push_back("a file grew over the limit of " + FormatBytes(FileSizeLimit(limits)) +
+                    " (--file-size)");
+  }
+  if (result.cpu_time_exceeded) notes.emplace_back("used up its processor time (--cpu-time)");
+  if (result.output_cut && !result.timed_out) notes.emplace_back(kOutputCutNote);
+  return notes;
+}
+
+}  // namespace cay::cli

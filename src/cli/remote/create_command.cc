@@ -1,0 +1,248 @@
+// cay create: a sandbox on the server. Values go to the server as they were typed: its limits and its
+// words for what is wrong with them are the ones that count.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "cli/client/call.h"
+#include "cli/client/json_fields.h"
+#include "cli/client/values.h"
+#include "cli/frame/argument_values.h"
+#include "cli/frame/env_options.h"
+#include "cli/frame/limits_file.h"
+
+namespace cay::cli {
+namespace {
+
+namespace json = boost::json;
+using std::string_view;
+
+struct CreateOptions : ServerOptions {
+  json::object request;
+  std::vector<std::string> env_files;
+  std::vector<std::string> env;
+  json::object metadata;
+  json::array mounts;
+  json::array tmpfs;
+  std::string idempotency_key;
+  std::string limits_file;
+};
+
+template <auto kApply>
+constexpr auto kInto = &Into<CreateOptions, kApply>;
+
+Result<void> AddLabel(CreateOptions& options, string_view value) {
+  const size_t equals = value.find('=');
+  if (equals == 0 || equals == string_view::npos) {
+    return Failure(Error::Invalid("\"" + std::string(value) + "\" is not KEY=VALUE"));
+  }
+  options.metadata[value.substr(0, equals)] = value.substr(equals + 1);
+  return {};
+}
+
+Result<void> AddMount(CreateOptions& options, string_view value) {
+  const engine::Mount mount = TRY(ParseMount(value));
+  options.mounts.push_back(
+      {{"source", mount.source}, {"target", mount.target}, {"read_only", mount.read_only}});
+  return {};
+}
+
+Result<void> AddTmpfs(CreateOptions& options, string_view value) {
+  const engine::Tmpfs tmpfs = TRY(ParseTmpfs(value));
+  options.tmpfs.push_back({{"target", tmpfs.target}, {"size", tmpfs.size}});
+  return {};
+}
+
+// Those that no option has named. The server says what is wrong with a value.
+Result<void> AddLimitsOfFile(const CreateOptions& options, json::object& request) {
+  if (options.limits_file.empty()) return {};
+  for (const LimitLine& limit : TRY(ReadLimitsFile(options.limits_file))) {
+    if (request.contains(limit.name)) continue;
+    if (limit.name != "pids_limit" && limit.name != "open_files_limit") {
+      request[limit.name] = limit.value;
+      continue;
+    }
+    const auto number = ParseUnsigned(limit.value);
+    if (!number) return Failure(WrongLimit(options.limits_file, limit, number.error()));
+    request[limit.name] = *number;
+  }
+  return {};
+}
+
+Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest) {
+  json::object request = options.request;
+  if (!rest.values.empty()) request["template"] = rest.values.front();
+  const json::object env = TRY(EnvObject(options.env_files, options.env));
+  if (!env.empty()) request["env"] = env;
+  if (!options.metadata.empty()) request["metadata"] = options.metadata;
+  if (!options.mounts.empty()) request["mounts"] = options.mounts;
+  if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
+  TRY(AddLimitsOfFile(options, request));
+  http::ClientRequest call;
+  call.method = "POST";
+  call.target = "/api/sandboxes";
+  call.headers.Add("Content-Type", "application/json");
+  if (!options.idempotency_key.empty()) {
+    call.headers.Add("Idempotency-Key", options.idempotency_key);
+  }
+  call.body = TRY(JsonBody(request));
+  auto response = TRY(api.Send(std::move(call)));
+  const json::object sandbox = TRY(ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes))));
+  if (!options.quiet) {
+    for (const json::value& entry : Array(sandbox, "not_enforced")) {
+      if (!entry.is_object()) continue;
+      Note("not enforced here: " + Text(entry.get_object(), "limit") + " (" +
+           Text(entry.get_object(), "why") + ")");
+    }
+  }
+  TRY(Print(options.json ? PrettyJson(sandbox) : Text(sandbox, "id") + "\n"));
+  return 0;
+}
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "name",
+     .short_name = 'n',
+     .value = "NAME",
+     .help = "A name for it, unique among yours",
+     .group = "Sandbox",
+     .example = "web",
+     .apply = kInto<PutText<CreateOptions, "name">>},
+    {.name = "template",
+     .value = "NAME",
+     .help = "What it starts from (default the server's; also as the argument)",
+     .example = "host",
+     .completes = Completes::kTemplates,
+     .apply = kInto<PutText<CreateOptions, "template">>},
+    {.name = "project",
+     .value = "NAME",
+     .help = "The project whose files it sees in project_files",
+     .example = "shop",
+     .apply = kInto<PutText<CreateOptions, "project_name">>},
+    {.name = "label",
+     .short_name = 'l',
+     .value = "KEY=VALUE",
+     .help = "Metadata to list and filter by; repeatable",
+     .example = "run=17",
+     .apply = kInto<AddLabel>},
+    {.name = "env",
+     .short_name = 'e',
+     .value = "NAME[=VALUE]",
+     .help = "A variable of every process; NAME alone passes on the caller's value; repeatable",
+     .example = "MODE=test",
+     .apply = kInto<AddEnv<CreateOptions>>},
+    EnvFileOption<CreateOptions>(),
+    WorkdirOption("Working directory inside (default the template's)",
+                  kInto<PutText<CreateOptions, "workdir">>),
+    UserOption("Who processes are (default the template's)", kInto<PutText<CreateOptions, "user">>),
+    {.name = "hostname",
+     .value = "NAME",
+     .help = "Host name inside",
+     .example = "build",
+     .apply = kInto<PutText<CreateOptions, "hostname">>},
+    {.name = "mount",
+     .short_name = 'v',
+     .value = "SRC:DST[:ro|rw]",
+     .help =
+         "Show SRC of the server's machine at DST; only below the roots its administrator listed",
+     .example = "/srv/data:/data",
+     .apply = kInto<AddMount>},
+    {.name = "tmpfs",
+     .value = "DST[:SIZE]",
+     .help = "An empty directory in memory at DST; repeatable",
+     .example = "/cache:128m",
+     .apply = kInto<AddTmpfs>},
+    {.name = "noexec",
+     .help = "Nothing that can be written can be executed",
+     .apply = kInto<PutTrue<CreateOptions, "noexec">>},
+    {.name = "read-only",
+     .help = "Nothing can be written but in /workspace, homes, /tmp, /var/tmp, /run and mounts",
+     .apply = kInto<PutTrue<CreateOptions, "read_only">>},
+
+    {.name = "memory",
+     .short_name = 'm',
+     .value = "SIZE",
+     .help = "Memory of everything inside together",
+     .group = "Limits (defaults are the server's)",
+     .example = "512m",
+     .apply = kInto<PutParsed<CreateOptions, "memory_limit", &ParseBytes>>},
+    {.name = "cpus",
+     .value = "N",
+     .help = "Processors, also in parts",
+     .example = "0.5",
+     .apply = kInto<PutParsed<CreateOptions, "cpu_limit", &ParseCpus>>},
+    {.name = "pids",
+     .value = "N",
+     .help = "Processes and threads",
+     .example = "256",
+     .apply = kInto<PutNumber<CreateOptions, "pids_limit">>},
+    {.name = "disk",
+     .value = "SIZE",
+     .help = "What can be written in all",
+     .example = "1g",
+     .apply = kInto<PutParsed<CreateOptions, "disk_limit", &ParseBytes>>},
+    {.name = "file-size",
+     .value = "SIZE",
+     .help = "How large one file can grow (default: the disk limit)",
+     .example = "100m",
+     .apply = kInto<PutParsed<CreateOptions, "file_size_limit", &ParseBytes>>},
+    {.name = "cpu-time",
+     .value = "TIME",
+     .help = "Processor time of each process, then SIGXCPU",
+     .example = "5m",
+     .apply = kInto<PutParsed<CreateOptions, "cpu_time_limit", &ParseDuration>>},
+    kLimitsFileOption<CreateOptions>,
+    {.name = "timeout",
+     .value = "TIME",
+     .help = "Its life, from now on",
+     .example = "1h",
+     .apply = kInto<PutParsed<CreateOptions, "timeout", &ParseDuration>>},
+    {.name = "idle-timeout",
+     .value = "TIME",
+     .help = "End it after so long without a process, a stream or a call",
+     .example = "30m",
+     .apply = kInto<PutParsed<CreateOptions, "idle_timeout", &ParseDuration>>},
+    {.name = "on-timeout",
+     .value = "WHAT",
+     .help = "What happens then: destroy, stop or pause",
+     .example = "stop",
+     .completes = Completes::kWords,
+     .words = kTimeoutActions,
+     .apply = kInto<PutTimeoutAction<CreateOptions>>},
+    {.name = "best-effort",
+     .help = "Make it even if a limit cannot be enforced there; say which",
+     .apply = kInto<PutTrue<CreateOptions, "best_effort">>},
+
+    {.name = "idempotency-key",
+     .value = "KEY",
+     .help = "The same key again gives the same sandbox again",
+     .group = "Output",
+     .example = "job-17",
+     .apply = kText<CreateOptions, &CreateOptions::idempotency_key>},
+    kJsonOption<CreateOptions>,
+    {.name = "quiet",
+     .short_name = 'q',
+     .help = "Only the id",
+     .apply = kFlag<CreateOptions, &CreateOptions::quiet>},
+    kUrlOption<CreateOptions>,
+    kApiKeyFileOption<CreateOptions>,
+    kContextOption<CreateOptions>,
+};
+
+}  // namespace
+
+constinit const Command kCreateCommand = {
+    .name = "create",
+    .summary = "Make a sandbox on the server, and print its id",
+    .usage = "[OPTIONS] [TEMPLATE]",
+    .options = kOptions,
+    .examples =
+        "cay create\n"
+        "cay create --name web --memory 1g --timeout 2h\n"
+        "cay create --label run=17 --on-timeout stop host\n",
+    .max_arguments = 1,
+    .completes = Completes::kTemplates,
+    .group = "Sandboxes of a server",
+    .run = &ParseAndCall<CreateOptions, CreateMain>,
+};
+
+}  // namespace cay::cli

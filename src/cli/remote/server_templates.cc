@@ -1,0 +1,100 @@
+#include "cli/remote/server_templates.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json/array.hpp>
+
+#include "base/os/fd.h"
+#include "cli/client/target.h"
+#include "cli/client/values.h"
+#include "cli/copy/progress.h"
+#include "guest_link/host_archive.h"
+
+namespace cay::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string TemplatePath(const std::string& name) {
+  return "/api/templates/" + EncodeComponent(name);
+}
+
+Result<size_t> ReadSome(const Fd& file, std::span<char> space) {
+  while (true) {
+    const ssize_t got = ::read(file.get(), space.data(), space.size());
+    if (got >= 0) return static_cast<size_t>(got);
+    if (errno != EINTR) return Failure(Error::FromErrno("read"));
+  }
+}
+
+}  // namespace
+
+Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
+                                             const std::string& state_dir) {
+  if (!state_dir.empty()) return std::nullopt;
+  Connection connection = TRY(ChooseConnection(options));
+  if (connection.origin == "default") return std::nullopt;
+  return TRY(ApiClient::Open(std::move(connection)));
+}
+
+Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
+                           const std::string& source, bool replace) {
+  const int raw = ::open(source.c_str(), O_RDONLY | O_CLOEXEC);
+  if (raw < 0) return Failure(Error::FromErrno(source));
+  const Fd file = Fd::Adopt(raw);
+  struct stat info{};
+  if (::fstat(raw, &info) != 0) return Failure(Error::FromErrno(source));
+  std::optional<sandbox::PackStream> tar;
+  http::ClientRequest request;
+  request.method = "PUT";
+  request.target = Target(TemplatePath(name)).Add("replace", replace ? "true" : "false").text();
+  request.headers.Add("Content-Type", "application/octet-stream");
+  if (S_ISDIR(info.st_mode)) {
+    tar.emplace(TRY(sandbox::PackStream::Start(source, ".", {})));
+  } else if (S_ISREG(info.st_mode)) {
+    request.source_length = static_cast<uint64_t>(info.st_size);
+  }
+  Progress progress(name, request.source_length, options.quiet);
+  request.source = [&](std::span<char> space) -> Result<size_t> {
+    const size_t got = TRY(tar ? tar->Read(space) : ReadSome(file, space));
+    progress.Add(got);
+    return got;
+  };
+  auto response = TRY(api.Send(std::move(request)));
+  TRY(response->ReadAll(kMaxAnswerBytes));
+  if (!options.quiet) TRY(Print("imported " + name + "; try: cay create " + name + "\n"));
+  return 0;
+}
+
+Result<int> PrintTemplates(const json::array& templates, const ServerOptions& options) {
+  if (options.json) {
+    TRY(Print(PrettyJson(templates)));
+    return 0;
+  }
+  std::string names;
+  std::vector<std::vector<std::string>> rows = {{"NAME", "SIZE", "AGE", "SOURCE"}};
+  for (const json::value& entry : templates) {
+    if (!entry.is_object()) continue;
+    const json::object& info = entry.get_object();
+    const bool built_in = Text(info, "imported_at").empty();
+    names += Text(info, "name") + "\n";
+    rows.push_back({Cell(info, "name"), built_in ? "-" : BytesCell(info, "size"),
+                    AgeCell(info, "imported_at", NowMillis()), Cell(info, "source")});
+  }
+  TRY(Print(options.quiet ? names : FormatTable(rows)));
+  return 0;
+}
+
+Result<int> ListServerTemplates(ApiClient& api, const ServerOptions& options) {
+  const json::object answer = TRY(api.Get("/api/templates"));
+  return PrintTemplates(Array(answer, "templates"), options);
+}
+
+Result<int> RemoveFromServer(ApiClient& api, const std::vector<std::string>& names) {
+  for (const std::string& name : names) TRY(api.Call("DELETE", TemplatePath(name)));
+  return 0;
+}
+
+}  // namespace cay::cli

@@ -1,0 +1,264 @@
+#include "cli/serve/serve_assembly.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+
+#include "api/dispatch/dispatcher.h"
+#include "api/dispatch/server_metrics.h"
+#include "api/dispatch/server_routes.h"
+#include "api/legacy/legacy_routes.h"
+#include "api/rest/routes.h"
+#include "api/webhooks/webhook_routes.h"
+#include "base/os/log.h"
+#include "base/os/paths.h"
+#include "cli/local/doctor_report.h"
+#include "engine/native/launcher/inventory.h"
+#include "engine/native/native_engine.h"
+#include "engine/native/probe/probe.h"
+#include "engine/native/probe/verdict.h"
+#include "template/store/template_store.h"
+
+namespace cay::cli {
+namespace {
+
+using config::Config;
+
+// For the launcher, of a server that is to end: one that hangs must not keep it.
+constexpr Millis kEndPatience{10'000};
+
+// How many of what was lost is named; the events have all of it.
+constexpr size_t kMostNamed = 10;
+
+Result<void> CheckAddresses(const Config& config, api::KeyRing& keys) {
+  if (keys.usable()) return {};
+  for (const std::string& text : config.listen) {
+    const http::ListenAddress address = TRY(http::ListenAddress::Parse(text));
+    if (!address.unix_path.empty() || address.loopback()) continue;
+    return Failure(
+        Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+              text + " is not a loopback address, and there is no API key: anybody could use it")
+            .WithRemedy("cay keys create --local --scope admin ops"));
+  }
+  return {};
+}
+
+// Without keys everybody on this machine is an administrator. Where others' sandboxes are there, the keys were lost with the
+// database: nobody meant to open them to all.
+Result<void> CheckKeysAreNotLost(api::KeyRing& keys, sandbox::Manager& manager) {
+  if (keys.needed()) return {};
+  for (const sandbox::Orphan& orphan : TRY(manager.Orphans())) {
+    if (orphan.owner.empty() || orphan.owner == sandbox::kOwnerWithoutKey) continue;
+    return Failure(
+        Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+              "the database has no API key, and sandbox " + orphan.id.text() +
+                  " is there, which belongs to one: the database was lost, or is an older copy")
+            .WithRemedy("put the right cay.db back, or make a key: "
+                        "cay keys create --local --scope admin ops"));
+  }
+  return {};
+}
+
+// What everything stands on, in the order in which it is made; ends in the reverse.
+struct Parts {
+  Paths paths;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<api::KeyRing> keys;
+  std::optional<engine::native::Facts> machine;  // nothing: it did not answer in time
+  std::unique_ptr<engine::native::NativeEngine> engine;
+  std::unique_ptr<templates::TemplateStore> templates;
+  std::unique_ptr<sandbox::EventLog> events;
+  std::unique_ptr<sandbox::Manager> manager;
+  engine::native::GcReport collected;
+  std::unique_ptr<sandbox::ProcessKeeper> processes;
+  std::unique_ptr<sandbox::ProjectFiles> projects;
+  std::unique_ptr<api::Webhooks> webhooks;
+};
+
+sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& paths) {
+  sandbox::ManagerOptions options = config.manager;
+  options.paths = paths;
+  return options;
+}
+
+// What a crash of the machine or of a launcher left, as `cay gc` does it; after the reconciliation, which takes over or
+// destroys what is the server's. What cannot be removed is no reason not to start.
+engine::native::GcReport CollectLeftBehind(const Paths& paths) {
+  auto report = engine::native::CollectGarbage(paths);
+  if (!report) {
+    LogWarning("what a crash left behind was not looked for: " + report.error().ToString());
+    return {};
+  }
+  for (const std::string& failure : report->failures) LogWarning("left behind: " + failure);
+  for (const std::string& kept : report->kept) LogWarning("kept: " + kept);
+  return std::move(*report);
+}
+
+Result<Parts> MakeParts(const Config& config) {
+  Parts parts;
+  parts.paths = TRY(Paths::Resolve(config.state_dir));
+  // What the machine offers is for people to know; the engine finds out for itself. While there is
+  // one thread: the probe forks children that do more than execute.
+  if (auto machine = engine::native::Probe(parts.paths.state_dir)) {
+    parts.machine = std::move(*machine);
+  } else {
+    LogWarning("what this machine enforces is not known: " + machine.error().ToString());
+  }
+  // Before all that writes: it holds the lock on the state directory.
+  parts.store = TRY(store::Store::Open(parts.paths));
+  parts.keys = TRY(api::KeyRing::Open(*parts.store));
+  TRY(CheckAddresses(config, *parts.keys));
+  engine::native::NativeEngineOptions engine_options;
+  engine_options.paths = parts.paths;
+  engine_options.sole = true;  // the store's lock says so
+  engine_options.patience = config.launcher_timeout;
+  parts.engine = TRY(engine::native::NativeEngine::Start(engine_options));
+  parts.templates =
+      std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(parts.paths)));
+  parts.events = TRY(sandbox::EventLog::Open(*parts.store));
+  parts.manager = TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths), *parts.engine,
+                                             *parts.templates, *parts.store, *parts.events));
+  TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
+  parts.collected = CollectLeftBehind(parts.paths);
+  parts.processes = TRY(
+      sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
+  TRY(parts.processes->SetRules(config.commands));
+  parts.projects =
+      TRY(sandbox::ProjectFiles::Open(parts.paths, config.projects, *parts.store, *parts.events));
+  parts.webhooks = TRY(api::Webhooks::Open(config.webhooks, *parts.store, *parts.events));
+  return parts;
+}
+
+api::ServerFacts FactsOf(const Config& config, const Parts& parts) {
+  using std::chrono::duration_cast;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return {.version = CAY_VERSION,
+          .state_dir = parts.paths.state_dir,
+          .started_unix_ms = duration_cast<Millis>(now).count(),
+          .engine = "native",
+          .enforced_json =
+              parts.machine
+                  ? RenderDoctorJson(*parts.machine, engine::native::Evaluate(*parts.machine))
+                  : std::string(),
+          .processes = config.processes};
+}
+
+class Assembly : public ServeAssembly {
+ public:
+  Assembly(const Config& config, Parts parts)
+      : parts_(std::move(parts)),
+        launcher_timeout_(config.launcher_timeout),
+        gate_(config.gate, *parts_.keys),
+        audit_(*parts_.store, config.gate.audit_kept),
+        dispatcher_(gate_, audit_, requests_),
+        state_{.keys = *parts_.keys,
+               .audit = audit_,
+               .store = *parts_.store,
+               .version = CAY_VERSION,
+               .check_room = [this] { return parts_.manager->CheckRoom(); },
+               .write_metrics = [this](api::MetricsText& text) { WriteMetrics(text); }} {
+    dispatcher_.Add(api::ServerRoutes(state_));
+    dispatcher_.Add(api::WebhookRoutes(*parts_.webhooks));
+    const api::Services services{.manager = *parts_.manager,
+                                 .processes = *parts_.processes,
+                                 .projects = *parts_.projects,
+                                 .events = *parts_.events,
+                                 .templates = *parts_.templates,
+                                 .facts = FactsOf(config, parts_),
+                                 .answers = api::MakeAnswerShares(config.output_held)};
+    std::vector<api::Route> routes = api::rest::RestRoutes(services);
+    for (const api::Route& route : routes) {
+      if (route.name == "proxyPortPath") dispatcher_.SetPortRoute(route);
+    }
+    dispatcher_.Add(std::move(routes));
+    dispatcher_.Add(api::rest::LegacyRoutes(services));
+    dispatcher_.set_log_requests(config.log_requests);
+  }
+
+  http::Intake Screen(http::Request& request) override { return dispatcher_.Screen(request); }
+  void Handle(http::Exchange& exchange) override { dispatcher_.Handle(exchange); }
+  void SetServer(const http::Server* server) override { server_ = server; }
+
+  std::vector<std::string> Report() override {
+    std::vector<std::string> lines = {"state in " + parts_.paths.state_dir};
+    const sandbox::ReconcileReport& found = parts_.manager->reconciled();
+    if (found.adopted + found.lost.size() + found.removed > 0) {
+      lines.push_back("took over " + std::to_string(found.adopted) + " sandboxes; lost " +
+                      std::to_string(found.lost.size()) + "; removed " +
+                      std::to_string(found.removed) + " that belonged to nobody");
+    }
+    if (found.orphaned > 0) {
+      lines.push_back(std::to_string(found.orphaned) +
+                      " sandboxes are there that the database does not know, and are kept as "
+                      "orphaned: see cay adopt");
+    }
+    const engine::native::GcReport& left = parts_.collected;
+    if (left.sandboxes.size() + left.cgroups.size() + left.id_ranges + left.scratch_images > 0) {
+      lines.push_back(
+          "removed what a crash left behind: sandboxes " + std::to_string(left.sandboxes.size()) +
+          ", cgroups " + std::to_string(left.cgroups.size()) + ", uid ranges " +
+          std::to_string(left.id_ranges) + ", images " + std::to_string(left.scratch_images));
+    }
+    for (size_t i = 0; i < std::min(kMostNamed, found.lost.size()); ++i) {
+      lines.push_back("lost " + found.lost[i].first + ": " + found.lost[i].second);
+    }
+    if (parts_.machine && !engine::native::Evaluate(*parts_.machine).fully_enforced) {
+      lines.emplace_back("this machine, or this user, cannot enforce everything: see cay doctor");
+    }
+    if (!parts_.keys->needed()) {
+      lines.emplace_back(
+          "there are no API keys: everybody who reaches it from this machine is its administrator");
+    }
+    return lines;
+  }
+
+  void Reconfigure(const Config& config) override {
+    gate_.Reconfigure(config.gate);
+    audit_.set_kept(config.gate.audit_kept);
+    dispatcher_.set_log_requests(config.log_requests);
+    parts_.webhooks->Reconfigure(config.webhooks);
+    parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths));
+    // Patterns that are none are not in a configuration that was loaded.
+    (void)parts_.processes->SetRules(config.commands);
+  }
+
+  void BeginDraining() override {
+    state_.draining = true;
+    parts_.engine->SetPatience(std::min(kEndPatience, launcher_timeout_));
+    parts_.webhooks->Stop();
+    parts_.events->Close();
+  }
+
+  void FinishDraining(Millis patience) override { parts_.manager->Drain(patience); }
+
+ private:
+  void WriteMetrics(api::MetricsText& text) {
+    api::WriteSandboxMetrics(text, parts_.manager->Metrics());
+    api::WriteProcessMetrics(text, parts_.processes->GetMetrics());
+    api::WriteStoreMetrics(text, *parts_.store);
+    if (const http::Server* server = server_.load()) {
+      api::WriteConnectionMetrics(text, server->counters());
+    }
+    api::WriteWebhookMetrics(text, *parts_.webhooks);
+    requests_.Write(text);
+    api::WriteSelfMetrics(text, CAY_VERSION);
+  }
+
+  Parts parts_;
+  const Millis launcher_timeout_;
+  api::Gate gate_;
+  api::AuditLog audit_;
+  api::RequestMetrics requests_;
+  api::Dispatcher dispatcher_;
+  api::ServerState state_;
+  std::atomic<const http::Server*> server_ = nullptr;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ServeAssembly>> ServeAssembly::Make(const Config& config) {
+  return std::make_unique<Assembly>(config, TRY(MakeParts(config)));
+}
+
+}  // namespace cay::cli

@@ -1,0 +1,75 @@
+// IdRange: 65,536 user and group ids of the host that belong to one sandbox and to nobody else.
+//
+// Ranges start at 0x70000000, above those of systemd-nspawn (uid 0x00080000 to 0x6FFFFFFF,
+// systemd.io/UIDS-GIDS) and of /etc/subuid. A range is taken by making a symlink of its number in
+// run_dir/ids, so that every process on the machine agrees without a lock. It points to nothing: its
+// target is the id of the sandbox, there from the first moment on, which a file's content would not
+// be. Whoever cleans up after a crash frees the ranges of sandboxes that are no more.
+#pragma once
+
+#include <sys/types.h>
+
+#include <bitset>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/id.h"
+#include "base/os/fd.h"
+#include "base/result.h"
+
+namespace cay::engine::native {
+
+class IdRange {
+ public:
+  static constexpr uid_t kFirst = 0x70000000;
+  static constexpr uid_t kSize = 65'536;
+  static constexpr unsigned kCount = 4096;
+
+  // Number 0 to kCount-1.
+  static Result<IdRange> FromNumber(uint64_t number);
+
+  unsigned number() const { return number_; }
+  uid_t base() const { return kFirst + number_ * kSize; }
+
+ private:
+  explicit IdRange(unsigned number) : number_(number) {}
+  unsigned number_;
+};
+
+class IdRangeAllocator {
+ public:
+  // `run_dir` is the machine's run directory.
+  static Result<IdRangeAllocator> Open(const std::string& run_dir);
+
+  // kResourceExhausted when all are taken.
+  Result<IdRange> Take(const SandboxId& owner);
+
+  // Takes that very range: a sandbox of an earlier life comes back. No error when the owner has it
+  // already; kResourceExhausted when another has.
+  Result<void> Retake(IdRange range, const SandboxId& owner);
+
+  // No error when it is another's, or nobody's.
+  Result<void> Free(IdRange range, std::string_view owner);
+
+  // Those that the symlinks say are this sandbox's: one, as a rule.
+  Result<std::vector<IdRange>> OwnedBy(const SandboxId& owner) const;
+
+  struct Taken {
+    IdRange range;
+    std::string owner;  // as the symlink says: not necessarily an id
+  };
+  Result<std::vector<Taken>> List() const;
+
+ private:
+  explicit IdRangeAllocator(Fd dir) : dir_(std::move(dir)) {}
+  Result<bool> TryTake(IdRange range, const SandboxId& owner);
+  Result<std::string> OwnerOf(const char* name) const;
+
+  Fd dir_;
+  // Those that were had from here: whoever removes a symlink does not make two sandboxes share a range.
+  std::bitset<IdRange::kCount> held_;
+  unsigned next_ = 0;  // where to look first
+};
+
+}  // namespace cay::engine::native

@@ -1,0 +1,30 @@
+// Janitor: a worker of the launcher's (worker.h) that closes the last descriptors of what a sandbox had. With its mount an
+// image is unmounted, with its file the disk's blocks are freed: milliseconds that nobody who destroys a sandbox, or creates
+// the next one, should wait for.
+//
+// It holds nothing but what it was sent and one socket. If it dies, or does not keep up, the launcher does the work itself.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/os/fd.h"
+#include "base/result.h"
+
+namespace cay::engine::native {
+
+class Janitor {
+ public:
+  Janitor() = default;
+
+  // Closes them elsewhere.
+  void LetGo(std::vector<Fd> descriptors);
+
+ private:
+  // Starts the process if it does not run.
+  Result<void> Start();
+
+  std::optional<Fd> socket_;
+};
+
+}  // namespace cay::engine::native

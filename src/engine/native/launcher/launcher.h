@@ -1,0 +1,186 @@
+// Launcher: what makes, changes and ends sandboxes on this machine: the privileged part of the
+// native engine. Single-threaded, without secrets in its memory, usually a process of its own
+// (launcher_server.h); tests use it in theirs.
+//
+//   Launcher launcher = TRY(Launcher::Open({.paths = paths}));
+//   Created created = TRY(launcher.Create(request));
+//   TRY(launcher.Destroy(request.id));
+//
+// It owns the sandboxes whose directories it has locked: those it made, and the persistent ones of
+// a launcher that is gone, which it adopts at Open. Descriptors 0 to 3 of its process belong to
+// nobody (see Open).
+#pragma once
+
+#include <deque>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/os/paths.h"
+#include "engine/engine.h"
+#include "engine/native/cgroup/cgroup.h"
+#include "engine/native/cgroup/cgroup_lease.h"
+#include "engine/native/ids/id_range.h"
+#include "engine/native/launcher/janitor.h"
+#include "engine/native/launcher/launcher_lock.h"
+#include "engine/native/launcher/scratch_maker.h"
+#include "engine/native/record/sandbox_dir.h"
+#include "engine/native/spawn/guest_image.h"
+#include "engine/native/spawn/netns.h"
+#include "engine/native/spawn/spawn.h"
+
+namespace cay::engine::native {
+
+struct LauncherOptions {
+  Paths paths;
+  size_t netns_pool = 1;  // network namespaces kept ready
+  // No persistent sandboxes are taken over, and nothing is made ahead but for the first sandbox.
+  bool one_shot = false;
+  // No other launcher that takes over sandboxes is to be there: one that is, and does not end, is killed (launcher_lock.h).
+  bool sole = false;
+  // Of a sandbox on disk that will be asked for: its writable layer is begun at once.
+  std::optional<Limits> disk_ahead = std::nullopt;
+  // Null: every guest is executed from an image. Otherwise those of root's sandboxes are forked from the launcher, which
+  // takes a third of the time: an ordinary user's might write to the file of the program that they are then a part of.
+  GuestMain guest = nullptr;
+};
+
+class Launcher {
+ public:
+  static Result<Launcher> Open(LauncherOptions options);
+
+  // Gives back what Destroy left for later. Sandboxes that were not destroyed stay as they are.
+  ~Launcher();
+  Launcher(Launcher&&) noexcept = default;
+  Launcher& operator=(Launcher&&) noexcept = delete;
+
+  Result<Created> Create(const CreateRequest& request);
+  Result<void> Destroy(const SandboxId& id);
+  Result<void> Stop(const SandboxId& id);
+  Result<Created> Start(const SandboxId& id);
+  Result<Created> Reset(const SandboxId& id);
+  Result<Created> Visit(const SandboxId& id);
+  Result<void> EndVisit(const SandboxId& id);
+  Result<void> Pause(const SandboxId& id);
+  Result<void> Resume(const SandboxId& id);
+  Result<void> Update(const SandboxId& id, const Limits& limits);
+  Result<Stats> GetStats(const SandboxId& id);
+  Result<Fd> Connect(const SandboxId& id);
+  Result<Fd> Watch(const SandboxId& id);
+  Result<Exit> GetExit(const SandboxId& id);
+  Result<std::vector<SandboxStatus>> List();
+  Result<void> Disown(const SandboxId& id);
+  Result<void> AdoptOrphan(const SandboxId& id);
+
+  // Destroys every ephemeral sandbox: their owner is gone.
+  void DestroyEphemeral();
+
+  // One piece of work made ahead of demand; false when there is none. For moments without requests.
+  bool DoIdleWork();
+
+  // Whether something is kept ready that is not worth keeping when nobody asks for a sandbox for a while: then, let go of it.
+  bool HoldsAhead() const {
+    return sandboxes_.empty() && (dir_ahead_ || scratch_maker_.holds_one());
+  }
+  void LetGoOfAhead();
+
+ private:
+  struct Sandbox {
+    Sandbox(Record sandbox_record, SandboxDir sandbox_dir)
+        : record(std::move(sandbox_record)), dir(std::move(sandbox_dir)) {}
+
+    Record record;
+    SandboxDir dir;
+    State state = State::kRunning;
+    std::optional<Fd>
+        pidfd;  // of the guest, while there is one; of a stopped one, while it is visited
+    std::optional<Fd> scratch_mount;  // keeps a tmpfs while stopped, and the cost of unmounting off
+                                      // Destroy's path
+    std::optional<Fd> mount_namespace;  // of the guest; null: adopted
+    std::optional<Cgroup> cgroup;
+    bool adopted = false;  // the guest is no child of ours
+    bool unseen = false;   // adopted, and whether its guest lives is not known
+    int busy_tries = 0;    // so often its groups could not be removed
+    Exit exit;
+  };
+
+  Launcher(LauncherOptions options, CgroupTree cgroups, std::optional<IdRangeAllocator> ids,
+           std::optional<NetnsPool> netns, GuestEntry guest, CgroupLease lease,
+           ScratchMaker scratch_maker);
+
+  // launcher.cc: beginnings.
+  Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
+  Result<Scratch> ChooseScratch(const CreateRequest& request) const;
+  Result<SandboxDir> MakeDir(const SandboxId& id);
+  Result<void> Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch);
+  Result<void> MakeScratch(Sandbox& sandbox);
+  static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
+  Result<void> MountScratch(Sandbox& sandbox);
+  Result<void> BeginToAttachLayers();
+  Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
+  using Undo = Result<void> (Launcher::*)(const SandboxId& id);
+  Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
+  Result<void> MakeGroup(Sandbox& sandbox);
+  void LetGoLater(std::vector<Fd> spent);
+  static void Commit(Sandbox& sandbox, Record next);
+  static Result<void> PreparePaused(const Sandbox& sandbox, bool paused);
+  static Result<void> NotePaused(Sandbox& sandbox, bool paused);
+  Result<Sandbox*> Find(const SandboxId& id);
+  Result<Sandbox*> FindIn(const SandboxId& id, std::initializer_list<State> states);
+
+  // launcher_restart.cc: beginnings over what is there.
+  static Result<void> CheckWhole(const Sandbox& sandbox);
+  Result<void> ClearAway(Sandbox& sandbox);
+  Result<Created> CheckBeforeGuest(const Sandbox& sandbox) const;
+  Result<void> BeginAgain(Sandbox& sandbox, Record next, StageTimes& stage_us);
+  Result<void> EndSpentVisit(Sandbox& sandbox);
+  static void LetGoOfFiles(Sandbox& sandbox);
+  Result<std::optional<UnnamedScratch>> MakeFreshScratch(const Sandbox& sandbox);
+  Result<void> ReplaceScratch(Sandbox& sandbox, std::optional<UnnamedScratch> fresh);
+
+  // launcher_end.cc: ends, and what is seen from outside.
+  enum class Ending { kForGood, kToStartAgain };
+  static bool AwaitDeath(Sandbox& sandbox, Ending ending);
+  Result<void> EndGuest(Sandbox& sandbox, Ending ending);
+  Result<void> EndAdopted(Sandbox& sandbox);
+  void NoteExit(Sandbox& sandbox);
+  void Discard(Sandbox sandbox, Millis patience = Millis(0));
+  void GiveBack(Sandbox sandbox);
+  bool CleanUp();
+  bool IsDoomed(const SandboxId& id) const;
+
+  // launcher_adopt.cc: what an earlier launcher left.
+  Result<void> AdoptAll();
+  Result<void> DestroyUnowned(const SandboxId& id);
+  Result<SandboxDir> ClaimFromTheDead(const SandboxId& id, Millis& patience) const;
+  Result<Sandbox> Adopt(const SandboxId& id, SandboxDir dir);
+  void TakeOver(const SandboxId& id, Sandbox adopted);
+
+  LauncherOptions options_;
+  CgroupTree cgroups_;
+  std::unique_ptr<CgroupLease> lease_;   // null: moved away
+  std::optional<LauncherLock> sole_;     // where options_.sole
+  std::optional<IdRangeAllocator> ids_;  // root only
+  std::optional<NetnsPool> netns_;       // root only
+  GuestEntry guest_;
+  Janitor janitor_;
+  ScratchMaker scratch_maker_;
+  std::vector<Fd> spent_;             // to be closed in a moment without requests
+  std::optional<Limits> disk_ahead_;  // those that the next sandbox on disk is expected to have
+  std::string staging_dir_;
+  std::optional<Fd> suid_dumpable_;  // /proc/sys/fs/suid_dumpable, where there is one
+  bool attach_layers_ = false;
+  bool has_made_ = false;                // a sandbox, since it was opened
+  std::optional<SandboxDir> dir_ahead_;  // for the next sandbox
+  bool dir_wanted_ = false;              // the last one was used
+  std::map<SandboxId, Sandbox> sandboxes_;
+  std::deque<Sandbox> doomed_;  // ended; resources to be given back
+  std::deque<Sandbox> busy_;    // likewise; the kernel was not done with their groups yet
+};
+
+SandboxStatus Describe(const Record& record, State state);
+
+}  // namespace cay::engine::native

@@ -1,0 +1,162 @@
+#include "engine/native/launcher/launcher_server.h"
+
+#include <poll.h>
+#include <signal.h>
+
+#include <optional>
+#include <string>
+
+#include "base/os/log.h"
+#include "base/os/process_title.h"
+#include "engine/native/ipc/packet.h"
+#include "engine/native/launcher/launcher.h"
+#include "engine/native/launcher/launcher_protocol.h"
+#include "engine/native/record/request.h"
+#include "protocol/cbor.h"
+
+namespace cay::engine::native {
+namespace {
+
+struct Reply {
+  std::string body;
+  std::optional<Fd> fd;
+};
+
+protocol::CborWriter Success() {
+  protocol::CborWriter writer;
+  writer.Bool(true);
+  return writer;
+}
+
+Result<Reply> Plain(Result<void> result) {
+  TRY(std::move(result));
+  return Reply{Success().text(), std::nullopt};
+}
+
+Result<Reply> WithDescriptor(Result<Fd> result) {
+  Fd fd = TRY(std::move(result));
+  return Reply{Success().text(), std::move(fd)};
+}
+
+Result<Reply> WithCreated(Result<Created> created) {
+  if (!created) return Failure(created.error());
+  protocol::CborWriter writer = Success();
+  EncodeCreated(writer, *created);
+  return Reply{std::move(writer).Take(), std::move(created->guest)};
+}
+
+Result<Reply> Answer(Launcher& launcher, std::string_view body) {
+  protocol::CborReader reader(body);
+  const auto operation = static_cast<Operation>(TRY(reader.Unsigned(kLastOperation)));
+  const SandboxId id = TRY(SandboxId::Parse(TRY(reader.Bytes(SandboxId::kLength))));
+  protocol::CborWriter writer = Success();
+  switch (operation) {
+    case Operation::kCreate:
+      return WithCreated(
+          launcher.Create(TRY(DecodeRequest(TRY(reader.Bytes(kMaxRequestBytes)), id))));
+    case Operation::kDestroy:
+      return Plain(launcher.Destroy(id));
+    case Operation::kStop:
+      return Plain(launcher.Stop(id));
+    case Operation::kStart:
+      return WithCreated(launcher.Start(id));
+    case Operation::kReset:
+      return WithCreated(launcher.Reset(id));
+    case Operation::kVisit:
+      return WithCreated(launcher.Visit(id));
+    case Operation::kEndVisit:
+      return Plain(launcher.EndVisit(id));
+    case Operation::kPause:
+      return Plain(launcher.Pause(id));
+    case Operation::kResume:
+      return Plain(launcher.Resume(id));
+    case Operation::kUpdate:
+      return Plain(launcher.Update(id, TRY(DecodeLimits(TRY(reader.Bytes(kMaxRequestBytes))))));
+    case Operation::kConnect:
+      return WithDescriptor(launcher.Connect(id));
+    case Operation::kWatch:
+      return WithDescriptor(launcher.Watch(id));
+    case Operation::kDisown:
+      return Plain(launcher.Disown(id));
+    case Operation::kAdopt:
+      return Plain(launcher.AdoptOrphan(id));
+    case Operation::kStats:
+      EncodeStats(writer, TRY(launcher.GetStats(id)));
+      break;
+    case Operation::kExit:
+      EncodeExit(writer, TRY(launcher.GetExit(id)));
+      break;
+  }
+  return Reply{std::move(writer).Take(), std::nullopt};
+}
+
+Result<void> Send(const Fd& control, const Result<Reply>& reply) {
+  if (reply) {
+    std::vector<const Fd*> fds;
+    if (reply->fd) fds.push_back(&*reply->fd);
+    return SendPacket(control, PacketType::kReply, reply->body, fds);
+  }
+  return SendPacket(control, PacketType::kFailed, EncodeError(reply.error()));
+}
+
+// So long after its last request a launcher without sandboxes gives back what it made ahead.
+constexpr int kAheadMs = 500;
+
+bool HasRequest(const Fd& control, int patience_ms = 0) {
+  pollfd poller{.fd = control.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&poller, 1, patience_ms) != 0;
+}
+
+Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
+  protocol::CborReader reader(hello.body);
+  LauncherOptions options;
+  options.paths.state_dir = std::string(TRY(reader.Bytes(4096)));
+  options.paths.run_dir = std::string(TRY(reader.Bytes(4096)));
+  options.netns_pool = TRY(reader.Unsigned(1024));
+  options.one_shot = TRY(reader.Bool());
+  options.sole = TRY(reader.Bool());
+  // Its lines are in its client's log.
+  SetLogLevel(static_cast<LogLevel>(TRY(reader.Unsigned(static_cast<uint64_t>(LogLevel::kDebug)))));
+  SetLogFormat(
+      static_cast<LogFormat>(TRY(reader.Unsigned(static_cast<uint64_t>(LogFormat::kJson)))));
+  if (TRY(reader.Bool()))
+    options.disk_ahead = TRY(DecodeLimits(TRY(reader.Bytes(kMaxRequestBytes))));
+  options.guest = guest;
+  return Launcher::Open(std::move(options));
+}
+
+Result<void> Serve(const Fd& control, Launcher& launcher) {
+  while (true) {
+    while (!HasRequest(control) && launcher.DoIdleWork()) {
+    }
+    if (launcher.HoldsAhead() && !HasRequest(control, kAheadMs)) launcher.LetGoOfAhead();
+    const auto packet = ReceivePacket(control);
+    // It hung up, perhaps without having read the last answer.
+    if (packet ? !*packet : packet.error().sys_errno() == ECONNRESET) return {};
+    if (!packet) return Failure(packet.error());
+    TRY(Send(control, Answer(launcher, (*packet)->body)));
+  }
+}
+
+}  // namespace
+
+int ServeLauncher(Fd control, GuestMain guest) {
+  BecomeNamed("cay-launcher");
+  // A ^C at the terminal reaches the whole process group; when to end is the client's to say, by
+  // closing its end.
+  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
+  const auto hello = ReceivePacket(control);
+  if (!hello || !*hello) return 1;
+  auto launcher = OpenFor(**hello, guest);
+  if (!launcher) {
+    (void)Send(control, Failure(launcher.error()));
+    return 1;
+  }
+  if (!Send(control, Reply{Success().text(), std::nullopt})) return 1;
+  const Result<void> served = Serve(control, *launcher);
+  if (!served) LogError("the launcher stops: " + served.error().message());
+  launcher->DestroyEphemeral();
+  return served ? 0 : 1;
+}
+
+}  // namespace cay::engine::native

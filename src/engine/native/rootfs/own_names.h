@@ -1,0 +1,28 @@
+// Own names: what a sandbox is called, in the files of /etc that say so, written to its writable layer.
+//
+// A template has them for one host name (RootFilesystem::hostname); a sandbox of another name, or of a template that nobody
+// completed, gets its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/os/fd.h"
+#include "base/result.h"
+#include "engine/engine.h"
+
+namespace cay::engine::native {
+
+// How many inodes of the writable layer they take, at most.
+inline constexpr uint64_t kOwnNamesInodes = 5;
+
+// Ids of the writable layer's filesystem.
+struct LayerOwners {
+  uid_t root;
+  uid_t owner;  // request.owner
+};
+
+// In `upper`, the fresh writable layer of "/": hosts, hostname and resolv.conf where the template's are not this sandbox's, and
+// /workspace where it does not belong to request.owner.
+Result<void> WriteOwnNames(const Fd& upper, const CreateRequest& request, LayerOwners owners);
+
+}  // namespace cay::engine::native

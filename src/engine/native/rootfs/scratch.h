@@ -1,0 +1,80 @@
+// Scratch: the filesystem under a sandbox's writable layer, of exactly the size and inode count of
+// its limits, so that a full one gives ENOSPC inside and the host's disk loses no more than the
+// limit.
+//
+// On disk: a sparse ext4 image in the sandbox's directory, on a loop device that detaches itself
+// with the last mount. The image is a copy of an empty one, made once for each size by mke2fs. No
+// journal: a sandbox's filesystem need not outlive a crash of the machine. In memory: a tmpfs.
+//
+// Either holds, for overlay number N of the root filesystem, the directories N/upper and N/work. An image has the usual
+// template's places (usual_places.h) in 0/upper.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/os/fd.h"
+#include "base/result.h"
+#include "base/units.h"
+#include "engine/engine.h"
+
+namespace cay::engine::native {
+
+inline constexpr unsigned kMaxOverlays = 10;
+inline constexpr Bytes kMinScratchDisk = 2 * kMiB;
+inline constexpr const char* kScratchImageName = "scratch.img";
+
+// The inode limit in force: the one asked for, or one for each 16 KiB of disk (at least 128).
+uint64_t EffectiveInodes(const Limits& limits);
+
+// Why images cannot be used here (not root, no loop devices, no mke2fs); empty when they can.
+std::string WhyNoDiskScratch();
+
+// Refused (kResourceExhausted) when the disk of `dir` has not the room for a layer that is written in full.
+Result<void> CheckScratchRoom(const Fd& dir, Bytes disk);
+
+// Makes sandbox_dir/scratch.img, a copy of the empty image for these limits from `images_dir` (made
+// first if it is not there). Refused (kResourceExhausted) when the disk has not the room for the
+// whole limit. On error nothing of it remains.
+Result<void> MakeScratchImage(const std::string& images_dir, const Fd& sandbox_dir,
+                              const Limits& limits);
+
+// One that is not a sandbox's yet: mounted, and its image without a name (O_TMPFILE), so that nothing remains of it when
+// both are closed.
+struct UnnamedScratch {
+  Fd image;
+  Fd mount;
+};
+Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const Limits& limits);
+// The same with the image on the mount of `home`, a directory.
+Result<UnnamedScratch> MakeUnnamedScratchIn(const Fd& home, const std::string& images_dir,
+                                            const Limits& limits);
+
+// Whether an image without a name can get one there: both are on one mount. One that was opened in another mount namespace is
+// not, be it the same filesystem.
+Result<bool> CanBeNamedIn(const Fd& sandbox_dir, const Fd& image);
+
+// Makes it sandbox_dir/scratch.img. Refused as MakeScratchImage is: the room may have gone since it was made.
+Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits);
+
+// The same in the place of the one that is there.
+Result<void> ReplaceScratchImage(const Fd& image, const Fd& sandbox_dir);
+
+// Mounts the image: a detached mount, nosuid and nodev. What is in it belongs to 0: to be idmapped.
+Result<Fd> MountScratchImage(const Fd& sandbox_dir);
+
+// Waits until no loop device holds the image any more: to mount it twice would destroy it. kTimeout
+// after 5 s.
+Result<void> AwaitDetached(const Fd& sandbox_dir);
+
+// Whether the image is as its last mount left it: one that a crash of the machine cut off is not. Detached, see above.
+Result<void> CheckScratchWhole(const Fd& sandbox_dir);
+
+// The writable layer of "/".
+Result<Fd> OpenUpperOfRoot(const Fd& scratch);
+
+// A tmpfs with its N/upper and N/work, owned by `owner` (of the calling user namespace).
+Result<Fd> MakeScratchTmpfs(const Limits& limits, unsigned overlays, uid_t owner);
+
+}  // namespace cay::engine::native

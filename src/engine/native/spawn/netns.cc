@@ -1,0 +1,109 @@
+#include "engine/native/spawn/netns.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/os/log.h"
+#include "base/os/sys.h"
+#include "engine/native/ids/userns.h"
+
+namespace cay::engine::native {
+namespace {
+
+constexpr const char* kOwnNetns = "/proc/thread-self/ns/net";
+
+struct Setting {
+  const char* file;
+  std::string_view value;
+};
+
+// What the kernel keeps for connections that are over (264 bytes each), and how much a socket may come to hold by
+// itself: neither is charged to a cgroup in full. On a loopback windows of half a MiB are as fast as the default's 32.
+constexpr std::array<Setting, 2> kBounds = {{
+    {"/proc/sys/net/ipv4/tcp_max_tw_buckets", "4096"},
+    {"/proc/sys/net/ipv4/tcp_rmem", "4096 131072 524288"},
+}};
+
+// In a network of its own everybody may serve port 80 and ping, as in docker's containers. Ids that have no mapping cannot be
+// named: of an ordinary user's sandbox there is one.
+constexpr Setting kAnyPort = {"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"};
+constexpr Setting kPing = {"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"};
+constexpr Setting kPingOfOne = {"/proc/sys/net/ipv4/ping_group_range", "1000 1000"};
+static_assert(kUserId == 1000);
+
+// Not everywhere is /proc/sys writable; the bounds of guest/confinement/socket_bounds.h stand without it.
+Result<void> Set(const Setting& setting) {
+  const auto file = sys::OpenAt(AT_FDCWD, setting.file, O_WRONLY);
+  if (file) TRY(sys::Write(*file, setting.value, setting.file));
+  return {};
+}
+
+Result<void> BringLoopbackUp() {
+  const int raw = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (raw < 0) return Failure(Error::FromErrno("opening a socket"));
+  const Fd socket = Fd::Adopt(raw);
+  ifreq request{};
+  std::strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  TRY(sys::Ioctl(socket, SIOCSIFFLAGS, &request, "bringing lo up"));
+  return {};
+}
+
+}  // namespace
+
+Result<void> PrepareNetwork(bool single_user) {
+  for (const Setting& bound : kBounds) TRY(Set(bound));
+  TRY(Set(kAnyPort));
+  TRY(Set(single_user ? kPingOfOne : kPing));
+  return BringLoopbackUp();
+}
+
+Result<NetnsPool> NetnsPool::Open(size_t wanted) {
+  Fd home = TRY(sys::OpenAt(AT_FDCWD, kOwnNetns, O_RDONLY));
+  return NetnsPool(std::move(home), wanted);
+}
+
+void NetnsPool::GoHome() const {
+  if (::setns(home_.get(), CLONE_NEWNET) == 0) return;
+  LogError("cannot return to the host's network namespace");
+  std::abort();
+}
+
+Result<Fd> NetnsPool::Make() const {
+  TRY(sys::Unshare(CLONE_NEWNET));
+  Result<void> up = PrepareNetwork(/*single_user=*/false);
+  Result<Fd> made =
+      up ? sys::OpenAt(AT_FDCWD, kOwnNetns, O_RDONLY) : Failure(std::move(up).error());
+  GoHome();
+  return made;
+}
+
+Result<bool> NetnsPool::Refill() {
+  if (ready_.size() >= wanted_) return false;
+  ready_.push_back(TRY(Make()));
+  return true;
+}
+
+Result<Fd> NetnsPool::Take() {
+  if (ready_.empty()) return Make();
+  Fd netns = std::move(ready_.front());
+  ready_.pop_front();
+  return netns;
+}
+
+Result<void> NetnsPool::Inside(const Fd& netns,
+                               const std::function<Result<void>()>& function) const {
+  TRY(sys::SetNs(netns, CLONE_NEWNET));
+  Result<void> result = function();
+  GoHome();
+  return result;
+}
+
+}  // namespace cay::engine::native

@@ -1,0 +1,80 @@
+#include "guest/spawn/spawner.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/os/log.h"
+#include "guest/confinement/confine.h"
+#include "guest/spawn/child.h"
+
+namespace cay::guest {
+namespace {
+
+constexpr size_t kStackBytes = 64 * 1024;
+
+}  // namespace
+
+Result<Spawner*> Spawner::Start() {
+  Fd done = TRY(MakeEvent());
+  auto spawner = std::unique_ptr<Spawner>(new Spawner(std::move(done)));
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, kStackBytes);
+  ::pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread{};
+  const int error = ::pthread_create(&thread, &attributes, &ThreadMain, spawner.get());
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) return Failure(Error::FromErrno("pthread_create", error));
+  return spawner.release();  // the thread's from here on
+}
+
+void* Spawner::ThreadMain(void* self) {
+  auto& spawner = *static_cast<Spawner*>(self);
+  Result<std::optional<Fd>> listener = ConfineSpawner();
+  if (!listener) {
+    LogError(listener.error().ToString());
+    ::_exit(1);
+  }
+  spawner.listener_ = *std::move(listener);
+  spawner.thread_id_ = ::gettid();
+  if (::getpid() == 1 && spawner.thread_id_ != kThreadIdInside) {
+    LogError("the spawner is not where the filter protects it");
+    ::_exit(1);
+  }
+  spawner.Serve();
+}
+
+void Spawner::Submit(SpawnJob& job) {
+  {
+    const std::lock_guard lock(mutex_);
+    submitted_.push_back(&job);
+  }
+  changed_.notify_one();
+}
+
+std::vector<SpawnJob*> Spawner::TakeDone() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = ::read(done_fd_.get(), &count, sizeof count);
+  const std::lock_guard lock(mutex_);
+  return std::exchange(done_, {});
+}
+
+void Spawner::Serve() {
+  while (true) {
+    SpawnJob* job = nullptr;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [&] { return !submitted_.empty(); });
+      job = submitted_.front();
+      submitted_.erase(submitted_.begin());
+    }
+    Spawn(*job);
+    {
+      const std::lock_guard lock(mutex_);
+      done_.push_back(job);
+    }
+    Raise(done_fd_);
+  }
+}
+
+}  // namespace cay::guest

@@ -1,0 +1,125 @@
+#include "http/client/connector.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+namespace cay::http {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A server whose machine has gone is noticed after about a minute of silence.
+constexpr int kKeepAliveIdleSeconds = 30;
+constexpr int kKeepAliveIntervalSeconds = 10;
+constexpr int kKeepAliveProbes = 3;
+
+Error NotThere(const Url& url, int sys_errno) {
+  Error error(ErrorCode::kUnavailable, Fault::kMachine,
+              "no server answers at " + url.ToString() + ": " + std::strerror(sys_errno));
+  error.set_sys_errno(sys_errno);
+  return error;
+}
+
+Error TookTooLong(const Url& url) {
+  return {ErrorCode::kTimeout, Fault::kMachine,
+          "connecting to " + url.ToString() + " took too long"};
+}
+
+Result<void> WaitFor(const Url& url, int fd, int16_t events, Clock::time_point deadline) {
+  pollfd waited = {.fd = fd, .events = events, .revents = 0};
+  for (;;) {
+    const auto left = std::chrono::ceil<Millis>(deadline - Clock::now());
+    if (left <= Millis(0)) return Failure(TookTooLong(url));
+    const int ready = ::poll(&waited, 1, static_cast<int>(left.count()));
+    if (ready > 0) return {};
+    if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
+  }
+}
+
+Result<Fd> ConnectTo(const Url& url, const sockaddr* address, socklen_t length,
+                     Clock::time_point deadline) {
+  const int raw = ::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (raw < 0) return Failure(Error::FromErrno("socket"));
+  Fd fd = Fd::Adopt(raw);
+  if (::connect(fd.get(), address, length) != 0) {
+    if (errno != EINPROGRESS) return Failure(NotThere(url, errno));
+    TRY(WaitFor(url, fd.get(), POLLOUT, deadline));
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+    if (error != 0) return Failure(NotThere(url, error));
+  }
+  return fd;
+}
+
+void SetTcpOptions(const Fd& fd) {
+  const auto set = [&](int level, int option, int value) {
+    ::setsockopt(fd.get(), level, option, &value, sizeof value);
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+  set(IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+}
+
+Result<Fd> ConnectTcp(const Url& url, Clock::time_point deadline) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | (url.address.empty() ? 0 : AI_NUMERICHOST);
+  addrinfo* found = nullptr;
+  const std::string port = std::to_string(url.port);
+  // Waits for the system's resolver, which has its own bounds (resolv.conf(5)).
+  const std::string& host = url.address.empty() ? url.host : url.address;
+  const int failed = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found);
+  if (failed != 0) {
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                         "the name " + host + " is not known: " + ::gai_strerror(failed)));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
+  Result<Fd> connected = Failure(NotThere(url, ECONNREFUSED));
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    connected = ConnectTo(url, one->ai_addr, one->ai_addrlen, deadline);
+    if (connected) {
+      SetTcpOptions(*connected);
+      break;
+    }
+  }
+  return connected;
+}
+
+Result<Fd> ConnectUnix(const Url& url, Clock::time_point deadline) {
+  sockaddr_un where{};
+  where.sun_family = AF_UNIX;
+  if (url.path.size() >= sizeof where.sun_path) {
+    return Failure(Error::Invalid("the path of the socket " + url.path +
+                                  " is longer than the kernel takes (107 bytes)"));
+  }
+  std::memcpy(where.sun_path, url.path.data(), url.path.size());
+  return ConnectTo(url, reinterpret_cast<const sockaddr*>(&where), sizeof where, deadline);
+}
+
+}  // namespace
+
+Result<Stream> Connect(const Url& url, const TlsContext* context, Millis timeout) {
+  const auto deadline = Clock::now() + timeout;
+  Stream stream(TRY(url.scheme == "unix" ? ConnectUnix(url, deadline) : ConnectTcp(url, deadline)));
+  if (context == nullptr) return stream;
+  stream.SetTls(TRY(context->Connect(stream.fd(), url.host)));
+  for (;;) {
+    const auto wants = TRY(stream.tls()->Handshake());
+    if (wants == TlsSession::Wants::kNothing) return stream;
+    TRY(WaitFor(url, stream.fd(), wants == TlsSession::Wants::kRead ? POLLIN : POLLOUT, deadline));
+  }
+}
+
+}  // namespace cay::http

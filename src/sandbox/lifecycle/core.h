@@ -1,0 +1,119 @@
+// Core: what the parts of the manager share, and the few things that all of them do.
+//
+// Order of locks: a sandbox's `transition`, then the store's or a component's own. Nobody holds two
+// sandboxes' transitions.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "sandbox/events/event_log.h"
+#include "sandbox/options.h"
+#include "sandbox/records/record.h"
+#include "sandbox/state/admission.h"
+#include "sandbox/state/guest_watch.h"
+#include "sandbox/state/metrics_book.h"
+#include "sandbox/state/registry.h"
+#include "sandbox/state/template_cache.h"
+#include "sandbox/state/timer.h"
+#include "store/store.h"
+
+namespace cay::sandbox {
+
+// What a server's sandboxes are labelled with in the engine, so that nobody else's are touched.
+inline constexpr std::string_view kServerLabel = "server ";
+
+class Core {
+ public:
+  Core(ManagerOptions options, engine::Engine& an_engine, templates::TemplateStore& template_store,
+       store::Store& a_store, EventLog& event_log);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  engine::Engine& engine;
+  store::Store& store;
+  EventLog& events;
+  TemplateCache templates;
+  Registry registry;
+  Admission admission;
+  MetricsBook metrics;
+  std::unique_ptr<GuestWatch> watch;
+  std::unique_ptr<Timer> timer;
+
+  std::shared_ptr<const ManagerOptions> options() const;
+  void SetOptions(const ManagerOptions& options);
+
+  // kNotFound; of one that is destroyed it says when and why.
+  Result<std::shared_ptr<Sandbox>> Find(const Caller& caller, std::string_view which);
+
+  // With its transition held: the change is in the store, with its event, or has not happened.
+  using Change = std::function<void(SandboxRecord&)>;
+  Result<void> Commit(Sandbox& sandbox, const Change& change, const std::string& type,
+                      const std::string& reason, std::string data = {});
+  // The same, and may have the store's reserve: for what makes room, or keeps what is there from growing.
+  Result<void> CommitUrgently(Sandbox& sandbox, const Change& change, const std::string& type,
+                              const std::string& reason);
+  // The same as CommitUrgently for something that is so, whether it can be written or not: what cannot is logged, and found
+  // again by reconciliation.
+  void CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
+                  const std::string& reason);
+
+  // What the engine is asked for, and may write down on the disk that the store is on: when there is no room for that, once
+  // more with the store's reserve given up.
+  template <class Act>
+  auto WithReserve(Act act) -> decltype(act()) {
+    auto done = act();
+    const bool full = !done && done.error().code() == ErrorCode::kResourceExhausted &&
+                      done.error().fault() == Fault::kMachine;
+    return full && store.GiveUpReserve() ? act() : std::move(done);
+  }
+
+  // Writes down with the sandbox itself for whom it is, soon after its row: nobody waits for what is needed only when the
+  // row is lost. What cannot be written is logged, and written by reconciliation.
+  void KeepPromise(const SandboxRecord& record);
+
+  // Watches the guest, `guest`, or that which the engine has.
+  Result<void> WatchGuest(Sandbox& sandbox, Fd guest);
+  Result<void> WatchGuest(Sandbox& sandbox);
+  void UnwatchGuest(Sandbox& sandbox);
+  // Looks at its deadlines when the next one comes.
+  void SetTimer(const Sandbox& sandbox);
+
+  void OnGuestGone(std::function<void(const SandboxId&, const std::string&)> callback);
+  // With its transition held, so that a new guest does not begin meanwhile.
+  void SayGone(const SandboxId& id, const std::string& reason);
+
+ private:
+  using Write = Result<void> (store::Store::*)(const store::Work&);
+  Result<void> CommitBy(Write write, Sandbox& sandbox, const Change& change, Event event);
+
+  // Whom the promises that wait in the store's queue are handed to. They may outlive us: then to nobody.
+  struct PromisedTo {
+    explicit PromisedTo(engine::Engine& an_engine) : engine(&an_engine) {}
+    std::mutex mutex;
+    engine::Engine* engine;
+  };
+  const std::shared_ptr<PromisedTo> promised_to_;
+
+  mutable std::mutex options_mutex_;
+  std::shared_ptr<const ManagerOptions> options_;
+  std::mutex callbacks_mutex_;
+  std::vector<std::function<void(const SandboxId&, const std::string&)>> callbacks_;
+};
+
+AdmissionRules RulesOf(const ManagerOptions& options);
+
+// What a sandbox is promised in the state that it is in.
+Holding HoldingOf(const SandboxView& view);
+// … and while it runs.
+Holding HoldingOf(const engine::Limits& limits);
+
+// Takes the sandbox's transition; kNotFound when it has been destroyed meanwhile.
+Result<std::unique_lock<std::mutex>> LockTransition(Sandbox& sandbox);
+
+}  // namespace cay::sandbox

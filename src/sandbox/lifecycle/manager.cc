@@ -1,0 +1,247 @@
+#include "sandbox/lifecycle/manager.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/os/disk_room.h"
+#include "sandbox/lifecycle/core.h"
+#include "sandbox/lifecycle/creator.h"
+#include "sandbox/lifecycle/lease_hold.h"
+#include "sandbox/lifecycle/listing.h"
+#include "sandbox/lifecycle/orphans.h"
+#include "sandbox/lifecycle/pool.h"
+#include "sandbox/lifecycle/reconcile.h"
+#include "sandbox/lifecycle/sweeper.h"
+#include "sandbox/lifecycle/transitions.h"
+#include "sandbox/lifecycle/visits.h"
+
+namespace cay::sandbox {
+
+class Manager::Impl {
+ public:
+  Impl(ManagerOptions options, engine::Engine& engine, templates::TemplateStore& templates,
+       store::Store& store, EventLog& events)
+      : core(std::move(options), engine, templates, store, events),
+        transitions(core),
+        visits(core),
+        sweeper(core, transitions),
+        pools(core),
+        creator(core, pools) {}
+
+  // Nobody calls any more: threads first, then what they use.
+  ~Impl() {
+    pools.Stop();
+    if (core.timer) core.timer->Stop();
+    if (core.watch) core.watch->Stop();
+    sweeper.SaveActivities();
+    (void)core.store.Flush();  // the store logs it, and tries again
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  Result<void> Begin() {
+    core.watch = TRY(GuestWatch::Start([this](const SandboxId& id) { return sweeper.OnGone(id); }));
+    const Millis sweep = std::clamp(core.options()->sweep_interval, kShortestSweep, kLongestSweep);
+    core.timer = std::make_unique<Timer>(
+        sweep, [this](const SandboxId& id) { sweeper.OnTime(id); }, [this] { sweeper.Look(); });
+    report = TRY(Reconcile(core));
+    pools.Configure(core.options()->pools);
+    return {};
+  }
+
+  // What the engine does for a caller comes before what it does for a pool.
+  template <class F>
+  auto WithEngine(const Caller& caller, std::string_view which, F&& act)
+      -> decltype(act(std::declval<Sandbox&>())) {
+    const Pools::Foreground foreground(pools);
+    return With(caller, which, std::forward<F>(act));
+  }
+
+  // What each call of a caller's begins with.
+  template <class F>
+  auto With(const Caller& caller, std::string_view which, F&& act)
+      -> decltype(act(std::declval<Sandbox&>())) {
+    const auto sandbox = TRY(core.Find(caller, which));
+    return std::forward<F>(act)(*sandbox);
+  }
+
+  static Result<std::unique_ptr<Lease::Hold>> Enter(
+      std::shared_ptr<Sandbox> sandbox, Millis patience = engine::Engine::kConnectPatience) {
+    TRY(sandbox->Enter(Act::kUse));
+    return std::make_unique<Lease::Hold>(std::move(sandbox), patience);
+  }
+
+  // The activity of sandboxes is written at least so often, and the clock looked at.
+  static constexpr Millis kShortestSweep{10};
+  static constexpr Millis kLongestSweep{2000};
+
+  Core core;
+  Transitions transitions;
+  Visits visits;
+  Sweeper sweeper;
+  Pools pools;
+  Creator creator;
+  ReconcileReport report;
+  std::mutex adopting;
+};
+
+Manager::Manager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Manager::~Manager() = default;
+
+Result<std::unique_ptr<Manager>> Manager::Open(ManagerOptions options, engine::Engine& engine,
+                                               templates::TemplateStore& templates,
+                                               store::Store& store, EventLog& events) {
+  auto impl = std::make_unique<Impl>(std::move(options), engine, templates, store, events);
+  TRY(impl->Begin());
+  return std::unique_ptr<Manager>(new Manager(std::move(impl)));
+}
+
+const ReconcileReport& Manager::reconciled() const { return impl_->report; }
+
+Result<SandboxView> Manager::Create(const Caller& caller, const SandboxSpec& spec,
+                                    const Idempotency& idempotency) {
+  return impl_->creator.Create(caller, spec, idempotency);
+}
+
+Result<SandboxView> Manager::Get(const Caller& caller, std::string_view which) {
+  return TRY(impl_->core.Find(caller, which))->View();
+}
+
+Result<Page> Manager::List(const Caller& caller, const ListFilter& filter) {
+  return ListSandboxes(impl_->core, caller, filter);
+}
+
+Result<SandboxView> Manager::Update(const Caller& caller, std::string_view which,
+                                    const SandboxChange& change) {
+  return impl_->WithEngine(
+      caller, which, [&](Sandbox& sandbox) { return impl_->transitions.Update(sandbox, change); });
+}
+
+Result<SandboxView> Manager::Extend(const Caller& caller, std::string_view which, Millis by) {
+  return impl_->With(caller, which,
+                     [&](Sandbox& sandbox) { return impl_->transitions.Extend(sandbox, by); });
+}
+
+Result<SandboxView> Manager::Start(const Caller& caller, std::string_view which) {
+  return impl_->WithEngine(caller, which,
+                           [&](Sandbox& sandbox) { return impl_->transitions.Start(sandbox); });
+}
+
+Result<SandboxView> Manager::Stop(const Caller& caller, std::string_view which) {
+  return impl_->WithEngine(caller, which, [&](Sandbox& sandbox) {
+    return impl_->transitions.Stop(sandbox, "requested");
+  });
+}
+
+Result<SandboxView> Manager::Pause(const Caller& caller, std::string_view which) {
+  return impl_->WithEngine(caller, which, [&](Sandbox& sandbox) {
+    return impl_->transitions.Pause(sandbox, "requested");
+  });
+}
+
+Result<SandboxView> Manager::Resume(const Caller& caller, std::string_view which) {
+  return impl_->WithEngine(caller, which,
+                           [&](Sandbox& sandbox) { return impl_->transitions.Resume(sandbox); });
+}
+
+Result<SandboxView> Manager::Reset(const Caller& caller, std::string_view which) {
+  return impl_->WithEngine(caller, which,
+                           [&](Sandbox& sandbox) { return impl_->transitions.Reset(sandbox); });
+}
+
+Result<void> Manager::Destroy(const Caller& caller, std::string_view which,
+                              const std::string& reason) {
+  return impl_->WithEngine(
+      caller, which, [&](Sandbox& sandbox) { return impl_->transitions.Destroy(sandbox, reason); });
+}
+
+Result<std::vector<Orphan>> Manager::Orphans() { return ListOrphans(impl_->core); }
+
+Result<SandboxView> Manager::Adopt(const Caller& caller, std::string_view id,
+                                   const Adoption& adoption) {
+  const Pools::Foreground foreground(impl_->pools);
+  const std::lock_guard lock(impl_->adopting);
+  return AdoptOrphan(impl_->core, caller, id, adoption);
+}
+
+Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view which) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<engine::Stats> {
+    TRY(CheckAct(Act::kMeasure, sandbox.id(), sandbox.state()));
+    return impl_->core.engine.GetStats(sandbox.id());
+  });
+}
+
+Result<void> Manager::CheckRoom() const {
+  const auto options = impl_->core.options();
+  const DiskRoom room = TRY(DiskRoomOf(options->paths.state_dir));
+  TRY(CheckHostReserve(room));
+  const Bytes disk = options->default_limits.disk;
+  if (::geteuid() != 0 || disk + kHostReserve > room.size) return {};
+  return CheckRoomFor(room, disk);
+}
+
+std::optional<uint64_t> Manager::OomKills(const SandboxId& id) {
+  const auto kills = impl_->core.engine.OomKills(id);
+  return kills ? *kills : std::nullopt;
+}
+
+Result<Lease> Manager::Use(const Caller& caller, std::string_view which) {
+  return Lease(TRY(Impl::Enter(TRY(impl_->core.Find(caller, which)))));
+}
+
+Result<Lease> Manager::UseFiles(const Caller& caller, std::string_view which) {
+  auto sandbox = TRY(impl_->core.Find(caller, which));
+  const Pools::Foreground foreground(impl_->pools);
+  Visits* const visits = TRY(impl_->visits.Enter(*sandbox)) ? &impl_->visits : nullptr;
+  return Lease(
+      std::make_unique<Lease::Hold>(std::move(sandbox), engine::Engine::kConnectPatience, visits));
+}
+
+Result<Lease> Manager::UseForServer(const SandboxId& id, Millis connect_patience) {
+  const Caller server{.owner = {}, .admin = true};
+  return Lease(TRY(Impl::Enter(TRY(impl_->core.Find(server, id.text())), connect_patience)));
+}
+
+void Manager::NoteExecution(const SandboxId& id, int running_delta, bool begins) {
+  if (const auto sandbox = impl_->core.registry.Find(id.text()))
+    sandbox->NoteExecution(running_delta, begins);
+}
+
+void Manager::OnGuestGone(
+    std::function<void(const SandboxId& id, const std::string& reason)> callback) {
+  impl_->core.OnGuestGone(std::move(callback));
+}
+
+std::vector<SandboxId> Manager::Running() {
+  std::vector<SandboxId> running;
+  for (const auto& sandbox : impl_->core.registry.All()) {
+    const SandboxState state = sandbox->state();
+    if (state == SandboxState::kRunning || state == SandboxState::kPaused)
+      running.push_back(sandbox->id());
+  }
+  return running;
+}
+
+void Manager::Reconfigure(const ManagerOptions& options) {
+  impl_->core.SetOptions(options);
+  impl_->pools.Configure(options.pools);
+}
+
+std::shared_ptr<const ManagerOptions> Manager::options() const { return impl_->core.options(); }
+
+ManagerMetrics Manager::Metrics() {
+  ManagerMetrics metrics = impl_->core.metrics.Take();
+  for (const auto& sandbox : impl_->core.registry.All())
+    ++metrics.by_state[static_cast<size_t>(sandbox->state())];
+  metrics.pools = impl_->pools.Status();
+  return metrics;
+}
+
+void Manager::Drain(Millis patience) {
+  impl_->creator.Drain(patience);
+  impl_->pools.Drain();
+}
+
+}  // namespace cay::sandbox

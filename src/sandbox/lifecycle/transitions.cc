@@ -1,0 +1,399 @@
+#include "sandbox/lifecycle/transitions.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/clock.h"
+#include "base/os/disk_room.h"
+#include "base/os/log.h"
+#include "sandbox/lifecycle/try_again.h"
+#include "sandbox/records/sandbox_table.h"
+#include "sandbox/records/tombstones.h"
+#include "sandbox/rules/spec_rules.h"
+
+namespace cay::sandbox {
+
+using store::Database;
+
+namespace {
+
+constexpr const char* kRequested = "requested";
+
+}  // namespace
+
+std::string DescribeExit(const engine::Exit& exit) {
+  switch (exit.reason) {
+    case engine::ExitReason::kOomKilled:
+      return "oom_killed";
+    case engine::ExitReason::kSignalled: {
+      const char* name = ::sigabbrev_np(exit.signal);
+      return "signalled: " +
+             (name != nullptr ? "SIG" + std::string(name) : std::to_string(exit.signal));
+    }
+    case engine::ExitReason::kExited:
+      return "exited: " + std::to_string(exit.exit_code);
+    case engine::ExitReason::kNone:
+    case engine::ExitReason::kStopped:
+    case engine::ExitReason::kUnknown:
+      break;
+  }
+  return std::string(engine::ExitReasonName(exit.reason));
+}
+
+Result<void> Transitions::CheckNow(Act act, const Sandbox& sandbox) const {
+  return CheckAct(act, sandbox.id(), sandbox.state());
+}
+
+// What the launcher has not: it is gone, or what there is of it could not be taken over.
+Error Transitions::WhyNotThere(const SandboxId& id) const {
+  const auto all = core_.engine.List();
+  if (!all) return all.error();
+  const std::string cannot = "sandbox " + id.text() + " cannot be started: ";
+  const std::string destroy = "DELETE /api/sandboxes/" + id.text();
+  const auto found = std::ranges::find(*all, id, &engine::SandboxStatus::id);
+  if (found == all->end()) {
+    return Error(ErrorCode::kIllegalState, Fault::kCaller, cannot + "nothing of it is left")
+        .WithRemedy("destroy it, and create another: " + destroy);
+  }
+  return Error(ErrorCode::kIllegalState, Fault::kMachine,
+               cannot + (found->damage.empty() ? std::string(kNotTakenOver) : found->damage))
+      .WithRemedy(
+          "put its record back and restart the server, or save what you need of its files "
+          "and destroy it: " +
+          destroy);
+}
+
+Result<void> Transitions::Begin(Sandbox& sandbox) {
+  auto started = core_.engine.Start(sandbox.id());
+  if (!started && started.error().code() == ErrorCode::kNotFound)
+    return Failure(WhyNotThere(sandbox.id()));
+  // It never ended: what failed was the end that was wanted of it.
+  if (!started && started.error().code() == ErrorCode::kIllegalState && core_.WatchGuest(sandbox)) {
+    return {};
+  }
+  engine::Created created = TRY(std::move(started));
+  const auto watched = core_.WatchGuest(sandbox, *std::move(created.guest));
+  if (!watched) {
+    (void)core_.engine.Stop(sandbox.id());
+    return watched;
+  }
+  sandbox.SetGuestProtocol(created.guest_protocol);
+  sandbox.Change([&](SandboxRecord& record) { record.view.not_enforced = created.not_enforced; });
+  return {};
+}
+
+// What runs again may write again. A disk that cannot be looked at says so when it is written to.
+Result<void> Transitions::CheckRoomToGrow() const {
+  const auto room = DiskRoomOf(core_.options()->paths.state_dir);
+  return room ? CheckHostReserve(*room) : Result<void>{};
+}
+
+namespace {
+
+// What is started or resumed after the end of its life gets another one.
+void RenewLife(SandboxView& view, int64_t now_ms) {
+  const Millis life = view.spec.timeout.value_or(Millis(0));
+  if (!view.expires_unix_ms || *view.expires_unix_ms > now_ms || life <= Millis(0)) return;
+  view.expires_unix_ms = now_ms + life.count();
+}
+
+}  // namespace
+
+// A guest that has ended a moment ago, and that nobody has seen end.
+void Transitions::NoteEnd(Sandbox& sandbox) {
+  if (sandbox.state() != SandboxState::kRunning || !sandbox.GuestIsGone()) return;
+  const auto exit = core_.engine.GetExit(sandbox.id());
+  if (exit && exit->reason != engine::ExitReason::kNone) FailLocked(sandbox, DescribeExit(*exit));
+}
+
+Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
+  const auto lock = TRY(LockTransition(sandbox));
+  NoteEnd(sandbox);
+  if (IsDone(Act::kStart, sandbox.state())) return sandbox.View();
+  TRY(CheckNow(Act::kStart, sandbox));
+  TRY(CheckRoomToGrow());
+  const Bytes memory = sandbox.View().limits.memory;
+  const Bytes held = sandbox.visit.memory.value_or(0);
+  TRY(core_.admission.Resize(held, memory));
+  auto begun = Begin(sandbox);
+  if (begun) {
+    const int64_t now = UnixMs();
+    begun = core_.Commit(
+        sandbox,
+        [&](SandboxRecord& record) {
+          record.view.state = SandboxState::kRunning;
+          record.view.reason = "started";
+          record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
+          RenewLife(record.view, now);
+        },
+        "sandbox.started", kRequested);
+    if (!begun) {
+      core_.UnwatchGuest(sandbox);
+      (void)core_.engine.Stop(sandbox.id());
+    }
+  }
+  if (!begun) {
+    (void)core_.admission.Resize(memory, held);
+    return Failure(begun.error());
+  }
+  sandbox.visit.memory.reset();
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+Result<void> Transitions::StopLocked(Sandbox& sandbox, const std::string& reason) {
+  TRY(CheckNow(Act::kStop, sandbox));
+  core_.UnwatchGuest(sandbox);
+  const auto stopped = core_.WithReserve([&] { return core_.engine.Stop(sandbox.id()); });
+  if (!stopped) {
+    // It runs on; or its guest is gone, which the watch then sees.
+    if (const auto watched = core_.WatchGuest(sandbox); !watched)
+      FailLocked(sandbox,
+                 DescribeExit(core_.engine.GetExit(sandbox.id()).value_or(engine::Exit{})));
+    return stopped;
+  }
+  const Bytes memory = sandbox.View().limits.memory;
+  core_.CommitFact(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kStopped;
+        record.view.reason = reason;
+        record.view.running = 0;
+      },
+      "sandbox.stopped", reason);
+  (void)core_.admission.Resize(memory, 0);
+  core_.SayGone(sandbox.id(), "stopped: " + reason);
+  return {};
+}
+
+Result<SandboxView> Transitions::Stop(Sandbox& sandbox, const std::string& reason) {
+  const auto lock = TRY(LockTransition(sandbox));
+  if (IsDone(Act::kStop, sandbox.state())) return sandbox.View();
+  TRY(StopLocked(sandbox, reason));
+  return sandbox.View();
+}
+
+Result<void> Transitions::PauseLocked(Sandbox& sandbox, const std::string& reason) {
+  TRY(CheckNow(Act::kPause, sandbox));
+  TRY(core_.WithReserve([&] { return core_.engine.Pause(sandbox.id()); }));
+  const auto done = core_.CommitUrgently(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kPaused;
+        record.view.reason = reason;
+      },
+      "sandbox.paused", reason);
+  if (!done) (void)core_.engine.Resume(sandbox.id());
+  return done;
+}
+
+Result<SandboxView> Transitions::Pause(Sandbox& sandbox, const std::string& reason) {
+  const auto lock = TRY(LockTransition(sandbox));
+  if (IsDone(Act::kPause, sandbox.state())) return sandbox.View();
+  TRY(PauseLocked(sandbox, reason));
+  return sandbox.View();
+}
+
+Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
+  const auto lock = TRY(LockTransition(sandbox));
+  if (IsDone(Act::kResume, sandbox.state())) return sandbox.View();
+  TRY(CheckNow(Act::kResume, sandbox));
+  TRY(core_.WithReserve([&] { return core_.engine.Resume(sandbox.id()); }));
+  const int64_t now = UnixMs();
+  const auto done = core_.Commit(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kRunning;
+        record.view.reason = "resumed";
+        record.view.last_activity_unix_ms = now;
+        RenewLife(record.view, now);
+      },
+      "sandbox.resumed", kRequested);
+  if (!done) {
+    (void)core_.engine.Pause(sandbox.id());
+    return Failure(done.error());
+  }
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(CheckNow(Act::kReset, sandbox));
+  core_.UnwatchGuest(sandbox);
+  auto created = TwiceIfItMayHelp([&] { return core_.engine.Reset(sandbox.id()); });
+  if (!created) {
+    // It runs on as it was; or its guest has ended, and there is no other.
+    if (!core_.WatchGuest(sandbox))
+      FailLocked(sandbox, "cannot be reset: " + created.error().message());
+    return Failure(std::move(created).error());
+  }
+  core_.SayGone(sandbox.id(), "reset");
+  sandbox.SetGuestProtocol(created->guest_protocol);
+  if (const auto watched = core_.WatchGuest(sandbox, *std::move(created->guest)); !watched) {
+    FailLocked(sandbox, "its new guest cannot be watched");
+    return Failure(watched.error());
+  }
+  const int64_t now = UnixMs();
+  TRY(core_.Commit(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.reason = "reset";
+        record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
+        record.view.running = 0;
+        record.view.not_enforced = created->not_enforced;
+      },
+      "sandbox.reset", kRequested));
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& change) {
+  const auto lock = TRY(LockTransition(sandbox));
+  const SandboxView before = sandbox.View();
+  const ResolvedChange changed =
+      TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
+  TRY(CheckNow(changed.limits_changed ? Act::kLimit : Act::kChange, sandbox));
+  SandboxView after = before;
+  after.limits = changed.limits;
+  if (change.name) TRY(core_.registry.CheckIsNoId(changed.spec.name));
+  TRY(core_.registry.Rename(sandbox, before.spec.name, changed.spec.name));
+  Result<void> done = core_.admission.Resize(HoldingOf(before).memory, HoldingOf(after).memory);
+  const bool resized = done.has_value();
+  if (done && changed.limits_changed) done = core_.engine.Update(sandbox.id(), changed.limits);
+  const bool updated = done && changed.limits_changed;
+  if (done) {
+    const int64_t now = UnixMs();
+    done = core_.Commit(
+        sandbox,
+        [&](SandboxRecord& record) {
+          record.view.spec = changed.spec;
+          record.view.limits = changed.limits;
+          if (!change.timeout) return;
+          record.view.expires_unix_ms.reset();
+          if (change.timeout->count() > 0)
+            record.view.expires_unix_ms = now + change.timeout->count();
+        },
+        "sandbox.updated", kRequested);
+  }
+  if (!done) {
+    if (updated) (void)core_.engine.Update(sandbox.id(), before.limits);
+    if (resized) (void)core_.admission.Resize(HoldingOf(after).memory, HoldingOf(before).memory);
+    (void)core_.registry.Rename(sandbox, changed.spec.name, before.spec.name);
+    return Failure(done.error());
+  }
+  core_.KeepPromise(sandbox.Record());
+  sandbox.Touch();
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
+  const auto lock = TRY(LockTransition(sandbox));
+  TRY(CheckNow(Act::kChange, sandbox));
+  const SandboxView view = sandbox.View();
+  if (by <= Millis(0)) return Failure(Error::Impossible("a life is extended by more than nothing"));
+  if (!view.expires_unix_ms) {
+    return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
+                         "sandbox " + sandbox.id().text() + " has no end to put off")
+                       .WithRemedy("set one: PATCH /api/sandboxes/" + sandbox.id().text() +
+                                   " {\"timeout\":…}"));
+  }
+  TRY(CheckLifetime(by, *core_.options()));  // before the sum, which might not fit
+  // Where its life is over already, from now on.
+  const int64_t end = std::max(*view.expires_unix_ms, UnixMs()) + by.count();
+  TRY(CheckLifetime(Millis(std::max<int64_t>(end - UnixMs(), 1)), *core_.options()));
+  TRY(core_.Commit(
+      sandbox, [&](SandboxRecord& record) { record.view.expires_unix_ms = end; },
+      "sandbox.extended", kRequested));
+  sandbox.Touch();
+  core_.SetTimer(sandbox);
+  return sandbox.View();
+}
+
+void Transitions::FailLocked(Sandbox& sandbox, const std::string& reason) {
+  const SandboxView before = sandbox.View();
+  core_.UnwatchGuest(sandbox);
+  core_.CommitFact(
+      sandbox,
+      [&](SandboxRecord& record) {
+        record.view.state = SandboxState::kFailed;
+        record.view.reason = reason;
+        record.view.running = 0;
+      },
+      "sandbox.failed", reason);
+  (void)core_.admission.Resize(HoldingOf(before).memory, 0);
+  core_.metrics.Count([](ManagerMetrics& metrics) { ++metrics.failed; });
+  core_.SayGone(sandbox.id(), reason);
+  core_.SetTimer(sandbox);
+}
+
+void Transitions::Forget(Sandbox& sandbox) {
+  const SandboxView view = sandbox.View();
+  core_.timer->Forget(sandbox.id());
+  core_.registry.Remove(sandbox, view.spec.name);
+  core_.admission.Release(sandbox.owner(), HoldingOf(view));
+  sandbox.Change([](SandboxRecord& record) {
+    record.view.state = SandboxState::kDestroyed;
+    record.view.running = 0;
+  });
+}
+
+Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& reason) {
+  TRY(CheckNow(Act::kDestroy, sandbox));
+  const auto begun = std::chrono::steady_clock::now();
+  const SandboxId id = sandbox.id();
+  sandbox.SetEnding(true);
+  const auto promised =
+      core_.store.WriteUrgently([&](Database& db) { return MarkDestroying(db, id, reason); });
+  // What cannot be written is no reason to keep it: on a full disk its end is what makes room.
+  if (!promised) {
+    LogWarning("sandbox " + id.text() +
+               " is destroyed before that can be written down: " + promised.error().ToString());
+    if (const auto set = SetTombstone(core_.options()->paths.state_dir, id, reason); !set)
+      LogWarning("sandbox " + id.text() + ": " + set.error().ToString());
+  }
+  core_.UnwatchGuest(sandbox);
+  const auto destroyed = core_.engine.Destroy(id);
+  if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound) {
+    if (!promised) RemoveTombstone(core_.options()->paths.state_dir, id);
+    sandbox.SetEnding(false);
+    if (sandbox.state() != SandboxState::kFailed)
+      FailLocked(sandbox, "cannot be destroyed: " + destroyed.error().message());
+    return destroyed;
+  }
+  if (sandbox.visit.memory) (void)core_.admission.Resize(*sandbox.visit.memory, 0);
+  sandbox.visit.memory.reset();
+  Forget(sandbox);
+  const Event event = core_.events.Reserve({.type = "sandbox.destroyed",
+                                            .sandbox = id.text(),
+                                            .owner = sandbox.owner(),
+                                            .reason = reason,
+                                            .data = {}});
+  const auto settle = [id, reason, event](Database& db) -> Result<void> {
+    TRY(MarkDestroyed(db, id, reason, event.unix_ms));
+    return EventLog::Insert(db, event);
+  };
+  // Lost, the next start finds what was promised above, and that it is done.
+  if (promised || !core_.store.WriteUrgently(settle)) core_.store.WriteLater(settle);
+  core_.events.Publish(event);
+  core_.SayGone(id, "destroyed: " + reason);
+  const auto spent = std::chrono::steady_clock::now() - begun;
+  core_.metrics.Count([&](ManagerMetrics& metrics) {
+    ++metrics.destroyed;
+    Observe(metrics.destroy,
+            static_cast<uint64_t>(
+                std::chrono::duration_cast<std::chrono::microseconds>(spent).count()));
+  });
+  return {};
+}
+
+Result<void> Transitions::Destroy(Sandbox& sandbox, const std::string& reason) {
+  const auto lock = TRY(LockTransition(sandbox));
+  return DestroyLocked(sandbox, reason);
+}
+
+}  // namespace cay::sandbox

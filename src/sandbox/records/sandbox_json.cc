@@ -1,0 +1,275 @@
+#include "sandbox/records/sandbox_json.h"
+
+#include <boost/json.hpp>
+
+namespace cay::sandbox {
+namespace {
+
+namespace json = boost::json;
+
+template <class T>
+void PutNumber(json::object& object, const char* key, const std::optional<T>& value) {
+  if (value) object[key] = static_cast<uint64_t>(*value);
+}
+
+void PutDuration(json::object& object, const char* key, const std::optional<Millis>& value) {
+  if (value) object[key] = value->count();
+}
+
+void PutText(json::object& object, const char* key, const std::string& value) {
+  if (!value.empty()) object[key] = value;
+}
+
+json::object MapOf(const StringMap& map) {
+  json::object object;
+  for (const auto& [key, value] : map) object[key] = value;
+  return object;
+}
+
+json::object SpecOf(const SandboxSpec& spec) {
+  json::object object;
+  PutText(object, "template", spec.template_name);
+  PutText(object, "name", spec.name);
+  PutText(object, "project", spec.project);
+  PutNumber(object, "memory", spec.memory);
+  PutNumber(object, "cpus", spec.cpus);
+  PutNumber(object, "pids", spec.pids);
+  PutNumber(object, "disk", spec.disk);
+  PutNumber(object, "open_files", spec.open_files);
+  PutNumber(object, "file_size", spec.file_size);
+  PutDuration(object, "cpu_time_ms", spec.cpu_time);
+  PutDuration(object, "timeout_ms", spec.timeout);
+  PutDuration(object, "idle_timeout_ms", spec.idle_timeout);
+  if (spec.on_timeout) object["on_timeout"] = OnTimeoutName(*spec.on_timeout);
+  object["env"] = MapOf(spec.env);
+  object["metadata"] = MapOf(spec.metadata);
+  PutText(object, "user", spec.user);
+  PutText(object, "workdir", spec.workdir);
+  PutText(object, "hostname", spec.hostname);
+  json::array mounts;
+  for (const engine::Mount& mount : spec.mounts) {
+    mounts.push_back(json::object{
+        {"source", mount.source}, {"target", mount.target}, {"read_only", mount.read_only}});
+  }
+  object["mounts"] = std::move(mounts);
+  json::array tmpfs;
+  for (const engine::Tmpfs& one : spec.tmpfs)
+    tmpfs.push_back(json::object{{"target", one.target}, {"size", one.size}});
+  object["tmpfs"] = std::move(tmpfs);
+  object["noexec"] = spec.noexec;
+  object["read_only"] = spec.read_only;
+  object["best_effort"] = spec.best_effort;
+  PutText(object, "face", spec.face);
+  return object;
+}
+
+// Reading: what is absent or of another kind is the default; the whole text must be JSON.
+
+const json::value* Find(const json::object& object, std::string_view key) {
+  return object.if_contains(key);
+}
+
+uint64_t NumberOf(const json::object& object, std::string_view key, uint64_t otherwise) {
+  const json::value* value = Find(object, key);
+  if (value == nullptr) return otherwise;
+  if (value->is_uint64()) return value->get_uint64();
+  if (value->is_int64() && value->get_int64() >= 0)
+    return static_cast<uint64_t>(value->get_int64());
+  return otherwise;
+}
+
+template <class T>
+std::optional<T> OptionalOf(const json::object& object, std::string_view key) {
+  if (Find(object, key) == nullptr) return std::nullopt;
+  return static_cast<T>(NumberOf(object, key, 0));
+}
+
+std::string TextOf(const json::object& object, std::string_view key) {
+  const json::value* value = Find(object, key);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+bool FlagOf(const json::object& object, std::string_view key) {
+  const json::value* value = Find(object, key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+const json::object& ObjectOf(const json::object& object, std::string_view key) {
+  static const json::object kNone;
+  const json::value* value = Find(object, key);
+  return value != nullptr && value->is_object() ? value->get_object() : kNone;
+}
+
+const json::array& ArrayOf(const json::object& object, std::string_view key) {
+  static const json::array kNone;
+  const json::value* value = Find(object, key);
+  return value != nullptr && value->is_array() ? value->get_array() : kNone;
+}
+
+StringMap StringsOf(const json::object& object) {
+  StringMap map;
+  for (const auto& [key, value] : object)
+    if (value.is_string()) map.emplace(key, value.get_string());
+  return map;
+}
+
+SandboxSpec ReadSpec(const json::object& object) {
+  SandboxSpec spec;
+  spec.template_name = TextOf(object, "template");
+  spec.name = TextOf(object, "name");
+  spec.project = TextOf(object, "project");
+  spec.memory = OptionalOf<Bytes>(object, "memory");
+  spec.cpus = OptionalOf<MilliCpus>(object, "cpus");
+  spec.pids = OptionalOf<uint32_t>(object, "pids");
+  spec.disk = OptionalOf<Bytes>(object, "disk");
+  spec.open_files = OptionalOf<uint64_t>(object, "open_files");
+  spec.file_size = OptionalOf<Bytes>(object, "file_size");
+  spec.cpu_time = OptionalOf<Millis>(object, "cpu_time_ms");
+  spec.timeout = OptionalOf<Millis>(object, "timeout_ms");
+  spec.idle_timeout = OptionalOf<Millis>(object, "idle_timeout_ms");
+  spec.on_timeout = OnTimeoutFromName(TextOf(object, "on_timeout"));
+  spec.env = StringsOf(ObjectOf(object, "env"));
+  spec.metadata = StringsOf(ObjectOf(object, "metadata"));
+  spec.user = TextOf(object, "user");
+  spec.workdir = TextOf(object, "workdir");
+  spec.hostname = TextOf(object, "hostname");
+  for (const json::value& value : ArrayOf(object, "mounts")) {
+    if (!value.is_object()) continue;
+    const json::object& mount = value.get_object();
+    spec.mounts.push_back(
+        {TextOf(mount, "source"), TextOf(mount, "target"), FlagOf(mount, "read_only")});
+  }
+  for (const json::value& value : ArrayOf(object, "tmpfs")) {
+    if (!value.is_object()) continue;
+    spec.tmpfs.push_back(
+        {TextOf(value.get_object(), "target"), NumberOf(value.get_object(), "size", 0)});
+  }
+  spec.noexec = FlagOf(object, "noexec");
+  spec.read_only = FlagOf(object, "read_only");
+  spec.best_effort = FlagOf(object, "best_effort");
+  spec.face = TextOf(object, "face");
+  return spec;
+}
+
+json::object LimitsOf(const engine::Limits& limits) {
+  return {{"memory", limits.memory},      {"cpus", limits.cpus},
+          {"pids", limits.pids},          {"disk", limits.disk},
+          {"inodes", limits.inodes},      {"open_files", limits.open_files},
+          {"file_size", limits.file_size}};
+}
+
+engine::Limits ReadLimits(const json::object& object) {
+  engine::Limits limits;
+  limits.memory = NumberOf(object, "memory", limits.memory);
+  limits.cpus = static_cast<MilliCpus>(NumberOf(object, "cpus", limits.cpus));
+  limits.pids = static_cast<uint32_t>(NumberOf(object, "pids", limits.pids));
+  limits.disk = NumberOf(object, "disk", limits.disk);
+  limits.inodes = NumberOf(object, "inodes", limits.inodes);
+  limits.open_files = NumberOf(object, "open_files", limits.open_files);
+  limits.file_size = NumberOf(object, "file_size", limits.file_size);
+  return limits;
+}
+
+json::object DocumentObject(const SandboxRecord& record) {
+  const SandboxView& view = record.view;
+  json::object object;
+  object["spec"] = SpecOf(view.spec);
+  object["limits"] = LimitsOf(view.limits);
+  json::array not_enforced;
+  for (const engine::NotEnforced& one : view.not_enforced) {
+    not_enforced.push_back(
+        json::object{{"limit", static_cast<uint64_t>(one.limit)}, {"why", one.why}});
+  }
+  object["not_enforced"] = std::move(not_enforced);
+  object["from_pool"] = view.from_pool;
+  object["create_us"] = view.create_us;
+  object["stage_us"] = json::array(view.stage_us.begin(), view.stage_us.end());
+  object["template_env"] = json::array(record.template_env.begin(), record.template_env.end());
+  object["user"] = record.user;
+  object["workdir"] = record.workdir;
+  return object;
+}
+
+Result<json::object> ParseObject(std::string_view text, const std::string& what) {
+  boost::system::error_code error;
+  json::value parsed = json::parse(json::string_view(text.data(), text.size()), error);
+  if (!error && parsed.is_object()) return std::move(parsed.get_object());
+  return Failure(Error(ErrorCode::kIo, Fault::kMachine, what + " is damaged"));
+}
+
+void ReadObject(const json::object& object, SandboxRecord& record) {
+  SandboxView& view = record.view;
+  view.spec = ReadSpec(ObjectOf(object, "spec"));
+  view.limits = ReadLimits(ObjectOf(object, "limits"));
+  for (const json::value& value : ArrayOf(object, "not_enforced")) {
+    if (!value.is_object()) continue;
+    const uint64_t limit = NumberOf(value.get_object(), "limit", engine::kLimitKindCount);
+    if (limit >= engine::kLimitKindCount) continue;
+    view.not_enforced.push_back(
+        {static_cast<engine::LimitKind>(limit), TextOf(value.get_object(), "why")});
+  }
+  view.from_pool = FlagOf(object, "from_pool");
+  view.create_us = NumberOf(object, "create_us", 0);
+  const json::array& stages = ArrayOf(object, "stage_us");
+  for (size_t i = 0; i < std::min(stages.size(), view.stage_us.size()); ++i)
+    if (stages[i].is_int64()) view.stage_us[i] = static_cast<uint32_t>(stages[i].get_int64());
+  for (const json::value& value : ArrayOf(object, "template_env"))
+    if (value.is_string()) record.template_env.emplace_back(value.get_string());
+  record.user = TextOf(object, "user");
+  record.workdir = TextOf(object, "workdir");
+}
+
+}  // namespace
+
+std::string DocumentOf(const SandboxRecord& record) {
+  return json::serialize(DocumentObject(record));
+}
+
+Result<void> ReadDocument(std::string_view text, SandboxRecord& record) {
+  ReadObject(TRY(ParseObject(text, "the row of sandbox " + record.view.id.text())), record);
+  return {};
+}
+
+std::string PromiseOf(const SandboxRecord& record) {
+  return json::serialize(
+      json::object{{"owner", record.view.owner}, {"document", DocumentObject(record)}});
+}
+
+Result<void> ReadPromise(std::string_view text, SandboxRecord& record) {
+  const json::object object =
+      TRY(ParseObject(text, "what sandbox " + record.view.id.text() + " was promised for"));
+  record.view.owner = TextOf(object, "owner");
+  ReadObject(ObjectOf(object, "document"), record);
+  return {};
+}
+
+std::string LegacySpecText(const SandboxSpec& spec) {
+  static constexpr std::string_view kKnown[] = {"template",
+                                                "name",
+                                                "project",
+                                                "memory",
+                                                "cpus",
+                                                "pids",
+                                                "disk",
+                                                "open_files",
+                                                "file_size",
+                                                "timeout_ms",
+                                                "idle_timeout_ms",
+                                                "on_timeout",
+                                                "env",
+                                                "metadata",
+                                                "user",
+                                                "workdir",
+                                                "hostname",
+                                                "mounts",
+                                                "tmpfs",
+                                                "noexec",
+                                                "best_effort"};
+  const json::object all = SpecOf(spec);
+  json::object known;
+  for (const std::string_view key : kKnown)
+    if (const json::value* value = all.if_contains(key)) known[key] = *value;
+  return json::serialize(known);
+}
+
+}  // namespace cay::sandbox

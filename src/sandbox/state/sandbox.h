@@ -1,0 +1,97 @@
+// Sandbox: one sandbox, as the manager holds it: what is promised (the record, which the store keeps)
+// and what is so just now (who uses it, its guest).
+//
+// Two locks. `transition` is held over a whole change of state, the engine's work included; one at a
+// time. The other is inside, and is held for moments: looking and using never wait for the engine.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/os/fd.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "protocol/messages.h"
+#include "sandbox/records/record.h"
+#include "sandbox/rules/deadlines.h"
+#include "sandbox/rules/state_machine.h"
+#include "sandbox/types.h"
+
+namespace cay::sandbox {
+
+class Sandbox {
+ public:
+  Sandbox(engine::Engine& engine, SandboxRecord record);
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+
+  const SandboxId& id() const { return id_; }
+  const std::string& owner() const { return owner_; }
+  int64_t created_unix_ms() const { return created_unix_ms_; }
+  engine::Engine& engine() const { return engine_; }
+
+  std::mutex transition;
+
+  // Who is at the files of a stopped one (visits.h). With the transition held.
+  struct Visit {
+    size_t users = 0;  // also those whose guest has become the sandbox's own, or is gone
+    std::optional<Bytes> memory{};  // admitted for the guest; nothing: there is none
+  };
+  Visit visit;
+
+  SandboxRecord Record() const;
+  SandboxView View() const;  // as it is at this moment
+  SandboxState state() const;
+  Times TimesNow() const;
+  void Change(const std::function<void(SandboxRecord&)>& change);
+
+  // In use from here to Leave. kIllegalState where the act is not allowed; kNotFound once it is being destroyed.
+  Result<void> Enter(Act act);
+  void Leave();
+  void NoteExecution(int running_delta, bool begins);
+  // Somebody did something with it.
+  void Touch();
+
+  // From here on nobody enters: it is being destroyed. Or it is not, after all.
+  void SetEnding(bool ending);
+  bool ending() const;
+
+  // kProtocolVersion of the program that started its guest.
+  void SetGuestProtocol(uint32_t version) { guest_protocol_ = version; }
+  uint32_t guest_protocol() const { return guest_protocol_; }
+
+  // Its guest's pidfd; nothing when it has none.
+  void SetGuest(std::optional<Fd> pidfd);
+  Result<Fd> Watch() const;
+  bool GuestIsGone() const;
+
+  void SetIdleNotBefore(int64_t unix_ms);
+
+  // Since the last call; nothing: it was not used.
+  std::optional<Activity> TakeActivity();
+
+ private:
+  Times TimesLocked() const;
+
+  engine::Engine& engine_;
+  const SandboxId id_;
+  const std::string owner_;
+  const int64_t created_unix_ms_;
+
+  std::atomic<uint32_t> guest_protocol_ = protocol::kProtocolVersion;
+
+  mutable std::mutex mutex_;
+  SandboxRecord record_;
+  std::optional<Fd> guest_;
+  size_t leases_ = 0;
+  bool ending_ = false;
+  bool active_ = false;  // since TakeActivity
+  int64_t idle_not_before_ms_ = 0;
+};
+
+}  // namespace cay::sandbox

@@ -1,0 +1,44 @@
+// The parts of a root filesystem that Cay makes itself: for `host` all but /usr, for an imported
+// template what every sandbox needs and it lacks.
+//
+// The skeleton has what programs expect of a Linux system: the machine's public files of /etc
+// (host_sources.h), a generated passwd, group, hosts and resolv.conf, mount points, a home, and
+//
+//   /workspace                 root's, 1777   where commands start: writable, but the code cannot
+//                                             rename or remove project_files
+//     project_files/           root's, 0755   what the caller brought: read-only to the code
+//     agent_workspace/         user's, 0755
+//     outputs/                 user's, 0755
+//
+// In a sandbox that an ordinary user made, `user` is the only user and owns all of it: there
+// project_files is read-only by agreement, not by force.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "template/host/host_sources.h"
+#include "template/layer_tree.h"
+
+namespace cay::templates {
+
+// Writes the whole skeleton of `host` into an empty layer; returns its size in bytes.
+Result<uint64_t> WriteHostSkeleton(LayerTree& tree, const HostSources& sources);
+
+// Who commands run as in an imported template.
+struct TemplateUser {
+  std::string name;  // of passwd
+  std::string home;
+  std::string shell;
+};
+
+// Makes an unpacked root filesystem fit to be a sandbox: mount points are real directories, there
+// is a user of uid 1000 (its own if it has one, otherwise `user` is added to passwd and group), a
+// home, /tmp and /workspace. kInvalidArgument when this is not a root filesystem: /etc is a
+// symlink, or there is nothing that could run.
+Result<TemplateUser> CompleteImported(LayerTree& tree);
+
+// The entry of uid 1000 in a passwd file, as far as it is well-formed; empty name otherwise.
+TemplateUser FindUser(std::string_view passwd);
+
+}  // namespace cay::templates

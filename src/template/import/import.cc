@@ -1,0 +1,181 @@
+#include "template/import/import.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "archive/byte_stream.h"
+#include "archive/compression.h"
+#include "archive/pack.h"
+#include "archive/unpack.h"
+#include "base/os/disk_room.h"
+#include "base/os/sys.h"
+
+namespace cay::templates {
+namespace {
+
+constexpr auto kProgressInterval = std::chrono::milliseconds(100);
+constexpr Bytes kRoomCheckInterval = 64 * kMiB;
+
+// Tells the caller how far it is, and watches the free space.
+class Progress {
+ public:
+  Progress(const ImportOptions& options, const Fd& root) : options_(options), root_(root) {}
+
+  Result<void> operator()(const archive::UnpackReport& report) {
+    if (report.bytes >= next_room_check_) {
+      next_room_check_ = report.bytes + kRoomCheckInterval;
+      TRY(CheckRoom());
+    }
+    if (!options_.on_progress) return {};
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < kProgressInterval) return {};
+    last_ = now;
+    options_.on_progress({report.entries, report.bytes});
+    return {};
+  }
+
+ private:
+  Result<void> CheckRoom() const {
+    const auto room = DiskRoomOf(root_);
+    return room ? CheckHostReserve(*room) : Result<void>{};
+  }
+
+  const ImportOptions& options_;
+  const Fd& root_;
+  Bytes next_room_check_ = 0;
+  std::chrono::steady_clock::time_point last_;
+};
+
+Result<archive::UnpackReport> UnpackTar(archive::ByteSource& source, const std::string& root,
+                                        const ImportOptions& options) {
+  const Fd directory =
+      TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Progress progress(options, directory);
+  archive::UnpackOptions unpack;
+  unpack.max_entries = options.max_entries;
+  unpack.max_bytes = options.max_bytes;
+  unpack.max_file_bytes = options.max_bytes;
+  unpack.ownership = ::geteuid() == 0 ? archive::Ownership::kArchive : archive::Ownership::kCaller;
+  unpack.keep_sticky_directories = true;
+  unpack.skip_whiteout_names = true;
+  unpack.on_progress = [&](const archive::UnpackReport& report) { return progress(report); };
+  return archive::Unpack(source, directory, unpack);
+}
+
+ImportedContent ContentOf(const archive::UnpackReport& report) {
+  ImportedContent content;
+  content.entries = report.entries;
+  content.bytes = report.bytes;
+  content.notes.skipped_special = report.skipped_special;
+  content.notes.skipped_whiteouts = report.skipped_whiteouts;
+  content.notes.stripped_modes = report.stripped_modes;
+  content.notes.dropped_xattrs = report.dropped_xattrs;
+  content.notes.replaced_owners = report.replaced_owners;
+  return content;
+}
+
+Result<ImportedContent> FromArchive(const Fd& file, const std::string& root,
+                                    const ImportOptions& options) {
+  archive::FdSource source(file);
+  const auto plain = TRY(archive::Decompress(source));
+  return ContentOf(TRY(UnpackTar(*plain, root, options)));
+}
+
+// A copy into itself would not end before the bounds do.
+Result<void> CheckIsOutside(const struct stat& source, const std::string& store_dir) {
+  Fd at = TRY(sys::OpenAt(AT_FDCWD, store_dir.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  std::optional<struct stat> below;
+  while (true) {
+    struct stat info{};
+    if (::fstat(at.get(), &info) < 0) return Failure(Error::FromErrno("looking at " + store_dir));
+    if (info.st_ino == source.st_ino && info.st_dev == source.st_dev) {
+      return Failure(Error::Invalid("the directory to import holds Cay's own templates")
+                         .WithRemedy("name the root filesystem itself, or keep templates elsewhere "
+                                     "with CAY_STATE_DIR"));
+    }
+    if (below && below->st_ino == info.st_ino && below->st_dev == info.st_dev) return {};
+    below = info;
+    at = TRY(sys::OpenAt(at.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  }
+}
+
+Result<archive::PackReport> PackInto(const Fd& directory, Fd pipe, const ImportOptions& options) {
+  // Whoever reads may give up; that is an error of write(2) here and not the end of the process.
+  sigset_t pipe_signal;
+  ::sigemptyset(&pipe_signal);
+  ::sigaddset(&pipe_signal, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, nullptr);
+  archive::FdSink sink(pipe);
+  archive::PackOptions pack;
+  pack.max_entries = options.max_entries;
+  pack.max_bytes = options.max_bytes;
+  return archive::Pack(directory, ".", ".", sink, pack);
+}
+
+Result<ImportedContent> FromDirectory(const Fd& directory, const std::string& root,
+                                      const ImportOptions& options) {
+  Pipe pipe = TRY(MakePipe());
+  Result<archive::PackReport> packed;
+  std::thread packer([&, write = std::move(pipe.write)]() mutable {
+    packed = PackInto(directory, std::move(write), options);
+  });
+  Result<archive::UnpackReport> unpacked;
+  {
+    const Fd read = std::move(pipe.read);
+    archive::FdSource source(read);
+    unpacked = UnpackTar(source, root, options);
+  }  // closed: a packer that still writes ends
+  packer.join();
+  // The one that failed first says why; the other only saw its end of the pipe close.
+  if (!packed && packed.error().sys_errno() != EPIPE) return Failure(packed.error());
+  if (!unpacked) return Failure(unpacked.error());
+  if (!packed) return Failure(packed.error());
+  ImportedContent content = ContentOf(*unpacked);
+  content.notes.skipped_special += packed->skipped_special;
+  content.notes.skipped_unreadable = packed->skipped_unreadable;
+  content.notes.skipped_other =
+      packed->skipped_mounts + packed->skipped_too_deep + packed->skipped_fragmented;
+  content.notes.changed_meanwhile = packed->changed;
+  return content;
+}
+
+}  // namespace
+
+Result<ImportedContent> UnpackSource(const std::string& source, const std::string& store_dir,
+                                     const std::string& root, const ImportOptions& options) {
+  Result<Fd> opened =
+      sys::OpenAt(AT_FDCWD, source.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (!opened) {
+    const int why = opened.error().sys_errno();
+    const ErrorCode code = why == ENOENT || why == ENOTDIR ? ErrorCode::kNotFound
+                           : why == EACCES                 ? ErrorCode::kPermissionDenied
+                                                           : opened.error().code();
+    return Failure(Error(code, Fault::kCaller, opened.error().message()));
+  }
+  struct stat info{};
+  if (::fstat(opened->get(), &info) < 0) return Failure(Error::FromErrno("looking at " + source));
+  if (S_ISDIR(info.st_mode)) {
+    TRY(CheckIsOutside(info, store_dir));
+    return FromDirectory(*opened, root, options);
+  }
+  if (S_ISREG(info.st_mode)) return FromArchive(*opened, root, options);
+  return Failure(
+      Error::Invalid(source + " is neither a directory nor a file")
+          .WithRemedy("give a root filesystem directory, or a .tar, .tar.gz or .tar.zst"));
+}
+
+Result<void> SyncLayer(const std::string& root) {
+  const Fd directory =
+      TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (::syncfs(directory.get()) < 0) return Failure(Error::FromErrno("syncing " + root));
+  return {};
+}
+
+}  // namespace cay::templates

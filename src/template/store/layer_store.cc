@@ -1,0 +1,252 @@
+#include "template/store/layer_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/id.h"
+#include "base/os/file.h"
+#include "base/os/listing.h"
+#include "base/os/log.h"
+#include "base/os/sys.h"
+#include "protocol/cbor.h"
+
+namespace cay::templates {
+namespace {
+
+constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+constexpr size_t kMaxMetadataBytes = 4 << 20;
+constexpr size_t kMaxRecordBytes = 16 << 20;
+constexpr size_t kMaxNames = 1'000'000;
+
+// What is in a directory; nothing when there is no directory.
+Result<std::vector<std::string>> Names(const std::string& directory) {
+  std::vector<std::string> names;
+  Result<Listing> listing = Listing::Open(directory);
+  if (!listing && listing.error().sys_errno() == ENOENT) return names;
+  if (!listing) return Failure(listing.error());
+  while (const dirent* entry = TRY(listing->Next())) {
+    names.emplace_back(entry->d_name);
+    if (names.size() > kMaxNames) {
+      return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+                           directory + " holds too many names"));
+    }
+  }
+  return names;
+}
+
+// flock(2), going on after a signal. False: somebody else has it (only with LOCK_NB).
+Result<bool> Flock(const Fd& fd, int operation) {
+  while (::flock(fd.get(), operation) < 0) {
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) return Failure(Error::FromErrno("locking a layer"));
+  }
+  return true;
+}
+
+bool SameFile(const struct stat& a, const struct stat& b) {
+  return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+// Empty when there is none: it has just been destroyed, or is being made by somebody who holds the template. Nothing for
+// what is damaged: it may name any layer.
+Result<std::optional<std::string>> RecordOf(const std::string& sandbox) {
+  for (const char* name : {"/record", "/record.ephemeral"}) {
+    Result<std::string> record = ReadFile(sandbox + name, kMaxRecordBytes);
+    if (!record && record.error().sys_errno() == ENOENT) continue;
+    if (!record) return Failure(record.error());
+    protocol::CborReader reader(*record);
+    if (reader.Skip() && reader.AtEnd()) return *std::move(record);
+    return std::nullopt;
+  }
+  const auto has = [&](const char* name) { return ::access((sandbox + name).c_str(), F_OK) == 0; };
+  // engine/native/record/sandbox_dir.h; one with its files in memory has only a socket.
+  const bool is_one = has("/scratch.img") || has("/guest.sock") || has("/guest.paused");
+  if (is_one && !has("/destroyed")) return std::nullopt;
+  return std::string();
+}
+
+Result<void> DeleteTree(const std::string& parent, const std::string& name) {
+  const Fd dir = TRY(sys::OpenAt(AT_FDCWD, parent.c_str(), kDirectoryFlags));
+  return RemoveTreeAt(dir.get(), name);
+}
+
+}  // namespace
+
+bool IsLayerId(std::string_view text) { return SandboxId::Parse(text).has_value(); }
+
+NewLayer::NewLayer(std::string partial_dir, std::string id, Fd lock)
+    : partial_dir_(std::move(partial_dir)), id_(std::move(id)), lock_(std::move(lock)) {}
+
+NewLayer::NewLayer(NewLayer&& other) noexcept
+    : partial_dir_(std::move(other.partial_dir_)),
+      id_(std::move(other.id_)),
+      lock_(std::move(other.lock_)),
+      owns_(std::exchange(other.owns_, false)) {}
+
+NewLayer::~NewLayer() {
+  if (!owns_) return;
+  // A failure leaves it for the next Open.
+  [[maybe_unused]] const Result<void> deleted = DeleteTree(partial_dir_, id_);
+}
+
+std::string NewLayer::root() const { return partial_dir_ + "/" + id_ + "/root"; }
+
+Result<LayerStore> LayerStore::Open(const Paths& paths) {
+  LayerStore store(paths.templates_dir(), paths.sandboxes_dir());
+  if (::access(store.partial_dir().c_str(), F_OK) < 0) {
+    TRY(MakeDirectories(store.directory_, 0711));
+    TRY(MakeDirectories(store.layers_dir(), 0711));
+    TRY(MakeDirectories(store.partial_dir(), 0700));
+  }
+  TRY(store.DeleteStalePartials());
+  return store;
+}
+
+std::string LayerStore::LayerRoot(const std::string& id) const {
+  return layers_dir() + "/" + id + "/root";
+}
+
+Result<Fd> LayerStore::Lock() const {
+  const std::string path = directory_ + "/.lock";
+  Fd lock =
+      TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  TRY(Flock(lock, LOCK_EX));
+  return lock;
+}
+
+Result<void> LayerStore::WithLock(const std::function<Result<void>()>& act) const {
+  const Fd lock = TRY(Lock());
+  return act();
+}
+
+Result<NewLayer> LayerStore::Begin() {
+  const std::string id = TRY(SandboxId::Generate()).text();
+  const std::string path = partial_dir() + "/" + id;
+  const Fd lock = TRY(Lock());
+  TRY(sys::MkdirAt(AT_FDCWD, path.c_str(), 0711));
+  Result<Fd> held = sys::OpenAt(AT_FDCWD, path.c_str(), kDirectoryFlags);
+  if (!held) {
+    ::rmdir(path.c_str());
+    return Failure(held.error());
+  }
+  NewLayer layer(partial_dir(), id, *std::move(held));
+  TRY(Flock(layer.lock_, LOCK_EX | LOCK_NB));
+  TRY(sys::MkdirAt(AT_FDCWD, layer.root().c_str(), 0755));
+  return layer;
+}
+
+Result<void> LayerStore::Publish(NewLayer layer, const std::function<Result<void>()>& publish) {
+  const Fd lock = TRY(Lock());
+  const std::string from = partial_dir() + "/" + layer.id_;
+  const std::string to = layers_dir() + "/" + layer.id_;
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) < 0) {
+    return Failure(Error::FromErrno("putting a layer into place"));
+  }
+  Result<void> published = publish();
+  if (!published) {
+    // Back to where `layer` deletes it.
+    if (::rename(to.c_str(), from.c_str()) < 0) layer.owns_ = false;
+    return published;
+  }
+  layer.owns_ = false;
+  return {};
+}
+
+Result<std::shared_ptr<const Fd>> LayerStore::Hold(const std::string& id) const {
+  const auto gone = [&] {
+    return Failure(Error(ErrorCode::kNotFound, Fault::kMachine, "layer " + id + " is gone"));
+  };
+  const std::string path = layers_dir() + "/" + id;
+  Result<Fd> fd = sys::OpenAt(AT_FDCWD, path.c_str(), kDirectoryFlags);
+  if (!fd && fd.error().sys_errno() == ENOENT) return gone();
+  if (!fd) return Failure(fd.error());
+  // A maker or a collector holds it exclusively for an instant only.
+  TRY(Flock(*fd, LOCK_SH));
+  struct stat held{};
+  struct stat now{};
+  if (::fstat(fd->get(), &held) < 0 || ::stat(path.c_str(), &now) < 0 || !SameFile(held, now)) {
+    return gone();
+  }
+  return std::make_shared<const Fd>(*std::move(fd));
+}
+
+Result<std::optional<std::string>> LayerStore::EverythingThatNames() const {
+  std::string text;
+  for (const std::string& name : TRY(Names(directory_))) {
+    if (!name.ends_with(".json") && name != ".host.stamp") continue;
+    text += TRY(ReadFile(directory_ + "/" + name, kMaxMetadataBytes));
+    text += '\n';
+  }
+  for (const std::string& sandbox : TRY(Names(sandboxes_dir_))) {
+    const std::optional<std::string> record = TRY(RecordOf(sandboxes_dir_ + "/" + sandbox));
+    if (!record) {
+      LogWarning("layers of templates are kept: sandbox " + sandbox + " has lost its record");
+      return std::nullopt;
+    }
+    text += *record;
+    text += '\n';
+  }
+  return text;
+}
+
+Result<uint64_t> LayerStore::MoveUnneededAside(bool dry_run) {
+  const Fd lock = TRY(Lock());
+  uint64_t moved = 0;
+  for (const std::string& name : TRY(Names(directory_))) {
+    if (dry_run) break;
+    // Metadata is written under the lock, so these are a killed writer's.
+    if (name.find(".tmp.") != std::string::npos) ::unlink((directory_ + "/" + name).c_str());
+  }
+  const std::optional<std::string> named = TRY(EverythingThatNames());
+  if (!named) return 0;
+  for (const std::string& id : TRY(Names(layers_dir()))) {
+    if (named->find(id) != std::string::npos) continue;
+    const std::string path = layers_dir() + "/" + id;
+    Result<Fd> layer = sys::OpenAt(AT_FDCWD, path.c_str(), kDirectoryFlags);
+    if (!layer) continue;
+    if (!TRY(Flock(*layer, LOCK_EX | LOCK_NB))) continue;
+    // Look again now that nobody holds it: a sandbox's record is written while its maker still
+    // does.
+    const std::optional<std::string> now = TRY(EverythingThatNames());
+    if (!now || now->find(id) != std::string::npos) continue;
+    ++moved;
+    if (dry_run) continue;
+    const std::string aside = partial_dir() + "/" + id;
+    if (::rename(path.c_str(), aside.c_str()) < 0) {
+      return Failure(Error::FromErrno("moving a layer aside"));
+    }
+  }
+  return moved;
+}
+
+Result<uint64_t> LayerStore::Collect(bool dry_run) {
+  const uint64_t moved = TRY(MoveUnneededAside(dry_run));
+  if (!dry_run) TRY(DeleteStalePartials());
+  return moved;
+}
+
+Result<void> LayerStore::DeleteStalePartials() {
+  std::vector<std::string> stale;
+  if (TRY(Names(partial_dir())).empty()) return {};
+  std::vector<Fd> locks;
+  {
+    // The lock keeps out a maker that has made its directory but not yet locked it.
+    const Fd lock = TRY(Lock());
+    for (const std::string& name : TRY(Names(partial_dir()))) {
+      const std::string path = partial_dir() + "/" + name;
+      Result<Fd> partial = sys::OpenAt(AT_FDCWD, path.c_str(), kDirectoryFlags);
+      if (!partial || !TRY(Flock(*partial, LOCK_EX | LOCK_NB))) continue;
+      stale.push_back(name);
+      locks.push_back(*std::move(partial));
+    }
+  }
+  for (const std::string& name : stale) TRY(DeleteTree(partial_dir(), name));
+  return {};
+}
+
+}  // namespace cay::templates

@@ -1,0 +1,286 @@
+#include "template/store/template_store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/os/file.h"
+#include "base/os/log.h"
+#include "base/os/sys.h"
+#include "engine/own_names.h"
+#include "template/host/host_sources.h"
+#include "template/host/skeleton.h"
+#include "template/import/import.h"
+#include "template/store/metadata.h"
+
+namespace cay::templates {
+namespace {
+
+constexpr std::string_view kHost = "host";
+constexpr std::string_view kJson = ".json";
+constexpr size_t kMaxMetadataBytes = 1 << 20;
+constexpr size_t kMaxStampBytes = 4 << 20;
+constexpr size_t kMaxTemplates = 10'000;
+// A template may be replaced and its old layer deleted between reading its metadata and holding the
+// layer; each round means that somebody did.
+constexpr int kMaxRounds = 100;
+
+struct DirCloser {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+std::string MetadataPath(const LayerStore& layers, const std::string& name) {
+  return layers.directory() + "/" + name + std::string(kJson);
+}
+
+std::vector<std::string> Environment(const TemplateUser& user) {
+  return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+          "HOME=" + user.home,
+          "USER=" + user.name,
+          "LOGNAME=" + user.name,
+          "SHELL=" + user.shell,
+          "LANG=C.UTF-8"};
+}
+
+Result<std::vector<std::string>> ImportedNames(const LayerStore& layers) {
+  std::vector<std::string> names;
+  const std::unique_ptr<DIR, DirCloser> listing(::opendir(layers.directory().c_str()));
+  if (!listing) return Failure(Error::FromErrno("listing " + layers.directory()));
+  while (const dirent* entry = ::readdir(listing.get())) {
+    std::string_view name = entry->d_name;
+    if (!name.ends_with(kJson)) continue;
+    name.remove_suffix(kJson.size());
+    if (CheckTemplateName(name)) names.emplace_back(name);
+    if (names.size() > kMaxTemplates) {
+      return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine, "too many templates"));
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+Error NotFound(const LayerStore& layers, const std::string& name) {
+  std::string known(kHost);
+  const Result<std::vector<std::string>> imported = ImportedNames(layers);
+  size_t shown = 0;
+  if (imported) {
+    for (const std::string& other : *imported) {
+      if (shown++ == 20) {
+        known += ", …";
+        break;
+      }
+      known += ", " + other;
+    }
+  }
+  return Error(ErrorCode::kNotFound, Fault::kCaller,
+               "no template \"" + name + "\"; there are: " + known)
+      .WithRemedy("cay template import NAME DIRECTORY-OR-TAR makes one");
+}
+
+Result<Metadata> ReadMetadata(const LayerStore& layers, const std::string& name) {
+  Result<std::string> text = ReadFile(MetadataPath(layers, name), kMaxMetadataBytes);
+  if (!text && text.error().sys_errno() == ENOENT) return Failure(NotFound(layers, name));
+  if (!text) return Failure(text.error());
+  return ParseMetadata(name, *text);
+}
+
+// The skeleton on disk: "layer ID\n" and the stamp of what it was made of.
+struct Skeleton {
+  std::string layer;
+  std::string stamp;
+};
+
+constexpr std::string_view kLayerLine = "layer ";
+constexpr size_t kLayerIdLength = 20;
+
+std::optional<Skeleton> ReadSkeleton(const LayerStore& layers) {
+  const Result<std::string> text = ReadFile(layers.directory() + "/.host.stamp", kMaxStampBytes);
+  const size_t header = kLayerLine.size() + kLayerIdLength + 1;
+  if (!text || text->size() <= header || !text->starts_with(kLayerLine)) return std::nullopt;
+  Skeleton skeleton{text->substr(kLayerLine.size(), kLayerIdLength), text->substr(header)};
+  if (!IsLayerId(skeleton.layer)) return std::nullopt;
+  return skeleton;
+}
+
+Result<void> WriteSkeletonStamp(const LayerStore& layers, const Skeleton& skeleton) {
+  return WriteFileAtomic(layers.directory() + "/.host.stamp",
+                         std::string(kLayerLine) + skeleton.layer + "\n" + skeleton.stamp, 0600);
+}
+
+std::optional<Skeleton> ReadFreshSkeleton(const LayerStore& layers) {
+  std::optional<Skeleton> skeleton = ReadSkeleton(layers);
+  if (skeleton && !StampHolds("/", skeleton->stamp)) skeleton.reset();
+  return skeleton;
+}
+
+Result<Skeleton> BuildSkeleton(LayerStore& layers) {
+  const HostSources sources = TRY(HostSources::Scan("/"));
+  Skeleton skeleton{{}, StampOf(sources)};
+  NewLayer layer = TRY(layers.Begin());
+  skeleton.layer = layer.id();
+  LayerTree tree = TRY(LayerTree::Open(layer.root()));
+  TRY(WriteHostSkeleton(tree, sources));
+  TRY(layers.Publish(std::move(layer), [&] { return WriteSkeletonStamp(layers, skeleton); }));
+  return skeleton;
+}
+
+// The current skeleton; (re)built by one process while others that came at the same time wait.
+Result<Skeleton> CurrentSkeleton(LayerStore& layers) {
+  if (std::optional<Skeleton> fresh = ReadFreshSkeleton(layers)) return *std::move(fresh);
+  const std::string path = layers.directory() + "/.host.lock";
+  const Fd lock =
+      TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  while (::flock(lock.get(), LOCK_EX) < 0) {
+    if (errno != EINTR) return Failure(Error::FromErrno("locking " + path));
+  }
+  if (std::optional<Skeleton> fresh = ReadFreshSkeleton(layers)) return *std::move(fresh);
+  Skeleton built = TRY(BuildSkeleton(layers));
+  if (Result<uint64_t> collected = layers.Collect(); !collected) {
+    LogWarning("old layers stay: " + collected.error().ToString());
+  }
+  return built;
+}
+
+bool IsGone(const Error& error) { return error.code() == ErrorCode::kNotFound; }
+
+}  // namespace
+
+Result<TemplateStore> TemplateStore::Open(const Paths& paths) {
+  return TemplateStore(TRY(LayerStore::Open(paths)));
+}
+
+Result<Template> TemplateStore::FindHost() {
+  for (int round = 0; round < kMaxRounds; ++round) {
+    const Skeleton skeleton = TRY(CurrentSkeleton(layers_));
+    Result<std::shared_ptr<const Fd>> hold = layers_.Hold(skeleton.layer);
+    if (!hold && IsGone(hold.error())) {
+      // The stamp outlived its layer (somebody deleted it by hand): build it anew.
+      const std::optional<Skeleton> now = ReadSkeleton(layers_);
+      if (now && now->layer == skeleton.layer) {
+        ::unlink((layers_.directory() + "/.host.stamp").c_str());
+      }
+      continue;
+    }
+    if (!hold) return Failure(hold.error());
+    Template host;
+    host.name = kHost;
+    host.hold = *std::move(hold);
+    host.root.overlays.push_back({"/", {layers_.LayerRoot(skeleton.layer)}});
+    host.root.has_usual_places = true;
+    host.root.hostname = engine::kUsualHostname;
+    const bool names_python = !Python3Of(skeleton.stamp).empty();
+    for (const std::string& top : DirectoryTops(skeleton.stamp)) {
+      host.root.overlays.push_back({"/" + top, {"/" + top}});
+      if (top == "usr" && names_python) {
+        auto& layers = host.root.overlays.back().layers;
+        layers.insert(layers.begin(), layers_.LayerRoot(skeleton.layer) + "/usr");
+      }
+    }
+    const bool bash = ::access("/bin/bash", X_OK) == 0;
+    host.env = Environment({"user", "/home/user", bash ? "/bin/bash" : "/bin/sh"});
+    return host;
+  }
+  return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                       "the host template's layer vanishes as fast as it is made"));
+}
+
+Result<Template> TemplateStore::FindImported(const std::string& name) {
+  for (int round = 0; round < kMaxRounds; ++round) {
+    const Metadata metadata = TRY(ReadMetadata(layers_, name));
+    Result<std::shared_ptr<const Fd>> hold = layers_.Hold(metadata.layer);
+    if (!hold && IsGone(hold.error())) continue;
+    if (!hold) return Failure(hold.error());
+    Template found;
+    found.name = name;
+    found.hold = *std::move(hold);
+    found.root.overlays.push_back({"/", {layers_.LayerRoot(metadata.layer)}});
+    found.root.hostname = metadata.hostname;
+    found.env = Environment(metadata.user);
+    found.user = metadata.user.name;
+    return found;
+  }
+  return Failure(
+      Error(ErrorCode::kIo, Fault::kMachine, "the layer of template " + name + " is gone")
+          .WithRemedy("cay template rm " + name + ", and import it again"));
+}
+
+Result<Template> TemplateStore::Find(const std::string& name) {
+  TRY(CheckTemplateName(name));
+  return name == kHost ? FindHost() : FindImported(name);
+}
+
+Result<std::vector<TemplateInfo>> TemplateStore::List() {
+  std::vector<TemplateInfo> infos;
+  TemplateInfo host;
+  host.name = kHost;
+  host.source = "built in";
+  infos.push_back(host);
+  for (const std::string& name : TRY(ImportedNames(layers_))) {
+    Result<Metadata> metadata = ReadMetadata(layers_, name);
+    if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
+    if (!metadata) return Failure(metadata.error());
+    infos.push_back(metadata->info);
+  }
+  return infos;
+}
+
+Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::string& source,
+                                           const ImportOptions& options) {
+  TRY(CheckTemplateName(name));
+  if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
+  const std::string path = MetadataPath(layers_, name);
+  const auto check_free = [&]() -> Result<void> {
+    if (options.replace || ::access(path.c_str(), F_OK) < 0) return {};
+    return Failure(
+        Error(ErrorCode::kAlreadyExists, Fault::kCaller,
+              "there is a template \"" + name + "\" already")
+            .WithRemedy("cay template rm " + name + ", or replace it (?replace=true, --replace)"));
+  };
+  TRY(check_free());  // before the work; and again when it is done
+
+  NewLayer layer = TRY(layers_.Begin());
+  const ImportedContent content =
+      TRY(UnpackSource(source, layers_.directory(), layer.root(), options));
+  LayerTree tree = TRY(LayerTree::Open(layer.root()));
+  Metadata metadata;
+  metadata.user = TRY(CompleteImported(tree));
+  metadata.hostname = engine::kUsualHostname;
+  metadata.layer = layer.id();
+  metadata.info.name = name;
+  metadata.info.imported_unix_ms =
+      std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  metadata.info.size = content.bytes;
+  metadata.info.entries = content.entries;
+  metadata.info.source = options.source_name.empty() ? source : options.source_name;
+  metadata.info.user = metadata.user.name;
+  metadata.info.notes = content.notes;
+  TRY(SyncLayer(layer.root()));
+  TRY(layers_.Publish(std::move(layer), [&]() -> Result<void> {
+    TRY(check_free());
+    return WriteFileAtomic(path, SerializeMetadata(metadata), 0600, /*durable=*/true);
+  }));
+  if (options.replace) TRY(layers_.Collect());
+  return metadata.info;
+}
+
+Result<void> TemplateStore::Remove(const std::string& name) {
+  TRY(CheckTemplateName(name));
+  if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
+  TRY(layers_.WithLock([&]() -> Result<void> {
+    if (::unlink(MetadataPath(layers_, name).c_str()) == 0) return {};
+    if (errno == ENOENT) return Failure(NotFound(layers_, name));
+    return Failure(Error::FromErrno("removing template " + name));
+  }));
+  TRY(layers_.Collect());
+  return {};
+}
+
+Result<uint64_t> TemplateStore::CollectGarbage(bool dry_run) { return layers_.Collect(dry_run); }
+
+}  // namespace cay::templates

@@ -1,0 +1,193 @@
+#include "template/store/template_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "template/store/metadata.h"
+#include "template/test_directory.h"
+
+namespace cay::templates {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+class TemplateStoreTest : public ::testing::Test {
+ protected:
+  Paths StorePaths() const { return {dir_.At("state"), dir_.At("run")}; }
+
+  TemplateStore Open() {
+    Result<TemplateStore> store = TemplateStore::Open(StorePaths());
+    EXPECT_TRUE(store.has_value()) << store.error().ToString();
+    return *std::move(store);
+  }
+
+  Template FindHost(TemplateStore& store) {
+    Result<Template> host = store.Find("host");
+    EXPECT_TRUE(host.has_value()) << host.error().ToString();
+    return *std::move(host);
+  }
+
+  static std::string Skeleton(const Template& host) {
+    return host.root.overlays.at(0).layers.at(0);
+  }
+
+  TestDirectory dir_;
+};
+
+TEST_F(TemplateStoreTest, HostHasASkeletonBelowAndTheMachinesUsrAboveIt) {
+  TemplateStore store = Open();
+  const Template host = FindHost(store);
+  EXPECT_EQ(host.root.overlays.at(0).target, "/");
+  bool usr = false;
+  for (const engine::Overlay& overlay : host.root.overlays) {
+    if (overlay.target == "/usr") {
+      usr = true;
+      EXPECT_EQ(overlay.layers.back(), "/usr");  // below a name for python3, where there is none
+      EXPECT_LE(overlay.layers.size(), 2U);
+    }
+  }
+  EXPECT_TRUE(usr);
+  EXPECT_EQ(host.user, "user");
+  EXPECT_EQ(host.workdir, "/workspace");
+  EXPECT_THAT(host.env, Contains("HOME=/home/user"));
+}
+
+TEST_F(TemplateStoreTest, TheSkeletonHasWhatProgramsExpect) {
+  TemplateStore store = Open();
+  const Template host = FindHost(store);
+  const std::string root = Skeleton(host);
+  EXPECT_THAT(ReadFile(root + "/etc/passwd").value_or(""), HasSubstr("user:x:1000:1000:"));
+  EXPECT_THAT(ReadFile(root + "/etc/hosts").value_or(""), HasSubstr("localhost"));
+  struct stat info{};
+  ASSERT_EQ(::stat((root + "/tmp").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 01777U);
+  for (const char* path :
+       {"/proc", "/sys", "/dev", "/run", "/home/user", "/var/tmp", "/workspace/project_files",
+        "/workspace/agent_workspace", "/workspace/outputs", "/sys/devices/system/cpu/online"}) {
+    EXPECT_EQ(::lstat((root + path).c_str(), &info), 0) << path;
+  }
+}
+
+TEST_F(TemplateStoreTest, TheCodesUserOwnsItsHomeAndOutputsButNotProjectFiles) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  TemplateStore store = Open();
+  const std::string root = Skeleton(FindHost(store));
+  struct stat info{};
+  ASSERT_EQ(::stat((root + "/home/user").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 1000U);
+  ASSERT_EQ(::stat((root + "/workspace/outputs").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 1000U);
+  ASSERT_EQ(::stat((root + "/workspace/project_files").c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, 0U);
+  EXPECT_EQ(info.st_mode & 07777, 0755U);
+}
+
+TEST_F(TemplateStoreTest, NothingOfTheSkeletonIsWritableForAllButTemporaryPlaces) {
+  TemplateStore store = Open();
+  const std::string root = Skeleton(FindHost(store));
+  struct stat info{};
+  for (const char* secret : {"/etc/shadow", "/etc/machine-id", "/etc/ssh", "/etc/ssl/private"}) {
+    EXPECT_NE(::lstat((root + secret).c_str(), &info), 0) << secret;
+  }
+  ASSERT_EQ(::stat((root + "/etc").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0022, 0U);
+}
+
+TEST_F(TemplateStoreTest, TheSkeletonIsBuiltOnce) {
+  TemplateStore store = Open();
+  const std::string first = Skeleton(FindHost(store));
+  TemplateStore again = Open();
+  EXPECT_EQ(Skeleton(FindHost(again)), first);
+}
+
+TEST_F(TemplateStoreTest, ProcessesThatRaceForHostGetTheSameOne) {
+  std::vector<std::string> roots(8);
+  std::vector<std::thread> threads;
+  for (std::string& root : roots) {
+    threads.emplace_back([&] {
+      TemplateStore store = Open();
+      root = Skeleton(FindHost(store));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::string& root : roots) EXPECT_EQ(root, roots.front());
+}
+
+TEST_F(TemplateStoreTest, HostIsBuiltAnewWhenItsLayerIsGone) {
+  TemplateStore store = Open();
+  const std::string first = Skeleton(FindHost(store));
+  ASSERT_TRUE(RemoveTreeAt(AT_FDCWD, first.substr(0, first.rfind('/'))).has_value());
+  const std::string second = Skeleton(FindHost(store));
+  EXPECT_NE(first, second);
+  EXPECT_EQ(::access((second + "/etc/passwd").c_str(), R_OK), 0);
+}
+
+TEST_F(TemplateStoreTest, AnUnknownTemplateIsRefusedWithTheNamesThatExist) {
+  TemplateStore store = Open();
+  const Result<Template> found = store.Find("alpine");
+  ASSERT_FALSE(found.has_value());
+  EXPECT_EQ(found.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(found.error().message(), HasSubstr("there are: host"));
+}
+
+TEST_F(TemplateStoreTest, NamesThatAreNoNamesAreRefused) {
+  TemplateStore store = Open();
+  for (const std::string& name :
+       {std::string(), std::string("../x"), std::string(".host"), std::string("A"),
+        std::string("a/b"), std::string("a\0b", 3), std::string(65, 'a'), std::string("-x")}) {
+    const Result<Template> found = store.Find(name);
+    ASSERT_FALSE(found.has_value()) << name;
+    EXPECT_EQ(found.error().code(), ErrorCode::kInvalidArgument) << name;
+  }
+}
+
+TEST_F(TemplateStoreTest, HostCannotBeRemoved) {
+  TemplateStore store = Open();
+  const Result<void> removed = store.Remove("host");
+  ASSERT_FALSE(removed.has_value());
+  EXPECT_EQ(removed.error().code(), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(TemplateStoreTest, HostIsListedAsBuiltIn) {
+  TemplateStore store = Open();
+  const Result<std::vector<TemplateInfo>> infos = store.List();
+  ASSERT_TRUE(infos.has_value());
+  ASSERT_EQ(infos->size(), 1U);
+  EXPECT_EQ(infos->front().name, "host");
+  EXPECT_EQ(infos->front().source, "built in");
+}
+
+TEST(MetadataTest, SurvivesBeingWrittenAndRead) {
+  Metadata metadata;
+  metadata.info.name = "alpine";
+  metadata.info.imported_unix_ms = 1'700'000'000'123;
+  metadata.info.size = 12345;
+  metadata.info.entries = 67;
+  metadata.info.source = "/tmp/al\"pine.tar";
+  metadata.info.notes.skipped_special = 3;
+  metadata.layer = std::string(20, 'a');
+  metadata.user = {"node", "/home/node", "/bin/sh"};
+  const Result<Metadata> read = ParseMetadata("alpine", SerializeMetadata(metadata));
+  ASSERT_TRUE(read.has_value()) << read.error().ToString();
+  EXPECT_EQ(read->info.imported_unix_ms, metadata.info.imported_unix_ms);
+  EXPECT_EQ(read->info.source, metadata.info.source);
+  EXPECT_EQ(read->info.notes.skipped_special, 3U);
+  EXPECT_EQ(read->layer, metadata.layer);
+  EXPECT_EQ(read->user.home, "/home/node");
+}
+
+TEST(MetadataTest, DamagedTextIsAnErrorWithARemedy) {
+  for (const char* text : {"", "{", "[]", "{}", R"({"version":1,"layer":"../../x"})"}) {
+    const Result<Metadata> read = ParseMetadata("alpine", text);
+    ASSERT_FALSE(read.has_value()) << text;
+    EXPECT_THAT(read.error().remedy(), HasSubstr("cay template rm alpine"));
+  }
+}
+
+}  // namespace
+}  // namespace cay::templates
