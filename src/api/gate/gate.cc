@@ -39,15 +39,12 @@ constexpr std::string_view kCorsResponseHeaders =
 
 }  // namespace
 
-Gate::Gate(GateOptions options, KeyRing& keys)
-    : options_(std::make_shared<const GateOptions>(std::move(options))), keys_(keys) {}
+Gate::Gate(GateOptions options, KeyRing& keys) : options_(std::move(options)), keys_(keys) {}
 
-void Gate::Reconfigure(GateOptions options) {
-  options_ = std::make_shared<const GateOptions>(std::move(options));
-}
+void Gate::Reconfigure(GateOptions options) { options_.Set(std::move(options)); }
 
 std::optional<Refusal> Gate::CheckNames(const http::Request& request) {
-  const auto options = options_.load();
+  const auto options = options_.Get();
   const auto field = request.headers.Find("Host");
   const auto host = field ? HostOf(*field) : std::nullopt;
   if (host && IsWrongPortHost(*options, *host)) {
@@ -87,7 +84,7 @@ std::optional<http::Response> Gate::AnswerPreflight(const http::Request& request
 }
 
 http::Headers Gate::CorsHeaders(const http::Request& request) {
-  const auto options = options_.load();
+  const auto options = options_.Get();
   const auto origin = request.headers.Find("Origin");
   if (!origin || JudgeOrigin(*options, request, keys_.needed()) != OriginVerdict::kAllowed)
     return {};
@@ -97,7 +94,7 @@ http::Headers Gate::CorsHeaders(const http::Request& request) {
 }
 
 Refusal Gate::Failed(const http::Request& request, Error error) {
-  const auto per_minute = static_cast<double>(options_.load()->auth_failures_per_minute);
+  const auto per_minute = static_cast<double>(options_.Get()->auth_failures_per_minute);
   // A right key always passes, whoever else fails from that address: what is bounded is the noise, and the
   // guessing, which 200 random bits make hopeless anyway.
   const auto wait = failures_.Take(
@@ -131,7 +128,7 @@ std::expected<Identity, Refusal> Gate::Identify(const http::Request& request) {
 }
 
 std::optional<Refusal> Gate::CheckRate(const Identity& identity) {
-  const auto options = options_.load();
+  const auto options = options_.Get();
   const uint64_t per_second = identity.requests_per_second != 0 ? identity.requests_per_second
                                                                 : options->requests_per_second;
   if (per_second == 0) return std::nullopt;
@@ -185,13 +182,13 @@ Result<void> Gate::StillAdmitted(const Admission& admission) {
 }
 
 Scope Gate::Wanted(const Route& route) const {
-  return route.name == "metrics" && options_.load()->metrics_public ? Scope::kPublic : route.scope;
+  return route.name == "metrics" && options_.Get()->metrics_public ? Scope::kPublic : route.scope;
 }
 
 std::optional<PortHost> Gate::PortOf(const http::Request& request) const {
   const auto field = request.headers.Find("Host");
   const auto host = field ? HostOf(*field) : std::nullopt;
-  return host ? PortHostOf(*options_.load(), *host) : std::nullopt;
+  return host ? PortHostOf(*options_.Get(), *host) : std::nullopt;
 }
 
 }  // namespace cay::api

@@ -9,7 +9,6 @@
 // Thread-safe.
 #pragma once
 
-#include <atomic>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -20,6 +19,7 @@
 #include "api/gate/key_ring.h"
 #include "api/gate/rate_limit.h"
 #include "api/route.h"
+#include "base/replaceable.h"
 #include "http/message.h"
 
 namespace cay::api {
@@ -60,14 +60,14 @@ class Gate {
   std::optional<PortHost> PortOf(const http::Request& request) const;
 
   void Reconfigure(GateOptions options);
-  std::shared_ptr<const GateOptions> options() const { return options_.load(); }
+  std::shared_ptr<const GateOptions> options() const { return options_.Get(); }
 
  private:
   std::expected<Identity, Refusal> Identify(const http::Request& request);
   Refusal Failed(const http::Request& request, Error error);
   std::optional<Refusal> CheckRate(const Identity& identity);
 
-  std::atomic<std::shared_ptr<const GateOptions>> options_;
+  Replaceable<GateOptions> options_;
   KeyRing& keys_;
   RateTable failures_;  // by address
   RateTable requests_;  // by key

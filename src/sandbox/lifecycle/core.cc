@@ -22,7 +22,7 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       templates(template_store),
       admission(RulesOf(options)),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
-      options_(std::make_shared<const ManagerOptions>(std::move(options))) {}
+      options_(std::move(options)) {}
 
 Core::~Core() {
   const std::lock_guard lock(promised_to_->mutex);
@@ -70,16 +70,11 @@ Holding HoldingOf(const engine::Limits& limits) {
   return {.memory = limits.memory, .disk = limits.disk};
 }
 
-std::shared_ptr<const ManagerOptions> Core::options() const {
-  const std::lock_guard lock(options_mutex_);
-  return options_;
-}
+std::shared_ptr<const ManagerOptions> Core::options() const { return options_.Get(); }
 
 void Core::SetOptions(const ManagerOptions& options) {
   admission.SetRules(RulesOf(options));
-  auto copy = std::make_shared<const ManagerOptions>(options);
-  const std::lock_guard lock(options_mutex_);
-  options_ = std::move(copy);
+  options_.Set(options);
 }
 
 Result<std::shared_ptr<Sandbox>> Core::Find(const Caller& caller, std::string_view which) {

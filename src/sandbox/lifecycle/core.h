@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/replaceable.h"
 #include "engine/engine.h"
 #include "sandbox/events/event_log.h"
 #include "sandbox/options.h"
@@ -100,8 +101,7 @@ class Core {
   };
   const std::shared_ptr<PromisedTo> promised_to_;
 
-  mutable std::mutex options_mutex_;
-  std::shared_ptr<const ManagerOptions> options_;
+  Replaceable<ManagerOptions> options_;
   std::mutex callbacks_mutex_;
   std::vector<std::function<void(const SandboxId&, const std::string&)>> callbacks_;
 };

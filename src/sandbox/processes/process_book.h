@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/replaceable.h"
 #include "base/result.h"
 #include "sandbox/events/event_log.h"
 #include "sandbox/lifecycle/manager.h"
@@ -138,8 +139,8 @@ class ProcessBook {
 
   const KeeperOptions& options() const { return options_; }
   Manager& manager() { return manager_; }
-  std::shared_ptr<const CompiledRules> rules() const { return rules_.load(); }
-  void SetRules(std::shared_ptr<const CompiledRules> rules) { rules_ = std::move(rules); }
+  std::shared_ptr<const CompiledRules> rules() const { return rules_.Get(); }
+  void SetRules(CompiledRules rules) { rules_.Set(std::move(rules)); }
 
   // A process that is about to be started. Given back when it is not.
   class Place {
@@ -215,8 +216,7 @@ class ProcessBook {
   Manager& manager_;
   store::Store& store_;
   EventLog& events_;
-  std::atomic<std::shared_ptr<const CompiledRules>> rules_ =
-      std::make_shared<const CompiledRules>();
+  Replaceable<CompiledRules> rules_{CompiledRules{}};
   std::mutex mutex_;
   std::map<SandboxId, OfSandbox> sandboxes_;
   std::mutex metrics_mutex_;

@@ -280,10 +280,10 @@ Result<Execution> ProcessKeeper::Execute(const Lease& lease, const ProcessSpec& 
 }
 
 Result<void> ProcessKeeper::SetRules(const CommandRules& rules) {
-  auto compiled = std::make_shared<CompiledRules>();
-  compiled->refuse = TRY(CommandPatterns::Compile(rules.refuse));
-  compiled->flag = TRY(CommandPatterns::Compile(rules.flag));
-  compiled->log = rules.log;
+  CompiledRules compiled;
+  compiled.refuse = TRY(CommandPatterns::Compile(rules.refuse));
+  compiled.flag = TRY(CommandPatterns::Compile(rules.flag));
+  compiled.log = rules.log;
   impl_->book().SetRules(std::move(compiled));
   return {};
 }
