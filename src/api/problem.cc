@@ -1,5 +1,6 @@
 #include "api/problem.h"
 
+#include "api/remedy_words.h"
 #include "json/json_writer.h"
 
 namespace cay::api {
@@ -87,6 +88,24 @@ std::optional<uint32_t> RetryAfterOf(int status, const Error& error,
   return passes ? std::optional(kDefaultRetryAfter) : std::nullopt;
 }
 
+// In words, and with its actions for who has other words for them.
+void WriteRemedy(JsonWriter& json, const Remedy& remedy) {
+  if (remedy.empty()) return;
+  json.Member("remedy", remedy.InWords(RequestFor));
+  if (remedy.parts().size() == 1 && remedy.parts().front().action == Action::kNone) return;
+  json.Key("remedy_parts").BeginArray();
+  for (const Remedy::Part& part : remedy.parts()) {
+    json.BeginObject();
+    if (part.action == Action::kNone) {
+      json.Member("text", part.text);
+    } else {
+      json.Member("action", ActionName(part.action)).Member("of", part.text);
+    }
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
 }  // namespace
 
 std::string ProblemJson(const Error& error, const ProblemOptions& options) {
@@ -99,7 +118,7 @@ std::string ProblemJson(const Error& error, const ProblemOptions& options) {
   json.Member("detail", error.message());
   json.Member("code", ErrorCodeName(error.code()));
   json.Member("fault", error.fault() == Fault::kCaller ? "caller" : "machine");
-  if (!error.remedy().empty()) json.Member("remedy", error.remedy());
+  WriteRemedy(json, error.remedy());
   if (!options.request_id.empty()) json.Member("request_id", options.request_id);
   if (const auto seconds = RetryAfterOf(status, error, options))
     json.Member("retry_after", *seconds);

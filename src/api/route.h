@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/problem.h"
 #include "base/result.h"
 #include "base/shares.h"
 #include "base/units.h"
@@ -45,6 +46,9 @@ struct BodyUse {
 };
 inline constexpr BodyUse kAsItComes{.whole = std::nullopt};
 
+// How a face says that a request failed: Cay's own by problem documents; others have bodies of their own.
+using ErrorWriter = http::Response (*)(const Error& error, const ProblemOptions& options);
+
 struct Route {
   std::string method;   // "GET" …, "*"
   std::string pattern;  // see http/server/router.h
@@ -53,6 +57,8 @@ struct Route {
   Operation operation;
   BodyUse body = {};
   bool quick = false;  // answers at once from memory, also when the server is full
+  // Of whatever keeps it from answering, a missing key included.
+  ErrorWriter errors = &ProblemResponse;
 };
 
 // What a server says about itself at /api/system: what no service holds, and no reload changes.

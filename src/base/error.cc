@@ -81,8 +81,9 @@ Error&& Error::WithContext(std::string_view context) && {
   return std::move(*this);
 }
 
-std::string Error::ToString() const {
-  return remedy_.empty() ? message_ : message_ + " (" + remedy_ + ")";
+std::string Error::ToString(WordFor word) const {
+  if (remedy_.empty()) return message_;
+  return message_ + " (" + (word != nullptr ? remedy_.InWords(word) : remedy_.text()) + ")";
 }
 
 }  // namespace cay

@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/remedy.h"
+
 namespace cay {
 
 // Stable: the names (ErrorCodeName) are part of the API and are never changed or reused.
@@ -76,8 +78,8 @@ class Error {
     return error;
   }
 
-  // What the reader can do about it: a sentence or a command line.
-  Error&& WithRemedy(std::string remedy) && {
+  // What the reader can do about it.
+  Error&& WithRemedy(Remedy remedy) && {
     remedy_ = std::move(remedy);
     return std::move(*this);
   }
@@ -88,19 +90,19 @@ class Error {
   ErrorCode code() const { return code_; }
   Fault fault() const { return fault_; }
   const std::string& message() const { return message_; }
-  const std::string& remedy() const { return remedy_; }
+  const Remedy& remedy() const { return remedy_; }
   int sys_errno() const { return sys_errno_; }  // 0 when no system call was involved
 
   void set_sys_errno(int value) { sys_errno_ = value; }
 
-  // One line: message, and the remedy in parentheses when there is one.
-  std::string ToString() const;
+  // One line: message, and the remedy in parentheses when there is one, in a face's words.
+  std::string ToString(WordFor word = nullptr) const;
 
  private:
   ErrorCode code_;
   Fault fault_;
   std::string message_;
-  std::string remedy_;
+  Remedy remedy_;
   int sys_errno_ = 0;
 };
 

@@ -36,7 +36,8 @@ std::optional<Error> Apply(Loaded& loaded, const Key& key, const Values& values,
   const auto fault = [&](const Error& error) {
     return Error(error.code(), error.fault(),
                  where + std::string(key.name) + ": " + error.message())
-        .WithRemedy(error.remedy().empty() ? "as in " + std::string(key.example) : error.remedy());
+        .WithRemedy(error.remedy().empty() ? Remedy("as in " + std::string(key.example))
+                                           : error.remedy());
   };
   if (!key.list && values.size() != 1) return fault(Error::Invalid("this is one value, no list"));
   const Result<void> set = key.set(loaded.config, values);
@@ -265,7 +266,7 @@ Result<Loaded> LoadConfig(const Sources& sources) {
   const size_t more = result.problems.size() - 1;
   if (more == 0) return Failure(std::move(first));
   return Failure(Error(first.code(), first.fault(), first.message())
-                     .WithRemedy(first.remedy() + (first.remedy().empty() ? "" : "; ") +
+                     .WithRemedy(first.remedy() + std::string(first.remedy().empty() ? "" : "; ") +
                                  std::to_string(more) + " more: see cay config check"));
 }
 

@@ -19,7 +19,7 @@ ErrorMessage ToMessage(const Error& error) {
   message.code = ErrorCodeName(error.code());
   message.callers_fault = error.fault() == Fault::kCaller;
   message.message = error.message().substr(0, kMaxErrorBytes);
-  message.remedy = error.remedy().substr(0, kMaxErrorBytes);
+  message.remedy = error.remedy().text().substr(0, kMaxErrorBytes);
   message.sys_errno = error.sys_errno();
   return message;
 }

@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/units.h"
 #include "engine/engine.h"
+#include "sandbox/guest_end.h"
 
 namespace cay::sandbox {
 
@@ -94,6 +95,7 @@ struct SandboxView {
   SandboxState state = SandboxState::kRunning;
   std::string
       reason{};  // of the state: "created", "idle_timeout", "requested", "oom_killed", "lost: …"
+  GuestEndKind guest_end = GuestEndKind::kUnknown;  // of a failed one: how its guest ended
   std::string owner{};
   SandboxSpec spec{};  // as asked for, with what was left out filled in
   engine::Limits limits{};

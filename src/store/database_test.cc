@@ -129,7 +129,7 @@ TEST_F(DatabaseTest, ADatabaseOfANewerProgramIsRefused) {
   const auto done = Migrate(db, std::span(kSteps).first(1));
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code(), ErrorCode::kNotSupported);
-  EXPECT_FALSE(done.error().remedy().empty());
+  EXPECT_FALSE(done.error().remedy().text().empty());
 }
 
 TEST_F(DatabaseTest, TheTablesOfTheProgramCanBeMade) {

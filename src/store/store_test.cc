@@ -188,7 +188,7 @@ TEST_F(StoreTest, ADiskThatTakesNothingIsAClearErrorAndLosesNothing) {
     const auto refused = store->Write(Insert(3));
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().fault(), Fault::kMachine);
-    EXPECT_FALSE(refused.error().remedy().empty());
+    EXPECT_FALSE(refused.error().remedy().text().empty());
     EXPECT_FALSE(store->Healthy());
     EXPECT_EQ(Ids(*store), (std::vector<int64_t>{1}));
   }
@@ -276,7 +276,7 @@ TEST_F(StoreTest, ADamagedDatabaseIsRefusedWithWhatToDo) {
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code(), ErrorCode::kIo);
   EXPECT_THAT(store.error().message(), HasSubstr(DatabasePath()));
-  EXPECT_THAT(store.error().remedy(), HasSubstr("cay.db"));
+  EXPECT_THAT(store.error().remedy().text(), HasSubstr("cay.db"));
   EXPECT_TRUE(AwaitReserve(paths_.state_dir, true)) << "room does not mend it";
 }
 

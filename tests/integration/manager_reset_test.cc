@@ -54,7 +54,7 @@ TEST_F(ResetTest, NothingThatWasWrittenOrStartedIsLeft) {
   const std::string id = Create().id.text();
   // Called again when the sandbox is destroyed, after this test.
   const auto gone = std::make_shared<std::atomic<int>>(0);
-  manager().OnGuestGone([gone](const SandboxId&, const std::string&) { ++*gone; });
+  manager().OnGuestGone([gone](const SandboxId&, const GuestEnd&) { ++*gone; });
   ExpectAsNew(id, fresh);
   EXPECT_EQ(*gone, 1);
   EXPECT_EQ(AwaitEvent("sandbox.reset", id), "requested");

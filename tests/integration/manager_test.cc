@@ -86,7 +86,7 @@ TEST_F(ManagerTest, PausedIsNotUsedBeforeItIsResumed) {
   const auto lease = manager().Use(me_, id);
   ASSERT_FALSE(lease);
   EXPECT_EQ(lease.error().code(), ErrorCode::kIllegalState);
-  EXPECT_THAT(lease.error().remedy(), HasSubstr("/resume"));
+  EXPECT_THAT(lease.error().remedy().text(), HasSubstr("resume "));
   EXPECT_EQ(manager().Start(me_, id).error().code(), ErrorCode::kIllegalState);
   ASSERT_TRUE(manager().Resume(me_, id));
   EXPECT_EQ(Run(id, "true"), "[0]");
@@ -99,7 +99,7 @@ TEST_F(ManagerTest, TransitionsThatAreNotInTheListAreRefusedAndChangeNothing) {
        {manager().Pause(me_, id), manager().Resume(me_, id), manager().Reset(me_, id)}) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::kIllegalState);
-    EXPECT_FALSE(refused.error().remedy().empty());
+    EXPECT_FALSE(refused.error().remedy().text().empty());
   }
   EXPECT_EQ(manager().Get(me_, id)->state, SandboxState::kStopped);
 }
@@ -224,7 +224,7 @@ TEST_F(ManagerTest, ALifeIsExtendedWithinItsMaximum) {
   const auto refused = manager().Extend(me_, made.id.text(), Millis(3'500'000));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kLimitTooHigh);
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("timeouts.max_lifetime"));
+  EXPECT_THAT(refused.error().remedy().text(), HasSubstr("timeouts.max_lifetime"));
   EXPECT_EQ(manager().Get(me_, made.id.text())->expires_unix_ms, extended->expires_unix_ms);
 }
 
@@ -253,7 +253,7 @@ TEST_F(ManagerTest, ALimitOverItsMaximumIsRefusedNamingItAndItsKey) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kLimitTooHigh);
   EXPECT_THAT(refused.error().message(), HasSubstr("256m"));
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("limits.maxima.memory"));
+  EXPECT_THAT(refused.error().remedy().text(), HasSubstr("limits.maxima.memory"));
   const std::string id = Create().id.text();
   EXPECT_EQ(manager().Update(me_, id, {.memory = 512 * kMiB}).error().code(),
             ErrorCode::kLimitTooHigh);
@@ -358,7 +358,7 @@ TEST_F(ManagerTest, AGuestThatIsKilledIsSeenAndSaidAndItsSandboxCanBeStartedAgai
   ASSERT_EQ(Run(id, "echo kept >/workspace/file"), "[0]");
   // Called again when the sandbox is destroyed, after this test.
   const auto gone = std::make_shared<std::atomic<int>>(0);
-  manager().OnGuestGone([gone](const SandboxId&, const std::string&) { ++*gone; });
+  manager().OnGuestGone([gone](const SandboxId&, const GuestEnd&) { ++*gone; });
   {
     const auto lease = manager().Use(me_, id);
     ASSERT_TRUE(lease);
@@ -416,7 +416,7 @@ TEST_F(ManagerTest, WhatCannotBeWrittenIsNotPromisedAndIsDestroyedAllTheSame) {
     const auto refused = manager().Create(me_, {});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().fault(), Fault::kMachine);
-    EXPECT_FALSE(refused.error().remedy().empty());
+    EXPECT_FALSE(refused.error().remedy().text().empty());
     EXPECT_TRUE(manager().Destroy(me_, doomed, "requested"));
     EXPECT_EQ(AwaitInEngine(1), 1U);
     EXPECT_EQ(manager().Get(me_, doomed).error().code(), ErrorCode::kNotFound);

@@ -219,7 +219,7 @@ TEST_F(VisitTest, WhatIsInMemoryIsRefusedAndNotLostInSilence) {
     const auto checked = lease->CheckKept(path);
     ASSERT_FALSE(checked) << path;
     EXPECT_EQ(checked.error().code(), ErrorCode::kIllegalState);
-    EXPECT_THAT(checked.error().remedy(), HasSubstr("/start"));
+    EXPECT_THAT(checked.error().remedy().text(), HasSubstr("start "));
   }
   for (const char* path : {"/workspace/x", "/scratchy", "/devices", "/"})
     EXPECT_TRUE(lease->CheckKept(path)) << path;
@@ -234,7 +234,7 @@ TEST_F(VisitTest, APausedOneIsNotVisited) {
   ASSERT_TRUE(manager().Pause(me_, id));
   const auto refused = manager().UseFiles(me_, id);
   ASSERT_FALSE(refused);
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("/resume"));
+  EXPECT_THAT(refused.error().remedy().text(), HasSubstr("resume "));
 }
 
 }  // namespace

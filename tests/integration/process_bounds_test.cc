@@ -45,7 +45,7 @@ TEST_F(ProcessBounds, AsManyRunAtATimeAsIsSaid) {
   const auto refused = heart_->keeper->Start(lease, Shell("true"));
   EXPECT_EQ(refused.error().code(), ErrorCode::kResourceExhausted);
   EXPECT_THAT(refused.error().message(), HasSubstr(std::to_string(kMost)));
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("wait"));
+  EXPECT_THAT(refused.error().remedy().text(), HasSubstr("wait"));
 }
 
 }  // namespace

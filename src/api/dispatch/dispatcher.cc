@@ -79,15 +79,6 @@ std::expected<const Dispatcher::Entry*, Refusal> Dispatcher::Find(http::Request&
   return match.handler->target<Carrier>()->entry;
 }
 
-void Dispatcher::Refuse(TrackedExchange& exchange, const Refusal& refusal, Outcome& outcome) {
-  http::Response response = ProblemResponse(refusal.error, {.request_id = exchange.request().id,
-                                                            .status = refusal.status,
-                                                            .retry_after = refusal.retry_after});
-  for (const auto& [name, value] : refusal.headers.fields()) response.headers.Add(name, value);
-  if (refusal.flood) outcome.audited = false;
-  (void)exchange.Respond(std::move(response));
-}
-
 void Dispatcher::Run(const Entry& entry, TrackedExchange& exchange, const sandbox::Caller& caller) {
   // Who was let in by the head may not be any more: a body can take hours to come.
   Result<void> done = exchange.Standing();
@@ -103,7 +94,7 @@ void Dispatcher::Run(const Entry& entry, TrackedExchange& exchange, const sandbo
                                {"operation", entry.route.name}};
     LogEvent(LogLevel::kWarning, error.ToString(), fields);
   }
-  (void)exchange.Respond(ProblemResponse(error, exchange.request().id));
+  (void)exchange.Respond(entry.route.errors(error, {.request_id = exchange.request().id}));
 }
 
 // What a head decided. With a refusal or a preflight's answer there is no operation.
@@ -113,8 +104,19 @@ struct Dispatcher::Screened {
   http::Headers cors;
   Admission admission;
   const Entry* entry = nullptr;
+  ErrorWriter errors = &ProblemResponse;  // the route's, when it was found
   std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();  // when it did
 };
+
+void Dispatcher::Refuse(TrackedExchange& exchange, const Screened& screened, Outcome& outcome) {
+  const Refusal& refusal = *screened.refusal;
+  http::Response response = screened.errors(refusal.error, {.request_id = exchange.request().id,
+                                                            .status = refusal.status,
+                                                            .retry_after = refusal.retry_after});
+  for (const auto& [name, value] : refusal.headers.fields()) response.headers.Add(name, value);
+  if (refusal.flood) outcome.audited = false;
+  (void)exchange.Respond(std::move(response));
+}
 
 void Dispatcher::Judge(http::Request& request, Screened& screened) {
   screened.refusal = gate_.CheckNames(request);
@@ -123,6 +125,7 @@ void Dispatcher::Judge(http::Request& request, Screened& screened) {
   if (screened.preflight) return;
   screened.cors = gate_.CorsHeaders(request);
   auto found = Find(request);
+  if (found) screened.errors = (*found)->route.errors;
   // Who has no key does not learn what there is.
   const Scope wanted = found ? gate_.Wanted((*found)->route) : Scope::kRead;
   auto admitted = gate_.Admit(request, wanted);
@@ -163,7 +166,7 @@ void Dispatcher::Answer(TrackedExchange& exchange, Outcome& outcome) {
   exchange.AddToAnswer(std::move(screened->cors));
   outcome.owner = screened->admission.caller.owner;
   outcome.key_id = screened->admission.key_id;
-  if (screened->refusal) return Refuse(exchange, *screened->refusal, outcome);
+  if (screened->refusal) return Refuse(exchange, *screened, outcome);
   if (screened->preflight) {
     (void)exchange.Respond(*std::move(screened->preflight));
     return;
@@ -187,7 +190,10 @@ void Dispatcher::Handle(http::Exchange& exchange) {
     const Error error(ErrorCode::kInternal, Fault::kMachine,
                       std::string("the server failed: ") + exception.what());
     LogError(tracked.request().id + ": " + error.message());
-    if (!tracked.started()) (void)tracked.Respond(ProblemResponse(error, tracked.request().id));
+    const ErrorWriter errors =
+        outcome.entry == nullptr ? ErrorWriter{&ProblemResponse} : outcome.entry->route.errors;
+    if (!tracked.started())
+      (void)tracked.Respond(errors(error, {.request_id = tracked.request().id}));
   }
   const int status = tracked.status();
   const size_t operation = outcome.entry == nullptr ? refused_ : outcome.entry->operation;

@@ -1,5 +1,5 @@
 // Dispatcher: every request's way from the HTTP server to its operation: found, asked for its key, run,
-// answered (with a problem document when it failed), counted, logged and audited.
+// answered (by its route's writer of errors when it failed), counted, logged and audited.
 //
 //   Dispatcher dispatcher(gate, audit, metrics);
 //   dispatcher.Add(rest::Routes(services));
@@ -65,7 +65,7 @@ class Dispatcher {
   void Answer(TrackedExchange& exchange, Outcome& outcome);
   std::expected<const Entry*, Refusal> Find(http::Request& request) const;
   void Run(const Entry& entry, TrackedExchange& exchange, const sandbox::Caller& caller);
-  void Refuse(TrackedExchange& exchange, const Refusal& refusal, Outcome& outcome);
+  static void Refuse(TrackedExchange& exchange, const Screened& screened, Outcome& outcome);
   void WriteDown(const TrackedExchange& exchange, const Outcome& outcome, int status);
   void LogRequest(const TrackedExchange& exchange, const Outcome& outcome, int status);
 

@@ -178,7 +178,7 @@ Result<void> Gate::StillAdmitted(const Admission& admission) {
   if (!keys_.needed()) return {};
   return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
                        "since there is a first API key, everybody needs one")
-                     .WithRemedy("Authorization: Bearer cay_…, of cay keys create"));
+                     .WithRemedy(Remedy(Action::kAuthenticate)));
 }
 
 Scope Gate::Wanted(const Route& route) const {

@@ -161,7 +161,7 @@ TEST_F(GateTest, SaysHowAPortIsCalled) {
     const auto refused = gate.CheckNames(request);
     ASSERT_TRUE(refused) << host;
     EXPECT_EQ(refused->status, 404) << host;
-    EXPECT_NE(refused->error.remedy().find("1 to 65535"), std::string::npos);
+    EXPECT_NE(refused->error.remedy().text().find("1 to 65535"), std::string::npos);
   }
   for (const char* host : {"web.localhost", "8000-web.evil.example", "web-8000.localhost"}) {
     request.headers.Set("Host", host);

@@ -80,7 +80,8 @@ TEST_F(KeyRingTest, KeepsTheLastAdministratorsKeyUnlessToldOtherwise) {
   ASSERT_TRUE(ring_->Revoke(second.key.id, LastAdmin::kStays));
   const auto refused = ring_->Revoke(first.key.id, LastAdmin::kStays);
   EXPECT_EQ(refused.error().code(), ErrorCode::kIllegalState);
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("cay keys revoke --local " + first.key.id));
+  EXPECT_THAT(refused.error().remedy().text(),
+              HasSubstr("cay keys revoke --local " + first.key.id));
   EXPECT_TRUE(ring_->Authenticate(first.token));
   EXPECT_TRUE(ring_->Revoke(user.key.id, LastAdmin::kStays));
   EXPECT_TRUE(ring_->Revoke(brief->key.id, LastAdmin::kStays));
@@ -167,9 +168,9 @@ TEST_F(KeyRingTest, GivesAllKeysOfAnOwnerTheSameNameAndNumber) {
 
 TEST_F(KeyRingTest, NamesTheMachineWhenNoKeyWorksAnyMore) {
   const NewKey made = Make(Scope::kAdmin);
-  EXPECT_THAT(ring_->Authenticate("wrong").error().remedy(), Not(HasSubstr("--local")));
+  EXPECT_THAT(ring_->Authenticate("wrong").error().remedy().text(), Not(HasSubstr("--local")));
   ASSERT_TRUE(ring_->Revoke(made.key.id, LastAdmin::kMayGo));
-  EXPECT_THAT(ring_->Authenticate(made.token).error().remedy(), HasSubstr("--local"));
+  EXPECT_THAT(ring_->Authenticate(made.token).error().remedy().text(), HasSubstr("--local"));
   EXPECT_THAT(ring_->Remedy(), HasSubstr("--local"));
 }
 

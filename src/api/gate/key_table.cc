@@ -139,7 +139,7 @@ Result<void> RevokeKey(store::Database& db, std::string_view id, int64_t now_uni
   if (db.ChangedRows() == 0) {
     return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
                          "there is no key " + std::string(id) + " that works")
-                       .WithRemedy("cay keys list"));
+                       .WithRemedy(Remedy(Action::kListKeys)));
   }
   store::Statement forget = TRY(
       db.Prepare("DELETE FROM api_key WHERE id IN (SELECT id FROM api_key WHERE revoked_ms IS NOT "

@@ -90,11 +90,9 @@ bool IsTemplateName(std::string_view name) {
 Error NotInstalled(const std::string& name, const std::optional<Environment>& known,
                    const std::string& found) {
   const std::string as = IsTemplateName(name) || !known ? name : NameOf(*known);
-  std::string remedy = "install it: cay template import NAME ROOTFS.tar";
-  if (IsTemplateName(as)) {
-    remedy = "install it: cay template import " + as + " " + as +
-             ".tar (a root filesystem: " + "docker export makes one)";
-  }
+  const std::string called = IsTemplateName(as) ? as : "NAME";
+  const Remedy remedy = "install it, as a root filesystem (docker export makes one): " +
+                        Remedy(Action::kImportTemplate, called);
   return Error(ErrorCode::kNotFound, Fault::kCaller,
                "the environment \"" + name + "\" is not installed" + found)
       .WithRemedy(std::move(remedy));

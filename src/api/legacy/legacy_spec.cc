@@ -27,12 +27,13 @@ Result<void> RefusePackages(JsonFields& config) {
       std::ranges::all_of(*list, [](const JsonValue& one) { return one.AsString() != nullptr; });
   if (!strings) return Failure(config.Wrong("packages", "an array of names", *packages));
   if (list->empty()) return {};
-  return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
-                       "packages cannot be installed: \"" +
-                           list->front().AsString()->substr(0, 80) +
-                           "\" would come over a network, and sandboxes have none")
-                     .WithRemedy("import a template that has them: cay template import NAME "
-                                 "ROOTFS.tar; or upload them, and install without an index"));
+  return Failure(
+      Error(ErrorCode::kNotSupported, Fault::kCaller,
+            "packages cannot be installed: \"" + list->front().AsString()->substr(0, 80) +
+                "\" would come over a network, and sandboxes have none")
+          .WithRemedy(
+              "import a template that has them: " + Remedy(Action::kImportTemplate, "NAME") +
+              "; or upload them, and install without an index"));
 }
 
 // The variables of environment_config; those of `env` come on top, and must not contradict.

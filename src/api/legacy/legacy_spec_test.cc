@@ -29,7 +29,7 @@ TEST(LegacySpec, PackagesAreRefusedWithTheReason) {
   EXPECT_EQ(refused.error().code(), ErrorCode::kNotSupported);
   EXPECT_THAT(refused.error().message(), HasSubstr("\"tensorflow\""));
   EXPECT_THAT(refused.error().message(), HasSubstr("network"));
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("cay template import"));
+  EXPECT_THAT(refused.error().remedy().text(), HasSubstr("import template"));
   for (const char* bad : {R"({"packages":"tensorflow"})", R"({"packages":[1]})",
                           R"({"pakages":[]})", R"({"env_vars":{"A":1}})", R"([])"}) {
     const auto wrong = Read(R"({"environment_config":)" + std::string(bad) + "}");

@@ -84,7 +84,7 @@ Result<void> DeleteWebhook(Database& db, std::string_view id) {
   if (db.ChangedRows() == 0) {
     return Failure(
         Error(ErrorCode::kNotFound, Fault::kCaller, "there is no webhook " + std::string(id))
-            .WithRemedy("GET /api/webhooks lists them"));
+            .WithRemedy(Remedy(Action::kListWebhooks) + " lists them"));
   }
   Statement deliveries = TRY(db.Prepare("DELETE FROM webhook_delivery WHERE webhook = ?1"));
   return deliveries.Run(id);

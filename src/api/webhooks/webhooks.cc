@@ -35,7 +35,7 @@ constexpr size_t kMaxError = 512;
 
 Error NoSuchWebhook(const std::string& id) {
   return Error(ErrorCode::kNotFound, Fault::kCaller, "there is no webhook " + id)
-      .WithRemedy("GET /api/webhooks lists them");
+      .WithRemedy(Remedy(Action::kListWebhooks) + " lists them");
 }
 
 bool Wants(const Webhook& hook, const Event& event) {

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/id.h"
-#include "cli/client/remedies.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
 
@@ -62,6 +61,19 @@ ErrorCode CodeOfStatus(int status) {
   }
 }
 
+// In its parts; of an older server, in the API's words.
+Remedy RemedyOf(const json::object& problem) {
+  Remedy remedy;
+  for (const json::value& entry : Array(problem, "remedy_parts")) {
+    if (!entry.is_object()) continue;
+    const json::object& part = entry.get_object();
+    const auto action = ActionFromName(Text(part, "action"));
+    remedy = remedy + (action ? Remedy(*action, Text(part, "of"))
+                              : Remedy(Text(part, "text") + Text(part, "of")));
+  }
+  return remedy.empty() ? Remedy(Text(problem, "remedy")) : remedy;
+}
+
 }  // namespace
 
 Error ProblemError(int status, std::string_view body) {
@@ -81,13 +93,13 @@ Error ProblemError(int status, std::string_view body) {
     if (field.empty() || detail.contains(field)) continue;
     detail += "; " + field + ": " + Text(entry.get_object(), "detail");
   }
-  std::string remedy = InWordsOfCommands(Text(problem, "remedy"));
+  Remedy remedy = RemedyOf(problem);
   if (const auto seconds = Number(problem, "retry_after"); seconds && remedy.empty()) {
     remedy = "try again in " + std::to_string(*seconds) + "s";
   }
   if (status == 401) {
     const std::string_view how = "give a key with --api-key-file, CAY_API_KEY or cay context add";
-    remedy = remedy.empty() ? std::string(how) : std::string(how) + "; " + remedy;
+    remedy = remedy.empty() ? Remedy(how) : std::string(how) + "; " + remedy;
   }
   return Error(named ? known : CodeOfStatus(status), fault, std::move(detail))
       .WithRemedy(std::move(remedy));

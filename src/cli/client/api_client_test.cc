@@ -24,7 +24,7 @@ TEST(ProblemErrorTest, WhatIsNoProblemDocumentIsToldByItsStatus) {
   }
   EXPECT_EQ(ProblemError(404, "").code(), ErrorCode::kNotFound);
   EXPECT_EQ(ProblemError(401, "").code(), ErrorCode::kPermissionDenied);
-  const std::string remedy = ProblemError(401, R"({"remedy":"make a key"})").remedy();
+  const std::string remedy = ProblemError(401, R"({"remedy":"make a key"})").remedy().text();
   for (const char* way : {"--api-key-file", "CAY_API_KEY", "cay context add", "make a key"}) {
     EXPECT_NE(remedy.find(way), std::string::npos) << remedy;
   }

@@ -29,7 +29,7 @@ TEST(CopyPathsTest, ExactlyOneEndIsInASandbox) {
   EXPECT_FALSE(ParseCopy("-", "-"));
   const auto both = ParseCopy("web:a", "db:b");
   ASSERT_FALSE(both);
-  EXPECT_EQ(both.error().remedy(), "cay cp web:a - | cay cp - db:b");
+  EXPECT_EQ(both.error().remedy().text(), "cay cp web:a - | cay cp - db:b");
 }
 
 TEST(CopyPathsTest, AFileKeepsItsNameInADirectoryAndBecomesAnythingElse) {

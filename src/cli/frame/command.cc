@@ -37,7 +37,7 @@ Result<void> Apply(const OptionSpec& option, void* options, std::string_view val
   Result<void> applied = option.apply(options, value);
   if (applied) return {};
   const Error& error = applied.error();
-  std::string remedy = error.remedy();
+  Remedy remedy = error.remedy();
   if (remedy.empty() && !option.example.empty()) {
     remedy = "as in " + Shown(option) + " " + std::string(option.example);
   }

@@ -8,6 +8,7 @@
 #include "base/encoding.h"
 #include "base/os/file.h"
 #include "cli/frame/command.h"
+#include "cli/frame/remedy_words.h"
 
 namespace cay::cli {
 
@@ -58,7 +59,7 @@ int ExitCodeOf(const Error& error) {
 }
 
 int Report(const Error& error) {
-  Note(error.ToString());
+  Note(error.ToString(CommandFor));
   return ExitCodeOf(error);
 }
 

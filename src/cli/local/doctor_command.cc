@@ -5,6 +5,7 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
+#include "cli/frame/remedy_words.h"
 #include "cli/local/doctor_report.h"
 
 namespace cay::cli {
@@ -36,7 +37,7 @@ Result<int> DoctorMain(DoctorOptions& options, Positionals&) {
   const engine::native::Verdict verdict = engine::native::Evaluate(facts);
   const auto sandboxes = TRY(engine::native::TakeInventory(paths));
   const auto disk = LookAtDisk(paths, sandboxes);
-  if (!disk) Note("the state directory's disk: " + disk.error().ToString());
+  if (!disk) Note("the state directory's disk: " + disk.error().ToString(CommandFor));
   const DoctorFindings found{.disk = disk ? &*disk : nullptr, .concerns = ConcernsOf(sandboxes)};
   TRY(Print(options.json ? RenderDoctorJson(facts, verdict, found)
                          : RenderDoctor(facts, verdict, IsUtf8Locale(), found)));

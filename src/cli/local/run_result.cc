@@ -5,6 +5,7 @@
 #include "api/rest/processes/process_json.h"
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
+#include "cli/frame/remedy_words.h"
 
 namespace cay::cli {
 namespace {
@@ -48,7 +49,7 @@ void WriteError(JsonWriter& json, const Error& error) {
   json.Key("error").BeginObject().Member("code", ErrorCodeName(error.code()));
   json.Member("detail", error.message());
   json.Member("fault", error.fault() == Fault::kCaller ? "caller" : "machine");
-  if (!error.remedy().empty()) json.Member("remedy", error.remedy());
+  if (!error.remedy().empty()) json.Member("remedy", error.remedy().InWords(CommandFor));
   json.EndObject();
 }
 

@@ -55,8 +55,8 @@ Result<void> CheckRemovable(ApiClient& api, const std::string& id) {
 }
 
 // Nobody has it; one of another owner's that has this name is in the remedy, and is not gone.
-bool IsGone(const Error& error, const std::string& typed) {
-  return error.code() == ErrorCode::kNotFound && !error.remedy().contains("/" + typed);
+bool IsGone(const Error& error) {
+  return error.code() == ErrorCode::kNotFound && !error.remedy().Has(Action::kUse);
 }
 
 Result<void> Remove(ApiClient& api, const RemoveOptions& options, const std::string& typed,
@@ -71,7 +71,7 @@ Result<int> RemoveMain(ApiClient& api, RemoveOptions& options, Positionals& rest
   Answers answers = AnswersOf(options, rest.values.size());
   return answers.Finish(ForEach(rest.values, [&](const std::string& typed) -> Result<void> {
     Result<void> removed = Remove(api, options, typed, answers);
-    if (!removed && options.force && IsGone(removed.error(), typed)) return {};
+    if (!removed && options.force && IsGone(removed.error())) return {};
     return removed;
   }));
 }

@@ -1,6 +1,7 @@
 // cay config check | show.
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
+#include "cli/frame/remedy_words.h"
 #include "cli/serve/serve_command.h"
 #include "json/json_writer.h"
 
@@ -10,7 +11,7 @@ namespace {
 Result<int> CheckMain(ConfigArguments& arguments, Positionals& rest) {
   if (!rest.values.empty()) arguments.sources.file = rest.values[0];
   const config::LoadResult result = config::LoadAndExplain(arguments.sources);
-  for (const Error& problem : result.problems) Note(problem.ToString());
+  for (const Error& problem : result.problems) Note(problem.ToString(CommandFor));
   if (!result.problems.empty()) return kExitFailure;
   const std::string& file = result.loaded.file;
   TRY(Print((file.empty() ? "no configuration file" : file) + ": good\n"));

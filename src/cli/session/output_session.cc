@@ -12,6 +12,7 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/output_writer.h"
+#include "cli/frame/remedy_words.h"
 #include "cli/frame/signal_scope.h"
 #include "cli/session/event_source.h"
 #include "cli/session/input_pump.h"
@@ -198,7 +199,7 @@ Result<void> OutputSession::OnSignal(int signal) {
   if (exit_code_ || process_.empty()) return {};
   Result<json::object> sent = api_.Call("POST", ProcessPath(request_.sandbox, process_, "/signal"),
                                         json::object{{"signal", signal}});
-  if (!sent && !HasEnded(sent.error())) Note(sent.error().ToString());
+  if (!sent && !HasEnded(sent.error())) Note(sent.error().ToString(CommandFor));
   return {};
 }
 

@@ -39,16 +39,16 @@ Bytes DiskBound(const ManagerOptions& options) {
 }
 
 // An administrator who says a name means one's own first; the others of that name are one word away.
-std::string RemedyForName(const Core& core, const Caller& caller, std::string_view which) {
+Remedy RemedyForName(const Core& core, const Caller& caller, std::string_view which) {
   constexpr size_t kMostNamed = 3;
-  std::string owned;
+  Remedy owned;
   if (caller.admin) {
     for (const std::string& owner : core.registry.OwnersOfName(which, kMostNamed)) {
-      owned += (owned.empty() ? "" : ", ") + owner + "/" + std::string(which);
+      owned = owned + (owned.empty() ? "others have one of that name: " : ", ") +
+              Remedy(Action::kUse, owner + "/" + std::string(which));
     }
   }
-  return owned.empty() ? "list those that there are: GET /api/sandboxes"
-                       : "others have one of that name: " + owned;
+  return owned.empty() ? "list those that there are: " + Remedy(Action::kList) : owned;
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ Result<std::shared_ptr<Sandbox>> Core::Find(const Caller& caller, std::string_vi
   return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
                        "sandbox " + name + " was destroyed at " +
                            FormatTimestamp(destroyed->destroyed_unix_ms) + ": " + destroyed->reason)
-                     .WithRemedy("create another: POST /api/sandboxes"));
+                     .WithRemedy("create another: " + Remedy(Action::kCreate)));
 }
 
 Result<void> Core::CommitBy(Write write, Sandbox& sandbox, const Change& change, Event event) {
@@ -167,18 +167,18 @@ void Core::SetTimer(const Sandbox& sandbox) {
   if (const auto next = NextLook(sandbox.TimesNow(), UnixMs())) timer->Earlier(sandbox.id(), *next);
 }
 
-void Core::OnGuestGone(std::function<void(const SandboxId&, const std::string&)> callback) {
+void Core::OnGuestGone(GuestGone callback) {
   const std::lock_guard lock(callbacks_mutex_);
   callbacks_.push_back(std::move(callback));
 }
 
-void Core::SayGone(const SandboxId& id, const std::string& reason) {
-  std::vector<std::function<void(const SandboxId&, const std::string&)>> callbacks;
+void Core::SayGone(const SandboxId& id, const GuestEnd& end) {
+  std::vector<GuestGone> callbacks;
   {
     const std::lock_guard lock(callbacks_mutex_);
     callbacks = callbacks_;
   }
-  for (const auto& callback : callbacks) callback(id, reason);
+  for (const auto& callback : callbacks) callback(id, end);
 }
 
 Result<std::unique_lock<std::mutex>> LockTransition(Sandbox& sandbox) {

@@ -85,9 +85,9 @@ class Core {
   // Looks at its deadlines when the next one comes.
   void SetTimer(const Sandbox& sandbox);
 
-  void OnGuestGone(std::function<void(const SandboxId&, const std::string&)> callback);
+  void OnGuestGone(GuestGone callback);
   // With its transition held, so that a new guest does not begin meanwhile.
-  void SayGone(const SandboxId& id, const std::string& reason);
+  void SayGone(const SandboxId& id, const GuestEnd& end);
 
  private:
   using Write = Result<void> (store::Store::*)(const store::Work&);
@@ -103,7 +103,7 @@ class Core {
 
   Replaceable<ManagerOptions> options_;
   std::mutex callbacks_mutex_;
-  std::vector<std::function<void(const SandboxId&, const std::string&)>> callbacks_;
+  std::vector<GuestGone> callbacks_;
 };
 
 AdmissionRules RulesOf(const ManagerOptions& options);

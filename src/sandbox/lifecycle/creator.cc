@@ -280,9 +280,10 @@ Result<bool> Creator::ObtainFromPool(Making& making) {
   const bool enforces = EnforcesRequired(member->created, making.resolved());
   making.NoteMade(std::move(member->id), std::move(member->created), true);
   if (!enforces) {
-    return Failure(Error(ErrorCode::kNotEnforceable, Fault::kCaller,
-                         "a limit that was asked for cannot be enforced here")
-                       .WithRemedy("see cay doctor, or accept it with best_effort"));
+    return Failure(
+        Error(ErrorCode::kNotEnforceable, Fault::kCaller,
+              "a limit that was asked for cannot be enforced here")
+            .WithRemedy("see cay doctor, or accept it: " + Remedy(Action::kAcceptWeaker)));
   }
   TRY(making.Show());
   return true;

@@ -29,7 +29,7 @@ Result<void> Lease::CheckKept(std::string_view path) const {
   return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
                        std::string(path) + " is in memory, and sandbox " + id().text() +
                            " is stopped: what is there is not kept")
-                     .WithRemedy("start it first: POST /api/sandboxes/" + id().text() + "/start"));
+                     .WithRemedy("start it first: " + Remedy(Action::kStart, id().text())));
 }
 
 Result<Fd> Lease::Watch() const { return hold_->sandbox->Watch(); }

@@ -209,10 +209,7 @@ void Manager::NoteExecution(const SandboxId& id, int running_delta, bool begins)
     sandbox->NoteExecution(running_delta, begins);
 }
 
-void Manager::OnGuestGone(
-    std::function<void(const SandboxId& id, const std::string& reason)> callback) {
-  impl_->core.OnGuestGone(std::move(callback));
-}
+void Manager::OnGuestGone(GuestGone callback) { impl_->core.OnGuestGone(std::move(callback)); }
 
 std::vector<SandboxId> Manager::Running() {
   std::vector<SandboxId> running;

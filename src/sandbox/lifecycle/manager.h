@@ -85,7 +85,7 @@ class Manager {
   // Called, from any thread, when a sandbox's guest has ended: stop, reset, destroy, or by itself. A
   // new guest does not begin before it has returned; it must not start, stop, reset, pause, resume,
   // change or destroy that sandbox.
-  void OnGuestGone(std::function<void(const SandboxId& id, const std::string& reason)> callback);
+  void OnGuestGone(GuestGone callback);
   // Those that have a guest: running and paused ones.
   std::vector<SandboxId> Running();
 

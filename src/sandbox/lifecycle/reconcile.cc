@@ -16,7 +16,8 @@ using store::Database;
 // What became of one that is in the engine.
 struct Found {
   SandboxState state = SandboxState::kFailed;
-  std::string reason{};  // of kFailed
+  std::string reason{};                       // of kFailed …
+  GuestEndKind end = GuestEndKind::kUnknown;  // … likewise
   std::optional<Fd> guest{};
 };
 
@@ -63,7 +64,8 @@ class Reconciler {
       if (!WasLost(stored.record.view)) report_.lost.emplace_back(id.text(), "its sandbox is gone");
       return Keep(stored, status,
                   {.reason = WasLost(stored.record.view) ? stored.record.view.reason
-                                                         : "lost: its sandbox is gone"});
+                                                         : "lost: its sandbox is gone",
+                   .end = GuestEndKind::kLost});
     }
     Found now = TRY(LookAt(status, stored.record.view));
     if (now.state == SandboxState::kFailed && stored.record.view.state != SandboxState::kFailed) {
@@ -75,7 +77,7 @@ class Reconciler {
   }
 
   static bool WasLost(const SandboxView& view) {
-    return view.state == SandboxState::kFailed && view.reason.starts_with("lost: ");
+    return view.state == SandboxState::kFailed && view.guest_end == GuestEndKind::kLost;
   }
 
   Result<Found> LookAt(const engine::SandboxStatus& status, const SandboxView& view) {
@@ -102,11 +104,13 @@ class Reconciler {
     // Anything else but "it has no guest" says nothing about the sandbox.
     if (guest.error().code() != ErrorCode::kIllegalState)
       return Failure(std::move(guest).error().WithContext("adopting sandbox " + id.text()));
-    if (view.state == SandboxState::kFailed) return Found{.reason = view.reason};
+    if (view.state == SandboxState::kFailed)
+      return Found{.reason = view.reason, .end = view.guest_end};
     const engine::Exit exit = TRY(core_.engine.GetExit(id));
-    return Found{.reason =
-                     "lost: its guest ended while no server was there, or cannot be reached (" +
-                     DescribeExit(exit) + ")"};
+    return Found{
+        .reason = "lost: its guest ended while no server was there, or cannot be reached (" +
+                  GuestEndOf(exit).reason + ")",
+        .end = GuestEndKind::kLost};
   }
 
   Result<void> Keep(StoredSandbox& stored, const engine::SandboxStatus& status, Found now) {
@@ -115,6 +119,7 @@ class Reconciler {
                          (now.state == SandboxState::kFailed && record.view.reason != now.reason);
     if (changed) {
       record.view.state = now.state;
+      record.view.guest_end = now.end;
       record.view.reason =
           now.state == SandboxState::kFailed ? now.reason : "as it was found by the server's start";
       WriteFact(record.view.id.text(), [&](Database& db) { return SaveSandbox(db, record); });

@@ -64,7 +64,8 @@ bool Sweeper::OnGone(const SandboxId& id) {
   const bool expected = state != SandboxState::kRunning && state != SandboxState::kPaused;
   if (expected || !sandbox->GuestIsGone()) return true;
   const auto exit = core_.engine.GetExit(id);
-  transitions_.FailLocked(*sandbox, exit ? DescribeExit(*exit) : "its guest ended");
+  transitions_.FailLocked(*sandbox,
+                          exit ? GuestEndOf(*exit) : GuestEnd{.reason = "its guest ended"});
   return true;
 }
 

@@ -24,25 +24,6 @@ constexpr const char* kRequested = "requested";
 
 }  // namespace
 
-std::string DescribeExit(const engine::Exit& exit) {
-  switch (exit.reason) {
-    case engine::ExitReason::kOomKilled:
-      return "oom_killed";
-    case engine::ExitReason::kSignalled: {
-      const char* name = ::sigabbrev_np(exit.signal);
-      return "signalled: " +
-             (name != nullptr ? "SIG" + std::string(name) : std::to_string(exit.signal));
-    }
-    case engine::ExitReason::kExited:
-      return "exited: " + std::to_string(exit.exit_code);
-    case engine::ExitReason::kNone:
-    case engine::ExitReason::kStopped:
-    case engine::ExitReason::kUnknown:
-      break;
-  }
-  return std::string(engine::ExitReasonName(exit.reason));
-}
-
 Result<void> Transitions::CheckNow(Act act, const Sandbox& sandbox) const {
   return CheckAct(act, sandbox.id(), sandbox.state());
 }
@@ -52,7 +33,7 @@ Error Transitions::WhyNotThere(const SandboxId& id) const {
   const auto all = core_.engine.List();
   if (!all) return all.error();
   const std::string cannot = "sandbox " + id.text() + " cannot be started: ";
-  const std::string destroy = "DELETE /api/sandboxes/" + id.text();
+  const Remedy destroy(Action::kDestroy, id.text());
   const auto found = std::ranges::find(*all, id, &engine::SandboxStatus::id);
   if (found == all->end()) {
     return Error(ErrorCode::kIllegalState, Fault::kCaller, cannot + "nothing of it is left")
@@ -106,7 +87,7 @@ void RenewLife(SandboxView& view, int64_t now_ms) {
 void Transitions::NoteEnd(Sandbox& sandbox) {
   if (sandbox.state() != SandboxState::kRunning || !sandbox.GuestIsGone()) return;
   const auto exit = core_.engine.GetExit(sandbox.id());
-  if (exit && exit->reason != engine::ExitReason::kNone) FailLocked(sandbox, DescribeExit(*exit));
+  if (exit && exit->reason != engine::ExitReason::kNone) FailLocked(sandbox, GuestEndOf(*exit));
 }
 
 Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
@@ -151,8 +132,7 @@ Result<void> Transitions::StopLocked(Sandbox& sandbox, const std::string& reason
   if (!stopped) {
     // It runs on; or its guest is gone, which the watch then sees.
     if (const auto watched = core_.WatchGuest(sandbox); !watched)
-      FailLocked(sandbox,
-                 DescribeExit(core_.engine.GetExit(sandbox.id()).value_or(engine::Exit{})));
+      FailLocked(sandbox, GuestEndOf(core_.engine.GetExit(sandbox.id()).value_or(engine::Exit{})));
     return stopped;
   }
   const Bytes memory = sandbox.View().limits.memory;
@@ -165,7 +145,7 @@ Result<void> Transitions::StopLocked(Sandbox& sandbox, const std::string& reason
       },
       "sandbox.stopped", reason);
   (void)core_.admission.Resize(memory, 0);
-  core_.SayGone(sandbox.id(), "stopped: " + reason);
+  core_.SayGone(sandbox.id(), {GuestEndKind::kStopped, "stopped: " + reason});
   return {};
 }
 
@@ -228,13 +208,13 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
   if (!created) {
     // It runs on as it was; or its guest has ended, and there is no other.
     if (!core_.WatchGuest(sandbox))
-      FailLocked(sandbox, "cannot be reset: " + created.error().message());
+      FailLocked(sandbox, {.reason = "cannot be reset: " + created.error().message()});
     return Failure(std::move(created).error());
   }
-  core_.SayGone(sandbox.id(), "reset");
+  core_.SayGone(sandbox.id(), {GuestEndKind::kReset, "reset"});
   sandbox.SetGuestProtocol(created->guest_protocol);
   if (const auto watched = core_.WatchGuest(sandbox, *std::move(created->guest)); !watched) {
-    FailLocked(sandbox, "its new guest cannot be watched");
+    FailLocked(sandbox, {.reason = "its new guest cannot be watched"});
     return Failure(watched.error());
   }
   const int64_t now = UnixMs();
@@ -299,8 +279,7 @@ Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
   if (!view.expires_unix_ms) {
     return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
                          "sandbox " + sandbox.id().text() + " has no end to put off")
-                       .WithRemedy("set one: PATCH /api/sandboxes/" + sandbox.id().text() +
-                                   " {\"timeout\":…}"));
+                       .WithRemedy("set one: " + Remedy(Action::kSetTimeout, sandbox.id().text())));
   }
   TRY(CheckLifetime(by, *core_.options()));  // before the sum, which might not fit
   // Where its life is over already, from now on.
@@ -314,20 +293,21 @@ Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
   return sandbox.View();
 }
 
-void Transitions::FailLocked(Sandbox& sandbox, const std::string& reason) {
+void Transitions::FailLocked(Sandbox& sandbox, const GuestEnd& end) {
   const SandboxView before = sandbox.View();
   core_.UnwatchGuest(sandbox);
   core_.CommitFact(
       sandbox,
       [&](SandboxRecord& record) {
         record.view.state = SandboxState::kFailed;
-        record.view.reason = reason;
+        record.view.reason = end.reason;
+        record.view.guest_end = end.kind;
         record.view.running = 0;
       },
-      "sandbox.failed", reason);
+      "sandbox.failed", end.reason);
   (void)core_.admission.Resize(HoldingOf(before).memory, 0);
   core_.metrics.Count([](ManagerMetrics& metrics) { ++metrics.failed; });
-  core_.SayGone(sandbox.id(), reason);
+  core_.SayGone(sandbox.id(), end);
   core_.SetTimer(sandbox);
 }
 
@@ -362,7 +342,7 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
     if (!promised) RemoveTombstone(core_.options()->paths.state_dir, id);
     sandbox.SetEnding(false);
     if (sandbox.state() != SandboxState::kFailed)
-      FailLocked(sandbox, "cannot be destroyed: " + destroyed.error().message());
+      FailLocked(sandbox, {.reason = "cannot be destroyed: " + destroyed.error().message()});
     return destroyed;
   }
   if (sandbox.visit.memory) (void)core_.admission.Resize(*sandbox.visit.memory, 0);
@@ -380,7 +360,7 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
   // Lost, the next start finds what was promised above, and that it is done.
   if (promised || !core_.store.WriteUrgently(settle)) core_.store.WriteLater(settle);
   core_.events.Publish(event);
-  core_.SayGone(id, "destroyed: " + reason);
+  core_.SayGone(id, {GuestEndKind::kDestroyed, "destroyed: " + reason});
   const auto spent = std::chrono::steady_clock::now() - begun;
   core_.metrics.Count([&](ManagerMetrics& metrics) {
     ++metrics.destroyed;

@@ -31,7 +31,7 @@ class Transitions {
   Result<void> PauseLocked(Sandbox& sandbox, const std::string& reason);
   Result<void> DestroyLocked(Sandbox& sandbox, const std::string& reason);
   // Its guest has ended by itself.
-  void FailLocked(Sandbox& sandbox, const std::string& reason);
+  void FailLocked(Sandbox& sandbox, const GuestEnd& end);
 
  private:
   Result<void> CheckNow(Act act, const Sandbox& sandbox) const;
@@ -48,8 +48,5 @@ class Transitions {
 // Why one that is there cannot be had from the launcher, where its record says nothing else.
 inline constexpr std::string_view kNotTakenOver =
     "it cannot be taken over: its record is damaged, or another process has it";
-
-// "oom_killed", "signalled: SIGKILL", "exited: 3" …
-std::string DescribeExit(const engine::Exit& exit);
 
 }  // namespace cay::sandbox

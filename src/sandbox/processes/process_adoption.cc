@@ -101,10 +101,13 @@ ProcessRow Adopter::RowFor(const protocol::ProcessInfo& info) const {
 
 void Adopter::LoseAll(const SandboxId& id, Adoption& adoption) {
   const auto view = book_.manager().Get({.owner = "", .admin = true}, id.text());
-  const std::string reason = !view                                   ? "the sandbox is gone"
-                             : view->state == SandboxState::kStopped ? "stopped"
-                                                                     : view->reason;
-  for (ProcessRow& row : adoption.rows) book_.WriteLost(std::move(row), reason);
+  GuestEnd end{GuestEndKind::kLost, "the sandbox is gone"};
+  if (view && view->state == SandboxState::kStopped) {
+    end = {GuestEndKind::kStopped, "stopped"};
+  } else if (view) {
+    end = {view->guest_end, view->reason};
+  }
+  for (ProcessRow& row : adoption.rows) book_.WriteLost(std::move(row), end);
 }
 
 void Adopter::TakeOver(const Adoption& adoption, ProcessRow row,
@@ -132,7 +135,7 @@ void Adopter::Settle(const SandboxId& id, Adoption& adoption) {
   const uint64_t last_written = book_.LastOf(*adoption.life);
   for (ProcessRow& row : adoption.rows) {
     if (row.life_started_ms != adoption.life->started_unix_ms) {
-      book_.WriteLost(std::move(row), "the sandbox was started again");
+      book_.WriteLost(std::move(row), {.reason = "the sandbox was started again"});
       continue;
     }
     const auto found = unclaimed.find(row.guest_process);
@@ -140,7 +143,7 @@ void Adopter::Settle(const SandboxId& id, Adoption& adoption) {
       TakeOver(adoption, std::move(row), found->second);
       unclaimed.erase(found);
     } else if (adoption.known) {
-      book_.WriteLost(std::move(row), kForgotten);
+      book_.WriteLost(std::move(row), {.reason = kForgotten});
     } else {
       TakeOver(adoption, std::move(row), nullptr);
     }

@@ -19,8 +19,6 @@ namespace table = process_table;
 constexpr size_t kEndedInMemory = 16;
 // The history is cut to its length each time so many have ended.
 constexpr size_t kForgetEvery = 64;
-constexpr const char* kDestroyed = "destroyed";
-constexpr const char* kOomKilled = "oom_killed";
 
 void FillEnding(ProcessRecord& record, const ProcessEnding& ending) {
   record.ended_unix_ms = UnixMs();
@@ -30,8 +28,9 @@ void FillEnding(ProcessRecord& record, const ProcessEnding& ending) {
   record.disk_full = ending.disk_full;
   if (!ending.exited) {
     record.state = ProcessState::kLost;
-    record.reason = ending.lost_reason;
-    record.oom_killed = record.oom_killed || ending.lost_reason == kOomKilled;
+    record.reason = ending.guest.reason;
+    record.guest_end = ending.guest.kind;
+    record.oom_killed = record.oom_killed || ending.guest.kind == GuestEndKind::kOomKilled;
     return;
   }
   const protocol::Exited& exited = *ending.exited;
@@ -104,21 +103,21 @@ bool CpuTimeExceeded(const ProcessRecord& record) {
                          Millis(otherwise ? 0 : record.cpu_limit_ms));
 }
 
-std::string GuestLife::WaitForReason(Millis patience) {
+GuestEnd GuestLife::WaitForEnd(Millis patience) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, patience, [&] { return gone_.has_value(); });
-  return gone_.value_or("the sandbox's guest ended");
+  return gone_.value_or(GuestEnd{.reason = "the sandbox's guest ended"});
 }
 
-std::optional<std::string> GuestLife::reason() const {
+std::optional<GuestEnd> GuestLife::end() const {
   const std::lock_guard lock(mutex_);
   return gone_;
 }
 
-void GuestLife::SetGone(const std::string& why) {
+void GuestLife::SetGone(const GuestEnd& end) {
   {
     const std::lock_guard lock(mutex_);
-    if (!gone_) gone_ = why;
+    if (!gone_) gone_ = end;
   }
   changed_.notify_all();
 }
@@ -190,7 +189,7 @@ Result<std::shared_ptr<GuestLife>> ProcessBook::LifeOf(const SandboxView& view) 
     before = std::exchange(own.life, std::make_shared<GuestLife>(view, offset));
     life = own.life;
   }
-  if (before) before->SetGone("the sandbox was started again");
+  if (before) before->SetGone({.reason = "the sandbox was started again"});
   return life;
 }
 
@@ -309,7 +308,7 @@ ProcessRecord ProcessBook::Finish(const std::shared_ptr<ProcessEntry>& entry,
       EndedData(record));
   LogExecutionEnded(rules()->log, entry->life->owner, record);
   // With its guest the manager has stopped counting what ran there.
-  if (!entry->life->reason()) manager_.NoteExecution(entry->life->sandbox, -1);
+  if (!entry->life->end()) manager_.NoteExecution(entry->life->sandbox, -1);
   return record;
 }
 
@@ -332,8 +331,8 @@ void ProcessBook::Write(const std::shared_ptr<ProcessEntry>& entry) {
   });
 }
 
-void ProcessBook::WriteLost(ProcessRow row, const std::string& reason) {
-  FillEnding(row.record, ProcessEnding::Lost(reason));
+void ProcessBook::WriteLost(ProcessRow row, GuestEnd end) {
+  FillEnding(row.record, ProcessEnding::Lost(std::move(end)));
   {
     const std::lock_guard lock(metrics_mutex_);
     ++metrics_.lost;
@@ -341,9 +340,9 @@ void ProcessBook::WriteLost(ProcessRow row, const std::string& reason) {
   store_.WriteLater([row = std::move(row)](store::Database& db) { return table::Put(db, row); });
 }
 
-void ProcessBook::NoteGone(const SandboxId& sandbox, const std::string& reason) {
+void ProcessBook::NoteGone(const SandboxId& sandbox, const GuestEnd& end) {
   std::shared_ptr<GuestLife> life;
-  const bool destroyed = reason.starts_with(kDestroyed);
+  const bool destroyed = end.kind == GuestEndKind::kDestroyed;
   {
     const std::lock_guard lock(mutex_);
     const auto found = sandboxes_.find(sandbox);
@@ -356,7 +355,7 @@ void ProcessBook::NoteGone(const SandboxId& sandbox, const std::string& reason) 
   }
   if (life) {
     if (destroyed) life->forgotten = true;
-    life->SetGone(reason);
+    life->SetGone(end);
   }
   if (!destroyed) return;
   store_.WriteLater(

@@ -65,14 +65,14 @@ struct GuestLife {
   void SkipOomKills(std::optional<uint64_t> now);
 
   // Why it ended; waits at most `patience` for it to be known.
-  std::string WaitForReason(Millis patience);
-  std::optional<std::string> reason() const;
-  void SetGone(const std::string& why);
+  GuestEnd WaitForEnd(Millis patience);
+  std::optional<GuestEnd> end() const;
+  void SetGone(const GuestEnd& end);
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<std::string> gone_;
+  std::optional<GuestEnd> gone_;
   uint64_t oom_kills_told_ = 0;
 };
 
@@ -112,9 +112,9 @@ struct ProcessEntry {
 
 // How a process ended. Without `exited` it was lost.
 struct ProcessEnding {
-  static ProcessEnding Lost(std::string reason) {
+  static ProcessEnding Lost(GuestEnd guest) {
     ProcessEnding ending;
-    ending.lost_reason = std::move(reason);
+    ending.guest = std::move(guest);
     return ending;
   }
 
@@ -122,7 +122,7 @@ struct ProcessEnding {
   bool oom_killed = false;
   bool disk_full = false;
   std::optional<uint64_t> leftovers_remaining;  // after they were killed
-  std::string lost_reason;
+  GuestEnd guest{};                             // how its guest ended
 };
 
 // CommandRules, compiled.
@@ -167,8 +167,8 @@ class ProcessBook {
                        const Error& error);
   // The record as it is from now on. Only the first ending of a process counts.
   ProcessRecord Finish(const std::shared_ptr<ProcessEntry>& entry, const ProcessEnding& ending);
-  // The guest's life is over. `reason` "destroyed" forgets the sandbox.
-  void NoteGone(const SandboxId& sandbox, const std::string& reason);
+  // The guest's life is over. With kDestroyed the sandbox is forgotten.
+  void NoteGone(const SandboxId& sandbox, const GuestEnd& end);
 
   // The life of a sandbox that runs or is paused. kIllegalState for a view of an earlier one.
   Result<std::shared_ptr<GuestLife>> LifeOf(const SandboxView& view);
@@ -187,7 +187,7 @@ class ProcessBook {
   // A process of before the restart, of this life.
   std::shared_ptr<ProcessEntry> Readopt(const std::shared_ptr<GuestLife>& life, ProcessRow row);
   // A row that was running and of which nothing is left.
-  void WriteLost(ProcessRow row, const std::string& reason);
+  void WriteLost(ProcessRow row, GuestEnd end);
 
   ProcessMetrics GetMetrics();
   void NoteStartTime(uint64_t us) { AddTo(&ProcessMetrics::start, us); }

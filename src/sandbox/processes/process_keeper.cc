@@ -26,8 +26,8 @@ uint64_t MicrosSince(SteadyClock::time_point from) {
 Error Ended(uint64_t process) {
   const std::string id = std::to_string(process);
   return Error(ErrorCode::kIllegalState, Fault::kCaller, "process " + id + " has ended")
-      .WithRemedy("its result and its output are kept: GET …/processes/" + id +
-                  "; what it left running is ended by POST …/processes/" + id + "/kill_leftovers");
+      .WithRemedy("its result and its output are kept: " + Remedy(Action::kReadProcess, id) +
+                  "; what it left running is ended by " + Remedy(Action::kKillLeftovers, id));
 }
 
 // What of `also` says that the client is gone: of a socket, input may be its next request.
@@ -233,13 +233,12 @@ Result<std::unique_ptr<ProcessKeeper>> ProcessKeeper::Open(KeeperOptions options
   auto parts = std::make_shared<KeeperParts>();
   parts->book = std::make_unique<ProcessBook>(options, manager, store, events);
   parts->supervisor = TRY(ProcessSupervisor::Start(*parts->book));
-  manager.OnGuestGone(
-      [weak = std::weak_ptr(parts)](const SandboxId& id, const std::string& reason) {
-        const auto keeper = weak.lock();
-        if (!keeper) return;
-        keeper->book->NoteGone(id, reason);
-        keeper->supervisor->LookAt(id);
-      });
+  manager.OnGuestGone([weak = std::weak_ptr(parts)](const SandboxId& id, const GuestEnd& end) {
+    const auto keeper = weak.lock();
+    if (!keeper) return;
+    keeper->book->NoteGone(id, end);
+    keeper->supervisor->LookAt(id);
+  });
   TRY(AdoptProcesses(*parts->book, *parts->supervisor));
   return std::unique_ptr<ProcessKeeper>(
       new ProcessKeeper(std::make_unique<Impl>(std::move(parts))));

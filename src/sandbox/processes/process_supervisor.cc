@@ -36,14 +36,16 @@ ProcessEnding JudgeEnding(ProcessBook& book, const ProcessEntry& entry, protocol
   return ending;
 }
 
-std::string WhyLost(ProcessBook& book, GuestLife& life, Millis patience) {
-  if (auto reason = life.reason()) return *std::move(reason);
+GuestEnd WhyLost(ProcessBook& book, GuestLife& life, Millis patience) {
+  if (auto end = life.end()) return *std::move(end);
   const auto view = book.manager().Get(ForServer(life), life.sandbox.text());
-  if (!view && view.error().code() == ErrorCode::kNotFound) return "destroyed";
-  if (view && view->state == SandboxState::kFailed) return view->reason;
-  if (view && view->state == SandboxState::kStopped) return "stopped";
+  if (!view && view.error().code() == ErrorCode::kNotFound) {
+    return {GuestEndKind::kDestroyed, "destroyed"};
+  }
+  if (view && view->state == SandboxState::kFailed) return {view->guest_end, view->reason};
+  if (view && view->state == SandboxState::kStopped) return {GuestEndKind::kStopped, "stopped"};
   // The end of its guest is seen here before the manager has heard of it.
-  return life.WaitForReason(patience);
+  return life.WaitForEnd(patience);
 }
 
 Result<std::unique_ptr<ProcessSupervisor>> ProcessSupervisor::Start(ProcessBook& book) {
@@ -316,7 +318,8 @@ void ProcessSupervisor::TakeLook(Watch& watch) {
   if (!silent || watch.exited) return;
   watch.owed = true;
   book_.Finish(watch.entry,
-               ProcessEnding::Lost("its time was over, and the sandbox's guest does not answer"));
+               ProcessEnding::Lost(
+                   {.reason = "its time was over, and the sandbox's guest does not answer"}));
 }
 
 bool ProcessSupervisor::Judge(Watch& watch) {
@@ -367,7 +370,7 @@ void ProcessSupervisor::Connect(Watch& watch) {
     return;
   }
   if (lease->view().started_unix_ms != life.started_unix_ms) {
-    watch.entry->life->SetGone("the sandbox was started again");
+    watch.entry->life->SetGone({.reason = "the sandbox was started again"});
     NoteCut(watch);
     return;
   }
@@ -409,9 +412,10 @@ Result<void> ProcessSupervisor::ConnectTo(Watch& watch, const GuestChannel& gues
 void ProcessSupervisor::OnRefused(Watch& watch, const Error& error) {
   if (error.code() == ErrorCode::kNotFound && !watch.exited) {
     // Its guest kept the last results only, and this one was too many.
-    book_.Finish(watch.entry,
-                 ProcessEnding::Lost("it ended while nobody watched, and its result is "
-                                     "no longer kept"));
+    book_.Finish(
+        watch.entry,
+        ProcessEnding::Lost(
+            {.reason = "it ended while nobody watched, and its result is no longer kept"}));
     return;
   }
   if (!MayPass(error)) NoteCut(watch);
@@ -426,15 +430,15 @@ void ProcessSupervisor::NoteCut(Watch& watch) {
 bool ProcessSupervisor::EndIfGone(Watch& watch) {
   if (!watch.entry->running() && !watch.owed) return true;
   GuestLife& life = *watch.entry->life;
-  const std::optional<std::string> reason = life.reason();
-  if (!watch.cut && (!reason || watch.wait)) return false;
+  const bool ended = life.end().has_value();
+  if (!watch.cut && (!ended || watch.wait)) return false;
   // It will be known soon.
-  if (!reason && SteadyClock::now() < *watch.cut + kReasonPatience) return false;
+  if (!ended && SteadyClock::now() < *watch.cut + kReasonPatience) return false;
   if (watch.exited) {
     book_.Finish(watch.entry, JudgeEnding(book_, *watch.entry, *watch.exited, std::nullopt));
     return true;
   }
-  if (!reason) {
+  if (!ended) {
     const auto view = book_.manager().Get(ForServer(life), life.sandbox.text());
     if (view && (view->state == SandboxState::kRunning || view->state == SandboxState::kPaused) &&
         view->started_unix_ms == life.started_unix_ms) {

@@ -35,7 +35,7 @@ ProcessEnding JudgeEnding(ProcessBook& book, const ProcessEntry& entry, protocol
                           const std::optional<protocol::Info>& info);
 
 // Why a process of that life is lost: what is known of its sandbox.
-std::string WhyLost(ProcessBook& book, GuestLife& life, Millis patience);
+GuestEnd WhyLost(ProcessBook& book, GuestLife& life, Millis patience);
 
 class ProcessSupervisor {
  public:

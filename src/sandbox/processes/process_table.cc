@@ -41,6 +41,7 @@ struct Document {
     codec.Field(25, self.row.kill_grace_ms);
     codec.Field(26, record.cpu_limit_ms);
     codec.Field(27, record.flagged, CommandPatterns::kMaxPatterns, CommandPatterns::kMaxNameBytes);
+    codec.Field(28, record.guest_end, kLastGuestEndKind);
   }
 };
 
@@ -48,6 +49,10 @@ struct Document {
 
 Result<ProcessRow> RowOf(const store::Statement& statement) {
   auto document = TRY(protocol::Decode<Document>(statement.Text(4), protocol::Unknown::kSkipped));
+  ProcessRecord& record = document.row.record;
+  if (record.state == ProcessState::kLost && record.guest_end == GuestEndKind::kUnknown) {
+    record.guest_end = GuestEndOfReason(record.reason);
+  }
   document.row.record.sandbox = statement.Text(0);
   document.row.record.id = static_cast<uint64_t>(statement.Int(1));
   document.row.life_started_ms = statement.Int(2);

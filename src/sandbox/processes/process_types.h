@@ -9,6 +9,7 @@
 
 #include "base/units.h"
 #include "protocol/process_messages.h"
+#include "sandbox/guest_end.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox {
@@ -45,7 +46,8 @@ struct ProcessRecord {
   std::string tag;
   bool terminal = false;
   ProcessState state = ProcessState::kRunning;
-  std::string reason;  // of kLost
+  std::string reason;                               // of kLost …
+  GuestEndKind guest_end = GuestEndKind::kUnknown;  // … and of what kind that was
   std::optional<int32_t> exit_code;
   std::optional<uint32_t> signal;
   bool timed_out = false;

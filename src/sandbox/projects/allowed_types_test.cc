@@ -31,7 +31,7 @@ TEST(AllowedTypes, TheContentDecidesAndTheClientsWordBesideIt) {
 TEST(AllowedTypes, ARefusalNamesTheTypeAndTheKey) {
   const auto refused = Allowed({"text/*"}).Check("text/plain", "application/pdf");
   EXPECT_THAT(refused.error().message(), HasSubstr("application/pdf"));
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("projects.allowed_types"));
+  EXPECT_THAT(refused.error().remedy().text(), HasSubstr("projects.allowed_types"));
   EXPECT_EQ(refused.error().sys_errno(), EMEDIUMTYPE);
 }
 

@@ -88,7 +88,7 @@ TEST(ContentTypes, WithoutADatabaseSaySoAndWhatToInstall) {
     return pid;
   });
   ASSERT_FALSE(started);
-  EXPECT_THAT(started.error().remedy(), testing::HasSubstr("libmagic-mgc"));
+  EXPECT_THAT(started.error().remedy().text(), testing::HasSubstr("libmagic-mgc"));
 }
 
 }  // namespace

@@ -181,6 +181,7 @@ json::object DocumentObject(const SandboxRecord& record) {
         json::object{{"limit", static_cast<uint64_t>(one.limit)}, {"why", one.why}});
   }
   object["not_enforced"] = std::move(not_enforced);
+  object["guest_end"] = GuestEndName(view.guest_end);
   object["from_pool"] = view.from_pool;
   object["create_us"] = view.create_us;
   object["stage_us"] = json::array(view.stage_us.begin(), view.stage_us.end());
@@ -208,6 +209,8 @@ void ReadObject(const json::object& object, SandboxRecord& record) {
     view.not_enforced.push_back(
         {static_cast<engine::LimitKind>(limit), TextOf(value.get_object(), "why")});
   }
+  view.guest_end = object.contains("guest_end") ? GuestEndFromName(TextOf(object, "guest_end"))
+                                                : GuestEndOfReason(view.reason);
   view.from_pool = FlagOf(object, "from_pool");
   view.create_us = NumberOf(object, "create_us", 0);
   const json::array& stages = ArrayOf(object, "stage_us");

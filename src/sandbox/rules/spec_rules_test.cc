@@ -45,10 +45,10 @@ TEST(SpecRules, AValueOverItsMaximumIsRefusedNamingItAndTheKey) {
   ASSERT_FALSE(memory);
   EXPECT_EQ(memory.error().code(), ErrorCode::kLimitTooHigh);
   EXPECT_THAT(memory.error().message(), HasSubstr("2g"));
-  EXPECT_THAT(memory.error().remedy(), HasSubstr("limits.maxima.memory"));
+  EXPECT_THAT(memory.error().remedy().text(), HasSubstr("limits.maxima.memory"));
   const auto cpus = ResolveSpec({.cpus = 2001}, Options());
   ASSERT_FALSE(cpus);
-  EXPECT_THAT(cpus.error().remedy(), HasSubstr("limits.maxima.cpus"));
+  EXPECT_THAT(cpus.error().remedy().text(), HasSubstr("limits.maxima.cpus"));
   EXPECT_TRUE(ResolveSpec({.memory = 2 * kGiB, .cpus = 2000}, Options()));
 }
 
@@ -57,7 +57,7 @@ TEST(SpecRules, NoTimeoutIsAllowedOnlyWhereThereIsNoMaximum) {
   const auto refused = ResolveSpec({.timeout = Millis(0)}, options);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kLimitTooHigh);
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("timeouts.max_lifetime"));
+  EXPECT_THAT(refused.error().remedy().text(), HasSubstr("timeouts.max_lifetime"));
   options.max_timeout = Millis(0);
   EXPECT_TRUE(ResolveSpec({.timeout = Millis(0)}, options));
   EXPECT_TRUE(ResolveSpec({.timeout = Millis(1'000'000'000'000)}, options));
@@ -82,7 +82,7 @@ TEST(SpecRules, ProcessorTimeIsInWholeSecondsAndWithinItsMaximum) {
     const auto refused = ResolveSpec({.cpu_time = over}, options);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), ErrorCode::kLimitTooHigh);
-    EXPECT_THAT(refused.error().remedy(), HasSubstr("limits.maxima.cpu_time"));
+    EXPECT_THAT(refused.error().remedy().text(), HasSubstr("limits.maxima.cpu_time"));
   }
 }
 

@@ -49,21 +49,20 @@ Rule RuleOf(Act act) {
 }
 
 // What takes a sandbox in this state to where the act is allowed.
-std::string Remedy(Act act, const std::string& id, SandboxState state) {
-  const std::string path = "POST /api/sandboxes/" + id;
+Remedy RemedyFor(Act act, const std::string& id, SandboxState state) {
   switch (state) {
     case kCreating:
       return "wait until it is running";
     case kPaused:
-      return "resume it first: " + path + "/resume";
+      return "resume it first: " + Remedy(Action::kResume, id);
     case kStopped:
-      return "start it first: " + path + "/start";
+      return "start it first: " + Remedy(Action::kStart, id);
     case kRunning:
       if (act == Act::kStart || act == Act::kResume) return "it runs already: use it";
-      return "pause it first: " + path + "/pause";
+      return "pause it first: " + Remedy(Action::kPause, id);
     case kFailed:
-      return "start it again, if its disk is whole: " + path +
-             "/start; or destroy it: DELETE /api/sandboxes/" + id;
+      return "start it again, if its disk is whole: " + Remedy(Action::kStart, id) +
+             "; or destroy it: " + Remedy(Action::kDestroy, id);
     case kDestroyed:
       return "create another";
   }
@@ -92,7 +91,7 @@ Result<void> CheckAct(Act act, const SandboxId& id, SandboxState state) {
   return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
                        "sandbox " + id.text() + " is " + std::string(SandboxStateName(state)) +
                            " and cannot be " + std::string(rule.what))
-                     .WithRemedy(Remedy(act, id.text(), state)));
+                     .WithRemedy(RemedyFor(act, id.text(), state)));
 }
 
 }  // namespace cay::sandbox

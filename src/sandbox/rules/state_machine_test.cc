@@ -35,7 +35,7 @@ TEST(StateMachine, AllowsTheListAndRefusesEverythingElseWithARemedy) {
       if (checked) continue;
       EXPECT_EQ(checked.error().code(), ErrorCode::kIllegalState);
       EXPECT_EQ(checked.error().fault(), Fault::kCaller);
-      EXPECT_FALSE(checked.error().remedy().empty());
+      EXPECT_FALSE(checked.error().remedy().text().empty());
       EXPECT_NE(checked.error().message().find(SandboxStateName(state)), std::string::npos);
     }
   }

@@ -92,7 +92,7 @@ TEST(Admission, DiskIsBoundedAndAStoppedOneKeepsIt) {
   const auto refused = admission.Admit("b", 0, {.memory = 1, .disk = 401});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().fault(), Fault::kMachine);
-  EXPECT_NE(refused.error().remedy().find("limits.disk_committed"), std::string::npos);
+  EXPECT_NE(refused.error().remedy().text().find("limits.disk_committed"), std::string::npos);
   EXPECT_TRUE(admission.Resize(1, 0));  // stopped
   EXPECT_FALSE(admission.AdmitPooled({.memory = 1, .disk = 401}));
   ASSERT_TRUE(admission.AdmitPooled({.memory = 1, .disk = 400}));

@@ -341,7 +341,7 @@ TEST_F(ImportTest, WhatIsNoRootFilesystemIsRefusedWithARemedy) {
   const Result<TemplateInfo> info = Import(sink.text());
   ASSERT_FALSE(info.has_value());
   EXPECT_THAT(info.error().message(), HasSubstr("not a root filesystem"));
-  EXPECT_THAT(info.error().remedy(), HasSubstr("at its top"));
+  EXPECT_THAT(info.error().remedy().text(), HasSubstr("at its top"));
   ExpectNothingLeft();
 }
 

@@ -29,7 +29,7 @@ constexpr std::pair<const char*, uint64_t ImportNotes::*> kNotes[] = {
 Error Damaged(const std::string& name, std::string_view what) {
   return Error(ErrorCode::kIo, Fault::kMachine,
                "the metadata of template " + name + " is damaged: " + std::string(what))
-      .WithRemedy("cay template rm " + name + ", and import it again");
+      .WithRemedy("remove it, and import it again: " + Remedy(Action::kRemoveTemplate, name));
 }
 
 Result<std::string> StringOf(const std::string& name, const json::object& object, const char* key) {

@@ -79,7 +79,7 @@ Error NotFound(const LayerStore& layers, const std::string& name) {
   }
   return Error(ErrorCode::kNotFound, Fault::kCaller,
                "no template \"" + name + "\"; there are: " + known)
-      .WithRemedy("cay template import NAME DIRECTORY-OR-TAR makes one");
+      .WithRemedy("import one: " + Remedy(Action::kImportTemplate, "NAME"));
 }
 
 Result<Metadata> ReadMetadata(const LayerStore& layers, const std::string& name) {
@@ -206,7 +206,7 @@ Result<Template> TemplateStore::FindImported(const std::string& name) {
   }
   return Failure(
       Error(ErrorCode::kIo, Fault::kMachine, "the layer of template " + name + " is gone")
-          .WithRemedy("cay template rm " + name + ", and import it again"));
+          .WithRemedy("remove it, and import it again: " + Remedy(Action::kRemoveTemplate, name)));
 }
 
 Result<Template> TemplateStore::Find(const std::string& name) {
@@ -236,10 +236,10 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
   const std::string path = MetadataPath(layers_, name);
   const auto check_free = [&]() -> Result<void> {
     if (options.replace || ::access(path.c_str(), F_OK) < 0) return {};
-    return Failure(
-        Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-              "there is a template \"" + name + "\" already")
-            .WithRemedy("cay template rm " + name + ", or replace it (?replace=true, --replace)"));
+    return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
+                         "there is a template \"" + name + "\" already")
+                       .WithRemedy("remove it first: " + Remedy(Action::kRemoveTemplate, name) +
+                                   "; or replace it: " + Remedy(Action::kReplaceTemplate)));
   };
   TRY(check_free());  // before the work; and again when it is done
 

@@ -27,8 +27,8 @@ Result<FileInfo> StatRegular(const Lease& lease, const std::string& user, const 
   Error error = Error::Impossible("\"" + path + "\" is a " + std::string(FileTypeName(info.kind)) +
                                   ", not a regular file");
   if (info.kind == FileKind::kDirectory) {
-    return Failure(
-        std::move(error).WithRemedy("list it with …/files/list, or take it with …/archive"));
+    return Failure(std::move(error).WithRemedy("list it: " + Remedy(Action::kListDirectory) +
+                                               "; or take it: " + Remedy(Action::kGetArchive)));
   }
   return Failure(std::move(error));
 }

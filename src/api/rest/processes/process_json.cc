@@ -87,16 +87,7 @@ bool Succeeded(const ProcessRecord& record) {
          !record.signal && !record.timed_out;
 }
 
-namespace {
-
-// Whoever ends a sandbox ends what runs in it; anything else that loses a process is the machine's fault.
-bool LostByItsOwner(const ProcessRecord& record) {
-  constexpr std::string_view kOwners[] = {"destroyed", "stopped", "reset"};
-  return std::ranges::any_of(kOwners,
-                             [&](std::string_view how) { return record.reason.starts_with(how); });
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void WriteState(JsonWriter& json, const ProcessRecord& record) {
   json.Member("state", sandbox::ProcessStateName(record.state));
@@ -104,7 +95,7 @@ void WriteState(JsonWriter& json, const ProcessRecord& record) {
   if (record.state != sandbox::ProcessState::kLost) {
     json.Null();
   } else {
-    json.Value(LostByItsOwner(record) ? "caller" : "machine");
+    json.Value(sandbox::IsByItsOwner(record.guest_end) ? "caller" : "machine");
   }
 }
 

@@ -207,7 +207,7 @@ Result<RunningProcess> OpenProcess(const Services& services, const Lease& lease,
   if (!record.terminal) {
     return Failure(
         Error::Impossible("process " + std::to_string(*wanted.process) + " has no terminal")
-            .WithRemedy("GET …/processes/{pid}/output follows it"));
+            .WithRemedy(Remedy(Action::kFollowOutput) + " follows it"));
   }
   auto process = TRY(services.processes.Attach(lease, *wanted.process, wanted.from));
   if (record.state == sandbox::ProcessState::kRunning) {

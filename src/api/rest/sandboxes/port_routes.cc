@@ -117,7 +117,8 @@ Result<void> ToPort(const Services& services, Exchange& exchange, const Caller& 
   if (AsksForServiceWorker(request) && !request.headers.Find(kOwnOriginField)) {
     return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
                          "a sandbox has no service worker in the origin of the API")
-                       .WithRemedy("open it as {port}-{id}.localhost, or through cay port"));
+                       .WithRemedy("open it as {port}-{id}.localhost, or through " +
+                                   Remedy(Action::kForwardPort)));
   }
   return Forward(services, exchange, caller, which, port, OptionsByPath(request, port));
 }

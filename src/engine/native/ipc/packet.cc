@@ -91,7 +91,8 @@ std::string EncodeError(const Error& error) {
   std::string body(ErrorCodeName(error.code()));
   body += '\0';
   body += error.fault() == Fault::kCaller ? 'c' : 'm';
-  body += std::to_string(error.sys_errno()) + '\0' + error.message() + '\0' + error.remedy() + '\0';
+  body += std::to_string(error.sys_errno()) + '\0' + error.message() + '\0' +
+          error.remedy().Encoded() + '\0';
   return body;
 }
 
@@ -106,7 +107,7 @@ Error DecodeError(std::string_view body) {
   Error error(ErrorCodeFromName(fields[0]), fault, fields[2]);
   const auto sys_errno = ParseUnsigned(fields[1].empty() ? "0" : fields[1].substr(1), 4095);
   error.set_sys_errno(sys_errno ? static_cast<int>(*sys_errno) : 0);
-  return std::move(error).WithRemedy(fields[3]);
+  return std::move(error).WithRemedy(Remedy::Decoded(fields[3]));
 }
 
 }  // namespace cay::engine::native

@@ -146,7 +146,7 @@ Result<std::vector<NotEnforced>> Launcher::CheckEnforceable(const CreateRequest&
       return Failure(Error(ErrorCode::kNotEnforceable, Fault::kCaller,
                            "the " + std::string(LimitName(check.limit)) +
                                " limit cannot be enforced here: " + check.why_not)
-                         .WithRemedy("mend that, or accept it (best_effort, --best-effort)"));
+                         .WithRemedy("mend that, or accept it: " + Remedy(Action::kAcceptWeaker)));
     }
     not_enforced.push_back({check.limit, std::move(check.why_not)});
   }
@@ -160,7 +160,7 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
   if (request.scratch == Scratch::kAuto) return Scratch::kMemory;
   return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
                        "a writable layer on disk cannot be had here: " + why_not)
-                     .WithRemedy("ask for one in memory with --scratch memory"));
+                     .WithRemedy("ask for one in memory: " + Remedy(Action::kScratchInMemory)));
 }
 
 Result<SandboxDir> Launcher::MakeDir(const SandboxId& id) {

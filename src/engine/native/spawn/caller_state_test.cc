@@ -29,7 +29,7 @@ TEST(CallerState, NoSandboxIsMadeWhereEveryChangeOfIdsMakesTheGuestDumpable) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kNotSupported);
   EXPECT_EQ(refused.error().fault(), Fault::kMachine);
-  EXPECT_NE(refused.error().remedy().find("fs.suid_dumpable=2"), std::string::npos);
+  EXPECT_NE(refused.error().remedy().text().find("fs.suid_dumpable=2"), std::string::npos);
   for (const char* harmless : {"0\n", "2\n", ""}) {
     setting.Set(harmless);
     EXPECT_TRUE(CheckSuidDumpable(setting.file())) << harmless;
