@@ -108,7 +108,8 @@ room() {
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects} ;;
     sandbox/processes) echo sandbox sandbox/{rules,events,state,lifecycle} ;;
-    api | api/openapi) ;;
+    api) ;;
+    api/openapi) ;;
     api/gate) echo api ;;
     api/dispatch) echo api api/gate ;;
     api/webhooks) echo api api/{gate,dispatch} ;;

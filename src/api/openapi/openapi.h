@@ -1,11 +1,13 @@
-// openapi.json, which lies beside this file and is part of the program: the description of the API (OpenAPI 3.1).
-// Tests hold it against the routes, and against what the server answers.
+// The description of the API (OpenAPI 3.1): openapi.json, which lies beside this file and is part of the
+// program, with the schemas that are made of the lists of fields (schemas.h) in it. Tests hold it against the
+// routes, and against what the server answers.
 #pragma once
 
-#include <string_view>
+#include <string>
 
 namespace cay::api {
 
-std::string_view OpenApiDocument();
+// Put together by the first call. Thread-safe.
+const std::string& OpenApiDocument();
 
 }  // namespace cay::api

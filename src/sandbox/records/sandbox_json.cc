@@ -1,24 +1,14 @@
 #include "sandbox/records/sandbox_json.h"
 
 #include <boost/json.hpp>
+#include <type_traits>
+
+#include "sandbox/fields.h"
 
 namespace cay::sandbox {
 namespace {
 
 namespace json = boost::json;
-
-template <class T>
-void PutNumber(json::object& object, const char* key, const std::optional<T>& value) {
-  if (value) object[key] = static_cast<uint64_t>(*value);
-}
-
-void PutDuration(json::object& object, const char* key, const std::optional<Millis>& value) {
-  if (value) object[key] = value->count();
-}
-
-void PutText(json::object& object, const char* key, const std::string& value) {
-  if (!value.empty()) object[key] = value;
-}
 
 json::object MapOf(const StringMap& map) {
   json::object object;
@@ -26,41 +16,59 @@ json::object MapOf(const StringMap& map) {
   return object;
 }
 
-json::object SpecOf(const SandboxSpec& spec) {
-  json::object object;
-  PutText(object, "template", spec.template_name);
-  PutText(object, "name", spec.name);
-  PutText(object, "project", spec.project);
-  PutNumber(object, "memory", spec.memory);
-  PutNumber(object, "cpus", spec.cpus);
-  PutNumber(object, "pids", spec.pids);
-  PutNumber(object, "disk", spec.disk);
-  PutNumber(object, "open_files", spec.open_files);
-  PutNumber(object, "file_size", spec.file_size);
-  PutDuration(object, "cpu_time_ms", spec.cpu_time);
-  PutDuration(object, "timeout_ms", spec.timeout);
-  PutDuration(object, "idle_timeout_ms", spec.idle_timeout);
-  if (spec.on_timeout) object["on_timeout"] = OnTimeoutName(*spec.on_timeout);
-  object["env"] = MapOf(spec.env);
-  object["metadata"] = MapOf(spec.metadata);
-  PutText(object, "user", spec.user);
-  PutText(object, "workdir", spec.workdir);
-  PutText(object, "hostname", spec.hostname);
-  json::array mounts;
-  for (const engine::Mount& mount : spec.mounts) {
-    mounts.push_back(json::object{
-        {"source", mount.source}, {"target", mount.target}, {"read_only", mount.read_only}});
+// Writes the fields of a spec: what was left out is not there.
+class SpecWriter {
+ public:
+  void operator()(const fields::About& about, fields::Text, const std::string& text) {
+    if (!text.empty()) object_[about.kept] = text;
   }
-  object["mounts"] = std::move(mounts);
-  json::array tmpfs;
-  for (const engine::Tmpfs& one : spec.tmpfs)
-    tmpfs.push_back(json::object{{"target", one.target}, {"size", one.size}});
-  object["tmpfs"] = std::move(tmpfs);
-  object["noexec"] = spec.noexec;
-  object["read_only"] = spec.read_only;
-  object["best_effort"] = spec.best_effort;
-  PutText(object, "face", spec.face);
-  return object;
+  template <class Kind, class T>
+    requires std::is_arithmetic_v<T>
+  void operator()(const fields::About& about, Kind, const std::optional<T>& value) {
+    if (value) object_[about.kept] = static_cast<uint64_t>(*value);
+  }
+  void operator()(const fields::About& about, fields::Duration,
+                  const std::optional<Millis>& value) {
+    if (value) object_[about.kept] = value->count();
+  }
+  void operator()(const fields::About& about, fields::AtTimeout,
+                  const std::optional<OnTimeout>& value) {
+    if (value) object_[about.kept] = OnTimeoutName(*value);
+  }
+  void operator()(const fields::About& about, fields::Flag, bool value) {
+    object_[about.kept] = value;
+  }
+  template <class Kind>
+  void operator()(const fields::About& about, Kind, const StringMap& map) {
+    object_[about.kept] = MapOf(map);
+  }
+  void operator()(const fields::About& about, fields::Mounts,
+                  const std::vector<engine::Mount>& mounts) {
+    json::array array;
+    for (const engine::Mount& mount : mounts) {
+      array.push_back(json::object{
+          {"source", mount.source}, {"target", mount.target}, {"read_only", mount.read_only}});
+    }
+    object_[about.kept] = std::move(array);
+  }
+  void operator()(const fields::About& about, fields::TmpfsList,
+                  const std::vector<engine::Tmpfs>& all) {
+    json::array array;
+    for (const engine::Tmpfs& one : all)
+      array.push_back(json::object{{"target", one.target}, {"size", one.size}});
+    object_[about.kept] = std::move(array);
+  }
+
+  json::object Take() && { return std::move(object_); }
+
+ private:
+  json::object object_;
+};
+
+json::object SpecOf(const SandboxSpec& spec) {
+  SpecWriter writer;
+  fields::OfSpec(spec, writer);
+  return std::move(writer).Take();
 }
 
 // Reading: what is absent or of another kind is the default; the whole text must be JSON.
@@ -76,12 +84,6 @@ uint64_t NumberOf(const json::object& object, std::string_view key, uint64_t oth
   if (value->is_int64() && value->get_int64() >= 0)
     return static_cast<uint64_t>(value->get_int64());
   return otherwise;
-}
-
-template <class T>
-std::optional<T> OptionalOf(const json::object& object, std::string_view key) {
-  if (Find(object, key) == nullptr) return std::nullopt;
-  return static_cast<T>(NumberOf(object, key, 0));
 }
 
 std::string TextOf(const json::object& object, std::string_view key) {
@@ -113,41 +115,58 @@ StringMap StringsOf(const json::object& object) {
   return map;
 }
 
+class SpecReader {
+ public:
+  explicit SpecReader(const json::object& object) : object_(object) {}
+
+  void operator()(const fields::About& about, fields::Text, std::string& text) {
+    text = TextOf(object_, about.kept);
+  }
+  template <class Kind, class T>
+    requires std::is_arithmetic_v<T>
+  void operator()(const fields::About& about, Kind, std::optional<T>& value) {
+    if (Find(object_, about.kept) != nullptr)
+      value = static_cast<T>(NumberOf(object_, about.kept, 0));
+  }
+  void operator()(const fields::About& about, fields::Duration, std::optional<Millis>& value) {
+    if (Find(object_, about.kept) != nullptr) {
+      value = Millis(static_cast<int64_t>(NumberOf(object_, about.kept, 0)));
+    }
+  }
+  void operator()(const fields::About& about, fields::AtTimeout, std::optional<OnTimeout>& value) {
+    value = OnTimeoutFromName(TextOf(object_, about.kept));
+  }
+  void operator()(const fields::About& about, fields::Flag, bool& value) {
+    value = FlagOf(object_, about.kept);
+  }
+  template <class Kind>
+  void operator()(const fields::About& about, Kind, StringMap& map) {
+    map = StringsOf(ObjectOf(object_, about.kept));
+  }
+  void operator()(const fields::About& about, fields::Mounts, std::vector<engine::Mount>& mounts) {
+    for (const json::value& value : ArrayOf(object_, about.kept)) {
+      if (!value.is_object()) continue;
+      const json::object& mount = value.get_object();
+      mounts.push_back(
+          {TextOf(mount, "source"), TextOf(mount, "target"), FlagOf(mount, "read_only")});
+    }
+  }
+  void operator()(const fields::About& about, fields::TmpfsList, std::vector<engine::Tmpfs>& all) {
+    for (const json::value& value : ArrayOf(object_, about.kept)) {
+      if (!value.is_object()) continue;
+      all.push_back(
+          {TextOf(value.get_object(), "target"), NumberOf(value.get_object(), "size", 0)});
+    }
+  }
+
+ private:
+  const json::object& object_;
+};
+
 SandboxSpec ReadSpec(const json::object& object) {
   SandboxSpec spec;
-  spec.template_name = TextOf(object, "template");
-  spec.name = TextOf(object, "name");
-  spec.project = TextOf(object, "project");
-  spec.memory = OptionalOf<Bytes>(object, "memory");
-  spec.cpus = OptionalOf<MilliCpus>(object, "cpus");
-  spec.pids = OptionalOf<uint32_t>(object, "pids");
-  spec.disk = OptionalOf<Bytes>(object, "disk");
-  spec.open_files = OptionalOf<uint64_t>(object, "open_files");
-  spec.file_size = OptionalOf<Bytes>(object, "file_size");
-  spec.cpu_time = OptionalOf<Millis>(object, "cpu_time_ms");
-  spec.timeout = OptionalOf<Millis>(object, "timeout_ms");
-  spec.idle_timeout = OptionalOf<Millis>(object, "idle_timeout_ms");
-  spec.on_timeout = OnTimeoutFromName(TextOf(object, "on_timeout"));
-  spec.env = StringsOf(ObjectOf(object, "env"));
-  spec.metadata = StringsOf(ObjectOf(object, "metadata"));
-  spec.user = TextOf(object, "user");
-  spec.workdir = TextOf(object, "workdir");
-  spec.hostname = TextOf(object, "hostname");
-  for (const json::value& value : ArrayOf(object, "mounts")) {
-    if (!value.is_object()) continue;
-    const json::object& mount = value.get_object();
-    spec.mounts.push_back(
-        {TextOf(mount, "source"), TextOf(mount, "target"), FlagOf(mount, "read_only")});
-  }
-  for (const json::value& value : ArrayOf(object, "tmpfs")) {
-    if (!value.is_object()) continue;
-    spec.tmpfs.push_back(
-        {TextOf(value.get_object(), "target"), NumberOf(value.get_object(), "size", 0)});
-  }
-  spec.noexec = FlagOf(object, "noexec");
-  spec.read_only = FlagOf(object, "read_only");
-  spec.best_effort = FlagOf(object, "best_effort");
-  spec.face = TextOf(object, "face");
+  SpecReader reader(object);
+  fields::OfSpec(spec, reader);
   return spec;
 }
 

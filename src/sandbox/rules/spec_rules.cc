@@ -1,8 +1,11 @@
 #include "sandbox/rules/spec_rules.h"
 
 #include <algorithm>
+#include <optional>
+#include <type_traits>
 
 #include "protocol/file_messages.h"
+#include "sandbox/fields.h"
 #include "sandbox/rules/mount_roots.h"
 
 namespace cay::sandbox {
@@ -73,6 +76,22 @@ Result<void> CheckEnv(const StringMap& env) {
   if (bytes <= kMaxEnvBytes) return {};
   return Failure(Error::Impossible("the environment has " + std::to_string(bytes) +
                                    " bytes, and may have " + std::to_string(kMaxEnvBytes)));
+}
+
+// The bounds that the list of fields has.
+Result<void> CheckTexts(const SandboxSpec& spec) {
+  std::optional<Error> wrong;
+  auto check = [&](const fields::About& about, auto kind, const auto& member) {
+    if constexpr (std::is_same_v<decltype(kind), fields::Text>) {
+      if (wrong || member.size() <= kind.max_bytes) return;
+      wrong = Error::Impossible("\"" + std::string(about.name) + "\" has " +
+                                std::to_string(member.size()) + " bytes, and may have " +
+                                std::to_string(kind.max_bytes));
+    }
+  };
+  fields::OfSpec(spec, check);
+  if (wrong) return Failure(*std::move(wrong));
+  return {};
 }
 
 Result<void> CheckPlaces(const SandboxSpec& spec) {
@@ -203,6 +222,7 @@ Result<void> CheckIdempotencyKey(std::string_view key) {
 Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions& options) {
   TRY(CheckSandboxName(asked.name));
   TRY(CheckName("name of a project", asked.project));
+  TRY(CheckTexts(asked));
   TRY(CheckMetadata(asked.metadata));
   TRY(CheckEnv(asked.env));
   TRY(CheckPlaces(asked));
@@ -221,6 +241,31 @@ Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions&
   return resolved;
 }
 
+namespace {
+
+// Puts into a spec what a change has.
+class Changer {
+ public:
+  explicit Changer(SandboxSpec& spec) : spec_(spec) {}
+
+  template <class Kind, class T>
+  void operator()(const fields::About& about, Kind, const std::optional<T>& value) {
+    if (!value) return;
+    auto put = [&](const fields::About& of, auto, auto& member) {
+      using Member = std::remove_reference_t<decltype(member)>;
+      if constexpr (std::is_same_v<Member, T> || std::is_same_v<Member, std::optional<T>>) {
+        if (of.name == about.name) member = *value;
+      }
+    };
+    fields::OfBoth(spec_, put);
+  }
+
+ private:
+  SandboxSpec& spec_;
+};
+
+}  // namespace
+
 Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limits& limits,
                                      const SandboxChange& change, const ManagerOptions& options) {
   ResolvedChange changed{.spec = spec, .limits = limits};
@@ -228,11 +273,9 @@ Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limi
   if (change.metadata) TRY(CheckMetadata(*change.metadata));
   if (change.timeout) TRY(CheckLifetime(*change.timeout, options));
   if (change.idle_timeout) TRY(CheckIdleTimeout(*change.idle_timeout, options));
-  changed.spec.name = change.name.value_or(spec.name);
-  changed.spec.metadata = change.metadata.value_or(spec.metadata);
-  if (change.timeout) changed.spec.timeout = change.timeout;
-  if (change.idle_timeout) changed.spec.idle_timeout = change.idle_timeout;
-  if (change.on_timeout) changed.spec.on_timeout = change.on_timeout;
+  Changer changer(changed.spec);
+  fields::OfChange(change, changer);
+  TRY(CheckTexts(changed.spec));
   changed.limits_changed = change.memory || change.cpus || change.pids;
   if (!changed.limits_changed) return changed;
   using engine::LimitKind;

@@ -1,10 +1,12 @@
 #include "api/rest/sandboxes/sandbox_json.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/os/log.h"
 #include "json/json_canonical.h"
 #include "json/json_fields.h"
+#include "sandbox/fields.h"
 
 namespace cay::api::rest {
 namespace {
@@ -28,9 +30,9 @@ Result<const JsonValue::Array*> ArrayOf(JsonFields& fields, std::string_view nam
   return value->AsArray();
 }
 
-Result<std::vector<engine::Mount>> ReadMounts(JsonFields& fields) {
+Result<std::vector<engine::Mount>> ReadMounts(JsonFields& fields, std::string_view name) {
   std::vector<engine::Mount> mounts;
-  const auto* array = TRY(ArrayOf(fields, "mounts"));
+  const auto* array = TRY(ArrayOf(fields, name));
   if (array == nullptr) return mounts;
   for (const JsonValue& item : *array) {
     auto one = TRY(JsonFields::Of(item, "mounts[" + std::to_string(mounts.size()) + "]"));
@@ -44,9 +46,9 @@ Result<std::vector<engine::Mount>> ReadMounts(JsonFields& fields) {
   return mounts;
 }
 
-Result<std::vector<engine::Tmpfs>> ReadTmpfs(JsonFields& fields) {
+Result<std::vector<engine::Tmpfs>> ReadTmpfs(JsonFields& fields, std::string_view name) {
   std::vector<engine::Tmpfs> all;
-  const auto* array = TRY(ArrayOf(fields, "tmpfs"));
+  const auto* array = TRY(ArrayOf(fields, name));
   if (array == nullptr) return all;
   for (const JsonValue& item : *array) {
     auto one = TRY(JsonFields::Of(item, "tmpfs[" + std::to_string(all.size()) + "]"));
@@ -59,15 +61,17 @@ Result<std::vector<engine::Tmpfs>> ReadTmpfs(JsonFields& fields) {
   return all;
 }
 
-Result<std::string> ReadTemplateName(JsonFields& fields) {
-  const auto name = TRY(fields.String("template", kMaxNameText));
-  const auto environment = TRY(fields.String("environment", kMaxNameText));
-  if (name && environment && *name != *environment) {
-    return Failure(
-        Error::Impossible("\"template\" and \"environment\" are two names of one thing, and "
-                          "differ"));
+Result<std::optional<std::string>> ReadText(JsonFields& fields, std::string_view name,
+                                            const sandbox::fields::Text& kind) {
+  auto text = TRY(fields.String(name, kind.max_bytes));
+  if (kind.alias.empty()) return text;
+  auto other = TRY(fields.String(kind.alias, kind.max_bytes));
+  if (text && other && *text != *other) {
+    return Failure(Error::Impossible("\"" + std::string(name) + "\" and \"" +
+                                     std::string(kind.alias) +
+                                     "\" are two names of one thing, and differ"));
   }
-  return name.value_or(environment.value_or(""));
+  return text ? text : other;
 }
 
 Result<void> CheckNetwork(JsonFields& fields) {
@@ -78,72 +82,105 @@ Result<void> CheckNetwork(JsonFields& fields) {
                      .WithRemedy("leave it out; reach ports inside through the server"));
 }
 
-Result<std::optional<uint32_t>> ReadPids(JsonFields& fields) {
-  const auto pids = TRY(fields.Number("pids_limit", UINT32_MAX));
-  if (!pids) return std::nullopt;
-  return static_cast<uint32_t>(*pids);
-}
-
-Result<std::optional<sandbox::OnTimeout>> ReadOnTimeout(JsonFields& fields) {
-  const auto name = TRY(fields.String("on_timeout", kMaxNameText));
-  if (!name) return std::nullopt;
-  const auto action = sandbox::OnTimeoutFromName(*name);
+Result<std::optional<sandbox::OnTimeout>> ReadOnTimeout(JsonFields& fields, std::string_view name) {
+  const auto word = TRY(fields.String(name, kMaxNameText));
+  if (!word) return std::nullopt;
+  const auto action = sandbox::OnTimeoutFromName(*word);
   if (!action) {
-    return Failure(Error::Invalid("\"on_timeout\" must be \"destroy\", \"stop\" or \"pause\""));
+    return Failure(
+        Error::Invalid("\"" + std::string(name) + "\" must be \"destroy\", \"stop\" or \"pause\""));
   }
   return *action;
 }
 
-Result<void> ReadLimits(JsonFields& fields, SandboxSpec& spec) {
-  spec.memory = TRY(fields.Size("memory_limit"));
-  spec.cpus = TRY(fields.Cpus("cpu_limit"));
-  spec.pids = TRY(ReadPids(fields));
-  spec.disk = TRY(fields.Size("disk_limit"));
-  spec.open_files = TRY(fields.Number("open_files_limit"));
-  spec.file_size = TRY(fields.Size("file_size_limit"));
-  spec.cpu_time = TRY(fields.Duration("cpu_time_limit"));
-  spec.timeout = TRY(fields.Duration("timeout"));
-  spec.idle_timeout = TRY(fields.Duration("idle_timeout"));
-  spec.on_timeout = TRY(ReadOnTimeout(fields));
-  return {};
-}
+// Takes each field of the list out of what a client sent; the first that is wrong is the error.
+class FieldReader {
+ public:
+  using About = sandbox::fields::About;
+
+  explicit FieldReader(JsonFields& fields) : fields_(fields) {}
+
+  template <class Kind, class Member>
+  void operator()(const About& about, Kind kind, Member& member) {
+    if (done_ && !about.name.empty()) done_ = Read(about.name, kind, member);
+  }
+  Result<void> Finish() {
+    TRY(std::move(done_));
+    return fields_.Finish();
+  }
+
+ private:
+  using Name = std::string_view;
+
+  template <class Member>
+  Result<void> Read(Name name, sandbox::fields::Text kind, Member& member) {
+    if (auto text = TRY(ReadText(fields_, name, kind))) member = *std::move(text);
+    return {};
+  }
+  Result<void> Read(Name name, sandbox::fields::Size, std::optional<Bytes>& member) {
+    member = TRY(fields_.Size(name));
+    return {};
+  }
+  Result<void> Read(Name name, sandbox::fields::Cpus, std::optional<MilliCpus>& member) {
+    member = TRY(fields_.Cpus(name));
+    return {};
+  }
+  Result<void> Read(Name name, sandbox::fields::Duration, std::optional<Millis>& member) {
+    member = TRY(fields_.Duration(name));
+    return {};
+  }
+  // Bounds that are not the type's are the rules' (sandbox/rules).
+  template <class T>
+  Result<void> Read(Name name, sandbox::fields::Count, std::optional<T>& member) {
+    const auto number = TRY(fields_.Number(name, std::numeric_limits<T>::max()));
+    if (number) member = static_cast<T>(*number);
+    return {};
+  }
+  Result<void> Read(Name name, sandbox::fields::Flag, bool& member) {
+    member = TRY(fields_.Bool(name)).value_or(false);
+    return {};
+  }
+  Result<void> Read(Name name, sandbox::fields::AtTimeout,
+                    std::optional<sandbox::OnTimeout>& member) {
+    member = TRY(ReadOnTimeout(fields_, name));
+    return {};
+  }
+  template <class Kind, class Member>
+  Result<void> Read(Name name, Kind, Member& member) {
+    if (auto strings = TRY(fields_.Strings(name))) member = *std::move(strings);
+    return {};
+  }
+  Result<void> Read(Name name, sandbox::fields::Mounts, std::vector<engine::Mount>& member) {
+    member = TRY(ReadMounts(fields_, name));
+    return {};
+  }
+  Result<void> Read(Name name, sandbox::fields::TmpfsList, std::vector<engine::Tmpfs>& member) {
+    member = TRY(ReadTmpfs(fields_, name));
+    return {};
+  }
+
+  JsonFields& fields_;
+  Result<void> done_;
+};
 
 }  // namespace
 
 Result<SandboxSpec> ReadSandboxSpec(const JsonValue& body) {
   auto fields = TRY(JsonFields::Of(body));
   SandboxSpec spec;
-  spec.template_name = TRY(ReadTemplateName(fields));
-  spec.name = TRY(fields.String("name", kMaxNameText)).value_or("");
-  spec.project = TRY(fields.String("project_name", kMaxNameText)).value_or("");
-  TRY(ReadLimits(fields, spec));
-  spec.env = TRY(fields.Strings("env")).value_or(sandbox::StringMap());
-  spec.metadata = TRY(fields.Strings("metadata")).value_or(sandbox::StringMap());
+  FieldReader reader(fields);
+  sandbox::fields::OfSpec(spec, reader);
   TRY(CheckNetwork(fields));
-  spec.mounts = TRY(ReadMounts(fields));
-  spec.tmpfs = TRY(ReadTmpfs(fields));
-  spec.user = TRY(fields.String("user", kMaxNameText)).value_or("");
-  spec.workdir = TRY(fields.String("workdir", kMaxNameText)).value_or("");
-  spec.hostname = TRY(fields.String("hostname", kMaxNameText)).value_or("");
-  spec.noexec = TRY(fields.Bool("noexec")).value_or(false);
-  spec.read_only = TRY(fields.Bool("read_only")).value_or(false);
-  spec.best_effort = TRY(fields.Bool("best_effort")).value_or(false);
-  TRY(fields.Finish());
+  TRY(reader.Finish());
   return spec;
 }
 
 Result<SandboxChange> ReadSandboxChange(const JsonValue& body) {
   auto fields = TRY(JsonFields::Of(body));
   SandboxChange change;
-  change.memory = TRY(fields.Size("memory_limit"));
-  change.cpus = TRY(fields.Cpus("cpu_limit"));
-  change.pids = TRY(ReadPids(fields));
-  change.timeout = TRY(fields.Duration("timeout"));
-  change.idle_timeout = TRY(fields.Duration("idle_timeout"));
-  change.on_timeout = TRY(ReadOnTimeout(fields));
-  change.name = TRY(fields.String("name", kMaxNameText));
-  change.metadata = TRY(fields.Strings("metadata"));
-  TRY(fields.Finish());
+  FieldReader reader(fields);
+  sandbox::fields::OfChange(change, reader);
+  TRY(reader.Finish());
   return change;
 }
 
@@ -181,58 +218,80 @@ void WriteLimits(JsonWriter& json, const engine::Limits& limits, std::optional<M
 
 namespace {
 
-// What it may use, and what of that the machine does not hold it to.
-void WriteBounds(JsonWriter& json, const SandboxView& view) {
-  json.Member("memory_limit", FormatBytes(view.limits.memory));
-  json.Member("cpu_limit", FormatCpus(view.limits.cpus));
-  json.Member("pids_limit", view.limits.pids);
-  json.Member("disk_limit", FormatBytes(view.limits.disk));
-  WriteLimits(json.Key("limits"), view.limits, view.spec.cpu_time.value_or(Millis(0)));
-  json.Key("not_enforced").BeginArray();
-  for (const engine::NotEnforced& one : view.not_enforced) {
-    json.BeginObject().Member("limit", engine::LimitName(one.limit)).Member("why", one.why);
-    json.EndObject();
-  }
-  json.EndArray();
-}
+// Writes each field of the list.
+class FieldWriter {
+ public:
+  using About = sandbox::fields::About;
 
-void WriteTimes(JsonWriter& json, const SandboxView& view) {
-  WriteTime(json, "created_at", view.created_unix_ms);
-  WriteTime(json, "started_at", view.started_unix_ms);
-  WriteTime(json, "last_activity_at", view.last_activity_unix_ms);
-  WriteTime(json, "expires_at", view.expires_unix_ms);
-  WriteTime(json, "idle_expires_at", view.idle_expires_unix_ms);
-  WriteSeconds(json.Key("timeout"), view.spec.timeout.value_or(Millis(0)));
-  WriteSeconds(json.Key("idle_timeout"), view.spec.idle_timeout.value_or(Millis(0)));
-  json.Member("on_timeout",
-              sandbox::OnTimeoutName(view.spec.on_timeout.value_or(sandbox::OnTimeout::kDestroy)));
-}
+  explicit FieldWriter(JsonWriter& json) : json_(json) {}
+
+  void operator()(const About& about, sandbox::fields::Id, const SandboxId& id) {
+    json_.Member(about.name, id.text());
+  }
+  void operator()(const About& about, sandbox::fields::StateName, sandbox::SandboxState state) {
+    json_.Member(about.name, sandbox::SandboxStateName(state));
+  }
+  void operator()(const About& about, sandbox::fields::Text, const std::string& text) {
+    json_.Member(about.name, text);
+  }
+  void operator()(const About& about, sandbox::fields::SizeText, Bytes bytes) {
+    json_.Member(about.name, FormatBytes(bytes));
+  }
+  void operator()(const About& about, sandbox::fields::CpusText, MilliCpus cpus) {
+    json_.Member(about.name, FormatCpus(cpus));
+  }
+  void operator()(const About& about, sandbox::fields::Number, uint64_t number) {
+    json_.Member(about.name, number);
+  }
+  void operator()(const About& about, sandbox::fields::Flag, bool flag) {
+    json_.Member(about.name, flag);
+  }
+  void operator()(const About& about, sandbox::fields::Seconds, std::optional<Millis> duration) {
+    WriteSeconds(json_.Key(about.name), duration.value_or(Millis(0)));
+  }
+  void operator()(const About& about, sandbox::fields::Time, std::optional<int64_t> unix_ms) {
+    WriteTime(json_, about.name, unix_ms);
+  }
+  void operator()(const About& about, sandbox::fields::AtTimeout,
+                  std::optional<sandbox::OnTimeout> action) {
+    json_.Member(about.name, sandbox::OnTimeoutName(action.value_or(sandbox::OnTimeout::kDestroy)));
+  }
+  template <class Kind>
+  void operator()(const About& about, Kind, const sandbox::StringMap& strings) {
+    WriteStrings(json_.Key(about.name), strings);
+  }
+  void operator()(const About& about, sandbox::fields::LimitsInForce,
+                  const sandbox::fields::InForce& force) {
+    WriteLimits(json_.Key(about.name), force.limits, force.cpu_time);
+  }
+  void operator()(const About& about, sandbox::fields::MissingLimits,
+                  const std::vector<engine::NotEnforced>& missing) {
+    json_.Key(about.name).BeginArray();
+    for (const engine::NotEnforced& one : missing) {
+      json_.BeginObject().Member("limit", engine::LimitName(one.limit)).Member("why", one.why);
+      json_.EndObject();
+    }
+    json_.EndArray();
+  }
+  void operator()(const About& about, sandbox::fields::Stages, const engine::StageTimes& stages) {
+    json_.Key(about.name).BeginObject();
+    for (size_t i = 0; i < engine::kStageCount; ++i) {
+      json_.Member(engine::StageName(static_cast<engine::Stage>(i)), stages[i]);
+    }
+    json_.EndObject();
+  }
+
+ private:
+  JsonWriter& json_;
+};
 
 }  // namespace
 
 void WriteSandbox(JsonWriter& json, const SandboxView& view) {
-  const SandboxSpec& spec = view.spec;
   json.BeginObject();
-  json.Member("id", view.id.text()).Member("name", spec.name);
-  json.Member("project_name", spec.project);
-  json.Member("state", sandbox::SandboxStateName(view.state));
-  json.Member("status", sandbox::SandboxStateName(view.state));
-  json.Member("reason", view.reason);
-  json.Member("template", spec.template_name).Member("environment", spec.template_name);
-  json.Member("owner", view.owner);
-  WriteBounds(json, view);
-  WriteStrings(json.Key("env"), spec.env);
-  WriteStrings(json.Key("metadata"), spec.metadata);
-  json.Member("network", "none").Member("workdir", spec.workdir).Member("user", spec.user);
-  json.Member("noexec", spec.noexec).Member("read_only", spec.read_only);
-  WriteTimes(json, view);
-  json.Member("executions", view.executions).Member("running_processes", view.running);
-  json.Member("from_pool", view.from_pool).Member("create_us", view.create_us);
-  json.Key("stages_us").BeginObject();
-  for (size_t i = 0; i < engine::kStageCount; ++i) {
-    json.Member(engine::StageName(static_cast<engine::Stage>(i)), view.stage_us[i]);
-  }
-  json.EndObject().EndObject();
+  FieldWriter writer(json);
+  sandbox::fields::OfView(view, writer);
+  json.EndObject();
 }
 
 JsonWriter SandboxJson(const SandboxView& view) {

@@ -1,0 +1,68 @@
+#include "api/openapi/schemas.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+#include <fstream>
+#include <iterator>
+
+#include "api/openapi/openapi.h"
+#include "sandbox/fields.h"
+
+namespace cay::api {
+namespace {
+
+namespace json = boost::json;
+using ::testing::HasSubstr;
+
+json::object SchemaOf(std::string_view name) {
+  const json::value document = json::parse(OpenApiDocument());
+  return document.at("components").at("schemas").at(name).as_object();
+}
+
+TEST(FieldSchemas, AreTheirPartOfTheDescription) {
+  for (const Schema& schema : FieldSchemas()) {
+    EXPECT_EQ(json::value(SchemaOf(schema.name)), json::parse(schema.json)) << schema.name;
+  }
+}
+
+TEST(FieldSchemas, SayOfARequestThatEverythingMayBeLeftOut) {
+  const json::object spec = SchemaOf("SandboxSpec");
+  EXPECT_FALSE(spec.contains("required"));
+  EXPECT_EQ(spec.at("additionalProperties"), false);
+  const json::object& properties = spec.at("properties").as_object();
+  EXPECT_EQ(properties.at("memory_limit").at("oneOf").at(1).at("type"), "null");
+  EXPECT_EQ(properties.at("environment").at("description"), "the same as template");
+  EXPECT_EQ(properties.at("pids_limit").at("minimum"), 4);
+  EXPECT_EQ(properties.at("network").at("enum").at(0), "none");
+  EXPECT_FALSE(properties.contains("face"));
+}
+
+TEST(FieldSchemas, SayOfAnAnswerThatEverythingIsThere) {
+  const json::object view = SchemaOf("Sandbox");
+  EXPECT_EQ(view.at("required").as_array().size(), view.at("properties").as_object().size());
+}
+
+// A field is in both lists or in neither: what can be changed can be asked for, under one name.
+TEST(FieldSchemas, WhatCanBeChangedCanBeAskedFor) {
+  const json::object spec = SchemaOf("SandboxSpec");
+  const json::object change = SchemaOf("SandboxChange");
+  for (const auto& [name, schema] : change.at("properties").as_object()) {
+    EXPECT_EQ(spec.at("properties").at(name), schema) << name;
+  }
+}
+
+TEST(FieldSchemas, EveryFieldIsInTheDocumentation) {
+  std::ifstream file(CAY_SOURCE_DIR "/docs/api.md");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  for (const char* name : {"SandboxSpec", "Sandbox"}) {
+    const json::object schema = SchemaOf(name);
+    for (const auto& [field, of] : schema.at("properties").as_object()) {
+      EXPECT_THAT(text, HasSubstr("`" + std::string(field) + "`")) << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cay::api
