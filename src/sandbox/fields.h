@@ -54,6 +54,8 @@ inline constexpr std::string_view kWithoutNul = "^[^\\u0000]*$";
 // What can be asked for at a create and changed later. Their members have the same names in both.
 void OfBoth(auto& one, auto& visit) {
   visit(About{"name", "name"}, Text{.pattern = kNamePattern}, one.name);
+  visit(About{"description", "description", "free text of at most 4096 bytes, for people"}, Text{},
+        one.description);
   visit(About{"memory_limit", "memory"}, Size{}, one.memory);
   visit(About{"cpu_limit", "cpus"}, Cpus{}, one.cpus);
   visit(About{"pids_limit", "pids"}, Count{.min = 4, .max = 4'194'304}, one.pids);
@@ -120,6 +122,7 @@ void OfView(const SandboxView& view, auto& visit) {
   visit(About{"id"}, Id{}, view.id);
   visit(About{"name"}, Text{}, spec.name);
   visit(About{"project_name"}, Text{}, spec.project);
+  visit(About{"description"}, Text{}, spec.description);
   visit(About{"state"}, StateName{}, view.state);
   visit(About{"status"}, StateName{}, view.state);
   visit(About{"reason"}, Text{}, view.reason);

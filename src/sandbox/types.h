@@ -51,7 +51,8 @@ struct SandboxSpec {
   std::string template_name{};  // "": the configured default
   std::string
       name{};  // of the caller's choice, unique among its owner's; may be empty. [A-Za-z0-9][A-Za-z0-9._-]{0,127}
-  std::string project{};  // then its files are under /workspace/project_files. As `name`
+  std::string description{};  // free text, for people
+  std::string project{};      // then its files are under /workspace/project_files. As `name`
   std::optional<Bytes> memory{};
   std::optional<MilliCpus> cpus{};
   std::optional<uint32_t> pids{};
@@ -86,6 +87,7 @@ struct SandboxChange {
   std::optional<Millis> idle_timeout{};
   std::optional<OnTimeout> on_timeout{};
   std::optional<std::string> name{};
+  std::optional<std::string> description{};
   std::optional<StringMap> metadata{};  // replaces all
 };
 

@@ -63,7 +63,7 @@ TEST_F(LegacyApi, TheSecondSystemsCommands) {
 TEST_F(LegacyApi, AnEnvironmentThatIsNotInstalledNamesTheLineThatInstallsIt) {
   const Reply refused = Post("/sandbox/create", R"({"environment":"nodejs-4","timeout":3600})");
   EXPECT_THAT(ExpectProblem(refused, 404, "not_found"), HasSubstr("nodejs-4"));
-  EXPECT_THAT(refused.Text("remedy"), HasSubstr("cay template import nodejs-4"));
+  EXPECT_THAT(refused.Text("remedy"), HasSubstr("PUT /api/templates/nodejs-4"));
 }
 
 TEST_F(LegacyApi, ASessionIsNamedByItsClient) {
@@ -136,7 +136,7 @@ TEST_F(LegacyApi, AnEnvironmentHasATypeAndAConfiguration) {
   const Reply refused = Post("/sandbox/packed/start", R"({"environment_type":"python3",
       "environment_config":{"packages":["tensorflow"]}})");
   EXPECT_THAT(ExpectProblem(refused, 422, "not_supported"), HasSubstr("network"));
-  EXPECT_THAT(refused.Text("remedy"), HasSubstr("cay template import"));
+  EXPECT_THAT(refused.Text("remedy"), HasSubstr("PUT /api/templates/NAME"));
   ExpectProblem(Get("/sandbox/packed/status"), 404, "not_found");
 }
 
