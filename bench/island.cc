@@ -37,10 +37,10 @@ std::vector<std::string> LoopFiles() {
 Error Unexpected(const std::string& what) { return {ErrorCode::kIo, Fault::kMachine, what}; }
 
 // Reads to the end of the process.
-Result<protocol::Exited> Follow(sandbox::ProcessStream& stream, const sandbox::Sink& sink) {
+Result<protocol::Exited> Follow(ProcessStream& stream, const Sink& sink) {
   for (;;) {
     while (const auto event = TRY(stream.Next())) {
-      if (const auto* output = std::get_if<sandbox::ProcessOutput>(&*event)) {
+      if (const auto* output = std::get_if<ProcessOutput>(&*event)) {
         if (sink) TRY(sink(output->bytes));
       } else if (const auto* exited = std::get_if<protocol::Exited>(&*event)) {
         return *exited;
@@ -77,12 +77,11 @@ Result<Island::Made> Island::Create(engine::Scratch scratch, Bytes disk) {
 }
 
 Result<void> Island::Run(const SandboxId& id, const std::vector<std::string>& argv,
-                         const sandbox::Sink& sink) {
+                         const Sink& sink) {
   protocol::StartRequest request;
   request.argv = argv;
   request.env = host_.env;
-  sandbox::ProcessStream stream =
-      TRY(sandbox::ProcessStream::Start(TRY(engine_->Connect(id)), request));
+  ProcessStream stream = TRY(ProcessStream::Start(TRY(engine_->Connect(id)), request));
   const protocol::Exited exited = TRY(Follow(stream, sink));
   if (exited.exit_code == 0 && exited.signal == 0) return {};
   return Failure(Unexpected(argv[0] + " ended with code " + std::to_string(exited.exit_code) +

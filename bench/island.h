@@ -30,7 +30,7 @@ class Island {
   // Starts `argv` inside and waits for its end. `sink` is given all output. Fails unless it exits
   // with 0.
   Result<void> Run(const SandboxId& id, const std::vector<std::string>& argv,
-                   const sandbox::Sink& sink = {});
+                   const Sink& sink = {});
 
   // What is still on the machine of the sandboxes that were made here, one line each.
   Result<std::vector<std::string>> Leftovers() const;

@@ -62,7 +62,7 @@ layer() {
     protocol) echo base protocol ;;
     archive) echo base archive ;;
     store) echo base store ;;
-    http) echo base http ;;
+    http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
     config) echo base archive protocol guest_link engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;

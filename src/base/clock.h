@@ -1,4 +1,5 @@
-// The wall clock, for what is kept and shown. What measures a duration uses std::chrono::steady_clock.
+// Clocks as numbers: the wall clock, for what is kept and shown, and the steady one, for what is compared. What
+// measures a duration uses std::chrono::steady_clock itself.
 #pragma once
 
 #include <chrono>
@@ -10,6 +11,13 @@ namespace cay {
 inline int64_t UnixMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// Milliseconds since some moment, which never go back.
+inline int64_t SteadyMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 

@@ -1,14 +1,26 @@
 #include "crypto/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <array>
+#include <span>
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
-Failure Failed() {
-  return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "OpenSSL cannot make a SHA-256"));
+Failure NoDigest() {
+  return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "OpenSSL cannot make a digest"));
+}
+
+std::string Hexadecimal(std::span<const unsigned char> bytes) {
+  std::string hex;
+  for (const unsigned char byte : bytes) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return hex;
 }
 
 struct Freer {
@@ -33,13 +45,13 @@ Sha256::~Sha256() = default;
 
 Result<Sha256> Sha256::Start() {
   auto context = std::make_unique<Context>();
-  if (context->get() == nullptr) return Failed();
-  if (::EVP_DigestInit_ex(context->get(), ::EVP_sha256(), nullptr) != 1) return Failed();
+  if (context->get() == nullptr) return NoDigest();
+  if (::EVP_DigestInit_ex(context->get(), ::EVP_sha256(), nullptr) != 1) return NoDigest();
   return Sha256(std::move(context));
 }
 
 Result<void> Sha256::Add(std::string_view bytes) {
-  if (::EVP_DigestUpdate(context_->get(), bytes.data(), bytes.size()) != 1) return Failed();
+  if (::EVP_DigestUpdate(context_->get(), bytes.data(), bytes.size()) != 1) return NoDigest();
   return {};
 }
 
@@ -47,14 +59,9 @@ Result<std::string> Sha256::Hex() && {
   std::array<unsigned char, kHexLength / 2> raw{};
   unsigned length = 0;
   if (::EVP_DigestFinal_ex(context_->get(), raw.data(), &length) != 1 || length != raw.size()) {
-    return Failed();
+    return NoDigest();
   }
-  std::string hex;
-  for (const unsigned char byte : raw) {
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
+  return Hexadecimal(raw);
 }
 
 Result<std::string> Sha256Hex(std::string_view bytes) {
@@ -63,4 +70,28 @@ Result<std::string> Sha256Hex(std::string_view bytes) {
   return std::move(digest).Hex();
 }
 
-}  // namespace cay::sandbox
+Result<std::string> Sha1(std::string_view bytes) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> raw{};
+  unsigned length = 0;
+  if (::EVP_Digest(bytes.data(), bytes.size(), raw.data(), &length, ::EVP_sha1(), nullptr) != 1) {
+    return NoDigest();
+  }
+  return std::string(raw.begin(), raw.begin() + length);
+}
+
+Result<std::string> HmacSha256Hex(std::string_view key, std::string_view message) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> raw{};
+  unsigned length = 0;
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+           reinterpret_cast<const unsigned char*>(message.data()), message.size(), raw.data(),
+           &length) == nullptr) {
+    return NoDigest();
+  }
+  return Hexadecimal(std::span(raw).first(length));
+}
+
+bool ConstantTimeEqual(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace cay

@@ -1,4 +1,4 @@
-// Sha256: the SHA-256 (FIPS 180-4) of bytes that come in pieces.
+// Digests, over OpenSSL. Sha256: the SHA-256 (FIPS 180-4) of bytes that come in pieces.
 //
 //   Sha256 digest = TRY(Sha256::Start());
 //   TRY(digest.Add("abc"));
@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 class Sha256 {
  public:
@@ -34,4 +34,13 @@ class Sha256 {
 // The digest of `bytes`, in hexadecimal.
 Result<std::string> Sha256Hex(std::string_view bytes);
 
-}  // namespace cay::sandbox
+// The 20 bytes of SHA-1 (FIPS 180-4), which RFC 6455 wants. Not for secrets.
+Result<std::string> Sha1(std::string_view bytes);
+
+// Lower-case hexadecimal HMAC-SHA256 (RFC 2104).
+Result<std::string> HmacSha256Hex(std::string_view key, std::string_view message);
+
+// Takes as long wherever they differ. Lengths are no secret.
+bool ConstantTimeEqual(std::string_view a, std::string_view b);
+
+}  // namespace cay

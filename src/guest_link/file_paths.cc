@@ -2,7 +2,7 @@
 
 #include "protocol/messages.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 Result<std::string> AbsolutePath(std::string_view workdir, std::string_view path) {
   if (path.empty()) return Failure(Error::Invalid("the path is empty"));
@@ -44,4 +44,4 @@ std::string_view LastComponent(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-}  // namespace cay::sandbox
+}  // namespace cay

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 // `path`, which is `workdir`'s when it is relative. kInvalidArgument for one that is empty, has a NUL,
 // or is over 4095 bytes (PATH_MAX).
@@ -23,4 +23,4 @@ std::string BelowWorkdir(std::string_view workdir, std::string_view path);
 // The last component: "c" of "/a/b/c" and of "/a/b/c/"; "/" of "/".
 std::string_view LastComponent(std::string_view path);
 
-}  // namespace cay::sandbox
+}  // namespace cay

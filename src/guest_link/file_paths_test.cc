@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 TEST(AbsolutePath, IsTheWorkingDirectorysWhenItIsRelative) {
@@ -51,4 +51,4 @@ TEST(LastComponent, IsTheNameOfTheFile) {
 }
 
 }  // namespace
-}  // namespace cay::sandbox
+}  // namespace cay

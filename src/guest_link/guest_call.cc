@@ -5,7 +5,7 @@
 
 #include <cassert>
 
-namespace cay::sandbox {
+namespace cay {
 
 using protocol::Frame;
 using protocol::FrameType;
@@ -98,4 +98,4 @@ Result<std::string_view> GuestCall::Expect(FrameType type) {
   return frame.payload;
 }
 
-}  // namespace cay::sandbox
+}  // namespace cay

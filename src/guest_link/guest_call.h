@@ -11,7 +11,7 @@
 #include "protocol/frame.h"
 #include "protocol/messages.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 class GuestCall {
  public:
@@ -57,4 +57,4 @@ class GuestCall {
 // What every frame of an unexpected type is.
 Error UnexpectedFrame(protocol::FrameType type);
 
-}  // namespace cay::sandbox
+}  // namespace cay

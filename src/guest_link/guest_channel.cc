@@ -6,11 +6,12 @@
 #include <cstring>
 #include <memory>
 
+#include "base/encoding.h"
 #include "base/os/file.h"
 #include "guest_link/guest_call.h"
 #include "guest_link/request_limits.h"
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 using protocol::FrameType;
@@ -120,7 +121,7 @@ Result<void> GuestChannel::CallForDone(FrameType type, const T& request) const {
 Result<protocol::Info> GuestChannel::Ping() const {
   GuestCall call = TRY(Open(FrameType::kPing));
   auto info = TRY(call.Expect<protocol::Info>(FrameType::kInfo));
-  info.guest_version = protocol::ToUtf8(info.guest_version);
+  info.guest_version = ToUtf8Lossy(info.guest_version);
   return info;
 }
 
@@ -314,4 +315,4 @@ Result<Fd> GuestChannel::ConnectPort(uint16_t port) const {
   return connection;
 }
 
-}  // namespace cay::sandbox
+}  // namespace cay

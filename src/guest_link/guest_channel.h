@@ -27,7 +27,7 @@
 #include "protocol/messages.h"
 #include "protocol/process_messages.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 // Takes all of `bytes`; an error ends the operation and is its result.
 using Sink = std::function<Result<void>(std::string_view bytes)>;
@@ -170,4 +170,4 @@ class GuestChannel {
   uint32_t protocol_;
 };
 
-}  // namespace cay::sandbox
+}  // namespace cay

@@ -11,7 +11,7 @@
 #include "archive/compression.h"
 #include "base/os/sys.h"
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 constexpr mode_t kWritableByOthers = 022;
@@ -184,4 +184,4 @@ Result<UnpackStream> UnpackStream::Start(const std::string& directory,
 Result<void> UnpackStream::Write(std::string_view bytes) { return impl_->Write(bytes); }
 Result<archive::UnpackReport> UnpackStream::Finish() { return impl_->Finish(); }
 
-}  // namespace cay::sandbox
+}  // namespace cay

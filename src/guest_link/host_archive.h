@@ -26,7 +26,7 @@
 #include "base/result.h"
 #include "base/units.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 class PackStream {
  public:
@@ -77,4 +77,4 @@ class UnpackStream {
   std::unique_ptr<Impl> impl_;
 };
 
-}  // namespace cay::sandbox
+}  // namespace cay

@@ -5,7 +5,7 @@
 #include "archive/tar_writer.h"
 #include "archive/test_directory.h"
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 using archive::TestDirectory;
@@ -122,4 +122,4 @@ TEST_F(HostArchiveTest, CutStreamIsAnError) {
 }
 
 }  // namespace
-}  // namespace cay::sandbox
+}  // namespace cay

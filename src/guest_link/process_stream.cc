@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 using protocol::FrameType;
@@ -262,4 +262,4 @@ Result<void> ProcessStream::Resize(protocol::TerminalSize size) {
                protocol::Encode(protocol::ResizeRequest{.process = 0, .size = size}, version_));
 }
 
-}  // namespace cay::sandbox
+}  // namespace cay

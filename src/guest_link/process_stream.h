@@ -32,7 +32,7 @@
 #include "protocol/frame.h"
 #include "protocol/process_messages.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 enum class OutputStream : uint8_t { kStdout, kStderr };
 
@@ -112,4 +112,4 @@ class ProcessStream {
   uint32_t version_ = protocol::kProtocolVersion;
 };
 
-}  // namespace cay::sandbox
+}  // namespace cay

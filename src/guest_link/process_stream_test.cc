@@ -9,7 +9,7 @@
 #include "guest_link/guest_channel.h"
 #include "protocol/messages.h"
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 using protocol::Encode;
@@ -266,4 +266,4 @@ TEST_F(GuestChannelTest, APortsFirstBytesAreLeftToTheCaller) {
 }
 
 }  // namespace
-}  // namespace cay::sandbox
+}  // namespace cay

@@ -9,7 +9,7 @@
 #include "protocol/messages.h"
 #include "protocol/process_messages.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 inline bool Failed(const protocol::Exited& exited) {
   return exited.signal != 0 || exited.exit_code != 0;
@@ -48,4 +48,4 @@ inline bool CpuTimeExceeded(uint32_t signal, int32_t exit_code, uint64_t cpu_ms,
   return signal == kSigKill && limit > Millis(0) && cpu_ms >= static_cast<uint64_t>(limit.count());
 }
 
-}  // namespace cay::sandbox
+}  // namespace cay

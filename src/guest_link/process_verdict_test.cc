@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 protocol::Info Free(uint64_t bytes, uint64_t inodes) {
@@ -44,4 +44,4 @@ TEST(RanOutOfMemory, WhenTheKernelsCountGrew) {
 }
 
 }  // namespace
-}  // namespace cay::sandbox
+}  // namespace cay

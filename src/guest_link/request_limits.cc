@@ -4,7 +4,7 @@
 
 #include "protocol/frame.h"
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 constexpr const char* kOtherWay =
@@ -55,4 +55,4 @@ Result<void> CheckStartSize(size_t bytes) {
                  std::to_string(protocol::kMaxStartBytes));
 }
 
-}  // namespace cay::sandbox
+}  // namespace cay

@@ -11,7 +11,7 @@
 #include "protocol/messages.h"
 #include "protocol/process_messages.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 // kInvalidArgument: "WHAT has 5000 bytes, and may have 4095".
 Result<void> CheckLength(std::string_view what, std::string_view text, size_t maximum);
@@ -31,4 +31,4 @@ Result<void> CheckLengths(const T& request) {
   return {};
 }
 
-}  // namespace cay::sandbox
+}  // namespace cay

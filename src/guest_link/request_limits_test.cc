@@ -6,7 +6,7 @@
 #include "protocol/file_messages.h"
 #include "protocol/frame.h"
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 using ::testing::HasSubstr;
@@ -60,4 +60,4 @@ TEST(RequestLimits, RequestsAboutFilesNameUserAndPath) {
 }
 
 }  // namespace
-}  // namespace cay::sandbox
+}  // namespace cay

@@ -4,7 +4,7 @@
 
 #include "json/json_writer.h"
 
-namespace cay::api {
+namespace cay {
 namespace {
 
 // As deep as JsonLimits lets it come.
@@ -50,4 +50,4 @@ std::string CanonicalJson(const JsonValue& value) {
   return std::move(json).Take();
 }
 
-}  // namespace cay::api
+}  // namespace cay

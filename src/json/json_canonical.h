@@ -6,8 +6,8 @@
 
 #include "json/json_value.h"
 
-namespace cay::api {
+namespace cay {
 
 std::string CanonicalJson(const JsonValue& value);
 
-}  // namespace cay::api
+}  // namespace cay

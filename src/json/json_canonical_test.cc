@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cay::api {
+namespace cay {
 namespace {
 
 std::string Of(std::string_view text) {
@@ -28,4 +28,4 @@ TEST(CanonicalJson, OtherValuesAreOthers) {
 }
 
 }  // namespace
-}  // namespace cay::api
+}  // namespace cay

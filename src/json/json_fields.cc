@@ -6,7 +6,7 @@
 
 #include "base/encoding.h"
 
-namespace cay::api {
+namespace cay {
 namespace {
 
 std::string Quoted(std::string_view name) { return "\"" + std::string(name) + "\""; }
@@ -234,4 +234,4 @@ Result<uint32_t> ParseMode(std::string_view text) {
   return mode;
 }
 
-}  // namespace cay::api
+}  // namespace cay

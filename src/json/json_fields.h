@@ -20,7 +20,7 @@
 #include "base/units.h"
 #include "json/json_value.h"
 
-namespace cay::api {
+namespace cay {
 
 using TextMap = std::map<std::string, std::string>;
 
@@ -77,4 +77,4 @@ Result<std::string> TextOrBase64Of(const JsonValue& value, std::string_view what
 // "0644", "644": octal, at most 07777.
 Result<uint32_t> ParseMode(std::string_view text);
 
-}  // namespace cay::api
+}  // namespace cay

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cay::api {
+namespace cay {
 namespace {
 
 // One field of an object, as `read` takes it.
@@ -94,4 +94,4 @@ TEST(JsonFields, NumbersHaveAMaximumAndModesAreOctal) {
 }
 
 }  // namespace
-}  // namespace cay::api
+}  // namespace cay

@@ -4,7 +4,7 @@
 
 #include "json/json_value.h"
 
-namespace cay::api {
+namespace cay {
 namespace {
 
 namespace json = boost::json;
@@ -141,4 +141,4 @@ Result<JsonValue> ParseJson(std::string_view text, const JsonLimits& limits) {
   return parser.handler().TakeRoot();
 }
 
-}  // namespace cay::api
+}  // namespace cay

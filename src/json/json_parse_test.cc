@@ -2,7 +2,7 @@
 
 #include "json/json_value.h"
 
-namespace cay::api {
+namespace cay {
 namespace {
 
 std::string ErrorOf(std::string_view text, const JsonLimits& limits = {}) {
@@ -57,4 +57,4 @@ TEST(ParseJson, HugeNumbersDoNotWrap) {
 }
 
 }  // namespace
-}  // namespace cay::api
+}  // namespace cay

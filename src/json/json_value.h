@@ -13,7 +13,7 @@
 
 #include "base/result.h"
 
-namespace cay::api {
+namespace cay {
 
 struct JsonMember;
 
@@ -46,4 +46,4 @@ struct JsonLimits {
 // kInvalidArgument says what is wrong and at which byte. Numbers are int64, then uint64, then double.
 Result<JsonValue> ParseJson(std::string_view text, const JsonLimits& limits = {});
 
-}  // namespace cay::api
+}  // namespace cay

@@ -7,7 +7,7 @@
 
 #include "base/encoding.h"
 
-namespace cay::api {
+namespace cay {
 namespace {
 
 bool IsPlain(char c) {
@@ -187,4 +187,4 @@ JsonWriter& JsonWriter::Raw(std::string_view json) {
   return *this;
 }
 
-}  // namespace cay::api
+}  // namespace cay

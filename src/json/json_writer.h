@@ -14,7 +14,7 @@
 #include <string_view>
 #include <utility>
 
-namespace cay::api {
+namespace cay {
 
 // Takes JSON while it is written, so that it is never there as a whole.
 class JsonSink {
@@ -85,4 +85,4 @@ class JsonWriter {
   bool comma_ = false;  // before the next value or key
 };
 
-}  // namespace cay::api
+}  // namespace cay

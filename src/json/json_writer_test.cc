@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace cay::api {
+namespace cay {
 namespace {
 
 // A string as it is written, without its quotes.
@@ -54,4 +54,4 @@ TEST(JsonWriter, BytesThatAreNoUtf8AreReplaced) {
 }
 
 }  // namespace
-}  // namespace cay::api
+}  // namespace cay

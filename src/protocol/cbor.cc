@@ -1,4 +1,5 @@
 #include "protocol/cbor.h"
+#include "base/encoding.h"
 
 namespace cay::protocol {
 namespace {
@@ -17,29 +18,6 @@ constexpr char kTrue = static_cast<char>(kSimple << 5 | 21);
 Failure Malformed(const char* what) {
   return Failure(
       Error(ErrorCode::kProtocol, Fault::kMachine, std::string("malformed message: ") + what));
-}
-
-// Length of the well-formed UTF-8 character at the start of `text`, 0 when there is none. The
-// ranges are table 3-7 of the Unicode standard.
-size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto in = [&](size_t i, unsigned low, unsigned high) {
-    return i < text.size() && byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return in(1, 0x80, 0xbf) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    const unsigned low = first == 0xe0 ? 0xa0 : 0x80;
-    const unsigned high = first == 0xed ? 0x9f : 0xbf;
-    return in(1, low, high) && in(2, 0x80, 0xbf) ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    const unsigned low = first == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = first == 0xf4 ? 0x8f : 0xbf;
-    return in(1, low, high) && in(2, 0x80, 0xbf) && in(3, 0x80, 0xbf) ? 4 : 0;
-  }
-  return 0;
 }
 
 }  // namespace
@@ -221,31 +199,6 @@ Result<void> CborReader::Skip() {
 Result<void> CborReader::End() const {
   if (!rest_.empty()) return Malformed("something follows it");
   return {};
-}
-
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = Utf8Length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
-std::string ToUtf8(std::string_view bytes) {
-  std::string text;
-  text.reserve(bytes.size());
-  while (!bytes.empty()) {
-    const size_t length = Utf8Length(bytes);
-    if (length == 0) {
-      text.push_back('?');
-      bytes.remove_prefix(1);
-    } else {
-      text.append(bytes.substr(0, length));
-      bytes.remove_prefix(length);
-    }
-  }
-  return text;
 }
 
 }  // namespace cay::protocol

@@ -69,10 +69,4 @@ class CborReader {
   std::string_view rest_;
 };
 
-// Whether `text` is well-formed UTF-8 (no surrogates, no overlong forms).
-bool IsUtf8(std::string_view text);
-
-// Makes text of any bytes: what is not UTF-8 becomes '?'.
-std::string ToUtf8(std::string_view bytes);
-
 }  // namespace cay::protocol

@@ -1,11 +1,12 @@
 #include "protocol/messages.h"
+#include "base/encoding.h"
 
 namespace cay::protocol {
 namespace {
 
 // The guest is not trusted: what it says may end on a terminal.
 std::string Printable(std::string_view bytes) {
-  std::string text = ToUtf8(bytes);
+  std::string text = ToUtf8Lossy(bytes);
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   }

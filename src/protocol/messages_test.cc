@@ -189,7 +189,7 @@ TEST(ErrorMessage, CarriesAnErrorAcrossAndCannotDrawOnATerminal) {
   hostile.code = "no such code";
   hostile.message = "\x1b[2J\nfoo\xff";
   EXPECT_EQ(FromMessage(hostile).code(), ErrorCode::kInternal);
-  EXPECT_EQ(FromMessage(hostile).message(), " [2J foo?");
+  EXPECT_EQ(FromMessage(hostile).message(), " [2J foo\uFFFD");
 }
 
 }  // namespace

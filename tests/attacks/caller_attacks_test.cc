@@ -110,7 +110,7 @@ TEST(Guest, NeverOpensItsFilesInProcToCommandsOfItsUserId) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const auto engine = StartEngine(Arena::Own());
   const LiveSandbox sandbox(*engine, HostTemplate(Arena::Own()));
-  sandbox::ProcessStream hammer = sandbox.Start({"/attack/attack-victim", "hold_oom_hammer"}, "0");
+  ProcessStream hammer = sandbox.Start({"/attack/attack-victim", "hold_oom_hammer"}, "0");
   for (int round = 0; round < 100; ++round) {
     EXPECT_EQ(sandbox.Execute({"/attack/attack-victim", "execute_ok"}, round % 2 == 0 ? "" : "0")
                   .exit_code,

@@ -27,7 +27,7 @@ class FileApi : public testing::Test {
     sandbox_ = std::make_unique<LiveSandbox>(*engine_, HostTemplate(Arena::Own()));
   }
 
-  const sandbox::GuestChannel& guest() const { return sandbox_->guest(); }
+  const GuestChannel& guest() const { return sandbox_->guest(); }
 
   Result<std::string> Read(const std::string& path, const std::string& user = {},
                            uint64_t length = 1 << 20) {
@@ -41,7 +41,7 @@ class FileApi : public testing::Test {
   }
   Result<void> Write(const std::string& path, const std::string& text,
                      const std::string& user = {}) {
-    TRY(guest().WriteFile({.user = user, .path = path, .mode = 0600}, sandbox::TextSource(text)));
+    TRY(guest().WriteFile({.user = user, .path = path, .mode = 0600}, TextSource(text)));
     return {};
   }
   // A directory that only the sandbox's root may enter, with a secret.
@@ -312,7 +312,7 @@ TEST_P(ArchiveIn, WritesNothingOutsideItsDirectory) {
     protocol::ArchiveInRequest request;
     request.user = user;
     request.path = "/tmp/into/here";
-    (void)guest().ArchiveIn(request, sandbox::TextSource(archive));
+    (void)guest().ArchiveIn(request, TextSource(archive));
     EXPECT_FALSE(guest().Stat({.user = "0", .path = "/tmp/escaped", .follow = false}));
     EXPECT_FALSE(guest().Stat({.user = "0", .path = "/tmp/into/escaped", .follow = false}));
     EXPECT_EQ(*Read("/root/own/secret", "0"), kSecret);
@@ -330,7 +330,7 @@ TEST_F(FileApi, AnArchiveBringsNoSetuidBits) {
   protocol::ArchiveInRequest request;
   request.user = "0";
   request.path = "/tmp/in";
-  ASSERT_TRUE(guest().ArchiveIn(request, sandbox::TextSource(archive)));
+  ASSERT_TRUE(guest().ArchiveIn(request, TextSource(archive)));
   const auto info = guest().Stat({.user = "0", .path = "/tmp/in/program"});
   ASSERT_TRUE(info);
   EXPECT_EQ(info->mode & 06000U, 0U);

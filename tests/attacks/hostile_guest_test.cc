@@ -140,7 +140,7 @@ class HostileGuest : public testing::TestWithParam<Behaviour> {};
 
 TEST_P(HostileGuest, FailsEveryOperationInTime) {
   std::vector<std::jthread> guests;
-  const sandbox::GuestChannel channel([&] { return ConnectTo(GetParam(), guests); }, kPatience);
+  const GuestChannel channel([&] { return ConnectTo(GetParam(), guests); }, kPatience);
   const auto nothing = [](std::string_view) -> Result<void> { return {}; };
   const size_t descriptors = OpenDescriptors();
   const long memory = ResidentKiB();
@@ -152,8 +152,7 @@ TEST_P(HostileGuest, FailsEveryOperationInTime) {
   EXPECT_FALSE(channel.ReadFile({.user = "", .path = "/tmp/x"}, nothing));
   EXPECT_FALSE(channel.List({.user = "", .path = "/tmp"},
                             [](const protocol::FileInfo&) -> Result<void> { return {}; }));
-  EXPECT_FALSE(
-      channel.WriteFile({.user = "", .path = "/tmp/x", .mode = 0600}, sandbox::TextSource("text")));
+  EXPECT_FALSE(channel.WriteFile({.user = "", .path = "/tmp/x", .mode = 0600}, TextSource("text")));
   EXPECT_FALSE(channel.ArchiveOut({.user = "", .path = "/tmp"}, nothing));
   EXPECT_FALSE(channel.ConnectPort(80));
 
@@ -174,7 +173,7 @@ TEST(HostileGuestText, DoesNotReachTheTerminal) {
         message.message = "\x1b[2J\x1b]0;title\x07 gone\nsecond line";
         SendAll(fd, protocol::MakeFrame(FrameType::kError, protocol::Encode(message)));
       }};
-  const sandbox::GuestChannel channel([&] { return ConnectTo(behaviour, guests); }, kPatience);
+  const GuestChannel channel([&] { return ConnectTo(behaviour, guests); }, kPatience);
   const auto result = channel.Ping();
   ASSERT_FALSE(result);
   for (const char character : result.error().ToString()) {

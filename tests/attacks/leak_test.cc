@@ -156,7 +156,7 @@ TEST_F(Leaks, AGuestThatIsKilledForItsMemoryTakesTheSandboxWithItAndLeavesNothin
     const pid_t guest = PidOf(*pidfd);
     ASSERT_GT(guest, 1);
     std::ofstream("/proc/" + std::to_string(guest) + "/oom_score_adj") << "1000";
-    std::vector<sandbox::ProcessStream> floods;
+    std::vector<ProcessStream> floods;
     for (int i = 0; i < 6; ++i) {
       protocol::StartRequest request;
       request.argv = {"/attack/attack-victim", "flood"};

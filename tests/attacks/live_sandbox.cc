@@ -74,8 +74,7 @@ LiveSandbox::~LiveSandbox() {
   }
 }
 
-sandbox::ProcessStream LiveSandbox::Start(std::vector<std::string> argv,
-                                          const std::string& user) const {
+ProcessStream LiveSandbox::Start(std::vector<std::string> argv, const std::string& user) const {
   protocol::StartRequest request;
   request.argv = std::move(argv);
   request.env = {"PATH=/usr/local/bin:/usr/bin:/bin"};
@@ -85,7 +84,7 @@ sandbox::ProcessStream LiveSandbox::Start(std::vector<std::string> argv,
   return Must(guest_.Start(request), "start a process");
 }
 
-CommandResult Finish(sandbox::ProcessStream& stream) {
+CommandResult Finish(ProcessStream& stream) {
   CommandResult result;
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (!stream.finished() && std::chrono::steady_clock::now() < until) {
@@ -98,7 +97,7 @@ CommandResult Finish(sandbox::ProcessStream& stream) {
         return result;
       }
       if (!*event) break;
-      if (const auto* output = std::get_if<sandbox::ProcessOutput>(&**event)) {
+      if (const auto* output = std::get_if<ProcessOutput>(&**event)) {
         result.out += output->bytes;
       }
       if (const auto* exited = std::get_if<protocol::Exited>(&**event)) {
@@ -111,7 +110,7 @@ CommandResult Finish(sandbox::ProcessStream& stream) {
 }
 
 CommandResult LiveSandbox::Execute(std::vector<std::string> argv, const std::string& user) const {
-  sandbox::ProcessStream stream = Start(std::move(argv), user);
+  ProcessStream stream = Start(std::move(argv), user);
   return Finish(stream);
 }
 

@@ -40,21 +40,21 @@ class LiveSandbox {
   ~LiveSandbox();
 
   const SandboxId& id() const { return id_; }
-  const sandbox::GuestChannel& guest() const { return guest_; }
+  const GuestChannel& guest() const { return guest_; }
 
   CommandResult Execute(std::vector<std::string> argv, const std::string& user = {}) const;
   // The verdict of a probe.
   std::string Run(const std::string& probe) const;
 
-  sandbox::ProcessStream Start(std::vector<std::string> argv, const std::string& user = {}) const;
+  ProcessStream Start(std::vector<std::string> argv, const std::string& user = {}) const;
 
  private:
   engine::Engine& engine_;
   SandboxId id_;
-  sandbox::GuestChannel guest_;
+  GuestChannel guest_;
 };
 
 // To the end of the process, or 30 s.
-CommandResult Finish(sandbox::ProcessStream& stream);
+CommandResult Finish(ProcessStream& stream);
 
 }  // namespace cay::attacks

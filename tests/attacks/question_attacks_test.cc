@@ -25,7 +25,7 @@ class Questions : public testing::Test {
 
 TEST_F(Questions, DoNotKeepASandboxFromBeingPaused) {
   const LiveSandbox sandbox(*engine_, HostTemplate(Arena::Own()));
-  sandbox::ProcessStream asking = sandbox.Start({"/attack/attack-victim", "ask_on_and_on"});
+  ProcessStream asking = sandbox.Start({"/attack/attack-victim", "ask_on_and_on"});
   for (int round = 0; round < 30; ++round) {
     const auto paused = engine_->Pause(sandbox.id());
     ASSERT_TRUE(paused) << paused.error().ToString();
@@ -50,7 +50,7 @@ TEST_F(Questions, AreAnsweredAfterStopAndStart) {
 // What one command holds, another does not get, until it is let go.
 TEST_F(Questions, AreAboutTheWholeSandboxAndWhatWasLetGoIsFree) {
   const LiveSandbox sandbox(*engine_, HostTemplate(Arena::Own()));
-  sandbox::ProcessStream spender = sandbox.Start({"/attack/attack-victim", "spend_netlink"});
+  ProcessStream spender = sandbox.Start({"/attack/attack-victim", "spend_netlink"});
   EXPECT_EQ(sandbox.Run("until_refused_netlink"), "refused ENOBUFS");
   ASSERT_TRUE(spender.CloseStdin());
   EXPECT_TRUE(Finish(spender).LastLine().starts_with("refused ENOBUFS"));

@@ -20,7 +20,7 @@ namespace {
 
 using cay::api::rest::MultipartReader;
 
-cay::sandbox::Source InPieces(std::string_view text, size_t step) {
+Source InPieces(std::string_view text, size_t step) {
   return [text, step](std::span<char> space) mutable -> cay::Result<size_t> {
     const size_t count = std::min({step, text.size(), space.size()});
     if (count > 0) std::memcpy(space.data(), text.data(), count);
@@ -50,7 +50,7 @@ void FuzzMultipart(std::string_view text) {
 }
 
 void FuzzJson(std::string_view text) {
-  const auto value = cay::api::ParseJson(text);
+  const auto value = ParseJson(text);
   if (!value) return;
   static_cast<void>(cay::api::rest::ReadSandboxSpec(*value));
   static_cast<void>(cay::api::rest::ReadSandboxChange(*value));
@@ -59,9 +59,9 @@ void FuzzJson(std::string_view text) {
 }
 
 void FuzzWriter(std::string_view text) {
-  cay::api::JsonWriter json;
+  JsonWriter json;
   json.BeginObject().Member("text", text).EndObject();
-  if (!cay::api::ParseJson(json.text())) std::abort();
+  if (!ParseJson(json.text())) std::abort();
 }
 
 }  // namespace
@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto range = cay::api::rest::ParseRange(text, 1000);
   if (range && *range && (**range).offset + (**range).length > 1000) std::abort();
   static_cast<void>(cay::api::rest::ParseSignal(text));
-  static_cast<void>(cay::api::ParseMode(text));
+  static_cast<void>(ParseMode(text));
   static_cast<void>(cay::api::rest::ParseEnvironment(text));
   return 0;
 }

@@ -14,10 +14,6 @@
 
 namespace {
 
-using cay::sandbox::ProcessEvent;
-using cay::sandbox::ProcessOutput;
-using cay::sandbox::ProcessStream;
-
 // What was decoded is within its limits, and says the same when it is sent on.
 template <class T>
 void CheckMessage(std::string_view payload) {

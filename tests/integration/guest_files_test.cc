@@ -43,7 +43,7 @@ class GuestFiles : public GuestFixture {
                                    const std::string& user = "") {
     return channel_->WriteFile(
         {.user = user, .path = dir_ + "/" + name, .mode = std::nullopt, .make_parents = true},
-        sandbox::TextSource(content));
+        TextSource(content));
   }
   Result<std::string> Read(const std::string& name, const std::string& user = "",
                            uint64_t offset = 0, uint64_t length = UINT64_MAX) {
@@ -77,7 +77,7 @@ class GuestFiles : public GuestFixture {
   }
   Result<protocol::ArchiveDone> ArchiveIn(const std::string& name, std::string_view tar) {
     return channel_->ArchiveIn({.user = "", .path = dir_ + "/" + name, .format = std::nullopt},
-                               sandbox::TextSource(tar));
+                               TextSource(tar));
   }
   size_t CountProcesses() {
     const Outcome outcome = Run(Shell("ls -d /proc/[0-9]* | wc -l"));
@@ -270,13 +270,13 @@ TEST_F(GuestFiles, HostTreeGoesInAndComesOutAgain) {
   ASSERT_TRUE(MakeDirectories(host + "/src/sub", 0755));
   ASSERT_TRUE(WriteFileAtomic(host + "/src/sub/run.sh", "#!/bin/sh\n", 0777));
   ASSERT_EQ(::mkdir((host + "/out").c_str(), 0755), 0);
-  auto in = sandbox::PackStream::Start(host + "/src", "app", {});
+  auto in = PackStream::Start(host + "/src", "app", {});
   ASSERT_TRUE(in);
   ASSERT_TRUE(channel_->ArchiveIn({.user = "", .path = dir_, .format = std::nullopt},
                                   [&](std::span<char> space) { return in->Read(space); }));
   EXPECT_EQ(in->Finish()->entries, 3U);
   EXPECT_EQ(channel_->Stat({.user = "", .path = dir_ + "/app/sub/run.sh"})->uid, 1000U);
-  auto out = sandbox::UnpackStream::Start(host + "/out", sandbox::HostUnpackOptions(1 * kMiB));
+  auto out = UnpackStream::Start(host + "/out", HostUnpackOptions(1 * kMiB));
   ASSERT_TRUE(out);
   ASSERT_TRUE(channel_->ArchiveOut({.user = "", .path = dir_ + "/app"},
                                    [&](std::string_view bytes) { return out->Write(bytes); }));

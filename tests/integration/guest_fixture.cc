@@ -28,7 +28,6 @@
 namespace cay::testing {
 namespace {
 
-using sandbox::ProcessStream;
 using Clock = std::chrono::steady_clock;
 
 // Far from the ranges that the engine gives out, and from people.
@@ -92,10 +91,9 @@ bool RaiseLoopback() {
   ::_exit(109);
 }
 
-void Collect(Outcome& outcome, sandbox::ProcessEvent&& event) {
-  if (auto* output = std::get_if<sandbox::ProcessOutput>(&event)) {
-    (output->stream == sandbox::OutputStream::kStdout ? outcome.out : outcome.err)
-        .append(output->bytes);
+void Collect(Outcome& outcome, ProcessEvent&& event) {
+  if (auto* output = std::get_if<ProcessOutput>(&event)) {
+    (output->stream == OutputStream::kStdout ? outcome.out : outcome.err).append(output->bytes);
     outcome.end_seq = output->seq + output->bytes.size();
   } else if (auto* gap = std::get_if<protocol::Gap>(&event)) {
     outcome.gaps.push_back(*gap);
@@ -134,7 +132,7 @@ Result<std::unique_ptr<RunningGuest>> RunningGuest::Start() {
   TRY(WriteKnobAt(AT_FDCWD, proc + "/uid_map", kIdMap));
   TRY(WriteKnobAt(AT_FDCWD, proc + "/gid_map", kIdMap));
   TRY(WriteAll(go.write.get(), "g"));
-  const auto alive = sandbox::GuestChannel([&] { return guest->Connect(); }, Millis(5000)).Ping();
+  const auto alive = GuestChannel([&] { return guest->Connect(); }, Millis(5000)).Ping();
   if (!alive) {
     int status = 0;
     ::waitpid(pid, &status, WNOHANG);
@@ -159,8 +157,8 @@ Result<Fd> RunningGuest::Connect() const {
   return fd;
 }
 
-sandbox::GuestChannel RunningGuest::Channel() const {
-  return sandbox::GuestChannel([this] { return Connect(); });
+GuestChannel RunningGuest::Channel() const {
+  return GuestChannel([this] { return Connect(); });
 }
 
 bool RunningGuest::Alive() const {

@@ -29,7 +29,7 @@ class RunningGuest {
   RunningGuest& operator=(const RunningGuest&) = delete;
 
   Result<Fd> Connect() const;
-  sandbox::GuestChannel Channel() const;
+  GuestChannel Channel() const;
   bool Alive() const;
   pid_t pid() const { return pid_; }
 
@@ -52,11 +52,11 @@ struct Outcome {
 
 // Reads until the end, feeding `input` (and then closing stdin) on the way; the test fails after
 // `patience`.
-Outcome Finish(sandbox::ProcessStream& stream, std::string_view input = {},
+Outcome Finish(ProcessStream& stream, std::string_view input = {},
                Millis patience = Millis(60'000));
 
 // Reads until `done` holds for what has come so far.
-Outcome ReadUntil(sandbox::ProcessStream& stream, const std::function<bool(const Outcome&)>& done,
+Outcome ReadUntil(ProcessStream& stream, const std::function<bool(const Outcome&)>& done,
                   Millis patience = Millis(20'000));
 
 inline bool HasStarted(const Outcome& outcome) { return outcome.started.has_value(); }
@@ -73,7 +73,7 @@ class GuestFixture : public ::testing::Test {
   Outcome Run(const protocol::StartRequest& request, std::string_view input = {});
 
   std::unique_ptr<RunningGuest> guest_;
-  std::optional<sandbox::GuestChannel> channel_;
+  std::optional<GuestChannel> channel_;
 };
 
 }  // namespace cay::testing

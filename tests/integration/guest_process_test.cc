@@ -185,15 +185,14 @@ TEST_F(GuestProcess, InputCanComeOverAnotherConnection) {
   std::string seen;
   // Each returns once the pipe has taken it, so somebody has to read: a part at a time.
   for (size_t at = 0; at < text.size(); at += 50'000) {
-    ASSERT_TRUE(channel_->WriteStdin(started->process, sandbox::TextSource(text.substr(at, 50'000)),
-                                     false));
+    ASSERT_TRUE(channel_->WriteStdin(started->process, TextSource(text.substr(at, 50'000)), false));
     const size_t want = at + 50'000 - seen.size();
     seen += ReadUntil(*stream, [&](const Outcome& o) { return o.out.size() >= want; }).out;
   }
-  ASSERT_TRUE(channel_->WriteStdin(started->process, sandbox::TextSource("end"), true));
+  ASSERT_TRUE(channel_->WriteStdin(started->process, TextSource("end"), true));
   const Outcome rest = ReadUntil(*stream, HasExited);
   EXPECT_TRUE(seen + rest.out == text + "end");
-  EXPECT_EQ(channel_->WriteStdin(started->process, sandbox::TextSource("x"), false).error().code(),
+  EXPECT_EQ(channel_->WriteStdin(started->process, TextSource("x"), false).error().code(),
             ErrorCode::kIllegalState);
 }
 
@@ -264,7 +263,7 @@ TEST_F(GuestProcess, RunsOnWhenTheConnectionGoes) {
 }
 
 // The end, or the error, that a wait gives within `patience`.
-Result<protocol::Exited> AwaitEnd(sandbox::WaitStream& wait, Millis patience = Millis(20'000)) {
+Result<protocol::Exited> AwaitEnd(WaitStream& wait, Millis patience = Millis(20'000)) {
   pollfd polled{.fd = wait.fd(), .events = POLLIN, .revents = 0};
   while (true) {
     auto end = TRY(wait.Next());
@@ -307,7 +306,7 @@ TEST_F(GuestProcess, AWaitForOneThatIsNotThereSaysSo) {
 }
 
 TEST_F(GuestProcess, OneWhoOnlyWaitsNeverHoldsUpAWriter) {
-  std::optional<sandbox::WaitStream> wait;
+  std::optional<WaitStream> wait;
   {
     // More than a ring; it could not end if the wait counted as a reader who lags.
     auto request = Shell("read x; head -c 5000000 /dev/zero; exit 5");
@@ -317,7 +316,7 @@ TEST_F(GuestProcess, OneWhoOnlyWaitsNeverHoldsUpAWriter) {
     const uint64_t process = ReadUntil(*stream, HasStarted).started->process;
     wait = *channel_->Wait(process);
     EXPECT_TRUE(channel_->Signal({.process = process, .signal = 0, .target = {}}));
-    EXPECT_TRUE(channel_->WriteStdin(process, sandbox::TextSource("\n"), true));
+    EXPECT_TRUE(channel_->WriteStdin(process, TextSource("\n"), true));
   }
   const auto exited = AwaitEnd(*wait);
   ASSERT_TRUE(exited) << exited.error().ToString();
@@ -350,7 +349,7 @@ TEST_F(GuestProcess, AThousandShortCommandsAllEndAndOldOnesAreForgotten) {
 }
 
 TEST_F(GuestProcess, ManyAtOnceKeepTheirOutputApart) {
-  std::vector<sandbox::ProcessStream> streams;
+  std::vector<ProcessStream> streams;
   for (int i = 0; i < 40; ++i) {
     auto stream =
         channel_->Start(Shell("for i in $(seq 200); do echo " + std::to_string(i) + " $i; done"));
@@ -367,7 +366,7 @@ TEST_F(GuestProcess, ManyAtOnceKeepTheirOutputApart) {
 }
 
 TEST_F(GuestProcess, MoreAtOnceThanTheMaximumAreRefused) {
-  std::vector<sandbox::ProcessStream> streams;
+  std::vector<ProcessStream> streams;
   for (size_t i = 0; i < protocol::kMaxRunning; ++i) {
     streams.push_back(*channel_->Start(Shell("exec sleep 100")));
     ASSERT_TRUE(ReadUntil(streams.back(), HasStarted).started);

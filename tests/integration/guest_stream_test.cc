@@ -80,7 +80,7 @@ TEST_F(GuestStream, WithoutAFollowerABlockingProcessRunsOnAndTheRingKeepsTheEnd)
     auto stream = channel_->Start(request);
     process = ReadUntil(*stream, HasStarted).started->process;
   }
-  ASSERT_TRUE(channel_->WriteStdin(process, sandbox::TextSource("\n"), true));
+  ASSERT_TRUE(channel_->WriteStdin(process, TextSource("\n"), true));
   EXPECT_TRUE(Eventually([&] { return channel_->Ping()->running == 0; }));
   const std::string all = Numbers(1, 500'000);
   auto stream = channel_->Attach(process, 17);
@@ -100,7 +100,7 @@ TEST_F(GuestStream, OutputOfALongCommandIsKeptWhenManyShortOnesEndedBeforeIt) {
     process = ReadUntil(*stream, HasStarted).started->process;
   }
   for (int i = 0; i < 80; ++i) ASSERT_EQ(Run(Shell("echo short")).out, "short\n");
-  ASSERT_TRUE(channel_->WriteStdin(process, sandbox::TextSource("\n"), true));
+  ASSERT_TRUE(channel_->WriteStdin(process, TextSource("\n"), true));
   ASSERT_TRUE(Eventually([&] { return channel_->Ping()->running == 0; }));
   auto stream = channel_->Attach(process, 0);
   ASSERT_TRUE(stream);

@@ -60,9 +60,8 @@ Followed Follow(RunningProcess& process, const std::function<bool(const Followed
       break;
     }
     if (!*event) continue;
-    if (auto* output = std::get_if<sandbox::ProcessOutput>(&**event)) {
-      (output->stream == sandbox::OutputStream::kStdout ? followed.out : followed.err)
-          .append(output->bytes);
+    if (auto* output = std::get_if<ProcessOutput>(&**event)) {
+      (output->stream == OutputStream::kStdout ? followed.out : followed.err).append(output->bytes);
       followed.next_seq = output->seq + output->bytes.size();
     } else if (auto* gap = std::get_if<protocol::Gap>(&**event)) {
       followed.gaps.push_back(*gap);

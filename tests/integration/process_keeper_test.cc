@@ -18,7 +18,6 @@ namespace cay::testing {
 namespace {
 
 using sandbox::OutputRoom;
-using sandbox::OutputStream;
 using sandbox::ProcessRecord;
 using sandbox::ProcessSpec;
 using sandbox::ProcessState;
@@ -130,10 +129,10 @@ TEST_F(Keeper, AReaderThatComesBackContinuesAndIsToldWhatItMissed) {
     seen = Follow(*process, [](const Followed& f) { return f.out == "first\n"; }).next_seq;
   }
   EXPECT_EQ(seen, 6U);
-  ASSERT_TRUE(heart_->keeper->WriteStdin(lease, id, sandbox::TextSource("\n"), false));
+  ASSERT_TRUE(heart_->keeper->WriteStdin(lease, id, TextSource("\n"), false));
   // Nobody reads: the ring keeps the end.
   ASSERT_TRUE(Soon([&] { return lease.guest().ListProcesses()->front().end_seq == 6 + 108894; }));
-  ASSERT_TRUE(heart_->keeper->WriteStdin(lease, id, sandbox::TextSource("\n"), true));
+  ASSERT_TRUE(heart_->keeper->WriteStdin(lease, id, TextSource("\n"), true));
   EXPECT_EQ(Ended(view, id).exit_code, 0);
   auto again = heart_->keeper->Attach(lease, id, seen);
   ASSERT_TRUE(again) << again.error().ToString();
@@ -317,7 +316,7 @@ TEST_F(Keeper, AnotherServerTakesOverWhatRunsAndWhatEnded) {
   heart_->manager.reset();
   // Meanwhile one ends, and one sandbox.
   const auto connect = [&] { return heart_->engine->Connect(view.id); };
-  const sandbox::GuestChannel guest(connect);
+  const GuestChannel guest(connect);
   ASSERT_TRUE(Soon([&] { return guest.Ping()->running == 2; }));
   ASSERT_TRUE(heart_->engine->Stop(other.id));
   heart_.reset();
@@ -333,7 +332,7 @@ TEST_F(Keeper, AnotherServerTakesOverWhatRunsAndWhatEnded) {
   EXPECT_EQ(now->executions, executions);
   EXPECT_TRUE(Ended(view, timed).timed_out);
   const auto lease = Use(view);
-  ASSERT_TRUE(heart_->keeper->WriteStdin(lease, long_one, sandbox::TextSource("back\n"), true));
+  ASSERT_TRUE(heart_->keeper->WriteStdin(lease, long_one, TextSource("back\n"), true));
   auto attached = heart_->keeper->Attach(lease, long_one, 0);
   ASSERT_TRUE(attached) << attached.error().ToString();
   EXPECT_EQ(Follow(*attached).out, "back\n");
@@ -411,7 +410,7 @@ TEST_F(Keeper, EndlessOutputCostsNothingWhoeverReads) {
   while (bytes < 100 * kMiB) {
     auto event = read->Next(Millis(10'000));
     ASSERT_TRUE(event && *event);
-    if (auto* output = std::get_if<sandbox::ProcessOutput>(&**event)) bytes += output->bytes.size();
+    if (auto* output = std::get_if<ProcessOutput>(&**event)) bytes += output->bytes.size();
   }
   const auto executed = Execute(lease, "yes | head -c 50000000", 1000);
   EXPECT_EQ(executed->Written(OutputStream::kStdout), 50'000'000U);
@@ -428,7 +427,7 @@ TEST_F(Keeper, FilesOfAProjectAreSeenAndCannotBeChangedInItsSandboxes) {
   auto files = sandbox::ProjectFiles::Open(paths_, {}, *heart_->store, *heart_->events);
   ASSERT_TRUE(files) << files.error().ToString();
   const auto add = [&](const std::string& name, const std::string& content) {
-    auto file = (*files)->Add(caller_, "web", name, "", sandbox::TextSource(content));
+    auto file = (*files)->Add(caller_, "web", name, "", TextSource(content));
     EXPECT_TRUE(file) << file.error().ToString();
     return *std::move(file);
   };

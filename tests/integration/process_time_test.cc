@@ -9,7 +9,6 @@ namespace cay::testing {
 namespace {
 
 using sandbox::OutputRoom;
-using sandbox::OutputStream;
 using sandbox::ProcessSpec;
 using sandbox::ProcessState;
 

@@ -5,17 +5,13 @@
 #include <optional>
 
 #include "api/problem.h"
+#include "base/clock.h"
 #include "base/os/log.h"
 
 namespace cay::api {
 namespace {
 
 constexpr size_t kMaxLoggedPath = 512;
-
-int64_t NowUnixMs() {
-  using std::chrono::duration_cast;
-  return duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 Error Missing(int status, const http::Request& request) {
   if (status == 405) {
@@ -205,7 +201,7 @@ void Dispatcher::Handle(http::Exchange& exchange) {
 void Dispatcher::WriteDown(const TrackedExchange& exchange, const Outcome& outcome, int status) {
   const http::Request& request = exchange.request();
   if (!outcome.audited || !Noteworthy(exchange, status)) return;
-  audit_.Add({.unix_ms = NowUnixMs(),
+  audit_.Add({.unix_ms = UnixMs(),
               .request_id = request.id,
               .owner = outcome.owner,
               .key_id = outcome.key_id,

@@ -5,6 +5,7 @@
 #include "api/json_response.h"
 #include "api/problem.h"
 #include "api/request.h"
+#include "base/clock.h"
 #include "base/os/log.h"
 #include "json/json_fields.h"
 
@@ -142,11 +143,8 @@ Result<void> ListAudit(ServerState& state, http::Exchange& exchange) {
 }  // namespace
 
 void WriteKeyMembers(JsonWriter& json, const ApiKey& key) {
-  using std::chrono::duration_cast;
-  const int64_t now =
-      duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
   json.Member("id", key.id).Member("name", key.name).Member("owner", key.owner);
-  json.Member("scope", ScopeName(key.scope)).Member("works", key.Works(now));
+  json.Member("scope", ScopeName(key.scope)).Member("works", key.Works(UnixMs()));
   json.Member("rate_limit", key.requests_per_second).Member("max_sandboxes", key.max_sandboxes);
   WriteTime(json, "created_at", key.created_unix_ms);
   WriteTime(json, "expires_at", key.expires_unix_ms);

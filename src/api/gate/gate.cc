@@ -1,15 +1,11 @@
 #include "api/gate/gate.h"
+#include "base/clock.h"
 
 #include <algorithm>
 #include <chrono>
 
 namespace cay::api {
 namespace {
-
-int64_t SteadyMs() {
-  using std::chrono::duration_cast;
-  return duration_cast<Millis>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 uint32_t SecondsUp(Millis wait) {
   return static_cast<uint32_t>(std::max<int64_t>(1, (wait.count() + 999) / 1000));

@@ -4,23 +4,15 @@
 #include <chrono>
 
 #include "api/gate/secret.h"
+#include "base/clock.h"
 #include "base/os/log.h"
+#include "crypto/digest.h"
 
 namespace cay::api {
 namespace {
 
 constexpr int64_t kLookEveryMs = 1000;
 constexpr int64_t kTouchEveryMs = 60'000;
-
-int64_t NowUnixMs() {
-  using std::chrono::duration_cast;
-  return duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-int64_t SteadyMs() {
-  using std::chrono::duration_cast;
-  return duration_cast<Millis>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 constexpr const char* kUseAKey = "Authorization: Bearer cay_…, of cay keys create";
 constexpr const char* kMakeAKey =
@@ -93,7 +85,7 @@ bool KeyRing::needed() {
 bool KeyRing::usable() {
   Refresh();
   const std::shared_lock lock(mutex_);
-  return AnyWorks(NowUnixMs());
+  return AnyWorks(UnixMs());
 }
 
 bool KeyRing::AnyWorks(int64_t now_unix_ms) const {
@@ -108,7 +100,7 @@ Result<Identity> KeyRing::Authenticate(std::string_view token) {
   const auto parts = ParseToken(token);
   // A hash is made in any case, so that an unknown id takes as long as a wrong secret.
   const std::string hash = TRY(HashSecret(parts ? parts->secret : std::string_view()));
-  const int64_t now = NowUnixMs();
+  const int64_t now = UnixMs();
   Identity identity;
   bool touch = false;
   {
@@ -134,7 +126,7 @@ Result<void> KeyRing::StillWorks(const std::string& id) {
   Refresh();
   const std::shared_lock lock(mutex_);
   const auto found = keys_.find(id);
-  if (found != keys_.end() && found->second.Works(NowUnixMs())) return {};
+  if (found != keys_.end() && found->second.Works(UnixMs())) return {};
   return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
                        "the API key has expired or was revoked meanwhile")
                      .WithRemedy("go on with another one"));
@@ -152,7 +144,7 @@ void KeyRing::NoteUse(const std::string& id, int64_t now_unix_ms) {
 }
 
 Result<NewKey> KeyRing::Create(const KeySpec& spec) {
-  NewKey made = TRY(MakeKey(spec, NowUnixMs()));
+  NewKey made = TRY(MakeKey(spec, UnixMs()));
   TRY(store_.WriteDurably(
       [&](store::Database& db) { return InsertKey(db, made.key, spec.max_sandboxes); }));
   TRY(Load());
@@ -163,7 +155,7 @@ Result<NewKey> KeyRing::Create(const KeySpec& spec) {
 }
 
 Result<void> KeyRing::Revoke(std::string_view id, LastAdmin last) {
-  const int64_t now = NowUnixMs();
+  const int64_t now = UnixMs();
   TRY(store_.WriteDurably([&](store::Database& db) { return RevokeKey(db, id, now, last); }));
   return Load();
 }

@@ -7,8 +7,8 @@
 #include <fstream>
 #include <thread>
 
-#include "api/gate/secret.h"
 #include "base/testing/test_eventually.h"
+#include "crypto/digest.h"
 #include "store/foreign_writes.h"
 #include "store/migrations.h"
 

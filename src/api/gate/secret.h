@@ -1,4 +1,5 @@
-// Secrets: made, hashed and compared so that none can be guessed, read from the store, or found by timing.
+// Secrets: made and hashed so that none can be guessed, or read from the store. They are compared by
+// ConstantTimeEqual (crypto/digest.h).
 #pragma once
 
 #include <string>
@@ -13,11 +14,5 @@ Result<std::string> RandomText(size_t length);
 
 // SHA-256 in hexadecimal. Enough for a secret of 200 random bits: there is nothing to try out.
 Result<std::string> HashSecret(std::string_view secret);
-
-// Lower-case hexadecimal HMAC-SHA256 (RFC 2104).
-Result<std::string> HmacSha256Hex(std::string_view key, std::string_view message);
-
-// Takes as long wherever they differ. Lengths are no secret.
-bool ConstantTimeEqual(std::string_view a, std::string_view b);
 
 }  // namespace cay::api

@@ -10,6 +10,7 @@
 #include "api/rest/processes/execute_routes.h"
 #include "api/rest/sandboxes/sandbox_json.h"
 #include "api/rest/sandboxes/sandbox_use.h"
+#include "base/clock.h"
 #include "json/json_fields.h"
 #include "template/host/host_interpreter.h"
 #include "template/store/template_store.h"
@@ -34,9 +35,7 @@ std::string_view LegacyStatus(SandboxState state) {
 
 int64_t UptimeSeconds(const SandboxView& view) {
   if (view.state != SandboxState::kRunning && view.state != SandboxState::kPaused) return 0;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const int64_t now_ms = std::chrono::duration_cast<Millis>(now).count();
-  return std::max<int64_t>(0, (now_ms - view.started_unix_ms) / 1000);
+  return std::max<int64_t>(0, (UnixMs() - view.started_unix_ms) / 1000);
 }
 
 // `environment`: as the client named it, where that is known; otherwise the template.

@@ -169,7 +169,7 @@ Result<std::string> BoundaryOf(std::string_view content_type) {
   return *boundary;
 }
 
-MultipartReader::MultipartReader(sandbox::Source source, std::string_view boundary)
+MultipartReader::MultipartReader(Source source, std::string_view boundary)
     : source_(std::move(source)),
       delimiter_("\r\n--" + std::string(boundary)),
       buffer_("\r\n") {}  // so that the first delimiter is one like the others

@@ -25,7 +25,7 @@ class MultipartReader {
   static constexpr size_t kMaxHeaderBytes = 8 * 1024;  // of one part
   static constexpr size_t kMaxParts = 100;
 
-  MultipartReader(sandbox::Source source, std::string_view boundary);
+  MultipartReader(Source source, std::string_view boundary);
 
   struct Part {
     std::string name;
@@ -45,7 +45,7 @@ class MultipartReader {
   Result<std::string> TakeHeader();
   std::string_view buffered() const { return std::string_view(buffer_).substr(at_); }
 
-  sandbox::Source source_;
+  Source source_;
   std::string delimiter_;  // "\r\n--boundary"
   std::string buffer_;
   size_t at_ = 0;  // what is before was taken

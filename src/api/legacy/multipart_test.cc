@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view kBoundary = "XyZ";
 
 // Gives the text in pieces of `step` bytes.
-sandbox::Source InPieces(std::string_view text, size_t step) {
+Source InPieces(std::string_view text, size_t step) {
   return [text, step](std::span<char> space) mutable -> Result<size_t> {
     const size_t count = std::min({step, text.size(), space.size()});
     std::memcpy(space.data(), text.data(), count);

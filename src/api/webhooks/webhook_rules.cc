@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "api/gate/secret.h"
+#include "crypto/digest.h"
 
 namespace cay::api {
 namespace {

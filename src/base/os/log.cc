@@ -1,4 +1,5 @@
 #include "base/os/log.h"
+#include "base/clock.h"
 
 #include <unistd.h>
 
@@ -76,12 +77,6 @@ void AppendTextField(std::string& out, const LogField& field) {
   }
 }
 
-int64_t NowUnixMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 void SetLogLevel(LogLevel level) { g_level = level; }
@@ -123,7 +118,7 @@ namespace {
 
 void WriteLine(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   const LogFormat format = g_format.load();
-  const int64_t now = format == LogFormat::kText ? 0 : NowUnixMs();
+  const int64_t now = format == LogFormat::kText ? 0 : UnixMs();
   const std::string line = FormatLogLine(format, level, message, fields, now);
   // A log line that cannot be written has nowhere else to go.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "cli/frame/console.h"
 
@@ -214,11 +215,6 @@ std::optional<int64_t> ParseTime(std::string_view text) {
   }
   const int64_t days = std::chrono::sys_days(day).time_since_epoch().count();
   return (((days * 24 + part[3]) * 60 + part[4]) * 60 + part[5]) * 1000 + ms;
-}
-
-int64_t NowMillis() {
-  return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 std::string FormatAge(int64_t age_ms) {

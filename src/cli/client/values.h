@@ -42,7 +42,6 @@ std::string BytesCell(const boost::json::object& object, std::string_view key);
 
 // RFC 3339 with "Z" and any number of decimals, to milliseconds since 1970. Nothing for what is none.
 std::optional<int64_t> ParseTime(std::string_view text);
-int64_t NowMillis();
 
 // 12s, 5m, 3h, 2d: one unit is enough to find a thing by. What lies ahead is 0s.
 std::string FormatAge(int64_t age_ms);

@@ -146,7 +146,7 @@ Result<void> PutDirectory(const FileTransfer& transfer, const std::string& sourc
       TRY(PlaceOfDirectory(source, target, StandingOf(TRY(StatInside(transfer, target)))));
   // With its name it brings its mode.
   const std::string name = place == target ? "." : BaseName(source);
-  sandbox::PackStream tar = TRY(sandbox::PackStream::Start(source, name, {}));
+  PackStream tar = TRY(PackStream::Start(source, name, {}));
   Progress progress(BaseName(source), std::nullopt, transfer.quiet);
   const json::object done = TRY(Put(
       transfer, FileTarget(transfer, "/archive", target),
@@ -222,7 +222,7 @@ Result<void> GetDirectory(const FileTransfer& transfer, const std::string& sourc
   TRY(CheckParentHere(target));
   const Bytes limit = TRY(MostThatCanCome(transfer));
   TRY(MakeDirectories(target, 0755));
-  auto files = TRY(sandbox::UnpackStream::Start(target, sandbox::HostUnpackOptions(limit)));
+  auto files = TRY(UnpackStream::Start(target, HostUnpackOptions(limit)));
   auto response = TRY(
       Open(transfer,
            FileTarget(transfer, "/archive", source).Add("format", "tar").Add("contents", "true")));

@@ -2,17 +2,13 @@
 
 #include <chrono>
 
+#include "base/clock.h"
 #include "base/os/paths.h"
 #include "store/foreign_writes.h"
 #include "store/store.h"
 
 namespace cay::cli {
 namespace {
-
-int64_t NowUnixMs() {
-  using std::chrono::duration_cast;
-  return duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 Error WithMigrationHint(Error error) {
   if (error.code() != ErrorCode::kInternal) return error;
@@ -39,7 +35,7 @@ Result<void> WriteKeys(const std::string& state_dir, const store::Work& work) {
 }  // namespace
 
 Result<api::NewKey> CreateKeyLocally(const std::string& state_dir, const api::KeySpec& spec) {
-  api::NewKey made = TRY(api::MakeKey(spec, NowUnixMs()));
+  api::NewKey made = TRY(api::MakeKey(spec, UnixMs()));
   TRY(WriteKeys(state_dir, [&](store::Database& db) {
     return api::InsertKey(db, made.key, spec.max_sandboxes);
   }));
@@ -56,7 +52,7 @@ Result<std::vector<api::ApiKey>> ListKeysLocally(const std::string& state_dir) {
 }
 
 Result<void> RevokeKeyLocally(const std::string& state_dir, std::string_view id) {
-  const int64_t now = NowUnixMs();
+  const int64_t now = UnixMs();
   return WriteKeys(state_dir, [&](store::Database& db) {
     return api::RevokeKey(db, id, now, api::LastAdmin::kMayGo);
   });

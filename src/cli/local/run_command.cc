@@ -63,7 +63,7 @@ class Run {
   std::unique_ptr<NativeEngine> engine_;
   std::optional<Template> template_;
   std::optional<SandboxId> id_;
-  std::optional<sandbox::GuestChannel> guest_;
+  std::optional<GuestChannel> guest_;
 };
 
 void Run::Stage(std::string name) {
@@ -253,24 +253,24 @@ Result<void> Run::JudgeGone() {
 
 // Figures that cannot be had stay unknown: they never fail a run.
 void Run::TakeFigures(const SessionEnd& end) {
-  const bool well = end.kind == EndKind::kExited && !sandbox::Failed(end.exited);
+  const bool well = end.kind == EndKind::kExited && !Failed(end.exited);
   if (Result<engine::Stats> stats = engine_->GetStats(*id_)) {
-    if (!well && sandbox::RanOutOfMemory(0, stats->oom_kills)) result_.oom_killed = true;
+    if (!well && RanOutOfMemory(0, stats->oom_kills)) result_.oom_killed = true;
     if (stats->cpu_us) result_.cpu_ms = *stats->cpu_us / 1000;
     result_.memory_peak = stats->memory_peak;
   }
   if (!well && end.kind != EndKind::kGuestGone) {
     // Also of a command that was timed out, so the guest may be slow: a moment, and not more.
-    const sandbox::GuestChannel quick([this] { return engine_->Connect(*id_); }, kKillPatience);
+    const GuestChannel quick([this] { return engine_->Connect(*id_); }, kKillPatience);
     if (Result<protocol::Info> info = quick.Ping()) {
-      result_.disk_full = sandbox::DiskIsFull(*info, options_.limits.disk);
+      result_.disk_full = DiskIsFull(*info, options_.limits.disk);
     }
   }
   if (end.kind == EndKind::kExited) {
     result_.file_size_exceeded =
-        sandbox::FileSizeExceeded(end.exited.signal, static_cast<int32_t>(end.exited.exit_code));
+        FileSizeExceeded(end.exited.signal, static_cast<int32_t>(end.exited.exit_code));
     const bool otherwise = result_.timed_out || result_.oom_killed;
-    result_.cpu_time_exceeded = sandbox::CpuTimeExceeded(
+    result_.cpu_time_exceeded = CpuTimeExceeded(
         end.exited.signal, static_cast<int32_t>(end.exited.exit_code), end.exited.cpu_us / 1000,
         otherwise ? Millis(0) : options_.cpu_time.value_or(Millis(0)));
   }

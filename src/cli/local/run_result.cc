@@ -10,7 +10,6 @@
 namespace cay::cli {
 namespace {
 
-using api::JsonWriter;
 namespace rest = api::rest;
 
 uint64_t Dropped(const HeldOutput& output) { return output.kept().omitted + output.lost(); }

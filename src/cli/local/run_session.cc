@@ -16,17 +16,13 @@ namespace {
 using protocol::Exited;
 using protocol::Gap;
 using protocol::Started;
-using sandbox::OutputStream;
-using sandbox::ProcessEvent;
-using sandbox::ProcessOutput;
-using sandbox::ProcessStream;
 
 // Events taken before signals, input and the clock are looked at again.
 constexpr int kEventsInARow = 32;
 
 }  // namespace
 
-RunSession::RunSession(const sandbox::GuestChannel& guest, const SessionOptions& options)
+RunSession::RunSession(const GuestChannel& guest, const SessionOptions& options)
     : guest_(guest), options_(options), out_(STDOUT_FILENO), err_(STDERR_FILENO) {}
 
 void RunSession::Finish(EndKind kind) {

@@ -64,7 +64,7 @@ class RunSession {
   static constexpr Millis kGrace{10'000};
   static constexpr Millis kStartPatience{30'000};  // for the guest to start the command
 
-  RunSession(const sandbox::GuestChannel& guest, const SessionOptions& options);
+  RunSession(const GuestChannel& guest, const SessionOptions& options);
 
   // Errors: the command cannot be started (kCommandNotFound, kNotExecutable …), the guest does not
   // answer (kTimeout), or it breaks the protocol.
@@ -75,25 +75,25 @@ class RunSession {
   Result<void> Kill(Millis patience);
 
  private:
-  Result<void> Loop(sandbox::ProcessStream& stream);
-  Result<bool> TakeEvents(sandbox::ProcessStream& stream);
-  Result<void> OnOutput(const sandbox::ProcessOutput& output);
+  Result<void> Loop(ProcessStream& stream);
+  Result<bool> TakeEvents(ProcessStream& stream);
+  Result<void> OnOutput(const ProcessOutput& output);
   Result<void> OnGap(const protocol::Gap& gap);
-  Result<void> OnInput(sandbox::ProcessStream& stream);
-  Result<void> EndInput(sandbox::ProcessStream& stream);
-  Result<void> OnSignals(sandbox::ProcessStream& stream);
-  Result<void> OnSignal(sandbox::ProcessStream& stream, int signal);
+  Result<void> OnInput(ProcessStream& stream);
+  Result<void> EndInput(ProcessStream& stream);
+  Result<void> OnSignals(ProcessStream& stream);
+  Result<void> OnSignal(ProcessStream& stream, int signal);
   bool OnDeadline();
   int WaitMillis() const;
   void Finish(EndKind kind);
 
-  const sandbox::GuestChannel& guest_;
+  const GuestChannel& guest_;
   SessionOptions options_;
   OutputWriter out_;
   OutputWriter err_;
   std::optional<Fd> signals_;
   std::optional<TerminalMode> mode_;
-  std::optional<sandbox::ProcessStream> stream_;
+  std::optional<ProcessStream> stream_;
   std::optional<Clock::time_point> deadline_;
   std::optional<Clock::time_point> grace_;
   bool terminal_ = false;  // the command has one

@@ -39,7 +39,7 @@ void NoteSkipped(const std::string& what, uint64_t count) {
 
 Result<void> CopyDirectoryIn(const TransferContext& context, const std::string& source,
                              const std::string& target) {
-  sandbox::PackStream tar = TRY(sandbox::PackStream::Start(source, ".", {}));
+  PackStream tar = TRY(PackStream::Start(source, ".", {}));
   protocol::ArchiveInRequest request;
   request.user = context.user;
   request.path = target;
@@ -84,8 +84,7 @@ Result<void> CopyFileOut(const TransferContext& context, const std::string& sour
 Result<void> CopyDirectoryOut(const TransferContext& context, const std::string& source,
                               const std::string& target) {
   TRY(MakeDirectories(target, 0755));
-  auto files =
-      TRY(sandbox::UnpackStream::Start(target, sandbox::HostUnpackOptions(context.max_bytes)));
+  auto files = TRY(UnpackStream::Start(target, HostUnpackOptions(context.max_bytes)));
   Result<protocol::ArchiveDone> done = context.guest.ArchiveOut(
       {.user = context.user, .path = source, .contents = true, .max_bytes = context.max_bytes},
       [&](std::string_view bytes) { return files.Write(bytes); });
@@ -112,7 +111,7 @@ Result<void> TryCopyIn(const TransferContext& context, const Transfer& transfer)
   target = PlaceForFile(transfer.source, target, is_directory);
   TRY(context.guest.WriteFile(
       {.user = context.user, .path = target, .mode = info.st_mode & 0777, .make_parents = true},
-      sandbox::FdSource(source)));
+      FdSource(source)));
   return {};
 }
 

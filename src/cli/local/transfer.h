@@ -17,7 +17,7 @@
 namespace cay::cli {
 
 struct TransferContext {
-  const sandbox::GuestChannel& guest;
+  const GuestChannel& guest;
   std::string user;     // whose files they are inside
   std::string workdir;  // inside
   Bytes max_bytes = 0;  // of one --out

@@ -2,6 +2,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include "base/clock.h"
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -17,7 +18,7 @@ struct AdoptOptions : ServerOptions {
 };
 
 std::string RenderTable(const json::array& orphans) {
-  const int64_t now = NowMillis();
+  const int64_t now = UnixMs();
   std::vector<std::vector<std::string>> rows = {
       {"ID", "NAME", "OWNER", "STATE", "AGE", "ORPHANED", "TEMPLATE", "DAMAGE"}};
   for (const json::value& entry : orphans) {

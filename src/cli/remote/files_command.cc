@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <csignal>
 
+#include "base/clock.h"
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -63,7 +64,7 @@ std::string ModeCell(const json::object& file) {
 }
 
 std::string RenderFiles(const json::array& files) {
-  const int64_t now = NowMillis();
+  const int64_t now = UnixMs();
   std::vector<std::vector<std::string>> rows = {{"MODE", "OWNER", "SIZE", "AGE", "NAME"}};
   for (const json::value& entry : files) {
     const json::object& file = entry.get_object();

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include "base/clock.h"
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -78,7 +79,7 @@ Result<int> ListLocally(LocalOptions& options, Positionals&) {
   std::string ids;
   for (const api::ApiKey& key : TRY(ListKeysLocally(options.state_dir))) {
     const std::string scope(api::ScopeName(key.scope));
-    const bool works = key.Works(NowMillis());
+    const bool works = key.Works(UnixMs());
     if (works) ids += key.id + "\n";
     list.push_back({{"id", key.id},
                     {"name", key.name},
@@ -114,7 +115,7 @@ Result<int> ListMain(ApiClient& api, LocalOptions& options, Positionals&) {
     TRY(Print(PrettyJson(keys)));
     return 0;
   }
-  const int64_t now = NowMillis();
+  const int64_t now = UnixMs();
   std::string ids;
   std::vector<std::vector<std::string>> rows = {
       {"ID", "NAME", "OWNER", "SCOPE", "WORKS", "AGE", "EXPIRES", "USED"}};

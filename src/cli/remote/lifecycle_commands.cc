@@ -1,6 +1,7 @@
 // cay start | stop | pause | resume | reset | rm | extend: what is done to whole sandboxes.
 #include <boost/json/object.hpp>
 
+#include "base/clock.h"
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -79,7 +80,7 @@ Result<int> RemoveMain(ApiClient& api, RemoveOptions& options, Positionals& rest
 // "24h30m", "59m58s"
 std::string LongUntil(const json::object& sandbox) {
   const int64_t seconds = std::max<int64_t>(
-      0, (ParseTime(Text(sandbox, "expires_at")).value_or(0) - NowMillis() + 500) / 1000);
+      0, (ParseTime(Text(sandbox, "expires_at")).value_or(0) - UnixMs() + 500) / 1000);
   const auto minutes = (seconds + 30) / 60;
   if (seconds < 3600) return FormatDuration(Millis(seconds * 1000));
   return std::to_string(minutes / 60) + "h" +

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include "base/clock.h"
 #include "cli/client/call.h"
 #include "cli/client/object_template.h"
 #include "cli/client/target.h"
@@ -104,7 +105,7 @@ json::array Wanted(const json::array& sandboxes, const ListOptions& options) {
 }
 
 std::string RenderTable(const json::array& sandboxes) {
-  const int64_t now = NowMillis();
+  const int64_t now = UnixMs();
   std::vector<std::vector<std::string>> rows = {
       {"ID", "NAME", "OWNER", "STATE", "AGE", "EXPIRES", "TEMPLATE", "MEMORY", "CPUS", "RUNNING"}};
   for (const json::value& entry : sandboxes) {

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <deque>
 
+#include "base/clock.h"
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -156,7 +157,7 @@ Result<void> SetSince(LogsOptions& options, std::string_view value) {
   options.since = ParseTime(value);
   // A date alone is its beginning.
   if (!options.since) options.since = ParseTime(std::string(value) + "T00:00:00Z");
-  if (!options.since) options.since = NowMillis() - TRY(ParseDuration(value)).count();
+  if (!options.since) options.since = UnixMs() - TRY(ParseDuration(value)).count();
   return {};
 }
 

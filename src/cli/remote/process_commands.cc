@@ -8,6 +8,7 @@
 #include <csignal>
 #include <optional>
 
+#include "base/clock.h"
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -40,7 +41,7 @@ std::string EndCell(const json::object& process) {
 }
 
 std::string RenderProcesses(const json::array& processes) {
-  const int64_t now = NowMillis();
+  const int64_t now = UnixMs();
   std::vector<std::vector<std::string>> rows = {
       {"PROCESS", "PID", "STATE", "STARTED", "ENDS IN", "TAG", "COMMAND"}};
   for (const json::value& entry : processes) {

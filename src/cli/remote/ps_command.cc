@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/clock.h"
 #include "cli/client/values.h"
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
@@ -18,7 +19,7 @@ using engine::SandboxStatus;
 using engine::native::InventoryEntry;
 
 int64_t AgeMillis(const SandboxStatus& status) {
-  return std::max<int64_t>(0, NowMillis() - status.created_unix_ms);
+  return std::max<int64_t>(0, UnixMs() - status.created_unix_ms);
 }
 
 // An ephemeral one without an owner is what a crash left: `cay gc` removes it.

@@ -6,6 +6,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "base/clock.h"
 #include "base/os/fd.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -46,13 +47,13 @@ Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const s
   const Fd file = Fd::Adopt(raw);
   struct stat info{};
   if (::fstat(raw, &info) != 0) return Failure(Error::FromErrno(source));
-  std::optional<sandbox::PackStream> tar;
+  std::optional<PackStream> tar;
   http::ClientRequest request;
   request.method = "PUT";
   request.target = Target(TemplatePath(name)).Add("replace", replace ? "true" : "false").text();
   request.headers.Add("Content-Type", "application/octet-stream");
   if (S_ISDIR(info.st_mode)) {
-    tar.emplace(TRY(sandbox::PackStream::Start(source, ".", {})));
+    tar.emplace(TRY(PackStream::Start(source, ".", {})));
   } else if (S_ISREG(info.st_mode)) {
     request.source_length = static_cast<uint64_t>(info.st_size);
   }
@@ -81,7 +82,7 @@ Result<int> PrintTemplates(const json::array& templates, const ServerOptions& op
     const bool built_in = Text(info, "imported_at").empty();
     names += Text(info, "name") + "\n";
     rows.push_back({Cell(info, "name"), built_in ? "-" : BytesCell(info, "size"),
-                    AgeCell(info, "imported_at", NowMillis()), Cell(info, "source")});
+                    AgeCell(info, "imported_at", UnixMs()), Cell(info, "source")});
   }
   TRY(Print(options.quiet ? names : FormatTable(rows)));
   return 0;

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <map>
 
+#include "base/clock.h"
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -51,7 +52,7 @@ std::string CpuShare(const Sample& sample, CpuMarks& marks, int64_t now_ms) {
 }
 
 std::string RenderSamples(const std::vector<Sample>& samples, CpuMarks& marks) {
-  const int64_t now = NowMillis();
+  const int64_t now = UnixMs();
   std::vector<std::vector<std::string>> rows = {
       {"ID", "NAME", "STATE", "CPU", "CPU TIME", "MEMORY", "LIMIT", "PEAK", "PIDS", "DISK"}};
   for (const Sample& sample : samples) {
@@ -112,7 +113,7 @@ constexpr Millis kFirstLook{500};
 void Pause(Millis time) { ::poll(nullptr, 0, static_cast<int>(time.count())); }
 
 void Mark(const std::vector<Sample>& samples, CpuMarks& marks) {
-  const int64_t now = NowMillis();
+  const int64_t now = UnixMs();
   for (const Sample& sample : samples) CpuShare(sample, marks, now);
 }
 

@@ -71,7 +71,7 @@ Result<int> ListMain(ListArguments& options, Positionals&) {
   TemplateStore store = TRY(OpenStore(options.state_dir));
   boost::json::array list;
   for (const TemplateInfo& info : TRY(store.List())) {
-    api::JsonWriter json;
+    JsonWriter json;
     api::WriteTemplate(json, info);
     list.push_back(TRY(ParseJson(json.text())));
   }

@@ -19,7 +19,7 @@ Result<int> CheckMain(ConfigArguments& arguments, Positionals& rest) {
 }
 
 std::string RenderJson(const config::Loaded& loaded) {
-  api::JsonWriter json;
+  JsonWriter json;
   json.BeginObject().Key("file");
   if (loaded.file.empty()) {
     json.Null();

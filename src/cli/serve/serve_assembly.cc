@@ -11,6 +11,7 @@
 #include "api/legacy/legacy_routes.h"
 #include "api/rest/routes.h"
 #include "api/webhooks/webhook_routes.h"
+#include "base/clock.h"
 #include "base/os/log.h"
 #include "base/os/paths.h"
 #include "cli/local/doctor_report.h"
@@ -131,11 +132,9 @@ Result<Parts> MakeParts(const Config& config) {
 }
 
 api::ServerFacts FactsOf(const Config& config, const Parts& parts) {
-  using std::chrono::duration_cast;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
   return {.version = CAY_VERSION,
           .state_dir = parts.paths.state_dir,
-          .started_unix_ms = duration_cast<Millis>(now).count(),
+          .started_unix_ms = UnixMs(),
           .engine = "native",
           .enforced_json =
               parts.machine

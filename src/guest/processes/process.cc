@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "guest/spawn/spawn_error.h"
 #include "guest/spawn/terminal.h"
 
@@ -20,12 +21,6 @@ constexpr size_t kFullPipeBytes = 64 * 1024;
 constexpr int kGrownPipeBytes = 256 * 1024;
 
 constexpr size_t kThrowAwayBytes = 1024 * 1024;
-
-int64_t UnixMillis() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 uint64_t Micros(const timeval& time) {
   return static_cast<uint64_t>(time.tv_sec) * 1'000'000 + static_cast<uint64_t>(time.tv_usec);
@@ -114,7 +109,7 @@ Process::Process(EventLoop& loop, uint64_t id, protocol::StartRequest request, S
       hooks_(std::move(hooks)),
       request_(std::move(request)),
       terminal_(stdio.terminal),
-      started_unix_ms_(UnixMillis()),
+      started_unix_ms_(UnixMs()),
       ring_(request_.ring_bytes),
       stdin_(std::move(stdio.in)),
       stdin_handler_(*this) {

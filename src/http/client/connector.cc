@@ -1,8 +1,8 @@
 #include "http/client/connector.h"
+#include "http/transport/tcp_options.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,9 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // A server whose machine has gone is noticed after about a minute of silence.
-constexpr int kKeepAliveIdleSeconds = 30;
-constexpr int kKeepAliveIntervalSeconds = 10;
-constexpr int kKeepAliveProbes = 3;
+constexpr KeepAlive kKeepAlive{.idle = 30, .interval = 10, .probes = 3};
 
 Error NotThere(const Url& url, int sys_errno) {
   Error error(ErrorCode::kUnavailable, Fault::kMachine,
@@ -61,17 +59,6 @@ Result<Fd> ConnectTo(const Url& url, const sockaddr* address, socklen_t length,
   return fd;
 }
 
-void SetTcpOptions(const Fd& fd) {
-  const auto set = [&](int level, int option, int value) {
-    ::setsockopt(fd.get(), level, option, &value, sizeof value);
-  };
-  set(IPPROTO_TCP, TCP_NODELAY, 1);
-  set(SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
-  set(IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
-  set(IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
-}
-
 Result<Fd> ConnectTcp(const Url& url, Clock::time_point deadline) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
@@ -90,7 +77,7 @@ Result<Fd> ConnectTcp(const Url& url, Clock::time_point deadline) {
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
     connected = ConnectTo(url, one->ai_addr, one->ai_addrlen, deadline);
     if (connected) {
-      SetTcpOptions(*connected);
+      SetTcpOptions(*connected, kKeepAlive);
       break;
     }
   }

@@ -1,8 +1,8 @@
 #include "http/server/listener.h"
+#include "http/transport/tcp_options.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,9 +17,8 @@ namespace cay::http {
 namespace {
 
 constexpr int kBacklog = 4096;  // the kernel bounds it by net.core.somaxconn
-constexpr int kKeepAliveIdleSeconds = 60;
-constexpr int kKeepAliveIntervalSeconds = 15;
-constexpr int kKeepAliveProbes = 4;
+// A long stream to a machine that has vanished ends.
+constexpr KeepAlive kKeepAlive{.idle = 60, .interval = 15, .probes = 4};
 
 struct SocketAddress {
   sockaddr_storage storage{};
@@ -173,15 +172,7 @@ std::expected<Accepted, int> AcceptOne(const Listener& listener) {
   if (raw < 0) return std::unexpected(errno);
   Fd fd = Fd::Adopt(raw);
   if (from.storage.ss_family != AF_UNIX) {
-    const auto set = [&](int level, int option, int value) {
-      ::setsockopt(fd.get(), level, option, &value, sizeof value);
-    };
-    set(IPPROTO_TCP, TCP_NODELAY, 1);
-    // A long stream to a machine that has vanished ends.
-    set(SOL_SOCKET, SO_KEEPALIVE, 1);
-    set(IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveIdleSeconds);
-    set(IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
-    set(IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+    SetTcpOptions(fd, kKeepAlive);
   }
   return Accepted{.fd = std::move(fd), .peer = PeerOf(from)};
 }

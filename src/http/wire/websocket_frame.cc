@@ -1,12 +1,12 @@
 #include "http/wire/websocket_frame.h"
 
-#include <openssl/evp.h>
 #include <sys/random.h>
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "base/encoding.h"
+#include "crypto/digest.h"
 
 namespace cay::http {
 namespace {
@@ -98,14 +98,9 @@ bool IsCloseCode(uint16_t code) {
 
 std::string WebSocketAccept(std::string_view key) {
   const std::string joined = std::string(key) + std::string(kGuid);
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  // Fails only for want of memory.
-  if (::EVP_Digest(joined.data(), joined.size(), digest.data(), &size, ::EVP_sha1(), nullptr) !=
-      1) {
-    std::abort();
-  }
-  return Base64(std::span(digest).first(size));
+  const auto digest = Sha1(joined);
+  if (!digest) std::abort();  // only for want of memory
+  return EncodeBase64(*digest);
 }
 
 std::string NewWebSocketKey() {

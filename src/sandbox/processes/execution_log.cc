@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/encoding.h"
 #include "protocol/cbor.h"
 #include "sandbox/processes/process_request.h"
 
@@ -24,11 +25,11 @@ std::string Quoted(const std::string& argument) {
 LogField CommandField(ExecutionLog detail, const std::vector<std::string>& command) {
   if (detail == ExecutionLog::kSummary) {
     return {"program",
-            command.empty() ? "" : protocol::ToUtf8(command.front().substr(0, kMaxProgramBytes))};
+            command.empty() ? "" : ToUtf8Lossy(command.front().substr(0, kMaxProgramBytes))};
   }
   std::string line;
   for (const std::string& argument : command) line += (line.empty() ? "" : " ") + Quoted(argument);
-  return {"command", protocol::ToUtf8(line)};
+  return {"command", ToUtf8Lossy(line)};
 }
 
 std::vector<LogField> WhoAndWhat(ExecutionLog detail, const std::string& owner,

@@ -45,7 +45,7 @@ TEST(ExecutionFields, ThatAreNotUtf8StayJson) {
   record.command = {"a\xff"};
   const std::string line = FormatLogLine(LogFormat::kJson, LogLevel::kInfo, "execution",
                                          ExecutionFields(ExecutionLog::kFull, "team", record), 0);
-  EXPECT_THAT(line, HasSubstr("\"command\":\"'a?'\""));
+  EXPECT_THAT(line, HasSubstr("\"command\":\"'a\uFFFD'\""));
   EXPECT_THAT(line, Not(HasSubstr("\xff")));
 }
 

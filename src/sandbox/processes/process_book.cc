@@ -93,14 +93,14 @@ void LogFlagged(const GuestLife& life, const ProcessRecord& record) {
 }  // namespace
 
 bool FileSizeExceeded(const ProcessRecord& record) {
-  return FileSizeExceeded(record.signal.value_or(0), record.exit_code.value_or(0));
+  return cay::FileSizeExceeded(record.signal.value_or(0), record.exit_code.value_or(0));
 }
 
 bool CpuTimeExceeded(const ProcessRecord& record) {
   // Others than the kernel kill as well.
   const bool otherwise = record.timed_out || record.oom_killed;
-  return CpuTimeExceeded(record.signal.value_or(0), record.exit_code.value_or(0), record.cpu_ms,
-                         Millis(otherwise ? 0 : record.cpu_limit_ms));
+  return cay::CpuTimeExceeded(record.signal.value_or(0), record.exit_code.value_or(0),
+                              record.cpu_ms, Millis(otherwise ? 0 : record.cpu_limit_ms));
 }
 
 GuestEnd GuestLife::WaitForEnd(Millis patience) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/encoding.h"
 #include "guest_link/file_paths.h"
 #include "protocol/cbor.h"
 #include "sandbox/rules/spec_rules.h"
@@ -27,7 +28,7 @@ Result<void> CheckEnvironment(const StringMap& env) {
   for (const auto& [name, value] : env) {
     if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
       return Failure(
-          Error::Invalid("not a variable of the environment: \"" + protocol::ToUtf8(name) + "\""));
+          Error::Invalid("not a variable of the environment: \"" + ToUtf8Lossy(name) + "\""));
     }
   }
   return {};
@@ -95,7 +96,7 @@ Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const Proce
     return TooHigh("output held of " + FormatBytes(request.ring_bytes),
                    FormatBytes(options.max_output_held));
   }
-  if (spec.tag.size() > kMaxTagBytes || !protocol::IsUtf8(spec.tag)) {
+  if (spec.tag.size() > kMaxTagBytes || !IsUtf8(spec.tag)) {
     return Failure(Error::Invalid("the tag has more than 128 bytes, or is not UTF-8"));
   }
   return request;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/encoding.h"
 #include "crypto/digest.h"
 #include "protocol/cbor.h"
 #include "protocol/messages.h"
@@ -58,7 +59,7 @@ Result<void> CheckFileName(std::string_view name) {
   if (name == "." || name == "..") return refuse("is that of a directory");
   if (name.size() > protocol::kMaxNameBytes) return refuse("has more than 255 bytes");
   if (name.find('/') != std::string_view::npos) return refuse("has a slash in it");
-  if (!protocol::IsUtf8(name)) return refuse("is not UTF-8");
+  if (!IsUtf8(name)) return refuse("is not UTF-8");
   if (std::ranges::any_of(name, IsControl) || HasC1(name)) {
     return refuse("has a control character in it");
   }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/clock.h"
 #include "base/os/file.h"
 #include "base/os/log.h"
 #include "base/os/sys.h"
@@ -252,9 +253,7 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
   metadata.hostname = engine::kUsualHostname;
   metadata.layer = layer.id();
   metadata.info.name = name;
-  metadata.info.imported_unix_ms =
-      std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
+  metadata.info.imported_unix_ms = UnixMs();
   metadata.info.size = content.bytes;
   metadata.info.entries = content.entries;
   metadata.info.source = options.source_name.empty() ? source : options.source_name;

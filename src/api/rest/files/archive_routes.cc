@@ -42,7 +42,7 @@ Result<void> Get(const Services& services, Exchange& exchange, const Caller& cal
   out.format = format.format;
   out.contents = TRY(QueryBool(request, "contents", false));
   TRY(lease.guest().Stat({.user = out.user, .path = out.path, .follow = true}));
-  std::string name(sandbox::LastComponent(out.path));
+  std::string name(LastComponent(out.path));
   if (name == "/") name = "root";
   const auto begin = [&] {
     return exchange.Begin(

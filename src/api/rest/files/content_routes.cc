@@ -37,7 +37,7 @@ http::Headers ContentHeaders(const FileInfo& info, const std::string& path) {
   std::string mode = "0000";
   for (size_t i = 0; i < 4; ++i) mode[3 - i] = static_cast<char>('0' + (info.mode >> (3 * i) & 7));
   return {{"Content-Type", std::string(ContentTypeOf(path))},
-          {"Content-Disposition", AttachmentNamed(sandbox::LastComponent(path))},
+          {"Content-Disposition", AttachmentNamed(LastComponent(path))},
           // Written by whoever the sandbox belongs to: never a document of this server's origin.
           {"X-Content-Type-Options", "nosniff"},
           {"Content-Security-Policy", "sandbox"},

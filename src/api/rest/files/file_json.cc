@@ -55,7 +55,7 @@ constexpr int64_t kNanosPerMilli = 1'000'000;
 // Under /sandbox/{id}/files paths are as a manager of sessions had them.
 std::string MeantPath(const http::Request& request, const sandbox::Lease& lease,
                       std::string_view path) {
-  return request.path.starts_with("/sandbox/") ? sandbox::BelowWorkdir(lease.workdir(), path)
+  return request.path.starts_with("/sandbox/") ? BelowWorkdir(lease.workdir(), path)
                                                : std::string(path);
 }
 
@@ -75,7 +75,7 @@ void WriteName(JsonWriter& json, const std::string& member, std::string_view byt
 void WriteFileObject(JsonWriter& json, const protocol::FileInfo& info, std::string_view path) {
   json.BeginObject();
   WriteName(json, "path", path);
-  WriteName(json, "name", sandbox::LastComponent(path));
+  WriteName(json, "name", LastComponent(path));
   json.Member("type", FileTypeName(info.kind)).Member("mode", ModeText(info.mode));
   json.Member("uid", info.uid).Member("gid", info.gid).Member("size", info.size);
   json.Member("modified_at", FormatTimestamp(info.modified_unix_ns / kNanosPerMilli));
@@ -100,21 +100,20 @@ Result<std::string> PathOf(const http::Request& request, const sandbox::Lease& l
     return Failure(Error::Invalid("the parameter \"path\" is missing")
                        .WithRemedy("…?path=/workspace/outputs/result.txt"));
   }
-  std::string absolute =
-      TRY(sandbox::AbsolutePath(lease.workdir(), MeantPath(request, lease, *path)));
+  std::string absolute = TRY(AbsolutePath(lease.workdir(), MeantPath(request, lease, *path)));
   TRY(lease.CheckKept(absolute));
   return absolute;
 }
 
 Result<std::string> DirectoryOf(const http::Request& request, const sandbox::Lease& lease) {
-  std::string absolute = TRY(sandbox::DirectoryPath(
+  std::string absolute = TRY(DirectoryPath(
       lease.workdir(), MeantPath(request, lease, request.Query("path").value_or(""))));
   TRY(lease.CheckKept(absolute));
   return absolute;
 }
 
 std::string_view ContentTypeOf(std::string_view path) {
-  const std::string_view name = sandbox::LastComponent(path);
+  const std::string_view name = LastComponent(path);
   const size_t dot = name.rfind('.');
   if (dot != std::string_view::npos) {
     const auto* found = std::ranges::find(kTypes, name.substr(dot + 1), &Type::ending);

@@ -128,7 +128,7 @@ Result<void> Stat(const Services& services, Exchange& exchange, const Caller& ca
 Result<std::string> ReadPath(JsonFields& fields, std::string_view name, const Lease& lease) {
   const auto path = TRY(fields.TextOrBase64(name, protocol::kMaxPathBytes));
   if (!path) return Failure(Error::Invalid(fields.PathOf(name) + " is missing"));
-  auto absolute = sandbox::AbsolutePath(lease.workdir(), *path);
+  auto absolute = AbsolutePath(lease.workdir(), *path);
   if (!absolute) return Failure(fields.Wrong(name, absolute.error()));
   TRY(lease.CheckKept(*absolute));
   return absolute;

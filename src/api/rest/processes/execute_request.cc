@@ -77,14 +77,13 @@ Result<ExecuteRequest> TakeExecuteRequest(http::Exchange& exchange) {
 
 Result<void> WriteFiles(const sandbox::Lease& lease, const ExecuteRequest& request) {
   if (request.files.empty()) return {};
-  const std::string base = TRY(sandbox::DirectoryPath(lease.workdir(), request.options.workdir));
+  const std::string base = TRY(DirectoryPath(lease.workdir(), request.options.workdir));
   for (const auto& [path, content] : request.files) {
     protocol::WriteFileRequest write;
     write.user = request.options.user.empty() ? lease.user() : request.options.user;
-    write.path = TRY(sandbox::AbsolutePath(
-        base, request.below_workdir ? sandbox::BelowWorkdir(base, path) : path));
+    write.path = TRY(AbsolutePath(base, request.below_workdir ? BelowWorkdir(base, path) : path));
     write.make_parents = true;
-    const auto written = lease.guest().WriteFile(write, sandbox::TextSource(content));
+    const auto written = lease.guest().WriteFile(write, TextSource(content));
     if (!written) return Failure(Error(written.error()).WithContext("the file \"" + path + "\""));
   }
   return {};

@@ -18,7 +18,6 @@ using sandbox::Caller;
 using sandbox::Execution;
 using sandbox::Lease;
 using sandbox::OutputRoom;
-using sandbox::OutputStream;
 using sandbox::ProcessRecord;
 using sandbox::ProcessState;
 using sandbox::RunningProcess;

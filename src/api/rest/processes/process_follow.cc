@@ -10,8 +10,6 @@
 
 namespace cay::api::rest {
 
-using sandbox::OutputStream;
-using sandbox::ProcessOutput;
 using sandbox::ProcessRecord;
 using sandbox::RunningProcess;
 

@@ -17,7 +17,7 @@ inline constexpr size_t kEventsInARound = 64;
 class ProcessSink {
  public:
   virtual ~ProcessSink() = default;
-  virtual Result<void> OnOutput(const sandbox::ProcessOutput& output) = 0;
+  virtual Result<void> OnOutput(const ProcessOutput& output) = 0;
   virtual Result<void> OnGap(const protocol::Gap& gap) = 0;
   // Nothing more has come yet; how long it may take until this is called again.
   virtual Result<Millis> OnQuiet() = 0;
@@ -37,19 +37,19 @@ Result<std::optional<sandbox::ProcessRecord>> Follow(sandbox::RunningProcess& pr
 class SseOutput : public ProcessSink {
  public:
   explicit SseOutput(SseStream& events) : events_(events) {}
-  Result<void> OnOutput(const sandbox::ProcessOutput& output) override;
+  Result<void> OnOutput(const ProcessOutput& output) override;
   Result<void> OnGap(const protocol::Gap& gap) override;
   Result<Millis> OnQuiet() override;
   // Sends what still waits. Before a terminal event.
   Result<void> Flush();
 
  private:
-  Result<void> SendPiece(sandbox::OutputStream stream, uint64_t seq, std::string_view bytes);
+  Result<void> SendPiece(OutputStream stream, uint64_t seq, std::string_view bytes);
 
   SseStream& events_;
   std::string tail_;  // of a character; at most 3 bytes
   uint64_t tail_seq_ = 0;
-  sandbox::OutputStream tail_stream_ = sandbox::OutputStream::kStdout;
+  OutputStream tail_stream_ = OutputStream::kStdout;
 };
 
 }  // namespace cay::api::rest

@@ -9,7 +9,6 @@
 
 namespace cay::api::rest {
 
-using sandbox::OutputStream;
 using sandbox::ProcessRecord;
 
 Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec) {

@@ -114,7 +114,7 @@ class HeldOnly : public FollowedOutput {
   // What was held ends before `end`; `from` is the first byte that is to come.
   HeldOnly(SseStream& events, uint64_t from, uint64_t end)
       : FollowedOutput(events), end_(end), enough_(from >= end) {}
-  Result<void> OnOutput(const sandbox::ProcessOutput& output) override {
+  Result<void> OnOutput(const ProcessOutput& output) override {
     TRY(FollowedOutput::OnOutput(output));
     return NoteSent(output.seq + output.bytes.size());
   }
@@ -214,7 +214,7 @@ Result<void> KillLeftovers(const Services& services, Exchange& exchange, const C
 class WaitOnly : public ProcessSink {
  public:
   explicit WaitOnly(Millis patience) : deadline_(std::chrono::steady_clock::now() + patience) {}
-  Result<void> OnOutput(const sandbox::ProcessOutput& /*output*/) override { return {}; }
+  Result<void> OnOutput(const ProcessOutput& /*output*/) override { return {}; }
   Result<void> OnGap(const protocol::Gap& /*gap*/) override { return {}; }
   Result<Millis> OnQuiet() override {
     const auto left = std::chrono::ceil<Millis>(deadline_ - std::chrono::steady_clock::now());

@@ -134,7 +134,7 @@ class Terminal {
         more_ = false;
         break;
       }
-      if (const auto* output = std::get_if<sandbox::ProcessOutput>(&*event)) {
+      if (const auto* output = std::get_if<ProcessOutput>(&*event)) {
         TRY(socket_.Send(WebSocket::Kind::kBinary, output->bytes));
       } else if (const auto* gap = std::get_if<protocol::Gap>(&*event)) {
         JsonWriter json;

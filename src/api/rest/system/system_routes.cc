@@ -5,6 +5,7 @@
 #include "api/request.h"
 #include "api/rest/routes.h"
 #include "api/rest/sandboxes/sandbox_json.h"
+#include "base/clock.h"
 
 namespace cay::api::rest {
 namespace {
@@ -17,9 +18,7 @@ using sandbox::PoolStatus;
 using sandbox::SandboxState;
 
 int64_t UptimeSeconds(const ServerFacts& facts) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto now_ms = std::chrono::duration_cast<Millis>(now).count();
-  return std::max<int64_t>(0, (now_ms - facts.started_unix_ms) / 1000);
+  return std::max<int64_t>(0, (UnixMs() - facts.started_unix_ms) / 1000);
 }
 
 // Those in force: of what a reload changes the manager knows.

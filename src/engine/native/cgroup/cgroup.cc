@@ -20,6 +20,23 @@
 namespace cay::engine::native {
 namespace {
 
+// What both versions of cgroups have, each in its own files. (What is read of processors differs in what there is.)
+struct Knobs {
+  decltype(&v2::SetMemory) set_memory;
+  decltype(&v2::SetCpus) set_cpus;
+  decltype(&v2::LiftCpus) lift_cpus;
+  decltype(&v2::ReadMemory) read_memory;
+  decltype(&v2::ReadOomKills) read_oom_kills;
+  decltype(&v2::Freeze) freeze;
+  decltype(&v2::Thaw) thaw;
+};
+constexpr Knobs kV1 = {&v1::SetMemory,    &v1::SetCpus, &v1::LiftCpus, &v1::ReadMemory,
+                       &v1::ReadOomKills, &v1::Freeze,  &v1::Thaw};
+constexpr Knobs kV2 = {&v2::SetMemory,    &v2::SetCpus, &v2::LiftCpus, &v2::ReadMemory,
+                       &v2::ReadOomKills, &v2::Freeze,  &v2::Thaw};
+
+const Knobs& KnobsOf(const CgroupParent& parent) { return parent.v2 ? kV2 : kV1; }
+
 constexpr MilliCpus kMinCpus = 10;  // the kernel's smallest quota: 1 ms in 100
 constexpr int kMaxKillRounds = 64;
 
@@ -98,12 +115,10 @@ class Cgroup::Impl {
 
   Result<void> SetLimits(const Limits& limits, KnobChanges& changes) const {
     if (const CgroupParent* parent = ParentOf(Controller::kMemory)) {
-      const auto set = parent->v2 ? v2::SetMemory : v1::SetMemory;
-      TRY(set(In(*parent), limits.memory, fresh_, changes));
+      TRY(KnobsOf(*parent).set_memory(In(*parent), limits.memory, fresh_, changes));
     }
     if (const CgroupParent* parent = ParentOf(Controller::kCpu)) {
-      const auto set = parent->v2 ? v2::SetCpus : v1::SetCpus;
-      TRY(set(In(*parent), limits.cpus, changes));
+      TRY(KnobsOf(*parent).set_cpus(In(*parent), limits.cpus, changes));
     }
     if (const CgroupParent* parent = ParentOf(Controller::kPids)) {
       TRY(changes.Write(In(*parent), "pids.max", std::to_string(limits.pids)));
@@ -158,13 +173,13 @@ Result<std::vector<Fd>> Cgroup::OpenEntrances() const {
 Result<void> Cgroup::Freeze() {
   const CgroupParent* parent = impl_->ParentOf(Controller::kFreezer);
   if (parent == nullptr) return Failure(NoGroup("be paused"));
-  return parent->v2 ? v2::Freeze(impl_->In(*parent)) : v1::Freeze(impl_->In(*parent));
+  return KnobsOf(*parent).freeze(impl_->In(*parent));
 }
 
 Result<void> Cgroup::Thaw() {
   const CgroupParent* parent = impl_->ParentOf(Controller::kFreezer);
   if (parent == nullptr) return Failure(NoGroup("be resumed"));
-  return parent->v2 ? v2::Thaw(impl_->In(*parent)) : v1::Thaw(impl_->In(*parent));
+  return KnobsOf(*parent).thaw(impl_->In(*parent));
 }
 
 Result<CgroupStats> Cgroup::ReadStats() const {
@@ -172,7 +187,7 @@ Result<CgroupStats> Cgroup::ReadStats() const {
   for (const CgroupParent& parent : impl_->parents()) {
     const CgroupDir dir = impl_->In(parent);
     if (parent.serves.Contains(Controller::kMemory)) {
-      TRY(parent.v2 ? v2::ReadMemory(dir, stats) : v1::ReadMemory(dir, stats));
+      TRY(KnobsOf(parent).read_memory(dir, stats));
     }
     if (parent.v2) {
       TRY(v2::ReadCpu(dir, stats));
@@ -190,8 +205,7 @@ Result<CgroupStats> Cgroup::ReadStats() const {
 Result<void> Cgroup::LiftCpus() {
   const CgroupParent* parent = impl_->ParentOf(Controller::kCpu);
   if (parent == nullptr) return {};
-  const CgroupDir dir = impl_->In(*parent);
-  return parent->v2 ? v2::LiftCpus(dir) : v1::LiftCpus(dir);
+  return KnobsOf(*parent).lift_cpus(impl_->In(*parent));
 }
 
 std::vector<CgroupView> Cgroup::Views() const {
@@ -340,7 +354,7 @@ Result<std::optional<uint64_t>> CgroupTree::OomKills(const SandboxId& id) const 
   for (const CgroupParent& parent : impl_->trees->parents) {
     if (!parent.serves.Contains(Controller::kMemory)) continue;
     const CgroupDir dir{parent.dir.get(), id.text()};
-    auto kills = parent.v2 ? v2::ReadOomKills(dir) : v1::ReadOomKills(dir);
+    auto kills = KnobsOf(parent).read_oom_kills(dir);
     if (kills || kills.error().sys_errno() != ENOENT) return kills;
     return Failure(
         Error(ErrorCode::kNotFound, Fault::kCaller, "no cgroup of the name " + id.text()));

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/os/file.h"
 #include "base/os/log.h"
 #include "base/os/reap.h"
@@ -32,12 +33,6 @@ namespace cay::engine::native {
 namespace {
 
 constexpr int kHighestReservedFd = 3;
-
-int64_t UnixMs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
 
 // The guest gets descriptors 0 to 3. If none of ours has such a number, arranging them in the child
 // cannot close what it still needs.
