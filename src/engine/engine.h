@@ -133,22 +133,29 @@ struct CreateRequest {
       label;  // free text of at most 4096 bytes, kept in the sandbox's record (a template's name …)
 };
 
-// The stages of a create, in order. Each has one duration.
-enum class Stage : uint8_t {
-  kPrepare,  // validation, id range, directories, record
-  kCgroup,   // directories and limits
-  kScratch,  // the writable filesystem
-  kNetns,    // taken from the pool, or made
-  kClone,    // clone3
-  kIdMap,    // uid_map, gid_map
-  kAttach,   // v1 cgroups (v2 is part of kClone)
-  kLayers,   // overlays over idmapped layers, /dev; the child makes /proc meanwhile
-  kConfine,  // in the child: mounts, pivot_root, limits, capabilities, seccomp
-  kExec,     // until the guest runs
+// A part of a create, and how long it took. Which parts there are, and in which order, is each
+// engine's own (Description::stages).
+struct StageTime {
+  std::string name;
+  uint32_t us = 0;
+
+  friend bool operator==(const StageTime&, const StageTime&) = default;
 };
-inline constexpr size_t kStageCount = 10;
-std::string_view StageName(Stage stage);
-using StageTimes = std::array<uint32_t, kStageCount>;  // microseconds
+using StageTimes = std::vector<StageTime>;
+inline constexpr size_t kMaxStages = 32;
+
+// What an engine says of itself.
+struct Description {
+  std::string name;     // "native": one word, for people and programs
+  std::string version;  // of what makes the sandboxes
+  std::string runs_on;  // for people: "Linux 6.12.1 x86_64, as root"
+  // The names of a create's parts, [a-z0-9_]+, in order, at most kMaxStages: what each
+  // Created::stage_us has, and what there is to count before anything was created.
+  std::vector<std::string> stages;
+};
+
+// Those of an engine before anything was created, and of what took none of its time.
+StageTimes NoStageTimes(const Description& description);
 
 struct NotEnforced {
   LimitKind limit;
@@ -156,7 +163,7 @@ struct NotEnforced {
 };
 
 struct Created {
-  StageTimes stage_us{};
+  StageTimes stage_us{};  // as the engine describes them
   std::vector<NotEnforced> not_enforced;
   Scratch scratch = Scratch::kDisk;  // never kAuto
   bool single_user = false;          // only uid 1000 exists inside (made by an ordinary user)
@@ -215,6 +222,9 @@ class Engine {
   static constexpr Millis kConnectPatience{10'000};
 
   virtual ~Engine() = default;
+
+  // The same for as long as the engine lives, and without waiting for anybody.
+  virtual Description Describe() const = 0;
 
   // The sandbox is running, and Connect will succeed, when this returns. On error nothing of it
   // remains.

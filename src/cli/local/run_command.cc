@@ -146,10 +146,9 @@ Result<void> Run::Create() {
 
 void Run::NoteCreated(const engine::Created& created, uint64_t wall_us) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < engine::kStageCount; ++i) {
-    result_.stages.push_back(
-        {std::string(engine::StageName(static_cast<engine::Stage>(i))), created.stage_us[i]});
-    sum += created.stage_us[i];
+  for (const engine::StageTime& stage : created.stage_us) {
+    result_.stages.push_back({stage.name, stage.us});
+    sum += stage.us;
   }
   // The way to the launcher and back.
   result_.stages.push_back({"request", wall_us - std::min(wall_us, sum)});

@@ -1,6 +1,8 @@
 #include "engine/native/native_engine.h"
 
 #include <fcntl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -11,6 +13,7 @@
 #include "engine/native/launcher/launcher_protocol.h"
 #include "engine/native/record/request.h"
 #include "engine/native/record/sandbox_dir.h"
+#include "engine/native/spawn/stages.h"
 #include "protocol/cbor.h"
 
 namespace cay::engine::native {
@@ -109,6 +112,18 @@ Result<Created> CreatedFrom(Packet reply) {
 }
 
 }  // namespace
+
+Description NativeEngine::Describe() const {
+  utsname machine{};
+  std::string runs_on = "Linux";
+  if (::uname(&machine) == 0)
+    runs_on.append(" ").append(machine.release).append(" ").append(machine.machine);
+  runs_on += ::geteuid() == 0 ? ", as root" : ", as an ordinary user";
+  return {.name = "native",
+          .version = CAY_VERSION,
+          .runs_on = std::move(runs_on),
+          .stages = {kStageNames.begin(), kStageNames.end()}};
+}
 
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
   CborWriter writer = Request(Operation::kCreate, request.id);

@@ -42,6 +42,7 @@ class NativeEngine : public Engine {
   NativeEngine(const NativeEngine&) = delete;
   NativeEngine& operator=(const NativeEngine&) = delete;
 
+  Description Describe() const override;
   Result<Created> Create(const CreateRequest& request) override;
   Result<void> Destroy(const SandboxId& id) override;
   Result<void> Stop(const SandboxId& id) override;

@@ -17,10 +17,12 @@ using store::Database;
 Core::Core(ManagerOptions options, engine::Engine& an_engine,
            templates::TemplateStore& template_store, store::Store& a_store, EventLog& event_log)
     : engine(an_engine),
+      described(an_engine.Describe()),
       store(a_store),
       events(event_log),
       templates(template_store),
       admission(RulesOf(options)),
+      metrics(described.stages),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 

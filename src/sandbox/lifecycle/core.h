@@ -37,6 +37,7 @@ class Core {
   Core& operator=(const Core&) = delete;
 
   engine::Engine& engine;
+  const engine::Description described;  // the engine
   store::Store& store;
   EventLog& events;
   TemplateCache templates;

@@ -161,7 +161,8 @@ class Creator::Making {
       view.expires_unix_ms = view.created_unix_ms + life.count();
     view.not_enforced = created_.not_enforced;
     view.from_pool = from_pool_;
-    if (!from_pool_) view.stage_us = created_.stage_us;
+    const bool was_timed = made_ && !from_pool_;
+    view.stage_us = was_timed ? created_.stage_us : engine::NoStageTimes(core_.described);
     view.create_us = elapsed_us();
     record.template_env = base_.env;
     record.user = view.spec.user.empty() ? base_.user : view.spec.user;
@@ -255,7 +256,7 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
     ++metrics.created;
     Observe(view.from_pool ? metrics.create_pooled : metrics.create_cold, view.create_us);
     if (view.from_pool) return;
-    for (size_t i = 0; i < view.stage_us.size(); ++i) Observe(metrics.stages[i], view.stage_us[i]);
+    ObserveStages(metrics.stages, view.stage_us);
   });
   return view;
 }

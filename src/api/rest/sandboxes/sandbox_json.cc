@@ -229,9 +229,7 @@ void WriteSandbox(JsonWriter& json, const SandboxView& view) {
   json.Member("executions", view.executions).Member("running_processes", view.running);
   json.Member("from_pool", view.from_pool).Member("create_us", view.create_us);
   json.Key("stages_us").BeginObject();
-  for (size_t i = 0; i < engine::kStageCount; ++i) {
-    json.Member(engine::StageName(static_cast<engine::Stage>(i)), view.stage_us[i]);
-  }
+  for (const engine::StageTime& stage : view.stage_us) json.Member(stage.name, stage.us);
   json.EndObject().EndObject();
 }
 
