@@ -23,6 +23,7 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
+#include "engine/capabilities.h"
 
 namespace cay::engine {
 
@@ -225,6 +226,7 @@ class Engine {
 
   // The same for as long as the engine lives, and without waiting for anybody.
   virtual Description Describe() const = 0;
+  virtual Capabilities capabilities() const = 0;
 
   // The sandbox is running, and Connect will succeed, when this returns. On error nothing of it
   // remains.
@@ -248,7 +250,7 @@ class Engine {
   // kIllegalState when it has been started meanwhile.
   virtual Result<void> EndVisit(const SandboxId& id) = 0;
 
-  // The freezer. Memory stays; nothing runs.
+  // Memory stays; nothing runs.
   virtual Result<void> Pause(const SandboxId& id) = 0;
   virtual Result<void> Resume(const SandboxId& id) = 0;
 

@@ -125,6 +125,16 @@ Description NativeEngine::Describe() const {
           .stages = {kStageNames.begin(), kStageNames.end()}};
 }
 
+Capabilities NativeEngine::capabilities() const {
+  return {.pause = true,
+          .reset = true,
+          .visit = true,
+          .update_limits = true,
+          .disk_limit = true,
+          .host_mounts = true,
+          .files_on_state_disk = ::geteuid() == 0};  // an ordinary user's are in memory
+}
+
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
   CborWriter writer = Request(Operation::kCreate, request.id);
   writer.Bytes(EncodeRequest(request));

@@ -43,6 +43,7 @@ class NativeEngine : public Engine {
   NativeEngine& operator=(const NativeEngine&) = delete;
 
   Description Describe() const override;
+  Capabilities capabilities() const override;
   Result<Created> Create(const CreateRequest& request) override;
   Result<void> Destroy(const SandboxId& id) override;
   Result<void> Stop(const SandboxId& id) override;

@@ -162,7 +162,7 @@ class Creator::Making {
     view.not_enforced = created_.not_enforced;
     view.from_pool = from_pool_;
     const bool was_timed = made_ && !from_pool_;
-    view.stage_us = was_timed ? created_.stage_us : engine::NoStageTimes(core_.described);
+    view.stage_us = was_timed ? created_.stage_us : engine::NoStageTimes(core_.engine_is.description);
     view.create_us = elapsed_us();
     record.template_env = base_.env;
     record.user = view.spec.user.empty() ? base_.user : view.spec.user;
@@ -246,6 +246,7 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
                                        const std::string& digest) {
   const auto options = core_.options();
   ResolvedSpec resolved = TRY(ResolveSpec(spec, *options));
+  TRY(CheckCan(resolved.spec, core_.engine_is));
   templates::Template base = TRY(core_.templates.Find(resolved.spec.template_name));
   Making making(core_, caller, std::move(resolved), std::move(base), TRY(SandboxId::Generate()));
   TRY(Obtain(making));

@@ -44,6 +44,7 @@ std::string DescribeExit(const engine::Exit& exit) {
 }
 
 Result<void> Transitions::CheckNow(Act act, const Sandbox& sandbox) const {
+  TRY(CheckCan(act, core_.engine_is));
   return CheckAct(act, sandbox.id(), sandbox.state());
 }
 
@@ -257,6 +258,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   const ResolvedChange changed =
       TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
   TRY(CheckNow(changed.limits_changed ? Act::kLimit : Act::kChange, sandbox));
+  if (change.on_timeout) TRY(CheckCan(changed.spec, core_.engine_is));
   SandboxView after = before;
   after.limits = changed.limits;
   if (change.name) TRY(core_.registry.CheckIsNoId(changed.spec.name));
