@@ -1,10 +1,11 @@
-// Capabilities: what an engine can beyond what all of them must. The rules in sandbox/ ask it before they ask the engine.
+// Capabilities: what an engine can beyond what all of them must. The rules in sandbox/ ask it before
+// they ask the engine.
 #pragma once
 
 namespace cay::engine {
 
-// What is not claimed is refused: kNotSupported. What is claimed may still fail on a machine that does not offer what it takes
-// (`cay doctor`), which then is that machine's error.
+// What is not claimed is refused: kNotSupported. What is claimed may still fail on a machine that
+// does not offer what it takes (`cay doctor`), and is that machine's error then.
 struct Capabilities {
   bool pause = false;          // Pause, Resume
   bool reset = false;          // Reset

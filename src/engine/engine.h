@@ -24,6 +24,8 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "engine/capabilities.h"
+#include "engine/diagnosis.h"
+#include "engine/garbage.h"
 
 namespace cay::engine {
 
@@ -227,6 +229,9 @@ class Engine {
   // The same for as long as the engine lives, and without waiting for anybody.
   virtual Description Describe() const = 0;
   virtual Capabilities capabilities() const = 0;
+  // What it enforces here, as it was found when the engine was started; kUnavailable where nobody
+  // looked.
+  virtual Result<Diagnosis> Diagnose() = 0;
 
   // The sandbox is running, and Connect will succeed, when this returns. On error nothing of it
   // remains.
@@ -284,6 +289,13 @@ class Engine {
   // somebody was promised, and nobody knows who.
   virtual Result<void> Disown(const SandboxId& id) = 0;
   virtual Result<void> Adopt(const SandboxId& id) = 0;
+
+  // Removes what belongs to nobody who lives. Persistent sandboxes stay, and so does what cannot be
+  // read unless it says that it is garbage. What could not be removed is in the report, and no error.
+  virtual Result<GarbageReport> CollectGarbage(const GarbageOptions& options) = 0;
+
+  // How long a request may take from now on, those under way included: for who is about to end.
+  virtual void SetPatience(Millis patience) = 0;
 };
 
 }  // namespace cay::engine

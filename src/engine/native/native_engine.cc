@@ -135,6 +135,24 @@ Capabilities NativeEngine::capabilities() const {
           .files_on_state_disk = ::geteuid() == 0};  // an ordinary user's are in memory
 }
 
+Result<Diagnosis> NativeEngine::Diagnose() {
+  if (options_.diagnosis) return *options_.diagnosis;
+  return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                       "what this machine enforces was not looked at when the engine was started")
+                     .WithRemedy("cay doctor"));
+}
+
+Result<GarbageReport> NativeEngine::CollectGarbage(const GarbageOptions& options) {
+  GcReport found = TRY(native::CollectGarbage(options_.paths, options));
+  return GarbageReport{.sandboxes = std::move(found.sandboxes),
+                       .orphans = std::move(found.orphans),
+                       .others = {{"cgroups", found.cgroups.size()},
+                                  {"uid ranges", found.id_ranges},
+                                  {"images", found.scratch_images}},
+                       .failures = std::move(found.failures),
+                       .kept = std::move(found.kept)};
+}
+
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
   CborWriter writer = Request(Operation::kCreate, request.id);
   writer.Bytes(EncodeRequest(request));

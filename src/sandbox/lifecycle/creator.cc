@@ -162,7 +162,8 @@ class Creator::Making {
     view.not_enforced = created_.not_enforced;
     view.from_pool = from_pool_;
     const bool was_timed = made_ && !from_pool_;
-    view.stage_us = was_timed ? created_.stage_us : engine::NoStageTimes(core_.engine_is.description);
+    view.stage_us =
+        was_timed ? created_.stage_us : engine::NoStageTimes(core_.engine_is.description);
     view.create_us = elapsed_us();
     record.template_env = base_.env;
     record.user = view.spec.user.empty() ? base_.user : view.spec.user;

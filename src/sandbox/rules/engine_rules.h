@@ -1,4 +1,5 @@
-// Engine rules: what an engine does not claim (engine/capabilities.h) is not asked of it. kNotSupported, naming the engine.
+// Engine rules: what an engine does not claim (engine/capabilities.h) is not asked of it.
+// kNotSupported, naming the engine.
 //
 // Pure.
 #pragma once
@@ -20,7 +21,8 @@ EngineFacts FactsOf(const engine::Engine& engine);
 // kFiles: of a sandbox that is stopped.
 Result<void> CheckCan(Act act, const EngineFacts& engine);
 
-// What a sandbox is to have, and what is to become of it when its time is over; everything is filled in.
+// What a sandbox is to have, and what is to become of it when its time is over. Everything is
+// filled in.
 Result<void> CheckCan(const SandboxSpec& spec, const EngineFacts& engine);
 
 }  // namespace cay::sandbox

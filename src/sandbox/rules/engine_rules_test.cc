@@ -36,7 +36,8 @@ TEST(EngineRules, WhatIsNotClaimedIsNotSupportedAndTheEngineIsNamed) {
 }
 
 TEST(EngineRules, WhatEveryEngineMustIsNotAsked) {
-  for (const Act act : {Act::kUse, Act::kStart, Act::kStop, Act::kChange, Act::kMeasure, Act::kDestroy})
+  for (const Act act :
+       {Act::kUse, Act::kStart, Act::kStop, Act::kChange, Act::kMeasure, Act::kDestroy})
     EXPECT_TRUE(CheckCan(act, Simple()));
 }
 
