@@ -21,11 +21,11 @@ std::string_view LimitName(LimitKind kind) {
   return kNames.at(static_cast<size_t>(kind));
 }
 
-std::string_view StageName(Stage stage) {
-  static constexpr std::array<std::string_view, kStageCount> kNames = {
-      "prepare", "cgroup", "scratch", "netns",   "clone",
-      "id_map",  "attach", "layers",  "confine", "exec"};
-  return kNames.at(static_cast<size_t>(stage));
+StageTimes NoStageTimes(const Description& description) {
+  StageTimes none;
+  none.reserve(description.stages.size());
+  for (const std::string& name : description.stages) none.push_back({name, 0});
+  return none;
 }
 
 std::string_view StateName(State state) {

@@ -23,6 +23,9 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
+#include "engine/capabilities.h"
+#include "engine/diagnosis.h"
+#include "engine/garbage.h"
 
 namespace cay::engine {
 
@@ -133,22 +136,29 @@ struct CreateRequest {
       label;  // free text of at most 4096 bytes, kept in the sandbox's record (a template's name …)
 };
 
-// The stages of a create, in order. Each has one duration.
-enum class Stage : uint8_t {
-  kPrepare,  // validation, id range, directories, record
-  kCgroup,   // directories and limits
-  kScratch,  // the writable filesystem
-  kNetns,    // taken from the pool, or made
-  kClone,    // clone3
-  kIdMap,    // uid_map, gid_map
-  kAttach,   // v1 cgroups (v2 is part of kClone)
-  kLayers,   // overlays over idmapped layers, /dev; the child makes /proc meanwhile
-  kConfine,  // in the child: mounts, pivot_root, limits, capabilities, seccomp
-  kExec,     // until the guest runs
+// A part of a create, and how long it took. Which parts there are, and in which order, is each
+// engine's own (Description::stages).
+struct StageTime {
+  std::string name;
+  uint32_t us = 0;
+
+  friend bool operator==(const StageTime&, const StageTime&) = default;
 };
-inline constexpr size_t kStageCount = 10;
-std::string_view StageName(Stage stage);
-using StageTimes = std::array<uint32_t, kStageCount>;  // microseconds
+using StageTimes = std::vector<StageTime>;
+inline constexpr size_t kMaxStages = 32;
+
+// What an engine says of itself.
+struct Description {
+  std::string name;     // "native": one word, for people and programs
+  std::string version;  // of what makes the sandboxes
+  std::string runs_on;  // for people: "Linux 6.12.1 x86_64, as root"
+  // The names of a create's parts, [a-z0-9_]+, in order, at most kMaxStages: what each
+  // Created::stage_us has, and what there is to count before anything was created.
+  std::vector<std::string> stages;
+};
+
+// Those of an engine before anything was created, and of what took none of its time.
+StageTimes NoStageTimes(const Description& description);
 
 struct NotEnforced {
   LimitKind limit;
@@ -156,7 +166,7 @@ struct NotEnforced {
 };
 
 struct Created {
-  StageTimes stage_us{};
+  StageTimes stage_us{};  // as the engine describes them
   std::vector<NotEnforced> not_enforced;
   Scratch scratch = Scratch::kDisk;  // never kAuto
   bool single_user = false;          // only uid 1000 exists inside (made by an ordinary user)
@@ -216,6 +226,13 @@ class Engine {
 
   virtual ~Engine() = default;
 
+  // The same for as long as the engine lives, and without waiting for anybody.
+  virtual Description Describe() const = 0;
+  virtual Capabilities capabilities() const = 0;
+  // What it enforces here, as it was found when the engine was started; kUnavailable where nobody
+  // looked.
+  virtual Result<Diagnosis> Diagnose() = 0;
+
   // The sandbox is running, and Connect will succeed, when this returns. On error nothing of it
   // remains.
   virtual Result<Created> Create(const CreateRequest& request) = 0;
@@ -238,7 +255,7 @@ class Engine {
   // kIllegalState when it has been started meanwhile.
   virtual Result<void> EndVisit(const SandboxId& id) = 0;
 
-  // The freezer. Memory stays; nothing runs.
+  // Memory stays; nothing runs.
   virtual Result<void> Pause(const SandboxId& id) = 0;
   virtual Result<void> Resume(const SandboxId& id) = 0;
 
@@ -272,6 +289,13 @@ class Engine {
   // somebody was promised, and nobody knows who.
   virtual Result<void> Disown(const SandboxId& id) = 0;
   virtual Result<void> Adopt(const SandboxId& id) = 0;
+
+  // Removes what belongs to nobody who lives. Persistent sandboxes stay, and so does what cannot be
+  // read unless it says that it is garbage. What could not be removed is in the report, and no error.
+  virtual Result<GarbageReport> CollectGarbage(const GarbageOptions& options) = 0;
+
+  // How long a request may take from now on, those under way included: for who is about to end.
+  virtual void SetPatience(Millis patience) = 0;
 };
 
 }  // namespace cay::engine

@@ -28,10 +28,15 @@ struct PoolStatus {
   std::string last_error;
 };
 
+struct StageHistogram {
+  std::string name;
+  Histogram us;
+};
+
 struct ManagerMetrics {
   std::array<uint64_t, 6> by_state{};  // SandboxState
   uint64_t created = 0, destroyed = 0, failed = 0, refused = 0, adopted = 0, lost = 0;
-  std::array<Histogram, engine::kStageCount> stages;
+  std::vector<StageHistogram> stages;  // those that the engine describes, in its order
   Histogram create_cold, create_pooled, destroy;
   std::vector<PoolStatus> pools;
 };

@@ -111,7 +111,7 @@ struct SandboxView {
   uint64_t executions = 0;     // processes ever started
   uint64_t running = 0;        // processes that run
   bool from_pool = false;
-  engine::StageTimes stage_us{};  // of its create; zeros when from the pool
+  engine::StageTimes stage_us{};  // of its create; zeros when from the pool, and until it is made
   uint64_t create_us = 0;         // the whole create, as the server saw it
 };
 

@@ -10,6 +10,7 @@
 #include "api/dispatch/request_metrics.h"
 #include "api/dispatch/server_metrics.h"
 #include "base/text.h"
+#include "sandbox/state/metrics_book.h"
 
 namespace cay::api {
 namespace {
@@ -108,6 +109,8 @@ TEST(MetricsText, WritesCumulativeBuckets) {
 TEST(Metrics, OfAllPartsTogetherAreValid) {
   sandbox::ManagerMetrics manager;
   manager.by_state[1] = 7;
+  manager.stages.push_back({"clone", {}});
+  sandbox::Observe(manager.stages[0].us, 200);
   manager.pools = {{.template_name = "host", .limits = {}, .last_error = {}},
                    {.template_name = "host", .limits = {}, .last_error = {}}};
   RequestMetrics requests;
@@ -124,6 +127,7 @@ TEST(Metrics, OfAllPartsTogetherAreValid) {
   Reader reader;
   reader.Read(text.text());
   EXPECT_EQ(reader.samples.at("cay_sandboxes{state=\"running\"}"), 7);
+  EXPECT_EQ(reader.samples.at("cay_create_stage_seconds_count{stage=\"clone\"}"), 1);
   EXPECT_EQ(
       reader.samples.at("cay_http_requests_total{operation=\"createSandbox\",status=\"2xx\"}"), 1);
   EXPECT_EQ(reader.samples.at("cay_build_info{version=\"1.2.3\"}"), 1);

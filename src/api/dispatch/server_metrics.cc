@@ -104,10 +104,8 @@ void WriteSandboxMetrics(MetricsText& text, const ManagerMetrics& metrics) {
   text.Family("cay_sandbox_destroy_seconds", "histogram", "Destroys, as the server saw them.");
   text.Histogram({}, metrics.destroy);
   text.Family("cay_create_stage_seconds", "histogram", "Stages of a create in the engine.");
-  for (size_t i = 0; i < metrics.stages.size(); ++i) {
-    text.Histogram({{"stage", engine::StageName(static_cast<engine::Stage>(i))}},
-                   metrics.stages[i]);
-  }
+  for (const sandbox::StageHistogram& stage : metrics.stages)
+    text.Histogram({{"stage", stage.name}}, stage.us);
   WritePoolMetrics(text, metrics.pools);
 }
 

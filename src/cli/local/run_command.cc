@@ -15,7 +15,7 @@
 #include "cli/local/run_session.h"
 #include "cli/local/run_setup.h"
 #include "cli/local/transfer.h"
-#include "engine/native/native_engine.h"
+#include "engine/factory/factory.h"
 #include "guest_link/guest_channel.h"
 #include "guest_link/process_verdict.h"
 #include "template/store/template_store.h"
@@ -23,7 +23,6 @@
 namespace cay::cli {
 namespace {
 
-using engine::native::NativeEngine;
 using templates::Template;
 using templates::TemplateStore;
 
@@ -60,7 +59,7 @@ class Run {
   const RunOptions& options_;
   RunResult result_;
   Clock::time_point last_;  // where the next stage begins
-  std::unique_ptr<NativeEngine> engine_;
+  std::unique_ptr<engine::Engine> engine_;
   std::optional<Template> template_;
   std::optional<SandboxId> id_;
   std::optional<GuestChannel> guest_;
@@ -122,12 +121,12 @@ Result<SessionEnd> Run::Live() {
 Result<void> Run::Create() {
   std::vector<engine::Mount> mounts = TRY(ResolveMounts(options_.mounts));
   Paths paths = TRY(Paths::Resolve(options_.state_dir));
-  engine::native::NativeEngineOptions engine_options;
+  engine::EngineOptions engine_options;
   engine_options.paths = paths;
   engine_options.one_shot = true;
-  if (options_.scratch != engine::Scratch::kMemory) engine_options.disk_ahead = options_.limits;
+  if (options_.scratch != engine::Scratch::kMemory) engine_options.expected = options_.limits;
   engine_options.fork_with_guest = ForkedGuest();
-  engine_ = TRY(NativeEngine::Start(engine_options));
+  engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   Stage("launcher");
   TemplateStore store = TRY(TemplateStore::Open(paths));
@@ -146,10 +145,9 @@ Result<void> Run::Create() {
 
 void Run::NoteCreated(const engine::Created& created, uint64_t wall_us) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < engine::kStageCount; ++i) {
-    result_.stages.push_back(
-        {std::string(engine::StageName(static_cast<engine::Stage>(i))), created.stage_us[i]});
-    sum += created.stage_us[i];
+  for (const engine::StageTime& stage : created.stage_us) {
+    result_.stages.push_back({stage.name, stage.us});
+    sum += stage.us;
   }
   // The way to the launcher and back.
   result_.stages.push_back({"request", wall_us - std::min(wall_us, sum)});

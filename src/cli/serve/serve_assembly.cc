@@ -15,8 +15,7 @@
 #include "base/os/log.h"
 #include "base/os/paths.h"
 #include "cli/local/doctor_report.h"
-#include "engine/native/launcher/inventory.h"
-#include "engine/native/native_engine.h"
+#include "engine/factory/factory.h"
 #include "engine/native/probe/probe.h"
 #include "engine/native/probe/verdict.h"
 #include "template/store/template_store.h"
@@ -67,11 +66,11 @@ struct Parts {
   std::unique_ptr<store::Store> store;
   std::unique_ptr<api::KeyRing> keys;
   std::optional<engine::native::Facts> machine;  // nothing: it did not answer in time
-  std::unique_ptr<engine::native::NativeEngine> engine;
+  std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<templates::TemplateStore> templates;
   std::unique_ptr<sandbox::EventLog> events;
   std::unique_ptr<sandbox::Manager> manager;
-  engine::native::GcReport collected;
+  engine::GarbageReport collected;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
   std::unique_ptr<sandbox::ProjectFiles> projects;
   std::unique_ptr<api::Webhooks> webhooks;
@@ -85,8 +84,8 @@ sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& path
 
 // What a crash of the machine or of a launcher left, as `cay gc` does it; after the reconciliation, which takes over or
 // destroys what is the server's. What cannot be removed is no reason not to start.
-engine::native::GcReport CollectLeftBehind(const Paths& paths) {
-  auto report = engine::native::CollectGarbage(paths);
+engine::GarbageReport CollectLeftBehind(engine::Engine& engine) {
+  auto report = engine.CollectGarbage({});
   if (!report) {
     LogWarning("what a crash left behind was not looked for: " + report.error().ToString());
     return {};
@@ -110,18 +109,19 @@ Result<Parts> MakeParts(const Config& config) {
   parts.store = TRY(store::Store::Open(parts.paths));
   parts.keys = TRY(api::KeyRing::Open(*parts.store));
   TRY(CheckAddresses(config, *parts.keys));
-  engine::native::NativeEngineOptions engine_options;
+  engine::EngineOptions engine_options;
   engine_options.paths = parts.paths;
   engine_options.sole = true;  // the store's lock says so
   engine_options.patience = config.launcher_timeout;
-  parts.engine = TRY(engine::native::NativeEngine::Start(engine_options));
+  if (parts.machine) engine_options.diagnosis = engine::native::Evaluate(*parts.machine);
+  parts.engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
   parts.templates =
       std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(parts.paths)));
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
   parts.manager = TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths), *parts.engine,
                                              *parts.templates, *parts.store, *parts.events));
   TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
-  parts.collected = CollectLeftBehind(parts.paths);
+  parts.collected = CollectLeftBehind(*parts.engine);
   parts.processes = TRY(
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
   TRY(parts.processes->SetRules(config.commands));
@@ -135,7 +135,7 @@ api::ServerFacts FactsOf(const Config& config, const Parts& parts) {
   return {.version = CAY_VERSION,
           .state_dir = parts.paths.state_dir,
           .started_unix_ms = UnixMs(),
-          .engine = "native",
+          .engine = parts.engine->Describe().name,
           .enforced_json =
               parts.machine
                   ? RenderDoctorJson(*parts.machine, engine::native::Evaluate(*parts.machine))
@@ -192,17 +192,19 @@ class Assembly : public ServeAssembly {
                       " sandboxes are there that the database does not know, and are kept as "
                       "orphaned: see cay adopt");
     }
-    const engine::native::GcReport& left = parts_.collected;
-    if (left.sandboxes.size() + left.cgroups.size() + left.id_ranges + left.scratch_images > 0) {
-      lines.push_back(
-          "removed what a crash left behind: sandboxes " + std::to_string(left.sandboxes.size()) +
-          ", cgroups " + std::to_string(left.cgroups.size()) + ", uid ranges " +
-          std::to_string(left.id_ranges) + ", images " + std::to_string(left.scratch_images));
+    const engine::GarbageReport& left = parts_.collected;
+    if (!left.nothing()) {
+      std::string line =
+          "removed what a crash left behind: sandboxes " + std::to_string(left.sandboxes.size());
+      for (const engine::GarbageCount& other : left.others)
+        line += ", " + other.what + " " + std::to_string(other.count);
+      lines.push_back(std::move(line));
     }
     for (size_t i = 0; i < std::min(kMostNamed, found.lost.size()); ++i) {
       lines.push_back("lost " + found.lost[i].first + ": " + found.lost[i].second);
     }
-    if (parts_.machine && !engine::native::Evaluate(*parts_.machine).fully_enforced) {
+    const auto diagnosis = parts_.engine->Diagnose();
+    if (diagnosis && !diagnosis->fully_enforced) {
       lines.emplace_back("this machine, or this user, cannot enforce everything: see cay doctor");
     }
     if (!parts_.keys->needed()) {

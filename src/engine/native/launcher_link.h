@@ -38,6 +38,9 @@ struct NativeEngineOptions {
   Millis patience{60'000};
   // Of the sandbox on disk that will be asked for first: see LauncherOptions.
   std::optional<Limits> disk_ahead = std::nullopt;
+  // What Probe and Evaluate (probe/) found, for NativeEngine::Diagnose. They fork, and must not be
+  // called where there are threads: whoever starts the engine calls them before.
+  std::optional<Diagnosis> diagnosis = std::nullopt;
   // Not null: the launcher is forked from this process, which must have one thread, and runs this for its guests
   // (launcher.h). It starts with this process's memory, but for arguments and environment: nothing secret may be in it.
   GuestMain fork_with_guest = nullptr;

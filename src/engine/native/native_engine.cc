@@ -1,6 +1,8 @@
 #include "engine/native/native_engine.h"
 
 #include <fcntl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -11,6 +13,7 @@
 #include "engine/native/launcher/launcher_protocol.h"
 #include "engine/native/record/request.h"
 #include "engine/native/record/sandbox_dir.h"
+#include "engine/native/spawn/stages.h"
 #include "protocol/cbor.h"
 
 namespace cay::engine::native {
@@ -109,6 +112,46 @@ Result<Created> CreatedFrom(Packet reply) {
 }
 
 }  // namespace
+
+Description NativeEngine::Describe() const {
+  utsname machine{};
+  std::string runs_on = "Linux";
+  if (::uname(&machine) == 0)
+    runs_on.append(" ").append(machine.release).append(" ").append(machine.machine);
+  runs_on += ::geteuid() == 0 ? ", as root" : ", as an ordinary user";
+  return {.name = "native",
+          .version = CAY_VERSION,
+          .runs_on = std::move(runs_on),
+          .stages = {kStageNames.begin(), kStageNames.end()}};
+}
+
+Capabilities NativeEngine::capabilities() const {
+  return {.pause = true,
+          .reset = true,
+          .visit = true,
+          .update_limits = true,
+          .disk_limit = true,
+          .host_mounts = true,
+          .files_on_state_disk = ::geteuid() == 0};  // an ordinary user's are in memory
+}
+
+Result<Diagnosis> NativeEngine::Diagnose() {
+  if (options_.diagnosis) return *options_.diagnosis;
+  return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                       "what this machine enforces was not looked at when the engine was started")
+                     .WithRemedy("cay doctor"));
+}
+
+Result<GarbageReport> NativeEngine::CollectGarbage(const GarbageOptions& options) {
+  GcReport found = TRY(native::CollectGarbage(options_.paths, options));
+  return GarbageReport{.sandboxes = std::move(found.sandboxes),
+                       .orphans = std::move(found.orphans),
+                       .others = {{"cgroups", found.cgroups.size()},
+                                  {"uid ranges", found.id_ranges},
+                                  {"images", found.scratch_images}},
+                       .failures = std::move(found.failures),
+                       .kept = std::move(found.kept)};
+}
 
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
   CborWriter writer = Request(Operation::kCreate, request.id);

@@ -42,6 +42,9 @@ class NativeEngine : public Engine {
   NativeEngine(const NativeEngine&) = delete;
   NativeEngine& operator=(const NativeEngine&) = delete;
 
+  Description Describe() const override;
+  Capabilities capabilities() const override;
+  Result<Diagnosis> Diagnose() override;
   Result<Created> Create(const CreateRequest& request) override;
   Result<void> Destroy(const SandboxId& id) override;
   Result<void> Stop(const SandboxId& id) override;
@@ -64,8 +67,8 @@ class NativeEngine : public Engine {
   Result<void> Disown(const SandboxId& id) override;
   Result<void> Adopt(const SandboxId& id) override;
 
-  // How long a request may take from now on, those under way included: for who is about to end.
-  void SetPatience(Millis patience) { patience_ = patience.count(); }
+  Result<GarbageReport> CollectGarbage(const GarbageOptions& options) override;
+  void SetPatience(Millis patience) override { patience_ = patience.count(); }
 
   // The launcher's process, or the last one's, for tests that kill it.
   pid_t launcher_pid() const { return launcher_pid_; }

@@ -1,7 +1,5 @@
 #include "sandbox/lifecycle/core.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 
 #include "base/clock.h"
@@ -17,10 +15,12 @@ using store::Database;
 Core::Core(ManagerOptions options, engine::Engine& an_engine,
            templates::TemplateStore& template_store, store::Store& a_store, EventLog& event_log)
     : engine(an_engine),
+      engine_is(FactsOf(an_engine)),
       store(a_store),
       events(event_log),
       templates(template_store),
-      admission(RulesOf(options)),
+      admission(RulesOf(options, engine_is.can)),
+      metrics(engine_is.description.stages),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 
@@ -31,9 +31,9 @@ Core::~Core() {
 
 namespace {
 
-// The disk limits that may be promised together. An ordinary user's sandboxes have their files in memory.
-Bytes DiskBound(const ManagerOptions& options) {
-  if (options.disk_committed == 0 || ::geteuid() != 0) return 0;
+// The disk limits that may be promised together.
+Bytes DiskBound(const ManagerOptions& options, const engine::Capabilities& can) {
+  if (options.disk_committed == 0 || !can.files_on_state_disk) return 0;
   const auto room = DiskRoomOf(options.paths.state_dir);
   return room ? room->size / 1000 * options.disk_committed : 0;
 }
@@ -53,11 +53,11 @@ Remedy RemedyForName(const Core& core, const Caller& caller, std::string_view wh
 
 }  // namespace
 
-AdmissionRules RulesOf(const ManagerOptions& options) {
+AdmissionRules RulesOf(const ManagerOptions& options, const engine::Capabilities& can) {
   return {.max_sandboxes = options.max_sandboxes,
           .max_per_owner = options.max_sandboxes_per_owner,
           .max_memory = options.max_memory,
-          .max_disk = DiskBound(options)};
+          .max_disk = DiskBound(options, can)};
 }
 
 Holding HoldingOf(const SandboxView& view) {
@@ -73,7 +73,7 @@ Holding HoldingOf(const engine::Limits& limits) {
 std::shared_ptr<const ManagerOptions> Core::options() const { return options_.Get(); }
 
 void Core::SetOptions(const ManagerOptions& options) {
-  admission.SetRules(RulesOf(options));
+  admission.SetRules(RulesOf(options, engine_is.can));
   options_.Set(options);
 }
 

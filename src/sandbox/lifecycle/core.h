@@ -15,6 +15,7 @@
 #include "sandbox/events/event_log.h"
 #include "sandbox/options.h"
 #include "sandbox/records/record.h"
+#include "sandbox/rules/engine_rules.h"
 #include "sandbox/state/admission.h"
 #include "sandbox/state/guest_watch.h"
 #include "sandbox/state/metrics_book.h"
@@ -37,6 +38,7 @@ class Core {
   Core& operator=(const Core&) = delete;
 
   engine::Engine& engine;
+  const EngineFacts engine_is;
   store::Store& store;
   EventLog& events;
   TemplateCache templates;
@@ -106,7 +108,7 @@ class Core {
   std::vector<GuestGone> callbacks_;
 };
 
-AdmissionRules RulesOf(const ManagerOptions& options);
+AdmissionRules RulesOf(const ManagerOptions& options, const engine::Capabilities& can);
 
 // What a sandbox is promised in the state that it is in.
 Holding HoldingOf(const SandboxView& view);

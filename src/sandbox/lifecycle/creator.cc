@@ -161,7 +161,9 @@ class Creator::Making {
       view.expires_unix_ms = view.created_unix_ms + life.count();
     view.not_enforced = created_.not_enforced;
     view.from_pool = from_pool_;
-    if (!from_pool_) view.stage_us = created_.stage_us;
+    const bool was_timed = made_ && !from_pool_;
+    view.stage_us =
+        was_timed ? created_.stage_us : engine::NoStageTimes(core_.engine_is.description);
     view.create_us = elapsed_us();
     record.template_env = base_.env;
     record.user = view.spec.user.empty() ? base_.user : view.spec.user;
@@ -245,6 +247,7 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
                                        const std::string& digest) {
   const auto options = core_.options();
   ResolvedSpec resolved = TRY(ResolveSpec(spec, *options));
+  TRY(CheckCan(resolved.spec, core_.engine_is));
   templates::Template base = TRY(core_.templates.Find(resolved.spec.template_name));
   Making making(core_, caller, std::move(resolved), std::move(base), TRY(SandboxId::Generate()));
   TRY(Obtain(making));
@@ -255,7 +258,7 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
     ++metrics.created;
     Observe(view.from_pool ? metrics.create_pooled : metrics.create_cold, view.create_us);
     if (view.from_pool) return;
-    for (size_t i = 0; i < view.stage_us.size(); ++i) Observe(metrics.stages[i], view.stage_us[i]);
+    ObserveStages(metrics.stages, view.stage_us);
   });
   return view;
 }

@@ -1,7 +1,5 @@
 #include "sandbox/lifecycle/manager.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -178,7 +176,8 @@ Result<void> Manager::CheckRoom() const {
   const DiskRoom room = TRY(DiskRoomOf(options->paths.state_dir));
   TRY(CheckHostReserve(room));
   const Bytes disk = options->default_limits.disk;
-  if (::geteuid() != 0 || disk + kHostReserve > room.size) return {};
+  const bool on_this_disk = impl_->core.engine_is.can.files_on_state_disk;
+  if (!on_this_disk || disk + kHostReserve > room.size) return {};
   return CheckRoomFor(room, disk);
 }
 

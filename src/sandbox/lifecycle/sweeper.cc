@@ -28,6 +28,8 @@ Result<void> Sweeper::Act(Sandbox& sandbox, Due due) {
     case OnTimeout::kStop:
       return transitions_.StopLocked(sandbox, reason);
     case OnTimeout::kPause:
+      // Its time is over, whether the engine can pause it or not.
+      if (!core_.engine_is.can.pause) return transitions_.StopLocked(sandbox, reason);
       return transitions_.PauseLocked(sandbox, reason);
   }
   return {};

@@ -25,6 +25,7 @@ constexpr const char* kRequested = "requested";
 }  // namespace
 
 Result<void> Transitions::CheckNow(Act act, const Sandbox& sandbox) const {
+  TRY(CheckCan(act, core_.engine_is));
   return CheckAct(act, sandbox.id(), sandbox.state());
 }
 
@@ -237,6 +238,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   const ResolvedChange changed =
       TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
   TRY(CheckNow(changed.limits_changed ? Act::kLimit : Act::kChange, sandbox));
+  if (change.on_timeout) TRY(CheckCan(changed.spec, core_.engine_is));
   SandboxView after = before;
   after.limits = changed.limits;
   if (change.name) TRY(core_.registry.CheckIsNoId(changed.spec.name));

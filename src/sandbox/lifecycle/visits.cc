@@ -8,6 +8,7 @@ namespace cay::sandbox {
 Result<void> Visits::Begin(Sandbox& sandbox) {
   Sandbox::Visit& visit = sandbox.visit;
   if (visit.memory && !sandbox.GuestIsGone()) return {};
+  TRY(CheckCan(Act::kFiles, core_.engine_is));
   const bool is_first = !visit.memory;
   const Bytes memory = sandbox.View().limits.memory;
   if (is_first) TRY(core_.admission.Resize(0, memory));

@@ -107,7 +107,7 @@ SandboxRecord Full() {
   view.expires_unix_ms = 14;
   view.executions = 15;
   view.from_pool = true;
-  view.stage_us[3] = 16;
+  view.stage_us = {{"boot", 16}, {"attach", 0}};
   view.create_us = 17;
   record.template_env = {"PATH=/bin"};
   record.user = "user";
@@ -201,6 +201,7 @@ TEST_F(KeptState, ASandboxComesBackAsItWas) {
   EXPECT_EQ(back.view.expires_unix_ms, 14);
   EXPECT_EQ(back.view.executions, 15U);
   EXPECT_EQ(DocumentOf(back), DocumentOf(record));
+  EXPECT_EQ(back.view.stage_us, record.view.stage_us);
   EXPECT_EQ(back.view.spec.cpu_time, Millis(18'000));
   EXPECT_TRUE(back.view.spec.read_only);
   EXPECT_EQ(back.view.spec.mounts.at(0).source, "/s");
@@ -249,6 +250,21 @@ TEST_F(KeptState, APromiseToDestroyIsSeenByTheNextServer) {
   ASSERT_EQ(Load().size(), 1U);
   EXPECT_TRUE(Load()[0].destroying);
   EXPECT_EQ(Load()[0].record.view.reason, "lifetime");
+}
+
+// Older programs wrote ten numbers, in this order.
+TEST_F(KeptState, StagesWithoutNamesAreThoseOfTheEngineThatThereWas) {
+  SandboxRecord record(*SandboxId::Generate());
+  ASSERT_TRUE(ReadDocument(R"({"stage_us":[1,2,3,4,5,6,7,8,9]})", record));
+  const engine::StageTimes expected = {{"prepare", 1}, {"cgroup", 2}, {"scratch", 3}, {"netns", 4},
+                                       {"clone", 5},   {"id_map", 6}, {"attach", 7},  {"layers", 8},
+                                       {"confine", 9}, {"exec", 0}};
+  EXPECT_EQ(record.view.stage_us, expected);
+  // An older program finds nothing under the name that it knows, and takes it for zeros.
+  EXPECT_EQ(DocumentOf(record).find("stage_us"), std::string::npos);
+  SandboxRecord back(record.view.id);
+  ASSERT_TRUE(ReadDocument(DocumentOf(record), back));
+  EXPECT_EQ(back.view.stage_us, expected);
 }
 
 TEST_F(KeptState, ADamagedDocumentIsAnErrorAndNotAnEmptySandbox) {

@@ -1,5 +1,6 @@
 #include "sandbox/records/sandbox_json.h"
 
+#include <array>
 #include <boost/json.hpp>
 #include <type_traits>
 
@@ -189,6 +190,39 @@ engine::Limits ReadLimits(const json::object& object) {
   return limits;
 }
 
+// Older programs wrote the times under another name, as ten numbers: the native engine's, in order.
+constexpr const char* kStages = "stages";
+constexpr const char* kNumberedStages = "stage_us";
+constexpr std::array kStageNumbers = {"prepare", "cgroup", "scratch", "netns",   "clone",
+                                      "id_map",  "attach", "layers",  "confine", "exec"};
+
+json::array StagesOf(const engine::StageTimes& times) {
+  json::array stages;
+  for (const engine::StageTime& time : times)
+    stages.push_back(json::object{{"name", time.name}, {"us", time.us}});
+  return stages;
+}
+
+engine::StageTimes ReadNumberedStages(const json::array& numbers) {
+  engine::StageTimes times;
+  for (size_t i = 0; i < kStageNumbers.size(); ++i) {
+    const bool has = i < numbers.size() && numbers[i].is_int64();
+    times.push_back({kStageNumbers[i], has ? static_cast<uint32_t>(numbers[i].get_int64()) : 0});
+  }
+  return times;
+}
+
+engine::StageTimes ReadStages(const json::object& object) {
+  if (Find(object, kStages) == nullptr) return ReadNumberedStages(ArrayOf(object, kNumberedStages));
+  engine::StageTimes times;
+  for (const json::value& value : ArrayOf(object, kStages)) {
+    if (!value.is_object() || times.size() == engine::kMaxStages) continue;
+    times.push_back({TextOf(value.get_object(), "name"),
+                     static_cast<uint32_t>(NumberOf(value.get_object(), "us", 0))});
+  }
+  return times;
+}
+
 json::object DocumentObject(const SandboxRecord& record) {
   const SandboxView& view = record.view;
   json::object object;
@@ -203,7 +237,7 @@ json::object DocumentObject(const SandboxRecord& record) {
   object["guest_end"] = GuestEndName(view.guest_end);
   object["from_pool"] = view.from_pool;
   object["create_us"] = view.create_us;
-  object["stage_us"] = json::array(view.stage_us.begin(), view.stage_us.end());
+  object[kStages] = StagesOf(view.stage_us);
   object["template_env"] = json::array(record.template_env.begin(), record.template_env.end());
   object["user"] = record.user;
   object["workdir"] = record.workdir;
@@ -232,9 +266,7 @@ void ReadObject(const json::object& object, SandboxRecord& record) {
                                                 : GuestEndOfReason(view.reason);
   view.from_pool = FlagOf(object, "from_pool");
   view.create_us = NumberOf(object, "create_us", 0);
-  const json::array& stages = ArrayOf(object, "stage_us");
-  for (size_t i = 0; i < std::min(stages.size(), view.stage_us.size()); ++i)
-    if (stages[i].is_int64()) view.stage_us[i] = static_cast<uint32_t>(stages[i].get_int64());
+  view.stage_us = ReadStages(object);
   for (const json::value& value : ArrayOf(object, "template_env"))
     if (value.is_string()) record.template_env.emplace_back(value.get_string());
   record.user = TextOf(object, "user");

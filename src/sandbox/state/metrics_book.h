@@ -2,7 +2,9 @@
 #pragma once
 
 #include <mutex>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "sandbox/metrics.h"
 
@@ -12,8 +14,14 @@ namespace cay::sandbox {
 constexpr uint64_t HistogramBoundUs(size_t bucket) { return uint64_t{64} << bucket; }
 void Observe(Histogram& histogram, uint64_t us);
 
+// What the engine did not describe is not counted: the number of histograms is bounded.
+void ObserveStages(std::vector<StageHistogram>& histograms, const engine::StageTimes& times);
+
 class MetricsBook {
  public:
+  // `stages`: the names of a create's parts.
+  explicit MetricsBook(const std::vector<std::string>& stages);
+
   template <class F>
   void Count(F&& change) {
     const std::lock_guard lock(mutex_);

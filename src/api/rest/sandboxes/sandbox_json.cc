@@ -275,9 +275,7 @@ class FieldWriter {
   }
   void operator()(const About& about, sandbox::fields::Stages, const engine::StageTimes& stages) {
     json_.Key(about.name).BeginObject();
-    for (size_t i = 0; i < engine::kStageCount; ++i) {
-      json_.Member(engine::StageName(static_cast<engine::Stage>(i)), stages[i]);
-    }
+    for (const engine::StageTime& stage : stages) json_.Member(stage.name, stage.us);
     json_.EndObject();
   }
 

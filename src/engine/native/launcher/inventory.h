@@ -36,11 +36,7 @@ struct Elsewhere {
 // As root; nothing as an ordinary user, who cannot tell.
 Result<std::vector<Elsewhere>> FindElsewhere(const Paths& paths);
 
-struct GcOptions {
-  bool dry_run = false;  // only report
-  // Remove sandboxes that have been orphaned (Engine::Disown) for longer than this.
-  std::optional<Millis> orphans_older{};
-};
+using GcOptions = GarbageOptions;
 
 struct GcReport {
   std::vector<std::string> sandboxes;  // ids whose directories were removed

@@ -59,7 +59,7 @@ Result<void> KeepCapabilitiesAcrossIds() {
   return sys::Prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, "setting securebits");
 }
 
-void Note(StageTimes& stage_us, Stage stage, Stopwatch& watch) {
+void Note(StageLaps& stage_us, Stage stage, Stopwatch& watch) {
   stage_us[static_cast<size_t>(stage)] = watch.Lap();
 }
 
@@ -172,7 +172,7 @@ Result<SandboxDir> Launcher::MakeDir(const SandboxId& id) {
 }
 
 // Everything but processes and the writable layer. What was made before a failure is undone by Discard.
-Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch) {
+Result<void> Launcher::Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch) {
   Record& record = sandbox.record;
   const SandboxId& id = record.request.id;
   if (ids_) record.id_range = TRY(ids_->Take(id));
@@ -248,7 +248,7 @@ Result<void> Launcher::BeginToAttachLayers() {
   return {};
 }
 
-Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
+Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us) {
   const Record& record = sandbox.record;
   SpawnPlan plan{.request = record.request,
                  .guest = guest_,
@@ -291,6 +291,7 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageTimes& stage_us) {
 
 Result<Created> Launcher::Create(const CreateRequest& request) {
   Created created;
+  StageLaps stage_us{};
   Stopwatch watch;
   TRY(ValidateRequest(request));
   created.not_enforced = TRY(CheckEnforceable(request));
@@ -306,12 +307,13 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
   Result<void> made;
   if (created.scratch == Scratch::kDisk)
     made = CheckScratchRoom(sandbox.dir.dir(), request.limits.disk);
-  if (made) made = Prepare(sandbox, created.stage_us, watch);
-  if (made) made = SpawnGuest(sandbox, created.stage_us);
+  if (made) made = Prepare(sandbox, stage_us, watch);
+  if (made) made = SpawnGuest(sandbox, stage_us);
   if (!made) {
     Discard(std::move(sandbox));
     return Failure(std::move(made).error());
   }
+  created.stage_us = Named(stage_us);
   sandboxes_.emplace(request.id, std::move(sandbox));
   has_made_ = true;
   return WithGuest(std::move(created), request.id, &Launcher::Destroy);

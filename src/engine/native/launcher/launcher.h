@@ -115,12 +115,12 @@ class Launcher {
   Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
   Result<Scratch> ChooseScratch(const CreateRequest& request) const;
   Result<SandboxDir> MakeDir(const SandboxId& id);
-  Result<void> Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch);
+  Result<void> Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch);
   Result<void> MakeScratch(Sandbox& sandbox);
   static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> BeginToAttachLayers();
-  Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
+  Result<void> SpawnGuest(Sandbox& sandbox, StageLaps& stage_us);
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);
   Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
   Result<void> MakeGroup(Sandbox& sandbox);
@@ -135,7 +135,7 @@ class Launcher {
   static Result<void> CheckWhole(const Sandbox& sandbox);
   Result<void> ClearAway(Sandbox& sandbox);
   Result<Created> CheckBeforeGuest(const Sandbox& sandbox) const;
-  Result<void> BeginAgain(Sandbox& sandbox, Record next, StageTimes& stage_us);
+  Result<void> BeginAgain(Sandbox& sandbox, Record next, StageLaps& stage_us);
   Result<void> EndSpentVisit(Sandbox& sandbox);
   static void LetGoOfFiles(Sandbox& sandbox);
   Result<std::optional<UnnamedScratch>> MakeFreshScratch(const Sandbox& sandbox);

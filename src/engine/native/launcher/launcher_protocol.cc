@@ -4,6 +4,8 @@
 #include <optional>
 #include <utility>
 
+#include "engine/native/spawn/stages.h"
+
 namespace cay::engine::native {
 namespace {
 
@@ -20,7 +22,7 @@ Error OtherShape() { return {ErrorCode::kProtocol, Fault::kMachine, "a reply of 
 
 void EncodeCreated(protocol::CborWriter& writer, const Created& created) {
   writer.Array(5).Array(created.stage_us.size());
-  for (const uint32_t us : created.stage_us) writer.Unsigned(us);
+  for (const StageTime& stage : created.stage_us) writer.Unsigned(stage.us);
   writer.Array(created.not_enforced.size());
   for (const NotEnforced& missing : created.not_enforced) {
     writer.Array(2).Unsigned(static_cast<uint64_t>(missing.limit)).Bytes(missing.why);
@@ -34,8 +36,9 @@ Result<Created> DecodeCreated(protocol::CborReader& reader) {
   Created created;
   if (TRY(reader.Array(5)) != 5 || TRY(reader.Array(kStageCount)) != kStageCount)
     return Failure(OtherShape());
-  for (uint32_t& us : created.stage_us)
-    us = static_cast<uint32_t>(TRY(reader.Unsigned(UINT32_MAX)));
+  StageLaps stage_us{};
+  for (uint32_t& us : stage_us) us = static_cast<uint32_t>(TRY(reader.Unsigned(UINT32_MAX)));
+  created.stage_us = Named(stage_us);
   const size_t missing = TRY(reader.Array(kLimitKindCount));
   for (size_t i = 0; i < missing; ++i) {
     if (TRY(reader.Array(2)) != 2) return Failure(OtherShape());

@@ -42,13 +42,14 @@ Result<Created> Launcher::CheckBeforeGuest(const Sandbox& sandbox) const {
   Created created;
   created.not_enforced = TRY(CheckEnforceable(sandbox.record.request));
   created.scratch = sandbox.record.scratch;
+  created.stage_us = Named({});
   created.single_user = !ids_.has_value();
   created.guest_protocol = protocol::kProtocolVersion;
   return created;
 }
 
 // A guest over the files that are there. `next`: what the record says from then on.
-Result<void> Launcher::BeginAgain(Sandbox& sandbox, Record next, StageTimes& stage_us) {
+Result<void> Launcher::BeginAgain(Sandbox& sandbox, Record next, StageLaps& stage_us) {
   Stopwatch watch;
   const bool on_disk = sandbox.record.scratch == Scratch::kDisk;
   if (on_disk) TRY(AwaitDetached(sandbox.dir.dir()));
@@ -90,7 +91,9 @@ Result<Created> Launcher::Start(const SandboxId& id) {
     sandbox->state = State::kRunning;
     sandbox->exit = {};
   } else {
-    TRY(BeginAgain(*sandbox, std::move(next), created.stage_us));
+    StageLaps stage_us{};
+    TRY(BeginAgain(*sandbox, std::move(next), stage_us));
+    created.stage_us = Named(stage_us);
   }
   return WithGuest(std::move(created), id, &Launcher::Stop);
 }
@@ -111,7 +114,9 @@ Result<Created> Launcher::Visit(const SandboxId& id) {
     // Before there is a guest to be looked for.
     sandbox->record.visited = true;
     TRY(sandbox->dir.WriteRecord(sandbox->record));
-    TRY(BeginAgain(*sandbox, std::move(next), created.stage_us));
+    StageLaps stage_us{};
+    TRY(BeginAgain(*sandbox, std::move(next), stage_us));
+    created.stage_us = Named(stage_us);
     sandbox->state = State::kStopped;
   }
   created.guest_protocol = sandbox->record.guest_protocol;
@@ -185,10 +190,12 @@ Result<Created> Launcher::Reset(const SandboxId& id) {
   if (sandbox->cgroup) TRY(sandbox->cgroup->Remove());
   sandbox->cgroup.reset();
   TRY(MakeGroup(*sandbox));
-  if (auto spawned = SpawnGuest(*sandbox, created.stage_us); !spawned) {
+  StageLaps stage_us{};
+  if (auto spawned = SpawnGuest(*sandbox, stage_us); !spawned) {
     sandbox->scratch_mount.reset();
     return Failure(std::move(spawned).error());
   }
+  created.stage_us = Named(stage_us);
   Commit(*sandbox, std::move(next));
   created.guest = TRY(Watch(id));
   return created;

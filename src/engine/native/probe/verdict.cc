@@ -320,17 +320,6 @@ Protection KernelCalls(const Facts& facts) {
 
 }  // namespace
 
-std::string_view StatusName(Status status) {
-  constexpr std::array<std::string_view, 4> kStatusNames = {"enforced", "partly", "not_enforced",
-                                                            "blocks"};
-  return kStatusNames.at(static_cast<size_t>(status));
-}
-
-const Protection* Verdict::Find(std::string_view key) const {
-  const auto found = std::ranges::find(protections, key, &Protection::key);
-  return found == protections.end() ? nullptr : &*found;
-}
-
 Verdict Evaluate(const Facts& facts) {
   Verdict verdict;
   verdict.protections = {

@@ -80,7 +80,7 @@ class CreatorId {
   bool changed_;
 };
 
-void Note(StageTimes& stage_us, Stage stage, Stopwatch& watch) {
+void Note(StageLaps& stage_us, Stage stage, Stopwatch& watch) {
   stage_us[static_cast<size_t>(stage)] = watch.Lap();
 }
 
@@ -138,7 +138,7 @@ Result<Child> CloneChild(const SpawnPlan& plan, const std::vector<Fd>& cgroup_en
 }
 
 // Socket and child are made inside the sandbox's network namespace.
-Result<Child> CloneInside(const SpawnPlan& plan, SocketPair& pair, StageTimes& stage_us,
+Result<Child> CloneInside(const SpawnPlan& plan, SocketPair& pair, StageLaps& stage_us,
                           Stopwatch& watch) {
   std::vector<Fd> entrances;
   if (plan.cgroup != nullptr) entrances = TRY(plan.cgroup->OpenEntrances());
@@ -198,7 +198,7 @@ Result<void> ExpectConfined(const SpawnPlan& plan, const Fd& pidfd,
 
 // Gives the layers of what it sent.
 Result<std::vector<Fd>> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_t pid,
-                                   StageTimes& stage_us, Stopwatch& watch) {
+                                   StageLaps& stage_us, Stopwatch& watch) {
   if (plan.single_user) {
     TRY(SendPacket(socket, PacketType::kMounts, {}));
     return std::vector<Fd>();
@@ -228,7 +228,7 @@ struct Driven {
 
 // From the clone to the running guest.
 Result<Driven> Drive(const SpawnPlan& plan, const Fd& socket, const Child& child,
-                     StageTimes& stage_us, Stopwatch& watch) {
+                     StageLaps& stage_us, Stopwatch& watch) {
   const pid_t pid = child.pid();
   TRY(MapIds(plan, pid));
   TRY(SendPacket(socket, PacketType::kMapped, {}));
@@ -291,7 +291,7 @@ Error WhyNoGuest(const std::optional<Reaped>& end, bool oom_killed, Bytes memory
       .WithRemedy("look at dmesg, and at: cay doctor");
 }
 
-Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us) {
+Result<Spawned> Spawn(const SpawnPlan& plan, StageLaps& stage_us) {
   Stopwatch watch;
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
   const timeval patience{.tv_sec = kChildPatienceS, .tv_usec = 0};

@@ -12,6 +12,7 @@
 #include "engine/native/cgroup/cgroup.h"
 #include "engine/native/spawn/guest_image.h"
 #include "engine/native/spawn/netns.h"
+#include "engine/native/spawn/stages.h"
 
 namespace cay::engine::native {
 
@@ -51,7 +52,7 @@ struct Spawned {
 };
 
 // On error no process of it remains. `stage_us` gets the stages kLayers to kExec.
-Result<Spawned> Spawn(const SpawnPlan& plan, StageTimes& stage_us);
+Result<Spawned> Spawn(const SpawnPlan& plan, StageLaps& stage_us);
 
 // Waits until the child behind the pidfd is dead, and reaps it. Its waitid(2) status.
 struct Reaped {

@@ -1,0 +1,25 @@
+// Capabilities: what an engine can beyond what all of them must. The rules in sandbox/ ask it before
+// they ask the engine.
+#pragma once
+
+namespace cay::engine {
+
+// What is not claimed is refused: kNotSupported. What is claimed may still fail on a machine that
+// does not offer what it takes (`cay doctor`), and is that machine's error then.
+struct Capabilities {
+  bool pause = false;          // Pause, Resume
+  bool reset = false;          // Reset
+  bool visit = false;          // Visit, EndVisit
+  bool update_limits = false;  // Update: memory, cpus and pids of a running sandbox
+  bool disk_limit = false;     // Limits::disk and ::inodes hold, and are not only asked for
+  bool host_mounts = false;    // CreateRequest::mounts: files and directories of this machine
+  // What sandboxes write is on the state directory's disk, so that there must be room for it.
+  bool files_on_state_disk = false;
+
+  // What no engine can yet. Nothing asks for them: they have their places so that engines can be told apart.
+  bool snapshot = false;         // of the writable layer, while the sandbox runs on
+  bool memory_snapshot = false;  // of all of it, to be gone on with
+  bool network_policy = false;   // networks other than none
+};
+
+}  // namespace cay::engine

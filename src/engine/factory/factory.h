@@ -1,0 +1,44 @@
+// The engines that there are, by name.
+//
+//   auto engine = TRY(engine::Make(engine::kUsualEngine, {.paths = TRY(Paths::Resolve())}));
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/os/paths.h"
+#include "base/result.h"
+#include "base/units.h"
+#include "engine/engine.h"
+#include "engine/native/spawn/guest_image.h"
+
+namespace cay::engine {
+
+inline constexpr std::string_view kUsualEngine = "native";
+
+// What engines can be told at their start. What means nothing to one it does not look at.
+struct EngineOptions {
+  Paths paths{};
+  // For who knows that no other engine has the state directory.
+  bool sole = false;
+  // For one ephemeral sandbox and not for long: takes over no persistent ones, and starts nothing anew.
+  bool one_shot = false;
+  // How long one request may take.
+  Millis patience{60'000};
+  // Of the sandbox on disk that will be asked for first, which may be made ready meanwhile.
+  std::optional<Limits> expected{};
+  // For Engine::Diagnose: what Diagnose found, below.
+  std::optional<Diagnosis> diagnosis{};
+  // See native::NativeEngineOptions::fork_with_guest.
+  native::GuestMain fork_with_guest = nullptr;
+};
+
+std::vector<std::string_view> EngineNames();
+
+// kInvalidArgument, with the names that there are, for a name that is none.
+Result<std::unique_ptr<Engine>> Make(std::string_view name, const EngineOptions& options);
+
+}  // namespace cay::engine
