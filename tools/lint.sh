@@ -95,6 +95,7 @@ room() {
     engine/native/launcher) echo engine engine/native/{ids,ipc,cgroup,rootfs,spawn,record} ;;
     engine/native/probe) echo engine engine/native/{cgroup,spawn} ;;
     engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,launcher} ;;
+    engine/fake) echo engine ;;
     engine/factory) echo engine engine/native engine/native/spawn ;;
     template) ;;
     template/host | template/import) echo template ;;

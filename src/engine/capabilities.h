@@ -7,16 +7,21 @@ namespace cay::engine {
 // What is not claimed is refused: kNotSupported. What is claimed may still fail on a machine that
 // does not offer what it takes (`cay doctor`), and is that machine's error then.
 struct Capabilities {
-  bool pause = false;          // Pause, Resume
-  bool reset = false;          // Reset
-  bool visit = false;          // Visit, EndVisit
-  bool update_limits = false;  // Update: memory, cpus and pids of a running sandbox
-  bool disk_limit = false;     // Limits::disk and ::inodes hold, and are not only asked for
-  bool host_mounts = false;    // CreateRequest::mounts: files and directories of this machine
+  bool stop = false;              // Stop, Start: of persistent sandboxes
+  bool pause = false;             // Pause, Resume
+  bool reset = false;             // Reset
+  bool visit = false;             // Visit, EndVisit
+  bool update_limits = false;     // Update: memory, cpus and pids of a running sandbox
+  bool disk_limit = false;        // Limits::disk and ::inodes hold, and are not only asked for
+  bool host_mounts = false;       // CreateRequest::mounts: files and directories of this machine
+  bool host_layers = false;       // root filesystems of HostLayers
+  bool image_references = false;  // … of an ImageReference
+  bool disk_images = false;       // … of a DiskImage
   // What sandboxes write is on the state directory's disk, so that there must be room for it.
   bool files_on_state_disk = false;
 
-  // What no engine can yet. Nothing asks for them: they have their places so that engines can be told apart.
+  // What no engine can yet. Nothing asks for them: they have their places so that engines can be
+  // told apart.
   bool snapshot = false;         // of the writable layer, while the sandbox runs on
   bool memory_snapshot = false;  // of all of it, to be gone on with
   bool network_policy = false;   // networks other than none

@@ -10,6 +10,23 @@ LimitSet LimitSet::FromBits(uint32_t bits) {
   return set;
 }
 
+const HostLayers& HostLayersOf(const RootFilesystem& root) {
+  static const HostLayers kNone;
+  const auto* const layers = std::get_if<HostLayers>(&root);
+  return layers != nullptr ? *layers : kNone;
+}
+
+std::vector<LayerReference> LayersOf(const RootFilesystem& root) {
+  using enum LayerReference::Kind;
+  if (const auto* const image = std::get_if<ImageReference>(&root))
+    return {{kImage, image->reference}};
+  if (const auto* const image = std::get_if<DiskImage>(&root)) return {{kDiskImage, image->path}};
+  std::vector<LayerReference> references;
+  for (const Overlay& overlay : HostLayersOf(root).overlays)
+    for (const std::string& layer : overlay.layers) references.push_back({kHostDirectory, layer});
+  return references;
+}
+
 uint32_t OwnerFor(std::string_view user) {
   const std::string_view name = user.substr(0, user.find(':'));
   return name == "root" || name == "0" ? 0 : CreateRequest::kUsualOwner;

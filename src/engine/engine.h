@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/id.h"
@@ -76,15 +77,44 @@ struct Overlay {
   std::vector<std::string> layers;  // absolute host paths
 };
 
-// overlays[0].target is "/".
-struct RootFilesystem {
-  std::vector<Overlay> overlays;
+// A root filesystem of directories of this machine; overlays[0].target is "/".
+struct HostLayers {
+  std::vector<Overlay> overlays{};
   // The directories of "/" that others than id 0 may write to are the usual ones, and empty (engine/native/rootfs/usual_places.h).
   bool has_usual_places = false;
   // The host name that its /etc/hosts and /etc/hostname have; empty: nobody has looked after /etc/hosts, /etc/hostname,
   // /etc/resolv.conf and the owner of /workspace.
   std::string hostname{};
 };
+
+// One that the engine fetches: "docker.io/library/debian@sha256:…".
+struct ImageReference {
+  std::string reference;
+};
+
+// A file of this machine with a filesystem in it; never written to.
+struct DiskImage {
+  std::string path;  // absolute host path
+};
+
+// Which of them an engine takes is said by its Capabilities; others are kNotSupported.
+using RootFilesystem = std::variant<HostLayers, ImageReference, DiskImage>;
+// None for a root filesystem that is made of something else.
+const HostLayers& HostLayersOf(const RootFilesystem& root);
+
+// What a sandbox stands on, and what must not be removed while it is there.
+struct LayerReference {
+  enum class Kind : uint8_t {
+    kHostDirectory,  // an absolute host path
+    kImage,          // ImageReference::reference
+    kDiskImage,      // an absolute host path
+  };
+  Kind kind = Kind::kHostDirectory;
+  std::string name;
+
+  friend bool operator==(const LayerReference&, const LayerReference&) = default;
+};
+std::vector<LayerReference> LayersOf(const RootFilesystem& root);
 
 // A host path made visible inside. The caller has checked that the administrator allows it.
 struct Mount {
@@ -216,6 +246,7 @@ struct SandboxStatus {
   uint32_t guest_protocol = 1;                // protocol::kProtocolVersion of its guest
   bool promised = false;                      // see Engine::Promise
   std::optional<int64_t> orphaned_unix_ms{};  // since when: see Engine::Disown
+  std::vector<LayerReference> layers{};
   std::string damage{};  // why nothing but id and lifetime is known of it; empty: everything is
 };
 

@@ -47,7 +47,9 @@ class Layer : public testing::Test {
     ASSERT_EQ(::chmod((root_ + name).c_str(), mode), 0);
   }
 
-  engine::RootFilesystem Root() const { return {{{.target = "/", .layers = {root_}}}}; }
+  engine::RootFilesystem Root() const {
+    return engine::HostLayers{.overlays = {{.target = "/", .layers = {root_}}}};
+  }
 
   // A Create that may fail; when it does not, the sandbox is destroyed again.
   Result<void> TryCreate() {
@@ -145,8 +147,8 @@ TEST_F(Layer, AProcThatIsAFileIsAnErrorAndNotACrash) {
 TEST(HostTemplate, HasNoDirectoryForOthersToWriteToThatIsNotMadeInTheWritableLayer) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const engine::RootFilesystem root = HostTemplate(Arena::Own());
-  ASSERT_TRUE(root.has_usual_places);
-  const std::filesystem::path layer = root.overlays.at(0).layers.at(0);
+  ASSERT_TRUE(engine::HostLayersOf(root).has_usual_places);
+  const std::filesystem::path layer = engine::HostLayersOf(root).overlays.at(0).layers.at(0);
   size_t found = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(layer)) {
     struct stat info{};

@@ -57,7 +57,7 @@ TEST_F(PageCache, NobodyInsideEvictsPagesOfALayer) {
   const ResidentFile file(root_ + "/usr/file");
   ASSERT_EQ(file.Resident(), kPages);
   const auto engine = StartEngine(Arena::Own());
-  engine::RootFilesystem root = HostTemplate(Arena::Own());
+  engine::HostLayers root = engine::HostLayersOf(HostTemplate(Arena::Own()));
   // On top of the host's own /usr, as any layer is.
   for (engine::Overlay& overlay : root.overlays) {
     if (overlay.target == "/usr") overlay.layers.insert(overlay.layers.begin(), root_ + "/usr");

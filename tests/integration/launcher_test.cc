@@ -439,7 +439,7 @@ TEST_P(LauncherTest, ATemplateWhoseProcIsASymlinkIsRefused) {
   std::filesystem::remove(hostile + "/proc");
   std::filesystem::create_directory_symlink("/etc", hostile + "/proc");
   CreateRequest request = Request();
-  request.root.overlays = {{"/", {hostile}}};
+  request.root = HostLayers{.overlays = {{"/", {hostile}}}};
   const auto created = launcher_->Create(request);
   ASSERT_FALSE(created);
   EXPECT_EQ(created.error().fault(), Fault::kCaller);

@@ -96,9 +96,9 @@ TEST_F(TemplateTest, ADirectoryThatIsSwappedForASymlinkMeanwhileLetsNothingIn) {
     if (!info) continue;
     const Result<Template> found = store->Find("t");
     ASSERT_TRUE(found.has_value());
-    for (const auto& entry :
-         fs::recursive_directory_iterator(found->root.overlays.front().layers.front(),
-                                          fs::directory_options::skip_permission_denied)) {
+    for (const auto& entry : fs::recursive_directory_iterator(
+             engine::HostLayersOf(found->root).overlays.front().layers.front(),
+             fs::directory_options::skip_permission_denied)) {
       EXPECT_NE(entry.path().filename(), "secret");
     }
   }
@@ -119,7 +119,8 @@ TEST_F(TemplateTest, ImportsAndRemovalsOfOneNameFromManyThreadsEndWithNothingLef
         EXPECT_TRUE(info.has_value()) << info.error().ToString();
         const Result<Template> found = store->Find("t");
         if (found) {
-          const std::string& root = found->root.overlays.front().layers.front();
+          const std::string& root =
+              engine::HostLayersOf(found->root).overlays.front().layers.front();
           EXPECT_EQ(ReadFile(root + "/usr/bin/tool").value_or("gone"), "tool");
         } else {
           EXPECT_EQ(found.error().code(), ErrorCode::kNotFound) << found.error().ToString();

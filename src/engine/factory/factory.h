@@ -24,7 +24,8 @@ struct EngineOptions {
   Paths paths{};
   // For who knows that no other engine has the state directory.
   bool sole = false;
-  // For one ephemeral sandbox and not for long: takes over no persistent ones, and starts nothing anew.
+  // For one ephemeral sandbox and not for long: takes over no persistent ones, and starts nothing
+  // anew.
   bool one_shot = false;
   // How long one request may take.
   Millis patience{60'000};

@@ -126,13 +126,16 @@ Description NativeEngine::Describe() const {
 }
 
 Capabilities NativeEngine::capabilities() const {
-  return {.pause = true,
+  const bool is_root = ::geteuid() == 0;
+  return {.stop = is_root,  // an ordinary user's files are in memory, and end with the sandbox
+          .pause = true,
           .reset = true,
           .visit = true,
           .update_limits = true,
           .disk_limit = true,
           .host_mounts = true,
-          .files_on_state_disk = ::geteuid() == 0};  // an ordinary user's are in memory
+          .host_layers = true,
+          .files_on_state_disk = is_root};
 }
 
 Result<Diagnosis> NativeEngine::Diagnose() {
@@ -154,6 +157,7 @@ Result<GarbageReport> NativeEngine::CollectGarbage(const GarbageOptions& options
 }
 
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
+  TRY(CheckIsOfHostLayers(request.root));
   CborWriter writer = Request(Operation::kCreate, request.id);
   writer.Bytes(EncodeRequest(request));
   Course course;

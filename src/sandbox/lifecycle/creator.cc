@@ -177,7 +177,7 @@ class Creator::Making {
   }
 
   uint64_t elapsed_us() const {
-    const auto spent = std::chrono::steady_clock::now() - begun_;
+    const auto spent = SteadyNow() - begun_;
     return static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(spent).count());
   }
@@ -188,7 +188,7 @@ class Creator::Making {
   ResolvedSpec resolved_;
   templates::Template base_;
   SandboxId id_;
-  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point begun_ = SteadyNow();
   int64_t created_unix_ms_ = UnixMs();
   bool admitted_ = false;
   bool made_ = false;

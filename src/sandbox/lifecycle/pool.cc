@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/os/log.h"
 
 namespace cay::sandbox {
@@ -31,7 +32,7 @@ void Pools::Configure(const std::vector<PoolOptions>& options) {
     pool->options = wanted;
     pool->options.maximum = std::max(wanted.maximum, wanted.minimum);
     pool->target = wanted.minimum;
-    pool->last_claim = Clock::now();
+    pool->last_claim = SteadyNow();
   }
   for (Pool& pool : pools_) {
     while (pool.ready.size() > pool.options.maximum) {
@@ -53,7 +54,7 @@ void Pools::End() {
   {
     const std::lock_guard lock(mutex_);
     --foreground_;
-    quiet_since_ = Clock::now();
+    quiet_since_ = SteadyNow();
     if (foreground_ != 0 || will_look_ || std::ranges::none_of(pools_, IsShort)) return;
   }
   changed_.notify_all();
@@ -72,7 +73,7 @@ std::optional<PoolMember> Pools::Claim(const templates::Template& base,
   const std::lock_guard lock(mutex_);
   Pool* pool = FindPool(base.name, limits);
   if (pool == nullptr || pool->options.maximum == 0) return std::nullopt;
-  pool->last_claim = Clock::now();
+  pool->last_claim = SteadyNow();
   while (!pool->ready.empty()) {
     PoolMember member = std::move(pool->ready.front());
     pool->ready.pop_front();
@@ -94,7 +95,7 @@ bool Pools::EvictOne() {
     Discard(pool, std::move(pool.ready.back()));
     pool.ready.pop_back();
     // What was taken away for want of room is not made again at once.
-    pool.not_before = Clock::now() + kLook;
+    pool.not_before = SteadyNow() + kLook;
     DestroyDoomed(lock);
     return true;
   }
@@ -215,22 +216,22 @@ void Pools::Refill(std::unique_lock<std::mutex>& lock, Pool& pool) {
     LogWarning("the pool of " + options.template_name + ": " + made.error().ToString());
   pool.last_error = made.error().message();
   pool.backoff = std::clamp(pool.backoff * 2, kFirstBackoff, kLastBackoff);
-  pool.not_before = Clock::now() + pool.backoff;
+  pool.not_before = SteadyNow() + pool.backoff;
 }
 
 void Pools::Run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    Shrink(Clock::now());
+    Shrink(SteadyNow());
     DestroyDoomed(lock);
     if (stopping_) break;
-    if (Pool* pool = Hungry(Clock::now())) {
+    if (Pool* pool = Hungry(SteadyNow())) {
       Refill(lock, *pool);
     } else {
-      const Clock::time_point now = Clock::now();
+      const Clock::time_point now = SteadyNow();
       const Clock::time_point next = NextLook(now);
       will_look_ = next <= now + kQuiet;
-      changed_.wait_until(lock, next);  // whoever notifies may have moved the time
+      changed_.wait_for(lock, next - now);  // whoever notifies may have moved the time
       will_look_ = false;
     }
   }

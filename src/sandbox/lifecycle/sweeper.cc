@@ -72,7 +72,7 @@ bool Sweeper::OnGone(const SandboxId& id) {
 }
 
 void Sweeper::Look() {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = SteadyNow();
   if (now >= next_save_) {
     next_save_ = now + kSaveEvery;
     SaveActivities();

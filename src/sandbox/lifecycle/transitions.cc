@@ -326,7 +326,7 @@ void Transitions::Forget(Sandbox& sandbox) {
 
 Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& reason) {
   TRY(CheckNow(Act::kDestroy, sandbox));
-  const auto begun = std::chrono::steady_clock::now();
+  const auto begun = SteadyNow();
   const SandboxId id = sandbox.id();
   sandbox.SetEnding(true);
   const auto promised =
@@ -363,7 +363,7 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
   if (promised || !core_.store.WriteUrgently(settle)) core_.store.WriteLater(settle);
   core_.events.Publish(event);
   core_.SayGone(id, {GuestEndKind::kDestroyed, "destroyed: " + reason});
-  const auto spent = std::chrono::steady_clock::now() - begun;
+  const auto spent = SteadyNow() - begun;
   core_.metrics.Count([&](ManagerMetrics& metrics) {
     ++metrics.destroyed;
     Observe(metrics.destroy,

@@ -67,7 +67,7 @@ void Adopter::Ask(const SandboxId& id, Adoption& adoption) {
 }
 
 void Adopter::AwaitAnswers() {
-  const SteadyClock::time_point until = SteadyClock::now() + kAdoptionPatience;
+  const SteadyClock::time_point until = SteadyNow() + kAdoptionPatience;
   while (true) {
     std::vector<pollfd> polled;
     for (auto& [id, adoption] : adoptions_) {
@@ -80,7 +80,7 @@ void Adopter::AwaitAnswers() {
       if (list) adoption.known = std::move((**list).processes);
       adoption.asked.reset();
     }
-    const auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
+    const auto left = std::chrono::ceil<Millis>(until - SteadyNow()).count();
     if (polled.empty() || left <= 0) return;
     ::poll(polled.data(), polled.size(), static_cast<int>(left));
   }
@@ -120,7 +120,7 @@ void Adopter::TakeOver(const Adoption& adoption, ProcessRow row,
   }
   supervisor_.Adopt(entry);
   if (!deadline) return;
-  supervisor_.SetDeadline(entry, SteadyClock::now() + Millis(*deadline - UnixMs()));
+  supervisor_.SetDeadline(entry, SteadyNow() + Millis(*deadline - UnixMs()));
 }
 
 void Adopter::Settle(const SandboxId& id, Adoption& adoption) {

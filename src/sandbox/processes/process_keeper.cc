@@ -20,7 +20,7 @@ constexpr Millis kForEver{365LL * 86'400'000};
 
 uint64_t MicrosSince(SteadyClock::time_point from) {
   return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - from).count());
+      std::chrono::duration_cast<std::chrono::microseconds>(SteadyNow() - from).count());
 }
 
 Error Ended(uint64_t process) {
@@ -44,11 +44,11 @@ Millis StartPatience(const std::optional<Millis>& timeout) {
 
 // Waits until it runs.
 Result<protocol::Started> AwaitStart(ProcessStream& stream, Millis patience) {
-  const SteadyClock::time_point until = SteadyClock::now() + patience;
+  const SteadyClock::time_point until = SteadyNow() + patience;
   while (true) {
     const std::optional<ProcessEvent> event = TRY(stream.Next());
     if (event) return std::get<protocol::Started>(*event);
-    const auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
+    const auto left = std::chrono::ceil<Millis>(until - SteadyNow()).count();
     if (left <= 0) {
       return Failure(
           Error(ErrorCode::kTimeout, Fault::kMachine,
@@ -141,7 +141,7 @@ Result<void> ProcessKeeper::Impl::CheckCommand(const Lease& lease, const Process
 
 Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const Lease& lease,
                                                                          const ProcessSpec& spec) {
-  const SteadyClock::time_point begun = SteadyClock::now();
+  const SteadyClock::time_point begun = SteadyNow();
   TRY(CheckCommand(lease, spec));
   protocol::StartRequest request = TRY(BuildStartRequest(lease, spec, book().options()));
   const Millis cpu_time = TRY(CpuTimeOf(lease, spec, *book().manager().options()));
@@ -223,7 +223,7 @@ Result<std::optional<Execution>> ProcessKeeper::Impl::Gathered(RunningProcess& p
       }
     }
     if (feeds) feeds = !TRY(Feed(process, input));
-    const SteadyClock::time_point until = SteadyClock::now() + kForEver;
+    const SteadyClock::time_point until = SteadyNow() + kForEver;
     if (TRY(process.impl_->Wait(until, also, gone))) return std::nullopt;
   }
 }
@@ -259,7 +259,7 @@ Result<RunningProcess> ProcessKeeper::Attach(const Lease& lease, uint64_t proces
 Result<Execution> ProcessKeeper::Execute(const Lease& lease, const ProcessSpec& spec,
                                          std::string_view stdin_bytes,
                                          std::shared_ptr<OutputRoom> room, int also) {
-  const SteadyClock::time_point begun = SteadyClock::now();
+  const SteadyClock::time_point begun = SteadyNow();
   std::optional<ProcessSpec> with_stdin;
   if (!stdin_bytes.empty() && !spec.stdin_open) {
     with_stdin = spec;

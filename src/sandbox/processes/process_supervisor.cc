@@ -147,7 +147,7 @@ int ProcessSupervisor::WaitMillis() {
   if (!timers_.empty()) next = std::min(next, timers_.begin()->first);
   sleeps_until_ = next;
   if (next == Time::max()) return -1;
-  const auto left = std::chrono::ceil<Millis>(next - SteadyClock::now()).count();
+  const auto left = std::chrono::ceil<Millis>(next - SteadyNow()).count();
   return static_cast<int>(std::clamp<int64_t>(left, 0, std::numeric_limits<int>::max()));
 }
 
@@ -176,7 +176,7 @@ void ProcessSupervisor::TakeDeadlines() {
   std::vector<std::shared_ptr<ProcessEntry>> due;
   {
     const std::lock_guard lock(mutex_);
-    const Time now = SteadyClock::now();
+    const Time now = SteadyNow();
     while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
       due.push_back(deadlines_.begin()->second);
       deadline_of_.erase(due.back().get());
@@ -192,14 +192,14 @@ void ProcessSupervisor::TakeDeadlines() {
     const bool paused = !first && watch.term_wanted && IsPaused(*entry);
     if (std::exchange(watch.was_paused, paused) || paused) {
       watch.retry.reset();
-      SetDeadline(entry, SteadyClock::now() + entry->kill_grace);
+      SetDeadline(entry, SteadyNow() + entry->kill_grace);
       Advance(watch);
       continue;
     }
     watch.term_wanted = first && entry->kill_grace > Millis(0);
     watch.kill_wanted = !watch.term_wanted;
     watch.look_wanted = first;
-    if (watch.term_wanted) SetDeadline(entry, SteadyClock::now() + entry->kill_grace);
+    if (watch.term_wanted) SetDeadline(entry, SteadyNow() + entry->kill_grace);
     Advance(watch);
   }
 }
@@ -211,7 +211,7 @@ bool ProcessSupervisor::IsPaused(const ProcessEntry& entry) const {
 }
 
 void ProcessSupervisor::TakeTimers() {
-  const Time now = SteadyClock::now();
+  const Time now = SteadyNow();
   while (!timers_.empty() && timers_.begin()->first <= now) {
     Watch& watch = *timers_.begin()->second;
     timers_.erase(timers_.begin());
@@ -281,7 +281,7 @@ void ProcessSupervisor::TakeWait(Watch& watch) {
 
 void ProcessSupervisor::TakeKill(Watch& watch) {
   if (!watch.kill) return;
-  const bool late = watch.give_up && *watch.give_up <= SteadyClock::now();
+  const bool late = watch.give_up && *watch.give_up <= SteadyNow();
   auto killed = watch.kill->Next();
   if (killed && !*killed && !late) return;
   watch.kill.reset();
@@ -312,7 +312,7 @@ void ProcessSupervisor::TakeLook(Watch& watch) {
     const auto answer = watch.look->Next();
     silent = answer && !*answer;
   }
-  if (silent && *watch.look_until > SteadyClock::now()) return;
+  if (silent && *watch.look_until > SteadyNow()) return;
   watch.look.reset();
   watch.look_until.reset();
   if (!silent || watch.exited) return;
@@ -330,14 +330,14 @@ bool ProcessSupervisor::Judge(Watch& watch) {
     if (lease) {
       if (auto ping = lease->guest().BeginPing()) {
         watch.ping = *std::move(ping);
-        watch.give_up = SteadyClock::now() + kJudgePatience;
+        watch.give_up = SteadyNow() + kJudgePatience;
         if (!Poll(watch.ping->fd(), watch)) watch.ping.reset();
       }
     }
   }
   if (watch.ping) {
     auto answer = watch.ping->Next();
-    const bool late = watch.give_up && *watch.give_up <= SteadyClock::now();
+    const bool late = watch.give_up && *watch.give_up <= SteadyNow();
     if (answer && !*answer && !late) return false;
     if (answer && *answer) info = **std::move(answer);
     watch.ping.reset();
@@ -357,7 +357,7 @@ void ProcessSupervisor::Connect(Watch& watch) {
     watch.retry.reset();
     return;
   }
-  if (watch.retry && *watch.retry > SteadyClock::now()) return;
+  if (watch.retry && *watch.retry > SteadyNow()) return;
   watch.retry.reset();
   const GuestLife& life = *watch.entry->life;
   const auto lease = book_.manager().UseForServer(life.sandbox);
@@ -384,7 +384,7 @@ void ProcessSupervisor::Connect(Watch& watch) {
 Result<void> ProcessSupervisor::ConnectTo(Watch& watch, const GuestChannel& guest) {
   const uint64_t process = watch.entry->guest_process;
   if (std::exchange(watch.look_wanted, false)) {
-    watch.look_until = SteadyClock::now() + kHungPatience;
+    watch.look_until = SteadyNow() + kHungPatience;
   }
   if (!watch.exited && !watch.wait) {
     WaitStream wait = TRY(guest.Wait(process));
@@ -399,7 +399,7 @@ Result<void> ProcessSupervisor::ConnectTo(Watch& watch, const GuestChannel& gues
     PendingKill kill = TRY(guest.BeginKillLeftovers(process));
     TRY(Poll(kill.fd(), watch));
     watch.kill = std::move(kill);
-    watch.give_up = SteadyClock::now() + kKillPatience;
+    watch.give_up = SteadyNow() + kKillPatience;
   }
   if (watch.look_until && !watch.look) {
     PendingInfo look = TRY(guest.BeginPing());
@@ -423,7 +423,7 @@ void ProcessSupervisor::OnRefused(Watch& watch, const Error& error) {
 }
 
 void ProcessSupervisor::NoteCut(Watch& watch) {
-  if (!watch.cut) watch.cut = SteadyClock::now();
+  if (!watch.cut) watch.cut = SteadyNow();
 }
 
 // A connection that was cut is the end of the guest's life, or of nothing: a new one says.
@@ -433,7 +433,7 @@ bool ProcessSupervisor::EndIfGone(Watch& watch) {
   const bool ended = life.end().has_value();
   if (!watch.cut && (!ended || watch.wait)) return false;
   // It will be known soon.
-  if (!ended && SteadyClock::now() < *watch.cut + kReasonPatience) return false;
+  if (!ended && SteadyNow() < *watch.cut + kReasonPatience) return false;
   if (watch.exited) {
     book_.Finish(watch.entry, JudgeEnding(book_, *watch.entry, *watch.exited, std::nullopt));
     return true;
@@ -450,7 +450,7 @@ bool ProcessSupervisor::EndIfGone(Watch& watch) {
 }
 
 void ProcessSupervisor::Retry(Watch& watch) {
-  watch.retry = SteadyClock::now() + watch.pause;
+  watch.retry = SteadyNow() + watch.pause;
   watch.pause = std::min(2 * watch.pause, kRetryMax);
 }
 

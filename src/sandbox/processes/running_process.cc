@@ -17,12 +17,12 @@ constexpr Millis kLook{200};
 template <class T>
 std::optional<T> Await(Result<PendingReply<T>> pending, Millis patience) {
   if (!pending) return std::nullopt;
-  const SteadyClock::time_point until = SteadyClock::now() + patience;
+  const SteadyClock::time_point until = SteadyNow() + patience;
   while (true) {
     auto answer = pending->Next();
     if (!answer) return std::nullopt;
     if (*answer) return *std::move(answer);
-    const auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
+    const auto left = std::chrono::ceil<Millis>(until - SteadyNow()).count();
     if (left <= 0) return std::nullopt;
     pollfd polled{.fd = pending->fd(), .events = POLLIN, .revents = 0};
     ::poll(&polled, 1, static_cast<int>(left));
@@ -105,7 +105,7 @@ RunningEvent RunningProcess::Impl::Finish(const ProcessEnding& ending) {
 
 Result<bool> RunningProcess::Impl::Wait(SteadyClock::time_point until, int also,
                                         short also_events) {
-  auto left = std::chrono::ceil<Millis>(until - SteadyClock::now()).count();
+  auto left = std::chrono::ceil<Millis>(until - SteadyNow()).count();
   if (left <= 0) return false;
   // Past its time its guest may hang: then not the stream says that it is over.
   if (const auto time_left = entry->time_left())
@@ -135,12 +135,12 @@ bool RunningProcess::finished() const { return impl_->finished; }
 Result<std::optional<RunningEvent>> RunningProcess::Poll() { return impl_->Poll(); }
 
 Result<std::optional<RunningEvent>> RunningProcess::Next(Millis patience, int also) {
-  const SteadyClock::time_point until = SteadyClock::now() + patience;
+  const SteadyClock::time_point until = SteadyNow() + patience;
   while (true) {
     std::optional<RunningEvent> event = TRY(impl_->Poll());
     if (event || impl_->finished) return event;
     if (TRY(impl_->Wait(until, also, POLLIN | POLLRDHUP))) return std::nullopt;
-    if (SteadyClock::now() >= until) return TRY(impl_->Poll());
+    if (SteadyNow() >= until) return TRY(impl_->Poll());
   }
 }
 

@@ -118,6 +118,11 @@ void Admission::Unclaim(const std::string& owner) {
   Leave(owner);
 }
 
+AdmissionCounts Admission::counts() const {
+  const std::lock_guard lock(mutex_);
+  return {.sandboxes = count_, .owners = owners_, .held = held_};
+}
+
 void Admission::SetRules(AdmissionRules rules) {
   const std::lock_guard lock(mutex_);
   rules_ = rules;

@@ -31,6 +31,12 @@ struct Holding {
   Bytes disk = 0;
 };
 
+struct AdmissionCounts {
+  size_t sandboxes = 0;                    // pooled ones included
+  std::map<std::string, size_t> owners{};  // those who have any
+  Holding held{};
+};
+
 class Admission {
  public:
   explicit Admission(AdmissionRules rules) : rules_(rules) {}
@@ -52,6 +58,7 @@ class Admission {
   void Unclaim(const std::string& owner);
 
   void SetRules(AdmissionRules rules);
+  AdmissionCounts counts() const;
 
  private:
   Result<void> CheckOwner(const std::string& owner, size_t quota) const;

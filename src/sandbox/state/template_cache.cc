@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
+
 namespace cay::sandbox {
 
 Result<templates::Template> TemplateCache::Find(const std::string& name) {
   if (name != "host") return store_.Find(name);
   const std::lock_guard lock(mutex_);
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = SteadyNow();
   if (!host_ || now - looked_ > kHostLooks) {
     host_ = TRY(store_.Find(name));
     looked_ = now;
@@ -16,9 +18,11 @@ Result<templates::Template> TemplateCache::Find(const std::string& name) {
 }
 
 bool SameRoot(const engine::RootFilesystem& a, const engine::RootFilesystem& b) {
-  return std::ranges::equal(a.overlays, b.overlays, [](const auto& one, const auto& other) {
-    return one.target == other.target && one.layers == other.layers;
-  });
+  if (a.index() != b.index() || engine::LayersOf(a) != engine::LayersOf(b)) return false;
+  return std::ranges::equal(engine::HostLayersOf(a).overlays, engine::HostLayersOf(b).overlays,
+                            [](const engine::Overlay& one, const engine::Overlay& other) {
+                              return one.target == other.target && one.layers == other.layers;
+                            });
 }
 
 }  // namespace cay::sandbox

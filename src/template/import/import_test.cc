@@ -88,7 +88,7 @@ class ImportTest : public ::testing::Test {
   std::string Root() {
     Result<Template> found = Open().Find("t");
     EXPECT_TRUE(found.has_value()) << found.error().ToString();
-    return found ? found->root.overlays.at(0).layers.at(0) : "/nonexistent";
+    return found ? engine::HostLayersOf(found->root).overlays.at(0).layers.at(0) : "/nonexistent";
   }
 
   std::vector<std::string> Inside(const std::string& directory) {
@@ -424,7 +424,7 @@ TEST_F(ImportTest, ALayerStaysWhileSomebodyHoldsTheTemplate) {
   {
     const Result<Template> held = Open().Find("t");
     ASSERT_TRUE(held.has_value());
-    root = held->root.overlays.at(0).layers.at(0);
+    root = engine::HostLayersOf(held->root).overlays.at(0).layers.at(0);
     ASSERT_TRUE(Open().Remove("t"));
     EXPECT_EQ(::access(root.c_str(), F_OK), 0);
   }

@@ -171,17 +171,19 @@ Result<Template> TemplateStore::FindHost() {
     Template host;
     host.name = kHost;
     host.hold = *std::move(hold);
-    host.root.overlays.push_back({"/", {layers_.LayerRoot(skeleton.layer)}});
-    host.root.has_usual_places = true;
-    host.root.hostname = engine::kUsualHostname;
+    engine::HostLayers root;
+    root.overlays.push_back({"/", {layers_.LayerRoot(skeleton.layer)}});
+    root.has_usual_places = true;
+    root.hostname = engine::kUsualHostname;
     const bool names_python = !Python3Of(skeleton.stamp).empty();
     for (const std::string& top : DirectoryTops(skeleton.stamp)) {
-      host.root.overlays.push_back({"/" + top, {"/" + top}});
+      root.overlays.push_back({"/" + top, {"/" + top}});
       if (top == "usr" && names_python) {
-        auto& layers = host.root.overlays.back().layers;
+        auto& layers = root.overlays.back().layers;
         layers.insert(layers.begin(), layers_.LayerRoot(skeleton.layer) + "/usr");
       }
     }
+    host.root = std::move(root);
     const bool bash = ::access("/bin/bash", X_OK) == 0;
     host.env = Environment({"user", "/home/user", bash ? "/bin/bash" : "/bin/sh"});
     return host;
@@ -199,8 +201,8 @@ Result<Template> TemplateStore::FindImported(const std::string& name) {
     Template found;
     found.name = name;
     found.hold = *std::move(hold);
-    found.root.overlays.push_back({"/", {layers_.LayerRoot(metadata.layer)}});
-    found.root.hostname = metadata.hostname;
+    found.root = engine::HostLayers{.overlays = {{"/", {layers_.LayerRoot(metadata.layer)}}},
+                                    .hostname = metadata.hostname};
     found.env = Environment(metadata.user);
     found.user = metadata.user.name;
     return found;

@@ -33,7 +33,7 @@ class TemplateStoreTest : public ::testing::Test {
   }
 
   static std::string Skeleton(const Template& host) {
-    return host.root.overlays.at(0).layers.at(0);
+    return engine::HostLayersOf(host.root).overlays.at(0).layers.at(0);
   }
 
   TestDirectory dir_;
@@ -42,9 +42,9 @@ class TemplateStoreTest : public ::testing::Test {
 TEST_F(TemplateStoreTest, HostHasASkeletonBelowAndTheMachinesUsrAboveIt) {
   TemplateStore store = Open();
   const Template host = FindHost(store);
-  EXPECT_EQ(host.root.overlays.at(0).target, "/");
+  EXPECT_EQ(engine::HostLayersOf(host.root).overlays.at(0).target, "/");
   bool usr = false;
-  for (const engine::Overlay& overlay : host.root.overlays) {
+  for (const engine::Overlay& overlay : engine::HostLayersOf(host.root).overlays) {
     if (overlay.target == "/usr") {
       usr = true;
       EXPECT_EQ(overlay.layers.back(), "/usr");  // below a name for python3, where there is none

@@ -215,7 +215,7 @@ Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
 // What is in an empty image, and what this sandbox finds there.
 Result<void> Launcher::FurnishImage(const Fd& mount, const CreateRequest& request) {
   const Fd upper = TRY(OpenUpperOfRoot(mount));
-  if (!request.root.has_usual_places) TRY(RemoveUsualPlaces(upper));
+  if (!HostLayersOf(request.root).has_usual_places) TRY(RemoveUsualPlaces(upper));
   return WriteOwnNames(upper, request, {.root = 0, .owner = request.owner});
 }
 
@@ -225,12 +225,14 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
   if (record.scratch == Scratch::kDisk) {
     sandbox.scratch_mount = TRY(MountScratchImage(sandbox.dir.dir()));
   } else if (!sandbox.scratch_mount) {
-    sandbox.scratch_mount = TRY(MakeScratchTmpfs(
-        record.request.limits, static_cast<unsigned>(record.request.root.overlays.size()),
-        record.id_range->base()));
+    sandbox.scratch_mount = TRY(
+        MakeScratchTmpfs(record.request.limits,
+                         static_cast<unsigned>(HostLayersOf(record.request.root).overlays.size()),
+                         record.id_range->base()));
     const Fd upper = TRY(OpenUpperOfRoot(*sandbox.scratch_mount));
     const uid_t first = record.id_range->base();
-    if (record.request.root.has_usual_places) TRY(MakeUsualPlaces(upper, first, kOpaqueOfRoot));
+    if (HostLayersOf(record.request.root).has_usual_places)
+      TRY(MakeUsualPlaces(upper, first, kOpaqueOfRoot));
     TRY(WriteOwnNames(upper, record.request,
                       {.root = first, .owner = first + record.request.owner}));
   }

@@ -301,7 +301,8 @@ SandboxStatus Describe(const Record& record, State state) {
           .label = record.request.label,
           .created_unix_ms = record.created_unix_ms,
           .limits = record.request.limits,
-          .guest_protocol = record.guest_protocol};
+          .guest_protocol = record.guest_protocol,
+          .layers = LayersOf(record.request.root)};
 }
 
 }  // namespace cay::engine::native

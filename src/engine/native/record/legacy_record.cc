@@ -23,7 +23,7 @@ Result<std::string> Text(protocol::CborReader& reader) {
 }
 
 Result<RootFilesystem> DecodeRoot(protocol::CborReader& reader) {
-  RootFilesystem root;
+  HostLayers root;
   const size_t overlays = TRY(reader.Array(kMaxOverlays));
   for (size_t i = 0; i < overlays; ++i) {
     TRY(ExpectArray(reader, 2));

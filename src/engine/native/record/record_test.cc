@@ -17,7 +17,7 @@ using protocol::CborWriter;
 SandboxId Id() { return *SandboxId::Parse("abcdefghij0123456789"); }
 
 Record Sample() {
-  CreateRequest request(Id(), {{{"/", {"/srv/layer"}}, {"/usr", {"/usr"}}}});
+  CreateRequest request(Id(), HostLayers{.overlays = {{"/", {"/srv/layer"}}, {"/usr", {"/usr"}}}});
   request.lifetime = Lifetime::kPersistent;
   request.mounts = {{"/srv/data", "/workspace/data", false}};
   request.tmpfs = {{"/scratch", 8 * kMiB}};
@@ -170,7 +170,7 @@ TEST_P(RecordOfRelease, IsRead) {
     ASSERT_TRUE(record) << id.text() << ": " << record.error().ToString();
     EXPECT_EQ(record->request.id, id);
     EXPECT_EQ(record->request.limits.memory, 64 * kMiB);
-    EXPECT_EQ(record->request.root.overlays.at(1).layers.at(0), "/usr");
+    EXPECT_EQ(HostLayersOf(record->request.root).overlays.at(1).layers.at(0), "/usr");
     EXPECT_TRUE(record->id_range);
     EXPECT_GT(record->created_unix_ms, 0);
     EXPECT_EQ(record->guest_protocol, 1U);

@@ -52,7 +52,7 @@ Result<void> CheckTarget(const std::string& target) {
   return {};
 }
 
-Result<void> CheckRoot(const RootFilesystem& root) {
+Result<void> CheckRoot(const HostLayers& root) {
   const bool shaped = !root.overlays.empty() && root.overlays.size() <= kMaxOverlays &&
                       root.overlays.front().target == "/";
   if (!shaped) {
@@ -89,6 +89,17 @@ Result<void> AtLeast(const char* name, uint64_t value, uint64_t least, const std
 
 }  // namespace
 
+Result<void> CheckIsOfHostLayers(const RootFilesystem& root) {
+  if (std::holds_alternative<HostLayers>(root)) return {};
+  const LayerReference other = LayersOf(root).front();
+  const bool is_image = other.kind == LayerReference::Kind::kImage;
+  return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
+                       "the native engine makes no root filesystem of " +
+                           std::string(is_image ? "the image " : "the disk image ") +
+                           other.name.substr(0, PATH_MAX))
+                     .WithRemedy("import it as a template: cay template import"));
+}
+
 Result<void> ValidateLimits(const Limits& limits) {
   TRY(AtLeast("memory", limits.memory, kMinMemory, FormatBytes(kMinMemory)));
   TRY(AtLeast("cpus", limits.cpus, 10, "0.01"));
@@ -105,10 +116,12 @@ Result<void> ValidateLimits(const Limits& limits) {
 }
 
 Result<void> ValidateRequest(const CreateRequest& request) {
-  TRY(CheckRoot(request.root));
+  TRY(CheckIsOfHostLayers(request.root));
+  const HostLayers& root = HostLayersOf(request.root);
+  TRY(CheckRoot(root));
   TRY(ValidateLimits(request.limits));
   TRY(CheckHostname(request.hostname));
-  if (!request.root.hostname.empty()) TRY(CheckHostname(request.root.hostname));
+  if (!root.hostname.empty()) TRY(CheckHostname(root.hostname));
   if (request.owner != kUserId && request.owner != 0) {
     return Failure(Error::Invalid("a sandbox belongs to its user 1000 or 0"));
   }

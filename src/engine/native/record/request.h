@@ -16,6 +16,9 @@ inline constexpr size_t kMaxRequestBytes = 64 * kKiB;
 // "..", mounts over /proc, /sys and /dev, limits below what a sandbox needs to run at all.
 Result<void> ValidateRequest(const CreateRequest& request);
 
+// kNotSupported for what the native engine makes no root filesystem of.
+Result<void> CheckIsOfHostLayers(const RootFilesystem& root);
+
 // The limits of Update: those ValidateRequest would take.
 Result<void> ValidateLimits(const Limits& limits);
 

@@ -64,11 +64,21 @@ struct FieldsOf<engine::Tmpfs> {
   }
 };
 
+// Records and requests are of host layers: others are refused before (CheckIsOfHostLayers).
+inline const engine::HostLayers& HostLayersIn(const engine::RootFilesystem& root) {
+  return engine::HostLayersOf(root);
+}
+inline engine::HostLayers& HostLayersIn(engine::RootFilesystem& root) {
+  auto* const layers = std::get_if<engine::HostLayers>(&root);
+  return layers != nullptr ? *layers : root.emplace<engine::HostLayers>();
+}
+
 template <>
 struct FieldsOf<engine::CreateRequest> {
   static void Visit(auto& self, auto& codec) {
+    auto& root = HostLayersIn(self.root);
     codec.Field(1, self.id, SandboxId::kLength);
-    codec.Field(2, self.root.overlays, size_t{engine::native::kMaxOverlays});
+    codec.Field(2, root.overlays, size_t{engine::native::kMaxOverlays});
     codec.Field(3, self.limits);
     codec.Field(4, self.required);
     codec.Field(5, self.best_effort);
@@ -79,8 +89,8 @@ struct FieldsOf<engine::CreateRequest> {
     codec.Field(10, self.scratch, engine::Scratch::kMemory);
     codec.Field(11, self.lifetime, engine::Lifetime::kPersistent);
     codec.Field(12, self.label, engine::native::kMaxRequestBytes);
-    codec.Field(13, self.root.has_usual_places);
-    codec.Field(14, self.root.hostname, engine::native::kMaxRequestBytes);
+    codec.Field(13, root.has_usual_places);
+    codec.Field(14, root.hostname, engine::native::kMaxRequestBytes);
     codec.Field(15, self.owner);
     codec.Field(16, self.read_only);
   }

@@ -6,7 +6,8 @@ namespace cay::engine::native {
 namespace {
 
 CreateRequest Valid() {
-  CreateRequest request(*SandboxId::Generate(), {{{"/", {"/srv/layer"}}, {"/usr", {"/usr"}}}});
+  CreateRequest request(*SandboxId::Generate(),
+                        HostLayers{.overlays = {{"/", {"/srv/layer"}}, {"/usr", {"/usr"}}}});
   request.mounts = {{"/srv/data", "/workspace/data", true}};
   request.tmpfs = {{"/scratch", 8 * kMiB}};
   request.required.Add(LimitKind::kPids);
@@ -52,16 +53,35 @@ TEST(Request, TargetsThatLeaveTheirPlaceAreRefused) {
 
 TEST(Request, RootWithoutLayersOrWithRelativeOnesIsRefused) {
   CreateRequest request = Valid();
-  request.root.overlays[0].layers.clear();
-  EXPECT_FALSE(ValidateRequest(request));
-  request = Valid();
-  request.root.overlays[0].layers[0] = "layer";
-  EXPECT_FALSE(ValidateRequest(request));
-  request = Valid();
-  request.root.overlays[0].target = "/usr";
-  EXPECT_FALSE(ValidateRequest(request));
-  request.root.overlays.clear();
-  EXPECT_FALSE(ValidateRequest(request));
+  const HostLayers valid = HostLayersOf(request.root);
+  const auto is_valid = [&](const HostLayers& root) {
+    request.root = root;
+    return ValidateRequest(request).has_value();
+  };
+  EXPECT_TRUE(is_valid(valid));
+  HostLayers root = valid;
+  root.overlays[0].layers.clear();
+  EXPECT_FALSE(is_valid(root));
+  root = valid;
+  root.overlays[0].layers[0] = "layer";
+  EXPECT_FALSE(is_valid(root));
+  root = valid;
+  root.overlays[0].target = "/usr";
+  EXPECT_FALSE(is_valid(root));
+  root.overlays.clear();
+  EXPECT_FALSE(is_valid(root));
+}
+
+TEST(Request, RootsOfAnythingElseThanHostLayersAreNotSupportedAndNamed) {
+  for (const RootFilesystem& root :
+       {RootFilesystem(ImageReference{"debian:12"}), RootFilesystem(DiskImage{"/srv/disk.img"})}) {
+    CreateRequest request = Valid();
+    request.root = root;
+    const auto refused = ValidateRequest(request);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::kNotSupported);
+    EXPECT_NE(refused.error().message().find(LayersOf(root).front().name), std::string::npos);
+  }
 }
 
 TEST(Request, LimitsTooSmallToRunInAreRefusedByName) {

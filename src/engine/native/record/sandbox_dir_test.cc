@@ -24,7 +24,7 @@ class SandboxDirTest : public testing::Test {
     const bool marked = lifetime == Lifetime::kEphemeral || dir.MarkUnpromised();
     EXPECT_TRUE(marked);
     EXPECT_EQ(Now(), Standing::kGarbage) << "a directory that has nothing yet";
-    CreateRequest request(id_, {{{"/", {"/srv"}}}});
+    CreateRequest request(id_, HostLayers{.overlays = {{"/", {"/srv"}}}});
     request.lifetime = lifetime;
     EXPECT_TRUE(dir.WriteRecord({.request = request, .id_range = std::nullopt}));
     return dir;

@@ -35,8 +35,8 @@ Result<void> WriteFile(const Fd& directory, const char* name, const std::string&
 }  // namespace
 
 Result<void> WriteOwnNames(const Fd& upper, const CreateRequest& request, LayerOwners owners) {
-  const bool completed = !request.root.hostname.empty();
-  if (request.root.hostname != request.hostname) {
+  const bool completed = !HostLayersOf(request.root).hostname.empty();
+  if (HostLayersOf(request.root).hostname != request.hostname) {
     const Fd etc = TRY(MakeDirectory(upper, "etc", 0755, owners.root));
     TRY(WriteFile(etc, "hosts", HostsFile(request.hostname), owners.root));
     TRY(WriteFile(etc, "hostname", request.hostname + "\n", owners.root));

@@ -1,6 +1,6 @@
 // Own names: what a sandbox is called, in the files of /etc that say so, written to its writable layer.
 //
-// A template has them for one host name (RootFilesystem::hostname); a sandbox of another name, or of a template that nobody
+// A template has them for one host name (HostLayers::hostname); a sandbox of another name, or of a template that nobody
 // completed, gets its own.
 #pragma once
 

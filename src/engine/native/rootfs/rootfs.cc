@@ -195,7 +195,7 @@ Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& s
   const std::string writable = FdPath(scratch) + "/" + std::to_string(index);
   OverlayPaths paths{.lower = {}, .upper = writable + "/upper", .work = writable + "/work"};
   std::vector<StagedMount> staged;
-  for (const std::string& layer : request.root.overlays[index].layers) {
+  for (const std::string& layer : HostLayersOf(request.root).overlays[index].layers) {
     layers_.push_back(TRY(OpenLayer(layer)));
     paths.lower.push_back(FdPath(layers_.back()));
     if (!options_.attach_layers || options_.in_user_namespace) continue;
@@ -211,7 +211,7 @@ Result<std::vector<Fd>> RootfsBuilder::BuildOverlays(const CreateRequest& reques
     staged.emplace(TRY(StagedMount::Attach(scratch, options_.staging_dir, kMaxLayers)));
   }
   std::vector<Fd> overlays;
-  for (size_t i = 0; i < request.root.overlays.size(); ++i) {
+  for (size_t i = 0; i < HostLayersOf(request.root).overlays.size(); ++i) {
     overlays.push_back(TRY(BuildOverlay(request, scratch, i)));
   }
   if (staged) scratch = TRY(sys::OpenTree(scratch.get(), "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
@@ -289,8 +289,8 @@ Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& reque
   std::vector<PlacedMount> mounts;
   std::vector<Fd> overlays = TRY(BuildOverlays(request, scratch));
   for (size_t i = 0; i < overlays.size(); ++i) {
-    mounts.push_back({request.root.overlays[i].target, i == 0 ? Place::kRoot : Place::kFixed,
-                      std::move(overlays[i])});
+    mounts.push_back({HostLayersOf(request.root).overlays[i].target,
+                      i == 0 ? Place::kRoot : Place::kFixed, std::move(overlays[i])});
   }
   for (const Mount& mount : request.mounts)
     mounts.push_back(TRY(BuildMount(mount, request.owner, request.noexec)));

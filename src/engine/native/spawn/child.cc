@@ -75,9 +75,10 @@ Result<std::vector<PlacedMount>> BuildOwn(const ChildPlan& plan) {
   options.staging_dir = plan.staging_dir;
   options.cgroups = plan.cgroups;
   Fd scratch = TRY(MakeScratchTmpfs(
-      plan.request.limits, static_cast<unsigned>(plan.request.root.overlays.size()), kUserId));
+      plan.request.limits, static_cast<unsigned>(HostLayersOf(plan.request.root).overlays.size()),
+      kUserId));
   const Fd upper = TRY(OpenUpperOfRoot(scratch));
-  if (plan.request.root.has_usual_places) {
+  if (HostLayersOf(plan.request.root).has_usual_places) {
     TRY(MakeUsualPlacesOfOne(upper, kUserId, kOpaqueOfUser));
   }
   TRY(WriteOwnNames(upper, plan.request, {.root = kUserId, .owner = kUserId}));

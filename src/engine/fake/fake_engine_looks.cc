@@ -1,0 +1,205 @@
+// What changes no state of a sandbox, and what tests do to it.
+#include <cerrno>
+#include <utility>
+
+#include "base/clock.h"
+#include "engine/fake/fake_engine.h"
+
+namespace cay::engine::fake {
+
+Result<Stats> FakeEngine::GetStats(const SandboxId& id) {
+  return Do(Call::kGetStats, [&]() -> Result<Stats> {
+    const FakeSandbox& sandbox = *TRY(Find(id));
+    Stats stats;
+    stats.memory = kMiB;
+    stats.oom_kills = sandbox.oom_kills;
+    stats.cpu_us = 1000;
+    stats.pids = sandbox.guest ? 1 : 0;
+    return stats;
+  });
+}
+
+Result<std::optional<uint64_t>> FakeEngine::OomKills(const SandboxId& id) {
+  return Do(Call::kOomKills,
+            [&]() -> Result<std::optional<uint64_t>> { return TRY(Find(id))->oom_kills; });
+}
+
+Result<Fd> FakeEngine::Connect(const SandboxId& id, Millis) {
+  return Do(Call::kConnect, [&]() -> Result<Fd> {
+    const FakeSandbox& sandbox = *TRY(Find(id));
+    const bool reachable = sandbox.state == State::kRunning || sandbox.state == State::kStopped;
+    if (sandbox.guest && reachable) return sandbox.guest->Connect();
+    return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
+                         "the sandbox is " + std::string(StateName(sandbox.state))));
+  });
+}
+
+Result<Fd> FakeEngine::Watch(const SandboxId& id) {
+  return Do(Call::kWatch, [&]() -> Result<Fd> {
+    const FakeSandbox& sandbox = *TRY(Find(id));
+    if (sandbox.guest) return sandbox.guest->Watch();
+    return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller, "there is no guest"));
+  });
+}
+
+Result<Exit> FakeEngine::GetExit(const SandboxId& id) {
+  return Do(Call::kGetExit, [&]() -> Result<engine::Exit> { return TRY(Find(id))->exit; });
+}
+
+Result<std::vector<SandboxStatus>> FakeEngine::List() {
+  return Do(Call::kList, [&]() -> Result<std::vector<SandboxStatus>> {
+    std::vector<SandboxStatus> list;
+    for (auto& [id, sandbox] : machine_->sandboxes) {
+      NoteExit(sandbox);
+      SandboxStatus& status = list.emplace_back(SandboxStatus{.id = id});
+      status.lifetime = sandbox.request.lifetime;
+      status.created_unix_ms = sandbox.created_unix_ms;
+      status.promised = sandbox.promise.has_value();
+      status.orphaned_unix_ms = sandbox.orphaned_unix_ms;
+      status.damage = sandbox.damage;
+      status.state = sandbox.damage.empty() ? sandbox.state : State::kFailed;
+      if (!sandbox.damage.empty()) continue;
+      status.label = sandbox.request.label;
+      status.limits = sandbox.request.limits;
+      status.guest_protocol = sandbox.guest_protocol;
+      status.layers = LayersOf(sandbox.request.root);
+    }
+    return list;
+  });
+}
+
+// Where there is no such sandbox the error is that of a directory that is not there, as the native engine's is.
+Result<void> FakeEngine::Promise(const SandboxId& id, std::string_view promise) {
+  return Do(Call::kPromise, [&]() -> Result<void> {
+    const auto found = machine_->sandboxes.find(id);
+    if (found == machine_->sandboxes.end()) return Failure(Error::FromErrno(id.text(), ENOENT));
+    found->second.promise = promise;
+    return {};
+  });
+}
+
+Result<std::string> FakeEngine::ReadPromise(const SandboxId& id) {
+  return Do(Call::kReadPromise, [&]() -> Result<std::string> {
+    const auto found = machine_->sandboxes.find(id);
+    if (found != machine_->sandboxes.end() && found->second.promise) return *found->second.promise;
+    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "nothing was promised"));
+  });
+}
+
+Result<void> FakeEngine::Disown(const SandboxId& id) {
+  return Do(Call::kDisown, [&]() -> Result<void> {
+    FakeSandbox& sandbox = *TRY(FindAnyhow(id));
+    sandbox.owner = nullptr;
+    sandbox.orphaned_unix_ms = UnixMs();
+    return {};
+  });
+}
+
+Result<void> FakeEngine::Adopt(const SandboxId& id) {
+  return Do(Call::kAdopt, [&]() -> Result<void> {
+    FakeSandbox& sandbox = *TRY(FindAnyhow(id));
+    if (!sandbox.damage.empty())
+      return Failure(Error(ErrorCode::kIo, Fault::kMachine, sandbox.damage));
+    sandbox.owner = this;
+    sandbox.orphaned_unix_ms.reset();
+    return {};
+  });
+}
+
+// What ends with its engine ends when that does: nothing is ever left behind but orphans.
+Result<GarbageReport> FakeEngine::CollectGarbage(const GarbageOptions& options) {
+  return Do(Call::kCollectGarbage, [&]() -> Result<GarbageReport> {
+    GarbageReport report;
+    for (auto next = machine_->sandboxes.begin(); next != machine_->sandboxes.end();) {
+      const auto entry = next++;
+      FakeSandbox& sandbox = entry->second;
+      const bool is_old = sandbox.orphaned_unix_ms && options.orphans_older &&
+                          UnixMs() - *sandbox.orphaned_unix_ms >= options.orphans_older->count();
+      if (!is_old) continue;
+      report.orphans.push_back(entry->first.text());
+      if (!options.dry_run) machine_->sandboxes.erase(entry);
+    }
+    return report;
+  });
+}
+
+Result<void> FakeEngine::Enter(Call call) {
+  {
+    std::unique_lock lock(mutex_);
+    Kind& kind = KindOf(call);
+    ++kind.calls;
+    ++kind.waiting;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !kind.held; });
+    --kind.waiting;
+  }
+  return TakeFailure(call, When::kBefore);
+}
+
+Result<void> FakeEngine::TakeFailure(Call call, When when) {
+  const std::lock_guard lock(mutex_);
+  std::deque<Failing>& failures = KindOf(call).failures;
+  if (failures.empty() || failures.front().when != when) return {};
+  Error error = failures.front().error;
+  if (--failures.front().times == 0) failures.pop_front();
+  return Failure(std::move(error));
+}
+
+void FakeEngine::Fail(Call call, Error error, size_t times, When when) {
+  const std::lock_guard lock(mutex_);
+  KindOf(call).failures.push_back({std::move(error), times, when});
+}
+
+FakeEngine::Held::Held(FakeEngine& engine, Call call) : engine_(engine), call_(call) {
+  const std::lock_guard lock(engine_.mutex_);
+  engine_.KindOf(call_).held = true;
+}
+
+FakeEngine::Held::~Held() {
+  {
+    const std::lock_guard lock(engine_.mutex_);
+    engine_.KindOf(call_).held = false;
+  }
+  engine_.changed_.notify_all();
+}
+
+void FakeEngine::Held::AwaitCaller() {
+  std::unique_lock lock(engine_.mutex_);
+  engine_.changed_.wait(lock, [&] { return engine_.KindOf(call_).waiting != 0; });
+}
+
+size_t FakeEngine::calls(Call call) const {
+  const std::lock_guard lock(mutex_);
+  return kinds_[static_cast<size_t>(call)].calls;
+}
+
+void FakeEngine::EndGuest(const SandboxId& id, const engine::Exit& end) {
+  const std::lock_guard lock(machine_->mutex);
+  FakeSandbox& sandbox = machine_->sandboxes.at(id);
+  sandbox.end_is = end;
+  if (end.reason == ExitReason::kOomKilled) ++sandbox.oom_kills;
+  if (sandbox.guest) sandbox.guest->End();
+}
+
+void FakeEngine::KillInside(const SandboxId& id) {
+  const std::lock_guard lock(machine_->mutex);
+  ++machine_->sandboxes.at(id).oom_kills;
+}
+
+void FakeEngine::SetSilent(const SandboxId& id, bool silent) {
+  const std::lock_guard lock(machine_->mutex);
+  FakeSandbox& sandbox = machine_->sandboxes.at(id);
+  if (sandbox.guest) sandbox.guest->SetSilent(silent);
+}
+
+void FakeEngine::Damage(const SandboxId& id, std::string why) {
+  const std::lock_guard lock(machine_->mutex);
+  machine_->sandboxes.at(id).damage = std::move(why);
+}
+
+void FakeEngine::Forget(const SandboxId& id) {
+  const std::lock_guard lock(machine_->mutex);
+  machine_->sandboxes.erase(id);
+}
+
+}  // namespace cay::engine::fake
