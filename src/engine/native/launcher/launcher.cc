@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/os/disk_room.h"
 #include "base/os/file.h"
 #include "base/os/log.h"
 #include "base/os/reap.h"
@@ -94,7 +95,7 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
   std::optional<LauncherLock> sole;
   if (options.sole) {
-    auto lock = LauncherLock::Take(options.paths.state_dir);
+    auto lock = LauncherLock::Take(options.paths.state_dir, options.share);
     // Of a state directory that never had one, on a disk without room for it: there is nobody to wait for.
     if (!lock && lock.error().code() != ErrorCode::kResourceExhausted) return Failure(lock.error());
     if (lock) sole = *std::move(lock);
@@ -107,7 +108,8 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   std::optional<NetnsPool> netns;
   if (::geteuid() == 0) {
     TRY(KeepCapabilitiesAcrossIds());
-    ids = TRY(IdRangeAllocator::Open(options.paths.run_dir));
+    ids =
+        TRY(IdRangeAllocator::Open(options.paths.run_dir, options.share.number, options.share.of));
     netns = TRY(NetnsPool::Open(options.netns_pool));
   }
   GuestEntry guest;
@@ -302,16 +304,16 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
   created.scratch = TRY(ChooseScratch(request));
   created.single_user = !ids_.has_value();
   created.guest_protocol = protocol::kProtocolVersion;
+  // Before there is anything of it: a disk that is full may have no room for its directory.
+  if (created.scratch == Scratch::kDisk)
+    TRY(CheckRoomFor(TRY(DiskRoomOf(options_.paths.sandboxes_dir())), request.limits.disk));
   Sandbox sandbox({.request = request,
                    .id_range = std::nullopt,
                    .scratch = created.scratch,
                    .created_unix_ms = UnixMs(),
                    .guest_protocol = protocol::kProtocolVersion},
                   TRY(MakeDir(request.id)));
-  Result<void> made;
-  if (created.scratch == Scratch::kDisk)
-    made = CheckScratchRoom(sandbox.dir.dir(), request.limits.disk);
-  if (made) made = Prepare(sandbox, created.stage_us, watch);
+  Result<void> made = Prepare(sandbox, created.stage_us, watch);
   if (made) made = SpawnGuest(sandbox, created.stage_us);
   if (!made) {
     Discard(std::move(sandbox));

@@ -27,6 +27,7 @@
 #include "engine/native/launcher/janitor.h"
 #include "engine/native/launcher/launcher_lock.h"
 #include "engine/native/launcher/scratch_maker.h"
+#include "engine/native/launcher/share.h"
 #include "engine/native/record/sandbox_dir.h"
 #include "engine/native/spawn/guest_image.h"
 #include "engine/native/spawn/netns.h"
@@ -39,7 +40,9 @@ struct LauncherOptions {
   size_t netns_pool = 1;  // network namespaces kept ready
   // No persistent sandboxes are taken over, and nothing is made ahead but for the first sandbox.
   bool one_shot = false;
-  // No other launcher that takes over sandboxes is to be there: one that is, and does not end, is killed (launcher_lock.h).
+  // Of the sandboxes that are there it takes over those of its share, and is asked for no others.
+  Share share{};
+  // No other launcher that takes over sandboxes of the share is to be there: one that is, and does not end, is killed (launcher_lock.h).
   bool sole = false;
   // Of a sandbox on disk that will be asked for: its writable layer is begun at once.
   std::optional<Limits> disk_ahead = std::nullopt;

@@ -115,6 +115,10 @@ Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
   options.netns_pool = TRY(reader.Unsigned(1024));
   options.one_shot = TRY(reader.Bool());
   options.sole = TRY(reader.Bool());
+  options.share.of = TRY(reader.Unsigned(kMaxLaunchers));
+  options.share.number = TRY(reader.Unsigned(kMaxLaunchers));
+  if (options.share.number >= options.share.of)
+    return Failure(Error::Invalid("there is no such share of the sandboxes"));
   // Its lines are in its client's log.
   SetLogLevel(static_cast<LogLevel>(TRY(reader.Unsigned(static_cast<uint64_t>(LogLevel::kDebug)))));
   SetLogFormat(
