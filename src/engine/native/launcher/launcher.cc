@@ -250,7 +250,7 @@ Result<void> Launcher::BeginToAttachLayers() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
     return Failure(Error::FromErrno("making mounts private"));
   }
-  LetGoOfAhead();  // of another namespace now: its image could not be named
+  LetGoOfAllAhead();  // of another namespace now: its image could not be named
   attach_layers_ = true;
   return {};
 }
@@ -436,13 +436,24 @@ void Launcher::LetGoLater(std::vector<Fd> spent) {
   }
 }
 
+void Launcher::OrderAhead() {
+  if (options_.one_shot) return;
+  if (netns_) {
+    if (const auto ordered = netns_->Order(); !ordered) LogWarning(ordered.error().message());
+  }
+  if (!disk_ahead_) return;
+  if (const auto begun = scratch_maker_.Prepare(*disk_ahead_); !begun)
+    LogWarning(begun.error().message());
+}
+
 bool Launcher::DoIdleWork() {
   ReapStrays();
   if (!spent_.empty()) {
     spent_.pop_back();
     return true;
   }
-  if (netns_ && !(options_.one_shot && has_made_)) {
+  OrderAhead();
+  if (netns_ && options_.one_shot && !has_made_) {
     const auto refilled = netns_->Refill();
     if (!refilled) LogWarning(refilled.error().message());
     if (refilled && *refilled) return true;
@@ -453,11 +464,35 @@ bool Launcher::DoIdleWork() {
     if (made) dir_ahead_ = *std::move(made);
     return true;  // where it fails, the next create says why
   }
-  if (disk_ahead_ && !options_.one_shot) {
-    const auto begun = scratch_maker_.Prepare(*std::exchange(disk_ahead_, std::nullopt));
-    if (!begun) LogWarning(begun.error().message());
-  }
   return CleanUp();
+}
+
+bool Launcher::HoldsAhead() const {
+  if (sandboxes_.empty()) return dir_ahead_ || scratch_maker_.held() > 0;
+  return scratch_maker_.held() > 1 || (netns_ && netns_->ready() > options_.netns_pool);
+}
+
+void Launcher::LetGoOfAhead() {
+  if (netns_) netns_->Shrink();
+  if (!sandboxes_.empty()) {
+    std::vector<Fd> spent;
+    for (UnnamedScratch& spare : scratch_maker_.Shrink()) {
+      spent.push_back(std::move(spare.mount));
+      spent.push_back(std::move(spare.image));
+    }
+    LetGoLater(std::move(spent));
+    return;
+  }
+  LetGoOfAllAhead();
+}
+
+void Launcher::LetGoOfAllAhead() {
+  disk_ahead_.reset();
+  scratch_maker_.LetGo();
+  if (!dir_ahead_) return;
+  const auto removed = std::move(*dir_ahead_).Remove();
+  if (!removed) LogWarning(removed.error().message());
+  dir_ahead_.reset();
 }
 
 }  // namespace cay::engine::native

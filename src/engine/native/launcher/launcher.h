@@ -84,13 +84,22 @@ class Launcher {
   // One piece of work made ahead of demand; false when there is none. For moments without requests.
   bool DoIdleWork();
 
-  // Whether something is kept ready that is not worth keeping when nobody asks for a sandbox for a while: then, let go of it.
-  bool HoldsAhead() const {
-    return sandboxes_.empty() && (dir_ahead_ || scratch_maker_.holds_one());
-  }
+  // Tells the workers what to make for the next sandbox. Quick: for the moment after an answer.
+  void OrderAhead();
+
+  bool one_shot() const { return options_.one_shot; }
+  // Whether so much is left for idle moments that it must not wait for one.
+  bool IsBehind() const { return doomed_.size() + spent_.size() > kMaxBehind; }
+
+  // Whether more is kept ready than is worth keeping when nobody asks for a sandbox for a while: without
+  // sandboxes anything, else what a burst has had made. Then, let go of it.
+  bool HoldsAhead() const;
   void LetGoOfAhead();
 
  private:
+  // Destroyed sandboxes whose resources are still to be given back.
+  static constexpr size_t kMaxBehind = 16;
+
   struct Sandbox {
     Sandbox(Record sandbox_record, SandboxDir sandbox_dir)
         : record(std::move(sandbox_record)), dir(std::move(sandbox_dir)) {}
@@ -123,6 +132,7 @@ class Launcher {
   static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> BeginToAttachLayers();
+  void LetGoOfAllAhead();
   Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);
   Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
@@ -171,8 +181,10 @@ class Launcher {
   GuestEntry guest_;
   Janitor janitor_;
   ScratchMaker scratch_maker_;
-  std::vector<Fd> spent_;             // to be closed in a moment without requests
-  std::optional<Limits> disk_ahead_;  // those that the next sandbox on disk is expected to have
+  std::vector<Fd> spent_;  // to be closed in a moment without requests
+  std::optional<Limits>
+      disk_ahead_;  // those that the next sandbox on disk is expected to have; null:
+                    // none was made since the last rest
   std::string staging_dir_;
   std::optional<Fd> suid_dumpable_;  // /proc/sys/fs/suid_dumpable, where there is one
   bool attach_layers_ = false;

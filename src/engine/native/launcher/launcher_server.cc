@@ -102,6 +102,10 @@ Result<void> Send(const Fd& control, const Result<Reply>& reply) {
 // So long after its last request a launcher without sandboxes gives back what it made ahead.
 constexpr int kAheadMs = 500;
 
+// Without a request for so long, a launcher has a moment for what can wait: whoever has just had an answer
+// often asks for the next thing at once.
+constexpr int kPauseMs = 3;
+
 bool HasRequest(const Fd& control, int patience_ms = 0) {
   pollfd poller{.fd = control.get(), .events = POLLIN, .revents = 0};
   return ::poll(&poller, 1, patience_ms) != 0;
@@ -131,7 +135,12 @@ Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
 
 Result<void> Serve(const Fd& control, Launcher& launcher) {
   while (true) {
-    while (!HasRequest(control) && launcher.DoIdleWork()) {
+    launcher.OrderAhead();
+    if (!HasRequest(control, launcher.one_shot() ? 0 : kPauseMs)) {
+      while (launcher.DoIdleWork() && !HasRequest(control)) {
+      }
+    } else if (launcher.IsBehind()) {
+      launcher.DoIdleWork();
     }
     if (launcher.HoldsAhead() && !HasRequest(control, kAheadMs)) launcher.LetGoOfAhead();
     const auto packet = ReceivePacket(control);
