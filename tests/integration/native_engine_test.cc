@@ -15,6 +15,7 @@
 
 #include "base/os/file.h"
 #include "engine/native/launcher/inventory.h"
+#include "engine/native/rootfs/scratch.h"
 #include "template/store/template_store.h"
 
 namespace cay::engine::native {
@@ -83,6 +84,27 @@ TEST_F(NativeEngineTest, ConnectingDoesNotWaitForTheLauncher) {
   ASSERT_EQ(::kill(engine->launcher_pid(), SIGSTOP), 0);
   EXPECT_TRUE(engine->Connect(request.id));
   ASSERT_EQ(::kill(engine->launcher_pid(), SIGCONT), 0);
+}
+
+TEST_F(NativeEngineTest, MeasuringWhatIsOnDiskDoesNotWaitForTheLauncher) {
+  if (const std::string why_not = WhyNoDiskScratch(); !why_not.empty()) GTEST_SKIP() << why_not;
+  const auto engine = StartEngine();
+  CreateRequest request = Request();
+  request.scratch = Scratch::kDisk;
+  ASSERT_TRUE(engine->Create(request));
+  const auto group = CgroupTree::Discover(
+      {.purpose = CgroupPurpose::kLook, .name = CgroupParentName(paths_.state_dir)});
+  ASSERT_TRUE(group);
+  if (!group->ReadStats(request.id)) GTEST_SKIP() << "no groups here";
+  ASSERT_EQ(::kill(engine->launcher_pid(), SIGSTOP), 0);
+  const auto stats = engine->GetStats(request.id);
+  ASSERT_EQ(::kill(engine->launcher_pid(), SIGCONT), 0);
+  ASSERT_TRUE(stats) << stats.error().ToString();
+  EXPECT_GT(stats->disk, 0U);
+  EXPECT_LT(stats->disk, request.limits.disk);
+  EXPECT_EQ(stats->memory.has_value(), group->ReadStats(request.id)->memory.has_value());
+  ASSERT_TRUE(engine->Destroy(request.id));
+  EXPECT_EQ(engine->GetStats(request.id).error().code(), ErrorCode::kNotFound);
 }
 
 TEST_F(NativeEngineTest, ALauncherThatHangsIsReplaced) {
