@@ -16,10 +16,10 @@
 #include "base/os/disk_room.h"
 #include "base/os/file.h"
 #include "base/os/log.h"
-#include "base/os/reap.h"
 #include "base/os/sys.h"
 #include "engine/native/ipc/guest_socket.h"
 #include "engine/native/record/request.h"
+#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/own_names.h"
 #include "engine/native/rootfs/rootfs.h"
 #include "engine/native/rootfs/scratch.h"
@@ -165,19 +165,6 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
                      .WithRemedy("ask for one in memory with --scratch memory"));
 }
 
-Result<SandboxDir> Launcher::MakeDir(const SandboxId& id) {
-  const std::string directory = options_.paths.sandboxes_dir();
-  dir_wanted_ = true;
-  if (!dir_ahead_) return SandboxDir::Make(directory, id);
-  SandboxDir ahead = *std::exchange(dir_ahead_, std::nullopt);
-  auto renamed = ahead.Rename(directory, id);
-  if (renamed) return ahead;
-  (void)std::move(ahead).Remove();
-  if (renamed.error().code() == ErrorCode::kAlreadyExists)
-    return Failure(std::move(renamed).error());
-  return SandboxDir::Make(directory, id);
-}
-
 // Everything but processes and the writable layer. What was made before a failure is undone by Discard.
 Result<void> Launcher::Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch) {
   Record& record = sandbox.record;
@@ -214,6 +201,7 @@ Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
       TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), limits));
       TRY(MountScratch(sandbox));
     }
+    sandbox.loop_device = LoopDeviceOf(*sandbox.scratch_mount);
     return FurnishImage(*sandbox.scratch_mount, record.request);
   }
   return MountScratch(sandbox);
@@ -231,6 +219,7 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
   const Record& record = sandbox.record;
   if (record.scratch == Scratch::kDisk) {
     sandbox.scratch_mount = TRY(MountScratchImage(sandbox.dir.dir()));
+    sandbox.loop_device = LoopDeviceOf(*sandbox.scratch_mount);
   } else if (!sandbox.scratch_mount) {
     sandbox.scratch_mount = TRY(MakeScratchTmpfs(
         record.request.limits, static_cast<unsigned>(record.request.root.overlays.size()),
@@ -425,74 +414,6 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
   TRY(sandbox->cgroup->Apply(limits));
   Commit(*sandbox, std::move(next));
   return {};
-}
-
-// A launcher of one sandbox has nobody who waits meanwhile, and needs no janitor.
-void Launcher::LetGoLater(std::vector<Fd> spent) {
-  if (options_.one_shot) {
-    std::ranges::move(spent, std::back_inserter(spent_));
-  } else {
-    janitor_.LetGo(std::move(spent));
-  }
-}
-
-void Launcher::OrderAhead() {
-  if (options_.one_shot) return;
-  if (netns_) {
-    if (const auto ordered = netns_->Order(); !ordered) LogWarning(ordered.error().message());
-  }
-  if (!disk_ahead_) return;
-  if (const auto begun = scratch_maker_.Prepare(*disk_ahead_); !begun)
-    LogWarning(begun.error().message());
-}
-
-bool Launcher::DoIdleWork() {
-  ReapStrays();
-  if (!spent_.empty()) {
-    spent_.pop_back();
-    return true;
-  }
-  OrderAhead();
-  if (netns_ && options_.one_shot && !has_made_) {
-    const auto refilled = netns_->Refill();
-    if (!refilled) LogWarning(refilled.error().message());
-    if (refilled && *refilled) return true;
-  }
-  if (dir_wanted_ && !dir_ahead_ && !options_.one_shot) {
-    dir_wanted_ = false;
-    auto made = SandboxDir::MakeAhead(options_.paths.sandboxes_dir());
-    if (made) dir_ahead_ = *std::move(made);
-    return true;  // where it fails, the next create says why
-  }
-  return CleanUp();
-}
-
-bool Launcher::HoldsAhead() const {
-  if (sandboxes_.empty()) return dir_ahead_ || scratch_maker_.held() > 0;
-  return scratch_maker_.held() > 1 || (netns_ && netns_->ready() > options_.netns_pool);
-}
-
-void Launcher::LetGoOfAhead() {
-  if (netns_) netns_->Shrink();
-  if (!sandboxes_.empty()) {
-    std::vector<Fd> spent;
-    for (UnnamedScratch& spare : scratch_maker_.Shrink()) {
-      spent.push_back(std::move(spare.mount));
-      spent.push_back(std::move(spare.image));
-    }
-    LetGoLater(std::move(spent));
-    return;
-  }
-  LetGoOfAllAhead();
-}
-
-void Launcher::LetGoOfAllAhead() {
-  disk_ahead_.reset();
-  scratch_maker_.LetGo();
-  if (!dir_ahead_) return;
-  const auto removed = std::move(*dir_ahead_).Remove();
-  if (!removed) LogWarning(removed.error().message());
-  dir_ahead_.reset();
 }
 
 }  // namespace cay::engine::native

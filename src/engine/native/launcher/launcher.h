@@ -96,6 +96,10 @@ class Launcher {
   bool HoldsAhead() const;
   void LetGoOfAhead();
 
+  // Whether there may be more loop devices than will be needed. Has some of them removed by the janitor.
+  bool MayHaveSpareLoops() const { return loops_spent_; }
+  void RemoveSpareLoops();
+
  private:
   // Destroyed sandboxes whose resources are still to be given back.
   static constexpr size_t kMaxBehind = 16;
@@ -111,6 +115,7 @@ class Launcher {
         pidfd;  // of the guest, while there is one; of a stopped one, while it is visited
     std::optional<Fd> scratch_mount;  // keeps a tmpfs while stopped, and the cost of unmounting off
                                       // Destroy's path
+    std::optional<dev_t> loop_device;   // its image was mounted from; null: not known
     std::optional<Fd> mount_namespace;  // of the guest; null: adopted
     std::optional<Cgroup> cgroup;
     bool adopted = false;  // the guest is no child of ours
@@ -126,18 +131,15 @@ class Launcher {
   // launcher.cc: beginnings.
   Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
   Result<Scratch> ChooseScratch(const CreateRequest& request) const;
-  Result<SandboxDir> MakeDir(const SandboxId& id);
   Result<void> Prepare(Sandbox& sandbox, StageTimes& stage_us, Stopwatch& watch);
   Result<void> MakeScratch(Sandbox& sandbox);
   static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> BeginToAttachLayers();
-  void LetGoOfAllAhead();
   Result<void> SpawnGuest(Sandbox& sandbox, StageTimes& stage_us);
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);
   Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
   Result<void> MakeGroup(Sandbox& sandbox);
-  void LetGoLater(std::vector<Fd> spent);
   static void Commit(Sandbox& sandbox, Record next);
   static Result<void> PreparePaused(const Sandbox& sandbox, bool paused);
   static Result<void> NotePaused(Sandbox& sandbox, bool paused);
@@ -172,6 +174,11 @@ class Launcher {
   Result<Sandbox> Adopt(const SandboxId& id, SandboxDir dir);
   void TakeOver(const SandboxId& id, Sandbox adopted);
 
+  // launcher_ahead.cc: what is made ahead, and what is left for after.
+  Result<SandboxDir> MakeDir(const SandboxId& id);
+  void LetGoLater(std::vector<Fd> spent);
+  void LetGoOfAllAhead();
+
   LauncherOptions options_;
   CgroupTree cgroups_;
   std::unique_ptr<CgroupLease> lease_;   // null: moved away
@@ -188,6 +195,8 @@ class Launcher {
   std::string staging_dir_;
   std::optional<Fd> suid_dumpable_;  // /proc/sys/fs/suid_dumpable, where there is one
   bool attach_layers_ = false;
+  bool loops_spent_ = false;             // since the last look at what there is of loop devices
+  size_t spare_loops_ = SIZE_MAX;        // at that look
   bool has_made_ = false;                // a sandbox, since it was opened
   std::optional<SandboxDir> dir_ahead_;  // for the next sandbox
   bool dir_wanted_ = false;              // the last one was used

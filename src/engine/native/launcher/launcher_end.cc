@@ -159,6 +159,8 @@ void Launcher::GiveBack(Sandbox sandbox) {
       note(Failure(unlinked.error()));
     }
   }
+  // One of several launchers looks after the machine's.
+  if (sandbox.loop_device && !options_.one_shot && options_.share.number == 0) loops_spent_ = true;
   if (sandbox.scratch_mount) spent.push_back(std::move(*sandbox.scratch_mount));
   if (sandbox.mount_namespace) spent.push_back(std::move(*sandbox.mount_namespace));
   LetGoLater(std::move(spent));

@@ -99,7 +99,7 @@ Result<void> Send(const Fd& control, const Result<Reply>& reply) {
   return SendPacket(control, PacketType::kFailed, EncodeError(reply.error()));
 }
 
-// So long after its last request a launcher without sandboxes gives back what it made ahead.
+// So long after its last request a launcher gives back what it made ahead, and a part of what a burst left.
 constexpr int kAheadMs = 500;
 
 // Without a request for so long, a launcher has a moment for what can wait: whoever has just had an answer
@@ -133,6 +133,15 @@ Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
   return Launcher::Open(std::move(options));
 }
 
+// Until the next request, or there is nothing to give back.
+void Rest(const Fd& control, Launcher& launcher) {
+  while (launcher.HoldsAhead() || launcher.MayHaveSpareLoops()) {
+    if (HasRequest(control, kAheadMs)) return;
+    if (launcher.HoldsAhead()) launcher.LetGoOfAhead();
+    if (launcher.MayHaveSpareLoops()) launcher.RemoveSpareLoops();
+  }
+}
+
 Result<void> Serve(const Fd& control, Launcher& launcher) {
   while (true) {
     launcher.OrderAhead();
@@ -142,7 +151,7 @@ Result<void> Serve(const Fd& control, Launcher& launcher) {
     } else if (launcher.IsBehind()) {
       launcher.DoIdleWork();
     }
-    if (launcher.HoldsAhead() && !HasRequest(control, kAheadMs)) launcher.LetGoOfAhead();
+    Rest(control, launcher);
     const auto packet = ReceivePacket(control);
     // It hung up, perhaps without having read the last answer.
     if (packet ? !*packet : packet.error().sys_errno() == ECONNRESET) return {};
