@@ -19,6 +19,7 @@ struct Context {
   std::string cay;      // the program, for what is measured as a whole process
   bool docker = false;  // Docker among the peers
   int rounds = 200;
+  std::string go_judge;  // URL of one that runs, a peer; empty: none
   Report& report;
 };
 
@@ -31,6 +32,7 @@ Result<void> MeasureStream(Context& context);    // output, beside a pipe and a 
 // Over HTTP, each with a server of its own.
 Result<void> MeasureHttpLatency(Context& context);  // what one client waits for
 Result<void> MeasureHttpLoad(Context& context);     // many at once
+Result<void> MeasureHttpQueue(Context& context);    // cycles, bursts, what waits behind creates
 Result<void> MeasureHttpBytes(Context& context);    // output and files
 Result<void> MeasureHttpIdle(Context& context);     // 500 sandboxes: memory, and a restart
 

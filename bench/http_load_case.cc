@@ -1,9 +1,8 @@
 // Many at once: a hundred creates, a thousand executes over 32 connections.
 #include <atomic>
-#include <latch>
 #include <mutex>
-#include <thread>
 
+#include "at_once.h"
 #include "cases.h"
 #include "http_server.h"
 #include "server_metrics.h"
@@ -15,52 +14,6 @@ constexpr int kCreates = 100;
 constexpr int kConnections = 32;
 constexpr int kExecutes = 1000;
 constexpr std::string_view kSmall = R"({"disk_limit":"64m","pids_limit":100})";
-
-// What threads did: durations, and the first error of any.
-class Tally {
- public:
-  explicit Tally(std::string name) : samples_(std::move(name)) {}
-
-  void Add(double microseconds, const Result<void>& done) {
-    const std::scoped_lock lock(mutex_);
-    if (done) {
-      samples_.Add(microseconds);
-    } else if (failure_.empty()) {
-      failure_ = done.error().ToString();
-    }
-  }
-  const Samples& samples() const { return samples_; }
-  const std::string& failure() const { return failure_; }
-
- private:
-  std::mutex mutex_;
-  Samples samples_;
-  std::string failure_;
-};
-
-// Runs `each` in so many threads, each with a connection of its own; the wall time in microseconds.
-double AtOnce(const http::Url& url, int threads, const std::function<void(HttpCaller&)>& each) {
-  std::latch ready(threads + 1);
-  std::vector<std::jthread> running;
-  for (int i = 0; i < threads; ++i) {
-    running.emplace_back([&] {
-      auto caller = HttpCaller::Open(url);
-      ready.arrive_and_wait();
-      if (caller) each(*caller);
-    });
-  }
-  ready.arrive_and_wait();
-  const Stopwatch wall;
-  running.clear();  // joins
-  return wall.microseconds();
-}
-
-Row Wall(double microseconds) {
-  return {.name = "wall, all of them",
-          .p50 = microseconds / 1000,
-          .p99 = microseconds / 1000,
-          .count = 1};
-}
 
 Result<void> MeasureCreates(Context& context, HttpServer& server) {
   HttpCaller caller = TRY(HttpCaller::Open(server.url()));

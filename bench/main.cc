@@ -1,7 +1,8 @@
 // cay-bench: measures Cay beside its peers, in one run, and says which budgets are met.
 //
 //   cay-bench --cay build/bench/cay create exec --json bench.json
-//   cay-bench --cay build/bench/cay http          (http-latency, http-load, http-bytes, http-idle)
+//   cay-bench --cay build/bench/cay http          (all that begin with http-)
+//   cay-bench --cay build/bench/cay http-queue --go-judge http://127.0.0.1:5050
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -12,15 +13,16 @@
 namespace cay::bench {
 
 std::span<const Case> AllCases() {
-  static constexpr std::array<Case, 9> kCases{{{"create", MeasureCreate},
-                                               {"exec", MeasureExec},
-                                               {"parallel", MeasureParallel},
-                                               {"memory", MeasureMemory},
-                                               {"stream", MeasureStream},
-                                               {"http-latency", MeasureHttpLatency},
-                                               {"http-load", MeasureHttpLoad},
-                                               {"http-bytes", MeasureHttpBytes},
-                                               {"http-idle", MeasureHttpIdle}}};
+  static constexpr std::array<Case, 10> kCases{{{"create", MeasureCreate},
+                                                {"exec", MeasureExec},
+                                                {"parallel", MeasureParallel},
+                                                {"memory", MeasureMemory},
+                                                {"stream", MeasureStream},
+                                                {"http-latency", MeasureHttpLatency},
+                                                {"http-load", MeasureHttpLoad},
+                                                {"http-queue", MeasureHttpQueue},
+                                                {"http-bytes", MeasureHttpBytes},
+                                                {"http-idle", MeasureHttpIdle}}};
   return kCases;
 }
 
@@ -30,6 +32,7 @@ struct Options {
   std::vector<std::string> names;
   std::string cay;
   std::string json;
+  std::string go_judge;
   bool docker = false;
   int rounds = 200;
 };
@@ -53,6 +56,7 @@ Result<void> Measure(const Options& options, Report& report) {
                   .cay = options.cay,
                   .docker = options.docker,
                   .rounds = options.rounds,
+                  .go_judge = options.go_judge,
                   .report = report};
   for (const Case& each : AllCases()) {
     if (!Wanted(options, each.name)) continue;
@@ -63,7 +67,8 @@ Result<void> Measure(const Options& options, Report& report) {
 }
 
 constexpr const char* kUsage =
-    "usage: cay-bench --cay PROGRAM [NAME…] [--docker] [--rounds N] [--json FILE]\n";
+    "usage: cay-bench --cay PROGRAM [NAME…] [--docker] [--rounds N] [--json FILE]\n"
+    "                 [--go-judge URL]\n";
 
 Result<Options> Parse(std::span<char* const> arguments) {
   Options options;
@@ -79,6 +84,8 @@ Result<Options> Parse(std::span<char* const> arguments) {
       options.cay = TRY(value());
     } else if (argument == "--json") {
       options.json = TRY(value());
+    } else if (argument == "--go-judge") {
+      options.go_judge = TRY(value());
     } else if (argument == "--rounds") {
       options.rounds = static_cast<int>(TRY(ParseUnsigned(TRY(value()), 100'000)));
     } else if (std::ranges::any_of(AllCases(),

@@ -51,6 +51,7 @@ struct Config {
   bool log_requests = true;
   Millis drain_timeout{10'000};
   Millis launcher_timeout{60'000};
+  size_t launchers = 0;  // 0: by the processors
 };
 
 using Values = std::vector<std::string>;  // one, or those of a list

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "config/pool_text.h"
 #include "config/toml_values.h"
+#include "engine/native/launcher/share.h"
 
 namespace cay::config {
 namespace {
@@ -162,7 +163,7 @@ class Loader {
         config.manager.default_template.empty() ? "host" : config.manager.default_template;
     CheckTls();
     CheckMaxima();
-    CheckMinima();
+    CheckBounds();
     CheckWholeSeconds("limits.defaults.cpu_time", config.manager.default_cpu_time);
     CheckWholeSeconds("limits.maxima.cpu_time", config.manager.max_cpu_time);
     for (const std::string& text : config.listen) CheckListen(text);
@@ -228,11 +229,15 @@ class Loader {
     Problem(Error::Invalid(std::string(key) + " (" + Shown(key) + ") is not whole seconds"));
   }
 
-  // Below these a server starts, and does nothing that it is asked for.
-  void CheckMinima() {
+  // Outside of these a server starts, and does nothing that it is asked for.
+  void CheckBounds() {
     const Config& config = result_.loaded.config;
     AtLeast("timeouts.launcher", config.launcher_timeout >= kLeastLauncherTimeout,
             FormatDuration(kLeastLauncherTimeout));
+    if (config.launchers > engine::native::kMaxLaunchers) {
+      Problem(Error::Invalid("limits.launchers (" + Shown("limits.launchers") + ") is more than " +
+                             std::to_string(engine::native::kMaxLaunchers)));
+    }
     AtLeast("limits.output_held", config.output_held >= api::kLeastOutputHeld,
             FormatBytes(api::kLeastOutputHeld));
   }

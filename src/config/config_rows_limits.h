@@ -187,6 +187,16 @@ inline constexpr Key kLimitRows[] = {
      .list = false,
      .reloads = true,
      CAY_KIND(Count, manager.max_creating)},
+    {.name = "limits.launchers",
+     .flag = "",
+     .value = "NUMBER",
+     .example = "2",
+     .doc =
+         "Processes that make sandboxes, each for its share of them, at most 16; 0: two for each "
+         "processor, at most 8.",
+     .list = false,
+     .reloads = false,
+     CAY_KIND(Count, launchers)},
     {.name = "limits.processes_per_sandbox",
      .flag = "",
      .value = "NUMBER",

@@ -151,6 +151,12 @@ TEST(LoadConfig, WhatLeavesAServerNothingToWorkWithIsRefused) {
             "no problem");
 }
 
+TEST(LoadConfig, MoreLaunchersThanThereCanBeAreRefused) {
+  EXPECT_EQ(Problem("[limits]\nlaunchers = 16\n"), "no problem");
+  EXPECT_THAT(Problem("[limits]\nlaunchers = 17\n"),
+              HasSubstr("limits.launchers (17) is more than 16"));
+}
+
 TEST(LoadConfig, RefusesHalfOfTls) {
   EXPECT_THAT(Problem("[tls]\ncertificate = \"/x\"\n"), HasSubstr("tls.key is missing"));
 }

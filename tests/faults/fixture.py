@@ -202,20 +202,35 @@ class Scene:
         directory = os.path.join(self.state_dir, "sandboxes", sandbox)
         wait_for(lambda: not os.path.exists(directory) and not groups(sandbox), f"{sandbox}'s directory and groups go", 20)
 
-    def launcher(self):
+    def launchers(self):
+        """All of the server's, as one."""
         children = []
         for path in glob.glob(f"/proc/{self.server.process.pid}/task/*/children"):
             with contextlib.suppress(OSError), open(path) as file:
                 children += map(int, file.read().split())
         found = [pid for pid in children if comm(pid) == "cay-launcher"]
-        expect(len(found) == 1, f"the server's launchers: {found}")
-        return Process(found[0])
+        expect(found, "the server has no launcher")
+        return Processes(found)
 
 
 def comm(pid):
     with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as file:
         return file.read().strip()
     return ""
+
+
+class Processes:
+    """Several: what is done is done to each."""
+
+    def __init__(self, pids):
+        self.all = [Process(pid) for pid in pids]
+
+    def send(self, which):
+        for process in self.all:
+            process.send(which)
+
+    def alive(self):
+        return any(process.alive() for process in self.all)
 
 
 class Process:

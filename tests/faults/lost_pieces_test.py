@@ -33,10 +33,10 @@ def ranges(scene):
     return [os.readlink(os.path.join(directory, name)) for name in os.listdir(directory)]
 
 
-def kill_launcher(scene):
-    launcher = scene.launcher()
-    launcher.send(signal.SIGKILL)
-    wait_for(lambda: not launcher.alive(), "the launcher dies")
+def kill_launchers(scene):
+    launchers = scene.launchers()
+    launchers.send(signal.SIGKILL)
+    wait_for(lambda: not launchers.alive(), "the launchers die")
 
 
 def destroyed_means_seen_dead(cay):
@@ -47,7 +47,7 @@ def destroyed_means_seen_dead(cay):
             sandbox = scene.create()
             scene.ask(201, "POST", f"/api/sandboxes/{sandbox}/processes", {"command": "setsid sleep 1000 & sleep 1000"})
             lose(os.path.join(scene.state_dir, "sandboxes", sandbox))
-            kill_launcher(scene)
+            kill_launchers(scene)
             expect(len(processes(sandbox)) > 1, f"{what}: its processes are gone before it is destroyed")
             scene.destroy(sandbox)
             wait_for(lambda gone=sandbox: gone not in ranges(scene), f"{what}: its uid range is freed", 20)
@@ -61,11 +61,11 @@ def a_failed_sandbox_starts_again(cay):
         scene.execute(sandbox, "echo kept >/workspace/file; sync")
         for round_ in range(3):
             if round_ == 1:  # a new launcher knows less of it
-                kill_launcher(scene)
+                kill_launchers(scene)
             guest(sandbox).send(signal.SIGKILL)
             wait_for(lambda: scene.state_of(sandbox) == "failed", "it has failed")
             if round_ == 2:
-                kill_launcher(scene)
+                kill_launchers(scene)
             scene.ask(200, "POST", f"/api/sandboxes/{sandbox}/start")
             expect(scene.execute(sandbox, "cat /workspace/file")["stdout"] == "kept\n", "the file is not what it was")
         scene.destroy(sandbox)

@@ -8,18 +8,19 @@ import threading
 from fixture import PATIENCE, Scene, expect, guest, run_tests, wait_for
 
 SETTINGS = ("timeouts.launcher=3s",)
+AT_ONCE = 20  # more than any server has launchers
 
 
 def a_hung_launcher_is_replaced(cay):
     with Scene(cay, settings=SETTINGS) as scene:
         scene.server.start()
         before = scene.create()
-        hung = scene.launcher()
+        hung = scene.launchers()
         hung.send(signal.SIGSTOP)
         scene.works(before)  # needs no launcher
         answers = []
         threads = [threading.Thread(target=lambda: answers.append(scene.server.api("POST", "/api/sandboxes", {})))
-                   for _ in range(4)]
+                   for _ in range(AT_ONCE)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -27,12 +28,12 @@ def a_hung_launcher_is_replaced(cay):
         for status, body in answers:
             expect(status in (201, 503), f"a create while the launcher hangs: {status} {body}")
             scene.machine.ids.update([body["id"]] if status == 201 else [])
-        expect(any(status == 201 for status, _ in answers), "nobody was served after the launcher was replaced")
-        wait_for(lambda: not hung.alive(), "the hung launcher is ended")
+        expect(any(status == 201 for status, _ in answers), "nobody was served after the launchers were replaced")
+        wait_for(lambda: not hung.alive(), "the hung launchers are ended")
         scene.works(before)
         scene.works(scene.create())
         # Its next request is a destroy: it is done all the same.
-        scene.launcher().send(signal.SIGSTOP)
+        scene.launchers().send(signal.SIGSTOP)
         scene.destroy(before)
 
 
@@ -41,14 +42,14 @@ def a_server_ends_though_its_launcher_hangs(cay):
         scene.server.start()
         kept = scene.create()
         for signals in (1, 2):
-            hung = scene.launcher()
+            hung = scene.launchers()
             hung.send(signal.SIGSTOP)
             for _ in range(signals - 1):
                 scene.server.process.send_signal(signal.SIGTERM)
             scene.server.stop(PATIENCE)
             scene.server.start()
             scene.works(kept)
-            wait_for(lambda process=hung: not process.alive(), "the hung launcher is ended")
+            wait_for(lambda process=hung: not process.alive(), "the hung launchers are ended")
 
 
 def a_server_starts_though_an_old_launcher_hangs(cay):
@@ -56,11 +57,11 @@ def a_server_starts_though_an_old_launcher_hangs(cay):
         scene.server.start()
         kept, paused = scene.create(), scene.create()
         scene.ask(200, "POST", f"/api/sandboxes/{paused}/pause")
-        hung = scene.launcher()
+        hung = scene.launchers()
         hung.send(signal.SIGSTOP)
         scene.server.kill()
         scene.server.start()
-        expect(not hung.alive(), "two launchers have the sandboxes")
+        expect(not hung.alive(), "launchers of two servers have the sandboxes")
         scene.works(kept)
         scene.ask(200, "POST", f"/api/sandboxes/{paused}/resume")
         scene.works(paused)

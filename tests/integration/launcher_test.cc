@@ -1,5 +1,3 @@
-#include "engine/native/launcher/launcher.h"
-
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,7 +12,7 @@
 #include <set>
 
 #include "base/os/sys.h"
-#include "support/machine_state.h"
+#include "launcher_fixture.h"
 #include "template/store/template_store.h"
 
 namespace cay::engine::native {
@@ -23,61 +21,6 @@ namespace {
 using ::cay::testing::BecomesLike;
 using ::cay::testing::MachineState;
 using ::cay::testing::TakeSettled;
-
-// No create makes more system calls through the seam than this.
-constexpr int kMaxCalls = 2000;
-
-class LauncherTest : public ::testing::TestWithParam<Scratch> {
- protected:
-  // The template is the same for all.
-  static void SetUpTestSuite() {
-    cay::testing::KeepMountsApart();
-    std::string pattern = ::testing::TempDir() + "cay-launcher-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  static void TearDownTestSuite() { std::filesystem::remove_all(directory_); }
-
-  void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-    auto paths = Paths::Resolve(directory_);
-    ASSERT_TRUE(paths) << paths.error().ToString();
-    paths_ = *paths;
-    auto store = templates::TemplateStore::Open(paths_);
-    ASSERT_TRUE(store) << store.error().ToString();
-    auto host = store->Find("host");
-    ASSERT_TRUE(host) << host.error().ToString();
-    root_ = host->root;
-    // What is made ahead would come and go beside what is looked for.
-    auto launcher = Launcher::Open({.paths = paths_, .netns_pool = 0, .one_shot = true});
-    ASSERT_TRUE(launcher) << launcher.error().ToString();
-    launcher_.emplace(std::move(*launcher));
-  }
-
-  CreateRequest Request(Lifetime lifetime = Lifetime::kEphemeral) const {
-    CreateRequest request(*SandboxId::Generate(), root_);
-    request.limits.disk = 32 * kMiB;
-    request.limits.memory = 128 * kMiB;
-    request.scratch = GetParam();
-    request.lifetime = lifetime;
-    return request;
-  }
-
-  // One sandbox comes and goes: what is made once (an empty image, the janitor) is there
-  // afterwards.
-  void WarmUp() {
-    const CreateRequest request = Request();
-    const auto created = launcher_->Create(request);
-    ASSERT_TRUE(created) << created.error().ToString();
-    ASSERT_TRUE(launcher_->Destroy(request.id));
-    while (launcher_->DoIdleWork()) {
-    }
-  }
-
-  static inline std::string directory_;
-  Paths paths_;
-  RootFilesystem root_;
-  std::optional<Launcher> launcher_;
-};
 
 INSTANTIATE_TEST_SUITE_P(Scratch, LauncherTest, ::testing::Values(Scratch::kDisk, Scratch::kMemory),
                          [](const auto& scratch) {
@@ -103,49 +46,6 @@ TEST_P(LauncherTest, WhatIsCreatedRunsAndWhatIsDestroyedLeavesNothing) {
   EXPECT_TRUE(HasEnded(*created->guest));
   created->guest.reset();
   while (launcher_->DoIdleWork()) {
-  }
-  EXPECT_TRUE(BecomesLike(before, paths_));
-}
-
-std::set<std::string> Entries(const std::string& directory) {
-  std::set<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    names.insert(entry.path().filename());
-  }
-  return names;
-}
-
-TEST_P(LauncherTest, WhatIsMadeAheadIsUsedAndLeavesNothing) {
-  launcher_.reset();
-  ASSERT_TRUE(Launcher::Open({.paths = paths_, .netns_pool = 0})) << "it reserves descriptors";
-  const MachineState before = TakeSettled(paths_);
-  {
-    auto launcher = Launcher::Open({.paths = paths_, .netns_pool = 0});
-    ASSERT_TRUE(launcher) << launcher.error().ToString();
-    const CreateRequest first = Request();
-    ASSERT_TRUE(launcher->Create(first));
-    ASSERT_TRUE(launcher->Destroy(first.id));
-    while (launcher->DoIdleWork()) {
-    }
-    const auto ahead = Entries(paths_.sandboxes_dir());
-    EXPECT_EQ(ahead.size(), 1U);
-    EXPECT_TRUE(launcher->HoldsAhead());
-    const CreateRequest second = Request();
-    const auto created = launcher->Create(second);
-    ASSERT_TRUE(created) << created.error().ToString();
-    EXPECT_EQ(Entries(paths_.sandboxes_dir()), std::set<std::string>{second.id.text()});
-    EXPECT_FALSE(launcher->HoldsAhead());
-    EXPECT_EQ(launcher->Create(second).error().code(), ErrorCode::kAlreadyExists);
-    while (launcher->DoIdleWork()) {
-    }
-    EXPECT_EQ(launcher->Create(second).error().code(), ErrorCode::kAlreadyExists);
-    ASSERT_TRUE(launcher->Destroy(second.id));
-    while (launcher->DoIdleWork()) {
-    }
-    launcher->LetGoOfAhead();
-    EXPECT_TRUE(Entries(paths_.sandboxes_dir()).empty());
-  }
-  while (::waitpid(-1, nullptr, 0) > 0) {  // the workers
   }
   EXPECT_TRUE(BecomesLike(before, paths_));
 }

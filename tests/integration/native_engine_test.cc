@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 #include <random>
 #include <thread>
 #include <vector>
 
 #include "base/os/file.h"
 #include "engine/native/launcher/inventory.h"
+#include "engine/native/rootfs/scratch.h"
 #include "template/store/template_store.h"
 
 namespace cay::engine::native {
@@ -84,6 +86,27 @@ TEST_F(NativeEngineTest, ConnectingDoesNotWaitForTheLauncher) {
   ASSERT_EQ(::kill(engine->launcher_pid(), SIGCONT), 0);
 }
 
+TEST_F(NativeEngineTest, MeasuringWhatIsOnDiskDoesNotWaitForTheLauncher) {
+  if (const std::string why_not = WhyNoDiskScratch(); !why_not.empty()) GTEST_SKIP() << why_not;
+  const auto engine = StartEngine();
+  CreateRequest request = Request();
+  request.scratch = Scratch::kDisk;
+  ASSERT_TRUE(engine->Create(request));
+  const auto group = CgroupTree::Discover(
+      {.purpose = CgroupPurpose::kLook, .name = CgroupParentName(paths_.state_dir)});
+  ASSERT_TRUE(group);
+  if (!group->ReadStats(request.id)) GTEST_SKIP() << "no groups here";
+  ASSERT_EQ(::kill(engine->launcher_pid(), SIGSTOP), 0);
+  const auto stats = engine->GetStats(request.id);
+  ASSERT_EQ(::kill(engine->launcher_pid(), SIGCONT), 0);
+  ASSERT_TRUE(stats) << stats.error().ToString();
+  EXPECT_GT(stats->disk, 0U);
+  EXPECT_LT(stats->disk, request.limits.disk);
+  EXPECT_EQ(stats->memory.has_value(), group->ReadStats(request.id)->memory.has_value());
+  ASSERT_TRUE(engine->Destroy(request.id));
+  EXPECT_EQ(engine->GetStats(request.id).error().code(), ErrorCode::kNotFound);
+}
+
 TEST_F(NativeEngineTest, ALauncherThatHangsIsReplaced) {
   auto engine = NativeEngine::Start(
       {.paths = paths_, .launcher_path = CAY_PROGRAM, .patience = Millis(1000)});
@@ -122,6 +145,83 @@ TEST_F(NativeEngineTest, TheLauncherOfAServerThatIsGoneIsEndedWhenItHangs) {
             0);
   EXPECT_EQ(info.si_status, SIGKILL);
   EXPECT_TRUE((*next)->Destroy(kept.id));
+}
+
+TEST_F(NativeEngineTest, WhoeverHasASandboxAfterwardsFollowsFromItsIdAndTheNumberOfLaunchers) {
+  std::vector<SandboxId> ids;
+  for (const size_t launchers : {size_t{1}, size_t{3}, size_t{2}, kMaxLaunchers, size_t{1}}) {
+    auto engine = NativeEngine::Start(
+        {.paths = paths_, .launcher_path = CAY_PROGRAM, .launchers = launchers, .sole = true});
+    ASSERT_TRUE(engine);
+    for (const SandboxId& id : ids) {
+      EXPECT_TRUE((*engine)->Watch(id)) << launchers << " launchers, " << id.text();
+      EXPECT_TRUE((*engine)->Connect(id));
+    }
+    for (int i = 0; i < 3; ++i) {
+      const CreateRequest request = Request();
+      const auto created = (*engine)->Create(request);
+      ASSERT_TRUE(created) << created.error().ToString();
+      ids.push_back(request.id);
+    }
+    EXPECT_EQ((*engine)->List()->size(), ids.size());
+  }
+  const auto engine = StartEngine();
+  for (const SandboxId& id : ids) EXPECT_TRUE(engine->Destroy(id));
+}
+
+TEST_F(NativeEngineTest, TheDeathOfOneLauncherIsNothingToTheSandboxesOfAnother) {
+  auto engine = NativeEngine::Start(
+      {.paths = paths_, .launcher_path = CAY_PROGRAM, .launchers = 2, .patience = Millis(2000)});
+  ASSERT_TRUE(engine);
+  std::map<size_t, SandboxId> ids;  // one of each
+  while (ids.size() < 2) {
+    const CreateRequest request = Request(Lifetime::kEphemeral);
+    if (!ids.emplace(Share::NumberOf(request.id, 2), request.id).second) continue;
+    ASSERT_TRUE((*engine)->Create(request));
+  }
+  const auto first = (*engine)->Watch(ids.at(0));
+  const auto second = (*engine)->Watch(ids.at(1));
+  ASSERT_TRUE(first && second);
+  const pid_t gone = (*engine)->launcher_pid(0);
+  KillLauncher(**engine);
+  pollfd dead{.fd = first->get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&dead, 1, 10'000), 1) << "an ephemeral one ends with its launcher";
+  EXPECT_EQ((*engine)->GetExit(ids.at(0)).error().code(), ErrorCode::kNotFound);
+  EXPECT_NE((*engine)->launcher_pid(0), gone);
+  pollfd lives{.fd = second->get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&lives, 1, 0), 0);
+  EXPECT_TRUE((*engine)->Connect(ids.at(1)));
+  // One that hangs keeps nobody else waiting.
+  ASSERT_EQ(::kill((*engine)->launcher_pid(0), SIGSTOP), 0);
+  EXPECT_TRUE((*engine)->Destroy(ids.at(1)));
+  EXPECT_EQ((*engine)->GetExit(ids.at(0)).error().code(), ErrorCode::kNotFound);
+}
+
+// However many launchers there were, and there are.
+TEST_F(NativeEngineTest, AllLaunchersOfAServerThatIsGoneAreEndedWhenTheyHang) {
+  using Counts = std::pair<size_t, size_t>;
+  for (const auto& [before, now] : {Counts{1, 3}, Counts{3, 1}, Counts{3, 2}, Counts{3, 3}}) {
+    NativeEngineOptions options{.paths = paths_, .launcher_path = CAY_PROGRAM, .sole = true};
+    options.launchers = before;
+    auto gone = NativeEngine::Start(options);
+    ASSERT_TRUE(gone);
+    std::vector<SandboxId> kept;
+    for (int i = 0; i < 8; ++i) {
+      const CreateRequest request = Request();
+      ASSERT_TRUE((*gone)->Create(request));
+      kept.push_back(request.id);
+    }
+    for (size_t i = 0; i < before; ++i) ASSERT_EQ(::kill((*gone)->launcher_pid(i), SIGSTOP), 0);
+    options.launchers = now;
+    auto next = NativeEngine::Start(options);
+    ASSERT_TRUE(next);
+    for (const SandboxId& id : kept)
+      EXPECT_TRUE((*next)->Watch(id)) << before << " before, now " << now;
+    for (const SandboxId& id : kept) EXPECT_TRUE((*next)->Destroy(id));
+    next->reset();
+    // Who has no sandboxes of the new ones' may still be there.
+    for (size_t i = 0; i < before; ++i) ::kill((*gone)->launcher_pid(i), SIGCONT);
+  }
 }
 
 TEST_F(NativeEngineTest, WhoCannotBeConnectedToIsToldWhy) {

@@ -62,7 +62,25 @@ TEST_F(ScratchMakerTest, GivesAnEmptyLayerOfTheSizeOnce) {
   EXPECT_GT(size.f_blocks * size.f_frsize, limits_.disk / 2);
   EXPECT_EQ(::faccessat(made->mount.get(), "0/upper", F_OK, 0), 0);
   EXPECT_NE(::faccessat(made->mount.get(), "0/work/ahead", F_OK, 0), 0);
+  EXPECT_EQ(maker.held(), 0U);
   EXPECT_FALSE(maker.Take(limits_)) << "it was taken";
+}
+
+TEST_F(ScratchMakerTest, WhoFindsNoneReadyHasMoreMadeUpToABound) {
+  ScratchMaker maker(images());
+  ASSERT_TRUE(maker.Prepare(limits_));
+  EXPECT_EQ(maker.held(), 1U);
+  for (size_t wanted : {2U, 4U, 4U}) {
+    while (maker.held() > 0) EXPECT_TRUE(maker.Take(limits_));
+    EXPECT_FALSE(maker.Take(limits_)) << "a miss";
+    ASSERT_TRUE(maker.Prepare(limits_).value());
+    EXPECT_GE(maker.held(), wanted);
+    EXPECT_LE(maker.held(), ScratchMaker::kMostByDemand);
+  }
+  EXPECT_EQ(maker.Shrink().size(), ScratchMaker::kMostByDemand - 1);
+  EXPECT_EQ(maker.held(), 1U);
+  EXPECT_FALSE(maker.Prepare(limits_).value()) << "one is enough again";
+  EXPECT_TRUE(maker.Take(limits_));
 }
 
 TEST_F(ScratchMakerTest, ItsImageGetsTheSandboxsName) {

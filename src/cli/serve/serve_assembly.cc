@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
+#include <thread>
 
 #include "api/dispatch/dispatcher.h"
 #include "api/dispatch/server_metrics.h"
@@ -95,6 +97,13 @@ engine::GarbageReport CollectLeftBehind(engine::Engine& engine) {
   return std::move(*report);
 }
 
+// One waits for the kernel or the disk half of the time that a create takes it.
+size_t LaunchersOf(const Config& config) {
+  constexpr size_t kMostByItself = 8;
+  if (config.launchers != 0) return config.launchers;
+  return std::clamp<size_t>(2 * size_t{std::thread::hardware_concurrency()}, 1, kMostByItself);
+}
+
 Result<Parts> MakeParts(const Config& config) {
   Parts parts;
   parts.paths = TRY(Paths::Resolve(config.state_dir));
@@ -113,6 +122,7 @@ Result<Parts> MakeParts(const Config& config) {
   engine_options.paths = parts.paths;
   engine_options.sole = true;  // the store's lock says so
   engine_options.patience = config.launcher_timeout;
+  engine_options.launchers = LaunchersOf(config);
   if (parts.machine) engine_options.diagnosis = engine::native::Evaluate(*parts.machine);
   parts.engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
   parts.templates =

@@ -79,7 +79,7 @@ pid_t ForkLauncher(GuestMain guest, int control) {
 }  // namespace
 
 Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOptions& options,
-                                                          const Patience& patience) {
+                                                          Share share, const Patience& patience) {
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
   const char* path = options.launcher_path.c_str();
   const int control = pair.second.get();
@@ -97,6 +97,8 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOpti
       .Unsigned(options.netns_pool)
       .Bool(options.one_shot)
       .Bool(options.sole)
+      .Unsigned(share.of)
+      .Unsigned(share.number)
       .Unsigned(static_cast<uint64_t>(CurrentLogLevel()))
       .Unsigned(static_cast<uint64_t>(CurrentLogFormat()))
       .Bool(options.disk_ahead.has_value());
@@ -105,12 +107,17 @@ Result<std::unique_ptr<LauncherLink>> LauncherLink::Start(const NativeEngineOpti
   return link;
 }
 
-LauncherLink::~LauncherLink() {
+void LauncherLink::HangUp() {
+  if (hung_up_) return;
+  hung_up_ = std::chrono::steady_clock::now();
   ::shutdown(control_.get(), SHUT_RDWR);
+}
+
+LauncherLink::~LauncherLink() {
+  HangUp();
   if (!awaited_) return;
-  const auto begun = std::chrono::steady_clock::now();
   while (!AwaitChild(launcher_, kLook)) {
-    if (std::chrono::steady_clock::now() - begun < Millis(patience_.load())) continue;
+    if (std::chrono::steady_clock::now() - *hung_up_ < Millis(patience_.load())) continue;
     if (!KillAndReap(launcher_))
       LogWarning("launcher " + std::to_string(launcher_) + " hangs in the kernel: left behind");
     return;

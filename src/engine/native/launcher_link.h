@@ -10,7 +10,9 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +22,7 @@
 #include "base/units.h"
 #include "engine/engine.h"
 #include "engine/native/ipc/packet.h"
+#include "engine/native/launcher/share.h"
 #include "engine/native/spawn/guest_image.h"
 
 namespace cay::engine::native {
@@ -28,7 +31,9 @@ struct NativeEngineOptions {
   Paths paths;
   // Executed as `PATH launcher`, with its end of the control socket as standard input.
   std::string launcher_path = "/proc/self/exe";
-  size_t netns_pool = 1;  // at most 1024
+  size_t netns_pool = 1;  // of each launcher, at most 1024
+  // Processes that make sandboxes, 1 to kMaxLaunchers: each has its share of them (share.h).
+  size_t launchers = 1;
   // For one ephemeral sandbox and not for long: takes over no persistent ones, and when the launcher dies, so has what the
   // engine was made for.
   bool one_shot = false;
@@ -53,9 +58,11 @@ class LauncherLink {
 
   // Does not wait for the launcher to be ready: the first Ask does. `patience` outlives the link.
   static Result<std::unique_ptr<LauncherLink>> Start(const NativeEngineOptions& options,
-                                                     const Patience& patience);
+                                                     Share share, const Patience& patience);
 
-  // Hangs up, upon which the launcher ends its ephemeral sandboxes and itself. Waits for that, and kills it when that takes
+  // Hangs up, upon which the launcher ends its ephemeral sandboxes and itself.
+  void HangUp();
+  // Hangs up, if that was not done before, and waits for that, and kills it when that takes
   // longer than `patience`, unless the launcher was forked: what that one still has to give back then, of sandboxes that were
   // destroyed, takes it some milliseconds.
   ~LauncherLink();
@@ -85,6 +92,7 @@ class LauncherLink {
   const bool awaited_;
   const Patience& patience_;
   bool greeted_ = false;
+  std::optional<std::chrono::steady_clock::time_point> hung_up_;
   bool broken_ = false;
   bool unsent_ = false;
 };

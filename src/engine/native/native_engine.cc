@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/os/log.h"
@@ -30,70 +31,84 @@ CborWriter Request(Operation operation, const SandboxId& id) {
 
 }  // namespace
 
-// The use of the link, one call at a time.
+// The use of a link, one call at a time.
 class NativeEngine::Turn {
  public:
-  static Result<Turn> Take(NativeEngine& engine) {
-    std::unique_lock lock(engine.mutex_);
-    const Millis patience(2 * engine.patience_.load());
-    if (!engine.idle_.wait_for(lock, patience, [&] { return !engine.busy_; })) {
+  static Result<Turn> Take(Lane& lane, Millis patience) {
+    std::unique_lock lock(lane.mutex);
+    if (!lane.idle.wait_for(lock, patience, [&] { return !lane.busy; })) {
       return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
                            "the launcher was busy for " + FormatDuration(patience) + " with others")
                          .WithRemedy("is the machine overloaded, or its disk? Try again later"));
     }
-    engine.busy_ = true;
-    return Turn(engine);
+    lane.busy = true;
+    return Turn(lane);
   }
-  Turn(Turn&& other) noexcept : engine_(std::exchange(other.engine_, nullptr)) {}
+  Turn(Turn&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)) {}
   Turn& operator=(Turn&&) = delete;
   ~Turn() {
-    if (engine_ == nullptr) return;
+    if (lane_ == nullptr) return;
     {
-      const std::lock_guard lock(engine_->mutex_);
-      engine_->busy_ = false;
+      const std::lock_guard lock(lane_->mutex);
+      lane_->busy = false;
     }
-    engine_->idle_.notify_one();
+    lane_->idle.notify_one();
   }
 
  private:
-  explicit Turn(NativeEngine& engine) : engine_(&engine) {}
-  NativeEngine* engine_;
+  explicit Turn(Lane& lane) : lane_(&lane) {}
+  Lane* lane_;
 };
+
+NativeEngine::NativeEngine(const NativeEngineOptions& options)
+    : options_(options), patience_(options.patience.count()) {
+  const size_t count =
+      options.one_shot ? 1 : std::clamp<size_t>(options.launchers, 1, kMaxLaunchers);
+  for (size_t number = 0; number < count; ++number)
+    lanes_.push_back(std::make_unique<Lane>(Share{.number = number, .of = count}));
+}
 
 Result<std::unique_ptr<NativeEngine>> NativeEngine::Start(const NativeEngineOptions& options) {
   std::unique_ptr<NativeEngine> engine(new NativeEngine(options));
-  TRY(engine->StartLauncher());
+  for (const auto& lane : engine->lanes_) TRY(engine->StartLauncher(*lane));
   return engine;
 }
 
-NativeEngine::~NativeEngine() = default;
+// All end at the same time.
+NativeEngine::~NativeEngine() {
+  for (const auto& lane : lanes_)
+    if (lane->link) lane->link->HangUp();
+}
 
-Result<void> NativeEngine::StartLauncher() {
-  link_ = TRY(LauncherLink::Start(options_, patience_));
-  launcher_pid_ = link_->launcher();
+Result<void> NativeEngine::StartLauncher(Lane& lane) {
+  lane.link = TRY(LauncherLink::Start(options_, lane.share, patience_));
+  lane.launcher_pid = lane.link->launcher();
   return {};
 }
 
-NativeEngine::Asked NativeEngine::AskOnce(std::string_view request) {
-  if (!link_) {
+NativeEngine::Asked NativeEngine::AskOnce(Lane& lane, std::string_view request) {
+  if (!lane.link) {
     LogWarning("the launcher is gone: starting another one");
-    if (auto started = StartLauncher(); !started) return {.reply = Failure(started.error())};
+    if (auto started = StartLauncher(lane); !started) return {.reply = Failure(started.error())};
   }
-  auto reply = link_->Ask(request);
-  Asked asked{.reply = std::move(reply), .broken = link_->broken(), .unsent = link_->unsent()};
-  if (asked.broken && !options_.one_shot) link_.reset();  // waits for its locks to be free
+  auto reply = lane.link->Ask(request);
+  Asked asked{
+      .reply = std::move(reply), .broken = lane.link->broken(), .unsent = lane.link->unsent()};
+  if (asked.broken && !options_.one_shot) lane.link.reset();  // waits for its locks to be free
   return asked;
 }
 
-Result<Packet> NativeEngine::Call(std::string_view request, Repeat repeat, Course* course) {
-  const Turn turn = TRY(Turn::Take(*this));
+Result<Packet> NativeEngine::Call(const SandboxId& id, std::string_view request, Repeat repeat,
+                                  Course* course) {
+  Lane& lane = LaneOf(id);
+  const Turn turn = TRY(Turn::Take(lane, Millis(2 * patience_.load())));
   if (course != nullptr) course->asked = true;
-  Asked asked = AskOnce(request);
+  Asked asked = AskOnce(lane, request);
   // Once more, and not again: a launcher that dies of it would die for ever.
   const bool again = asked.unsent || (asked.broken && repeat == Repeat::kAlways);
   if (!again || options_.one_shot) return std::move(asked.reply);
   if (course != nullptr) course->repeated = !asked.unsent;
-  asked = AskOnce(request);
+  asked = AskOnce(lane, request);
   return std::move(asked.reply);
 }
 
@@ -161,7 +176,7 @@ Result<Created> NativeEngine::Create(const CreateRequest& request) {
   CborWriter writer = Request(Operation::kCreate, request.id);
   writer.Bytes(EncodeRequest(request));
   Course course;
-  auto reply = Call(writer.text(), Repeat::kIfUnsent, &course);
+  auto reply = Call(request.id, writer.text(), Repeat::kIfUnsent, &course);
   if (!reply) {
     // The launcher may have died in the middle of it, and the next one found a half-made sandbox.
     const bool maybe_half_made = course.asked && reply.error().code() == ErrorCode::kUnavailable &&
@@ -174,53 +189,64 @@ Result<Created> NativeEngine::Create(const CreateRequest& request) {
 
 Result<void> NativeEngine::Destroy(const SandboxId& id) {
   Course course;
-  const auto reply = Call(Request(Operation::kDestroy, id).text(), Repeat::kAlways, &course);
+  const auto reply = Call(id, Request(Operation::kDestroy, id).text(), Repeat::kAlways, &course);
   // The launcher may have died between the destroying and the answer.
   if (reply || (course.repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
   return Failure(reply.error());
 }
 
 Result<void> NativeEngine::Stop(const SandboxId& id) {
-  TRY(Call(Request(Operation::kStop, id).text()));
+  TRY(Call(id, Request(Operation::kStop, id).text()));
   return {};
 }
 
 Result<Created> NativeEngine::Start(const SandboxId& id) {
-  return CreatedFrom(TRY(Call(Request(Operation::kStart, id).text())));
+  return CreatedFrom(TRY(Call(id, Request(Operation::kStart, id).text())));
 }
 
 Result<Created> NativeEngine::Reset(const SandboxId& id) {
-  return CreatedFrom(TRY(Call(Request(Operation::kReset, id).text())));
+  return CreatedFrom(TRY(Call(id, Request(Operation::kReset, id).text())));
 }
 
 Result<Created> NativeEngine::Visit(const SandboxId& id) {
-  return CreatedFrom(TRY(Call(Request(Operation::kVisit, id).text(), Repeat::kAlways)));
+  return CreatedFrom(TRY(Call(id, Request(Operation::kVisit, id).text(), Repeat::kAlways)));
 }
 
 Result<void> NativeEngine::EndVisit(const SandboxId& id) {
-  TRY(Call(Request(Operation::kEndVisit, id).text(), Repeat::kAlways));
+  TRY(Call(id, Request(Operation::kEndVisit, id).text(), Repeat::kAlways));
   return {};
 }
 
 Result<void> NativeEngine::Pause(const SandboxId& id) {
-  TRY(Call(Request(Operation::kPause, id).text()));
+  TRY(Call(id, Request(Operation::kPause, id).text()));
   return {};
 }
 
 Result<void> NativeEngine::Resume(const SandboxId& id) {
-  TRY(Call(Request(Operation::kResume, id).text()));
+  TRY(Call(id, Request(Operation::kResume, id).text()));
   return {};
 }
 
 Result<void> NativeEngine::Update(const SandboxId& id, const Limits& limits) {
   CborWriter writer = Request(Operation::kUpdate, id);
   writer.Bytes(EncodeLimits(limits));
-  TRY(Call(writer.text(), Repeat::kAlways));
+  TRY(Call(id, writer.text(), Repeat::kAlways));
   return {};
 }
 
+// From what everybody can see, where that is all: a launcher that makes sandboxes need not be waited for.
+// What is in memory only it can measure; and what is missing it knows why.
 Result<Stats> NativeEngine::GetStats(const SandboxId& id) {
-  const Packet reply = TRY(Call(Request(Operation::kStats, id).text(), Repeat::kAlways));
+  if (const auto disk = SandboxDir::ImageUse(options_.paths.sandboxes_dir(), id)) {
+    const auto groups = Groups(/*again=*/false);
+    const auto group = groups ? (*groups)->ReadStats(id) : Failure(groups.error());
+    if (group) {
+      Stats stats = ToStats(*group);
+      stats.disk = *disk;
+      return stats;
+    }
+  }
+  const Packet reply = TRY(Call(id, Request(Operation::kStats, id).text(), Repeat::kAlways));
   CborReader reader(reply.body);
   return DecodeStats(reader);
 }
@@ -242,13 +268,13 @@ Result<std::optional<uint64_t>> NativeEngine::OomKills(const SandboxId& id) {
 }
 
 Result<Exit> NativeEngine::GetExit(const SandboxId& id) {
-  const Packet reply = TRY(Call(Request(Operation::kExit, id).text(), Repeat::kAlways));
+  const Packet reply = TRY(Call(id, Request(Operation::kExit, id).text(), Repeat::kAlways));
   CborReader reader(reply.body);
   return DecodeExit(reader);
 }
 
 Result<Fd> NativeEngine::CallForFd(Operation operation, const SandboxId& id) {
-  Packet reply = TRY(Call(Request(operation, id).text(), Repeat::kAlways));
+  Packet reply = TRY(Call(id, Request(operation, id).text(), Repeat::kAlways));
   return OnlyFd(reply);
 }
 
@@ -292,14 +318,14 @@ Result<std::string> NativeEngine::ReadPromise(const SandboxId& id) {
 
 Result<void> NativeEngine::Disown(const SandboxId& id) {
   Course course;
-  const auto reply = Call(Request(Operation::kDisown, id).text(), Repeat::kAlways, &course);
+  const auto reply = Call(id, Request(Operation::kDisown, id).text(), Repeat::kAlways, &course);
   // The launcher may have died between the mark and the answer, and the next one did not take it over.
   if (reply || (course.repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
   return Failure(reply.error());
 }
 
 Result<void> NativeEngine::Adopt(const SandboxId& id) {
-  TRY(Call(Request(Operation::kAdopt, id).text(), Repeat::kAlways));
+  TRY(Call(id, Request(Operation::kAdopt, id).text(), Repeat::kAlways));
   return {};
 }
 

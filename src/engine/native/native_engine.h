@@ -13,8 +13,8 @@
 // A launcher that hangs is one that died: it is killed when a request takes longer than NativeEngineOptions::patience, and a
 // call waits for those before it for at most twice that (kUnavailable).
 //
-// Thread-safe. One request at a time is under way, but Connect does not go through the launcher: it
-// never waits behind a create.
+// Thread-safe. Of each launcher's sandboxes one request at a time is under way, but Connect does not go
+// through a launcher: it never waits behind a create.
 #pragma once
 
 #include <atomic>
@@ -22,6 +22,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "base/os/paths.h"
 #include "engine/engine.h"
@@ -70,13 +71,24 @@ class NativeEngine : public Engine {
   Result<GarbageReport> CollectGarbage(const GarbageOptions& options) override;
   void SetPatience(Millis patience) override { patience_ = patience.count(); }
 
-  // The launcher's process, or the last one's, for tests that kill it.
-  pid_t launcher_pid() const { return launcher_pid_; }
+  // The process of a launcher, or the last one's, for tests that kill it.
+  pid_t launcher_pid(size_t number = 0) const { return lanes_[number]->launcher_pid; }
 
  private:
-  explicit NativeEngine(NativeEngineOptions options)
-      : options_(std::move(options)), patience_(options_.patience.count()) {}
-  Result<void> StartLauncher();
+  // A launcher, and who is served by it.
+  struct Lane {
+    explicit Lane(Share lane_share) : share(lane_share) {}
+    const Share share;
+    std::mutex mutex;
+    std::condition_variable idle;
+    bool busy = false;                   // somebody has the link
+    std::unique_ptr<LauncherLink> link;  // null after the launcher's death, until the next call
+    std::atomic<pid_t> launcher_pid = 0;
+  };
+
+  explicit NativeEngine(const NativeEngineOptions& options);
+  Result<void> StartLauncher(Lane& lane);
+  Lane& LaneOf(const SandboxId& id) { return *lanes_[Share::NumberOf(id, lanes_.size())]; }
   class Turn;
 
   // Whether a request may be repeated that the launcher may have worked on when it died.
@@ -86,25 +98,21 @@ class NativeEngine : public Engine {
     bool repeated = false;  // the launcher died of the first, so that it may have been done twice
   };
   // `course`: how it went, also where the result is an error.
-  Result<Packet> Call(std::string_view request, Repeat repeat = Repeat::kIfUnsent,
-                      Course* course = nullptr);
+  Result<Packet> Call(const SandboxId& id, std::string_view request,
+                      Repeat repeat = Repeat::kIfUnsent, Course* course = nullptr);
   struct Asked {
     Result<Packet> reply;
     bool broken = false;
     bool unsent = false;
   };
-  Asked AskOnce(std::string_view request);
+  Asked AskOnce(Lane& lane, std::string_view request);
   Result<Fd> CallForFd(Operation operation, const SandboxId& id);
   // The launcher's groups. `again`: not as they were found before.
   Result<std::shared_ptr<const CgroupTree>> Groups(bool again);
 
   const NativeEngineOptions options_;
   LauncherLink::Patience patience_;
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  bool busy_ = false;                   // somebody has the link
-  std::unique_ptr<LauncherLink> link_;  // null after the launcher's death, until the next call
-  std::atomic<pid_t> launcher_pid_ = 0;
+  std::vector<std::unique_ptr<Lane>> lanes_;
   std::mutex groups_mutex_;
   std::shared_ptr<const CgroupTree> groups_;  // null until they are asked for
 };

@@ -350,6 +350,13 @@ Result<Cgroup> CgroupTree::Open(const SandboxId& id) {
   return Cgroup(std::move(group));
 }
 
+Result<CgroupStats> CgroupTree::ReadStats(const SandboxId& id) const {
+  const Cgroup group(std::make_unique<Cgroup::Impl>(impl_->trees, id.text(), /*fresh=*/false));
+  auto stats = group.ReadStats();
+  if (stats || stats.error().sys_errno() != ENOENT) return stats;
+  return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "no cgroup of the name " + id.text()));
+}
+
 Result<std::optional<uint64_t>> CgroupTree::OomKills(const SandboxId& id) const {
   for (const CgroupParent& parent : impl_->trees->parents) {
     if (!parent.serves.Contains(Controller::kMemory)) continue;

@@ -151,6 +151,8 @@ class CgroupTree {
   // How many processes of the group the kernel killed for want of its memory; nothing where it does not count them. A few
   // microseconds. kNotFound without the group.
   Result<std::optional<uint64_t>> OomKills(const SandboxId& id) const;
+  // kNotFound without a group.
+  Result<CgroupStats> ReadStats(const SandboxId& id) const;
 
   // Ids of all groups under Cay's parent, in any tree.
   Result<std::vector<SandboxId>> List() const;

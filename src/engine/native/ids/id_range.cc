@@ -18,11 +18,12 @@ Result<IdRange> IdRange::FromNumber(uint64_t number) {
   return IdRange(static_cast<unsigned>(number));
 }
 
-Result<IdRangeAllocator> IdRangeAllocator::Open(const std::string& run_dir) {
+Result<IdRangeAllocator> IdRangeAllocator::Open(const std::string& run_dir, size_t number,
+                                                size_t of) {
   const std::string path = run_dir + "/ids";
   TRY(MakeDirectories(path, 0700));
   Fd dir = TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  IdRangeAllocator allocator(std::move(dir));
+  IdRangeAllocator allocator(std::move(dir), number, of);
   // Processes that start looking at different places seldom meet.
   unsigned start = 0;
   if (::getrandom(&start, sizeof start, GRND_NONBLOCK) == sizeof start) {
@@ -46,13 +47,21 @@ Result<std::string> IdRangeAllocator::OwnerOf(const char* name) const {
   return std::string(target.data(), static_cast<size_t>(length));
 }
 
-Result<IdRange> IdRangeAllocator::Take(const SandboxId& owner) {
+Result<std::optional<IdRange>> IdRangeAllocator::TakeAmong(const SandboxId& owner, bool own) {
   for (unsigned tried = 0; tried < IdRange::kCount; ++tried) {
     const IdRange range = TRY(IdRange::FromNumber(next_));
     next_ = (next_ + 1) % IdRange::kCount;
+    if ((range.number() % of_ == number_) != own) continue;
     if (held_.test(range.number()) || !TRY(TryTake(range, owner))) continue;
     held_.set(range.number());
     return range;
+  }
+  return std::nullopt;
+}
+
+Result<IdRange> IdRangeAllocator::Take(const SandboxId& owner) {
+  for (const bool own : {true, false}) {
+    if (const auto range = TRY(TakeAmong(owner, own))) return *range;
   }
   return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
                        "all " + std::to_string(IdRange::kCount) + " ranges of user ids are in use")

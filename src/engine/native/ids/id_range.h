@@ -10,6 +10,8 @@
 #include <sys/types.h>
 
 #include <bitset>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +41,10 @@ class IdRange {
 
 class IdRangeAllocator {
  public:
-  // `run_dir` is the machine's run directory.
-  static Result<IdRangeAllocator> Open(const std::string& run_dir);
+  // `run_dir` is the machine's run directory. Of several that share a machine's sandboxes each takes the
+  // ranges that are its own by their number first, so that they do not meet.
+  static Result<IdRangeAllocator> Open(const std::string& run_dir, size_t number = 0,
+                                       size_t of = 1);
 
   // kResourceExhausted when all are taken.
   Result<IdRange> Take(const SandboxId& owner);
@@ -62,11 +66,15 @@ class IdRangeAllocator {
   Result<std::vector<Taken>> List() const;
 
  private:
-  explicit IdRangeAllocator(Fd dir) : dir_(std::move(dir)) {}
+  IdRangeAllocator(Fd dir, size_t number, size_t of)
+      : dir_(std::move(dir)), number_(number), of_(of) {}
+  Result<std::optional<IdRange>> TakeAmong(const SandboxId& owner, bool own);
   Result<bool> TryTake(IdRange range, const SandboxId& owner);
   Result<std::string> OwnerOf(const char* name) const;
 
   Fd dir_;
+  size_t number_;
+  size_t of_;
   // Those that were had from here: whoever removes a symlink does not make two sandboxes share a range.
   std::bitset<IdRange::kCount> held_;
   unsigned next_ = 0;  // where to look first

@@ -24,6 +24,7 @@ enum class PacketType : uint8_t {
   kLetGo = 5,    // see janitor.h
   kRequest = 6,  // see launcher_protocol.h, scratch_maker.h
   kReply = 7,
+  kRemoveLoops = 8,  // see janitor.h
 };
 
 // One packet: its type, what follows it, and descriptors (close-on-exec).

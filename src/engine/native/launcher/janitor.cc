@@ -4,14 +4,19 @@
 
 #include "engine/native/ipc/packet.h"
 #include "engine/native/ipc/worker.h"
+#include "engine/native/rootfs/loop_device.h"
 
 namespace cay::engine::native {
 namespace {
+
+// What is to be let go of waits meanwhile.
+constexpr size_t kLoopsAtOnce = 8;
 
 void Serve(const Fd& socket) {
   while (true) {
     const auto packet = ReceivePacket(socket);  // with the descriptors, which are then closed
     if (!packet || !*packet) return;
+    if ((*packet)->type == PacketType::kRemoveLoops) (void)RemoveSpareLoopDevices(kLoopsAtOnce);
   }
 }
 
@@ -24,6 +29,11 @@ Result<void> Janitor::Start() {
   TRY(SetNonBlocking(socket, true));
   socket_ = std::move(socket);
   return {};
+}
+
+void Janitor::RemoveSpareLoops() {
+  if (!Start()) return;
+  if (!SendPacket(*socket_, PacketType::kRemoveLoops, {})) socket_.reset();
 }
 
 void Janitor::LetGo(std::vector<Fd> descriptors) {

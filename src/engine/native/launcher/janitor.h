@@ -17,6 +17,8 @@ class Janitor {
  public:
   Janitor() = default;
 
+  // Has some loop devices removed that nobody needs (loop_device.h), each of which takes milliseconds.
+  void RemoveSpareLoops();
   // Closes them elsewhere.
   void LetGo(std::vector<Fd> descriptors);
 

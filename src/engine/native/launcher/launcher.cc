@@ -14,12 +14,13 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/os/disk_room.h"
 #include "base/os/file.h"
 #include "base/os/log.h"
-#include "base/os/reap.h"
 #include "base/os/sys.h"
 #include "engine/native/ipc/guest_socket.h"
 #include "engine/native/record/request.h"
+#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/own_names.h"
 #include "engine/native/rootfs/rootfs.h"
 #include "engine/native/rootfs/scratch.h"
@@ -89,7 +90,7 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
   std::optional<LauncherLock> sole;
   if (options.sole) {
-    auto lock = LauncherLock::Take(options.paths.state_dir);
+    auto lock = LauncherLock::Take(options.paths.state_dir, options.share);
     // Of a state directory that never had one, on a disk without room for it: there is nobody to wait for.
     if (!lock && lock.error().code() != ErrorCode::kResourceExhausted) return Failure(lock.error());
     if (lock) sole = *std::move(lock);
@@ -102,7 +103,8 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   std::optional<NetnsPool> netns;
   if (::geteuid() == 0) {
     TRY(KeepCapabilitiesAcrossIds());
-    ids = TRY(IdRangeAllocator::Open(options.paths.run_dir));
+    ids =
+        TRY(IdRangeAllocator::Open(options.paths.run_dir, options.share.number, options.share.of));
     netns = TRY(NetnsPool::Open(options.netns_pool));
   }
   GuestEntry guest;
@@ -158,19 +160,6 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
                      .WithRemedy("ask for one in memory: " + Remedy(Action::kScratchInMemory)));
 }
 
-Result<SandboxDir> Launcher::MakeDir(const SandboxId& id) {
-  const std::string directory = options_.paths.sandboxes_dir();
-  dir_wanted_ = true;
-  if (!dir_ahead_) return SandboxDir::Make(directory, id);
-  SandboxDir ahead = *std::exchange(dir_ahead_, std::nullopt);
-  auto renamed = ahead.Rename(directory, id);
-  if (renamed) return ahead;
-  (void)std::move(ahead).Remove();
-  if (renamed.error().code() == ErrorCode::kAlreadyExists)
-    return Failure(std::move(renamed).error());
-  return SandboxDir::Make(directory, id);
-}
-
 // Everything but processes and the writable layer. What was made before a failure is undone by Discard.
 Result<void> Launcher::Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch) {
   Record& record = sandbox.record;
@@ -207,6 +196,7 @@ Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
       TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), limits));
       TRY(MountScratch(sandbox));
     }
+    sandbox.loop_device = LoopDeviceOf(*sandbox.scratch_mount);
     return FurnishImage(*sandbox.scratch_mount, record.request);
   }
   return MountScratch(sandbox);
@@ -224,6 +214,7 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
   const Record& record = sandbox.record;
   if (record.scratch == Scratch::kDisk) {
     sandbox.scratch_mount = TRY(MountScratchImage(sandbox.dir.dir()));
+    sandbox.loop_device = LoopDeviceOf(*sandbox.scratch_mount);
   } else if (!sandbox.scratch_mount) {
     sandbox.scratch_mount = TRY(
         MakeScratchTmpfs(record.request.limits,
@@ -245,7 +236,7 @@ Result<void> Launcher::BeginToAttachLayers() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
     return Failure(Error::FromErrno("making mounts private"));
   }
-  LetGoOfAhead();  // of another namespace now: its image could not be named
+  LetGoOfAllAhead();  // of another namespace now: its image could not be named
   attach_layers_ = true;
   return {};
 }
@@ -300,16 +291,16 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
   created.scratch = TRY(ChooseScratch(request));
   created.single_user = !ids_.has_value();
   created.guest_protocol = protocol::kProtocolVersion;
+  // Before there is anything of it: a disk that is full may have no room for its directory.
+  if (created.scratch == Scratch::kDisk)
+    TRY(CheckRoomFor(TRY(DiskRoomOf(options_.paths.sandboxes_dir())), request.limits.disk));
   Sandbox sandbox({.request = request,
                    .id_range = std::nullopt,
                    .scratch = created.scratch,
                    .created_unix_ms = UnixMs(),
                    .guest_protocol = protocol::kProtocolVersion},
                   TRY(MakeDir(request.id)));
-  Result<void> made;
-  if (created.scratch == Scratch::kDisk)
-    made = CheckScratchRoom(sandbox.dir.dir(), request.limits.disk);
-  if (made) made = Prepare(sandbox, stage_us, watch);
+  Result<void> made = Prepare(sandbox, stage_us, watch);
   if (made) made = SpawnGuest(sandbox, stage_us);
   if (!made) {
     Discard(std::move(sandbox));
@@ -422,39 +413,6 @@ Result<void> Launcher::Update(const SandboxId& id, const Limits& limits) {
   TRY(sandbox->cgroup->Apply(limits));
   Commit(*sandbox, std::move(next));
   return {};
-}
-
-// A launcher of one sandbox has nobody who waits meanwhile, and needs no janitor.
-void Launcher::LetGoLater(std::vector<Fd> spent) {
-  if (options_.one_shot) {
-    std::ranges::move(spent, std::back_inserter(spent_));
-  } else {
-    janitor_.LetGo(std::move(spent));
-  }
-}
-
-bool Launcher::DoIdleWork() {
-  ReapStrays();
-  if (!spent_.empty()) {
-    spent_.pop_back();
-    return true;
-  }
-  if (netns_ && !(options_.one_shot && has_made_)) {
-    const auto refilled = netns_->Refill();
-    if (!refilled) LogWarning(refilled.error().message());
-    if (refilled && *refilled) return true;
-  }
-  if (dir_wanted_ && !dir_ahead_ && !options_.one_shot) {
-    dir_wanted_ = false;
-    auto made = SandboxDir::MakeAhead(options_.paths.sandboxes_dir());
-    if (made) dir_ahead_ = *std::move(made);
-    return true;  // where it fails, the next create says why
-  }
-  if (disk_ahead_ && !options_.one_shot) {
-    const auto begun = scratch_maker_.Prepare(*std::exchange(disk_ahead_, std::nullopt));
-    if (!begun) LogWarning(begun.error().message());
-  }
-  return CleanUp();
 }
 
 }  // namespace cay::engine::native

@@ -27,6 +27,7 @@
 #include "engine/native/launcher/janitor.h"
 #include "engine/native/launcher/launcher_lock.h"
 #include "engine/native/launcher/scratch_maker.h"
+#include "engine/native/launcher/share.h"
 #include "engine/native/record/sandbox_dir.h"
 #include "engine/native/spawn/guest_image.h"
 #include "engine/native/spawn/netns.h"
@@ -39,7 +40,9 @@ struct LauncherOptions {
   size_t netns_pool = 1;  // network namespaces kept ready
   // No persistent sandboxes are taken over, and nothing is made ahead but for the first sandbox.
   bool one_shot = false;
-  // No other launcher that takes over sandboxes is to be there: one that is, and does not end, is killed (launcher_lock.h).
+  // Of the sandboxes that are there it takes over those of its share, and is asked for no others.
+  Share share{};
+  // No other launcher that takes over sandboxes of the share is to be there: one that is, and does not end, is killed (launcher_lock.h).
   bool sole = false;
   // Of a sandbox on disk that will be asked for: its writable layer is begun at once.
   std::optional<Limits> disk_ahead = std::nullopt;
@@ -81,13 +84,26 @@ class Launcher {
   // One piece of work made ahead of demand; false when there is none. For moments without requests.
   bool DoIdleWork();
 
-  // Whether something is kept ready that is not worth keeping when nobody asks for a sandbox for a while: then, let go of it.
-  bool HoldsAhead() const {
-    return sandboxes_.empty() && (dir_ahead_ || scratch_maker_.holds_one());
-  }
+  // Tells the workers what to make for the next sandbox. Quick: for the moment after an answer.
+  void OrderAhead();
+
+  bool one_shot() const { return options_.one_shot; }
+  // Whether so much is left for idle moments that it must not wait for one.
+  bool IsBehind() const { return doomed_.size() + spent_.size() > kMaxBehind; }
+
+  // Whether more is kept ready than is worth keeping when nobody asks for a sandbox for a while: without
+  // sandboxes anything, else what a burst has had made. Then, let go of it.
+  bool HoldsAhead() const;
   void LetGoOfAhead();
 
+  // Whether there may be more loop devices than will be needed. Has some of them removed by the janitor.
+  bool MayHaveSpareLoops() const { return loops_spent_; }
+  void RemoveSpareLoops();
+
  private:
+  // Destroyed sandboxes whose resources are still to be given back.
+  static constexpr size_t kMaxBehind = 16;
+
   struct Sandbox {
     Sandbox(Record sandbox_record, SandboxDir sandbox_dir)
         : record(std::move(sandbox_record)), dir(std::move(sandbox_dir)) {}
@@ -99,6 +115,7 @@ class Launcher {
         pidfd;  // of the guest, while there is one; of a stopped one, while it is visited
     std::optional<Fd> scratch_mount;  // keeps a tmpfs while stopped, and the cost of unmounting off
                                       // Destroy's path
+    std::optional<dev_t> loop_device;   // its image was mounted from; null: not known
     std::optional<Fd> mount_namespace;  // of the guest; null: adopted
     std::optional<Cgroup> cgroup;
     bool adopted = false;  // the guest is no child of ours
@@ -114,7 +131,6 @@ class Launcher {
   // launcher.cc: beginnings.
   Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
   Result<Scratch> ChooseScratch(const CreateRequest& request) const;
-  Result<SandboxDir> MakeDir(const SandboxId& id);
   Result<void> Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch);
   Result<void> MakeScratch(Sandbox& sandbox);
   static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
@@ -124,7 +140,6 @@ class Launcher {
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);
   Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
   Result<void> MakeGroup(Sandbox& sandbox);
-  void LetGoLater(std::vector<Fd> spent);
   static void Commit(Sandbox& sandbox, Record next);
   static Result<void> PreparePaused(const Sandbox& sandbox, bool paused);
   static Result<void> NotePaused(Sandbox& sandbox, bool paused);
@@ -159,6 +174,11 @@ class Launcher {
   Result<Sandbox> Adopt(const SandboxId& id, SandboxDir dir);
   void TakeOver(const SandboxId& id, Sandbox adopted);
 
+  // launcher_ahead.cc: what is made ahead, and what is left for after.
+  Result<SandboxDir> MakeDir(const SandboxId& id);
+  void LetGoLater(std::vector<Fd> spent);
+  void LetGoOfAllAhead();
+
   LauncherOptions options_;
   CgroupTree cgroups_;
   std::unique_ptr<CgroupLease> lease_;   // null: moved away
@@ -168,11 +188,15 @@ class Launcher {
   GuestEntry guest_;
   Janitor janitor_;
   ScratchMaker scratch_maker_;
-  std::vector<Fd> spent_;             // to be closed in a moment without requests
-  std::optional<Limits> disk_ahead_;  // those that the next sandbox on disk is expected to have
+  std::vector<Fd> spent_;  // to be closed in a moment without requests
+  std::optional<Limits>
+      disk_ahead_;  // those that the next sandbox on disk is expected to have; null:
+                    // none was made since the last rest
   std::string staging_dir_;
   std::optional<Fd> suid_dumpable_;  // /proc/sys/fs/suid_dumpable, where there is one
   bool attach_layers_ = false;
+  bool loops_spent_ = false;             // since the last look at what there is of loop devices
+  size_t spare_loops_ = SIZE_MAX;        // at that look
   bool has_made_ = false;                // a sandbox, since it was opened
   std::optional<SandboxDir> dir_ahead_;  // for the next sandbox
   bool dir_wanted_ = false;              // the last one was used

@@ -67,6 +67,7 @@ Result<void> Launcher::AdoptAll() {
   Millis patience = kClaimPatience;
   const std::string directory = options_.paths.sandboxes_dir();
   for (const SandboxId& id : TRY(SandboxDir::List(directory))) {
+    if (!options_.share.Has(id)) continue;
     const Standing standing = SandboxDir::StandingOf(directory, id);
     if (standing != Standing::kUnpromised && standing != Standing::kKept) continue;
     auto dir = ClaimFromTheDead(id, patience);

@@ -29,9 +29,6 @@ constexpr int kDeathPatienceMs = 30'000;
 // Longer than a sandbox takes to die by itself. After it, it is helped.
 constexpr int kPromptDeathMs = 20;
 
-// Destroyed sandboxes whose resources are still to be given back, at most.
-constexpr size_t kMaxDoomed = 256;
-
 // For the kernel to be done with the group of a sandbox whose processes have died: so often, so long each time.
 constexpr int kMaxBusyTries = 50;
 constexpr Millis kBusyPatience(100);
@@ -162,6 +159,8 @@ void Launcher::GiveBack(Sandbox sandbox) {
       note(Failure(unlinked.error()));
     }
   }
+  // One of several launchers looks after the machine's.
+  if (sandbox.loop_device && !options_.one_shot && options_.share.number == 0) loops_spent_ = true;
   if (sandbox.scratch_mount) spent.push_back(std::move(*sandbox.scratch_mount));
   if (sandbox.mount_namespace) spent.push_back(std::move(*sandbox.mount_namespace));
   LetGoLater(std::move(spent));
@@ -195,7 +194,6 @@ Result<void> Launcher::Destroy(const SandboxId& id) {
   // Nothing of it runs any more. To give its resources back can wait for a moment without requests,
   // if not too long.
   doomed_.push_back(std::move(sandboxes_.extract(id).mapped()));
-  if (doomed_.size() > kMaxDoomed) CleanUp();
   return {};
 }
 
@@ -268,19 +266,11 @@ Result<std::vector<SandboxStatus>> Launcher::List() {
   return list;
 }
 
-void Launcher::LetGoOfAhead() {
-  scratch_maker_.LetGo();
-  if (!dir_ahead_) return;
-  const auto removed = std::move(*dir_ahead_).Remove();
-  if (!removed) LogWarning(removed.error().message());
-  dir_ahead_.reset();
-}
-
 Launcher::~Launcher() {
   while (CleanUp()) {
   }
   if (!lease_) return;
-  LetGoOfAhead();
+  LetGoOfAllAhead();
   std::move(*lease_).GiveBack(cgroups_);
 }
 

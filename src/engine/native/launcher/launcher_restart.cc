@@ -8,6 +8,7 @@
 #include "base/os/sys.h"
 #include "engine/native/launcher/launcher.h"
 #include "engine/native/record/request.h"
+#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/scratch.h"
 #include "protocol/messages.h"
 
@@ -52,7 +53,7 @@ Result<Created> Launcher::CheckBeforeGuest(const Sandbox& sandbox) const {
 Result<void> Launcher::BeginAgain(Sandbox& sandbox, Record next, StageLaps& stage_us) {
   Stopwatch watch;
   const bool on_disk = sandbox.record.scratch == Scratch::kDisk;
-  if (on_disk) TRY(AwaitDetached(sandbox.dir.dir()));
+  if (on_disk) TRY(AwaitDetached(sandbox.dir.dir(), sandbox.loop_device));
   TRY(CheckWhole(sandbox));
   TRY(sandbox.dir.PrepareRecord(next));
   // Killing the last guest may have taken a limit away.
@@ -171,7 +172,10 @@ Result<void> Launcher::ReplaceScratch(Sandbox& sandbox, std::optional<UnnamedScr
   if (sandbox.scratch_mount) spent.push_back(*std::exchange(sandbox.scratch_mount, std::nullopt));
   if (sandbox.mount_namespace)
     spent.push_back(*std::exchange(sandbox.mount_namespace, std::nullopt));
-  if (fresh) sandbox.scratch_mount = std::move(fresh->mount);
+  if (fresh) {
+    sandbox.scratch_mount = std::move(fresh->mount);
+    sandbox.loop_device = LoopDeviceOf(*sandbox.scratch_mount);
+  }
   LetGoLater(std::move(spent));
   return {};
 }

@@ -99,8 +99,12 @@ Result<void> Send(const Fd& control, const Result<Reply>& reply) {
   return SendPacket(control, PacketType::kFailed, EncodeError(reply.error()));
 }
 
-// So long after its last request a launcher without sandboxes gives back what it made ahead.
+// So long after its last request a launcher gives back what it made ahead, and a part of what a burst left.
 constexpr int kAheadMs = 500;
+
+// Without a request for so long, a launcher has a moment for what can wait: whoever has just had an answer
+// often asks for the next thing at once.
+constexpr int kPauseMs = 3;
 
 bool HasRequest(const Fd& control, int patience_ms = 0) {
   pollfd poller{.fd = control.get(), .events = POLLIN, .revents = 0};
@@ -115,6 +119,10 @@ Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
   options.netns_pool = TRY(reader.Unsigned(1024));
   options.one_shot = TRY(reader.Bool());
   options.sole = TRY(reader.Bool());
+  options.share.of = TRY(reader.Unsigned(kMaxLaunchers));
+  options.share.number = TRY(reader.Unsigned(kMaxLaunchers));
+  if (options.share.number >= options.share.of)
+    return Failure(Error::Invalid("there is no such share of the sandboxes"));
   // Its lines are in its client's log.
   SetLogLevel(static_cast<LogLevel>(TRY(reader.Unsigned(static_cast<uint64_t>(LogLevel::kDebug)))));
   SetLogFormat(
@@ -125,11 +133,25 @@ Result<Launcher> OpenFor(const Packet& hello, GuestMain guest) {
   return Launcher::Open(std::move(options));
 }
 
+// Until the next request, or there is nothing to give back.
+void Rest(const Fd& control, Launcher& launcher) {
+  while (launcher.HoldsAhead() || launcher.MayHaveSpareLoops()) {
+    if (HasRequest(control, kAheadMs)) return;
+    if (launcher.HoldsAhead()) launcher.LetGoOfAhead();
+    if (launcher.MayHaveSpareLoops()) launcher.RemoveSpareLoops();
+  }
+}
+
 Result<void> Serve(const Fd& control, Launcher& launcher) {
   while (true) {
-    while (!HasRequest(control) && launcher.DoIdleWork()) {
+    launcher.OrderAhead();
+    if (!HasRequest(control, launcher.one_shot() ? 0 : kPauseMs)) {
+      while (launcher.DoIdleWork() && !HasRequest(control)) {
+      }
+    } else if (launcher.IsBehind()) {
+      launcher.DoIdleWork();
     }
-    if (launcher.HoldsAhead() && !HasRequest(control, kAheadMs)) launcher.LetGoOfAhead();
+    Rest(control, launcher);
     const auto packet = ReceivePacket(control);
     // It hung up, perhaps without having read the last answer.
     if (packet ? !*packet : packet.error().sys_errno() == ECONNRESET) return {};

@@ -214,6 +214,14 @@ std::optional<int64_t> SandboxDir::MadeAt(const std::string& sandboxes_dir, cons
   return NamesOf(sandboxes_dir, id).WrittenAt(kLock);
 }
 
+std::optional<Bytes> SandboxDir::ImageUse(const std::string& sandboxes_dir, const SandboxId& id) {
+  const Names names = NamesOf(sandboxes_dir, id);
+  struct stat image{};
+  if (!names.Has(kRecord) || ::lstat(names.PathOf(kScratchImageName).c_str(), &image) < 0)
+    return std::nullopt;
+  return static_cast<Bytes>(image.st_blocks) * 512;
+}
+
 // Into the lock's file, which is there: an inode takes ext4 long where many were freed a moment ago.
 Result<void> SandboxDir::WritePromise(const std::string& sandboxes_dir, const SandboxId& id,
                                       std::string_view promise) {

@@ -69,6 +69,9 @@ class SandboxDir {
   // Whoever owns it may do something else meanwhile.
   static Result<void> WritePromise(const std::string& sandboxes_dir, const SandboxId& id,
                                    std::string_view promise);
+  // What the image of a persistent one takes on the disk. Nothing without an image, and of one that is
+  // being made or removed.
+  static std::optional<Bytes> ImageUse(const std::string& sandboxes_dir, const SandboxId& id);
   // kNotFound when nothing was promised.
   static Result<std::string> ReadPromise(const std::string& sandboxes_dir, const SandboxId& id);
 

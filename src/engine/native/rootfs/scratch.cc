@@ -1,9 +1,7 @@
 #include "engine/native/rootfs/scratch.h"
 
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -13,10 +11,10 @@
 
 #include "base/os/disk_room.h"
 #include "base/os/file.h"
-#include "base/os/listing.h"
 #include "base/os/log.h"
 #include "base/os/reap.h"
 #include "base/os/sys.h"
+#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/own_names.h"
 #include "engine/native/rootfs/usual_places.h"
 
@@ -26,7 +24,6 @@ namespace {
 // A disk of any use writes the metadata of an empty filesystem in a moment. Less than a launcher may take for a request
 // (NativeEngineOptions::patience), so that it is this that is told.
 constexpr std::chrono::seconds kMke2fsPatience{30};
-constexpr int kLoopTries = 64;
 constexpr const char* kNextScratchName = "scratch.next";
 // The root filesystem, and in the template `host` /usr.
 constexpr std::array<const char*, 2> kOverlaysAhead = {"0", "1"};
@@ -181,33 +178,6 @@ Result<void> FillImage(const std::string& images_dir, const Fd& image, const Lim
   return CopySparse(TRY(OpenBaseImage(images_dir, limits)), image);
 }
 
-struct LoopDevice {
-  Fd fd;
-  std::string path;
-};
-
-// Binds the image to a free loop device. Others may take the same one first: then again.
-Result<LoopDevice> AttachLoop(const Fd& image) {
-  const Fd control = TRY(sys::OpenAt(AT_FDCWD, "/dev/loop-control", O_RDWR));
-  loop_config config{};
-  config.fd = static_cast<uint32_t>(image.get());
-  config.block_size = 4096;
-  // Direct I/O: through the page cache the device's own worker would have its pages charged to the sandbox, and hang
-  // where the sandbox has no memory left.
-  config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
-  for (int tries = 0; tries < kLoopTries; ++tries) {
-    const int number = TRY(sys::IoctlInt(control, LOOP_CTL_GET_FREE, 0, "finding a loop device"));
-    std::string path = "/dev/loop" + std::to_string(number);
-    auto opened = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR);
-    if (!opened) return Failure(std::move(opened).error());
-    auto configured = sys::Ioctl(*opened, LOOP_CONFIGURE, &config, "configuring a loop device");
-    if (configured) return LoopDevice{std::move(*opened), std::move(path)};
-    if (configured.error().sys_errno() != EBUSY) return Failure(std::move(configured).error());
-  }
-  return Failure(
-      Error(ErrorCode::kResourceExhausted, Fault::kMachine, "no loop device could be had"));
-}
-
 Result<Fd> MountImage(const Fd& image) {
   const LoopDevice device = TRY(AttachLoop(image));
   const Fd context = TRY(sys::FsOpen("ext4"));
@@ -230,23 +200,6 @@ Result<void> ReadAhead(const Fd& mount, const std::string& overlay) {
     return Failure(Error::FromErrno("looking for " + name));
   }
   return {};
-}
-
-// LOOP_GET_STATUS64 gives device and inode of the backing file.
-Result<bool> IsOnALoopDevice(const struct stat& image) {
-  Listing devices = TRY(Listing::Open("/sys/block"));
-  while (const dirent* entry = TRY(devices.Next())) {
-    if (!std::string_view(entry->d_name).starts_with("loop")) continue;
-    const auto device =
-        sys::OpenAt(AT_FDCWD, (std::string("/dev/") + entry->d_name).c_str(), O_RDONLY);
-    if (!device && device.error().code() == ErrorCode::kResourceExhausted)
-      return Failure(device.error());
-    if (!device) continue;  // it went meanwhile
-    loop_info64 info{};
-    if (::ioctl(device->get(), LOOP_GET_STATUS64, &info) < 0) continue;  // ENXIO: not in use
-    if (info.lo_inode == image.st_ino && info.lo_device == image.st_dev) return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -328,13 +281,13 @@ Result<void> ReplaceScratchImage(const Fd& image, const Fd& sandbox_dir) {
   return {};
 }
 
-Result<void> AwaitDetached(const Fd& sandbox_dir) {
+Result<void> AwaitDetached(const Fd& sandbox_dir, std::optional<dev_t> device) {
   struct stat image{};
   if (::fstatat(sandbox_dir.get(), kScratchImageName, &image, AT_SYMLINK_NOFOLLOW) < 0) {
     return Failure(Error::FromErrno("looking at the writable layer"));
   }
   for (int tries = 0; tries < kDetachTries; ++tries) {
-    if (!TRY(IsOnALoopDevice(image))) return {};
+    if (!TRY(IsOnALoopDevice(image, device))) return {};
     ::usleep(kDetachPauseUs);
   }
   return Failure(

@@ -12,6 +12,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 #include "base/os/fd.h"
@@ -65,8 +66,8 @@ Result<void> ReplaceScratchImage(const Fd& image, const Fd& sandbox_dir);
 Result<Fd> MountScratchImage(const Fd& sandbox_dir);
 
 // Waits until no loop device holds the image any more: to mount it twice would destroy it. kTimeout
-// after 5 s.
-Result<void> AwaitDetached(const Fd& sandbox_dir);
+// after 5 s. `device`: see IsOnALoopDevice.
+Result<void> AwaitDetached(const Fd& sandbox_dir, std::optional<dev_t> device);
 
 // Whether the image is as its last mount left it: one that a crash of the machine cut off is not. Detached, see above.
 Result<void> CheckScratchWhole(const Fd& sandbox_dir);

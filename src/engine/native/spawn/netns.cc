@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -13,6 +14,8 @@
 #include "base/os/log.h"
 #include "base/os/sys.h"
 #include "engine/native/ids/userns.h"
+#include "engine/native/ipc/packet.h"
+#include "engine/native/ipc/worker.h"
 
 namespace cay::engine::native {
 namespace {
@@ -86,13 +89,69 @@ Result<Fd> NetnsPool::Make() const {
 }
 
 Result<bool> NetnsPool::Refill() {
-  if (ready_.size() >= wanted_) return false;
+  if (ready_.size() >= wanted_.target()) return false;
   ready_.push_back(TRY(Make()));
   return true;
 }
 
+// In the worker.
+void NetnsPool::Serve(const Fd& socket) {
+  const auto pool = Open(0);
+  while (pool) {
+    const auto request = ReceivePacket(socket);
+    if (!request || !*request) return;
+    const auto made = pool->Make();
+    const auto sent = made ? SendPacket(socket, PacketType::kReply, {}, {&*made})
+                           : SendPacket(socket, PacketType::kFailed, EncodeError(made.error()));
+    if (!sent) return;
+  }
+}
+
+// What has come of the worker. One that failed is nothing: who needs one finds out why.
+void NetnsPool::Collect() {
+  while (worker_ && coming_ > 0) {
+    pollfd poller{.fd = worker_->get(), .events = POLLIN, .revents = 0};
+    if (::poll(&poller, 1, 0) != 1) return;
+    auto packet = ReceivePacket(*worker_);
+    if (!packet || !*packet) {
+      LetGo();
+      return;
+    }
+    --coming_;
+    if ((*packet)->fds.size() == 1) ready_.push_back(std::move((*packet)->fds.front()));
+  }
+}
+
+Result<void> NetnsPool::Order() {
+  Collect();
+  while (ready_.size() + coming_ < wanted_.target()) {
+    if (!worker_) worker_ = TRY(StartWorker("cay-netns", &Serve));
+    if (auto sent = SendPacket(*worker_, PacketType::kRequest, {}); !sent) {
+      LetGo();
+      return sent;
+    }
+    ++coming_;
+  }
+  return {};
+}
+
+void NetnsPool::Shrink() {
+  wanted_.Rest();
+  Collect();
+  while (ready_.size() > wanted_.target()) ready_.pop_back();
+}
+
+void NetnsPool::LetGo() {
+  worker_.reset();
+  coming_ = 0;
+}
+
 Result<Fd> NetnsPool::Take() {
-  if (ready_.empty()) return Make();
+  if (ready_.empty()) Collect();
+  if (ready_.empty()) {
+    wanted_.NoteMiss();
+    return Make();
+  }
   Fd netns = std::move(ready_.front());
   ready_.pop_front();
   return netns;

@@ -1,5 +1,6 @@
 // Network namespaces made ahead of demand: a fresh one costs about 0.3 ms with tails of
-// milliseconds, entering one that is there costs a microsecond.
+// milliseconds, entering one that is there costs a microsecond. They are made in moments without
+// requests, or by a worker (ipc/worker.h) that is told to after each one that was taken.
 //
 // Only `lo` exists in it, and is up. It belongs to the initial user namespace, so that root inside
 // a sandbox has no CAP_NET_ADMIN over it. Each is used by one sandbox only: abstract sockets and
@@ -7,11 +8,14 @@
 // user's comes with clone3.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
+#include <optional>
 
 #include "base/os/fd.h"
 #include "base/result.h"
+#include "engine/native/ipc/demand.h"
 
 namespace cay::engine::native {
 
@@ -24,6 +28,14 @@ class NetnsPool {
   // moments.
   Result<bool> Refill();
 
+  // Has the worker make what is missing, without waiting for it.
+  Result<void> Order();
+  // Keeps no more than were wanted at first.
+  void Shrink();
+  // Ends the worker.
+  void LetGo();
+  size_t ready() const { return ready_.size(); }
+
   // A ready one, or a new one.
   Result<Fd> Take();
 
@@ -32,13 +44,22 @@ class NetnsPool {
   Result<void> Inside(const Fd& netns, const std::function<Result<void>()>& function) const;
 
  private:
-  NetnsPool(Fd home, size_t wanted) : home_(std::move(home)), wanted_(wanted) {}
+  // Each is some 100 KiB of the kernel's memory.
+  static constexpr size_t kMostByDemand = 4;
+
+  NetnsPool(Fd home, size_t wanted)
+      : home_(std::move(home)),
+        wanted_(wanted, wanted == 0 ? 0 : std::max(wanted, kMostByDemand)) {}
   Result<Fd> Make() const;
+  static void Serve(const Fd& socket);
+  void Collect();
   void GoHome() const;
 
   Fd home_;
-  size_t wanted_;
+  Demand wanted_;
   std::deque<Fd> ready_;
+  std::optional<Fd> worker_;  // null: it is not there
+  size_t coming_ = 0;         // asked of it, and not come yet
 };
 
 // In the calling thread's network namespace, which is new: brings `lo` up, bounds what connections leave behind, and lets
