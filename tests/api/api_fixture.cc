@@ -16,6 +16,7 @@
 #include "api/rest/routes.h"
 #include "base/encoding.h"
 #include "base/text.h"
+#include "engine/native/launcher/inventory.h"
 #include "engine/native/native_engine.h"
 #include "http/server/router.h"
 #include "http/server/server.h"
@@ -57,7 +58,7 @@ struct Program {
 Result<void> Program::OpenServices() {
   engine = TRY(engine::native::NativeEngine::Start(
       {.paths = paths, .launcher_path = CAY_PROGRAM_PATH, .netns_pool = 2}));
-  templates.emplace(TRY(templates::TemplateStore::Open(paths)));
+  templates.emplace(TRY(templates::TemplateStore::Open(paths, engine::native::ListerOf(paths))));
   store = TRY(store::Store::Open(paths));
   events = TRY(sandbox::EventLog::Open(*store));
   sandbox::ManagerOptions options;

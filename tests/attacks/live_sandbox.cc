@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "base/os/file.h"
+#include "engine/native/launcher/inventory.h"
 #include "template/store/template_store.h"
 
 namespace cay::attacks {
@@ -48,7 +49,9 @@ std::unique_ptr<engine::native::NativeEngine> StartEngine(const Arena& arena) {
 }
 
 engine::RootFilesystem HostTemplate(const Arena& arena) {
-  auto store = Must(templates::TemplateStore::Open(PathsOf(arena)), "open the templates");
+  auto store =
+      Must(templates::TemplateStore::Open(PathsOf(arena), engine::native::ListerOf(PathsOf(arena))),
+           "open the templates");
   // Held to the end of the test program: its layers must not be collected.
   static const templates::Template host = Must(store.Find("host"), "find the host template");
   return host.root;

@@ -1,4 +1,5 @@
-// What the conformance suite needs of each kind of engine: objects of it over one state, and what happens from outside.
+// What the conformance suite needs of each kind of engine: objects of it over one state, and what
+// happens from outside.
 #pragma once
 
 #include <memory>

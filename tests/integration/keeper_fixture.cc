@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/os/file.h"
+#include "engine/native/launcher/inventory.h"
 
 namespace cay::testing {
 namespace {
@@ -27,8 +28,8 @@ Result<std::unique_ptr<Heart>> Heart::Open(const Paths& paths,
   heart->store = TRY(store::Store::Open(paths));
   heart->engine = TRY(engine::native::NativeEngine::Start(
       {.paths = paths, .launcher_path = CAY_PATH, .netns_pool = 1}));
-  heart->templates =
-      std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(paths)));
+  heart->templates = std::make_unique<templates::TemplateStore>(
+      TRY(templates::TemplateStore::Open(paths, engine::native::ListerOf(paths))));
   heart->events = TRY(sandbox::EventLog::Open(*heart->store));
   sandbox::ManagerOptions manager_options;
   manager_options.paths = paths;

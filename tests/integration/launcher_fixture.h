@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/native/launcher/inventory.h"
 #include "engine/native/launcher/launcher.h"
 #include "support/machine_state.h"
 #include "template/store/template_store.h"
@@ -33,7 +34,7 @@ class LauncherTest : public ::testing::TestWithParam<Scratch> {
     auto paths = Paths::Resolve(directory_);
     ASSERT_TRUE(paths) << paths.error().ToString();
     paths_ = *paths;
-    auto store = templates::TemplateStore::Open(paths_);
+    auto store = templates::TemplateStore::Open(paths_, ListerOf(paths_));
     ASSERT_TRUE(store) << store.error().ToString();
     auto host = store->Find("host");
     ASSERT_TRUE(host) << host.error().ToString();

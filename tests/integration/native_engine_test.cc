@@ -30,7 +30,7 @@ class NativeEngineTest : public ::testing::Test {
     directory_ = pattern;
     paths_ = {directory_ + "/state", directory_ + "/run"};
     ASSERT_TRUE(MakeDirectories(paths_.run_dir, 0711));
-    auto store = templates::TemplateStore::Open(paths_);
+    auto store = templates::TemplateStore::Open(paths_, engine::native::ListerOf(paths_));
     ASSERT_TRUE(store) << store.error().ToString();
     host_ = store->Find("host");
     ASSERT_TRUE(host_) << host_.error().ToString();

@@ -13,6 +13,7 @@
 
 #include "base/os/file.h"
 #include "template/store/template_store.h"
+#include "template/store/test_sandboxes.h"
 
 namespace cay::templates {
 namespace {
@@ -33,7 +34,7 @@ class TemplateTest : public ::testing::Test {
   }
 
   Result<TemplateStore> Open() const {
-    return TemplateStore::Open({dir_ + "/state", dir_ + "/run"});
+    return TemplateStore::Open({dir_ + "/state", dir_ + "/run"}, NoSandboxes);
   }
 
   static void Write(const std::string& path, const std::string& content) {

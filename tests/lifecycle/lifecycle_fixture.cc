@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "sandbox/records/sandbox_table.h"
+#include "template/store/test_sandboxes.h"
 
 namespace cay::sandbox {
 
@@ -49,7 +50,7 @@ void LifecycleTest::SetUpTestSuite() {
   const std::string root = templates_directory_ + "/root";
   std::filesystem::create_directories(root + "/usr/bin");
   auto store = templates::TemplateStore::Open(
-      {templates_directory_ + "/state", templates_directory_ + "/run"});
+      {templates_directory_ + "/state", templates_directory_ + "/run"}, templates::NoSandboxes);
   ASSERT_TRUE(store) << store.error().ToString();
   templates_ = *std::move(store);
   const auto imported = templates_->Import("small", root, {});

@@ -1,5 +1,5 @@
-// The parts of a manager over a fake engine and a fake clock, for tests that try each way to fail: nothing happens by itself but
-// what the pools' thread does.
+// The parts of a manager over a fake engine and a fake clock, for tests that try each way to fail:
+// nothing happens by itself but what the pools' thread does.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -69,7 +69,7 @@ class LifecycleTest : public ::testing::Test {
   LifecycleTest();
   ~LifecycleTest() override;
 
-  // Ends the server and its engine's object; the next one finds what they left. Reconciles unless that fails, and says so.
+  // Ends the server and its engine's object; the next one finds what they left.
   Result<ReconcileReport> Restart();
   void Close();
   Result<ReconcileReport> Open();

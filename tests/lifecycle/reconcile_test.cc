@@ -1,4 +1,5 @@
-// What a server makes of what the one before it left: in the engine, in its database, and where either fails.
+// What a server makes of what the one before it left: in the engine, in its database, and where
+// either fails.
 #include "sandbox/lifecycle/reconcile.h"
 
 #include <signal.h>

@@ -81,7 +81,8 @@ Result<int> GcMain(GcOptions& options, Positionals&) {
   if (options.orphans) what.orphans_older = options.older.value_or(kDefaultGrace);
   collected.engine = TRY(engine::native::CollectGarbage(paths, what));
   // After the sandboxes: a layer stays while the record of one names it.
-  templates::TemplateStore store = TRY(templates::TemplateStore::Open(paths));
+  templates::TemplateStore store =
+      TRY(templates::TemplateStore::Open(paths, engine::native::ListerOf(paths)));
   collected.layers = TRY(store.CollectGarbage(options.dry_run));
   TRY(Print(options.json ? RenderGcJson(collected, options.dry_run)
                          : RenderGcText(collected, options.dry_run)));

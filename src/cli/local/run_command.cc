@@ -16,6 +16,7 @@
 #include "cli/local/run_setup.h"
 #include "cli/local/transfer.h"
 #include "engine/factory/factory.h"
+#include "engine/native/launcher/inventory.h"
 #include "guest_link/guest_channel.h"
 #include "guest_link/process_verdict.h"
 #include "template/store/template_store.h"
@@ -76,7 +77,8 @@ Error Run::ExplainNotFound(Error error) const {
   if (options_.command.argv.empty()) return error;
   const std::string& first = options_.command.argv.front();
   const auto paths = Paths::Resolve(options_.state_dir);
-  auto store = paths ? TemplateStore::Open(*paths) : Failure(paths.error());
+  auto store = paths ? TemplateStore::Open(*paths, engine::native::ListerOf(*paths))
+                     : Failure(paths.error());
   const auto known = store ? store->List() : Failure(store.error());
   const bool is_template =
       known && std::ranges::find(*known, first, &templates::TemplateInfo::name) != known->end();
@@ -129,7 +131,7 @@ Result<void> Run::Create() {
   engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   Stage("launcher");
-  TemplateStore store = TRY(TemplateStore::Open(paths));
+  TemplateStore store = TRY(TemplateStore::Open(paths, engine::native::ListerOf(paths)));
   template_ = TRY(store.Find(options_.template_name));
   Stage("template");
   SandboxId id = TRY(SandboxId::Generate());

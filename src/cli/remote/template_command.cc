@@ -11,6 +11,7 @@
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
 #include "cli/remote/server_templates.h"
+#include "engine/native/launcher/inventory.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {
@@ -32,7 +33,7 @@ struct ListArguments : ServerOptions {
 
 Result<TemplateStore> OpenStore(const std::string& state_dir) {
   Paths paths = TRY(Paths::Resolve(state_dir));
-  return TemplateStore::Open(paths);
+  return TemplateStore::Open(paths, engine::native::ListerOf(paths));
 }
 
 // One line that is written over again, and only for a person who watches.

@@ -125,8 +125,8 @@ Result<Parts> MakeParts(const Config& config) {
   engine_options.launchers = LaunchersOf(config);
   if (parts.machine) engine_options.diagnosis = engine::native::Evaluate(*parts.machine);
   parts.engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
-  parts.templates =
-      std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(parts.paths)));
+  parts.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
+      parts.paths, [engine = parts.engine.get()] { return engine->List(); })));
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
   parts.manager = TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths), *parts.engine,
                                              *parts.templates, *parts.store, *parts.events));

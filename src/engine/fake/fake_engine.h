@@ -1,11 +1,11 @@
-// FakeEngine: an engine for tests. In memory, for anybody, without a kernel's help: its sandboxes are entries of a FakeMachine,
-// their guests threads (fake_guest.h), their pidfds events.
+// FakeEngine: an engine for tests. In memory, for anybody, without a kernel's help: its sandboxes are
+// entries of a FakeMachine, their guests threads (fake_guest.h), their pidfds events.
 //
 //   auto machine = std::make_shared<FakeMachine>();
 //   FakeEngine engine(machine);
 //   engine.Fail(Call::kStop, Error(ErrorCode::kIo, Fault::kMachine, "no"));   // the next Stop
 //   engine.EndGuest(id, {.reason = ExitReason::kOomKilled});
-//   FakeEngine next(machine);                       // once `engine` is gone: what the next server finds
+//   FakeEngine next(machine);     // once `engine` is gone: what the next server finds
 //
 // It passes the suite that every engine must (tests/engine/). Thread-safe.
 #pragma once

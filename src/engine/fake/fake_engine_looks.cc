@@ -68,7 +68,8 @@ Result<std::vector<SandboxStatus>> FakeEngine::List() {
   });
 }
 
-// Where there is no such sandbox the error is that of a directory that is not there, as the native engine's is.
+// Where there is no such sandbox the error is that of a directory that is not there, as the native
+// engine's is.
 Result<void> FakeEngine::Promise(const SandboxId& id, std::string_view promise) {
   return Do(Call::kPromise, [&]() -> Result<void> {
     const auto found = machine_->sandboxes.find(id);

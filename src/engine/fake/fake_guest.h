@@ -1,11 +1,13 @@
-// FakeGuest: what speaks the guest's side of the protocol for a sandbox of the fake engine, on a thread of its own.
+// FakeGuest: what speaks the guest's side of the protocol for a sandbox of the fake engine, on a
+// thread of its own.
 //
 //   auto guest = TRY(FakeGuest::Start(files));
 //   Fd connection = TRY(guest->Connect());     // protocol/ on a socketpair
 //   Fd gone = TRY(guest->Watch());             // polls readable after End()
 //
-// Its commands are played: true, false, exit N, echo TEXT…, cat, sleep SECONDS, and stubborn, which sleeps for ever and
-// ignores SIGTERM. What other commands would do is kCommandNotFound. Files are bytes by their paths; there are no directories.
+// Its commands are played: true, false, exit N, echo TEXT…, cat, sleep SECONDS, and stubborn, which
+// sleeps for ever and ignores SIGTERM. Other commands are not found. Files are bytes by their paths;
+// there are no directories.
 #pragma once
 
 #include <atomic>

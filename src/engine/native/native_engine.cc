@@ -297,12 +297,7 @@ Result<Fd> NativeEngine::Connect(const SandboxId& id, Millis patience) {
 
 Result<Fd> NativeEngine::Watch(const SandboxId& id) { return CallForFd(Operation::kWatch, id); }
 
-Result<std::vector<SandboxStatus>> NativeEngine::List() {
-  std::vector<SandboxStatus> list;
-  for (InventoryEntry& entry : TRY(TakeInventory(options_.paths)))
-    list.push_back(std::move(entry.status));
-  return list;
-}
+Result<std::vector<SandboxStatus>> NativeEngine::List() { return ListStatuses(options_.paths); }
 
 // In the directory itself: every create waits for it, and the launcher need not.
 Result<void> NativeEngine::Promise(const SandboxId& id, std::string_view promise) {

@@ -12,8 +12,8 @@
 
 #include "archive/compression.h"
 #include "archive/tar_writer.h"
-#include "protocol/cbor.h"
 #include "template/store/template_store.h"
+#include "template/store/test_sandboxes.h"
 #include "template/test_directory.h"
 
 namespace cay::templates {
@@ -74,7 +74,8 @@ class Tar {
 class ImportTest : public ::testing::Test {
  protected:
   TemplateStore Open() {
-    Result<TemplateStore> store = TemplateStore::Open({dir_.At("state"), dir_.At("run")});
+    Result<TemplateStore> store =
+        TemplateStore::Open({dir_.At("state"), dir_.At("run")}, NoSandboxes);
     EXPECT_TRUE(store.has_value()) << store.error().ToString();
     return *std::move(store);
   }
@@ -430,41 +431,6 @@ TEST_F(ImportTest, ALayerStaysWhileSomebodyHoldsTheTemplate) {
   }
   EXPECT_EQ(Open().CollectGarbage(/*dry_run=*/true).value_or(0), 1U);
   EXPECT_EQ(::access(root.c_str(), F_OK), 0);
-  EXPECT_EQ(Open().CollectGarbage().value_or(0), 1U);
-  EXPECT_NE(::access(root.c_str(), F_OK), 0);
-}
-
-// It may name any.
-TEST_F(ImportTest, EveryLayerStaysWhileASandboxHasLostItsRecord) {
-  ASSERT_TRUE(Import(Tar().Finish()));
-  const std::string root = Root();
-  dir_.MakeDirectory("state/sandboxes/abc");
-  for (const std::string name : {"scratch.img", "guest.sock", "guest.paused"}) {
-    dir_.Write("state/sandboxes/abc/" + name, "");
-    (void)Open().Remove("t");
-    EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U) << name;
-    dir_.Remove("state/sandboxes/abc/" + name);
-  }
-  dir_.Write("state/sandboxes/abc/record", "\x82\x01");
-  EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U);
-  EXPECT_EQ(::access(root.c_str(), F_OK), 0);
-  dir_.Write("state/sandboxes/abc/record", "\x82\x01\x02");
-  EXPECT_EQ(Open().CollectGarbage().value_or(0), 1U);
-}
-
-TEST_F(ImportTest, ALayerStaysWhileTheRecordOfASandboxNamesIt) {
-  ASSERT_TRUE(Import(Tar().Finish()));
-  const std::string root = Root();
-  dir_.MakeDirectory("state/sandboxes/abc");
-  for (const char* name : {"record", "record.ephemeral"}) {
-    const std::string path = std::string("state/sandboxes/abc/") + name;
-    dir_.Write(path, protocol::CborWriter().Bytes(root).text());
-    (void)Open().Remove("t");
-    EXPECT_EQ(Open().CollectGarbage().value_or(9), 0U) << name;
-    EXPECT_EQ(::access(root.c_str(), F_OK), 0) << name;
-    dir_.Remove(path);
-  }
-  dir_.Remove("state/sandboxes/abc");
   EXPECT_EQ(Open().CollectGarbage().value_or(0), 1U);
   EXPECT_NE(::access(root.c_str(), F_OK), 0);
 }

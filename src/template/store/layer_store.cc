@@ -13,15 +13,17 @@
 #include "base/os/listing.h"
 #include "base/os/log.h"
 #include "base/os/sys.h"
-#include "protocol/cbor.h"
+#include "template/store/metadata.h"
 
 namespace cay::templates {
 namespace {
 
+constexpr std::string_view kHostStamp = ".host.stamp";
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr size_t kMaxMetadataBytes = 4 << 20;
-constexpr size_t kMaxRecordBytes = 16 << 20;
 constexpr size_t kMaxNames = 1'000'000;
+// As many are locked at a time while it is looked once more who needs them.
+constexpr size_t kMaxCandidates = 256;
 
 // What is in a directory; nothing when there is no directory.
 Result<std::vector<std::string>> Names(const std::string& directory) {
@@ -52,22 +54,14 @@ bool SameFile(const struct stat& a, const struct stat& b) {
   return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-// Empty when there is none: it has just been destroyed, or is being made by somebody who holds the template. Nothing for
-// what is damaged: it may name any layer.
-Result<std::optional<std::string>> RecordOf(const std::string& sandbox) {
-  for (const char* name : {"/record", "/record.ephemeral"}) {
-    Result<std::string> record = ReadFile(sandbox + name, kMaxRecordBytes);
-    if (!record && record.error().sys_errno() == ENOENT) continue;
-    if (!record) return Failure(record.error());
-    protocol::CborReader reader(*record);
-    if (reader.Skip() && reader.AtEnd()) return *std::move(record);
-    return std::nullopt;
+// The ids of layers on the way that a path takes, however the state directory was called.
+void AddLayersOf(std::string_view path, std::set<std::string>& ids) {
+  constexpr std::string_view kMark = "/.layers/";
+  for (size_t at = path.find(kMark); at != std::string_view::npos; at = path.find(kMark, at)) {
+    at += kMark.size();
+    const std::string_view id = path.substr(at, path.find('/', at) - at);
+    if (IsLayerId(id)) ids.emplace(id);
   }
-  const auto has = [&](const char* name) { return ::access((sandbox + name).c_str(), F_OK) == 0; };
-  // engine/native/record/sandbox_dir.h; one with its files in memory has only a socket.
-  const bool is_one = has("/scratch.img") || has("/guest.sock") || has("/guest.paused");
-  if (is_one && !has("/destroyed")) return std::nullopt;
-  return std::string();
 }
 
 Result<void> DeleteTree(const std::string& parent, const std::string& name) {
@@ -96,8 +90,8 @@ NewLayer::~NewLayer() {
 
 std::string NewLayer::root() const { return partial_dir_ + "/" + id_ + "/root"; }
 
-Result<LayerStore> LayerStore::Open(const Paths& paths) {
-  LayerStore store(paths.templates_dir(), paths.sandboxes_dir());
+Result<LayerStore> LayerStore::Open(const Paths& paths, SandboxLister sandboxes) {
+  LayerStore store(paths.templates_dir(), std::move(sandboxes));
   if (::access(store.partial_dir().c_str(), F_OK) < 0) {
     TRY(MakeDirectories(store.directory_, 0711));
     TRY(MakeDirectories(store.layers_dir(), 0711));
@@ -175,51 +169,87 @@ Result<std::shared_ptr<const Fd>> LayerStore::Hold(const std::string& id) const 
   return std::make_shared<const Fd>(*std::move(fd));
 }
 
-Result<std::optional<std::string>> LayerStore::EverythingThatNames() const {
-  std::string text;
-  for (const std::string& name : TRY(Names(directory_))) {
-    if (!name.ends_with(".json") && name != ".host.stamp") continue;
-    text += TRY(ReadFile(directory_ + "/" + name, kMaxMetadataBytes));
-    text += '\n';
+// Nothing for one that cannot be read.
+Result<std::optional<std::string>> LayerStore::LayerOfMetadata(const std::string& file) const {
+  constexpr std::string_view kStampLine = "layer ";
+  constexpr size_t kIdLength = 20;
+  const std::string text = TRY(ReadFile(directory_ + "/" + file, kMaxMetadataBytes));
+  std::string id;
+  if (file == kHostStamp) {
+    if (text.starts_with(kStampLine)) id = text.substr(kStampLine.size(), kIdLength);
+  } else if (const auto metadata = ParseMetadata(file, text)) {
+    id = metadata->layer;
   }
-  for (const std::string& sandbox : TRY(Names(sandboxes_dir_))) {
-    const std::optional<std::string> record = TRY(RecordOf(sandboxes_dir_ + "/" + sandbox));
-    if (!record) {
-      LogWarning("layers of templates are kept: sandbox " + sandbox + " has lost its record");
+  if (IsLayerId(id)) return id;
+  return std::nullopt;
+}
+
+Result<std::optional<std::set<std::string>>> LayerStore::NeededLayers() const {
+  std::set<std::string> needed;
+  for (const std::string& name : TRY(Names(directory_))) {
+    if (!name.ends_with(".json") && name != kHostStamp) continue;
+    const std::optional<std::string> layer = TRY(LayerOfMetadata(name));
+    if (!layer) {
+      LogWarning("layers of templates are kept: " + directory_ + "/" + name + " is damaged");
       return std::nullopt;
     }
-    text += *record;
-    text += '\n';
+    needed.insert(*layer);
   }
-  return text;
+  for (const engine::SandboxStatus& sandbox : TRY(sandboxes_())) {
+    if (!sandbox.damage.empty()) {
+      LogWarning("layers of templates are kept: of sandbox " + sandbox.id.text() +
+                 " it is not known what it stands on: " + sandbox.damage);
+      return std::nullopt;
+    }
+    for (const engine::LayerReference& layer : sandbox.layers) {
+      if (layer.kind == engine::LayerReference::Kind::kHostDirectory)
+        AddLayersOf(layer.name, needed);
+    }
+  }
+  return needed;
 }
 
 Result<uint64_t> LayerStore::MoveUnneededAside(bool dry_run) {
   const Fd lock = TRY(Lock());
-  uint64_t moved = 0;
   for (const std::string& name : TRY(Names(directory_))) {
     if (dry_run) break;
     // Metadata is written under the lock, so these are a killed writer's.
     if (name.find(".tmp.") != std::string::npos) ::unlink((directory_ + "/" + name).c_str());
   }
-  const std::optional<std::string> named = TRY(EverythingThatNames());
-  if (!named) return 0;
-  for (const std::string& id : TRY(Names(layers_dir()))) {
-    if (named->find(id) != std::string::npos) continue;
-    const std::string path = layers_dir() + "/" + id;
-    Result<Fd> layer = sys::OpenAt(AT_FDCWD, path.c_str(), kDirectoryFlags);
-    if (!layer) continue;
-    if (!TRY(Flock(*layer, LOCK_EX | LOCK_NB))) continue;
-    // Look again now that nobody holds it: a sandbox's record is written while its maker still
-    // does.
-    const std::optional<std::string> now = TRY(EverythingThatNames());
-    if (!now || now->find(id) != std::string::npos) continue;
+  const std::vector<std::string> layers = TRY(Names(layers_dir()));
+  if (layers.empty()) return 0;
+  const std::optional<std::set<std::string>> needed = TRY(NeededLayers());
+  if (!needed) return 0;
+  uint64_t moved = 0;
+  for (auto next = layers.begin(); next != layers.end();) {
+    std::vector<std::pair<std::string, Fd>> candidates;
+    for (; next != layers.end() && candidates.size() < kMaxCandidates; ++next) {
+      if (needed->contains(*next)) continue;
+      Result<Fd> layer =
+          sys::OpenAt(AT_FDCWD, (layers_dir() + "/" + *next).c_str(), kDirectoryFlags);
+      if (layer && TRY(Flock(*layer, LOCK_EX | LOCK_NB)))
+        candidates.emplace_back(*next, *std::move(layer));
+    }
+    moved += TRY(MoveAside(candidates, dry_run));
+  }
+  return moved;
+}
+
+// Looks again now that nobody else holds them: a sandbox is listed while its maker still does.
+Result<uint64_t> LayerStore::MoveAside(const std::vector<std::pair<std::string, Fd>>& candidates,
+                                       bool dry_run) const {
+  if (candidates.empty()) return 0;
+  const std::optional<std::set<std::string>> needed = TRY(NeededLayers());
+  if (!needed) return 0;
+  uint64_t moved = 0;
+  for (const auto& [id, held] : candidates) {
+    if (needed->contains(id)) continue;
     ++moved;
     if (dry_run) continue;
+    const std::string path = layers_dir() + "/" + id;
     const std::string aside = partial_dir() + "/" + id;
-    if (::rename(path.c_str(), aside.c_str()) < 0) {
+    if (::rename(path.c_str(), aside.c_str()) < 0)
       return Failure(Error::FromErrno("moving a layer aside"));
-    }
   }
   return moved;
 }

@@ -12,7 +12,7 @@
 //   TRY(store.Publish(std::move(layer), [&](id) { return WriteMetadata(id); }));   // … and renamed
 //
 // A layer is needed while a metadata file names it, while somebody holds it (a shared flock on its
-// directory: Hold), or while the record of a sandbox mentions it. Everything else is
+// directory: Hold), or while a sandbox stands on it, by its engine's word. Everything else is
 // deleted by Collect. Who makes a layer holds an exclusive flock on its partial directory, so what
 // a killed process left is told from what is being made by the lock alone.
 //
@@ -22,14 +22,21 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/os/fd.h"
 #include "base/os/paths.h"
 #include "base/result.h"
+#include "engine/engine.h"
 
 namespace cay::templates {
+
+// The sandboxes that there are, whoever has them: what Engine::List says, or would.
+using SandboxLister = std::function<Result<std::vector<engine::SandboxStatus>>()>;
 
 // A layer being made. Deleted when it goes away unpublished.
 class NewLayer {
@@ -54,7 +61,7 @@ class NewLayer {
 class LayerStore {
  public:
   // Makes the directories; deletes what killed processes left in .partial.
-  static Result<LayerStore> Open(const Paths& paths);
+  static Result<LayerStore> Open(const Paths& paths, SandboxLister sandboxes);
 
   const std::string& directory() const { return directory_; }
   std::string LayerRoot(const std::string& id) const;
@@ -71,24 +78,27 @@ class LayerStore {
   // Runs `act` under the lock: for whoever changes metadata.
   Result<void> WithLock(const std::function<Result<void>()>& act) const;
 
-  // Deletes the layers that nobody needs; returns how many. A metadata file or record names a layer
-  // when the id occurs in its text. With `dry_run` only counts.
+  // Deletes the layers that nobody needs; returns how many. None where a metadata file or a sandbox
+  // is damaged: it may need any. With `dry_run` only counts.
   Result<uint64_t> Collect(bool dry_run = false);
 
  private:
-  LayerStore(std::string directory, std::string sandboxes_dir)
-      : directory_(std::move(directory)), sandboxes_dir_(std::move(sandboxes_dir)) {}
+  LayerStore(std::string directory, SandboxLister sandboxes)
+      : directory_(std::move(directory)), sandboxes_(std::move(sandboxes)) {}
 
   std::string layers_dir() const { return directory_ + "/.layers"; }
   std::string partial_dir() const { return directory_ + "/.partial"; }
   Result<Fd> Lock() const;
-  // Nothing when a sandbox may name a layer that cannot be known.
-  Result<std::optional<std::string>> EverythingThatNames() const;
+  // Their ids; nothing when somebody may need a layer that cannot be known.
+  Result<std::optional<std::set<std::string>>> NeededLayers() const;
+  Result<std::optional<std::string>> LayerOfMetadata(const std::string& file) const;
   Result<uint64_t> MoveUnneededAside(bool dry_run);
+  Result<uint64_t> MoveAside(const std::vector<std::pair<std::string, Fd>>& candidates,
+                             bool dry_run) const;
   Result<void> DeleteStalePartials();
 
   std::string directory_;
-  std::string sandboxes_dir_;
+  SandboxLister sandboxes_;
 };
 
 // Whether the text is a layer's id: 20 characters of [a-z0-9].

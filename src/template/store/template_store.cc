@@ -151,8 +151,8 @@ bool IsGone(const Error& error) { return error.code() == ErrorCode::kNotFound; }
 
 }  // namespace
 
-Result<TemplateStore> TemplateStore::Open(const Paths& paths) {
-  return TemplateStore(TRY(LayerStore::Open(paths)));
+Result<TemplateStore> TemplateStore::Open(const Paths& paths, SandboxLister sandboxes) {
+  return TemplateStore(TRY(LayerStore::Open(paths, std::move(sandboxes))));
 }
 
 Result<Template> TemplateStore::FindHost() {

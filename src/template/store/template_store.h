@@ -1,6 +1,6 @@
 // Templates: what sandboxes start from.
 //
-//   auto store = TRY(TemplateStore::Open(paths));
+//   auto store = TRY(TemplateStore::Open(paths, [&] { return engine->List(); }));
 //   Template host = TRY(store.Find("host"));
 //   TRY(store.Import("alpine", "/tmp/alpine.tar.gz", {}));
 //
@@ -22,7 +22,8 @@ namespace cay::templates {
 
 class TemplateStore {
  public:
-  static Result<TemplateStore> Open(const Paths& paths);
+  // `sandboxes`: whose layers stay. It outlives nothing that the caller does not keep alive.
+  static Result<TemplateStore> Open(const Paths& paths, SandboxLister sandboxes);
 
   // kNotFound names the templates that exist. `host` is (re)built when the machine's files changed.
   Result<Template> Find(const std::string& name);

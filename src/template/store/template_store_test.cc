@@ -1,4 +1,5 @@
 #include "template/store/template_store.h"
+#include "template/store/test_sandboxes.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +22,7 @@ class TemplateStoreTest : public ::testing::Test {
   Paths StorePaths() const { return {dir_.At("state"), dir_.At("run")}; }
 
   TemplateStore Open() {
-    Result<TemplateStore> store = TemplateStore::Open(StorePaths());
+    Result<TemplateStore> store = TemplateStore::Open(StorePaths(), NoSandboxes);
     EXPECT_TRUE(store.has_value()) << store.error().ToString();
     return *std::move(store);
   }

@@ -230,6 +230,15 @@ Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths) {
   return entries;
 }
 
+Result<std::vector<SandboxStatus>> ListStatuses(const Paths& paths) {
+  std::vector<SandboxStatus> statuses;
+  for (const SandboxId& id : TRY(SandboxDir::List(paths.sandboxes_dir()))) {
+    if (auto entry = LookAt(paths.sandboxes_dir(), id))
+      statuses.push_back(std::move(entry->status));
+  }
+  return statuses;
+}
+
 Result<std::vector<Elsewhere>> FindElsewhere(const Paths& paths) {
   if (::geteuid() != 0) return std::vector<Elsewhere>{};
   std::map<std::string, Elsewhere> found;

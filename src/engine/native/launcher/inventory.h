@@ -26,6 +26,14 @@ struct InventoryEntry {
 // Every sandbox, whoever owns it, but those that are being made or removed.
 Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths);
 
+// What Engine::List says, and no figures: without a launcher, and whoever owns them.
+Result<std::vector<SandboxStatus>> ListStatuses(const Paths& paths);
+
+// The same, for whoever asks later and more than once.
+inline auto ListerOf(const Paths& paths) {
+  return [paths] { return ListStatuses(paths); };
+}
+
 // One that runs and has no directory here: of another state directory, or of one that is gone.
 struct Elsewhere {
   std::string id;
