@@ -40,7 +40,8 @@ class DockerApi {
   // With a dockerd of its own, as Docker::Start.
   static Result<DockerApi> Start(const WorkDirectory& work);
 
-  // Creates and starts a container without a network; removes it between, and adds to `removals` how long that took.
+  // Creates and starts a container without a network; removes it between, and adds to `removals`
+  // how long that took.
   Contender Create(Samples& removals) const;
   Result<DockerContainer> Run() const;
 

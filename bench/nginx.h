@@ -13,7 +13,8 @@ namespace cay::bench {
 
 class Nginx {
  public:
-  // On a port of the loopback, with its files and its configuration under `directory`. kNotFound when it is not installed.
+  // On a port of the loopback, with its files and its configuration under `directory`. kNotFound
+  // when it is not installed.
   static Result<Nginx> Start(const std::string& directory);
   Nginx(Nginx&& other) noexcept
       : pid_(std::exchange(other.pid_, -1)), url_(std::move(other.url_)) {}

@@ -43,8 +43,8 @@ struct Contender {
 struct Rounds {
   int rounds = 100;
   int warm_up = 5;  // rounds before the measured ones
-  // Before each operation: what the one before it left for later (unmounting, a launcher's end) is not to be measured with
-  // it, whoever's it is.
+  // Before each operation: what the one before it left for later (unmounting, a launcher's end) is
+  // not to be measured with it, whoever's it is.
   std::chrono::milliseconds rest{0};
 };
 

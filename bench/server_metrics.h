@@ -18,8 +18,8 @@ class ServerMetrics {
  public:
   static Result<ServerMetrics> Of(HttpCaller& caller);
 
-  // One row for each stage that something went through since, with its mean as p50 and p99: histograms of
-  // /metrics have buckets, not samples. Named as parts of the row before.
+  // One row for each stage that something went through since, with its mean as p50 and p99:
+  // histograms of /metrics have buckets, not samples. Named as parts of the row before.
   std::vector<Row> Since(const ServerMetrics& before) const;
 
  private:

@@ -46,6 +46,21 @@ check_sizes() {
     xargs -0 sh -c 'find "$@" -maxdepth 0 -size +256k -printf "%p: larger than 256 KiB\n" 2>/dev/null' _ | grep .)
 }
 
+# Comments as wide as the code, documents at most 120 characters. Examples in comments (indented), tables and blocks of
+# code are laid out by hand.
+# shellcheck disable=SC2016 # the variables are perl's
+check_widths() {
+  ! (cd "$root" && {
+    lint_sources | xargs -r -d '\n' perl -CSD -lne '
+      print "$ARGV:$.: a comment of over 100" if length > 100 && m{^ *// (?!NOLINT)[^ ]};
+      close ARGV if eof'
+    lint_files '*.md' | xargs -r -d '\n' perl -CSD -lne '
+      $code = !$code if /^ *```/;
+      print "$ARGV:$.: a line of over 120" if length > 120 && !$code && !/^\|/;
+      if (eof) { close ARGV; $code = 0 }'
+  } | grep .)
+}
+
 # A TRY that returns from the middle of a braced list leaves the members before it undestroyed (GCC 12): what it needs stands in a
 # line of its own before it.
 check_initializers() {
@@ -254,7 +269,7 @@ with_users_of_headers() {
 }
 
 # Those that look at the whole tree and take seconds.
-lint_quick_checks=(format scripts lengths sizes initializers layers rooms purity)
+lint_quick_checks=(format scripts lengths sizes widths initializers layers rooms purity)
 
 # lint_check NAME [ARGUMENT]: one check, and what came of it.
 lint_check() {

@@ -18,7 +18,8 @@ struct CommandText {
   std::string shell;              // … a line for `sh -c`
 };
 
-// A string or an array of strings, each of which may be {"base64": "…"}. `what`: its name in messages.
+// A string or an array of strings, each of which may be {"base64": "…"}. `what`: its name in
+// messages.
 Result<CommandText> CommandOf(const JsonValue& value, std::string_view what);
 
 // A member that is one; nothing when it is not there.

@@ -1,12 +1,12 @@
-// JsonResponse: an answer in JSON that is sent while it is written, where there is much of it: the memory for it is one
-// piece (JsonWriter::kPieceBytes). A small one is sent whole, with its length.
+// JsonResponse: an answer in JSON that is sent while it is written, where there is much of it: the
+// memory for it is one piece (JsonWriter::kPieceBytes). A small one is sent whole, with its length.
 //
 //   JsonResponse answer(exchange, 200);
 //   answer.json().BeginObject()….EndObject();
 //   return answer.Finish();
 //
-// All that can fail has to be done before, or while little has been written. What cannot be sent is thrown away, and
-// Finish says why. For one thread.
+// All that can fail has to be done before, or while little has been written. What cannot be sent is
+// thrown away, and Finish says why. For one thread.
 #pragma once
 
 #include <string>

@@ -19,7 +19,8 @@ Result<JsonValue> ReadJsonBody(http::Exchange& exchange, Bytes max_bytes = kMaxJ
 // An error of ReadBody as the client shall see it: what is over a limit is 413.
 Error BodyError(const Error& error, Bytes max_bytes);
 
-// Parameters of the query: kInvalidArgument names the one that is wrong; nothing when it is not there.
+// Parameters of the query: kInvalidArgument names the one that is wrong; nothing when it is not
+// there.
 Result<bool> QueryBool(const http::Request& request, std::string_view name, bool otherwise);
 Result<std::optional<uint64_t>> QueryNumber(const http::Request& request, std::string_view name,
                                             uint64_t max);
@@ -28,9 +29,9 @@ Result<std::optional<uint32_t>> QueryMode(const http::Request& request, std::str
 
 Result<void> RespondJson(http::Exchange& exchange, int status, JsonWriter json,
                          http::Headers headers = {});
-// So much of `answers`, for the entries of a list; waited for as output's is. kResourceExhausted when there is none.
-// The parameter "owner" of a list: whose is wanted. Empty: everybody's that the caller may see. kPermissionDenied when it is
-// another's, and the caller no administrator.
+// So much of `answers`, for the entries of a list; waited for as output's is. kResourceExhausted
+// when there is none. The parameter "owner" of a list: whose is wanted. Empty: everybody's that the
+// caller may see. kPermissionDenied when it is another's, and the caller no administrator.
 Result<std::string> QueryOwner(const http::Request& request, const sandbox::Caller& caller);
 
 Result<Shares::Part> MemoryForAnswer(Shares& answers, const std::string& owner, Bytes bytes);

@@ -1,6 +1,6 @@
 // Route: one operation of the server: where it is, who may, and who answers. A face makes a list of
-// them (rest/routes.h); the dispatcher finds one for a request, asks the gate, calls it, and turns an error
-// into a problem document (problem.h).
+// them (rest/routes.h); the dispatcher finds one for a request, asks the gate, calls it, and turns
+// an error into a problem document (problem.h).
 #pragma once
 
 #include <functional>
@@ -34,19 +34,20 @@ inline constexpr Bytes kMaxSmallBody = 64 * kKiB;
 // What a caller must be allowed. Each contains the one before.
 enum class Scope : uint8_t { kPublic, kRead, kUse, kAdmin };
 
-// Answers the exchange. An error before anything was sent becomes the response; after that it cuts the stream
-// (streams that can say so end with an error event themselves, and return nothing).
+// Answers the exchange. An error before anything was sent becomes the response; after that it cuts
+// the stream (streams that can say so end with an error event themselves, and return nothing).
 using Operation = std::function<Result<void>(http::Exchange&, const sandbox::Caller&)>;
 
 // What a route does with a request's body.
 struct BodyUse {
-  // All of it, of at most so many bytes, is there before the operation is called. Nothing: the operation reads it as
-  // it comes.
+  // All of it, of at most so many bytes, is there before the operation is called. Nothing: the
+  // operation reads it as it comes.
   std::optional<uint64_t> whole = kMaxJsonBody;
 };
 inline constexpr BodyUse kAsItComes{.whole = std::nullopt};
 
-// How a face says that a request failed: Cay's own by problem documents; others have bodies of their own.
+// How a face says that a request failed: Cay's own by problem documents; others have bodies of
+// their own.
 using ErrorWriter = http::Response (*)(const Error& error, const ProblemOptions& options);
 
 struct Route {
@@ -88,7 +89,8 @@ struct Services {
   sandbox::EventLog& events;
   templates::TemplateStore& templates;
   ServerFacts facts = {};
-  // Memory for answers whose size the sandbox decides (limits.output_held), and each owner's share of it.
+  // Memory for answers whose size the sandbox decides (limits.output_held), and each owner's share
+  // of it.
   std::shared_ptr<Shares> answers = MakeAnswerShares(kDefaultOutputHeld);
 };
 

@@ -37,8 +37,9 @@ class SseStream final : private JsonSink {
   //   TRY(events.SendEvent(std::move(json)));
   JsonWriter BeginEvent(std::string_view type, std::optional<uint64_t> id);
   Result<void> SendEvent(JsonWriter event);
-  // A comment, when the last line is older than the interval: keeps the ways between open, and finds out
-  // whether the client is there. An error as well when the exchange has no standing any more: EndWithError says so.
+  // A comment, when the last line is older than the interval: keeps the ways between open, and
+  // finds out whether the client is there. An error as well when the exchange has no standing any
+  // more: EndWithError says so.
   Result<void> PingIfQuiet();
   // How long a wait may be before PingIfQuiet must be called.
   Millis UntilPing() const;
@@ -63,7 +64,8 @@ class SseStream final : private JsonSink {
 std::string FormatSseEvent(std::string_view type, std::string_view data,
                            std::optional<uint64_t> id);
 
-// Where to continue: Last-Event-ID, or else the query's `name`. kInvalidArgument for what is no number.
+// Where to continue: Last-Event-ID, or else the query's `name`. kInvalidArgument for what is no
+// number.
 Result<std::optional<uint64_t>> ResumePoint(const http::Request& request, std::string_view name);
 
 }  // namespace cay::api

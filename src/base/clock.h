@@ -1,9 +1,9 @@
 // What time it is: the wall clock, for what is kept and shown; the steady one, for durations and
 // deadlines.
 //
-// A test puts its own clock in the place of both (base/testing/test_clock.h), for the whole process.
-// Who waits for a time waits for a duration (wait_for and not wait_until), so that a clock which
-// stands still makes nobody spin.
+// A test puts its own clock in the place of both (base/testing/test_clock.h), for the whole
+// process. Who waits for a time waits for a duration (wait_for and not wait_until), so that a clock
+// which stands still makes nobody spin.
 #pragma once
 
 #include <atomic>

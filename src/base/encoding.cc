@@ -31,7 +31,8 @@ size_t PromisedLength(unsigned char lead) {
   return 0;
 }
 
-// Whether `second` may follow `lead`: a continuation, and no overlong form, surrogate or value too high.
+// Whether `second` may follow `lead`: a continuation, and no overlong form, surrogate or value too
+// high.
 bool MayFollow(unsigned char lead, unsigned char second) {
   if ((second & 0xC0) != 0x80) return false;
   switch (lead) {

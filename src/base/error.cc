@@ -64,7 +64,8 @@ ErrorCode ErrorCodeFromName(std::string_view name) {
 }
 
 std::string ErrnoText(int sys_errno) {
-  // Null for what only the kernel's insides know (ENOTSUPP is 524), and for what a FUSE daemon made up.
+  // Null for what only the kernel's insides know (ENOTSUPP is 524), and for what a FUSE daemon made
+  // up.
   const char* text = ::strerrordesc_np(sys_errno);
   return text != nullptr ? text : "unknown error " + std::to_string(sys_errno);
 }

@@ -62,16 +62,17 @@ class Error {
     return {ErrorCode::kInvalidArgument, Fault::kCaller, std::move(message)};
   }
 
-  // Well formed, and can never be done as things are: it names something of the wrong kind, or contradicts itself. The
-  // same code as Invalid; told apart by a sys_errno, which is the kernel's where that found it out.
+  // Well formed, and can never be done as things are: it names something of the wrong kind, or
+  // contradicts itself. The same code as Invalid; told apart by a sys_errno, which is the kernel's
+  // where that found it out.
   static Error Impossible(std::string message, int sys_errno = EINVAL) {
     Error error = Invalid(std::move(message));
     error.sys_errno_ = sys_errno;
     return error;
   }
 
-  // Too much at this moment, of what the caller has under way: it passes. Told apart from a quota, which does not, by its
-  // sys_errno.
+  // Too much at this moment, of what the caller has under way: it passes. Told apart from a quota,
+  // which does not, by its sys_errno.
   static Error Busy(std::string message) {
     Error error(ErrorCode::kResourceExhausted, Fault::kCaller, std::move(message));
     error.sys_errno_ = EAGAIN;

@@ -34,7 +34,8 @@ constexpr std::array<std::string_view, kActionCount> kNames = {
     "list_webhooks",
 };
 
-// Around an encoded action, and between its name and what it is done to (ASCII's record and unit separators).
+// Around an encoded action, and between its name and what it is done to (ASCII's record and unit
+// separators).
 constexpr char kRecord = '\x1E';
 constexpr char kUnit = '\x1F';
 

@@ -1,12 +1,12 @@
-// Replaceable: a value that many threads read while one replaces it: what a reload may change. Each reader
-// keeps the value that it took.
+// Replaceable: a value that many threads read while one replaces it: what a reload may change. Each
+// reader keeps the value that it took.
 //
 //   Replaceable<Options> options(std::move(first));
 //   const auto now = options.Get();      // never null
 //   options.Set(std::move(next));
 //
-// Not std::atomic<std::shared_ptr>: in libstdc++ before 13 its load gives the lock back without release
-// (GCC bug 101761), so that a replacement may overtake a reader. Thread-safe.
+// Not std::atomic<std::shared_ptr>: in libstdc++ before 13 its load gives the lock back without
+// release (GCC bug 101761), so that a replacement may overtake a reader. Thread-safe.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// SendQueue: bytes that wait to be sent: appended at the end, taken from the front. Its memory is at
-// most about twice what waits, also when it is never quite empty; what was large is given back.
+// SendQueue: bytes that wait to be sent: appended at the end, taken from the front. Its memory is
+// at most about twice what waits, also when it is never quite empty; what was large is given back.
 #pragma once
 
 #include <string>

@@ -7,7 +7,8 @@
 
 namespace cay {
 
-// What stands between the separators, empty pieces too: "a,,b" gives "a", "", "b". Views into `text`.
+// What stands between the separators, empty pieces too: "a,,b" gives "a", "", "b". Views into
+// `text`.
 std::vector<std::string_view> Split(std::string_view text, char separator);
 
 // Without spaces and tabs at its ends.

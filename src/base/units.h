@@ -41,7 +41,8 @@ std::string FormatDuration(Millis duration);
 // kInvalidArgument below 0.01 or above 1000 processors, or with more than three decimals.
 Result<MilliCpus> ParseCpus(std::string_view text);
 std::string FormatCpus(MilliCpus cpus);
-// "1.5 times" as thousandths: "1.5" is 1500, and back. kInvalidArgument above "1000" times, or with more than three decimals.
+// "1.5 times" as thousandths: "1.5" is 1500, and back. kInvalidArgument above "1000" times, or with
+// more than three decimals.
 Result<uint32_t> ParseMultiple(std::string_view text);
 std::string FormatMultiple(uint32_t thousandths);
 

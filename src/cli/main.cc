@@ -1,6 +1,6 @@
 // cay: one program. The way of a run from here: cli/local/run_command.cc ->
-// engine/native/native_engine.cc
-// -> engine/native/launcher/launcher.cc -> engine/native/spawn/spawn.cc, where clone3 makes the sandbox.
+// engine/native/native_engine.cc -> engine/native/launcher/launcher.cc ->
+// engine/native/spawn/spawn.cc, where clone3 makes the sandbox.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -30,8 +30,8 @@ int main(int argc, char** argv) {
   cay::NoteArguments(argc, argv);
   using cay::cli::Arguments;
   std::string_view first = argc > 1 ? argv[1] : "";
-  // The launcher starts from this same file, and so does who tells types of files; nothing else of the program is to run
-  // in them.
+  // The launcher starts from this same file, and so does who tells types of files; nothing else of
+  // the program is to run in them.
   if (argc == 2 && first == "launcher") {
     return cay::engine::native::ServeLauncher(cay::Fd::Adopt(STDIN_FILENO),
                                               cay::cli::ForkedGuest());

@@ -4,8 +4,9 @@
 //   Loaded loaded = TRY(LoadConfig({.file = "cay.toml", .flags = {{"listen", {"unix:/run/cay.sock"}}}}));
 //   loaded.config.manager.default_limits …
 //
-// Every key is one row of one table (config_table.h): the file, the environment, the flags of `cay serve`,
-// `cay config show` and docs/configuration.md are made of it. A key that is not in it is an error.
+// Every key is one row of one table (config_table.h): the file, the environment, the flags of `cay
+// serve`, `cay config show` and docs/configuration.md are made of it. A key that is not in it is an
+// error.
 #pragma once
 
 #include <functional>
@@ -79,7 +80,8 @@ struct Sources {
   std::optional<std::string> file = std::nullopt;
   // The environment: getenv(3), or a test's.
   std::function<std::optional<std::string>(const std::string& name)> environment = {};
-  // In the order in which they were given: name of the key, values. A list given again is appended to.
+  // In the order in which they were given: name of the key, values. A list given again is appended
+  // to.
   std::vector<std::pair<std::string, Values>> flags = {};
 };
 
@@ -90,8 +92,8 @@ struct Loaded {
       origins;  // of each key: "default", "cay.toml:3", "CAY_LISTEN", "--listen"
 };
 
-// All that is wrong, in the order of the file; then nothing is loaded. Each error is kInvalidArgument and begins
-// with where it is.
+// All that is wrong, in the order of the file; then nothing is loaded. Each error is
+// kInvalidArgument and begins with where it is.
 struct LoadResult {
   Loaded loaded;
   std::vector<Error> problems;
@@ -101,10 +103,12 @@ LoadResult LoadAndExplain(const Sources& sources);
 // The first of the problems, with how many more there are.
 Result<Loaded> LoadConfig(const Sources& sources);
 
-// Where the file is when nobody says: /etc/cay/cay.toml, or ~/.config/cay/cay.toml of an ordinary user.
+// Where the file is when nobody says: /etc/cay/cay.toml, or ~/.config/cay/cay.toml of an ordinary
+// user.
 std::string DefaultConfigFile();
 
-// The names of keys that differ between the two, those that a reload applies and those that it does not.
+// The names of keys that differ between the two, those that a reload applies and those that it does
+// not.
 struct Changes {
   std::vector<std::string> applied;
   std::vector<std::string> need_restart;

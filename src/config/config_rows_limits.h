@@ -1,4 +1,5 @@
-// Keys of what sandboxes, their processes and projects may use, and for how long. For config_table.h.
+// Keys of what sandboxes, their processes and projects may use, and for how long. For
+// config_table.h.
 #pragma once
 
 #include "config/config_values.h"

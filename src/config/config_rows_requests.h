@@ -1,4 +1,5 @@
-// Keys of what clients may do in which time, and of what is sent and written down on their behalf. For config_table.h.
+// Keys of what clients may do in which time, and of what is sent and written down on their behalf.
+// For config_table.h.
 #pragma once
 
 #include "config/config_values.h"

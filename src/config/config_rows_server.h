@@ -1,5 +1,5 @@
-// Keys of the server as a whole: where it listens and keeps things, to whom it answers, what it says. For
-// config_table.h.
+// Keys of the server as a whole: where it listens and keeps things, to whom it answers, what it
+// says. For config_table.h.
 #pragma once
 
 #include "config/config_values.h"

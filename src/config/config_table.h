@@ -1,5 +1,5 @@
-// The table of all keys, as a constant: the options of `cay serve` are made of it when the program is built. Everybody
-// else asks Keys() of config.h.
+// The table of all keys, as a constant: the options of `cay serve` are made of it when the program
+// is built. Everybody else asks Keys() of config.h.
 #pragma once
 
 #include <algorithm>

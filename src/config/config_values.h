@@ -1,4 +1,5 @@
-// How a value of each kind is read into the Config and shown again. For the table of keys only (config_table.h).
+// How a value of each kind is read into the Config and shown again. For the table of keys only
+// (config_table.h).
 #pragma once
 
 #include <algorithm>

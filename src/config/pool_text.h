@@ -8,8 +8,8 @@
 
 namespace cay::config {
 
-// TEMPLATE=MIN[:MAX][,memory=SIZE][,cpus=N][,pids=N][,disk=SIZE][,shrink_after=TIME]. MAX is MIN when it is left
-// out; limits are `defaults`.
+// TEMPLATE=MIN[:MAX][,memory=SIZE][,cpus=N][,pids=N][,disk=SIZE][,shrink_after=TIME]. MAX is MIN
+// when it is left out; limits are `defaults`.
 Result<sandbox::PoolOptions> ParsePool(std::string_view text, const engine::Limits& defaults);
 
 }  // namespace cay::config

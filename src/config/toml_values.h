@@ -17,8 +17,9 @@ struct TomlValue {
   uint32_t column = 0;
 };
 
-// In the order of the file. A table in an array ("[[pools]]") becomes one text, as pool_text.h has it. kInvalidArgument
-// "LINE:COLUMN: what" for what is no TOML, or a value of a kind that no key has.
+// In the order of the file. A table in an array ("[[pools]]") becomes one text, as pool_text.h has
+// it. kInvalidArgument "LINE:COLUMN: what" for what is no TOML, or a value of a kind that no key
+// has.
 Result<std::vector<TomlValue>> ParseToml(std::string_view text);
 
 }  // namespace cay::config

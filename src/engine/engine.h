@@ -47,7 +47,8 @@ constexpr Bytes FileSizeLimit(const Limits& limits) {
   return limits.file_size != 0 ? limits.file_size : limits.disk;
 }
 
-// The id inside of who a sandbox is for: 0 for root, by name or number ("root", "0", "0:5"), and 1000 for everybody else.
+// The id inside of who a sandbox is for: 0 for root, by name or number ("root", "0", "0:5"), and
+// 1000 for everybody else.
 uint32_t OwnerFor(std::string_view user);
 
 enum class LimitKind : uint8_t { kMemory, kCpus, kPids, kDisk, kInodes, kOpenFiles, kFileSize };
@@ -80,10 +81,11 @@ struct Overlay {
 // A root filesystem of directories of this machine; overlays[0].target is "/".
 struct HostLayers {
   std::vector<Overlay> overlays{};
-  // The directories of "/" that others than id 0 may write to are the usual ones, and empty (engine/native/rootfs/usual_places.h).
+  // The directories of "/" that others than id 0 may write to are the usual ones, and empty
+  // (engine/native/rootfs/usual_places.h).
   bool has_usual_places = false;
-  // The host name that its /etc/hosts and /etc/hostname have; empty: nobody has looked after /etc/hosts, /etc/hostname,
-  // /etc/resolv.conf and the owner of /workspace.
+  // The host name that its /etc/hosts and /etc/hostname have; empty: nobody has looked after
+  // /etc/hosts, /etc/hostname, /etc/resolv.conf and the owner of /workspace.
   std::string hostname{};
 };
 
@@ -152,13 +154,14 @@ struct CreateRequest {
   LimitSet required;         // limits that the caller named: refused when they cannot be enforced …
   bool best_effort = false;  // … unless this. Others are reported in Created::not_enforced
   std::string hostname = "cay";
-  // The id inside to whom /workspace and what is mounted belong: who the sandbox is for. kUserId or 0.
+  // The id inside to whom /workspace and what is mounted belong: who the sandbox is for. kUserId or
+  // 0.
   uint32_t owner = kUsualOwner;
   std::vector<Mount> mounts;
   std::vector<Tmpfs> tmpfs;
   bool noexec = false;  // nothing writable is executable
-  // The root filesystem is read-only, but for /tmp, /var/tmp, /run, /home, /root and /workspace. What is mounted is as it was
-  // asked for.
+  // The root filesystem is read-only, but for /tmp, /var/tmp, /run, /home, /root and /workspace.
+  // What is mounted is as it was asked for.
   bool read_only = false;
   Scratch scratch = Scratch::kAuto;
   Lifetime lifetime = Lifetime::kEphemeral;
@@ -212,7 +215,8 @@ struct Stats {
   std::optional<uint64_t> throttled_us;
   std::optional<uint64_t> pids;
   std::optional<Bytes> disk;  // allocated to the writable layer
-  // Of `memory`: pages of files that nothing has used for some time, which the kernel drops before it refuses anything.
+  // Of `memory`: pages of files that nothing has used for some time, which the kernel drops before
+  // it refuses anything.
   std::optional<Bytes> memory_cache{};
 };
 
@@ -276,12 +280,14 @@ class Engine {
   virtual Result<void> Stop(const SandboxId& id) = 0;
   virtual Result<Created> Start(const SandboxId& id) = 0;
 
-  // Ends the processes and everything that was written, and makes a new guest over an empty layer. What fails before the
-  // processes ended leaves it as it was; after, it is failed, and may be reset again.
+  // Ends the processes and everything that was written, and makes a new guest over an empty layer.
+  // What fails before the processes ended leaves it as it was; after, it is failed, and may be
+  // reset again.
   virtual Result<Created> Reset(const SandboxId& id) = 0;
 
-  // A guest for the files of a stopped sandbox. It stays stopped for everybody else, and is again by EndVisit, or by the next
-  // engine when this one ends before. Of one that is visited, the guest that is there; Start makes it the sandbox's.
+  // A guest for the files of a stopped sandbox. It stays stopped for everybody else, and is again
+  // by EndVisit, or by the next engine when this one ends before. Of one that is visited, the guest
+  // that is there; Start makes it the sandbox's.
   virtual Result<Created> Visit(const SandboxId& id) = 0;
   // kIllegalState when it has been started meanwhile.
   virtual Result<void> EndVisit(const SandboxId& id) = 0;
@@ -298,9 +304,9 @@ class Engine {
   // Stats::oom_kills alone, without waiting for anybody: asked before each command.
   virtual Result<std::optional<uint64_t>> OomKills(const SandboxId& id) = 0;
 
-  // A new connection to the guest: a stream socket, blocking, close-on-exec.
-  // Waits for at most `patience` while the guest has as many connections waiting as it takes; 0 is for who must not wait for
-  // anybody, and is told no more than that it could not be had (kUnavailable).
+  // A new connection to the guest: a stream socket, blocking, close-on-exec. Waits for at most
+  // `patience` while the guest has as many connections waiting as it takes; 0 is for who must not
+  // wait for anybody, and is told no more than that it could not be had (kUnavailable).
   virtual Result<Fd> Connect(const SandboxId& id, Millis patience) = 0;
   Result<Fd> Connect(const SandboxId& id) { return Connect(id, kConnectPatience); }
 
@@ -310,19 +316,21 @@ class Engine {
 
   virtual Result<std::vector<SandboxStatus>> List() = 0;
 
-  // Says that somebody counts on a persistent sandbox; until then it is its maker's to remove. `promise` is for the maker
-  // alone, who may have lost all else: kept with the sandbox, replaced by the next one.
+  // Says that somebody counts on a persistent sandbox; until then it is its maker's to remove.
+  // `promise` is for the maker alone, who may have lost all else: kept with the sandbox, replaced
+  // by the next one.
   virtual Result<void> Promise(const SandboxId& id, std::string_view promise) = 0;
   // kNotFound when there was none.
   virtual Result<std::string> ReadPromise(const SandboxId& id) = 0;
 
-  // Leaves a persistent sandbox to itself: it runs on, no engine takes it over, and only Adopt leads back to it. For one that
-  // somebody was promised, and nobody knows who.
+  // Leaves a persistent sandbox to itself: it runs on, no engine takes it over, and only Adopt
+  // leads back to it. For one that somebody was promised, and nobody knows who.
   virtual Result<void> Disown(const SandboxId& id) = 0;
   virtual Result<void> Adopt(const SandboxId& id) = 0;
 
   // Removes what belongs to nobody who lives. Persistent sandboxes stay, and so does what cannot be
-  // read unless it says that it is garbage. What could not be removed is in the report, and no error.
+  // read unless it says that it is garbage. What could not be removed is in the report, and no
+  // error.
   virtual Result<GarbageReport> CollectGarbage(const GarbageOptions& options) = 0;
 
   // How long a request may take from now on, those under way included: for who is about to end.

@@ -2,7 +2,8 @@
 //
 //   cay-guest [--single-user]
 //
-// Way in: main → Run (guest.h) → Server (server.h) → an Operation for each connection (operation.h) → Process.
+// Way in: main → Run (guest.h) → Server (server.h) → an Operation for each connection (operation.h)
+// → Process.
 #include <string_view>
 
 #include "base/os/log.h"

@@ -1,5 +1,5 @@
-// Paths inside a sandbox as clients name them. Pure: nothing is looked up; what a path leads to (and
-// that symlinks and ".." do not lead out) is decided inside, by the guest.
+// Paths inside a sandbox as clients name them. Pure: nothing is looked up; what a path leads to
+// (and that symlinks and ".." do not lead out) is decided inside, by the guest.
 #pragma once
 
 #include <string>
@@ -9,15 +9,16 @@
 
 namespace cay {
 
-// `path`, which is `workdir`'s when it is relative. kInvalidArgument for one that is empty, has a NUL,
-// or is over 4095 bytes (PATH_MAX).
+// `path`, which is `workdir`'s when it is relative. kInvalidArgument for one that is empty, has a
+// NUL, or is over 4095 bytes (PATH_MAX).
 Result<std::string> AbsolutePath(std::string_view workdir, std::string_view path);
 
 // The same, where an empty path stands for the working directory itself.
 Result<std::string> DirectoryPath(std::string_view workdir, std::string_view path);
 
-// As a manager of sessions meant it whose sessions saw nothing but their directory: "/test.txt" is the working directory's
-// test.txt, and "/" is that directory. What is named in full, below it, /workspace or /tmp, stays.
+// As a manager of sessions meant it whose sessions saw nothing but their directory: "/test.txt" is
+// the working directory's test.txt, and "/" is that directory. What is named in full, below it,
+// /workspace or /tmp, stays.
 std::string BelowWorkdir(std::string_view workdir, std::string_view path);
 
 // The last component: "c" of "/a/b/c" and of "/a/b/c/"; "/" of "/".

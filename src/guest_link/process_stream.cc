@@ -20,7 +20,8 @@ constexpr size_t kMaxUnsentControlBytes = 64 * 1024;
 // An honest guest sends few that tell nothing new.
 constexpr int kMaxEmptyAcks = 1000;
 
-// Most commands say little: memory for a read that takes several frames of output comes with the output.
+// Most commands say little: memory for a read that takes several frames of output comes with the
+// output.
 constexpr size_t kFirstReadBytes = 8 * 1024;
 constexpr size_t kReadBytes = 256 * 1024;
 

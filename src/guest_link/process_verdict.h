@@ -21,26 +21,27 @@ inline bool Killed(const protocol::Exited& exited) {
   return exited.signal == kSigKill || exited.exit_code == 128 + kSigKill;
 }
 
-// Nothing more can be written to the sandbox's disk of `limit` bytes. ext4 refuses a write that needs
-// more than it has with some hundred KiB left: what it would need for the metadata of what is still
-// to be written out.
+// Nothing more can be written to the sandbox's disk of `limit` bytes. ext4 refuses a write that
+// needs more than it has with some hundred KiB left: what it would need for the metadata of what is
+// still to be written out.
 bool DiskIsFull(const protocol::Info& info, Bytes limit);
 
-// The kernel ended something for want of the sandbox's memory while the command ran: its own word on
-// it, before and now. Unknown counts say nothing.
+// The kernel ended something for want of the sandbox's memory while the command ran: its own word
+// on it, before and now. Unknown counts say nothing.
 inline bool RanOutOfMemory(uint64_t oom_kills_before, std::optional<uint64_t> oom_kills_now) {
   return oom_kills_now.value_or(0) > oom_kills_before;
 }
 
-// It grew a file over the limit on file sizes, and was ended for it: by SIGXFSZ, or a shell says so of what it ran. Who ignores
-// the signal is told EFBIG, and says what it says.
+// It grew a file over the limit on file sizes, and was ended for it: by SIGXFSZ, or a shell says so
+// of what it ran. Who ignores the signal is told EFBIG, and says what it says.
 inline bool FileSizeExceeded(uint32_t signal, int32_t exit_code) {
   constexpr uint32_t kSigXfsz = 25;
   return signal == kSigXfsz || exit_code == 128 + static_cast<int32_t>(kSigXfsz);
 }
 
-// It used up its processor time: it was ended by SIGXCPU, or a shell says so of what it ran; or it went on and was killed with
-// the `limit` (0: none) in it, of which it has used `cpu_ms`, with what it waited for.
+// It used up its processor time: it was ended by SIGXCPU, or a shell says so of what it ran; or it
+// went on and was killed with the `limit` (0: none) in it, of which it has used `cpu_ms`, with what
+// it waited for.
 inline bool CpuTimeExceeded(uint32_t signal, int32_t exit_code, uint64_t cpu_ms, Millis limit) {
   constexpr uint32_t kSigKill = 9;
   constexpr uint32_t kSigXcpu = 24;

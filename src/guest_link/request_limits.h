@@ -1,4 +1,5 @@
-// What a guest is asked for is refused in words where it is too long for the protocol, before it is encoded.
+// What a guest is asked for is refused in words where it is too long for the protocol, before it is
+// encoded.
 //
 //   TRY(CheckLengths(request));      // kLimitTooHigh for a command line, otherwise kInvalidArgument
 //

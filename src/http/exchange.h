@@ -9,10 +9,11 @@
 //     exchange.Finish();
 //   }
 //
-// A handler runs in a thread of the server's and may block (docs/decisions: one thread for each request
-// that is under way, none for idle connections). Every wait on the client is bounded by
-// the server's limits: a client that sends or reads too slowly is kTimeout, one that went away kUnavailable. After
-// an error, and after a handler that returns without having answered (500), the connection is closed.
+// A handler runs in a thread of the server's and may block (docs/decisions: one thread for each
+// request that is under way, none for idle connections). Every wait on the client is bounded by the
+// server's limits: a client that sends or reads too slowly is kTimeout, one that went away
+// kUnavailable. After an error, and after a handler that returns without having answered (500), the
+// connection is closed.
 #pragma once
 
 #include <cstdint>
@@ -40,19 +41,20 @@ class WebSocket {
 
   virtual ~WebSocket() = default;
 
-  // For a thread that waits for something else as well: poll fd() (not when HasBuffered()); when it is readable, and
-  // at least every 15 s, call Advance; call Read when that says true.
+  // For a thread that waits for something else as well: poll fd() (not when HasBuffered()); when it
+  // is readable, and at least every 15 s, call Advance; call Read when that says true.
   //
   //   if (readable || socket->HasBuffered()) {
   //     if (TRY(socket->Advance())) message = TRY(socket->Read());
   //   }
   virtual int fd() const = 0;
   virtual bool HasBuffered() const = 0;
-  // Takes in what has come, without waiting, and answers pings; asks a silent peer for a sign of life. Whether Read
-  // has something to say at once. kTimeout for a peer that gives no sign.
+  // Takes in what has come, without waiting, and answers pings; asks a silent peer for a sign of
+  // life. Whether Read has something to say at once. kTimeout for a peer that gives no sign.
   virtual Result<bool> Advance() = 0;
 
-  // The next message, of at most the server's limit; nothing when the peer has closed. Waits for it.
+  // The next message, of at most the server's limit; nothing when the peer has closed. Waits for
+  // it.
   virtual Result<std::optional<Message>> Read() = 0;
   virtual Result<void> Send(Kind kind, std::string_view bytes) = 0;
   // Tells the peer why (RFC 6455, 7.4.1) and ends it.
@@ -83,18 +85,20 @@ class Exchange {
   const Request& request() const { return const_cast<Exchange*>(this)->request(); }
 
   // The next piece of the body; 0 at its end. "Expect: 100-continue" is answered by the first call.
-  // kLimitTooHigh when the body is over the server's limit or the one set here, kResourceExhausted when the server has
-  // no memory left for it (http.max_bodies_held).
+  // kLimitTooHigh when the body is over the server's limit or the one set here, kResourceExhausted
+  // when the server has no memory left for it (http.max_bodies_held).
   virtual Result<size_t> ReadBody(std::span<char> space) = 0;
-  // The same without waiting; nothing when nothing has come: then poll(socket()) knows of all that comes.
+  // The same without waiting; nothing when nothing has come: then poll(socket()) knows of all that
+  // comes.
   virtual Result<std::optional<size_t>> TryReadBody(std::span<char> space) = 0;
   // All of it; kLimitTooHigh when there is more.
   virtual Result<std::string> ReadWholeBody(size_t max_bytes);
   // Bodies are refused over the server's limit unless a handler that streams raises it.
   virtual void SetBodyLimit(uint64_t max_bytes) = 0;
 
-  // A whole response. Compressed when the client accepts that and it is worth it. Date, Connection, X-Request-Id and
-  // the fields that delimit the body are the server's to add; a handler's "Connection: close" is kept.
+  // A whole response. Compressed when the client accepts that and it is worth it. Date, Connection,
+  // X-Request-Id and the fields that delimit the body are the server's to add; a handler's
+  // "Connection: close" is kept.
   virtual Result<void> Respond(Response response) = 0;
 
   // A response in pieces: chunked, unless the length is known. For HEAD no body is sent.
@@ -102,7 +106,8 @@ class Exchange {
                              std::optional<uint64_t> content_length = std::nullopt) = 0;
   virtual Result<void> Write(std::string_view bytes) = 0;  // waits until the kernel took it
   virtual Result<void> Finish() = 0;
-  // Whether the answer may go on: an error, the reason, once what let the request in has been withdrawn.
+  // Whether the answer may go on: an error, the reason, once what let the request in has been
+  // withdrawn.
   virtual Result<void> Standing() { return {}; }
   // A last piece and the end; also when there is no Standing any more.
   virtual Result<void> FinishWith(std::string_view bytes);
@@ -111,11 +116,13 @@ class Exchange {
   virtual int status() const = 0;              // sent; 0 before
   virtual uint64_t bytes_written() const = 0;  // of bodies
 
-  // For handlers that wait for something else meanwhile: poll this for POLLRDHUP | POLLHUP | POLLERR.
+  // For handlers that wait for something else meanwhile: poll this for POLLRDHUP | POLLHUP |
+  // POLLERR.
   virtual int socket() const = 0;
   bool ClientGone() const;
-  // For handlers of streams that have no end of their own, and whose clients come back: readable once the server takes no
-  // more requests and waits for those under way (Server::Drain). -1: never.
+  // For handlers of streams that have no end of their own, and whose clients come back: readable
+  // once the server takes no more requests and waits for those under way (Server::Drain). -1:
+  // never.
   virtual int ending_fd() const { return -1; }
   bool Ending() const;
 

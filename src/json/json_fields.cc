@@ -31,7 +31,8 @@ std::optional<uint64_t> Whole(const JsonValue& value) {
   return static_cast<uint64_t>(*number);
 }
 
-// A number as text with at most three decimals: what the parsers of units read. Nothing for one that has more.
+// A number as text with at most three decimals: what the parsers of units read. Nothing for one
+// that has more.
 std::optional<std::string> DecimalText(const JsonValue& value) {
   if (const auto whole = Whole(value)) return std::to_string(*whole);
   const auto* number = std::get_if<double>(&value.value);

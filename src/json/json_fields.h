@@ -1,12 +1,13 @@
-// JsonFields: the members of a JSON object, taken out one by one with the type that they must have; what is
-// left over is refused by name. `null` is the same as not there.
+// JsonFields: the members of a JSON object, taken out one by one with the type that they must have;
+// what is left over is refused by name. `null` is the same as not there.
 //
 //   JsonFields fields = TRY(JsonFields::Of(body));
 //   spec.name = TRY(fields.String("name")).value_or("");
 //   spec.memory = TRY(fields.Size("memory_limit"));
 //   TRY(fields.Finish());
 //
-// Every error is kInvalidArgument and begins with the member's name, with those of the objects around it.
+// Every error is kInvalidArgument and begins with the member's name, with those of the objects
+// around it.
 #pragma once
 
 #include <map>

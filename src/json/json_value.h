@@ -1,5 +1,5 @@
-// JSON that came from a client, as a tree. Strict: RFC 8259 and nothing beside it, UTF-8, no name twice in
-// an object, and bounds on all that a client could make large.
+// JSON that came from a client, as a tree. Strict: RFC 8259 and nothing beside it, UTF-8, no name
+// twice in an object, and bounds on all that a client could make large.
 //
 //   JsonValue body = TRY(ParseJson(text));
 //   JsonFields fields = TRY(JsonFields::Of(body));      // json_fields.h
@@ -43,7 +43,8 @@ struct JsonLimits {
   size_t name_bytes = 4096;
 };
 
-// kInvalidArgument says what is wrong and at which byte. Numbers are int64, then uint64, then double.
+// kInvalidArgument says what is wrong and at which byte. Numbers are int64, then uint64, then
+// double.
 Result<JsonValue> ParseJson(std::string_view text, const JsonLimits& limits = {});
 
 }  // namespace cay

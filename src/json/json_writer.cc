@@ -15,8 +15,9 @@ bool IsPlain(char c) {
   return byte >= 0x20 && byte < 0x7F && c != '"' && c != '\\';
 }
 
-// Each byte of a word at once: the highest bit of those that are not plain is set. A byte above such a one may be
-// marked too (a subtraction borrows from it), so only the lowest mark says something.
+// Each byte of a word at once: the highest bit of those that are not plain is set. A byte above
+// such a one may be marked too (a subtraction borrows from it), so only the lowest mark says
+// something.
 uint64_t MarkSpecial(uint64_t word) {
   constexpr uint64_t kOnes = 0x0101010101010101U;
   constexpr uint64_t kHigh = 0x80 * kOnes;
@@ -75,8 +76,8 @@ char* PutOne(char* to, std::string_view& text) {
   return std::ranges::copy(put, to).out;
 }
 
-// Takes a block of `text`, and what of a character is left at its end. There is room for kMaxGrowth times the block and
-// one character more.
+// Takes a block of `text`, and what of a character is left at its end. There is room for kMaxGrowth
+// times the block and one character more.
 char* PutBlock(char* to, std::string_view& text) {
   const char* const end = text.data() + std::min(text.size(), kBlockBytes);
   while (text.data() < end) {

@@ -114,7 +114,8 @@ class FrameParser {
   // Where to read into. Invalidates the payload of the last frame.
   std::span<char> Space();
 
-  // From now on Space() offers more, for a sender of whom much comes. As Space() it invalidates the last payload.
+  // From now on Space() offers more, for a sender of whom much comes. As Space() it invalidates the
+  // last payload.
   void Widen(size_t read_bytes);
 
   // `bytes` of Space() were filled.

@@ -1,5 +1,6 @@
-// The protocol as each release spoke it: guests of a release run on under later hosts. CAY_RELEASES/COMMIT/protocol.txt has
-// a line for each message: its name and its frame. A line never changes; tests/upgrade/keep_release.py makes a release's file.
+// The protocol as each release spoke it: guests of a release run on under later hosts.
+// CAY_RELEASES/COMMIT/protocol.txt has a line for each message: its name and its frame. A line
+// never changes; tests/upgrade/keep_release.py makes a release's file.
 #include <gtest/gtest.h>
 #include <stdlib.h>
 

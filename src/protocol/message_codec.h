@@ -20,14 +20,15 @@
 // where the reader decides what it makes of the rest (Unknown). A number is never used again for
 // something else, and new fields get higher ones.
 //
-// A guest is as old as its sandbox, and refuses what it does not know. So a field that came with a later version of the
-// protocol is declared with it, is not sent to a guest of an earlier one, and must be what it was before there was such a
-// field, or the request is refused (CheckLimits: kNotSupported):
+// A guest is as old as its sandbox, and refuses what it does not know. So a field that came with a
+// later version of the protocol is declared with it, is not sent to a guest of an earlier one, and
+// must be what it was before there was such a field, or the request is refused (CheckLimits:
+// kNotSupported):
 //
 //       codec.FieldSince(2, 14, self.niceness);
 //
-// A type that cannot have Fields of its own gets them by a specialisation of FieldsOf, one that is no
-// message but a value by one of WireForm.
+// A type that cannot have Fields of its own gets them by a specialisation of FieldsOf, one that is
+// no message but a value by one of WireForm.
 #pragma once
 
 #include <concepts>
@@ -385,8 +386,8 @@ Result<void> DecodeStruct(CborReader& reader, T& message, Unknown unknown) {
 // For a reader of this program, where it is no guest that may be older.
 inline constexpr uint32_t kEveryField = UINT32_MAX;
 
-// kInvalidArgument when a field is over its limit; kNotSupported when one is used that a guest of protocol `version` does
-// not know.
+// kInvalidArgument when a field is over its limit; kNotSupported when one is used that a guest of
+// protocol `version` does not know.
 template <class T>
 Result<void> CheckLimits(const T& message, uint32_t version = kEveryField) {
   internal::FieldChecker checker(version);

@@ -1,6 +1,7 @@
-// One sample of every message, with every field set that protocol version 1 has: what guests of that version understand and
-// say. Their frames are kept as bytes for each release (frozen_messages_test.cc). A later version's fields are left as they
-// are: a sample is of what everybody knows.
+// One sample of every message, with every field set that protocol version 1 has: what guests of
+// that version understand and say. Their frames are kept as bytes for each release
+// (frozen_messages_test.cc). A later version's fields are left as they are: a sample is of what
+// everybody knows.
 #pragma once
 
 #include <string>

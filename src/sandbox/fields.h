@@ -1,11 +1,11 @@
-// Fields: what clients send about sandboxes and what they are told, each field once. Made of these lists:
-// the documents of the store (records/sandbox_json.cc), the API's readers and writers
+// Fields: what clients send about sandboxes and what they are told, each field once. Made of these
+// lists: the documents of the store (records/sandbox_json.cc), the API's readers and writers
 // (api/rest/sandboxes/sandbox_json.cc) and its schemas (api/openapi/schemas.cc).
 //
 //   fields::OfSpec(spec, visitor);     // visitor(About{…}, fields::Size{}, spec.memory); …
 //
-// A visitor is called for each field with what is said about it, of what kind it is, and the member.
-// docs/extending.md says what else a new field needs.
+// A visitor is called for each field with what is said about it, of what kind it is, and the
+// member. docs/extending.md says what else a new field needs.
 #pragma once
 
 #include <cstddef>

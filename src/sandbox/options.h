@@ -43,7 +43,8 @@ struct ManagerOptions {
   size_t max_sandboxes = 1000;  // of the server, pooled ones included
   size_t max_sandboxes_per_owner = 1000;
   Bytes max_memory = 0;  // sum of memory limits; 0: no bound
-  // Sum of disk limits, in thousandths of the size of the state directory's filesystem; 0: no bound.
+  // Sum of disk limits, in thousandths of the size of the state directory's filesystem; 0: no
+  // bound.
   uint32_t disk_committed = 2000;
   std::vector<std::string>
       mount_roots;  // host directories below which mounts are allowed; read-write ones end in ":rw"

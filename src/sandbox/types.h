@@ -19,16 +19,17 @@ namespace cay::sandbox {
 // Who owns what is made while the server has no keys.
 inline constexpr const char* kOwnerWithoutKey = "local";
 
-// Who asks. An owner is a person, a team or a project, and may have many keys. What is made belongs to
-// the owner, not to the key; another owner's does not exist for a caller who is no administrator.
+// Who asks. An owner is a person, a team or a project, and may have many keys. What is made belongs
+// to the owner, not to the key; another owner's does not exist for a caller who is no
+// administrator.
 struct Caller {
   std::string owner;  // [A-Za-z0-9][A-Za-z0-9._@+-]{0,63} (CheckOwnerName); kOwnerWithoutKey
   bool admin = false;
   size_t max_sandboxes = 0;  // of this owner at a time; 0: what the server allows every owner
 };
 
-// What a caller calls a sandbox that is not its id: "web" is the caller's own, "team/web" of the owner "team". Neither
-// owners nor names have a slash.
+// What a caller calls a sandbox that is not its id: "web" is the caller's own, "team/web" of the
+// owner "team". Neither owners nor names have a slash.
 struct QualifiedName {
   std::string owner;
   std::string name;
@@ -115,9 +116,11 @@ struct SandboxView {
   uint64_t create_us = 0;         // the whole create, as the server saw it
 };
 
-// One thing that happened. Types: "sandbox.created", "sandbox.running", "sandbox.paused", "sandbox.resumed",
-// "sandbox.stopped", "sandbox.started", "sandbox.failed", "sandbox.destroyed", "sandbox.reset", "sandbox.updated", "sandbox.extended",
-// "execution.started", "execution.flagged", "execution.completed", "execution.error", "file.uploaded", "server.started", "server.adopted", "server.lost", "server.orphaned", "sandbox.adopted".
+// One thing that happened. Types: "sandbox.created", "sandbox.running", "sandbox.paused",
+// "sandbox.resumed", "sandbox.stopped", "sandbox.started", "sandbox.failed", "sandbox.destroyed",
+// "sandbox.reset", "sandbox.updated", "sandbox.extended", "execution.started", "execution.flagged",
+// "execution.completed", "execution.error", "file.uploaded", "server.started", "server.adopted",
+// "server.lost", "server.orphaned", "sandbox.adopted".
 struct Event {
   uint64_t id = 0;  // ascending, also over restarts
   int64_t unix_ms = 0;
@@ -152,8 +155,9 @@ struct ReconcileReport {
   size_t orphaned = 0;  // there, promised, and named by no row: left to themselves (orphans.h)
 };
 
-// A sandbox that was promised to somebody, by its own account, and that the store does not know: the database was lost,
-// or is an older one. It runs on; nobody can use it, and no deadline ends it.
+// A sandbox that was promised to somebody, by its own account, and that the store does not know:
+// the database was lost, or is an older one. It runs on; nobody can use it, and no deadline ends
+// it.
 struct Orphan {
   SandboxId id;
   int64_t since_unix_ms = 0;
@@ -165,7 +169,8 @@ struct Orphan {
   std::string damage{};  // why it cannot be adopted; empty: it can
 };
 
-// Whose an orphan becomes, and under which name; what is left out is as it was, and the caller's where nothing says whose.
+// Whose an orphan becomes, and under which name; what is left out is as it was, and the caller's
+// where nothing says whose.
 struct Adoption {
   std::optional<std::string> owner{};
   std::optional<std::string> name{};
@@ -174,8 +179,8 @@ struct Adoption {
 // What a create's Idempotency-Key stands for.
 struct Idempotency {
   std::string key{};  // empty: none
-  // What the client sent, in a form that is equal for equal requests. Not what was made of it: that grows with each field
-  // that a newer program knows, and a key outlives the program.
+  // What the client sent, in a form that is equal for equal requests. Not what was made of it: that
+  // grows with each field that a newer program knows, and a key outlives the program.
   std::string asked{};
 };
 

@@ -1,4 +1,5 @@
-// Database: SQLite, as the store uses it: statements that cannot be injected into, transactions that cannot be forgotten.
+// Database: SQLite, as the store uses it: statements that cannot be injected into, transactions
+// that cannot be forgotten.
 //
 //   Database db = TRY(Database::Open(path, Durability::kProcess));
 //   Statement insert = TRY(db.Prepare("INSERT INTO key(id, name) VALUES(?1, ?2)"));
@@ -8,8 +9,8 @@
 // Prepared statements are kept: preparing the same text again costs a look-up. A Statement must not
 // outlive its Database.
 //
-// One thread at a time (store.h holds the lock). SQLITE_FULL is kResourceExhausted, SQLITE_IOERR and
-// SQLITE_READONLY are kIo of the machine: nothing that failed has happened. A broken UNIQUE is
+// One thread at a time (store.h holds the lock). SQLITE_FULL is kResourceExhausted, SQLITE_IOERR
+// and SQLITE_READONLY are kIo of the machine: nothing that failed has happened. A broken UNIQUE is
 // kAlreadyExists.
 #pragma once
 
@@ -92,8 +93,8 @@ class Database {
   Result<void> TransactInside(const std::function<Result<void>()>& work);
   // Of the commits from now on; not inside a transaction.
   Result<void> SetDurability(Durability durability);
-  // The last connection that is closed copies the log into the database, and removes it. Not while what is in either is
-  // not known to be sound.
+  // The last connection that is closed copies the log into the database, and removes it. Not while
+  // what is in either is not known to be sound.
   void KeepLogOnClose(bool keep);
   // PRAGMA quick_check; the error names what is wrong.
   Result<void> CheckIntegrity();

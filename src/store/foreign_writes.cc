@@ -18,7 +18,8 @@ std::string FileOf(const std::string& state_dir) { return state_dir + "/cay.db-t
 Result<void> LeaveForeignMark(const std::string& state_dir) {
   const Fd file = TRY(sys::OpenAt(AT_FDCWD, FileOf(state_dir).c_str(),
                                   O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  // Not UTIME_NOW, which is the kernel's last tick: two changes within one would have the same mark.
+  // Not UTIME_NOW, which is the kernel's last tick: two changes within one would have the same
+  // mark.
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, now};

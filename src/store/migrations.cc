@@ -6,9 +6,9 @@
 namespace cay::store {
 namespace {
 
-// sandbox/records/sandbox_table.cc. `state`: a SandboxState's name, or "destroying" between the promise to
-// destroy and the deed. What no query looks for is one JSON document. Destroyed ones stay, as
-// history, with `ended_ms`.
+// sandbox/records/sandbox_table.cc. `state`: a SandboxState's name, or "destroying" between the
+// promise to destroy and the deed. What no query looks for is one JSON document. Destroyed ones
+// stay, as history, with `ended_ms`.
 constexpr Migration kSandboxes = {"sandboxes", R"(
 CREATE TABLE sandbox (
   id TEXT PRIMARY KEY,
@@ -134,8 +134,8 @@ CREATE TABLE webhook_cursor (event INTEGER NOT NULL);
 INSERT INTO webhook_cursor(event) VALUES(0);
 )"};
 
-// sandbox/processes/process_table.cc. `document` is in the protocol's encoding. `life_ms` says which of the
-// sandbox's guests had it, and `guest_process` as what.
+// sandbox/processes/process_table.cc. `document` is in the protocol's encoding. `life_ms` says
+// which of the sandbox's guests had it, and `guest_process` as what.
 constexpr Migration kProcesses = {"processes", R"(
 CREATE TABLE process (
   sandbox TEXT NOT NULL,
@@ -149,13 +149,15 @@ CREATE TABLE process (
 CREATE INDEX process_running ON process(sandbox) WHERE running = 1;
 )"};
 
-// No table: what lies beside the database has a form from here on that programs before it would take for garbage, and remove
-// with the sandboxes it belongs to (engine/native/record/record.h). The number keeps them from starting.
+// No table: what lies beside the database has a form from here on that programs before it would
+// take for garbage, and remove with the sandboxes it belongs to (engine/native/record/record.h).
+// The number keeps them from starting.
 constexpr Migration kNumberedRecords = {"records with numbered fields", ""};
 
-// api/gate/key_table.cc. Until here the owner of what was made with a key was the key: its id is its owner's name. What an owner
-// may have is its own, whichever of its keys asks; an owner without a row has what the configuration says. The audit says who
-// as both. A webhook of an empty owner is told of everybody's events.
+// api/gate/key_table.cc. Until here the owner of what was made with a key was the key: its id is
+// its owner's name. What an owner may have is its own, whichever of its keys asks; an owner without
+// a row has what the configuration says. The audit says who as both. A webhook of an empty owner is
+// told of everybody's events.
 constexpr Migration kOwners = {"owners of keys", R"(
 CREATE TABLE owner (
   name TEXT PRIMARY KEY,

@@ -1,5 +1,5 @@
-// Reserve: room on the disk that nobody else can take, held for what must be written when there is none: that something was
-// destroyed, which is what makes room.
+// Reserve: room on the disk that nobody else can take, held for what must be written when there is
+// none: that something was destroyed, which is what makes room.
 //
 //   Reserve reserve(state_dir);
 //   reserve.Refill();                 // whenever there may be room for it
@@ -21,7 +21,8 @@ class Reserve {
 
   explicit Reserve(const std::string& state_dir) : path_(state_dir + "/reserve") {}
 
-  // Takes the room, if it is not held and the disk has several times as much. Looks at most once a second.
+  // Takes the room, if it is not held and the disk has several times as much. Looks at most once a
+  // second.
   void Refill();
 
   // True when there was something to give up.

@@ -29,11 +29,12 @@ constexpr Millis kGather(5);
 // So often the thread looks for more work by itself before it sleeps.
 constexpr int kLooks = 20;
 constexpr Millis kRetry(1000);
-// The background copies the log into the database from here on; far beyond, a commit does it itself.
+// The background copies the log into the database from here on; far beyond, a commit does it
+// itself.
 constexpr off_t kCheckpointBytes = 4 << 20;
 constexpr const char* kForcedCheckpoint = "PRAGMA wal_autocheckpoint=16384";  // pages: 64 MiB
-// A log that was copied is cut by the next commit. Otherwise its file would be that large for ever, and be copied (and
-// synced) after every commit.
+// A log that was copied is cut by the next commit. Otherwise its file would be that large for ever,
+// and be copied (and synced) after every commit.
 constexpr const char* kCutLog = "PRAGMA journal_size_limit=0";
 
 // Whether it says something of the disk or the database, rather than of what was to be written.
@@ -73,7 +74,8 @@ Result<Connections> Connect(const std::string& path, Sharing sharing) {
   return Connections{*std::move(writer), std::move(reader), std::move(background)};
 }
 
-// Where there is no room the reserve is given up for it; and where others have taken that at once, without what needs it.
+// Where there is no room the reserve is given up for it; and where others have taken that at once,
+// without what needs it.
 Result<Connections> ConnectEvenWithoutRoom(const std::string& path, Reserve& reserve) {
   auto connections = Connect(path, Sharing::kEverybody);
   if (connections || !MayNeedRoom(connections.error())) return connections;
@@ -256,8 +258,8 @@ class Store::Impl {
     });
   }
 
-  // Until there is something to do, or it is time to look. While works come one after the other nobody has to wake the
-  // thread: it looks by itself.
+  // Until there is something to do, or it is time to look. While works come one after the other
+  // nobody has to wake the thread: it looks by itself.
   void AwaitWork(std::unique_lock<std::mutex>& lock) {
     const auto stopping = [&] { return stopping_; };
     if (!healthy_) {
@@ -344,7 +346,8 @@ Result<std::unique_ptr<Store>> Store::Open(const Paths& paths) {
   TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   Reserve reserve(paths.state_dir);
   Connections connections = TRY(ConnectEvenWithoutRoom(path, reserve));
-  // Made here, so that a disk that is full later is no obstacle. Without it the others are seen a moment later.
+  // Made here, so that a disk that is full later is no obstacle. Without it the others are seen a
+  // moment later.
   if (const auto made = LeaveForeignMark(paths.state_dir); !made)
     LogWarning(made.error().ToString());
   return std::unique_ptr<Store>(new Store(std::make_unique<Impl>(

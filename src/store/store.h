@@ -1,17 +1,17 @@
-// Store: what must survive the server: one SQLite database (STATE_DIR/cay.db), one lock for a server
-// to hold, migrations, and a queue for what may be written a moment later.
+// Store: what must survive the server: one SQLite database (STATE_DIR/cay.db), one lock for a
+// server to hold, migrations, and a queue for what may be written a moment later.
 //
 //   auto store = TRY(Store::Open(paths));     // kAlreadyExists when another server has it
 //   TRY(store->Write([&](Database& db) -> Result<void> { … }));        // committed when it returns
 //   store->WriteLater([…](Database& db) -> Result<void> { … });        // soon, many in one transaction
 //
 // Writes happen in the order in which they were asked for, whichever of the two asked. The tables'
-// SQL stands beside the code that means it (sandbox/records/sandbox_table.cc …); their definitions in
-// migrations.cc. Thread-safe; not to be called from inside a Work.
+// SQL stands beside the code that means it (sandbox/records/sandbox_table.cc …); their definitions
+// in migrations.cc. Thread-safe; not to be called from inside a Work.
 //
-// When the disk is full, or the database cannot be written for another reason, Write fails with that
-// error and nothing of it has happened; what WriteLater took is kept and tried again until it can be
-// written.
+// When the disk is full, or the database cannot be written for another reason, Write fails with
+// that error and nothing of it has happened; what WriteLater took is kept and tried again until it
+// can be written.
 #pragma once
 
 #include <functional>
@@ -29,8 +29,8 @@ using Work = std::function<Result<void>(Database&)>;
 
 class Store {
  public:
-  // Migrates. A database that is damaged, or newer than this program, is refused with what to do. A full disk is no reason
-  // not to open: then it can be read, and Healthy() says what it is.
+  // Migrates. A database that is damaged, or newer than this program, is refused with what to do. A
+  // full disk is no reason not to open: then it can be read, and Healthy() says what it is.
   static Result<std::unique_ptr<Store>> Open(const Paths& paths);
   // Writes what waits.
   ~Store();
@@ -39,16 +39,16 @@ class Store {
 
   // In a transaction of its own.
   Result<void> Write(const Work& work);
-  // The same for what makes room, or is so whether it is written or not: where the disk has no room the reserve is given up
-  // for it (reserve.h).
+  // The same for what makes room, or is so whether it is written or not: where the disk has no room
+  // the reserve is given up for it (reserve.h).
   Result<void> WriteUrgently(const Work& work);
   // The same as Write, and it survives a loss of power: keys, project files.
   Result<void> WriteDurably(const Work& work);
   // Sees what Write has committed, and of WriteLater's what is written by now.
   Result<void> Read(const Work& work);
 
-  // Gives the reserve up, for what others have to write on the same disk; false when there is none. It is held again when
-  // there is room.
+  // Gives the reserve up, for what others have to write on the same disk; false when there is none.
+  // It is held again when there is room.
   bool GiveUpReserve();
 
   // A bounded queue: waits when it is full. Failures are logged and counted, and make Healthy()
@@ -58,7 +58,8 @@ class Store {
   // Writes what was queued before.
   Result<void> Flush();
 
-  // Changes with each write of another process that has left its mark (foreign_writes.h). Costs one stat(2).
+  // Changes with each write of another process that has left its mark (foreign_writes.h). Costs one
+  // stat(2).
   int64_t ForeignMark() const;
 
   // Whether the last write succeeded; why not.

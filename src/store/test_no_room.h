@@ -6,7 +6,8 @@
 
 namespace cay::store {
 
-// No file of this process grows while it lives: writes fail with EFBIG, which the store takes as it takes ENOSPC.
+// No file of this process grows while it lives: writes fail with EFBIG, which the store takes as it
+// takes ENOSPC.
 class NoRoom {
  public:
   NoRoom() {

@@ -1,5 +1,6 @@
-// The REST face over real HTTP: a server, the manager, the keeper and the native engine in this process, on a state
-// directory of its own. Made once for a test program; each test destroys the sandboxes that it makes.
+// The REST face over real HTTP: a server, the manager, the keeper and the native engine in this
+// process, on a state directory of its own. Made once for a test program; each test destroys the
+// sandboxes that it makes.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// As much of JSON Schema (2020-12) as openapi.json uses, to hold answers against it. What it does not know in a
-// schema is a failure of the test, so that nothing is described that is not checked.
+// As much of JSON Schema (2020-12) as openapi.json uses, to hold answers against it. What it does
+// not know in a schema is a failure of the test, so that nothing is described that is not checked.
 #pragma once
 
 #include <boost/json/value.hpp>

@@ -135,7 +135,8 @@ TEST_F(ExecuteApi, OutputOverTheMaximumSaysSo) {
   ExpectProblem(Execute(R"({"command":"true","max_output":"1g"})"), 422, "limit_too_high");
 }
 
-// All of them together are within the maximum: of the first the end makes room for that of the last.
+// All of them together are within the maximum: of the first the end makes room for that of the
+// last.
 TEST_F(ExecuteApi, OfSeveralCommandsTheBeginningAndTheEndAreKept) {
   const Reply reply = Execute(
       R"({"commands":["printf first; printf %01000d 0","printf %01000d 1","echo last"],"max_output":"100"})");
@@ -189,7 +190,8 @@ class WithDyingGuest : public ExecuteApi {
     std::thread caller([&] { reply = Call("POST", path_ + "/execute", body, headers); });
     const auto is_on = [&] { return Get(path_ + "/files/stat?path=on").status == 200; };
     EXPECT_TRUE(Eventually(is_on));
-    // The guest does one thing after the other: what it had in hand when it said so has been sent by now.
+    // The guest does one thing after the other: what it had in hand when it said so has been sent
+    // by now.
     EXPECT_TRUE(is_on());
     KillGuest(path_.substr(path_.rfind('/') + 1));
     caller.join();

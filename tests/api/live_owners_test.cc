@@ -1,4 +1,5 @@
-// Owners of a running server: what belongs to one is there for all of its keys, and for nobody else's.
+// Owners of a running server: what belongs to one is there for all of its keys, and for nobody
+// else's.
 #include <gmock/gmock.h>
 
 #include <boost/json/array.hpp>

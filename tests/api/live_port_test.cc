@@ -1,4 +1,5 @@
-// Ports of sandboxes as a browser and as programs reach them: by path, by host name, through `cay port`.
+// Ports of sandboxes as a browser and as programs reach them: by path, by host name, through `cay
+// port`.
 #include <gmock/gmock.h>
 
 #include <csignal>
@@ -11,8 +12,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// A hostile application: every answer has the fields that act on an origin, and says what it was sent. An upgrade
-// becomes a WebSocket that answers each message with the same.
+// A hostile application: every answer has the fields that act on an origin, and says what it was
+// sent. An upgrade becomes a WebSocket that answers each message with the same.
 constexpr const char* kApplication = R"(
 import base64, hashlib, socket, threading
 def exactly(c, n):

@@ -1,4 +1,5 @@
-// openapi.json against every route that the program has: of all its lists, as it says them itself when it starts.
+// openapi.json against every route that the program has: of all its lists, as it says them itself
+// when it starts.
 #include <gmock/gmock.h>
 
 #include <algorithm>

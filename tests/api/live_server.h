@@ -1,9 +1,11 @@
-// The server as its users have it: `cay serve` as a program of its own, on a state directory of its own, over HTTP.
+// The server as its users have it: `cay serve` as a program of its own, on a state directory of its
+// own, over HTTP.
 //
 //   LiveServer server({"--requests-per-second", "5"});
 //   EXPECT_EQ(server.Call("GET", "/api/sandboxes").status, 200);
 //
-// Its end destroys every sandbox that is there and ends the program. Failures to start fail the test.
+// Its end destroys every sandbox that is there and ends the program. Failures to start fail the
+// test.
 #pragma once
 
 #include <sys/types.h>
@@ -27,13 +29,14 @@ class CayProgram {
   CayProgram(const CayProgram&) = delete;
   CayProgram& operator=(const CayProgram&) = delete;
 
-  // The rest of the line after `word`, up to a space or a comma, once it has been said. Fails the test, and is empty,
-  // when the program ended before, or does not say it in time.
+  // The rest of the line after `word`, up to a space or a comma, once it has been said. Fails the
+  // test, and is empty, when the program ended before, or does not say it in time.
   std::string WaitForWordAfter(const std::string& word);
   std::string said() const;
   pid_t pid() const { return pid_; }
   void Signal(int signal) const;
-  // As a crash would: it and what it started (its launcher) are killed, it last and unable to notice.
+  // As a crash would: it and what it started (its launcher) are killed, it last and unable to
+  // notice.
   void KillWithChildren() const;
   // Its exit code, or 128 + the signal.
   int Wait();
@@ -48,11 +51,13 @@ class CayProgram {
 
 class LiveServer {
  public:
-  // `arguments`: after `cay serve --listen 127.0.0.1:0`. `ca_file`: who signed the certificate of an https server.
+  // `arguments`: after `cay serve --listen 127.0.0.1:0`. `ca_file`: who signed the certificate of
+  // an https server.
   explicit LiveServer(std::vector<std::string> arguments = {}, uid_t user = 0,
                       std::string ca_file = {});
   ~LiveServer();
-  // Ends the program and starts it again on the same directory, on another port. In between `prepare` is called.
+  // Ends the program and starts it again on the same directory, on another port. In between
+  // `prepare` is called.
   void Restart(const std::function<void()>& prepare = {});
   LiveServer(const LiveServer&) = delete;
   LiveServer& operator=(const LiveServer&) = delete;
@@ -73,7 +78,8 @@ class LiveServer {
   const http::Url& url() const { return url_; }
   const std::string& directory() const { return directory_; }
   CayProgram& program() { return *program_; }
-  // A key that was made beside the server, as `cay keys create --local` does. The server knows of it at once.
+  // A key that was made beside the server, as `cay keys create --local` does. The server knows of
+  // it at once.
   std::string MakeKey(const std::string& scope, const std::vector<std::string>& more = {});
 
  private:

@@ -95,7 +95,8 @@ TEST_F(Live, AnOrdinaryUserHasAServerThatSaysWhatItCannotEnforce) {
   EXPECT_EQ(server.program().WaitForWordAfter("cannot enforce everything: see cay "), "doctor");
   const Reply made = server.Call("POST", "/api/sandboxes", R"({"name":"own"})");
   ASSERT_EQ(made.status, 201) << made.body;
-  // Nobody has given it a cgroup: what a default cannot enforce is told, what is asked for is refused.
+  // Nobody has given it a cgroup: what a default cannot enforce is told, what is asked for is
+  // refused.
   const auto& not_enforced = made.json().at("not_enforced").as_array();
   ASSERT_FALSE(not_enforced.empty());
   EXPECT_EQ(not_enforced.front().at("limit").as_string(), "memory");

@@ -1,4 +1,5 @@
-// openapi.json in itself, and its schemas against what the server answers. Against the routes: live_routes_test.cc.
+// openapi.json in itself, and its schemas against what the server answers. Against the routes:
+// live_routes_test.cc.
 #include <gmock/gmock.h>
 
 #include <boost/json/parse.hpp>

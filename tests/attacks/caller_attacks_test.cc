@@ -1,4 +1,5 @@
-// How `cay` was started is not how a sandbox runs: neither worse (a neighbour of nobody) nor better (more than its share).
+// How `cay` was started is not how a sandbox runs: neither worse (a neighbour of nobody) nor better
+// (more than its share).
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/ioprio.h>
@@ -76,7 +77,8 @@ TEST(Caller, LeavesNothingOfItselfToASandboxOfRoot) {
             0);
 }
 
-// What takes no privilege to shed is shed for an ordinary user, too; niceness is what the kernel keeps.
+// What takes no privilege to shed is shed for an ordinary user, too; niceness is what the kernel
+// keeps.
 TEST(Caller, LeavesAnOrdinaryUsersSandboxOnlyItsNiceness) {
   const Arena& arena = ::geteuid() == 0 ? Arena::OrdinaryUser() : Arena::Own();
   std::string expected = Expected();
@@ -105,7 +107,8 @@ TEST(Caller, LeavesNoControllingTerminal) {
   EXPECT_EQ(*status, 0);
 }
 
-// While the guest starts processes and serves files, its own files in /proc stay shut, to its own user id too.
+// While the guest starts processes and serves files, its own files in /proc stay shut, to its own
+// user id too.
 TEST(Guest, NeverOpensItsFilesInProcToCommandsOfItsUserId) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   const auto engine = StartEngine(Arena::Own());

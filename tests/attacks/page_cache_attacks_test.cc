@@ -1,4 +1,5 @@
-// The pages of a layer's files are the machine's: what a sandbox does must not take them out of memory.
+// The pages of a layer's files are the machine's: what a sandbox does must not take them out of
+// memory.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>

@@ -1,6 +1,7 @@
-// What a sandbox can read below /proc, file by file. A kernel with a file that is not in the list fails here: look at what
-// it tells and what it costs, and then either cover it (engine/native/rootfs/proc_masks.cc; at the top of /proc it is covered
-// already) or put it into the list.
+// What a sandbox can read below /proc, file by file. A kernel with a file that is not in the list
+// fails here: look at what it tells and what it costs, and then either cover it
+// (engine/native/rootfs/proc_masks.cc; at the top of /proc it is covered already) or put it into
+// the list.
 #include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -77,8 +78,9 @@ constexpr std::array kOwn = {
     "self/wchan",
 };
 
-// Of the sandbox's network namespace, but for what the machine has one of: `sockstat` (memory and orphans), `protocols`
-// (memory), `softnet_stat`, `stat/rt_cache`, `rt_acct`, `ptype`. They exist for each process and cannot be covered.
+// Of the sandbox's network namespace, but for what the machine has one of: `sockstat` (memory and
+// orphans), `protocols` (memory), `softnet_stat`, `stat/rt_cache`, `rt_acct`, `ptype`. They exist
+// for each process and cannot be covered.
 constexpr std::array kNetwork = {
     "anycast6",   "arp",           "bnep",         "can/*",        "connector",     "dev",
     "dev_mcast",  "dev_snmp6/*",   "fib_trie",     "fib_triestat", "hci",           "icmp",
@@ -93,7 +95,8 @@ constexpr std::array kNetwork = {
     "wireless",   "xfrm_stat",     "arp_tables_*",
 };
 
-// Settings: constants of the machine, or of the sandbox's own namespaces. None counts what others use.
+// Settings: constants of the machine, or of the sandbox's own namespaces. None counts what others
+// use.
 constexpr std::array kSettings = {
     "sys/abi/*",
     "sys/crypto/*",

@@ -214,7 +214,8 @@ TEST(Secrets, PathsOfTheHostAreNotInMountinfo) {
   }
 }
 
-// A process that is about to execute something is still a copy of the guest: what it names so is the program of the host.
+// A process that is about to execute something is still a copy of the guest: what it names so is
+// the program of the host.
 TEST(Secrets, TheProgramOfTheGuestIsNotExecutedInside) {
   if (kSanitized) GTEST_SKIP() << "guests are executed from a memfd";
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";

@@ -1,5 +1,5 @@
-// Every row of spent_table.cc as a test of its own, for root and for an ordinary user; and the table as the document has
-// it.
+// Every row of spent_table.cc as a test of its own, for root and for an ordinary user; and the
+// table as the document has it.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -129,8 +129,8 @@ void ExpectBounded(const Arena& arena, const Spent& row) {
   EXPECT_TRUE(arena.Leftovers().empty());
 }
 
-// Of what the counter counts. On a machine that has less than one sandbox may take, nothing stands between them, and
-// `cay doctor` says so.
+// Of what the counter counts. On a machine that has less than one sandbox may take, nothing stands
+// between them, and `cay doctor` says so.
 long MachineHas(Counter counter) {
   switch (counter) {
     case Counter::kNone:

@@ -5,8 +5,8 @@
 namespace cay::attacks {
 namespace {
 
-// Of a sandbox with 512 MiB: an eighth where cgroups are v1 (engine/native/cgroup/cgroup_v1.h), and all of it in v2. In pages,
-// with as much for everybody else.
+// Of a sandbox with 512 MiB: an eighth where cgroups are v1 (engine/native/cgroup/cgroup_v1.h), and
+// all of it in v2. In pages, with as much for everybody else.
 constexpr long kSocketPages = (512 + 128) * 256;
 
 constexpr const char* kNetlink = "unread messages of netlink sockets";
@@ -22,8 +22,8 @@ constexpr const char* kSockets =
 constexpr const char* kSocketsBound =
     "2,048 sockets and connections, and of receive buffer 208 KiB for each (512 KiB for one of "
     "TCP)";
-// What has come for a connection that nobody has accepted: a window of 128 KiB and the message over it. In pages, with as
-// much for everybody else as above.
+// What has come for a connection that nobody has accepted: a window of 128 KiB and the message over
+// it. In pages, with as much for everybody else as above.
 constexpr long kBacklogPages = 2'048 * 40 + 128 * 256;
 
 constexpr std::array kTable = {

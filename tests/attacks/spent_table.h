@@ -1,9 +1,11 @@
-// What the machine has once for everybody, and what no cgroup is charged for: each row is something that a default
-// sandbox could spend, and what bounds its share. docs/security-model.md has the same table in words.
+// What the machine has once for everybody, and what no cgroup is charged for: each row is something
+// that a default sandbox could spend, and what bounds its share. docs/security-model.md has the
+// same table in words.
 //
-// A row becomes a test (spent_attacks_test.cc): a default sandbox takes as much of it as it is given and holds it, while
-// a neighbour is created and connects, locks and opens files, and so does the host. Adding a row is a line in
-// spent_table.cc, a probe in victim/, and a line in the document.
+// A row becomes a test (spent_attacks_test.cc): a default sandbox takes as much of it as it is
+// given and holds it, while a neighbour is created and connects, locks and opens files, and so does
+// the host. Adding a row is a line in spent_table.cc, a probe in victim/, and a line in the
+// document.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
-// What the REST face reads by itself: JSON bodies and their fields, multipart uploads, ranges, signals, modes, and
-// environments. Whatever the bytes, reading ends in a value or an error; a multipart body gives the same parts however
-// it is cut into pieces; and what the JSON writer writes is JSON.
+// What the REST face reads by itself: JSON bodies and their fields, multipart uploads, ranges,
+// signals, modes, and environments. Whatever the bytes, reading ends in a value or an error; a
+// multipart body gives the same parts however it is cut into pieces; and what the JSON writer
+// writes is JSON.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,6 @@
-// What comes over the network, as far as our own code parses it: whatever the bytes, parsing ends in a value or an
-// error, what was accepted is safe to use, and how the bytes were cut into pieces makes no difference.
+// What comes over the network, as far as our own code parses it: whatever the bytes, parsing ends
+// in a value or an error, what was accepted is safe to use, and how the bytes were cut into pieces
+// makes no difference.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

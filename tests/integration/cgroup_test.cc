@@ -341,8 +341,8 @@ TEST_P(CgroupTest, KillsFrozenProcessesToo) {
   EXPECT_EQ(WTERMSIG(second.Reap()), SIGKILL);
 }
 
-// A task is throttled on its way to user mode, where it would take the SIGKILL: what it used beyond the limit would have
-// to be paid off first.
+// A task is throttled on its way to user mode, where it would take the SIGKILL: what it used beyond
+// the limit would have to be paid off first.
 TEST_P(CgroupTest, WhoIsKilledNeedNotPayForProcessorTime) {
   Limits limits = Small();
   limits.cpus = 10;

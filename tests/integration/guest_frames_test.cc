@@ -140,7 +140,8 @@ TEST_F(GuestFrames, AHostThatGoesAwayAtAnyPointLeavesNothingOpen) {
     }
     return leading_to;
   };
-  // The listener of the commands' filter comes with the thread that starts them, a moment after the guest itself.
+  // The listener of the commands' filter comes with the thread that starts them, a moment after the
+  // guest itself.
   Run(Shell("true"));
   // One of the fixture's may still be among them, for a moment.
   const std::vector<std::string> before = descriptors();

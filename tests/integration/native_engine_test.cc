@@ -1,4 +1,5 @@
-// NativeEngine with its launcher, as a server uses it: from many threads, for persistent sandboxes, and when the launcher dies.
+// NativeEngine with its launcher, as a server uses it: from many threads, for persistent sandboxes,
+// and when the launcher dies.
 #include "engine/native/native_engine.h"
 
 #include <gtest/gtest.h>

@@ -267,7 +267,8 @@ TEST_F(Keeper, TellsAFullDiskAndMissingMemoryFromTheCommandsOwnFailures) {
   // What was killed in a command that succeeds is no later one's.
   EXPECT_EQ(Execute(lease, "tail /dev/zero; true")->record.exit_code, 0);
   EXPECT_FALSE(Execute(lease, "exit 3")->record.oom_killed);
-  // Nor what a process left behind ran into between two commands, nor another's that runs beside it.
+  // Nor what a process left behind ran into between two commands, nor another's that runs beside
+  // it.
   ASSERT_TRUE(
       Execute(lease, "setsid sh -c 'tail /dev/zero; touch eaten; sleep 60' >/dev/null 2>&1 &"));
   ASSERT_TRUE(Execute(lease, "until [ -e eaten ]; do sleep .01; done"));

@@ -63,8 +63,8 @@ std::set<std::string> Loops(const std::string& state_dir) {
   return found;
 }
 
-// Without their numbers and their parents', which differ in each mount namespace that a launcher makes of
-// the same mounts; those at the same place are counted.
+// Without their numbers and their parents', which differ in each mount namespace that a launcher
+// makes of the same mounts; those at the same place are counted.
 std::set<std::string> Mounts() {
   std::set<std::string> found;
   std::ifstream file("/proc/self/mountinfo");
@@ -76,8 +76,8 @@ std::set<std::string> Mounts() {
   return found;
 }
 
-// With what they are. A file is told by its inode: the path that the kernel shows for it changes with
-// the mounts ("/null" once the /dev it was opened in is no longer mounted).
+// With what they are. A file is told by its inode: the path that the kernel shows for it changes
+// with the mounts ("/null" once the /dev it was opened in is no longer mounted).
 std::set<std::string> OpenFds() {
   std::set<std::string> found;
   for (const std::string& name : Names("/proc/self/fd")) {

@@ -37,7 +37,8 @@ Dispatcher::Dispatcher(Gate& gate, AuditLog& audit, RequestMetrics& metrics)
     : gate_(gate), audit_(audit), metrics_(metrics), refused_(metrics.AddOperation("none")) {}
 
 const Dispatcher::Entry* Dispatcher::NewEntry(Route route) {
-  // For whoever wants to know what there is; the description of the API is tested against these lines.
+  // For whoever wants to know what there is; the description of the API is tested against these
+  // lines.
   LogDebug("route " + route.method + " " + route.pattern + " " +
            std::string(ScopeName(route.scope)) + " " + route.name);
   auto entry = std::make_unique<Entry>();

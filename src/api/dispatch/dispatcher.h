@@ -1,12 +1,13 @@
-// Dispatcher: every request's way from the HTTP server to its operation: found, asked for its key, run,
-// answered (by its route's writer of errors when it failed), counted, logged and audited.
+// Dispatcher: every request's way from the HTTP server to its operation: found, asked for its key,
+// run, answered (by its route's writer of errors when it failed), counted, logged and audited.
 //
 //   Dispatcher dispatcher(gate, audit, metrics);
 //   dispatcher.Add(rest::Routes(services));
 //   Server::Start(options, [&](http::Exchange& e) { dispatcher.Handle(e); },
 //                 [&](http::Request& r) { return dispatcher.Screen(r); });
 //
-// Routes are added before the first request; both are called from any thread, and Handle never throws.
+// Routes are added before the first request; both are called from any thread, and Handle never
+// throws.
 #pragma once
 
 #include <atomic>
@@ -33,8 +34,8 @@ class Dispatcher {
   void SetPortRoute(Route route);
   void set_log_requests(bool log) { log_requests_ = log; }
 
-  // Everything that a request's head decides: under which name it came, what it asks for, who sends it. Whoever is not
-  // let in is answered without a wait for his body.
+  // Everything that a request's head decides: under which name it came, what it asks for, who sends
+  // it. Whoever is not let in is answered without a wait for his body.
   http::Intake Screen(http::Request& request);
   // Screens it first when that has not been done.
   void Handle(http::Exchange& exchange);

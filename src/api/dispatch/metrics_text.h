@@ -1,5 +1,6 @@
-// MetricsText: the text format of Prometheus, version 0.0.4, written so that it is always valid: a family's name, help and
-// type once and before its samples, label values escaped, histograms cumulative and with +Inf.
+// MetricsText: the text format of Prometheus, version 0.0.4, written so that it is always valid: a
+// family's name, help and type once and before its samples, label values escaped, histograms
+// cumulative and with +Inf.
 //
 //   MetricsText text;
 //   text.Family("cay_sandboxes", "gauge", "Sandboxes by state.");

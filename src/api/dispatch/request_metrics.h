@@ -1,5 +1,5 @@
-// RequestMetrics: how many requests each operation answered, with which status, and how long until the answer began.
-// A few atomics for each operation.
+// RequestMetrics: how many requests each operation answered, with which status, and how long until
+// the answer began. A few atomics for each operation.
 #pragma once
 
 #include <array>

@@ -39,7 +39,8 @@ void WritePools(MetricsText& text, const std::vector<PoolStatus>& pools, std::st
                 uint64_t (*value)(const PoolStatus&)) {
   if (pools.empty()) return;
   text.Family(name, type, help);
-  // Two pools of one template differ in their limits; their place in the configuration tells them apart.
+  // Two pools of one template differ in their limits; their place in the configuration tells them
+  // apart.
   for (size_t i = 0; i < pools.size(); ++i) {
     text.Sample({{"template", pools[i].template_name}, {"pool", std::to_string(i)}},
                 value(pools[i]));

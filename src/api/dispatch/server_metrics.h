@@ -1,4 +1,5 @@
-// What /metrics shows of the server's parts, beside its requests (request_metrics.h). Names begin with cay_.
+// What /metrics shows of the server's parts, beside its requests (request_metrics.h). Names begin
+// with cay_.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,6 @@
-// AuditLog: who did what, and what came of it: every request that changes something, opens a terminal, or was
-// refused. Kept in the store, bounded, written a moment later; nothing of a credential or a body is in it.
+// AuditLog: who did what, and what came of it: every request that changes something, opens a
+// terminal, or was refused. Kept in the store, bounded, written a moment later; nothing of a
+// credential or a body is in it.
 #pragma once
 
 #include <atomic>

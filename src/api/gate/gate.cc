@@ -91,8 +91,8 @@ http::Headers Gate::CorsHeaders(const http::Request& request) {
 
 Refusal Gate::Failed(const http::Request& request, Error error) {
   const auto per_minute = static_cast<double>(options_.Get()->auth_failures_per_minute);
-  // A right key always passes, whoever else fails from that address: what is bounded is the noise, and the
-  // guessing, which 200 random bits make hopeless anyway.
+  // A right key always passes, whoever else fails from that address: what is bounded is the noise,
+  // and the guessing, which 200 random bits make hopeless anyway.
   const auto wait = failures_.Take(
       request.peer.address, {.per_second = per_minute / 60, .burst = std::max(1.0, per_minute)},
       SteadyMs());

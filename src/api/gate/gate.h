@@ -1,12 +1,12 @@
-// Gate: whether a request may go on to its operation, and as whom. In this order: the name it came under
-// (Host), the page it came from (Origin), who sends it, what that one may, and how often.
+// Gate: whether a request may go on to its operation, and as whom. In this order: the name it came
+// under (Host), the page it came from (Origin), who sends it, what that one may, and how often.
 //
 //   Gate gate(options, keys);
 //   if (auto refused = gate.CheckNames(request)) …          // 421, 403
 //   auto admitted = gate.Admit(request, Scope::kUse);       // 401, 403, 429
 //
-// Without any key in the store everybody who reaches a loopback address or the Unix socket is {owner "local", admin}.
-// Thread-safe.
+// Without any key in the store everybody who reaches a loopback address or the Unix socket is
+// {owner "local", admin}. Thread-safe.
 #pragma once
 
 #include <expected>
@@ -51,8 +51,9 @@ class Gate {
 
   std::expected<Admission, Refusal> Admit(const http::Request& request, Scope wanted);
 
-  // Whether who was let in would still be, for what goes on for long: kPermissionDenied once the key was revoked or has
-  // expired, or there is a first key and this one came without. What another process did is seen within a second.
+  // Whether who was let in would still be, for what goes on for long: kPermissionDenied once the
+  // key was revoked or has expired, or there is a first key and this one came without. What another
+  // process did is seen within a second.
   Result<void> StillAdmitted(const Admission& admission);
 
   // What the route needs here: metrics may be public.

@@ -8,8 +8,9 @@
 namespace cay::api {
 
 struct GateOptions {
-  // Names under which the server is reached beside localhost, 127.0.0.1 and [::1]: "cay.example.com". With
-  // any here, requests to addresses that are not loopback's must name one as well.
+  // Names under which the server is reached beside localhost, 127.0.0.1 and [::1]:
+  // "cay.example.com". With any here, requests to addresses that are not loopback's must name one
+  // as well.
   std::vector<std::string> allowed_hosts = {};
   // Domains below which {port}-{id} names a port of a sandbox, beside "localhost".
   std::vector<std::string> port_domains = {};

@@ -43,7 +43,8 @@ bool SameAuthority(std::string_view origin, std::string_view host) {
                                    std::string(host)) == from;
 }
 
-// "3000-ID" of "3000-ID.localhost": what stands before a domain of ports, digits and a hyphen and more.
+// "3000-ID" of "3000-ID.localhost": what stands before a domain of ports, digits and a hyphen and
+// more.
 std::optional<std::string_view> PortLabelOf(const GateOptions& options, std::string_view host) {
   const size_t dot = host.find('.');
   if (dot == std::string_view::npos) return std::nullopt;
@@ -101,7 +102,8 @@ bool HostAllowed(const GateOptions& options, std::string_view host, const http::
   if (peer.unix_socket) return true;
   if (Contains(options.allowed_hosts, host) || PortHostOf(options, host)) return true;
   if (peer.loopback) return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
-  // Elsewhere keys are needed, which no page of another's has; names are asked for only when there are any.
+  // Elsewhere keys are needed, which no page of another's has; names are asked for only when there
+  // are any.
   return options.allowed_hosts.empty();
 }
 
@@ -110,8 +112,9 @@ OriginVerdict JudgeOrigin(const GateOptions& options, const http::Request& reque
   const auto origin = request.headers.Find("Origin");
   const auto host = request.headers.Find("Host");
   if (!origin) {
-    // Browsers send no Origin with a GET of an image or a script, but they say where it comes from (Fetch
-    // Metadata). A neighbour under the same domain is as foreign: it may be a sandbox's port.
+    // Browsers send no Origin with a GET of an image or a script, but they say where it comes from
+    // (Fetch Metadata). A neighbour under the same domain is as foreign: it may be a sandbox's
+    // port.
     const auto site = request.headers.Find("Sec-Fetch-Site");
     if (!site || *site == "none" || *site == "same-origin") return OriginVerdict::kNone;
     const bool navigation = request.headers.Find("Sec-Fetch-Mode") == "navigate" &&

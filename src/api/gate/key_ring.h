@@ -1,6 +1,7 @@
-// KeyRing: the API keys in memory, so that a request is authenticated without the store. A key that is
-// made or revoked here counts at once, and so does one that another process made or revoked beside the server
-// (`cay keys create --local`): each use looks for its mark (store/foreign_writes.h).
+// KeyRing: the API keys in memory, so that a request is authenticated without the store. A key that
+// is made or revoked here counts at once, and so does one that another process made or revoked
+// beside the server (`cay keys create --local`): each use looks for its mark
+// (store/foreign_writes.h).
 //
 //   auto ring = TRY(KeyRing::Open(store));
 //   if (ring->needed()) Identity who = TRY(ring->Authenticate(token));
@@ -43,7 +44,8 @@ class KeyRing {
   // What who has none that works can do; where no key works any more, only on the server's machine.
   std::string Remedy();
 
-  // kPermissionDenied, and always the same words: whether the id or the secret was wrong is nobody's business.
+  // kPermissionDenied, and always the same words: whether the id or the secret was wrong is
+  // nobody's business.
   Result<Identity> Authenticate(std::string_view token);
 
   // Whether the key that somebody was let in with works still; kPermissionDenied.
@@ -56,8 +58,8 @@ class KeyRing {
  private:
   explicit KeyRing(store::Store& store) : store_(store) {}
   Result<void> Load();
-  // Loads again when another process changed something: when its mark is another one, and for what left none,
-  // such as an older program, by the generation, once a second.
+  // Loads again when another process changed something: when its mark is another one, and for what
+  // left none, such as an older program, by the generation, once a second.
   void Refresh();
   bool AnyWorks(int64_t now_unix_ms) const;  // under the lock
   void NoteUse(const std::string& id, int64_t now_unix_ms);

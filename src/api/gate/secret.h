@@ -1,5 +1,5 @@
-// Secrets: made and hashed so that none can be guessed, or read from the store. They are compared by
-// ConstantTimeEqual (crypto/digest.h).
+// Secrets: made and hashed so that none can be guessed, or read from the store. They are compared
+// by ConstantTimeEqual (crypto/digest.h).
 #pragma once
 
 #include <string>

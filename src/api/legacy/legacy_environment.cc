@@ -10,8 +10,8 @@
 namespace cay::api::rest {
 namespace {
 
-// What a language is called, in small letters, and the program that it is on this machine. The first name of a program is
-// the one that others are written as.
+// What a language is called, in small letters, and the program that it is on this machine. The
+// first name of a program is the one that others are written as.
 struct Language {
   std::string_view name;
   const char* program;
@@ -43,14 +43,16 @@ const Language* FindLanguage(std::string_view name) {
   return found == kLanguages.end() ? nullptr : found;
 }
 
-// "311" of Python is 3.11: its versions have been written without the dot for as long as wheels have their names.
+// "311" of Python is 3.11: its versions have been written without the dot for as long as wheels
+// have their names.
 std::string WithDots(std::string_view program, std::string_view version) {
   const bool packed = program == "python3" && version.size() > 1 && version.front() == '3' &&
                       version.find('.') == std::string_view::npos;
   return packed ? "3." + std::string(version.substr(1)) : std::string(version);
 }
 
-// A known language and a version of it, however they are written; the version is empty where none was.
+// A known language and a version of it, however they are written; the version is empty where none
+// was.
 struct Environment {
   const Language* language;
   std::string version;

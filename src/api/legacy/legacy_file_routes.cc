@@ -1,4 +1,5 @@
-// /files/…: files of a project (docs/migration.md): uploaded once, seen by every sandbox of the project.
+// /files/…: files of a project (docs/migration.md): uploaded once, seen by every sandbox of the
+// project.
 #include <sys/stat.h>
 #include <unistd.h>
 

@@ -1,5 +1,6 @@
-// /sandbox/… and /sandboxes: the paths of two earlier systems (docs/migration.md). In one the server named a
-// sandbox (create), in the other the client did (start); both names are good everywhere.
+// /sandbox/… and /sandboxes: the paths of two earlier systems (docs/migration.md). In one the
+// server named a sandbox (create), in the other the client did (start); both names are good
+// everywhere.
 #include <chrono>
 
 #include "api/json_response.h"
@@ -174,7 +175,8 @@ Result<void> Destroy(const Services& services, Exchange& exchange, const Caller&
 Result<void> List(const Services& services, Exchange& exchange, const Caller& caller) {
   sandbox::ListFilter filter;
   filter.limit = kMaxListed;
-  // Its clients destroy all that is listed here: nothing of another face, and nothing of another owner.
+  // Its clients destroy all that is listed here: nothing of another face, and nothing of another
+  // owner.
   filter.face = kCreateFace;
   filter.owner = caller.owner;
   filter.cursor = exchange.request().Query("cursor").value_or("");

@@ -9,8 +9,9 @@
 
 namespace cay::api::rest {
 
-// `project_id` is project_name, `environment_type` is environment, and the variables are env's. kInvalidArgument when two names
-// of one thing differ; kNotSupported for packages, which nothing can fetch for a sandbox without a network.
+// `project_id` is project_name, `environment_type` is environment, and the variables are env's.
+// kInvalidArgument when two names of one thing differ; kNotSupported for packages, which nothing
+// can fetch for a sandbox without a network.
 Result<sandbox::SandboxSpec> ReadLegacySpec(const JsonValue& body);
 
 }  // namespace cay::api::rest

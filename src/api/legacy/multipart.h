@@ -1,5 +1,5 @@
-// multipart/form-data (RFC 7578) as a stream: part by part, none of them held in memory. For uploads of older
-// clients. Strict: what is not exactly right is refused; every header is bounded.
+// multipart/form-data (RFC 7578) as a stream: part by part, none of them held in memory. For
+// uploads of older clients. Strict: what is not exactly right is refused; every header is bounded.
 //
 //   MultipartReader parts(source, TRY(BoundaryOf(content_type)));
 //   while (auto part = TRY(parts.Next()))
@@ -17,7 +17,8 @@
 
 namespace cay::api::rest {
 
-// The parameter `boundary` of a Content-Type. kInvalidArgument when it is not multipart/form-data, or has none.
+// The parameter `boundary` of a Content-Type. kInvalidArgument when it is not multipart/form-data,
+// or has none.
 Result<std::string> BoundaryOf(std::string_view content_type);
 
 class MultipartReader {

@@ -1,5 +1,5 @@
-// Schemas of what clients send and are told, made of the lists of fields (sandbox/fields.h): what is read and
-// written is what is described.
+// Schemas of what clients send and are told, made of the lists of fields (sandbox/fields.h): what
+// is read and written is what is described.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// Rules of webhooks that need no machine: what a pattern matches, how a delivery is signed, when it is tried again.
+// Rules of webhooks that need no machine: what a pattern matches, how a delivery is signed, when it
+// is tried again.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,8 @@ Result<void> CheckWebhookSecret(std::string_view secret);
 Result<std::string> WebhookSignature(std::string_view secret, int64_t unix_seconds,
                                      std::string_view body);
 
-// How long to wait after the `attempts`-th attempt has failed: `first`, twice, four times …, at most an hour.
+// How long to wait after the `attempts`-th attempt has failed: `first`, twice, four times …, at
+// most an hour.
 Millis RetryDelay(Millis first, uint64_t attempts);
 
 }  // namespace cay::api

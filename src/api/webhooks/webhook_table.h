@@ -51,10 +51,12 @@ Result<void> WriteWebhookCursor(store::Database& db, int64_t event);
 Result<void> InsertDelivery(store::Database& db, const Delivery& delivery);
 // What is over `max_waiting` makes way: the oldest of whichever webhook has most. How many it were.
 Result<uint64_t> BoundDeliveries(store::Database& db, uint64_t max_waiting, int64_t now_unix_ms);
-// The waiting one that is first to try, of the webhooks that are wanted; it may be due later. Nothing: none waits.
+// The waiting one that is first to try, of the webhooks that are wanted; it may be due later.
+// Nothing: none waits.
 Result<std::optional<Delivery>> NextDelivery(
     store::Database& db, const std::function<bool(const std::string& webhook)>& wanted);
-// What an attempt changed. Of what has ended, `kept` of the webhook stay. No error when it was deleted.
+// What an attempt changed. Of what has ended, `kept` of the webhook stay. No error when it was
+// deleted.
 Result<void> UpdateDelivery(store::Database& db, const Delivery& delivery, uint64_t kept);
 Result<void> TrimDeliveries(store::Database& db, std::string_view webhook, uint64_t kept);
 // Newest first, without bodies.

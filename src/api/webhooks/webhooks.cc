@@ -195,8 +195,8 @@ class Webhooks::Impl {
   std::array<std::thread, kSenders> senders_;
 };
 
-// While there is no webhook nothing that happens is looked at, and nobody who makes it happen wakes this thread.
-// False when there is one.
+// While there is no webhook nothing that happens is looked at, and nobody who makes it happen wakes
+// this thread. False when there is one.
 Result<bool> Webhooks::Impl::Pass() {
   // Read before: what a webhook that comes meanwhile is to be told happens after it.
   const uint64_t last = events_.last_id();

@@ -157,8 +157,8 @@ constexpr Place CompileCondition(Assembler& out, const Condition& condition, Pla
   return place;
 }
 
-// Whether the second differs from the first in nothing but the value that its last condition wants, and that condition
-// can be tested by one comparison.
+// Whether the second differs from the first in nothing but the value that its last condition wants,
+// and that condition can be tested by one comparison.
 constexpr bool SameButValue(const Rule& one, const Rule& other) {
   const size_t size = one.all.size();
   if (size == 0 || size != other.all.size() || one.then != other.then) return false;
@@ -168,7 +168,8 @@ constexpr bool SameButValue(const Rule& one, const Rule& other) {
          last.mask == other.all.back().mask && !other.all.back().negated;
 }
 
-// The place of a test of rules[begin, end), of which each is SameButValue as the next: what they share is tested once.
+// The place of a test of rules[begin, end), of which each is SameButValue as the next: what they
+// share is tested once.
 constexpr Place CompileAlike(Assembler& out, const std::vector<Rule>& rules, size_t begin,
                              size_t end, Place next) {
   const std::vector<Condition>& all = rules[begin].all;

@@ -30,8 +30,8 @@ class Action {
     return Action(SECCOMP_RET_ERRNO | (static_cast<uint32_t>(sys_errno) & SECCOMP_RET_DATA));
   }
   static constexpr Action KillProcess() { return Action(SECCOMP_RET_KILL_PROCESS); }
-  // The call waits for whoever holds the filter's listener; seccomp_unotify(2). Any action but Allow of another filter
-  // goes before it.
+  // The call waits for whoever holds the filter's listener; seccomp_unotify(2). Any action but
+  // Allow of another filter goes before it.
   static constexpr Action Ask() { return Action(SECCOMP_RET_USER_NOTIF); }
 
   // The filter's return value.

@@ -11,8 +11,8 @@
 
 namespace cay {
 
-// What the machine keeps for itself on the state directory's disk, for the database above all: nothing that may grow is begun
-// when less is free. What was begun before can still take it.
+// What the machine keeps for itself on the state directory's disk, for the database above all:
+// nothing that may grow is begun when less is free. What was begun before can still take it.
 inline constexpr Bytes kHostReserve = 256 * kMiB;
 
 struct DiskRoom {
@@ -23,10 +23,12 @@ struct DiskRoom {
 Result<DiskRoom> DiskRoomOf(const Fd& file);
 Result<DiskRoom> DiskRoomOf(const std::string& path);
 
-// kResourceExhausted when not so much can be given beside kHostReserve: for a sandbox with a disk limit of `disk`.
+// kResourceExhausted when not so much can be given beside kHostReserve: for a sandbox with a disk
+// limit of `disk`.
 Result<void> CheckRoomFor(const DiskRoom& room, Bytes disk);
 
-// kResourceExhausted when less than kHostReserve is free: for what grows on the state directory's disk, before it does.
+// kResourceExhausted when less than kHostReserve is free: for what grows on the state directory's
+// disk, before it does.
 Result<void> CheckHostReserve(const DiskRoom& room);
 
 }  // namespace cay

@@ -52,7 +52,8 @@ struct Pipe {
 };
 Result<Pipe> MakePipe(int extra_flags = 0);
 
-// eventfd(2), close-on-exec and non-blocking, for poll loops: readable from Raise() on, until it is read.
+// eventfd(2), close-on-exec and non-blocking, for poll loops: readable from Raise() on, until it is
+// read.
 Result<Fd> MakeEvent();
 void Raise(const Fd& event);
 

@@ -27,8 +27,9 @@ Result<void> WriteFileAtomic(const std::string& path, std::string_view content, 
 // All of it, or an error.
 Result<void> WriteAll(int fd, std::string_view bytes);
 
-// The id of the mount (statx(2), STATX_MNT_ID) that `path` below `dir` is on, or with "" `dir` itself; a symlink in the last
-// place is not followed. Two names of one filesystem may be on different mounts.
+// The id of the mount (statx(2), STATX_MNT_ID) that `path` below `dir` is on, or with "" `dir`
+// itself; a symlink in the last place is not followed. Two names of one filesystem may be on
+// different mounts.
 Result<uint64_t> MountIdOf(int dir, const char* path);
 
 // mkdir -p; existing directories are left as they are.

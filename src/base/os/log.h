@@ -5,8 +5,8 @@
 //   LogEvent(LogLevel::kInfo, "request", {{{"status", 200}, {"path", "/a b"}}});
 //                                                    // cay: info: request status=200 path="/a b"
 //
-// With times it begins with one: 2026-01-31T12:00:00.123Z cay: info: request …
-// In JSON a line is {"time":"2026-01-31T12:00:00.123Z","level":"info","message":"request","status":200,…}.
+// With times it begins with one: 2026-01-31T12:00:00.123Z cay: info: request … In JSON a line is
+// {"time":"2026-01-31T12:00:00.123Z","level":"info","message":"request","status":200,…}.
 #pragma once
 
 #include <cstdint>

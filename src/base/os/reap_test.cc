@@ -45,7 +45,8 @@ TEST(Reap, AChildThatDoesNotEndIsATimeoutAndLeftAlone) {
   EXPECT_EQ(::waitpid(child, nullptr, WNOHANG), -1);
 }
 
-// A process whose tracer holds it at its end neither is seen dead nor can be reaped, as one in state D.
+// A process whose tracer holds it at its end neither is seen dead nor can be reaped, as one in
+// state D.
 class Held {
  public:
   Held() {

@@ -13,8 +13,9 @@
 
 namespace cay {
 
-// Until `condition` holds; false when it does not within `patience`, of which a sanitizer's program gets three times as
-// much. It is a bound on a test that hangs, and says nothing of how fast anything is.
+// Until `condition` holds; false when it does not within `patience`, of which a sanitizer's program
+// gets three times as much. It is a bound on a test that hangs, and says nothing of how fast
+// anything is.
 inline bool Eventually(const std::function<bool()>& condition, Millis patience = Millis(20'000)) {
   const auto deadline = std::chrono::steady_clock::now() + patience * (kSanitized ? 3 : 1);
   while (!condition()) {

@@ -129,7 +129,8 @@ Error ApiClient::Explain(Error error) const {
   return explained;
 }
 
-// A server that answers a handshake with a problem document: the document is in the error's message.
+// A server that answers a handshake with a problem document: the document is in the error's
+// message.
 Error ApiClient::ExplainRefusal(Error error) const {
   const size_t begin = error.message().find('{');
   if (begin == std::string::npos) return Explain(std::move(error));

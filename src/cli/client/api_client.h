@@ -4,8 +4,9 @@
 //   std::string id = TRY(api.ResolveSandbox("web"));
 //   json::object sandbox = TRY(api.Get(SandboxPath(id)));
 //
-// An error is the server's problem document (its code, detail and remedy), or says that there is no server and how
-// to start one. Streams have connections of their own, so they may be open while other calls are made. One thread.
+// An error is the server's problem document (its code, detail and remedy), or says that there is no
+// server and how to start one. Streams have connections of their own, so they may be open while
+// other calls are made. One thread.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -46,15 +47,17 @@ class ApiClient {
                                                            const std::string& last_id) const;
   Result<std::unique_ptr<http::WebSocket>> OpenWebSocket(const std::string& target);
 
-  // From what was typed to the id: an id, a name among the key's owner's, for an administrator OWNER/NAME, or the
-  // beginning of one id. kNotFound in the server's words; kInvalidArgument when it could be several.
+  // From what was typed to the id: an id, a name among the key's owner's, for an administrator
+  // OWNER/NAME, or the beginning of one id. kNotFound in the server's words; kInvalidArgument when
+  // it could be several.
   Result<std::string> ResolveSandbox(const std::string& typed);
   // All of them, page by page, with `target` a path and perhaps a query.
   Result<boost::json::array> ListSandboxes(const std::string& target = "/api/sandboxes");
 
   // Whether anything was sent, or tried to be.
   bool asked() const { return asked_; }
-  // Whether the last request was answered, be it with a refusal: not when the server was not there, or went away under it.
+  // Whether the last request was answered, be it with a refusal: not when the server was not there,
+  // or went away under it.
   bool answered() const { return answered_; }
 
  private:

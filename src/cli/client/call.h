@@ -20,7 +20,8 @@
 
 namespace cay::cli {
 
-// The server said no, or is not there. (Of commands that exit as another command did: kExitFailure.)
+// The server said no, or is not there. (Of commands that exit as another command did:
+// kExitFailure.)
 inline constexpr int kExitApiError = 1;
 
 struct ServerOptions {
@@ -62,7 +63,8 @@ constexpr OptionSpec kContextOption = {
     .completes = Completes::kContexts,
     .apply = &Into<Options, &SetConnection<&ConnectionOptions::context, Options>>};
 
-// Reports it. A command line that makes no sense, which nobody needed to be asked for, is 125 as everywhere.
+// Reports it. A command line that makes no sense, which nobody needed to be asked for, is 125 as
+// everywhere.
 inline int ReportFailure(const Error& error, bool asked) {
   const int code = Report(error);
   return !asked && error.code() == ErrorCode::kInvalidArgument ? code : kExitApiError;
@@ -90,8 +92,8 @@ Result<int> CallAndReport(Options& options, Positionals& rest) {
   return FinishCall(*api, kMain(*api, options, rest));
 }
 
-// The same for what is done on this machine, and goes wrong as it would on a server. What may be either asks the server
-// within FinishCall.
+// The same for what is done on this machine, and goes wrong as it would on a server. What may be
+// either asks the server within FinishCall.
 template <class Options, Result<int> (*kMain)(Options& options, Positionals& rest)>
 Result<int> ActAndReport(Options& options, Positionals& rest) {
   Result<int> code = kMain(options, rest);
@@ -109,17 +111,19 @@ Result<int> ParseAndAct(const Command& command, std::string_view path, Arguments
   return ParseAndRun<Options, ActAndReport<Options, kMain>>(command, path, arguments);
 }
 
-// Does it for each of them; what goes wrong with one is reported, and the others go on. The exit code.
+// Does it for each of them; what goes wrong with one is reported, and the others go on. The exit
+// code.
 Result<int> ForEach(std::span<const std::string> typed,
                     const std::function<Result<void>(const std::string& one)>& act);
 
-// Does it for each sandbox that was typed, with its id; what goes wrong with one is reported, and the
-// others go on. The exit code.
+// Does it for each sandbox that was typed, with its id; what goes wrong with one is reported, and
+// the others go on. The exit code.
 Result<int> ForEachSandbox(ApiClient& api, const Positionals& rest,
                            const std::function<Result<void>(const std::string& id)>& act);
 
-// What a command says of each of the sandboxes that were named: lines, or JSON that can be read as a whole, which is one
-// object when one was named, and an array when several were, without those that failed.
+// What a command says of each of the sandboxes that were named: lines, or JSON that can be read as
+// a whole, which is one object when one was named, and an array when several were, without those
+// that failed.
 //
 //   Answers answers({.json = options.json}, rest.values.size());
 //   return answers.Finish(ForEachSandbox(api, rest, [&](const std::string& id) -> Result<void> {

@@ -1,5 +1,5 @@
-// Contexts: servers by name, in ~/.config/cay/contexts.json (or below $XDG_CONFIG_HOME), mode 0600: it
-// holds API keys. And the choice of the server and key that a command speaks to:
+// Contexts: servers by name, in ~/.config/cay/contexts.json (or below $XDG_CONFIG_HOME), mode 0600:
+// it holds API keys. And the choice of the server and key that a command speaks to:
 //
 //   URL   --url, --context, CAY_URL, the current context, http://127.0.0.1:8888: the first that is given
 //   key   --api-key-file; otherwise the context's, where the URL came from a context; otherwise CAY_API_KEY

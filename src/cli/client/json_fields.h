@@ -1,5 +1,5 @@
-// Options that become fields of a request as they were typed: how OptionSpec::apply puts one into the `request` of a struct of
-// options.
+// Options that become fields of a request as they were typed: how OptionSpec::apply puts one into
+// the `request` of a struct of options.
 //
 //   struct UpdateOptions : ServerOptions { boost::json::object request; };
 //   {.name = "memory", …, .apply = &Into<UpdateOptions, PutText<UpdateOptions, "memory_limit">>},

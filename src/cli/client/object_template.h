@@ -1,10 +1,12 @@
-// ObjectTemplate: the small language of --format and inspect -f, in which an object of the server's becomes a line of text.
+// ObjectTemplate: the small language of --format and inspect -f, in which an object of the server's
+// becomes a line of text.
 //
 //   TRY(ObjectTemplate::Parse("{{.id}}\t{{.metadata.run}}")).Render(sandbox)   -> "abc…\t17"
 //
-// Taken are: text as it is, with \t and \n for a tab and a new line; {{.name}} and {{.name.of.something.inside}}, whose case does
-// not count; {{json .name}}, as JSON; {{.}} and {{json .}} for the whole object; and "json" alone for the same. Nothing else
-// of Go's templates: no functions, conditions or loops. Pure.
+// Taken are: text as it is, with \t and \n for a tab and a new line; {{.name}} and
+// {{.name.of.something.inside}}, whose case does not count; {{json .name}}, as JSON; {{.}} and
+// {{json .}} for the whole object; and "json" alone for the same. Nothing else of Go's templates:
+// no functions, conditions or loops. Pure.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -22,9 +24,9 @@ class ObjectTemplate {
   // kInvalidArgument, with what is taken.
   static Result<ObjectTemplate> Parse(std::string_view text);
 
-  // Without a newline at the end. Text as it is, numbers and flags in their JSON form, objects and lists as JSON; null and what
-  // metadata has not is nothing. Control characters are shown as \xNN. kInvalidArgument for a field that there is not, with those
-  // that there are.
+  // Without a newline at the end. Text as it is, numbers and flags in their JSON form, objects and
+  // lists as JSON; null and what metadata has not is nothing. Control characters are shown as \xNN.
+  // kInvalidArgument for a field that there is not, with those that there are.
   Result<std::string> Render(const boost::json::object& object) const;
 
  private:

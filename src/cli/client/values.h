@@ -26,7 +26,8 @@ bool Flag(const boost::json::object& object, std::string_view key);
 const boost::json::object& Object(const boost::json::object& object, std::string_view key);
 const boost::json::array& Array(const boost::json::object& object, std::string_view key);
 
-// A name, or a path, which may be any bytes: KEY_base64 where there is that. And the other way: a string, or {"base64": …}.
+// A name, or a path, which may be any bytes: KEY_base64 where there is that. And the other way: a
+// string, or {"base64": …}.
 std::string Name(const boost::json::object& object, std::string_view key);
 boost::json::value NameValue(std::string_view bytes);
 // A request's body. kInvalidArgument for a string that is not UTF-8, which JSON cannot hold.
@@ -34,13 +35,14 @@ Result<std::string> JsonBody(const boost::json::value& body);
 // For a cell: one line; "-" when it is not there.
 std::string NameCell(const boost::json::object& object, std::string_view key);
 
-// For a cell: one line, "-" for what is not there. Numbers and flags in their JSON form; of a list its elements
-// with spaces between.
+// For a cell: one line, "-" for what is not there. Numbers and flags in their JSON form; of a list
+// its elements with spaces between.
 std::string Cell(const boost::json::object& object, std::string_view key);
 // The same of a number of bytes ("1.5 GiB").
 std::string BytesCell(const boost::json::object& object, std::string_view key);
 
-// RFC 3339 with "Z" and any number of decimals, to milliseconds since 1970. Nothing for what is none.
+// RFC 3339 with "Z" and any number of decimals, to milliseconds since 1970. Nothing for what is
+// none.
 std::optional<int64_t> ParseTime(std::string_view text);
 
 // 12s, 5m, 3h, 2d: one unit is enough to find a thing by. What lies ahead is 0s.
@@ -53,8 +55,9 @@ std::string UntilCell(const boost::json::object& object, std::string_view key, i
 Result<boost::json::value> ParseJson(std::string_view text);
 Result<boost::json::object> ParseJsonObject(std::string_view text);
 
-// On several lines, for people: two spaces a level, a newline at the end; or on one. Control characters that JSON lets pass
-// (DEL, U+0080 to U+009F) are escaped: it may be a terminal that reads it.
+// On several lines, for people: two spaces a level, a newline at the end; or on one. Control
+// characters that JSON lets pass (DEL, U+0080 to U+009F) are escaped: it may be a terminal that
+// reads it.
 std::string PrettyJson(const boost::json::value& value);
 std::string LineJson(const boost::json::value& value);
 

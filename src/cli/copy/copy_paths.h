@@ -19,8 +19,9 @@ struct CopyEnd {
   bool operator==(const CopyEnd&) const = default;
 };
 
-// What stands before the first colon is a sandbox, unless there is a slash in it or it begins with a dot. ParseCopy takes
-// "team-a/web:/tmp/x" for OWNER/NAME where the other end is of this machine: it would not be a copy otherwise.
+// What stands before the first colon is a sandbox, unless there is a slash in it or it begins with
+// a dot. ParseCopy takes "team-a/web:/tmp/x" for OWNER/NAME where the other end is of this machine:
+// it would not be a copy otherwise.
 Result<CopyEnd> ParseCopyEnd(std::string_view text);
 
 struct Copy {
@@ -37,7 +38,8 @@ std::string BaseName(std::string_view path);
 // What stands at the end of a path.
 enum class Standing { kNothing, kDirectory, kOther };
 
-// Where the file, or the directory, `source` goes when it is copied to `target`: as by docker cp and cp -r.
+// Where the file, or the directory, `source` goes when it is copied to `target`: as by docker cp
+// and cp -r.
 //
 //   a file into a directory that is there keeps its name; otherwise it becomes the target, which then must not be named as a
 //   directory ("x/", "x/."): kNotFound when there is none of that name.

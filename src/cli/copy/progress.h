@@ -1,5 +1,5 @@
-// Progress: one line on the terminal about a transfer: bytes, share, rate, time left. Nothing at all when
-// standard error is no terminal.
+// Progress: one line on the terminal about a transfer: bytes, share, rate, time left. Nothing at
+// all when standard error is no terminal.
 //
 //   Progress progress("app.tar", total, quiet);
 //   progress.Add(bytes);      // as often as one likes: drawn at most ten times a second

@@ -71,7 +71,8 @@ struct TypedCommand {
   bool operator==(const TypedCommand&) const = default;
 };
 
-// A command typed as one string with spaces and without "--" is a line for the shell. Everything else stays as it is.
+// A command typed as one string with spaces and without "--" is a line for the shell. Everything
+// else stays as it is.
 TypedCommand ShellRule(std::vector<std::string> command, bool after_separator);
 
 }  // namespace cay::cli

@@ -101,7 +101,8 @@ Result<Positionals> ParseArguments(const Command& command, Arguments arguments, 
 // kInvalidArgument unless the number of arguments is what the command takes.
 Result<void> CheckCount(const Command& command, std::string_view path, const Positionals& rest);
 
-// Finds the subcommand that the arguments begin with, down to one that runs, and runs it. Without one: the help, as docker's.
+// Finds the subcommand that the arguments begin with, down to one that runs, and runs it. Without
+// one: the help, as docker's.
 Result<int> Dispatch(const Command& command, std::string_view path, Arguments arguments);
 
 // The text of --help; `path` is "cay run".

@@ -28,7 +28,8 @@ void Note(std::string_view text);
 int Report(const Error& error);
 int ExitCodeOf(const Error& error);
 
-// `text` with control characters (those of ISO 6429 that UTF-8 encodes, too) and bytes that are no UTF-8 as \xNN.
+// `text` with control characters (those of ISO 6429 that UTF-8 encodes, too) and bytes that are no
+// UTF-8 as \xNN.
 std::string OneLine(std::string_view text);
 
 // Columns padded to their widest cell, two spaces between; the first row is the heading. Cells must

@@ -1,4 +1,5 @@
-// -e and --env-file, as docker's: what was typed, and what it comes to. The files come first, so that -e wins.
+// -e and --env-file, as docker's: what was typed, and what it comes to. The files come first, so
+// that -e wins.
 //
 //   struct ExecOptions { std::vector<std::string> env, env_files; };
 //   … .apply = &Into<ExecOptions, AddEnv<ExecOptions>> …, EnvFileOption<ExecOptions>(),

@@ -21,8 +21,8 @@ std::vector<std::string> KnownNames() {
   return names;
 }
 
-// Kubernetes gives every container of a namespace with a service named "cay" CAY_SERVICE_HOST, CAY_SERVICE_PORT_…, CAY_PORT
-// and CAY_PORT_8888_TCP_…: nobody wrote them.
+// Kubernetes gives every container of a namespace with a service named "cay" CAY_SERVICE_HOST,
+// CAY_SERVICE_PORT_…, CAY_PORT and CAY_PORT_8888_TCP_…: nobody wrote them.
 bool IsOfKubernetes(std::string_view name) {
   return name.starts_with("CAY_SERVICE_") || name == "CAY_PORT" || name.starts_with("CAY_PORT_");
 }

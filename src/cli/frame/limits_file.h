@@ -1,12 +1,13 @@
-// Limits from a file (--limits FILE): what a sandbox may use, under the names that the API has for it.
+// Limits from a file (--limits FILE): what a sandbox may use, under the names that the API has for
+// it.
 //
 //   # limits of the build jobs
 //   memory_limit = 512m
 //   cpu_limit    = 1
 //   pids_limit   = 20
 //
-// One NAME = VALUE a line; blank lines and lines that begin with # are skipped; a value may stand in double quotes. A limit's
-// own option goes before the file, wherever it stands.
+// One NAME = VALUE a line; blank lines and lines that begin with # are skipped; a value may stand
+// in double quotes. A limit's own option goes before the file, wherever it stands.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// What the tables of options of several commands have in common: how a value gets into a member, and
-// the options that mean the same everywhere.
+// What the tables of options of several commands have in common: how a value gets into a member,
+// and the options that mean the same everywhere.
 //
 //   struct GcOptions { bool json = false; bool dry_run = false; std::string state_dir; };
 //   constexpr OptionSpec kOptions[] = {
@@ -17,8 +17,8 @@
 
 namespace cay::cli {
 
-// How a value gets into a member: a flag becomes true; text must not be empty; kParse makes a value of
-// the text.
+// How a value gets into a member: a flag becomes true; text must not be empty; kParse makes a value
+// of the text.
 template <auto kMember, class Options>
 Result<void> SetFlag(Options& options, std::string_view) {
   options.*kMember = true;

@@ -1,4 +1,5 @@
-// What `cay doctor` says of the state directory's disk: how much room there is, and how much of it sandboxes were promised.
+// What `cay doctor` says of the state directory's disk: how much room there is, and how much of it
+// sandboxes were promised.
 #pragma once
 
 #include <boost/json/object.hpp>

@@ -5,7 +5,8 @@
 
 namespace cay::cli {
 
-// Null in a sanitized build: what a sanitizer's run time does, the system call filter does not allow.
+// Null in a sanitized build: what a sanitizer's run time does, the system call filter does not
+// allow.
 engine::native::GuestMain ForkedGuest();
 
 }  // namespace cay::cli

@@ -16,8 +16,8 @@ Error WithMigrationHint(Error error) {
       .WithRemedy("the server that runs may be of another version: end it, and try again");
 }
 
-// Through the store where no server has it: then the tables are made if need be. Otherwise beside the
-// server, which has made them (SQLite's WAL lets two processes write in turn).
+// Through the store where no server has it: then the tables are made if need be. Otherwise beside
+// the server, which has made them (SQLite's WAL lets two processes write in turn).
 Result<void> WriteKeys(const std::string& state_dir, const store::Work& work) {
   const Paths paths = TRY(Paths::Resolve(state_dir));
   auto store = store::Store::Open(paths);

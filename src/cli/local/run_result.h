@@ -75,8 +75,9 @@ struct RunResult {
 // 0–255 of the command, 128 + signal, 124 for a timeout, as shells say it.
 int ExitCode(int command_exit_code, std::optional<int> signal, bool timed_out);
 
-// The object of --json, on one line with a newline. Output that is not UTF-8 is in "stdout_base64" beside "stdout". With `timing` it
-// has "timing_us", an object of stages; of Cay's own failure "error", and Cay's exit code.
+// The object of --json, on one line with a newline. Output that is not UTF-8 is in "stdout_base64"
+// beside "stdout". With `timing` it has "timing_us", an object of stages; of Cay's own failure
+// "error", and Cay's exit code.
 std::string RenderJson(const RunResult& result, bool timing);
 
 // A table of stages with their sum, for --timing.

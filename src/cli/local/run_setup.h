@@ -21,8 +21,8 @@ struct CommandEnv {
   std::vector<std::string> of_the_account;  // see StartRequest::account_env
 };
 
-// The template's environment, TERM with -t, the env files', and the options', in this order. Nothing of the caller's but
-// what an option names.
+// The template's environment, TERM with -t, the env files', and the options', in this order.
+// Nothing of the caller's but what an option names.
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base);
 
 engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,

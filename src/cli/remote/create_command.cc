@@ -1,5 +1,5 @@
-// cay create: a sandbox on the server. Values go to the server as they were typed: its limits and its
-// words for what is wrong with them are the ones that count.
+// cay create: a sandbox on the server. Values go to the server as they were typed: its limits and
+// its words for what is wrong with them are the ones that count.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>

@@ -50,7 +50,8 @@ Result<void> Follow(ApiClient& api, const EventsOptions& options, const std::str
       return Failure(
           ProblemError(static_cast<int>(Number(data, "status").value_or(500)), event->data));
     }
-    // The stream's own, and no event of anybody's: it goes on where it stopped, unless the sandbox is gone.
+    // The stream's own, and no event of anybody's: it goes on where it stopped, unless the sandbox
+    // is gone.
     if (event->type == "end" && Text(data, "reason") == "destroyed") return {};
     if (event->type == "end") continue;
     TRY(PrintEvent(options, data));

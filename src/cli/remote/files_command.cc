@@ -1,4 +1,5 @@
-// cay files ls | cat | put | get | stat | mkdir | mv | rm | watch: files of a sandbox of the server's.
+// cay files ls | cat | put | get | stat | mkdir | mv | rm | watch: files of a sandbox of the
+// server's.
 #include <fcntl.h>
 #include <unistd.h>
 

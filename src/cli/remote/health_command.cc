@@ -1,4 +1,5 @@
-// cay health: whether a sandbox comes near what it may use, in one line and as an exit code: for scripts and checks.
+// cay health: whether a sandbox comes near what it may use, in one line and as an exit code: for
+// scripts and checks.
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"

@@ -1,5 +1,5 @@
-// cay keys create | list | revoke: the server's API keys. Through its API, which needs one of scope admin, or
-// loopback without keys; or with --local in its state directory.
+// cay keys create | list | revoke: the server's API keys. Through its API, which needs one of scope
+// admin, or loopback without keys; or with --local in its state directory.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 

@@ -20,7 +20,8 @@ struct InspectOptions : ServerOptions {
 
 struct ListOptions : InspectOptions {
   Target target{"/api/sandboxes"};
-  // What the server does not look for: parts of names and ids. Of several one is enough, as with docker.
+  // What the server does not look for: parts of names and ids. Of several one is enough, as with
+  // docker.
   std::vector<std::string> name_parts;
   std::vector<std::string> id_parts;
   bool names = false;

@@ -25,7 +25,8 @@ struct LogsOptions : ServerOptions {
   std::optional<int64_t> since;  // Unix milliseconds
 };
 
-// Where the last lines of what is held begin, both streams together. One that does not end in a newline is a line.
+// Where the last lines of what is held begin, both streams together. One that does not end in a
+// newline is a line.
 class LastLines {
  public:
   explicit LastLines(uint64_t count) : count_(count) {}

@@ -20,7 +20,8 @@ constexpr int kBadRequest = 400;
 constexpr int kForbidden = 403;
 constexpr int kBadGateway = 502;
 
-// What is about this connection, not about the server's: the page that asks has this address as its own.
+// What is about this connection, not about the server's: the page that asks has this address as its
+// own.
 const std::vector<std::string> kOfThisAddress = {"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode",
                                                  "Sec-Fetch-Dest", "Sec-Fetch-User"};
 
@@ -108,7 +109,8 @@ void PortForwardImpl::Handle(http::Exchange& exchange) const {
   if (!upstream) return Refuse(exchange, upstream.error(), kBadGateway);
   request.headers.Remove("X-API-Key");
   if (!api_key_.empty()) request.headers.Set("X-API-Key", api_key_);
-  // A browser sees it under this address, which is no other port's: cookies and all are the application's.
+  // A browser sees it under this address, which is no other port's: cookies and all are the
+  // application's.
   request.headers.Set(api::rest::kOwnOriginField, "yes");
   // An error has been answered, or cuts the answer.
   static_cast<void>(http::Proxy(

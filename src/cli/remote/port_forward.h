@@ -1,11 +1,12 @@
-// PortForward: a port of this machine's loopback that is a port inside a sandbox, over the server's API:
-// HTTP and WebSockets. The API key is added on the way; who connects here needs none, and gets at that one
-// port and at nothing else of the server.
+// PortForward: a port of this machine's loopback that is a port inside a sandbox, over the server's
+// API: HTTP and WebSockets. The API key is added on the way; who connects here needs none, and gets
+// at that one port and at nothing else of the server.
 //
 //   auto forward = TRY(PortForward::Start(api.connection(), {.sandbox = id, .port = 8000, .local = 0}));
 //   forward->address()   // "127.0.0.1:40123"; forwards until it is destroyed
 //
-// A page of another origin is refused, as by the server itself (api/gate/host_policy.h). Threads of its own.
+// A page of another origin is refused, as by the server itself (api/gate/host_policy.h). Threads of
+// its own.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +25,10 @@ struct PortForwardSpec {
   uint16_t local = 0;   // 0: any
 };
 
-// The API's target for what was asked for here. A target that has the prefix already is taken as it is: an application
-// that heeds X-Forwarded-Prefix makes such links. kInvalidArgument for what is no path, and for "." and
-// ".." in it, encoded or not: a proxy before the server could take them for a way out of the prefix. Pure.
+// The API's target for what was asked for here. A target that has the prefix already is taken as it
+// is: an application that heeds X-Forwarded-Prefix makes such links. kInvalidArgument for what is
+// no path, and for "." and ".." in it, encoded or not: a proxy before the server could take them
+// for a way out of the prefix. Pure.
 Result<std::string> ForwardTarget(std::string_view prefix, std::string_view target);
 
 class PortForward {

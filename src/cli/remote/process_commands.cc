@@ -95,7 +95,8 @@ std::string WaitTarget(const std::string& path, const Deadline& until) {
   return target.text();
 }
 
-// Asks again while the server is away, for as long as one that is restarted may take, and until the deadline.
+// Asks again while the server is away, for as long as one that is restarted may take, and until the
+// deadline.
 Result<json::object> WaitPatiently(ApiClient& api, const std::string& path, const Deadline& until) {
   constexpr Millis kPause{500};
   Result<json::object> answer = api.Get(WaitTarget(path, until));

@@ -1,5 +1,5 @@
-// cay ps SANDBOX: the processes of a sandbox of the server's (process_commands.cc), for cay ps, which
-// without an argument lists what is on this machine (ps_command.cc).
+// cay ps SANDBOX: the processes of a sandbox of the server's (process_commands.cc), for cay ps,
+// which without an argument lists what is on this machine (ps_command.cc).
 #pragma once
 
 #include "cli/client/call.h"

@@ -1,4 +1,5 @@
-// cay template against a server: the same three commands, over the API. (template_command.cc decides.)
+// cay template against a server: the same three commands, over the API. (template_command.cc
+// decides.)
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -9,8 +10,8 @@
 
 namespace cay::cli {
 
-// The server that --url, --context, CAY_URL or the current context names; nothing when none does, or when a state
-// directory was given: then it is this machine's templates.
+// The server that --url, --context, CAY_URL or the current context names; nothing when none does,
+// or when a state directory was given: then it is this machine's templates.
 Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
                                              const std::string& state_dir);
 

@@ -1,5 +1,6 @@
-// cay template import | list | rm: a thin front of template/store/template_store.h, or of a server's templates
-// when a server is named (--url, --context, CAY_URL or the current context; not with --state-dir).
+// cay template import | list | rm: a thin front of template/store/template_store.h, or of a
+// server's templates when a server is named (--url, --context, CAY_URL or the current context; not
+// with --state-dir).
 #include <unistd.h>
 
 #include <boost/json/array.hpp>

@@ -1,4 +1,5 @@
-// cay update: limits and times of sandboxes that are there. Values go to the server as they were typed.
+// cay update: limits and times of sandboxes that are there. Values go to the server as they were
+// typed.
 #include <boost/json/object.hpp>
 
 #include "cli/client/call.h"

@@ -46,8 +46,8 @@ Result<void> CheckAddresses(const Config& config, api::KeyRing& keys) {
   return {};
 }
 
-// Without keys everybody on this machine is an administrator. Where others' sandboxes are there, the keys were lost with the
-// database: nobody meant to open them to all.
+// Without keys everybody on this machine is an administrator. Where others' sandboxes are there,
+// the keys were lost with the database: nobody meant to open them to all.
 Result<void> CheckKeysAreNotLost(api::KeyRing& keys, sandbox::Manager& manager) {
   if (keys.needed()) return {};
   for (const sandbox::Orphan& orphan : TRY(manager.Orphans())) {
@@ -84,8 +84,9 @@ sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& path
   return options;
 }
 
-// What a crash of the machine or of a launcher left, as `cay gc` does it; after the reconciliation, which takes over or
-// destroys what is the server's. What cannot be removed is no reason not to start.
+// What a crash of the machine or of a launcher left, as `cay gc` does it; after the reconciliation,
+// which takes over or destroys what is the server's. What cannot be removed is no reason not to
+// start.
 engine::GarbageReport CollectLeftBehind(engine::Engine& engine) {
   auto report = engine.CollectGarbage({});
   if (!report) {

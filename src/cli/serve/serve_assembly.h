@@ -1,4 +1,5 @@
-// ServeAssembly: all that a server is made of, in the order in which its parts stand on one another.
+// ServeAssembly: all that a server is made of, in the order in which its parts stand on one
+// another.
 //
 //   auto assembly = TRY(ServeAssembly::Make(loaded.config));
 //   auto server = TRY(http::Server::Start(…, [&](http::Exchange& e) { assembly->Handle(e); },
@@ -17,8 +18,8 @@ namespace cay::cli {
 
 class ServeAssembly {
  public:
-  // Takes the state directory (kAlreadyExists when another server has it) and takes over what is in it. Refuses
-  // addresses that are not loopback's while there is no key.
+  // Takes the state directory (kAlreadyExists when another server has it) and takes over what is in
+  // it. Refuses addresses that are not loopback's while there is no key.
   static Result<std::unique_ptr<ServeAssembly>> Make(const config::Config& config);
   virtual ~ServeAssembly() = default;
 

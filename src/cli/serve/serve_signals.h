@@ -1,5 +1,5 @@
-// The signals of a server, as a descriptor: SIGTERM and SIGINT end it, SIGHUP makes it read its configuration
-// again. Blocked in every thread that is made later.
+// The signals of a server, as a descriptor: SIGTERM and SIGINT end it, SIGHUP makes it read its
+// configuration again. Blocked in every thread that is made later.
 #pragma once
 
 #include "base/os/fd.h"
@@ -13,7 +13,8 @@ class ServeSignals {
   // Before there is a second thread.
   static Result<ServeSignals> Block();
 
-  // The next signal; 0 when `patience` ran out, or when `also` (a descriptor, or -1) became readable.
+  // The next signal; 0 when `patience` ran out, or when `also` (a descriptor, or -1) became
+  // readable.
   Result<int> Wait(Millis patience, int also = -1);
   static constexpr Millis kForever{-1};
 

@@ -1,5 +1,5 @@
-// DetachKeys: watches what is typed for ctrl-p ctrl-q, as docker has it: then the terminal is left, and
-// the command runs on. Pure.
+// DetachKeys: watches what is typed for ctrl-p ctrl-q, as docker has it: then the terminal is left,
+// and the command runs on. Pure.
 //
 //   DetachKeys keys;
 //   std::string send = keys.Feed(typed);

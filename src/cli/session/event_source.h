@@ -1,6 +1,6 @@
 // EventSource: a stream of the server's events that outlives its connection. When the connection is
-// cut, or silent for longer than the server's pings allow, it is opened again from the last id that came
-// (Last-Event-ID), for at most kPatience; then the error comes out.
+// cut, or silent for longer than the server's pings allow, it is opened again from the last id that
+// came (Last-Event-ID), for at most kPatience; then the error comes out.
 //
 //   EventSource source([&](const std::string& last_id) { return api.OpenEvents(target, last_id); });
 //   while (true) {
@@ -41,8 +41,8 @@ class EventSource {
   explicit EventSource(Open open, Millis patience = kPatience)
       : open_(std::move(open)), patience_(patience) {}
 
-  // The next event that is there; nothing when there is none yet: then poll. An event whose id says that it came
-  // before is given once more only if the server sends it again.
+  // The next event that is there; nothing when there is none yet: then poll. An event whose id says
+  // that it came before is given once more only if the server sends it again.
   Result<std::optional<ServerEvent>> Next();
 
   // Whether the server has ended the stream without being asked for more: of a stream that does not

@@ -1,12 +1,13 @@
-// InputPump: the caller's standard input to a process of the server's, in a thread of its own: so output is
-// read while a piece of input waits for the process to take it.
+// InputPump: the caller's standard input to a process of the server's, in a thread of its own: so
+// output is read while a piece of input waits for the process to take it.
 //
 //   InputPump pump = TRY(InputPump::Start(connection, sandbox, process));
 //   … poll pump.fd(); when it is readable: TRY(pump.Finished()) …
 //
-// What was read is sent in order, each piece once: a piece whose request is cut is not sent again, because it may
-// have arrived; that ends the pump with an error. A server that is not there is waited for as EventSource does.
-// Destroying it leaves the thread to end by itself: it may be waiting for the server.
+// What was read is sent in order, each piece once: a piece whose request is cut is not sent again,
+// because it may have arrived; that ends the pump with an error. A server that is not there is
+// waited for as EventSource does. Destroying it leaves the thread to end by itself: it may be
+// waiting for the server.
 #pragma once
 
 #include <memory>

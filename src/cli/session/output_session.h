@@ -1,12 +1,13 @@
-// OutputSession: a process of the server's joined to the caller, without a terminal: both outputs out as
-// they come, standard input in, signals on. And the same for its output alone (cay logs).
+// OutputSession: a process of the server's joined to the caller, without a terminal: both outputs
+// out as they come, standard input in, signals on. And the same for its output alone (cay logs).
 //
 //   AttachRequest request{.sandbox = id, .process = process, .from = 0, .input = true};
 //   int exit_code = TRY(RunOutputSession(api, request));
 //
-// Signals as in cay run: INT, TERM, HUP, QUIT, USR1 and USR2 go to the process group; the second of those that ask
-// to end kills it. When nobody reads our output any more, it is killed, as by SIGPIPE. A connection that is
-// lost is opened again where it stopped (event_source.h). The caller ignores SIGPIPE. One thread, and one for input.
+// Signals as in cay run: INT, TERM, HUP, QUIT, USR1 and USR2 go to the process group; the second of
+// those that ask to end kills it. When nobody reads our output any more, it is killed, as by
+// SIGPIPE. A connection that is lost is opened again where it stopped (event_source.h). The caller
+// ignores SIGPIPE. One thread, and one for input.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ namespace cay::cli {
 struct AttachRequest {
   std::string sandbox;
   std::string process;  // empty: the one that `execute` starts
-  // The body of POST …/execute (JSON). Started and followed in one request no output can be overrun before
-  // somebody reads it.
+  // The body of POST …/execute (JSON). Started and followed in one request no output can be overrun
+  // before somebody reads it.
   std::string execute{};
   std::optional<uint64_t> from{};  // the sequence number; nothing: the oldest that is held
   bool replay = false;             // of a terminal: its earlier output may have been shown before

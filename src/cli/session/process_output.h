@@ -1,5 +1,5 @@
-// A process of the server's as its client sees it: output events into bytes that come exactly once, and
-// how it ended. Pure.
+// A process of the server's as its client sees it: output events into bytes that come exactly once,
+// and how it ended. Pure.
 //
 //   OutputTracker tracker(from);
 //   OutputPiece piece = TRY(tracker.Take(event));    // of "stdout", "stderr" and "gap"
@@ -55,8 +55,8 @@ struct ProcessEnd {
 
 ProcessEnd ParseProcessEnd(const boost::json::object& object);
 
-// As cay run exits: the command's code, 128 + signal, 124 after a timeout. An error for a process that was lost
-// with its sandbox: it has no end of its own.
+// As cay run exits: the command's code, 128 + signal, 124 after a timeout. An error for a process
+// that was lost with its sandbox: it has no end of its own.
 Result<int> ExitCodeOfEnd(const ProcessEnd& end);
 
 // Lines for people about an unusual end.

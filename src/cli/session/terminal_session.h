@@ -1,11 +1,11 @@
-// TerminalSession: a process that has a terminal, joined to the caller's, over a WebSocket: raw mode, the
-// size and its changes, and ctrl-p ctrl-q to leave it running.
+// TerminalSession: a process that has a terminal, joined to the caller's, over a WebSocket: raw
+// mode, the size and its changes, and ctrl-p ctrl-q to leave it running.
 //
 //   TerminalEnd end = TRY(RunTerminalSession(api, request));
 //   if (end.detached) …
 //
-// A connection that is lost is opened again where it stopped, for at most EventSource::kPatience. The caller's
-// terminal is put back however this ends. The caller ignores SIGPIPE. One thread.
+// A connection that is lost is opened again where it stopped, for at most EventSource::kPatience.
+// The caller's terminal is put back however this ends. The caller ignores SIGPIPE. One thread.
 #pragma once
 
 #include <cstdint>

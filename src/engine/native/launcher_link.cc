@@ -39,7 +39,8 @@ bool IsReadable(const Fd& fd, Millis patience) {
   return ::poll(&poller, 1, static_cast<int>(std::max<int64_t>(patience.count(), 0))) > 0;
 }
 
-// No descriptor but 0, the control socket, and 2, for what it has to say. Standard output is the sandbox's alone.
+// No descriptor but 0, the control socket, and 2, for what it has to say. Standard output is the
+// sandbox's alone.
 bool ArrangeDescriptors(int control) {
   const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   return null >= 0 && ::dup2(null, STDOUT_FILENO) >= 0 && ::dup2(control, STDIN_FILENO) >= 0;
@@ -55,7 +56,8 @@ bool ArrangeDescriptors(int control) {
   ::_exit(125);
 }
 
-// In the child of fork. In a session of its own: whoever ends our process group is not to keep it from giving back.
+// In the child of fork. In a session of its own: whoever ends our process group is not to keep it
+// from giving back.
 [[noreturn]] void RunLauncher(GuestMain guest, int control) {
   if (!ArrangeDescriptors(control) || ::setsid() < 0) ::_exit(125);
   ::close_range(STDERR_FILENO + 1, ~0U, 0);

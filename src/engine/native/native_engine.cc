@@ -234,8 +234,8 @@ Result<void> NativeEngine::Update(const SandboxId& id, const Limits& limits) {
   return {};
 }
 
-// From what everybody can see, where that is all: a launcher that makes sandboxes need not be waited for.
-// What is in memory only it can measure; and what is missing it knows why.
+// From what everybody can see, where that is all: a launcher that makes sandboxes need not be
+// waited for. What is in memory only it can measure; and what is missing it knows why.
 Result<Stats> NativeEngine::GetStats(const SandboxId& id) {
   if (const auto disk = SandboxDir::ImageUse(options_.paths.sandboxes_dir(), id)) {
     const auto groups = Groups(/*again=*/false);
@@ -314,7 +314,8 @@ Result<std::string> NativeEngine::ReadPromise(const SandboxId& id) {
 Result<void> NativeEngine::Disown(const SandboxId& id) {
   Course course;
   const auto reply = Call(id, Request(Operation::kDisown, id).text(), Repeat::kAlways, &course);
-  // The launcher may have died between the mark and the answer, and the next one did not take it over.
+  // The launcher may have died between the mark and the answer, and the next one did not take it
+  // over.
   if (reply || (course.repeated && reply.error().code() == ErrorCode::kNotFound)) return {};
   return Failure(reply.error());
 }

@@ -8,13 +8,15 @@
 // Ephemeral sandboxes end with the engine, however it ends: even of SIGKILL to this process or to
 // the launcher nothing stays but directories and cgroups, which `cay gc` removes. When the launcher
 // dies, the next call starts another one, which takes over the persistent sandboxes; a create,
-// start, stop, pause or resume that was under way fails with kUnavailable, other calls are repeated.
+// start, stop, pause or resume that was under way fails with kUnavailable, other calls are
+// repeated.
 //
-// A launcher that hangs is one that died: it is killed when a request takes longer than NativeEngineOptions::patience, and a
-// call waits for those before it for at most twice that (kUnavailable).
+// A launcher that hangs is one that died: it is killed when a request takes longer than
+// NativeEngineOptions::patience, and a call waits for those before it for at most twice that
+// (kUnavailable).
 //
-// Thread-safe. Of each launcher's sandboxes one request at a time is under way, but Connect does not go
-// through a launcher: it never waits behind a create.
+// Thread-safe. Of each launcher's sandboxes one request at a time is under way, but Connect does
+// not go through a launcher: it never waits behind a create.
 #pragma once
 
 #include <atomic>

@@ -46,7 +46,8 @@ uint64_t CookieOf(const Fd& socket) {
 int TakeFile(const Fd& proc, pid_t thread, int fd) {
   long pidfd = ::syscall(SYS_pidfd_open, thread, abi::kPidfdThread);
   if (pidfd < 0) {
-    // Before Linux 6.9: of its process, which has the same files unless somebody went out of their way.
+    // Before Linux 6.9: of its process, which has the same files unless somebody went out of their
+    // way.
     std::array<char, 4096> buffer;
     const auto process =
         FindNumber(ReadSmall(proc, std::to_string(thread) + "/status", buffer), "Tgid:");
@@ -91,8 +92,8 @@ void Arbiter::OnReady(uint32_t /*events*/) {
     loop_.Forget(listener_);
     return;
   }
-  // The sandbox has as many processes as it may. None of these waits: one question is there, and an errno needs no
-  // command to take it.
+  // The sandbox has as many processes as it may. None of these waits: one question is there, and an
+  // errno needs no command to take it.
   if (const auto asked = Receive()) Return(*asked, ErrnoOfShortage(asked->data.nr));
 }
 
@@ -195,8 +196,9 @@ void Arbiter::Return(const seccomp_notif& asked, int sys_errno) const {
   (void)::ioctl(listener_, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
-// In two steps. In one (SECCOMP_ADDFD_FLAG_SEND) the answer counts as given before the descriptor is taken: when the
-// sandbox is paused in between, the call returns 0, which is somebody else's descriptor (Linux 6.18).
+// In two steps. In one (SECCOMP_ADDFD_FLAG_SEND) the answer counts as given before the descriptor
+// is taken: when the sandbox is paused in between, the call returns 0, which is somebody else's
+// descriptor (Linux 6.18).
 void Arbiter::Give(const seccomp_notif& asked, const Fd& socket, bool close_on_exec) {
   seccomp_notif_addfd gift{.id = asked.id,
                            .flags = 0,
@@ -215,8 +217,8 @@ void Arbiter::Give(const seccomp_notif& asked, const Fd& socket, bool close_on_e
                    .cookie = cookie});
 }
 
-// Nobody but the kernel and this knows of the socket, so it is as good as a new one: of the only protocol that the sandbox's
-// filter lets be asked for (NETLINK_ROUTE). It may be lost again.
+// Nobody but the kernel and this knows of the socket, so it is as good as a new one: of the only
+// protocol that the sandbox's filter lets be asked for (NETLINK_ROUTE). It may be lost again.
 bool Arbiter::GiveLost(const seccomp_notif& asked) {
   const auto thread = static_cast<pid_t>(asked.pid);
   const auto found = std::ranges::find_if(lost_, [&](const Lost& lost) {

@@ -1,16 +1,19 @@
-// Arbiter: answers the calls that the commands' filter cannot decide (command_policy.h), on a thread of its own.
+// Arbiter: answers the calls that the commands' filter cannot decide (command_policy.h), on a
+// thread of its own.
 //
 //   Arbiter* arbiter = TRY(Arbiter::Create(loop, proc));
 //   TRY(arbiter->Begin(listener, spawner_thread));   // once there are commands
 //
-// The thread is started by the first call that asks, as many sandboxes have none; where the sandbox has no process left
-// for it, what asks meanwhile is refused for want of resources. It is outside the commands' Landlock
-// domain and their filter. It may wait for a command (which is stopped, or gets no processor while it takes a
-// descriptor): then commands that ask wait behind it, and nobody else.
+// The thread is started by the first call that asks, as many sandboxes have none; where the sandbox
+// has no process left for it, what asks meanwhile is refused for want of resources. It is outside
+// the commands' Landlock domain and their filter. It may wait for a command (which is stopped, or
+// gets no processor while it takes a descriptor): then commands that ask wait behind it, and nobody
+// else.
 //
-// A call that asks waits in the kernel; there are never more of them than threads. What an argument points to is read
-// once, and acted on by the arbiter itself: a command is told to go on with its own call (SECCOMP_USER_NOTIF_FLAG_CONTINUE)
-// only where the decision was about arguments in registers, which nobody can change meanwhile (seccomp_unotify(2)).
+// A call that asks waits in the kernel; there are never more of them than threads. What an argument
+// points to is read once, and acted on by the arbiter itself: a command is told to go on with its
+// own call (SECCOMP_USER_NOTIF_FLAG_CONTINUE) only where the decision was about arguments in
+// registers, which nobody can change meanwhile (seccomp_unotify(2)).
 #pragma once
 
 #include <linux/seccomp.h>
@@ -59,7 +62,8 @@ class Arbiter final : public EventLoop::Handler {
   int listener_ = -1;
   std::optional<NestedFilters> filters_;
 
-  // A socket that was put into a command whose call was interrupted before it was told so. It mostly asks again at once.
+  // A socket that was put into a command whose call was interrupted before it was told so. It
+  // mostly asks again at once.
   struct Lost {
     pid_t thread;
     int fd;

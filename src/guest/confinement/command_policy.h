@@ -1,9 +1,10 @@
-// What commands may less than the guest. It comes on top of the sandbox's filter (engine/native/seccomp/sandbox_policy.h), on the
-// spawner's thread, and every command inherits it.
+// What commands may less than the guest. It comes on top of the sandbox's filter
+// (engine/native/seccomp/sandbox_policy.h), on the spawner's thread, and every command inherits it.
 //
-// Some calls make what no memory limit counts, and no filter can tell how much of it there is: the arbiter is asked then.
-// Where there is none (the kernel has no listeners for filters, or another filter above has one, of which there can be
-// only one), they are refused as a kernel without that feature would.
+// Some calls make what no memory limit counts, and no filter can tell how much of it there is: the
+// arbiter is asked then. Where there is none (the kernel has no listeners for filters, or another
+// filter above has one, of which there can be only one), they are refused as a kernel without that
+// feature would.
 #pragma once
 
 #include <linux/netlink.h>

@@ -29,9 +29,10 @@ Result<void> EmptyBoundingSet() {
   return {};
 }
 
-// Programs are executed from the sandbox's own filesystems, and not from the file of the guest's program, which is the
-// host's: /proc/self/exe of a process that is about to execute something leads there. To move and link files between
-// directories must be allowed by name as soon as anything of the filesystem is handled (landlock(7), LANDLOCK_ACCESS_FS_REFER).
+// Programs are executed from the sandbox's own filesystems, and not from the file of the guest's
+// program, which is the host's: /proc/self/exe of a process that is about to execute something
+// leads there. To move and link files between directories must be allowed by name as soon as
+// anything of the filesystem is handled (landlock(7), LANDLOCK_ACCESS_FS_REFER).
 constexpr int kLandlockAbiWithRefer = 2;
 constexpr __u64 kBeneathRoot = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_REFER;
 
@@ -49,8 +50,8 @@ Result<void> EnterLandlockDomain() {
       ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < kLandlockAbiWithRefer) return {};  // `cay doctor` says so, also of the scopes
   const abi::LandlockRulesetAttr attributes{
-      // Nothing allows it: sockets of commands of this sandbox can be connected to all the same, those of the host that lie
-      // in a mounted directory cannot.
+      // Nothing allows it: sockets of commands of this sandbox can be connected to all the same,
+      // those of the host that lie in a mounted directory cannot.
       .handled_access_fs = version < abi::kLandlockAbiWithResolveUnix
                                ? kBeneathRoot
                                : kBeneathRoot | abi::kLandlockAccessFsResolveUnix,

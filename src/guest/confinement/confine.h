@@ -3,12 +3,13 @@
 // The guest is the only process in the sandbox that code there must not touch. It is not dumpable
 // (no ptrace, no /proc/1/mem, no pidfd_getfd: ptrace(2)), and commands run in a Landlock domain
 // that it is not in: they cannot signal or trace it, nor connect to abstract sockets outside
-// (landlock(7), scoped flags, ABI 6), nor, by their paths, to sockets of the host (ABI 9). A Landlock
-// domain belongs to a thread, so the spawner thread, which starts every command, enters one domain
-// for all of them: commands can signal each other.
+// (landlock(7), scoped flags, ABI 6), nor, by their paths, to sockets of the host (ABI 9). A
+// Landlock domain belongs to a thread, so the spawner thread, which starts every command, enters
+// one domain for all of them: commands can signal each other.
 //
-// A change of ids sets "dumpable" to what fs.suid_dumpable says. The engine starts no guest where that is 1; who changes
-// ids in the guest's memory clears it all the same, in case it became 1 since.
+// A change of ids sets "dumpable" to what fs.suid_dumpable says. The engine starts no guest where
+// that is 1; who changes ids in the guest's memory clears it all the same, in case it became 1
+// since.
 #pragma once
 
 #include <optional>
@@ -23,8 +24,8 @@ namespace cay::guest {
 Result<void> ConfineGuest(unsigned first_fd);
 
 // For the calling thread and all that it starts: no new privileges, no capability can come back by
-// an exec (bounding and ambient sets empty), the Landlock domain where the kernel has it, and the commands' filter, whose
-// listener it gives (command_filter.h).
+// an exec (bounding and ambient sets empty), the Landlock domain where the kernel has it, and the
+// commands' filter, whose listener it gives (command_filter.h).
 Result<std::optional<Fd>> ConfineSpawner();
 
 }  // namespace cay::guest

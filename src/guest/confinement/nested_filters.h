@@ -1,9 +1,9 @@
 // NestedFilters: whether a command may put one more filter on itself.
 //
-// A filter lives as long as a thread that has it, or a filter above it. The kernel tells how many each thread has
-// (Seccomp_filters in its status), not which, so the sum over all threads is what there can be at most: children count
-// what they inherited. A command that may is let go on with its call, and only then has its filter; until it is seen to
-// have it, it counts as if it had.
+// A filter lives as long as a thread that has it, or a filter above it. The kernel tells how many
+// each thread has (Seccomp_filters in its status), not which, so the sum over all threads is what
+// there can be at most: children count what they inherited. A command that may is let go on with
+// its call, and only then has its filter; until it is seen to have it, it counts as if it had.
 #pragma once
 
 #include <sys/types.h>
@@ -17,14 +17,17 @@
 
 namespace cay::guest {
 
-// A filter of the longest kind is 56 KiB of translated code; the machine has 504 MiB for all (net.core.bpf_jit_limit).
+// A filter of the longest kind is 56 KiB of translated code; the machine has 504 MiB for all
+// (net.core.bpf_jit_limit).
 inline constexpr uint64_t kMaxNestedFilters = 64;
-// Of one thread. Threads that pass a filter on while they are counted could hide it from the sum; from this they cannot.
+// Of one thread. Threads that pass a filter on while they are counted could hide it from the sum;
+// from this they cannot.
 inline constexpr uint64_t kMaxFiltersOfAThread = 4;
 
-// What `walk` gives, when `last_pid` (the number that was given to a process last) has not fallen meanwhile: /proc lists
-// processes by their numbers, so what a process has passed on is found later, unless the numbers began anew. Walks again
-// then, and gives nothing when that happens time and again, or cannot be known.
+// What `walk` gives, when `last_pid` (the number that was given to a process last) has not fallen
+// meanwhile: /proc lists processes by their numbers, so what a process has passed on is found
+// later, unless the numbers began anew. Walks again then, and gives nothing when that happens time
+// and again, or cannot be known.
 std::optional<uint64_t> CountWhilePidsRise(
     const std::function<uint64_t()>& walk,
     const std::function<std::optional<uint64_t>()>& last_pid);

@@ -140,8 +140,8 @@ TEST_F(FileViewTest, ChangedModeNeverHasSetuidOrSetgid) {
   EXPECT_EQ(StatOf("/a").st_mode & 07777, 0751U);
 }
 
-// The rename-swap in short: while a directory and a symlink to the outside take turns, nothing outside
-// is ever seen. Goes on until both were met, on a busy machine too.
+// The rename-swap in short: while a directory and a symlink to the outside take turns, nothing
+// outside is ever seen. Goes on until both were met, on a busy machine too.
 TEST_F(FileViewTest, SwappedDirectoryAndSymlinkNeverLeadOutside) {
   std::string outside = ::testing::TempDir() + "/cay-outside-XXXXXX";
   ASSERT_NE(::mkdtemp(outside.data()), nullptr);

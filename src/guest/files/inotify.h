@@ -1,4 +1,5 @@
-// Inotify: one queue of the kernel's about directories (inotify(7)), and its events as they are read.
+// Inotify: one queue of the kernel's about directories (inotify(7)), and its events as they are
+// read.
 //
 //   Inotify inotify = TRY(Inotify::Open());
 //   std::optional<int> watch = TRY(inotify.Watch(directory, kEvents));
@@ -31,9 +32,11 @@ class Inotify {
 
   int fd() const { return fd_.get(); }
 
-  // A directory's watch: the one that it has already, or a new one. Nothing when the kernel's limit is reached.
+  // A directory's watch: the one that it has already, or a new one. Nothing when the kernel's limit
+  // is reached.
   Result<std::optional<int>> Watch(const Fd& directory, uint32_t mask);
-  // Its events that are in the queue can still be read, and IN_IGNORED. Numbers are not given again.
+  // Its events that are in the queue can still be read, and IN_IGNORED. Numbers are not given
+  // again.
   void Unwatch(int watch);
 
   // Without waiting: at most a buffer full, and maybe none.

@@ -7,7 +7,8 @@
 namespace cay::guest {
 std::string Temporaries::Take() {
   uint64_t number = 0;
-  // Without entropy (never on a running system) they are counted: O_EXCL does not need them to be secret.
+  // Without entropy (never on a running system) they are counted: O_EXCL does not need them to be
+  // secret.
   if (::getrandom(&number, sizeof number, 0) != static_cast<ssize_t>(sizeof number))
     number = ++taken_;
   std::string name = ".cay-write-";

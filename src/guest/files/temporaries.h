@@ -1,11 +1,12 @@
-// Temporaries: the names of the files in which content is written before it takes its place, so that listings and watches
-// tell of what happens to files and not of how Cay does it. Known by what was made, and not by how a name looks: whatever a
-// command calls its own files, they are shown.
+// Temporaries: the names of the files in which content is written before it takes its place, so
+// that listings and watches tell of what happens to files and not of how Cay does it. Known by what
+// was made, and not by how a name looks: whatever a command calls its own files, they are shown.
 //
 //   const std::string name = temporaries.Take();        // ".cay-write-" and 16 digits
 //   temporaries.End(name, Temporaries::Fate::kCreated); // renamed to what was not there
 //
-// A name that has ended is remembered until kRemembered others have: a watch may read of it later. One thread.
+// A name that has ended is remembered until kRemembered others have: a watch may read of it later.
+// One thread.
 #pragma once
 
 #include <cstddef>

@@ -7,9 +7,9 @@
 //
 // Paths are relative to the directory. Symlinks are listed and not followed. A subdirectory that
 // may not be read, or is gone by then, is listed without content; /proc is not gone into. Entries
-// that vanish while it looks are left out, and so are Cay's own temporaries. More than max_entries, or a path over PATH_MAX, is
-// kLimitTooHigh, after everything else was given. Memory: the names of the subdirectories still to
-// do, on the way from the top to where it is.
+// that vanish while it looks are left out, and so are Cay's own temporaries. More than max_entries,
+// or a path over PATH_MAX, is kLimitTooHigh, after everything else was given. Memory: the names of
+// the subdirectories still to do, on the way from the top to where it is.
 #pragma once
 
 #include <dirent.h>

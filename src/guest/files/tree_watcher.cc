@@ -22,7 +22,8 @@ constexpr uint32_t kEvents = IN_CREATE | IN_MODIFY | IN_DELETE | IN_MOVED_FROM |
 constexpr size_t kMaxWatchedPathBytes = protocol::kMaxPathBytes - protocol::kMaxNameBytes - 1;
 constexpr uint64_t kMaxNames = 100'000;  // of one directory, when it is first looked at
 constexpr size_t kMaxNew = 8192;
-// Whoever renames directories faster than they can be looked at does not keep the guest from its work.
+// Whoever renames directories faster than they can be looked at does not keep the guest from its
+// work.
 constexpr int kTries = 8;             // of one call
 constexpr int kMaxDisturbances = 64;  // then it is said that something may be missing
 
@@ -212,8 +213,8 @@ void TreeWatcher::TakeBack(const Look& look) {
   Unwatch(look.added);
 }
 
-// Whether a directory was taken away or put there while it was looked at, above or in it: events are read that are older than
-// what was seen.
+// Whether a directory was taken away or put there while it was looked at, above or in it: events
+// are read that are older than what was seen.
 bool TreeWatcher::IsDisturbed(const Place& place, const Look& look, bool may_read) {
   if (!inotify_.Waits()) return look.moving;
   if (!may_read) return true;
@@ -230,7 +231,8 @@ bool TreeWatcher::IsDisturbed(const Place& place, const Look& look, bool may_rea
          });
 }
 
-// Watches a new directory with all that is in it, and tells of that. `may_read`: also when events have come meanwhile.
+// Watches a new directory with all that is in it, and tells of that. `may_read`: also when events
+// have come meanwhile.
 TreeWatcher::Attached TreeWatcher::Attach(const Place& place, bool may_read) {
   const auto parent = directories_.Find(place.parent);
   if (parent.where != Where::kInside) return Attached::kDone;

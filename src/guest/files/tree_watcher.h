@@ -4,16 +4,18 @@
 //   poll watcher.fd(); TRY(watcher.Collect());
 //   std::vector<protocol::WatchEvent> events = watcher.Take(256);
 //
-// Events: kCreated and kRemoved for a name that came or went, kModified for content, kAttributes for mode, owner or times. A
-// rename is kRemoved of the old name and kRenamed of the new one, which says whence; without that it came from outside. Where
-// the directory of an event is renamed, the event has the name of its time. Equal events that follow one another are one.
-// What is written to take its place when it is complete (FileWriter) is one event, kCreated or kModified: its temporary name is
-// not told.
+// Events: kCreated and kRemoved for a name that came or went, kModified for content, kAttributes
+// for mode, owner or times. A rename is kRemoved of the old name and kRenamed of the new one, which
+// says whence; without that it came from outside. Where the directory of an event is renamed, the
+// event has the name of its time. Equal events that follow one another are one. What is written to
+// take its place when it is complete (FileWriter) is one event, kCreated or kModified: its
+// temporary name is not told.
 //
-// What was in a directory before its watch stood (somebody made a tree quickly, or moved one in) is told as kCreated, perhaps
-// twice; what came and went before that is not seen. Otherwise nothing is lost in silence: kMaxQueued events wait at most,
-// and at most kMaxWatches directories are watched; where either does not suffice, or the kernel lost events, there is a
-// kOverflow: what is there has to be looked at again.
+// What was in a directory before its watch stood (somebody made a tree quickly, or moved one in) is
+// told as kCreated, perhaps twice; what came and went before that is not seen. Otherwise nothing is
+// lost in silence: kMaxQueued events wait at most, and at most kMaxWatches directories are watched;
+// where either does not suffice, or the kernel lost events, there is a kOverflow: what is there has
+// to be looked at again.
 //
 // When the directory itself is removed, gone() says so, after the last events.
 #pragma once

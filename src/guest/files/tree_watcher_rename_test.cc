@@ -25,7 +25,8 @@ using ::testing::ElementsAre;
 using ::testing::IsSupersetOf;
 using ::testing::Not;
 
-// "+a" created, "*a" modified, "-a" removed, "a>b" renamed, ">b" came from outside, "!" overflow; attributes are left out.
+// "+a" created, "*a" modified, "-a" removed, "a>b" renamed, ">b" came from outside, "!" overflow;
+// attributes are left out.
 std::string Text(const WatchEvent& event) {
   const std::string path = event.path + (event.directory ? "/" : "");
   switch (event.kind) {

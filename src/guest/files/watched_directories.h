@@ -1,10 +1,12 @@
-// WatchedDirectories: where the directories of a watched tree are, by watch descriptor, as the events of inotify(7) tell it.
-// No I/O.
+// WatchedDirectories: where the directories of a watched tree are, by watch descriptor, as the
+// events of inotify(7) tell it. No I/O.
 //
-// A watch follows its directory wherever that is renamed to; only the name has to follow too. inotify says what a rename took
-// away (IN_MOVED_FROM), where to (IN_MOVED_TO, with the same cookie), and at last which watch it was (IN_MOVE_SELF). Where one
-// watch has the place that was taken away, it is that one. Where two have it (the one took the other's place: it is removed,
-// or the two were exchanged), the last event says which. A directory that moved and was given no other place has left.
+// A watch follows its directory wherever that is renamed to; only the name has to follow too.
+// inotify says what a rename took away (IN_MOVED_FROM), where to (IN_MOVED_TO, with the same
+// cookie), and at last which watch it was (IN_MOVE_SELF). Where one watch has the place that was
+// taken away, it is that one. Where two have it (the one took the other's place: it is removed, or
+// the two were exchanged), the last event says which. A directory that moved and was given no other
+// place has left.
 //
 //   directories.SetTop(1);
 //   directories.Set(2, {.parent = 1, .name = "a"});
@@ -30,8 +32,8 @@ namespace cay::guest {
 
 class WatchedDirectories {
  public:
-  // Renames that are remembered. Between the three events of one there are as many of others as there are processors, and
-  // a few more.
+  // Renames that are remembered. Between the three events of one there are as many of others as
+  // there are processors, and a few more.
   static constexpr size_t kMaxRenames = 1024;
 
   struct Place {
@@ -70,8 +72,8 @@ class WatchedDirectories {
 
   // False: there are so many under way that one had to be forgotten.
   bool BeginRename(uint32_t cookie, Place from);
-  // Of a directory, or of anything else. Where it came from; nothing where nobody watches. What comes from outside stays
-  // there, to be set anew.
+  // Of a directory, or of anything else. Where it came from; nothing where nobody watches. What
+  // comes from outside stays there, to be set anew.
   std::optional<Place> EndRename(uint32_t cookie, const Place& to, bool directory);
 
   // IN_MOVE_SELF. One that was set when its rename was half told is where it was set.

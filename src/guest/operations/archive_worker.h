@@ -1,7 +1,8 @@
 // Archive worker: packs or unpacks in a child of the guest, because that takes long and waits for
 // disk and host, and the guest's one loop must not. The child has the connection's socket, is the
 // user for good (all ids, no capability), and speaks frames itself until it has sent the terminal
-// one; an archive that breaks it breaks nothing else. docs/decisions/0011-file-operations-in-the-loop.md.
+// one; an archive that breaks it breaks nothing else.
+// docs/decisions/0011-file-operations-in-the-loop.md.
 //
 // It counts as a process of the sandbox: at the limit of processes archives are refused, with a
 // reason.

@@ -1,8 +1,9 @@
 // Server: accepts host connections on the listening socket and keeps them. Guest: what operations
 // share.
 //
-// At most protocol::kMaxConnections at a time; one more is told kResourceExhausted and closed. Code inside
-// the sandbox cannot reach the socket (its name is on a host path), so that only bounds the host.
+// At most protocol::kMaxConnections at a time; one more is told kResourceExhausted and closed. Code
+// inside the sandbox cannot reach the socket (its name is on a host path), so that only bounds the
+// host.
 #pragma once
 
 #include <memory>

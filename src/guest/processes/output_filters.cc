@@ -31,8 +31,9 @@ struct Link {
   bool writable = false;
 };
 
-// The link's own mode says for what the descriptor is open (proc(5)). Nothing where it has gone. No filesystem is
-// waited for: what one remembers will do, and pipes and terminals are the kernel's own.
+// The link's own mode says for what the descriptor is open (proc(5)). Nothing where it has gone. No
+// filesystem is waited for: what one remembers will do, and pipes and terminals are the kernel's
+// own.
 std::optional<Link> ReadLink(const Fd& proc, const std::string& path) {
   struct stat own{};
   struct statx target{};
@@ -90,8 +91,8 @@ Result<std::optional<std::vector<Holder>>> FindHolders(const Fd& proc, const Out
   return holders;
 }
 
-// Those whose input comes to its end by itself: from the first that nobody feeds on, in the order in which
-// they come to it. Who feeds itself, or is fed in a circle, is not among them.
+// Those whose input comes to its end by itself: from the first that nobody feeds on, in the order
+// in which they come to it. Who feeds itself, or is fed in a circle, is not among them.
 std::vector<const Holder*> FindEnding(const std::vector<Holder>& holders,
                                       const OutputEnds& output) {
   std::map<PipeNumber, size_t> feeders;
@@ -114,8 +115,8 @@ std::vector<const Holder*> FindEnding(const std::vector<Holder>& holders,
   return ending;
 }
 
-// What is in the pipe that is its standard input; 0 when that is something else by now. Only what is known to be that
-// pipe is opened: an open of anything else may wait, or do something.
+// What is in the pipe that is its standard input; 0 when that is something else by now. Only what
+// is known to be that pipe is opened: an open of anything else may wait, or do something.
 uint64_t Unread(const Fd& proc, const Holder& holder) {
   const std::string theirs = std::to_string(holder.pid) + "/fd/0";
   const int path = ::openat(proc.get(), theirs.c_str(), O_PATH | O_CLOEXEC);

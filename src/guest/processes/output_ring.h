@@ -5,10 +5,11 @@
 //   ring.Commit(OutputStream::kStdout, got);
 //   auto piece = ring.Read(seq, 65536);                 // what follows seq, of one stream
 //
-// Sequence numbers count bytes (protocol/process_messages.h). Beside the bytes the ring keeps where the streams
-// alternate. For that there is an eighth of the capacity in addition, which is enough for pieces of 64 bytes on an
-// average: then the capacity is all there for output. What it takes beyond that counts against the capacity, so
-// that a process that alternates at every byte makes the ring shorter, not larger.
+// Sequence numbers count bytes (protocol/process_messages.h). Beside the bytes the ring keeps where
+// the streams alternate. For that there is an eighth of the capacity in addition, which is enough
+// for pieces of 64 bytes on an average: then the capacity is all there for output. What it takes
+// beyond that counts against the capacity, so that a process that alternates at every byte makes
+// the ring shorter, not larger.
 //
 // The memory is one anonymous mapping made at the first Space(); the kernel gives pages as output
 // comes, so a process that says little costs little.

@@ -4,14 +4,13 @@
 // → ended (the output is complete; what Exited says is final). A command that could not be started
 // goes to ended with start_error().
 //
-// The end comes when the leader has been reaped and its output is at its end of file. When something
-// it left behind holds the output open, the output is cut (Exited::output_cut) with what is in the pipe
-// by then: once it was quiet for kOutputGrace, at the latest kFlowGrace after the leader's end. For
-// filters of the output (output_filters.h) there is more time: as long as they make progress, then
-// kFilterPatience, or with input that they have not read kFilterWorkPatience. A signal to the
-// process cuts at once.
-// Later output of leftovers is read and thrown away, so that they neither block nor die of it; but a
-// terminal is closed, which hangs them up.
+// The end comes when the leader has been reaped and its output is at its end of file. When
+// something it left behind holds the output open, the output is cut (Exited::output_cut) with what
+// is in the pipe by then: once it was quiet for kOutputGrace, at the latest kFlowGrace after the
+// leader's end. For filters of the output (output_filters.h) there is more time: as long as they
+// make progress, then kFilterPatience, or with input that they have not read kFilterWorkPatience. A
+// signal to the process cuts at once. Later output of leftovers is read and thrown away, so that
+// they neither block nor die of it; but a terminal is closed, which hangs them up.
 //
 // Back-pressure: in Overflow::kBlock nothing is read while a follower lags a whole ring, so the
 // command waits in write(2).

@@ -1,7 +1,8 @@
 // ProcessTable: the processes that the host started, and PID 1's duty of reaping everything.
 //
-// Bounds (protocol/process_messages.h): kMaxRunning at a time; of those that have ended the last kMaxEnded are kept, and
-// of their output kMaxEndedBytes, the one that ended first being forgotten first.
+// Bounds (protocol/process_messages.h): kMaxRunning at a time; of those that have ended the last
+// kMaxEnded are kept, and of their output kMaxEndedBytes, the one that ended first being forgotten
+// first.
 #pragma once
 
 #include <cstdint>

@@ -124,7 +124,8 @@ std::string ReadAccountFile(const char* path) {
   return text;
 }
 
-// What is no path, or has a NUL (the file may have anything), would be no variable of an environment.
+// What is no path, or has a NUL (the file may have anything), would be no variable of an
+// environment.
 std::string PathOr(std::string_view path, const char* otherwise) {
   const bool usable = path.starts_with('/') && path.find('\0') == std::string_view::npos;
   return usable ? std::string(path) : std::string(otherwise);

@@ -28,7 +28,8 @@ struct Account {
   uid_t uid = kDefaultUid;
   gid_t gid = kDefaultGid;
   std::vector<gid_t> groups;  // supplementary; without `gid`
-  // As passwd has them. Of a user that it does not have: the number, "/" and "/bin/sh", as docker's.
+  // As passwd has them. Of a user that it does not have: the number, "/" and "/bin/sh", as
+  // docker's.
   std::string name{};  // "" where nobody was named
   std::string home{};
   std::string shell{};
@@ -40,9 +41,10 @@ struct AccountFiles {
   std::string group;
 };
 
-// Pure. `spec`: "" for uid 1000 and gid 1000, of whom no more is said; "name", with its groups; "uid" with the group that
-// passwd gives it, or else gid = 1000 for 1000 and 0 for others as `docker run -u` does; "uid:gid"
-// and "name:group" without supplementary groups. kInvalidArgument for what does not exist.
+// Pure. `spec`: "" for uid 1000 and gid 1000, of whom no more is said; "name", with its groups;
+// "uid" with the group that passwd gives it, or else gid = 1000 for 1000 and 0 for others as
+// `docker run -u` does; "uid:gid" and "name:group" without supplementary groups. kInvalidArgument
+// for what does not exist.
 Result<Account> ResolveUser(std::string_view spec, const AccountFiles& files);
 
 // The same with the files of this root filesystem, which are only opened when `spec` needs them.

@@ -106,10 +106,11 @@ int ChildMain(void* argument) {
 
 constexpr size_t kStackBytes = 16 * 1024;
 
-// When the command has memory of its own: before, it shares the guest's, and the file cannot be opened without making
-// that dumpable, which opens the guest's own files in /proc to commands of its user id. What the command forks in the
-// microseconds until then stands where the guest stands; so does what sets its own score back, which the kernel allows.
-// Best effort: a command that ended already has no file.
+// When the command has memory of its own: before, it shares the guest's, and the file cannot be
+// opened without making that dumpable, which opens the guest's own files in /proc to commands of
+// its user id. What the command forks in the microseconds until then stands where the guest stands;
+// so does what sets its own score back, which the kernel allows. Best effort: a command that ended
+// already has no file.
 void RaiseOomScore(const SpawnJob& job) {
   std::array<char, 32> path{};
   std::snprintf(path.data(), path.size(), "%d/oom_score_adj", job.pid.load());

@@ -24,8 +24,8 @@ namespace cay::guest {
 
 class Spawner {
  public:
-  // The thread confines itself before it takes a job; the guest ends where it cannot. The spawner lives as long as the
-  // process.
+  // The thread confines itself before it takes a job; the guest ends where it cannot. The spawner
+  // lives as long as the process.
   static Result<Spawner*> Start();
 
   void Submit(SpawnJob& job);
@@ -37,11 +37,12 @@ class Spawner {
     return listener_ ? std::optional(listener_->get()) : std::nullopt;
   }
 
-  // In a sandbox: the guest's second thread is the second of the pid namespace, and the engine's filter keeps commands
-  // from changing how it is scheduled (sandbox_policy.h).
+  // In a sandbox: the guest's second thread is the second of the pid namespace, and the engine's
+  // filter keeps commands from changing how it is scheduled (sandbox_policy.h).
   static constexpr pid_t kThreadIdInside = 2;
 
-  // The thread's id: the parent of every command (not of orphans). Known from the first job's end on.
+  // The thread's id: the parent of every command (not of orphans). Known from the first job's end
+  // on.
   pid_t thread_id() const { return thread_id_; }
 
  private:

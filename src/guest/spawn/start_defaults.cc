@@ -33,7 +33,8 @@ Result<void> MakeAs(const Account& account, const FileView& view, const std::str
   return view.MakeDirectory(path, 0755, true);
 }
 
-// By descriptor, and in a directory that is not the account's: so nobody of that account can put something else in its place.
+// By descriptor, and in a directory that is not the account's: so nobody of that account can put
+// something else in its place.
 Result<void> MakeFor(const Account& account, const FileView::Place& place,
                      const std::string& path) {
   struct stat parent{};

@@ -193,7 +193,8 @@ Result<std::string> ClientImpl::MakeHead(const ClientRequest& request) const {
   return RequestLineAndHeaders(request.method, request.target, headers) + "\r\n";
 }
 
-// Whether the server has said something, or has gone. What poll(2) reports may be TLS's own (session tickets).
+// Whether the server has said something, or has gone. What poll(2) reports may be TLS's own
+// (session tickets).
 bool HasAnswered(Link& link) {
   if (!link.input.empty()) return true;
   if (!link.stream.PollReadable(Millis(0)).value_or(true)) return false;

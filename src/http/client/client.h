@@ -27,8 +27,8 @@ struct Url {
   std::string host;
   uint16_t port = 0;
   std::string path;  // of the Unix socket
-  // Connect to this numeric address instead of looking `host` up: whoever has checked an address gets no other. The
-  // Host header and TLS still go by `host`.
+  // Connect to this numeric address instead of looking `host` up: whoever has checked an address
+  // gets no other. The Host header and TLS still go by `host`.
   std::string address = {};
   static Result<Url> Parse(std::string_view text);
   std::string ToString() const;
@@ -39,7 +39,8 @@ struct ClientRequest {
   std::string target = "/";
   Headers headers = {};
   std::string body = {};
-  // A streamed body instead: fills a part of the space, 0 at its end. Chunked unless the length is known.
+  // A streamed body instead: fills a part of the space, 0 at its end. Chunked unless the length is
+  // known.
   std::function<Result<size_t>(std::span<char>)> source = {};
   std::optional<uint64_t> source_length = std::nullopt;
   // How long the response's head may take once there is a connection; kTimeout. Nothing: any time.
@@ -53,7 +54,8 @@ class ClientResponse {
   virtual const Headers& headers() const = 0;
   // The next piece; 0 at its end. A body that is cut short is kUnavailable.
   virtual Result<size_t> Read(std::span<char> space) = 0;
-  // What has come of it, without waiting; nothing when nothing has: then poll(fd()) knows of all that comes.
+  // What has come of it, without waiting; nothing when nothing has: then poll(fd()) knows of all
+  // that comes.
   virtual Result<std::optional<size_t>> TryRead(std::span<char> space) = 0;
   Result<std::string> ReadAll(size_t max_bytes);
   virtual int fd() const = 0;
@@ -71,8 +73,9 @@ class Client {
   // One at a time: the response before it must have been read or destroyed. A keep-alive connection
   // that the server has closed meanwhile is opened again when the request can be repeated.
   virtual Result<std::unique_ptr<ClientResponse>> Send(ClientRequest request) = 0;
-  // A WebSocket on a connection of its own. When the server answers with something else than 101, that is the
-  // error: kNotFound, kPermissionDenied or kProtocol, its message ends with the status and the answer's body.
+  // A WebSocket on a connection of its own. When the server answers with something else than 101,
+  // that is the error: kNotFound, kPermissionDenied or kProtocol, its message ends with the status
+  // and the answer's body.
   virtual Result<std::unique_ptr<WebSocket>> OpenWebSocket(std::string_view target,
                                                            const Headers& headers) = 0;
 };

@@ -10,8 +10,8 @@
 
 namespace cay::http {
 
-// A connected stream, past the TLS handshake (`context` is for https). kUnavailable when nobody listens there, kTimeout
-// when it takes longer than `timeout`.
+// A connected stream, past the TLS handshake (`context` is for https). kUnavailable when nobody
+// listens there, kTimeout when it takes longer than `timeout`.
 Result<Stream> Connect(const Url& url, const TlsContext* context, Millis timeout);
 
 }  // namespace cay::http

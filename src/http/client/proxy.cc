@@ -106,7 +106,8 @@ Result<std::string> Proxying::MakeHead() {
   return RequestLineAndHeaders(request.method, options_.target, headers) + "\r\n";
 }
 
-// As much of what is pending as the upstream takes. One that takes nothing more may still have an answer.
+// As much of what is pending as the upstream takes. One that takes nothing more may still have an
+// answer.
 void Proxying::FlushPending() {
   if (pending_.empty()) return;
   const std::string_view part = pending_;
@@ -140,7 +141,8 @@ Result<bool> Proxying::SendBodyPiece() {
   return true;
 }
 
-// Until the upstream has something, passing the request's body on meanwhile. False when its time is over.
+// Until the upstream has something, passing the request's body on meanwhile. False when its time is
+// over.
 Result<bool> Proxying::WaitForUpstream() {
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + kUpstreamPatience;

@@ -1,6 +1,7 @@
 // Proxy: hands a request on to an HTTP/1.1 server at the end of a socket, and its answer back; both
-// streamed, WebSockets and other upgrades included. Hop-by-hop fields are not passed on (RFC 9110, 7.6.1).
-// The upstream may be hostile: its head is bounded and parsed strictly; what does not parse is 502.
+// streamed, WebSockets and other upgrades included. Hop-by-hop fields are not passed on (RFC 9110,
+// 7.6.1). The upstream may be hostile: its head is bounded and parsed strictly; what does not parse
+// is 502.
 #pragma once
 
 #include <functional>
@@ -24,7 +25,8 @@ struct ProxyOptions {
   std::function<void(Headers&)> amend_answer = {};
 };
 
-// The exchange is answered when this returns, also with 502. The error says what the upstream did wrong.
+// The exchange is answered when this returns, also with 502. The error says what the upstream did
+// wrong.
 Result<void> Proxy(Exchange& exchange, Fd upstream, const ProxyOptions& options);
 // The same over a stream of http/client/connector.h, which may be TLS.
 Result<void> Proxy(Exchange& exchange, Stream upstream, const ProxyOptions& options);

@@ -1,5 +1,5 @@
-// Intake: what a server does with a request before its handler is called, decided from the head alone, when
-// nothing of the body has been read and the request has cost nothing yet.
+// Intake: what a server does with a request before its handler is called, decided from the head
+// alone, when nothing of the body has been read and the request has cost nothing yet.
 //
 //   Server::Start(options, handler, [&](http::Request& request) -> http::Intake {
 //     if (!MayIn(request)) return {.lane = Intake::Lane::kQuick};    // the handler refuses it, at once
@@ -21,20 +21,22 @@ struct Intake {
     kNormal,
     // For whoever asks: its places are few, and none of the others'.
     kPublic,
-    // Answered from memory: takes no place, so that there is an answer when all are taken. Its client is not waited for,
-    // neither for a body nor to take the answer: then the connection is closed.
+    // Answered from memory: takes no place, so that there is an answer when all are taken. Its
+    // client is not waited for, neither for a body nor to take the answer: then the connection is
+    // closed.
     kQuick,
   };
   Lane lane = Lane::kNormal;
-  // The whole body, of at most so many bytes, is there when the handler is called, and no thread waits while it comes;
-  // a larger one is the handler's to refuse. Nothing: the handler reads it as it comes.
+  // The whole body, of at most so many bytes, is there when the handler is called, and no thread
+  // waits while it comes; a larger one is the handler's to refuse. Nothing: the handler reads it as
+  // it comes.
   std::optional<uint64_t> whole_body = std::nullopt;
   // In whose share of places and of held bodies it counts; empty: in nobody's.
   std::string client = {};
 };
 
-// May note in the request what it found out (Request::screened). Called in any thread of the server's; waits for
-// locks, and for nobody else.
+// May note in the request what it found out (Request::screened). Called in any thread of the
+// server's; waits for locks, and for nobody else.
 using Screen = std::function<Intake(Request&)>;
 
 }  // namespace cay::http

@@ -1,4 +1,5 @@
-// What a request costs before its handler is called: bodies that come slowly, clients that are refused, shares.
+// What a request costs before its handler is called: bodies that come slowly, clients that are
+// refused, shares.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

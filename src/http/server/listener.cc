@@ -144,8 +144,8 @@ Result<std::unique_ptr<Listener>> Listen(const ListenAddress& address, uint16_t 
       ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     }
   } else if (::fchmod(fd.get(), unix_mode) != 0) {
-    // The mode of the unbound socket becomes that of the file (less the umask): there is no instant in which
-    // others could connect.
+    // The mode of the unbound socket becomes that of the file (less the umask): there is no instant
+    // in which others could connect.
     return Failure(Error::FromErrno("mode of " + address.unix_path));
   }
   if (::bind(fd.get(), where.get(), where.length) != 0) {

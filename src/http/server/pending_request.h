@@ -1,4 +1,5 @@
-// PendingRequest: a request from its head until it is answered: what has come of its body, and what it holds.
+// PendingRequest: a request from its head until it is answered: what has come of its body, and what
+// it holds.
 #pragma once
 
 #include <atomic>
@@ -41,8 +42,8 @@ class UnderWay {
 struct PendingRequest {
   using Clock = std::chrono::steady_clock;
 
-  // A body that its handler reads as it comes, and that is no longer than this, is there as a whole before a thread is given
-  // to it; of longer ones so much at most.
+  // A body that its handler reads as it comes, and that is no longer than this, is there as a whole
+  // before a thread is given to it; of longer ones so much at most.
   static constexpr uint64_t kMaxAhead = 64 * kKiB;
   // So much of each body counts in no budget: it is bounded by the number of connections.
   static constexpr uint64_t kFreeBytes = 16 * kKiB;
@@ -50,8 +51,9 @@ struct PendingRequest {
   PendingRequest(RequestHead its_head, Intake its_intake, const ServerLimits& limits,
                  Shares& bodies, UnderWay counted);
 
-  // Takes in what has come, without waiting. True when the handler is to be called: the body is there, or what has to be
-  // of it, or no more of it will come (`failure`). False when there is more to wait for. `expired`: the wait is over.
+  // Takes in what has come, without waiting. True when the handler is to be called: the body is
+  // there, or what has to be of it, or no more of it will come (`failure`). False when there is
+  // more to wait for. `expired`: the wait is over.
   bool TakeBody(Stream& stream, InputBuffer& input, bool expired);
   // What a client that waits for it before it sends is to be told; once. Empty: nothing.
   std::string_view TakeContinue();

@@ -41,7 +41,8 @@ struct Router::Node {
     std::vector<std::string_view> captures;
     bool rest;  // the last capture is one
   };
-  // `path` is what is left: empty, or it begins with a slash. Visits until `visit` says true, or nothing else may be meant.
+  // `path` is what is left: empty, or it begins with a slash. Visits until `visit` says true, or
+  // nothing else may be meant.
   template <class Visit>
   bool Walk(std::string_view path, std::vector<std::string_view>& captures,
             const Visit& visit) const;

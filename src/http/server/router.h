@@ -3,8 +3,9 @@
 //   router.Add("GET", "/api/sandboxes/{id}", handler);          // {name}: one segment, decoded
 //   router.Add("*", "/api/sandboxes/{id}/ports/{port}/{rest...}", handler);   // the rest, not decoded
 //
-// Literal segments come before captures, and a path of literals is not a capture's with another method. A trailing slash is ignored. HEAD goes to GET. 404 when no route
-// has the path; 405 with Allow when one has, with other methods.
+// Literal segments come before captures, and a path of literals is not a capture's with another
+// method. A trailing slash is ignored. HEAD goes to GET. 404 when no route has the path; 405 with
+// Allow when one has, with other methods.
 #pragma once
 
 #include <functional>

@@ -14,8 +14,9 @@
 #include "http/server/server_core.h"
 
 #if defined(__SANITIZE_THREAD__)
-// Once epoll_ctl has armed a connection again, the thread that gets its event may close it while epoll_ctl is still
-// returning in the first one. The kernel orders the two; ThreadSanitizer takes the call for a use of the descriptor.
+// Once epoll_ctl has armed a connection again, the thread that gets its event may close it while
+// epoll_ctl is still returning in the first one. The kernel orders the two; ThreadSanitizer takes
+// the call for a use of the descriptor.
 extern "C" const char* __tsan_default_suppressions() {
   return "race:cay::http::ServerCore::Watch\n";
 }
@@ -28,8 +29,9 @@ namespace {
 constexpr size_t kMinThreads = 2;
 // Beyond one for each request under way: those that wait, and those that refuse.
 constexpr size_t kSpareThreads = 4;
-// Shares are one in so many. A slow sender of a body that is read as it comes holds a thread, so these have only so
-// many of all requests; one client has so much of the memory for bodies, and so many of the public's places.
+// Shares are one in so many. A slow sender of a body that is read as it comes holds a thread, so
+// these have only so many of all requests; one client has so much of the memory for bodies, and so
+// many of the public's places.
 constexpr uint64_t kUploadShare = 2;
 constexpr uint64_t kClientsBodyShare = 4;
 constexpr uint64_t kClientsPublicShare = 4;
@@ -270,7 +272,8 @@ bool ServerCore::Sweep() {
       const bool is_unwanted = draining_ && connection->idle;
       if ((!is_over && !is_unwanted) || connection->expired.exchange(true)) continue;
       if (is_over) ++counters_.timeouts;
-      // Makes the socket ready. The half that is left carries a last answer to a request that did not end.
+      // Makes the socket ready. The half that is left carries a last answer to a request that did
+      // not end.
       const bool may_answer = connection->phase == Connection::Phase::kHead ||
                               connection->phase == Connection::Phase::kBody;
       ::shutdown(connection->stream.fd(), may_answer ? SHUT_RD : SHUT_RDWR);

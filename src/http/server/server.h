@@ -4,9 +4,10 @@
 //   …
 //   server->Drain(Millis(10'000));    // no new connections; those under way may finish
 //
-// Threads wait on one epoll together; whoever gets a connection with a whole request runs the handler (the
-// others take over the waiting). An idle connection costs a descriptor and its buffer, no thread; nor does one whose
-// request still comes. What is done with a request before its handler is called the Screen says (intake.h).
+// Threads wait on one epoll together; whoever gets a connection with a whole request runs the
+// handler (the others take over the waiting). An idle connection costs a descriptor and its buffer,
+// no thread; nor does one whose request still comes. What is done with a request before its handler
+// is called the Screen says (intake.h).
 #pragma once
 
 #include <atomic>
@@ -88,8 +89,8 @@ class Server {
   virtual const ServerCounters& counters() const = 0;
   // New certificates from the same files; the old ones stay when these are not good.
   virtual Result<void> ReloadTls() = 0;
-  // Stops listening; waits for requests under way, at most so long; closes the rest. Handlers of streams
-  // without an end watch Exchange::ending_fd(), and end by themselves.
+  // Stops listening; waits for requests under way, at most so long; closes the rest. Handlers of
+  // streams without an end watch Exchange::ending_fd(), and end by themselves.
   virtual void Drain(Millis patience) = 0;
   virtual bool draining() const = 0;
 };

@@ -110,8 +110,8 @@ void ServerCore::Arm(Connection& connection, Clock::time_point deadline, uint32_
 }
 
 void ServerCore::OnReady(Connection& connection) {
-  // Reads what Arm wrote: so all that the thread before did happened before this, also for those who do not see
-  // that the kernel orders epoll_ctl and epoll_wait (ThreadSanitizer).
+  // Reads what Arm wrote: so all that the thread before did happened before this, also for those
+  // who do not see that the kernel orders epoll_ctl and epoll_wait (ThreadSanitizer).
   connection.deadline.exchange(Clock::time_point::max());
   connection.idle = false;
   switch (connection.phase.load()) {

@@ -10,8 +10,8 @@
 namespace cay::http {
 namespace {
 
-// Of a request body that its handler did not want: so much is read over, if it is there, to keep the connection. What
-// has not come yet is not waited for.
+// Of a request body that its handler did not want: so much is read over, if it is there, to keep
+// the connection. What has not come yet is not waited for.
 constexpr uint64_t kMaxDrain = 64 * kKiB;
 
 Error Misuse(std::string_view what) {

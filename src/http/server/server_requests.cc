@@ -1,4 +1,5 @@
-// What the server's threads do with a request: screened by its head, its body taken in, given to the handler.
+// What the server's threads do with a request: screened by its head, its body taken in, given to
+// the handler.
 #include <sys/epoll.h>
 
 #include <exception>
@@ -38,7 +39,8 @@ bool ServerCore::ServeOne(Connection& connection, size_t head_bytes) {
   request.id = given_id && IsRequestId(*given_id) ? std::string(*given_id) : NewRequestId();
 
   UnderWay counted(counters_.requests_active, request_ended_);
-  // Whoever screens may wait for a lock; where no other thread is left to wait for events, it is brief all the same.
+  // Whoever screens may wait for a lock; where no other thread is left to wait for events, it is
+  // brief all the same.
   static_cast<void>(EnsureWaiter());
   auto intake = ScreenOne(connection, request);
   if (!intake) return false;

@@ -1,4 +1,5 @@
-// BodyReader: takes the body of one message off its connection: by length, in chunks, or until the end.
+// BodyReader: takes the body of one message off its connection: by length, in chunks, or until the
+// end.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ class BodyReader {
  public:
   BodyReader(Framing framing, uint64_t length);
 
-  // The next piece; 0 at the body's end. kUnavailable when the connection ends before, kProtocol when it is
-  // not chunked as it says.
+  // The next piece; 0 at the body's end. kUnavailable when the connection ends before, kProtocol
+  // when it is not chunked as it says.
   Result<size_t> Read(Stream& stream, InputBuffer& input, std::span<char> space, Pace& pace);
   // The same without waiting: nothing when there is nothing yet.
   Result<std::optional<size_t>> TryRead(Stream& stream, InputBuffer& input, std::span<char> space,

@@ -14,12 +14,13 @@ namespace cay::http {
 struct RelayRules {
   Millis stall{30'000};        // an end that takes nothing for so long is given up
   Millis half_closed{30'000};  // of silence after one of the ends has ended
-  // Asked all the while, at least every Exchange::kStandingInterval; an error ends it. Null: nobody is asked.
+  // Asked all the while, at least every Exchange::kStandingInterval; an error ends it. Null: nobody
+  // is asked.
   std::function<Result<void>()> standing = {};
 };
 
-// `upstream_input`: what has been read of the upstream already. An error says which end broke off; what had come
-// before it has been handed on.
+// `upstream_input`: what has been read of the upstream already. An error says which end broke off;
+// what had come before it has been handed on.
 Result<void> Relay(ByteStream& client, Stream& upstream, InputBuffer& upstream_input,
                    const RelayRules& rules);
 

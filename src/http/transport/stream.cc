@@ -19,7 +19,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr Millis kWindow{10'000};
-// How often it is looked at whether a reader that poll(2) calls unready takes something all the same.
+// How often it is looked at whether a reader that poll(2) calls unready takes something all the
+// same.
 constexpr Millis kLookInterval{1'000};
 constexpr size_t kMaxParts = 8;
 // A TLS record; smaller parts are put together so that they travel in one.
@@ -170,8 +171,8 @@ Result<void> Stream::Write(std::span<const std::string_view> parts, Pace& pace) 
   }
 }
 
-// poll(2) says writable only when a third of the send buffer is free, which a slow reader of a large buffer may take
-// minutes for. What counts is what it takes while it is waited for.
+// poll(2) says writable only when a third of the send buffer is free, which a slow reader of a
+// large buffer may take minutes for. What counts is what it takes while it is waited for.
 Result<void> Stream::WaitWritable(Pace& pace) {
   auto last_progress = Clock::now();
   int64_t outstanding = Outstanding(fd_.get());

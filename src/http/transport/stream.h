@@ -1,5 +1,5 @@
-// Stream: the bytes of one connected socket, plain or under TLS. The descriptor is non-blocking; where a
-// caller wants to wait, it waits in poll(2), bounded by a Pace. One thread at a time.
+// Stream: the bytes of one connected socket, plain or under TLS. The descriptor is non-blocking;
+// where a caller wants to wait, it waits in poll(2), bounded by a Pace. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 
 namespace cay::http {
 
-// How slow the other side may be, and how slow it has been, in one direction. Only time spent waiting for it
-// counts: a handler that takes its time is not the client's fault.
+// How slow the other side may be, and how slow it has been, in one direction. Only time spent
+// waiting for it counts: a handler that takes its time is not the client's fault.
 struct Pace {
   Millis stall{30'000};               // nothing moved for so long: kTimeout
   uint64_t min_bytes_per_second = 0;  // over windows of 10 s of waiting, after the first; 0: any

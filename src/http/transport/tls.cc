@@ -138,8 +138,8 @@ Result<size_t> TlsSession::TryWrite(std::string_view bytes) {
   }
 }
 
-// What can be read at once. (SSL_has_pending also counts a part of a record, of which nothing can be read before
-// the socket has its rest: who believed that would ask again and again.)
+// What can be read at once. (SSL_has_pending also counts a part of a record, of which nothing can
+// be read before the socket has its rest: who believed that would ask again and again.)
 bool TlsSession::HasBuffered() const { return ::SSL_pending(ssl_) > 0; }
 
 void TlsSession::CloseNotify() {

@@ -1,6 +1,7 @@
-// WebSocketConnection: a WebSocket over a stream, either end. Own code, not Boost.Beast's: that one neither
-// says what it has buffered nor answers a ping without waiting for the next message, so a thread that waits for
-// something else as well cannot use it (docs/decisions/0014-threads-for-requests.md).
+// WebSocketConnection: a WebSocket over a stream, either end. Own code, not Boost.Beast's: that one
+// neither says what it has buffered nor answers a ping without waiting for the next message, so a
+// thread that waits for something else as well cannot use it
+// (docs/decisions/0014-threads-for-requests.md).
 #pragma once
 
 #include <chrono>

@@ -37,7 +37,8 @@ Result<ChunkDecoder::Step> ChunkDecoder::Decode(std::string_view input, std::spa
   Step step;
   while (!done() && step.consumed < input.size() && step.produced < space.size()) {
     const std::string_view rest = input.substr(step.consumed);
-    // Beast asserts that it is not asked twice about the beginning of a last chunk: "0\r\n\r\n" at least.
+    // Beast asserts that it is not asked twice about the beginning of a last chunk: "0\r\n\r\n" at
+    // least.
     if (parser_->wants_head && rest.front() == '0' && rest.size() < kLastChunk.size()) break;
     auto& body = parser_->get().body();
     const auto room = space.subspan(step.produced);

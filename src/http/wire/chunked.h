@@ -1,4 +1,5 @@
-// ChunkDecoder: a body in chunks (RFC 9112, 7.1), from its bytes; Boost.Beast's parser behind it. Pure.
+// ChunkDecoder: a body in chunks (RFC 9112, 7.1), from its bytes; Boost.Beast's parser behind it.
+// Pure.
 #pragma once
 
 #include <memory>

@@ -20,8 +20,8 @@ std::string ToString(beast::string_view text) { return {text.data(), text.size()
 
 Unexpected Refuse(int status, std::string_view detail) { return Unexpected({status, detail}); }
 
-// What Beast is lenient about, or joins together: lines end with CR LF and nothing else, none is continued,
-// and no control characters are in them.
+// What Beast is lenient about, or joins together: lines end with CR LF and nothing else, none is
+// continued, and no control characters are in them.
 std::optional<HeadError> CheckLines(std::string_view head) {
   for (size_t i = 0; i < head.size(); ++i) {
     const auto byte = static_cast<unsigned char>(head[i]);

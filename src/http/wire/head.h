@@ -1,5 +1,6 @@
-// Head: the first part of a message, from its bytes. Parsed by Boost.Beast, after the checks that keep two
-// servers from reading one message differently (request smuggling: RFC 9112, 2.2, 5.2, 6.1, 6.3, 11.2). Pure.
+// Head: the first part of a message, from its bytes. Parsed by Boost.Beast, after the checks that
+// keep two servers from reading one message differently (request smuggling: RFC 9112, 2.2, 5.2,
+// 6.1, 6.3, 11.2). Pure.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ namespace cay::http {
 // How a message's body is delimited.
 enum class Framing : uint8_t { kNone, kLength, kChunked, kUntilClose };
 
-// Looks for the empty line that ends a head. `scanned` is where the last search ended, and is moved on.
-// The length of the head, the empty line included; nothing when it is not there yet.
+// Looks for the empty line that ends a head. `scanned` is where the last search ended, and is moved
+// on. The length of the head, the empty line included; nothing when it is not there yet.
 std::optional<size_t> FindHeadEnd(std::string_view bytes, size_t& scanned);
 
 // A head that was refused: the status to answer with, and why, in words without quotes or input.

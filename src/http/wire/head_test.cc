@@ -1,4 +1,5 @@
-// What is refused before a handler sees it: over real connections, since what counts is that the connection ends with it.
+// What is refused before a handler sees it: over real connections, since what counts is that the
+// connection ends with it.
 #include "http/wire/head.h"
 
 #include <gmock/gmock.h>

@@ -9,8 +9,8 @@
 
 namespace cay::http {
 
-// kInternal when a name or a value could end its line (response splitting): the program put something of a
-// client's or a guest's into it unchecked.
+// kInternal when a name or a value could end its line (response splitting): the program put
+// something of a client's or a guest's into it unchecked.
 Result<void> CheckHeaders(const Headers& headers);
 
 // "HTTP/1.1 200 OK\r\nA: b\r\n…", without the empty line, so that fields can be added.
@@ -30,7 +30,8 @@ std::string ProblemBody(int status, std::string_view detail, std::string_view re
 // "Connection: close".
 std::string ProblemResponse(int status, std::string_view detail, std::string_view request_id);
 
-// 16 hexadecimal digits, different for each request of this process, and of another with overwhelming likelihood.
+// 16 hexadecimal digits, different for each request of this process, and of another with
+// overwhelming likelihood.
 std::string NewRequestId();
 // Whether a client's own X-Request-Id may be used: [A-Za-z0-9._-]{1,64}.
 bool IsRequestId(std::string_view text);

@@ -32,9 +32,9 @@ struct FrameHead {
   size_t head_bytes = 0;  // what stands before it
 };
 
-// Nothing while the head is not whole. kProtocol for what RFC 6455 forbids: reserved bits and opcodes, long or
-// fragmented control frames, lengths that are not as short as can be, and a mask where there must be none, or none
-// where there must be one (`expects_mask`: it is from a client).
+// Nothing while the head is not whole. kProtocol for what RFC 6455 forbids: reserved bits and
+// opcodes, long or fragmented control frames, lengths that are not as short as can be, and a mask
+// where there must be none, or none where there must be one (`expects_mask`: it is from a client).
 Result<std::optional<FrameHead>> ParseFrameHead(std::string_view bytes, bool expects_mask);
 
 std::string MakeFrameHead(const FrameHead& frame);

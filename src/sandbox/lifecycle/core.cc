@@ -38,7 +38,8 @@ Bytes DiskBound(const ManagerOptions& options, const engine::Capabilities& can) 
   return room ? room->size / 1000 * options.disk_committed : 0;
 }
 
-// An administrator who says a name means one's own first; the others of that name are one word away.
+// An administrator who says a name means one's own first; the others of that name are one word
+// away.
 Remedy RemedyForName(const Core& core, const Caller& caller, std::string_view which) {
   constexpr size_t kMostNamed = 3;
   Remedy owned;

@@ -58,16 +58,17 @@ class Core {
   using Change = std::function<void(SandboxRecord&)>;
   Result<void> Commit(Sandbox& sandbox, const Change& change, const std::string& type,
                       const std::string& reason, std::string data = {});
-  // The same, and may have the store's reserve: for what makes room, or keeps what is there from growing.
+  // The same, and may have the store's reserve: for what makes room, or keeps what is there from
+  // growing.
   Result<void> CommitUrgently(Sandbox& sandbox, const Change& change, const std::string& type,
                               const std::string& reason);
-  // The same as CommitUrgently for something that is so, whether it can be written or not: what cannot is logged, and found
-  // again by reconciliation.
+  // The same as CommitUrgently for something that is so, whether it can be written or not: what
+  // cannot is logged, and found again by reconciliation.
   void CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
                   const std::string& reason);
 
-  // What the engine is asked for, and may write down on the disk that the store is on: when there is no room for that, once
-  // more with the store's reserve given up.
+  // What the engine is asked for, and may write down on the disk that the store is on: when there
+  // is no room for that, once more with the store's reserve given up.
   template <class Act>
   auto WithReserve(Act act) -> decltype(act()) {
     auto done = act();
@@ -76,8 +77,9 @@ class Core {
     return full && store.GiveUpReserve() ? act() : std::move(done);
   }
 
-  // Writes down with the sandbox itself for whom it is, soon after its row: nobody waits for what is needed only when the
-  // row is lost. What cannot be written is logged, and written by reconciliation.
+  // Writes down with the sandbox itself for whom it is, soon after its row: nobody waits for what
+  // is needed only when the row is lost. What cannot be written is logged, and written by
+  // reconciliation.
   void KeepPromise(const SandboxRecord& record);
 
   // Watches the guest, `guest`, or that which the engine has.
@@ -95,7 +97,8 @@ class Core {
   using Write = Result<void> (store::Store::*)(const store::Work&);
   Result<void> CommitBy(Write write, Sandbox& sandbox, const Change& change, Event event);
 
-  // Whom the promises that wait in the store's queue are handed to. They may outlive us: then to nobody.
+  // Whom the promises that wait in the store's queue are handed to. They may outlive us: then to
+  // nobody.
   struct PromisedTo {
     explicit PromisedTo(engine::Engine& an_engine) : engine(&an_engine) {}
     std::mutex mutex;

@@ -44,7 +44,8 @@ bool EnforcesRequired(const engine::Created& created, const ResolvedSpec& resolv
   return true;
 }
 
-// Before a digest of what the client sent. A row without this mark is of a program before 0.1.0, which digested the spec.
+// Before a digest of what the client sent. A row without this mark is of a program before 0.1.0,
+// which digested the spec.
 constexpr std::string_view kSentMark = "sent ";
 
 Result<std::string> DigestOfAsked(const std::string& asked) {
@@ -270,7 +271,8 @@ Result<void> Creator::Obtain(Making& making) {
 
 Result<bool> Creator::ObtainFromPool(Making& making) {
   if (!CanComeFromPool(making.resolved().spec)) return false;
-  // What was made ahead may have been made when there was room. Without a pool the engine says how much there is.
+  // What was made ahead may have been made when there was room. Without a pool the engine says how
+  // much there is.
   const auto room = DiskRoomOf(core_.options()->paths.state_dir);
   if (room && room->free < making.resolved().limits.disk + kHostReserve) return false;
   TRY(core_.admission.Claim(making.caller().owner, making.caller().max_sandboxes));

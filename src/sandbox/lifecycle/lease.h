@@ -14,8 +14,8 @@
 
 namespace cay::sandbox {
 
-// While one lives the sandbox is in use: it is not idle, and is not destroyed under its user's hands without
-// that user's streams ending. Movable; for one thread at a time.
+// While one lives the sandbox is in use: it is not idle, and is not destroyed under its user's
+// hands without that user's streams ending. Movable; for one thread at a time.
 class Lease {
  public:
   Lease(Lease&&) noexcept;

@@ -7,9 +7,9 @@
 //   TRY(lease.guest().ReadFile(…));
 //   TRY(manager->Destroy(caller, made.id.text(), "requested"));
 //
-// `which` is an id, a name among the caller's, or OWNER/NAME. Calls block and may come from any thread; those about
-// different sandboxes do not wait for one another but in the engine. What was acknowledged is in the
-// store.
+// `which` is an id, a name among the caller's, or OWNER/NAME. Calls block and may come from any
+// thread; those about different sandboxes do not wait for one another but in the engine. What was
+// acknowledged is in the store.
 #pragma once
 
 #include <functional>
@@ -43,8 +43,9 @@ class Manager {
 
   const ReconcileReport& reconciled() const;
 
-  // Same key, same owner, the same asked for: the same sandbox again (kIllegalState when it has been destroyed
-  // since). Same key, something else asked for: kAlreadyExists. Keys are kept for 24 hours.
+  // Same key, same owner, the same asked for: the same sandbox again (kIllegalState when it has
+  // been destroyed since). Same key, something else asked for: kAlreadyExists. Keys are kept for 24
+  // hours.
   Result<SandboxView> Create(const Caller& caller, const SandboxSpec& spec,
                              const Idempotency& idempotency = {});
   // kNotFound says when and why, of one that was destroyed not long ago.
@@ -58,33 +59,37 @@ class Manager {
   Result<SandboxView> Stop(const Caller& caller, std::string_view which);
   Result<SandboxView> Pause(const Caller& caller, std::string_view which);
   Result<SandboxView> Resume(const Caller& caller, std::string_view which);
-  // As its template gave it: ends every process, everything that was written is gone. Project files and mounts stay.
+  // As its template gave it: ends every process, everything that was written is gone. Project files
+  // and mounts stay.
   Result<SandboxView> Reset(const Caller& caller, std::string_view which);
   Result<void> Destroy(const Caller& caller, std::string_view which, const std::string& reason);
   // For administrators.
   Result<std::vector<Orphan>> Orphans();
-  // Its life begins anew. kNotFound when there is no such orphan, kAlreadyExists when its owner has another of its name.
+  // Its life begins anew. kNotFound when there is no such orphan, kAlreadyExists when its owner has
+  // another of its name.
   Result<SandboxView> Adopt(const Caller& caller, std::string_view id, const Adoption& adoption);
   Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
-  // kResourceExhausted when the state directory's disk has no room for one more sandbox with the default disk limit; where
-  // it never had, for one at all.
+  // kResourceExhausted when the state directory's disk has no room for one more sandbox with the
+  // default disk limit; where it never had, for one at all.
   Result<void> CheckRoom() const;
-  // How many of its processes the kernel killed for want of its memory; nothing where that is not known.
+  // How many of its processes the kernel killed for want of its memory; nothing where that is not
+  // known.
   std::optional<uint64_t> OomKills(const SandboxId& id);
 
   // kIllegalState unless it runs. A paused one is named as such, with the remedy.
   Result<Lease> Use(const Caller& caller, std::string_view which);
-  // For its files alone: it may be stopped as well, and is then as long as the lease lives (visits.h).
+  // For its files alone: it may be stopped as well, and is then as long as the lease lives
+  // (visits.h).
   Result<Lease> UseFiles(const Caller& caller, std::string_view which);
 
-  // For the keeper of processes (process_keeper.h): a lease without a caller, whose connections to the guest wait for nobody
-  // unless it is said; counting; the end of a guest.
+  // For the keeper of processes (process_keeper.h): a lease without a caller, whose connections to
+  // the guest wait for nobody unless it is said; counting; the end of a guest.
   Result<Lease> UseForServer(const SandboxId& id, Millis connect_patience = Millis(0));
   // `begins`: they have just begun, and are not taken over from an earlier server.
   void NoteExecution(const SandboxId& id, int running_delta, bool begins = true);
-  // Called, from any thread, when a sandbox's guest has ended: stop, reset, destroy, or by itself. A
-  // new guest does not begin before it has returned; it must not start, stop, reset, pause, resume,
-  // change or destroy that sandbox.
+  // Called, from any thread, when a sandbox's guest has ended: stop, reset, destroy, or by itself.
+  // A new guest does not begin before it has returned; it must not start, stop, reset, pause,
+  // resume, change or destroy that sandbox.
   void OnGuestGone(GuestGone callback);
   // Those that have a guest: running and paused ones.
   std::vector<SandboxId> Running();

@@ -1,6 +1,6 @@
-// Orphans: sandboxes that were promised to somebody, and that no row of the store names: it was lost, or is an older copy.
-// The engine keeps them, and nobody may use them, until an administrator says whose they are (`cay adopt`) or that they
-// are nobody's (`cay gc --orphans`).
+// Orphans: sandboxes that were promised to somebody, and that no row of the store names: it was
+// lost, or is an older copy. The engine keeps them, and nobody may use them, until an administrator
+// says whose they are (`cay adopt`) or that they are nobody's (`cay gc --orphans`).
 #pragma once
 
 #include <string_view>

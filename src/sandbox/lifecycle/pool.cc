@@ -12,7 +12,8 @@ constexpr Millis kFirstBackoff{500};
 constexpr Millis kLastBackoff{30'000};
 // How often members are looked at while nothing happens.
 constexpr Millis kLook{1000};
-// Who has just created is likely to ask for more. A pool that is half full or more lets so much time pass.
+// Who has just created is likely to ask for more. A pool that is half full or more lets so much
+// time pass.
 constexpr Millis kQuiet{5};
 
 }  // namespace

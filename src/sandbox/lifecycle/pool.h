@@ -6,8 +6,9 @@
 //
 // A pool has as many ready as its target says: the minimum at rest; each miss doubles it, up to the
 // maximum; a time without claims takes one back. Members are made one at a time by a thread of the
-// pools' own, which stands back while a create waits. One that was claimed never comes back. A member
-// whose guest is gone, or whose template has changed, is destroyed and not given out. Thread-safe.
+// pools' own, which stands back while a create waits. One that was claimed never comes back. A
+// member whose guest is gone, or whose template has changed, is destroyed and not given out.
+// Thread-safe.
 #pragma once
 
 #include <chrono>

@@ -98,7 +98,8 @@ class Reconciler {
       return Found{.state = paused ? SandboxState::kPaused : SandboxState::kRunning,
                    .guest = std::move(*guest)};
     }
-    // It is there, and the launcher has it not: its record is damaged, or another process holds its lock.
+    // It is there, and the launcher has it not: its record is damaged, or another process holds its
+    // lock.
     if (guest.error().code() == ErrorCode::kNotFound)
       return Found{.reason = std::string(kNotTakenOver)};
     // Anything else but "it has no guest" says nothing about the sandbox.
@@ -163,7 +164,8 @@ class Reconciler {
     return written.has_value();
   }
 
-  // One that was destroyed by somebody's word is not there any more, as a rule; but it is not promised.
+  // One that was destroyed by somebody's word is not there any more, as a rule; but it is not
+  // promised.
   Result<bool> IsPromised(const engine::SandboxStatus& status) {
     if (!status.promised || tombstones_.contains(status.id)) return false;
     bool was_destroyed = false;

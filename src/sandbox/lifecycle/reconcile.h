@@ -10,7 +10,8 @@
 //
 // What cannot be read of one that is promised is kept too: it is failed, and says why.
 //
-// Sandboxes that are not the server's (`cay run`'s: ephemeral, or without its label) are not looked at.
+// Sandboxes that are not the server's (`cay run`'s: ephemeral, or without its label) are not looked
+// at.
 #pragma once
 
 #include "sandbox/lifecycle/core.h"

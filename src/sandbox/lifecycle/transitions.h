@@ -1,7 +1,7 @@
-// Transitions: what changes a sandbox that is there; what is as it is to be is left alone. Each holds the sandbox's `transition` from the
-// check of its state to the promise in the store. The engine first, then the store: the next server
-// believes the engine about which of them happened. Only what cannot be taken back is promised first:
-// destroy.
+// Transitions: what changes a sandbox that is there; what is as it is to be is left alone. Each
+// holds the sandbox's `transition` from the check of its state to the promise in the store. The
+// engine first, then the store: the next server believes the engine about which of them happened.
+// Only what cannot be taken back is promised first: destroy.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,6 @@
-// What is tried once more before it fails: where a second try can do better, because the first failed of something that
-// passes. Not what is the caller's fault, nor what this machine cannot do or has no room for.
+// What is tried once more before it fails: where a second try can do better, because the first
+// failed of something that passes. Not what is the caller's fault, nor what this machine cannot do
+// or has no room for.
 #pragma once
 
 #include "base/os/log.h"

@@ -1,12 +1,14 @@
-// Command patterns: regular expressions of the administrator's by which commands are refused or flagged (commands.refuse,
-// commands.flag). A convenience against accidents, and for finding things again; not a wall: a command says the same in
-// any number of ways, and what it starts inside is not looked at. The walls are the sandbox's.
+// Command patterns: regular expressions of the administrator's by which commands are refused or
+// flagged (commands.refuse, commands.flag). A convenience against accidents, and for finding things
+// again; not a wall: a command says the same in any number of ways, and what it starts inside is
+// not looked at. The walls are the sandbox's.
 //
 //   const auto patterns = TRY(CommandPatterns::Compile({"fork-bomb=:\\(\\)\\s*\\{", "miner=(?i)xmrig"}));
 //   patterns.Matching({"sh", "-c", "wget x/xmrig"})   // {"miner"}
 //
-// An expression is RE2's (https://github.com/google/re2/wiki/Syntax), over bytes, found anywhere: the time it takes is
-// proportional to the command's length, whatever both say. Thread-safe once made.
+// An expression is RE2's (https://github.com/google/re2/wiki/Syntax), over bytes, found anywhere:
+// the time it takes is proportional to the command's length, whatever both say. Thread-safe once
+// made.
 #pragma once
 
 #include <memory>
@@ -24,14 +26,16 @@ class CommandPatterns {
   static constexpr size_t kMaxNameBytes = 64;
   static constexpr size_t kMaxExpressionBytes = 1024;
 
-  // Each "NAME=EXPRESSION"; a name is [A-Za-z0-9._-]. kInvalidArgument says which is wrong, and where.
+  // Each "NAME=EXPRESSION"; a name is [A-Za-z0-9._-]. kInvalidArgument says which is wrong, and
+  // where.
   static Result<CommandPatterns> Compile(const std::vector<std::string>& patterns);
   CommandPatterns();  // none
   CommandPatterns(CommandPatterns&&) noexcept;
   CommandPatterns& operator=(CommandPatterns&&) noexcept;
   ~CommandPatterns();
 
-  // The names of those that match, in their order. Of arguments, which are looked at with single spaces between them.
+  // The names of those that match, in their order. Of arguments, which are looked at with single
+  // spaces between them.
   std::vector<std::string> Matching(const std::vector<std::string>& argv) const;
 
  private:

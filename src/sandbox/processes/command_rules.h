@@ -1,5 +1,5 @@
-// CommandRules: what an administrator decides about commands, whoever runs them: which are refused or flagged
-// (command_patterns.h), and what of each the log tells (execution_log.h).
+// CommandRules: what an administrator decides about commands, whoever runs them: which are refused
+// or flagged (command_patterns.h), and what of each the log tells (execution_log.h).
 #pragma once
 
 #include <cstdint>

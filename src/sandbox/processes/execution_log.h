@@ -1,5 +1,6 @@
-// The log's lines about executions (log.executions): who ran what where, and what came of it. Never an environment, an input
-// or an output. A command line is shown by kFull alone: people write secrets into them.
+// The log's lines about executions (log.executions): who ran what where, and what came of it. Never
+// an environment, an input or an output. A command line is shown by kFull alone: people write
+// secrets into them.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@
 
 namespace cay::sandbox {
 
-// Pure: the fields of the line about a process that ended or was lost; of kSummary, what of the command is shown is its
-// program's name.
+// Pure: the fields of the line about a process that ended or was lost; of kSummary, what of the
+// command is shown is its program's name.
 std::vector<LogField> ExecutionFields(ExecutionLog detail, const std::string& owner,
                                       const ProcessRecord& record);
 

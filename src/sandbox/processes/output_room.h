@@ -1,16 +1,17 @@
-// OutputRoom: what is kept of the output of commands until their answer has been sent, and the memory for it, which all
-// answers share.
+// OutputRoom: what is kept of the output of commands until their answer has been sent, and the
+// memory for it, which all answers share.
 //
 //   auto room = TRY(OutputRoom::Take(outputs, owner, 1 * kMiB));      // before the command starts
 //   auto execution = TRY(keeper.Execute(lease, spec, input, room));
 //   execution.Text(OutputStream::kStdout)                             // as long as the room is there
 //
-// Of what is more than the maximum the beginning and the end are kept, half and half: a log says at its beginning what was
-// done, and at its end what came of it.
+// Of what is more than the maximum the beginning and the end are kept, half and half: a log says at
+// its beginning what was done, and at its end what came of it.
 //
-// Little is taken before the command starts, and waited for: without it the command is not started. The rest is taken
-// as output comes. When no memory is left for a command that runs, that is waited for once; then its output has no more
-// than it had until then, and whoever reads the answer is told. For one thread at a time.
+// Little is taken before the command starts, and waited for: without it the command is not started.
+// The rest is taken as output comes. When no memory is left for a command that runs, that is waited
+// for once; then its output has no more than it had until then, and whoever reads the answer is
+// told. For one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +27,8 @@
 
 namespace cay::sandbox {
 
-// Why there was no memory for an answer: kResourceExhausted, the caller's fault when it was his share that is used.
+// Why there was no memory for an answer: kResourceExhausted, the caller's fault when it was his
+// share that is used.
 Error NoMemoryForAnswer(Shares::Taken taken);
 
 // A part of what was written, as far as it is kept.
@@ -36,7 +38,8 @@ struct KeptText {
   uint64_t omitted = 0;    // bytes between the two; 0: nothing is missing
 };
 
-// As text: the gap begins and ends between two characters, and "\n[123 bytes omitted]\n" stands for it.
+// As text: the gap begins and ends between two characters, and "\n[123 bytes omitted]\n" stands for
+// it.
 struct ShownText {
   std::string_view begin;
   std::string mark;  // empty where nothing is missing
@@ -45,8 +48,8 @@ struct ShownText {
 };
 ShownText Show(const KeptText& kept);
 
-// Bytes that are put one behind the other: all of them up to a maximum, beyond it the beginning and the end. Memory is
-// used for those that are there, and nothing is copied when there are many.
+// Bytes that are put one behind the other: all of them up to a maximum, beyond it the beginning and
+// the end. Memory is used for those that are there, and nothing is copied when there are many.
 class HeldBytes {
  public:
   explicit HeldBytes(Bytes max) : max_(max) {}
@@ -94,9 +97,9 @@ class OutputRoom {
   // What is taken before a command starts, for both streams together.
   static constexpr Bytes kLeast = 64 * kKiB;
 
-  // `max_bytes`: of each stream. kResourceExhausted when there is no memory even for kLeast (NoMemoryForAnswer says whose
-  // fault that is).
-  // Waits for other answers to be sent, at most `patience`, before a command is started and once while it runs.
+  // `max_bytes`: of each stream. kResourceExhausted when there is no memory even for kLeast
+  // (NoMemoryForAnswer says whose fault that is). Waits for other answers to be sent, at most
+  // `patience`, before a command is started and once while it runs.
   static Result<std::shared_ptr<OutputRoom>> Take(Shares& all, const std::string& who,
                                                   Bytes max_bytes, Millis patience = kPatience);
   // Bounded by `max_bytes` alone.

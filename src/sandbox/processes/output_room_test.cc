@@ -31,7 +31,8 @@ TEST(HeldBytes, AreOneBehindTheOtherUpToTheMaximum) {
   EXPECT_EQ(Joined(held.Text(99, 102)), "abb|0|") << "a part of it";
 }
 
-// However it is cut into pieces: small ones that go round, and one that is more than all that is held.
+// However it is cut into pieces: small ones that go round, and one that is more than all that is
+// held.
 TEST(HeldBytes, AreTheBeginningAndTheEndBeyondTheMaximum) {
   std::string all;
   for (int i = 0; i < 30'000; ++i) all += static_cast<char>('a' + i % 23);

@@ -55,7 +55,8 @@ Result<void> Adopter::Run() {
 void Adopter::Ask(const SandboxId& id, Adoption& adoption) {
   const auto lease = book_.manager().UseForServer(id);
   if (!lease) {
-    // A paused one runs again some day. One that runs, and cannot be had, has a guest that this program cannot speak to.
+    // A paused one runs again some day. One that runs, and cannot be had, has a guest that this
+    // program cannot speak to.
     const auto view = book_.manager().Get({.owner = "", .admin = true}, id.text());
     if (view && (view->state == SandboxState::kPaused || view->state == SandboxState::kRunning)) {
       adoption.life = book_.LifeOf(*view).value_or(nullptr);

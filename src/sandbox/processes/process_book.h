@@ -1,6 +1,6 @@
 // ProcessBook: what the keeper knows of processes: those that run, the last that ended, and behind
-// them the rows of the store. Says of each process once that it began and once that it ended: to the
-// store, the event log, the manager's count and the metrics.
+// them the rows of the store. Says of each process once that it began and once that it ended: to
+// the store, the event log, the manager's count and the metrics.
 //
 //   ProcessBook::Place place = TRY(book.Reserve(lease));        // within the sandbox's maximum
 //   auto entry = book.Begin(std::move(place), row);
@@ -58,8 +58,9 @@ struct GuestLife {
   const uint64_t offset;                // a process's number is its guest's and this
   std::atomic<bool> forgotten = false;  // the sandbox was destroyed: nothing of it is written
 
-  // Whether the kernel killed something for want of memory since its count was `before`: told of each command that was `killed`
-  // meanwhile, and of those that fail otherwise, as one whose child was killed does, only of the first.
+  // Whether the kernel killed something for want of memory since its count was `before`: told of
+  // each command that was `killed` meanwhile, and of those that fail otherwise, as one whose child
+  // was killed does, only of the first.
   bool ClaimOomKills(uint64_t before, std::optional<uint64_t> now, bool killed);
   // Those until `now` may have been told of others, by a server before this one.
   void SkipOomKills(std::optional<uint64_t> now);

@@ -111,7 +111,8 @@ class ProcessKeeper::Impl {
     return TRY(book().FindOfLife(TRY(book().LifeOf(lease.view())), process))->guest_process;
   }
 
-  // What a guest does not do, or find, because it has ended: there is its result, and what is to be done instead.
+  // What a guest does not do, or find, because it has ended: there is its result, and what is to be
+  // done instead.
   Result<void> UnlessEnded(const Lease& lease, uint64_t process, Result<void> done) {
     const bool may_have = !done && (done.error().code() == ErrorCode::kNotFound ||
                                     done.error().code() == ErrorCode::kIllegalState);

@@ -1,17 +1,17 @@
-// ProcessKeeper: the processes of all sandboxes: started, followed, timed out, remembered. A foreground
-// execution and a background process are the same thing; they differ in who reads.
+// ProcessKeeper: the processes of all sandboxes: started, followed, timed out, remembered. A
+// foreground execution and a background process are the same thing; they differ in who reads.
 //
 //   RunningProcess process = TRY(keeper.Start(lease, spec));
 //   while (auto event = TRY(process.Next(patience))) …        // or drop it: it runs on, the keeper waits
 //   ProcessRecord result = TRY(keeper.Get(lease.id(), process.id()));
 //
-// The guest holds the output and the truth about what runs; the keeper holds deadlines and results. After
-// a restart of the server both are put together again (Adopt). Timeouts are the keeper's: it ends the process, its
-// group and what it left behind, and the record says timed_out.
+// The guest holds the output and the truth about what runs; the keeper holds deadlines and results.
+// After a restart of the server both are put together again (Adopt). Timeouts are the keeper's: it
+// ends the process, its group and what it left behind, and the record says timed_out.
 //
 // A record's id is the guest's name for the process as long as the sandbox has the guest it began
-// with; over stop and start the numbers go on ascending. An end is known when the output is complete:
-// one who follows and does not read holds it up, as it holds up the process.
+// with; over stop and start the numbers go on ascending. An end is known when the output is
+// complete: one who follows and does not read holds it up, as it holds up the process.
 //
 // Thread-safe; a RunningProcess is for one thread at a time, and does not outlive the keeper.
 #pragma once
@@ -42,17 +42,17 @@ class ProcessKeeper {
   // Follows it from a sequence number on. Nothing: from the oldest output that is held.
   Result<RunningProcess> Attach(const Lease& lease, uint64_t process,
                                 std::optional<uint64_t> from_seq);
-  // Start, give stdin, read all, wait. A command that is lost (its guest died, its sandbox was destroyed) is a result
-  // too: its record says why, and the output that came until then is there.
+  // Start, give stdin, read all, wait. A command that is lost (its guest died, its sandbox was
+  // destroyed) is a result too: its record says why, and the output that came until then is there.
   Result<Execution> Execute(const Lease& lease, const ProcessSpec& spec,
                             std::string_view stdin_bytes, std::shared_ptr<OutputRoom> room,
                             int also = -1);
 
-  // Which commands are refused and flagged, and what the log tells of them, from now on. kInvalidArgument for patterns that
-  // are none; then the rules stay as they were.
+  // Which commands are refused and flagged, and what the log tells of them, from now on.
+  // kInvalidArgument for patterns that are none; then the rules stay as they were.
   Result<void> SetRules(const CommandRules& rules);
-  // What Start does first: for who has more to do before that is not to be done in vain. kNotSupported for a command that is
-  // refused.
+  // What Start does first: for who has more to do before that is not to be done in vain.
+  // kNotSupported for a command that is refused.
   Result<void> CheckCommand(const Lease& lease, const ProcessSpec& spec);
 
   // Newest first; running ones and history.

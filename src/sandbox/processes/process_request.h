@@ -14,7 +14,8 @@ namespace cay::sandbox {
 Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const ProcessSpec& spec,
                                                  const KeeperOptions& options);
 
-// What it is: its arguments, or a line for the shell as the guest gets it. kInvalidArgument for neither and for both.
+// What it is: its arguments, or a line for the shell as the guest gets it. kInvalidArgument for
+// neither and for both.
 Result<std::vector<std::string>> CommandOf(const ProcessSpec& spec);
 
 // How long it may run; nothing: for ever.
@@ -27,8 +28,8 @@ Result<Millis> KillGraceOf(const ProcessSpec& spec, const KeeperOptions& options
 Result<Millis> CpuTimeOf(const Lease& lease, const ProcessSpec& spec,
                          const ManagerOptions& options);
 
-// A command as it is remembered: its first arguments, 4 KiB of it at most. What was left out is said by
-// "…" at that place.
+// A command as it is remembered: its first arguments, 4 KiB of it at most. What was left out is
+// said by "…" at that place.
 std::vector<std::string> RememberedCommand(const std::vector<std::string>& argv);
 
 }  // namespace cay::sandbox

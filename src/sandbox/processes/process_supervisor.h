@@ -1,5 +1,5 @@
-// ProcessSupervisor: one thread that ends what is over its time, and waits for processes that nobody
-// follows any more, so that each gets its result.
+// ProcessSupervisor: one thread that ends what is over its time, and waits for processes that
+// nobody follows any more, so that each gets its result.
 //
 //   supervisor->SetDeadline(entry, when);     // at that time it is killed, with what it left behind
 //   supervisor->CancelDeadline(*entry);       // it ended
@@ -7,9 +7,10 @@
 //   supervisor->LookAt(sandbox);              // its guest's life may be over
 //
 // Nothing here waits for a guest: each answer is awaited in the poll loop, and bounded, so a guest
-// that stays silent delays nobody else's deadline. What cannot be had now (the sandbox is paused, the
-// guest has too many connections) is tried again, at most every kRetryMax. Where a guest says nothing at all when a process's
-// time is over, the process ends for those who wait for it, and is killed when the guest answers again.
+// that stays silent delays nobody else's deadline. What cannot be had now (the sandbox is paused,
+// the guest has too many connections) is tried again, at most every kRetryMax. Where a guest says
+// nothing at all when a process's time is over, the process ends for those who wait for it, and is
+// killed when the guest answers again.
 #pragma once
 
 #include <cstdint>

@@ -22,12 +22,15 @@ struct ProcessSpec {
   StringMap env;
   bool stdin_open = false;  // stays open for writes; otherwise it is empty
   std::optional<protocol::TerminalSize> terminal;
-  // Nothing: the configured default, and none in the background. 0: none, where the maximum allows it.
+  // Nothing: the configured default, and none in the background. 0: none, where the maximum allows
+  // it.
   std::optional<Millis> timeout;
   bool background = false;  // nobody waits for it
-  // From the SIGTERM at its timeout to the SIGKILL; nothing: the configured default; 0: killed at once.
+  // From the SIGTERM at its timeout to the SIGKILL; nothing: the configured default; 0: killed at
+  // once.
   std::optional<Millis> kill_grace;
-  // Processor time of each process of it; nothing: the sandbox's. 0: any, where the maximum allows it.
+  // Processor time of each process of it; nothing: the sandbox's. 0: any, where the maximum allows
+  // it.
   std::optional<Millis> cpu_time;
   std::optional<Bytes> output_held;  // the ring
   bool kill_leftovers = false;       // when it ends, end what it left behind

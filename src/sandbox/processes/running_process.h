@@ -33,11 +33,13 @@ class RunningProcess {
   uint64_t id() const;
   int32_t pid() const;
   std::vector<std::string> command() const;  // as ProcessRecord has it
-  // For poll loops: fd() and poll_events() as ProcessStream has them; then Poll() until it gives nothing.
+  // For poll loops: fd() and poll_events() as ProcessStream has them; then Poll() until it gives
+  // nothing.
   int fd() const;
   short poll_events() const;
   Result<std::optional<RunningEvent>> Poll();
-  // Waits, at most so long; also ends its wait (with nothing) when `also` has one of POLLRDHUP, POLLHUP, POLLIN.
+  // Waits, at most so long; also ends its wait (with nothing) when `also` has one of POLLRDHUP,
+  // POLLHUP, POLLIN.
   Result<std::optional<RunningEvent>> Next(Millis patience, int also = -1);
   bool finished() const;
 

@@ -21,8 +21,9 @@ class AllowedTypes {
   AllowedTypes() = default;
 
   bool everything() const { return types_.empty(); }
-  // What the content is must be allowed, and so must what the client says it is, if it says more than that it is bytes.
-  // `content`: "" for an empty file, which is of no type. The error is kNotSupported with EMEDIUMTYPE, for 415.
+  // What the content is must be allowed, and so must what the client says it is, if it says more
+  // than that it is bytes. `content`: "" for an empty file, which is of no type. The error is
+  // kNotSupported with EMEDIUMTYPE, for 415.
   Result<void> Check(std::string_view client, std::string_view content) const;
 
  private:

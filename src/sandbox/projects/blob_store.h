@@ -8,8 +8,8 @@
 //   TRY(blobs.Unlink(directory, "report.txt"));
 //   blobs.DropUnused(digest);                             // gone with its last name
 //
-// Whoever may call it holds a lock for everything but Receive, Append and Finish. What returns is on the
-// disk (fsync of file and directory).
+// Whoever may call it holds a lock for everything but Receive, Append and Finish. What returns is
+// on the disk (fsync of file and directory).
 #pragma once
 
 #include <string>
@@ -64,7 +64,8 @@ class BlobStore {
   bool Leads(const std::string& directory, const std::string& name,
              const std::string& digest) const;
 
-  // Removes a content without names. Failures are logged: it is found again when the store is opened.
+  // Removes a content without names. Failures are logged: it is found again when the store is
+  // opened.
   void DropUnused(const std::string& digest);
   void DropAllUnused();
 

@@ -39,7 +39,8 @@ constexpr std::vector<sock_filter> MakeProgram() {
        "what has no effect on anybody else",
        Action::Allow(),
        {SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_rt_sigreturn, SYS_exit, SYS_exit_group}});
-  // The address sanitizer looks for its stack before what does not return, and dies where it may not.
+  // The address sanitizer looks for its stack before what does not return, and dies where it may
+  // not.
   if (kSanitized) {
     policy.Add({"sanitizer", "which stack it is on", Action::Allow(), {SYS_sigaltstack}});
   }

@@ -16,8 +16,8 @@
 namespace cay::sandbox {
 namespace {
 
-// Its database is read in some milliseconds, a content's child has two seconds of processor time: on a machine that is
-// busy with much else.
+// Its database is read in some milliseconds, a content's child has two seconds of processor time:
+// on a machine that is busy with much else.
 constexpr Millis kPatience{20'000};
 
 Error Gone(const std::string& what) {
@@ -101,7 +101,8 @@ Result<std::string> ContentTypes::TypeOf(std::string_view first_bytes) {
   if (!control_) TRY(Open());
   auto type = Ask(bytes);
   if (type) return type;
-  // It may have been killed since it was asked last; once, since a content that ends it would do so again.
+  // It may have been killed since it was asked last; once, since a content that ends it would do so
+  // again.
   Close();
   TRY(Open());
   type = Ask(bytes);

@@ -1,6 +1,7 @@
-// ContentTypes: what a file is by its content, as libmagic says. Hostile content is what it is for, and libmagic's parsers
-// have had their holes: they run in a process of their own (content_types_child.h), which forks for each content a child
-// without any rights; what that says is about its own content, and no other.
+// ContentTypes: what a file is by its content, as libmagic says. Hostile content is what it is for,
+// and libmagic's parsers have had their holes: they run in a process of their own
+// (content_types_child.h), which forks for each content a child without any rights; what that says
+// is about its own content, and no other.
 //
 //   auto types = TRY(ContentTypes::Start());
 //   const std::string type = TRY(types->TypeOf(first_bytes));   // "image/png"
@@ -37,8 +38,9 @@ class ContentTypes {
   ContentTypes(const ContentTypes&) = delete;
   ContentTypes& operator=(const ContentTypes&) = delete;
 
-  // A media type; "application/octet-stream" for what nobody knows, or what cannot be told: what its child died of, or took
-  // too long for. kUnavailable when the process is gone and cannot be started again.
+  // A media type; "application/octet-stream" for what nobody knows, or what cannot be told: what
+  // its child died of, or took too long for. kUnavailable when the process is gone and cannot be
+  // started again.
   Result<std::string> TypeOf(std::string_view first_bytes);
 
  private:

@@ -37,7 +37,8 @@ Result<void> MakeDirectoryWithMode(const std::string& path, mode_t mode) {
 }
 
 Result<void> MakeOwnersDir(const Paths& paths) {
-  // Nobody on the host walks past it: who knows an owner's id could name files of the owner's otherwise.
+  // Nobody on the host walks past it: who knows an owner's id could name files of the owner's
+  // otherwise.
   TRY(MakeDirectoryWithMode(ProjectsDir(paths), 0700));
   return MakeDirectoryWithMode(OwnersDir(paths), 0700);
 }

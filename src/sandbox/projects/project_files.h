@@ -1,6 +1,7 @@
 // ProjectFiles: files that were uploaded for a project, visible read-only in each of its sandboxes
-// under /workspace/project_files. Content-addressed: one blob for each SHA-256, hard-linked under the
-// names that it has in its projects. A name that is taken becomes "name (1).txt", unless the content is the same.
+// under /workspace/project_files. Content-addressed: one blob for each SHA-256, hard-linked under
+// the names that it has in its projects. A name that is taken becomes "name (1).txt", unless the
+// content is the same.
 #pragma once
 
 #include <cstdint>
@@ -48,8 +49,8 @@ class ProjectFiles {
       ContentTypes::Launch launch = &ContentTypes::LaunchSelf);
   ~ProjectFiles();
 
-  // Streams; durable when it returns. kLimitTooHigh with EMSGSIZE for one that is too large, kNotSupported with EMEDIUMTYPE for
-  // one whose type is not allowed, as soon as either is known.
+  // Streams; durable when it returns. kLimitTooHigh with EMSGSIZE for one that is too large,
+  // kNotSupported with EMEDIUMTYPE for one whose type is not allowed, as soon as either is known.
   Result<ProjectFile> Add(const Caller& caller, const std::string& project, const std::string& name,
                           const std::string& content_type, const Source& content);
   Result<std::vector<ProjectFile>> List(const Caller& caller, const std::string& project);

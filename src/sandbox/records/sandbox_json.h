@@ -1,5 +1,5 @@
-// The JSON document of a sandbox's row: what no query looks for. What a newer program wrote and this
-// one does not know is ignored; what is missing is the default.
+// The JSON document of a sandbox's row: what no query looks for. What a newer program wrote and
+// this one does not know is ignored; what is missing is the default.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ std::string DocumentOf(const SandboxRecord& record);
 // Into a record whose columns are filled in. kIo (the machine's) for one that is damaged.
 Result<void> ReadDocument(std::string_view text, SandboxRecord& record);
 
-// What the engine keeps with a sandbox, for the day on which its row is lost (Engine::Promise): owner and document.
+// What the engine keeps with a sandbox, for the day on which its row is lost (Engine::Promise):
+// owner and document.
 std::string PromiseOf(const SandboxRecord& record);
 // kIo for one that is damaged.
 Result<void> ReadPromise(std::string_view text, SandboxRecord& record);

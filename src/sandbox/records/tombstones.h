@@ -1,11 +1,12 @@
-// Tombstones: which sandboxes were destroyed where the store could not be told, because the disk had no room for it. The next
-// server tells it.
+// Tombstones: which sandboxes were destroyed where the store could not be told, because the disk
+// had no room for it. The next server tells it.
 //
 //   TRY(SetTombstone(state_dir, id, "requested"));
 //   for (const auto& [id, reason] : ReadTombstones(state_dir)) …
 //
-// STATE/destroyed/ID is a symlink that points to nothing; its target is the reason. Up to 59 bytes of it are kept in the inode
-// and its name in the directory's block, so that no other room is needed (ext4, XFS).
+// STATE/destroyed/ID is a symlink that points to nothing; its target is the reason. Up to 59 bytes
+// of it are kept in the inode and its name in the directory's block, so that no other room is
+// needed (ext4, XFS).
 #pragma once
 
 #include <map>

@@ -20,7 +20,8 @@ struct HealthLook {
   engine::Stats before;
   engine::Stats after;
   Millis apart{0};
-  // What its guest says, for a disk that takes no more: the filesystem's own share, and the number of files, are in no count.
+  // What its guest says, for a disk that takes no more: the filesystem's own share, and the number
+  // of files, are in no count.
   std::optional<protocol::Info> guest{};
 };
 

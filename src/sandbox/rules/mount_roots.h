@@ -1,6 +1,6 @@
 // Mount roots: which directories of the host a client may have mounted: those at or below a
-// directory that the administrator listed, read-only, or read-write where the root ends in ":rw" and
-// the client asks for it.
+// directory that the administrator listed, read-only, or read-write where the root ends in ":rw"
+// and the client asks for it.
 //
 // Paths are resolved in the kernel, beneath the root (openat2(2), RESOLVE_BENEATH): what somebody
 // makes of symlinks below it never leads out. What is handed to the engine is the path without

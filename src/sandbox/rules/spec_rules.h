@@ -43,7 +43,8 @@ Result<void> CheckCpuTime(Millis cpu_time, const ManagerOptions& options);
 Result<void> CheckLifetime(Millis life, const ManagerOptions& options);
 
 Result<void> CheckSandboxName(std::string_view name);
-// [A-Za-z0-9][A-Za-z0-9._@+-]{0,63}: never a slash, so that OWNER/NAME has one meaning (registry.h).
+// [A-Za-z0-9][A-Za-z0-9._@+-]{0,63}: never a slash, so that OWNER/NAME has one meaning
+// (registry.h).
 Result<void> CheckOwnerName(std::string_view owner);
 Result<void> CheckIdempotencyKey(std::string_view key);
 

@@ -1,5 +1,5 @@
-// Admission: how many sandboxes there may be, and how much memory and disk they may be promised: of an
-// owner (a caller's fault: 429) and of the server (503).
+// Admission: how many sandboxes there may be, and how much memory and disk they may be promised: of
+// an owner (a caller's fault: 429) and of the server (503).
 //
 //   TRY(admission.Admit(owner, quota, {.memory = …, .disk = …}));       // counted from here on …
 //   admission.Release(owner, {.memory = …, .disk = …});                 // … to here

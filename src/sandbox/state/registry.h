@@ -1,5 +1,5 @@
-// Registry: the sandboxes that are not destroyed, by id and by the names that their owners gave them.
-// Thread-safe; nothing here waits for a sandbox.
+// Registry: the sandboxes that are not destroyed, by id and by the names that their owners gave
+// them. Thread-safe; nothing here waits for a sandbox.
 #pragma once
 
 #include <map>
@@ -19,8 +19,9 @@ namespace cay::sandbox {
 
 class Registry {
  public:
-  // kAlreadyExists when it is anybody's id: who said it would be answered of that one. Asked where a name is given, and not where
-  // it is read again: a name that older programs allowed must not keep a sandbox, or the server, from starting.
+  // kAlreadyExists when it is anybody's id: who said it would be answered of that one. Asked where
+  // a name is given, and not where it is read again: a name that older programs allowed must not
+  // keep a sandbox, or the server, from starting.
   Result<void> CheckIsNoId(const std::string& name) const;
   // kAlreadyExists when the owner has another of that name.
   Result<void> Insert(const std::shared_ptr<Sandbox>& sandbox, const std::string& name);

@@ -1,8 +1,9 @@
-// Sandbox: one sandbox, as the manager holds it: what is promised (the record, which the store keeps)
-// and what is so just now (who uses it, its guest).
+// Sandbox: one sandbox, as the manager holds it: what is promised (the record, which the store
+// keeps) and what is so just now (who uses it, its guest).
 //
-// Two locks. `transition` is held over a whole change of state, the engine's work included; one at a
-// time. The other is inside, and is held for moments: looking and using never wait for the engine.
+// Two locks. `transition` is held over a whole change of state, the engine's work included; one at
+// a time. The other is inside, and is held for moments: looking and using never wait for the
+// engine.
 #pragma once
 
 #include <atomic>
@@ -50,7 +51,8 @@ class Sandbox {
   Times TimesNow() const;
   void Change(const std::function<void(SandboxRecord&)>& change);
 
-  // In use from here to Leave. kIllegalState where the act is not allowed; kNotFound once it is being destroyed.
+  // In use from here to Leave. kIllegalState where the act is not allowed; kNotFound once it is
+  // being destroyed.
   Result<void> Enter(Act act);
   void Leave();
   void NoteExecution(int running_delta, bool begins);

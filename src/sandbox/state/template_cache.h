@@ -1,8 +1,8 @@
 // TemplateCache: templates as a create needs them, without looking at the whole host each time.
 //
-// To see whether `host` must be built anew takes some hundred lstat(2); that is done at most once in
-// kHostLooks. An imported template is one small file, and is read each time, so that one that was
-// replaced is not used again. Thread-safe.
+// To see whether `host` must be built anew takes some hundred lstat(2); that is done at most once
+// in kHostLooks. An imported template is one small file, and is read each time, so that one that
+// was replaced is not used again. Thread-safe.
 #pragma once
 
 #include <chrono>

@@ -26,10 +26,11 @@ constexpr std::string_view kPythonLine = "python ";
 
 constexpr std::array kTops = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
-// Names under /etc, each part a pattern of fnmatch(3); a directory is taken with all that is
-// in it. Left out on purpose, though everybody may read them: files in which people keep passwords
-// or tokens (environment, profile.d, gitconfig, npmrc, pip.conf, wgetrc, maven/settings.xml, my.cnf, odbc.ini), the machine's
-// own passwd, group, hosts, hostname, resolv.conf and nsswitch.conf (the skeleton has its own), and machine-id.
+// Names under /etc, each part a pattern of fnmatch(3); a directory is taken with all that is in it.
+// Left out on purpose, though everybody may read them: files in which people keep passwords or
+// tokens (environment, profile.d, gitconfig, npmrc, pip.conf, wgetrc, maven/settings.xml, my.cnf,
+// odbc.ini), the machine's own passwd, group, hosts, hostname, resolv.conf and nsswitch.conf (the
+// skeleton has its own), and machine-id.
 constexpr std::array kWanted = {
     // the dynamic linker, and names that stand for one of several programs
     "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "ld-musl-*.path", "alternatives",
@@ -206,7 +207,8 @@ bool LocalIsMounted(const std::string& root) {
          usr.st_dev != local.st_dev;
 }
 
-// The name is put beside the machine's own programs, in /usr/local/bin of an upper layer: not where that would hide something.
+// The name is put beside the machine's own programs, in /usr/local/bin of an upper layer: not where
+// that would hide something.
 std::string FindPython3(const std::string& root, bool local_is_mounted) {
   const auto is_there = [&](const char* path) {
     return ::faccessat(AT_FDCWD, Absolute(root, path).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
@@ -258,8 +260,8 @@ void AppendTime(std::string& out, const timespec& time) {
   AppendNumber(out, static_cast<uint64_t>(time.tv_nsec), 16, ' ');
 }
 
-// "ino mode size mtime ctime path": everything by which a changed file or directory shows itself. Written for some hundred files
-// whenever a sandbox is made, and so not by printf.
+// "ino mode size mtime ctime path": everything by which a changed file or directory shows itself.
+// Written for some hundred files whenever a sandbox is made, and so not by printf.
 void AppendSourceLine(std::string& out, const std::string& root, std::string_view path) {
   struct stat info{};
   if (::lstat(Absolute(root, path).c_str(), &info) < 0) {

@@ -80,7 +80,8 @@ Result<void> WriteNames(LayerTree& tree) {
   return tree.WriteFile("etc/resolv.conf", engine::kResolvConf, {.mode = 0644});
 }
 
-// Where the engine shows a sandbox its cgroups (engine/native/rootfs/shown_cgroups.h), for each layout of them.
+// Where the engine shows a sandbox its cgroups (engine/native/rootfs/shown_cgroups.h), for each
+// layout of them.
 Result<void> MakeCgroupPlaces(LayerTree& tree) {
   for (const char* controller : {"cpu", "cpuacct", "cpuset", "memory", "pids"}) {
     TRY(tree.EnsureDirectory(std::string("sys/fs/cgroup/") + controller, {.mode = 0755}));
@@ -116,7 +117,8 @@ bool IsSymlink(const LayerTree& tree, const std::string& path) {
   return info && S_ISLNK(info->st_mode);
 }
 
-// People, and what they copy from, call it python. Beside the python3 of an imported template, unless there is one already.
+// People, and what they copy from, call it python. Beside the python3 of an imported template,
+// unless there is one already.
 Result<void> NamePython(LayerTree& tree) {
   constexpr std::array kPlaces = {"usr/local/bin", "usr/bin", "bin"};
   for (const char* place : kPlaces) {

@@ -82,7 +82,8 @@ Verdict Create(Arguments arguments) {
   return Through();
 }
 
-// What of the tree takes a new file or opens for writing, but for the places that may. write_outside PLACE…
+// What of the tree takes a new file or opens for writing, but for the places that may.
+// write_outside PLACE…
 Verdict WriteOutside(Arguments arguments) {
   static Arguments may;
   static std::string found;
@@ -113,7 +114,8 @@ Verdict WriteOutside(Arguments arguments) {
   return tried > 100 ? "nothing" : "nothing was looked at";
 }
 
-// Brings something that was made in the first place to the second: by its name, by another name. bring FROM TO
+// Brings something that was made in the first place to the second: by its name, by another name.
+// bring FROM TO
 Verdict Bring(Arguments arguments) {
   const std::string from = std::string(arguments[0]) + "/.brought";
   const std::string to = std::string(arguments[1]) + "/.brought";

@@ -1,5 +1,5 @@
-// What a file of the host can be used for beside reading it: its pages in memory, a process at its other end, a program
-// that is in no file.
+// What a file of the host can be used for beside reading it: its pages in memory, a process at its
+// other end, a program that is in no file.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -133,8 +133,8 @@ std::string OwnProgram() {
   return bytes;
 }
 
-// Writes a copy of this program to a descriptor and executes it. In the child, which says nothing when it works: the
-// program's exit status does.
+// Writes a copy of this program to a descriptor and executes it. In the child, which says nothing
+// when it works: the program's exit status does.
 Verdict ExecuteCopy(int fd) {
   const std::string program = OwnProgram();
   if (program.empty() || ::write(fd, program.data(), program.size()) < 0) return Refused();
@@ -172,7 +172,8 @@ Verdict MakeMemfd(Arguments arguments) {
                           static_cast<unsigned>(::strtoul(arguments[0], nullptr, 0))));
 }
 
-// execute_written DIRECTORY…: the first of them in which a program that was just written can be executed.
+// execute_written DIRECTORY…: the first of them in which a program that was just written can be
+// executed.
 Verdict ExecuteWritten(Arguments arguments) {
   std::string last = "nowhere to write";
   for (const char* directory : arguments) {

@@ -186,8 +186,8 @@ Verdict PidfdGetFd(Arguments) {
 
 Verdict Kcmp(Arguments) { return OfCall(::syscall(SYS_kcmp, ::getpid(), kGuest, KCMP_VM, 0, 0)); }
 
-// slow_guest CALL: of its process and its second thread, and of all processes of a user or a group. "refused EPERM" when
-// every attempt was.
+// slow_guest CALL: of its process and its second thread, and of all processes of a user or a group.
+// "refused EPERM" when every attempt was.
 Verdict SlowGuest(Arguments arguments) {
   const std::string_view call = arguments[0];
   constexpr int kIdle = 3 << 13;  // linux/ioprio.h: IOPRIO_CLASS_IDLE
@@ -243,8 +243,8 @@ Verdict SlowOneself(Arguments) {
   return verdict;
 }
 
-// Opens the guest's OOM score for writing, again and again until its input ends; the test makes the guest start
-// processes and serve files meanwhile.
+// Opens the guest's OOM score for writing, again and again until its input ends; the test makes the
+// guest start processes and serve files meanwhile.
 Verdict HoldOomHammer(Arguments) {
   ::fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
   Announce("ready");

@@ -136,7 +136,8 @@ bool IsNumber(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-// Writes a line for every file below /proc that gives a byte when it is read, of one process only its own.
+// Writes a line for every file below /proc that gives a byte when it is read, of one process only
+// its own.
 class ReadableProc {
  public:
   unsigned Walk(const std::string& path, int depth) {

@@ -101,8 +101,8 @@ Verdict ListenerOfItsOwn(Arguments) {
       ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &filter));
 }
 
-// While one thread asks for a descriptor's buffer, another makes it stand for a netlink socket and for something else in
-// turn, and the value is another each time it is read.
+// While one thread asks for a descriptor's buffer, another makes it stand for a netlink socket and
+// for something else in turn, and the value is another each time it is read.
 Verdict SwapWhileRaising(Arguments) {
   const int netlink = NetlinkSocket();
   const int local = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -237,10 +237,11 @@ long LengthOfAQuestion() {
   return shortest;
 }
 
-// A signal that is handled, for each netlink socket that is made, at another moment each time: from the question's beginning
-// on, for twenty times its length, so that one in twenty meets it. The kernel loses an answer that was given at the very
-// moment of a signal: so a few may be left open, at most one in twenty rounds, whatever part of a question that moment is
-// here, and never so many that the sandbox has no more of them.
+// A signal that is handled, for each netlink socket that is made, at another moment each time: from
+// the question's beginning on, for twenty times its length, so that one in twenty meets it. The
+// kernel loses an answer that was given at the very moment of a signal: so a few may be left open,
+// at most one in twenty rounds, whatever part of a question that moment is here, and never so many
+// that the sandbox has no more of them.
 Verdict AskUnderSignals(Arguments) {
   constexpr int kRounds = 6000;
   constexpr int kMoments = 1000;

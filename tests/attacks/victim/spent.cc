@@ -243,8 +243,8 @@ Verdict SpendContexts(Arguments) {
   });
 }
 
-// In each directory of the template that may be written to: 4,000 names of half a KiB, which 20 descriptors have listed,
-// each of them another version.
+// In each directory of the template that may be written to: 4,000 names of half a KiB, which 20
+// descriptors have listed, each of them another version.
 Verdict SpendListsOfDirectories(Arguments) {
   constexpr std::array kPlaces = {"/tmp", "/var/tmp", "/home/user", "/workspace", "/run/lock"};
   static std::array<char, 64 << 10> entries;

@@ -1,5 +1,6 @@
-// Spending what the machine has once for everybody (spent_table.h). Each probe takes as much as it is given, says "spent",
-// holds it until its input ends, and says what refused more and how much it held: "refused ENOSPC holding 64".
+// Spending what the machine has once for everybody (spent_table.h). Each probe takes as much as it
+// is given, says "spent", holds it until its input ends, and says what refused more and how much it
+// held: "refused ENOSPC holding 64".
 #pragma once
 
 #include <netinet/in.h>

@@ -112,7 +112,8 @@ Verdict SpendPings(Arguments) {
   return Hold(Through(), sockets);
 }
 
-// Sockets that have no address yet are on no list of the kernel's: so all are made before one is used.
+// Sockets that have no address yet are on no list of the kernel's: so all are made before one is
+// used.
 Verdict SpendNetlink(Arguments) {
   std::vector<int> sockets;
   int refused = 0;
@@ -258,8 +259,8 @@ Verdict SpendBacklogs(Arguments) {
   });
 }
 
-// Connections that nobody accepts and that have data, all of one socket: it gives each up (AF_UNSPEC, connect(2)), and
-// makes the next.
+// Connections that nobody accepts and that have data, all of one socket: it gives each up
+// (AF_UNSPEC, connect(2)), and makes the next.
 Verdict SpendConnectionsOfOneSocket(Arguments) {
   static const std::vector<char> data(128 << 10, 'x');
   std::vector<sockaddr_in> listeners(8);

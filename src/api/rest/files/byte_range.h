@@ -15,8 +15,8 @@ struct ByteRange {
   bool operator==(const ByteRange&) const = default;
 };
 
-// One range of `size` bytes. Nothing (all of it) for a field that is empty, not of bytes, wrong, or of several ranges,
-// as the RFC allows; an error (416) for one that lies outside.
+// One range of `size` bytes. Nothing (all of it) for a field that is empty, not of bytes, wrong, or
+// of several ranges, as the RFC allows; an error (416) for one that lies outside.
 Result<std::optional<ByteRange>> ParseRange(std::string_view field, uint64_t size);
 
 }  // namespace cay::api::rest

@@ -47,7 +47,8 @@ http::Headers ContentHeaders(const FileInfo& info, const std::string& path) {
           {"Accept-Ranges", "bytes"}};
 }
 
-// Exactly the bytes that were promised: a file that shrinks meanwhile cuts the response, what it grows by is not sent.
+// Exactly the bytes that were promised: a file that shrinks meanwhile cuts the response, what it
+// grows by is not sent.
 Result<void> SendBytes(Exchange& exchange, const Lease& lease,
                        const protocol::ReadFileRequest& request) {
   uint64_t left = request.length;

@@ -14,7 +14,8 @@ namespace cay::api::rest {
 
 std::string_view FileTypeName(protocol::FileKind kind);  // "file", "directory" …
 
-// A member with bytes that may be no text: what can be shown of them, and, only where that is not all, NAME_base64.
+// A member with bytes that may be no text: what can be shown of them, and, only where that is not
+// all, NAME_base64.
 void WriteName(JsonWriter& json, const std::string& member, std::string_view bytes);
 
 // The file object. `path`: as the client shall name it.

@@ -22,7 +22,8 @@ constexpr uint64_t kDefaultPage = 1000;
 constexpr uint64_t kMaxPage = 10'000;
 constexpr uint64_t kMaxDepth = 64;
 
-// The first `limit` entries by path, of those after `after`; whatever the number of entries that pass by.
+// The first `limit` entries by path, of those after `after`; whatever the number of entries that
+// pass by.
 class PageOfFiles {
  public:
   // `memory`: for the entries that are held, which paths make large.

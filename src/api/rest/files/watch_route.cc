@@ -36,7 +36,8 @@ Result<void> SendAll(SseStream& events, const std::vector<protocol::WatchEvent>&
 
 constexpr size_t kBatchesInARound = 16;
 
-// Until the client goes, the watch ends with an error, or the server ends: then the stream is cut, and a client comes back.
+// Until the client goes, the watch ends with an error, or the server ends: then the stream is cut,
+// and a client comes back.
 Result<void> Pump(WatchStream& watch, SseStream& events, const Exchange& exchange) {
   for (;;) {
     bool more = true;

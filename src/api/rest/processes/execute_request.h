@@ -37,12 +37,13 @@ Result<void> WriteFiles(const sandbox::Lease& lease, const ExecuteRequest& reque
 
 // How to start this one.
 sandbox::ProcessSpec SpecOf(const ExecuteRequest& request, const CommandText& command);
-// As it is shown: its arguments, or the shell that executes the line, `-c` and the line. `ran`: what was executed of it, as
-// ProcessRecord has it; empty: nothing.
+// As it is shown: its arguments, or the shell that executes the line, `-c` and the line. `ran`:
+// what was executed of it, as ProcessRecord has it; empty: nothing.
 std::vector<std::string> ShownCommand(const CommandText& command,
                                       const std::vector<std::string>& ran);
 
-// The exit code that a shell would give for an error of starting: 127, 126. Nothing for other errors.
+// The exit code that a shell would give for an error of starting: 127, 126. Nothing for other
+// errors.
 std::optional<int32_t> ExitCodeOfStartError(const Error& error);
 
 }  // namespace cay::api::rest

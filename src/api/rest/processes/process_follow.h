@@ -9,8 +9,9 @@
 
 namespace cay::api::rest {
 
-// So many events of a process are taken before its client and the server are looked at again: one that writes without pause keeps
-// neither the end of the server nor a key that was revoked from ending this.
+// So many events of a process are taken before its client and the server are looked at again: one
+// that writes without pause keeps neither the end of the server nor a key that was revoked from
+// ending this.
 inline constexpr size_t kEventsInARound = 64;
 
 // What is done with what comes. An error ends the following and is its result.
@@ -25,15 +26,16 @@ class ProcessSink {
   virtual bool EndsWithServer() const { return false; }
 };
 
-// The record, once the process has ended; nothing when the client hung up, or was left off (then the process runs on, and the
-// keeper looks after it; also when the client has no standing any more, which is an error). `stdin_bytes` are fed meanwhile, and then closed, when `feed`.
+// The record, once the process has ended; nothing when the client hung up, or was left off (then
+// the process runs on, and the keeper looks after it; also when the client has no standing any
+// more, which is an error). `stdin_bytes` are fed meanwhile, and then closed, when `feed`.
 Result<std::optional<sandbox::ProcessRecord>> Follow(sandbox::RunningProcess& process,
                                                      http::Exchange& client, bool feed,
                                                      std::string_view stdin_bytes,
                                                      ProcessSink& sink);
 
-// Output as events `stdout`, `stderr` and `gap`. Text where it is UTF-8: a character that is cut by the end of a
-// piece waits for the next piece.
+// Output as events `stdout`, `stderr` and `gap`. Text where it is UTF-8: a character that is cut by
+// the end of a piece waits for the next piece.
 class SseOutput : public ProcessSink {
  public:
   explicit SseOutput(SseStream& events) : events_(events) {}

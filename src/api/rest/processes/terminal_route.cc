@@ -1,7 +1,8 @@
-// GET …/terminal: a WebSocket that is a terminal. Server to client: binary messages are output, text messages
-// say {"type": "started" | "gap" | "exited" | "error", …}; "started" says where in the output the earlier one ends.
-// Client to server: binary messages are input, text messages say {"type": "resize" | "input" | "signal", …}. When the
-// client goes the shell stays, and ?process=ID finds it again.
+// GET …/terminal: a WebSocket that is a terminal. Server to client: binary messages are output,
+// text messages say {"type": "started" | "gap" | "exited" | "error", …}; "started" says where in
+// the output the earlier one ends. Client to server: binary messages are input, text messages say
+// {"type": "resize" | "input" | "signal", …}. When the client goes the shell stays, and ?process=ID
+// finds it again.
 #include <poll.h>
 
 #include <array>
@@ -37,7 +38,8 @@ struct TerminalRequest {
   bool kill_on_close = false;
 };
 
-// A shell that is typed into may stay as long as any command may, unless the request says otherwise.
+// A shell that is typed into may stay as long as any command may, unless the request says
+// otherwise.
 Result<TerminalRequest> ReadTerminalRequest(const http::Request& request, Millis max_timeout) {
   TerminalRequest wanted;
   protocol::TerminalSize size;
@@ -110,8 +112,8 @@ class Terminal {
   Terminal(Exchange& exchange, WebSocket& socket, RunningProcess& process)
       : exchange_(exchange), socket_(socket), process_(process) {}
 
-  // Until the process has ended (the record), the client has gone or the server ends (nothing), or the client has no
-  // standing any more (an error).
+  // Until the process has ended (the record), the client has gone or the server ends (nothing), or
+  // the client has no standing any more (an error).
   Result<std::optional<ProcessRecord>> Run() {
     for (;;) {
       TRY(exchange_.Standing());
@@ -244,7 +246,8 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
   }
   // Of a server that ends it is not the client that goes: the process waits for it at the next one.
   if (!wanted.kill_on_close || (record && *record) || exchange.Ending()) return {};
-  // In a call of its own, which is answered: what is the last on a connection that is then closed may never be read.
+  // In a call of its own, which is answered: what is the last on a connection that is then closed
+  // may never be read.
   const auto killed = services.processes.Signal(lease, process.id(), SIGKILL);
   return killed || killed.error().code() == ErrorCode::kIllegalState ? Result<void>() : killed;
 }

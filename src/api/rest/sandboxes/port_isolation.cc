@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view kPolicy =
     "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads";
 
-// Of the origin, not of the one answer: cookies, storage, service workers, how it is reached, who gets reports.
+// Of the origin, not of the one answer: cookies, storage, service workers, how it is reached, who
+// gets reports.
 constexpr std::array<std::string_view, 12> kOfTheOrigin = {"Set-Cookie",
                                                            "Set-Cookie2",
                                                            "Service-Worker-Allowed",

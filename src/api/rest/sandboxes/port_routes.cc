@@ -1,6 +1,7 @@
-// Ports of sandboxes: HTTP and WebSockets to whatever listens inside. By path (/api/sandboxes/{id}/ports/{port}/…), and
-// by the host name {port}-{id}.DOMAIN: then the dispatcher captures `id` and `port` from the name, and the whole path is
-// the application's own. By path an answer is confined (port_isolation.h).
+// Ports of sandboxes: HTTP and WebSockets to whatever listens inside. By path
+// (/api/sandboxes/{id}/ports/{port}/…), and by the host name {port}-{id}.DOMAIN: then the
+// dispatcher captures `id` and `port` from the name, and the whole path is the application's own.
+// By path an answer is confined (port_isolation.h).
 
 #include <algorithm>
 #include <cctype>
@@ -43,7 +44,8 @@ std::vector<std::string> KeyFields(const http::Request& request) {
   return fields;
 }
 
-// It would show the key, which a page must not see (RFC 9110, 9.3.8), and means nothing to an application.
+// It would show the key, which a page must not see (RFC 9110, 9.3.8), and means nothing to an
+// application.
 Result<void> RefuseTrace(Exchange& exchange) {
   http::Response response =
       ProblemResponse(Error::Invalid("TRACE is not passed on"),

@@ -30,8 +30,8 @@ void WriteSeconds(JsonWriter& json, Millis duration);
 void WriteTime(JsonWriter& json, std::string_view name, std::optional<int64_t> unix_ms);
 void WriteStrings(JsonWriter& json, const sandbox::StringMap& strings);
 
-// The elements of an array: a page of sandboxes, a few of which are held at a time. The cursor of the next page; empty:
-// there is none.
+// The elements of an array: a page of sandboxes, a few of which are held at a time. The cursor of
+// the next page; empty: there is none.
 Result<std::string> WritePage(JsonWriter& json, sandbox::Manager& manager,
                               const sandbox::Caller& caller, sandbox::ListFilter filter,
                               void (*write)(JsonWriter&, const sandbox::SandboxView&));

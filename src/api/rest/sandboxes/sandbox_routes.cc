@@ -15,8 +15,8 @@ using sandbox::Manager;
 
 constexpr size_t kDefaultPage = 100;
 constexpr size_t kMaxPage = 1000;
-// "metadata.KEY", as people write it, and "metadata[KEY]", as programs that were made from the description do
-// (OpenAPI: deepObject). Nothing for another parameter.
+// "metadata.KEY", as people write it, and "metadata[KEY]", as programs that were made from the
+// description do (OpenAPI: deepObject). Nothing for another parameter.
 std::optional<std::string> MetadataKey(std::string_view name) {
   constexpr std::string_view kMetadata = "metadata";
   if (!name.starts_with(kMetadata)) return std::nullopt;

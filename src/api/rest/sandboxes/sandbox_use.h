@@ -14,8 +14,8 @@ struct Use {
   sandbox::Health health;
 };
 
-// Looks twice, a tenth of a second apart, which this waits; that is no activity of the sandbox. `guest`: what its guest says, where
-// that was asked. kIllegalState unless it runs or is paused.
+// Looks twice, a tenth of a second apart, which this waits; that is no activity of the sandbox.
+// `guest`: what its guest says, where that was asked. kIllegalState unless it runs or is paused.
 Result<Use> LookAtUse(sandbox::Manager& manager, const sandbox::Caller& caller,
                       std::string_view which, std::optional<protocol::Info> guest = std::nullopt);
 

@@ -1,4 +1,5 @@
-// What the server is and offers: version, limits, pools, what it took over; and its own description.
+// What the server is and offers: version, limits, pools, what it took over; and its own
+// description.
 #include <chrono>
 
 #include "api/openapi/openapi.h"

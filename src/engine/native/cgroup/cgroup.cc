@@ -20,7 +20,8 @@
 namespace cay::engine::native {
 namespace {
 
-// What both versions of cgroups have, each in its own files. (What is read of processors differs in what there is.)
+// What both versions of cgroups have, each in its own files. (What is read of processors differs in
+// what there is.)
 struct Knobs {
   decltype(&v2::SetMemory) set_memory;
   decltype(&v2::SetCpus) set_cpus;
@@ -225,7 +226,8 @@ std::vector<CgroupView> Cgroup::Views() const {
 }
 
 Result<void> Cgroup::KillAll() {
-  // After a crash a group may be in some of the trees only, and without the one to lift the limit in.
+  // After a crash a group may be in some of the trees only, and without the one to lift the limit
+  // in.
   std::vector<CgroupDir> dirs;
   bool can_freeze = false;
   for (const CgroupParent& parent : impl_->parents()) {

@@ -60,8 +60,8 @@ enum class CgroupPurpose {
 
 struct CgroupUse {
   CgroupPurpose purpose = CgroupPurpose::kUse;
-  // Of the group that holds the sandboxes' groups. Each state directory has one of its own: who cleans up after a
-  // crash must not take another's groups for what was left behind.
+  // Of the group that holds the sandboxes' groups. Each state directory has one of its own: who
+  // cleans up after a crash must not take another's groups for what was left behind.
   std::string name = "cay";
 };
 
@@ -103,17 +103,19 @@ class Cgroup {
   Result<void> Thaw();
   Result<CgroupStats> ReadStats() const;
 
-  // Takes the limit on processors away, for processes that were killed: a task is throttled on its way to user mode (Linux
-  // 6.18), which is where it would take its SIGKILL, and what its group used in the kernel beyond the limit is a debt.
-  // Processes that reclaimed memory in vain for 3 s on two processors, with a limit of one, did not die for 13 s. Apply
-  // sets it again.
+  // Takes the limit on processors away, for processes that were killed: a task is throttled on its
+  // way to user mode (Linux 6.18), which is where it would take its SIGKILL, and what its group
+  // used in the kernel beyond the limit is a debt. Processes that reclaimed memory in vain for 3 s
+  // on two processors, with a limit of one, did not die for 13 s. Apply sets it again.
   Result<void> LiftCpus();
 
-  // Where there is a unified tree with the memory controller, its group; otherwise one for each of v1's controllers.
+  // Where there is a unified tree with the memory controller, its group; otherwise one for each of
+  // v1's controllers.
   std::vector<CgroupView> Views() const;
 
-  // SIGKILL to every process in it, frozen ones too, and LiftCpus. It does not wait for their end: Remove does. The end of
-  // the group as well: once its cgroup.kill was written, the kernel kills whatever is cloned into it (6.18).
+  // SIGKILL to every process in it, frozen ones too, and LiftCpus. It does not wait for their end:
+  // Remove does. The end of the group as well: once its cgroup.kill was written, the kernel kills
+  // whatever is cloned into it (6.18).
   Result<void> KillAll();
 
   // Removes the directories; tries again for at most `patience` while the kernel says EBUSY.
@@ -148,8 +150,8 @@ class CgroupTree {
   // The group that is there already, in at least one tree; kNotFound otherwise.
   Result<Cgroup> Open(const SandboxId& id);
 
-  // How many processes of the group the kernel killed for want of its memory; nothing where it does not count them. A few
-  // microseconds. kNotFound without the group.
+  // How many processes of the group the kernel killed for want of its memory; nothing where it does
+  // not count them. A few microseconds. kNotFound without the group.
   Result<std::optional<uint64_t>> OomKills(const SandboxId& id) const;
   // kNotFound without a group.
   Result<CgroupStats> ReadStats(const SandboxId& id) const;
@@ -157,7 +159,8 @@ class CgroupTree {
   // Ids of all groups under Cay's parent, in any tree.
   Result<std::vector<SandboxId>> List() const;
 
-  // Cay's parent in every tree, where it is empty. The tree cannot make groups any more: see cgroup_lease.h.
+  // Cay's parent in every tree, where it is empty. The tree cannot make groups any more: see
+  // cgroup_lease.h.
   void RemoveParents() const;
 
  private:

@@ -77,7 +77,8 @@ std::optional<std::string> BelowMount(std::string_view path, std::string_view ro
   return std::string(rest);
 }
 
-// A line of mountinfo: `id parent major:minor root mount_point options … - type source super_options`.
+// A line of mountinfo: `id parent major:minor root mount_point options … - type source
+// super_options`.
 struct MountLine {
   std::string id;
   std::string parent;
@@ -125,7 +126,8 @@ bool IsAtOrAbove(std::string_view top, std::string_view path) {
   return path.starts_with(top) && (path.size() == top.size() || path[top.size()] == '/');
 }
 
-// Whether the path leads to something that was mounted over it, or over a directory on the way to it.
+// Whether the path leads to something that was mounted over it, or over a directory on the way to
+// it.
 bool IsHidden(const MountLine& mount, const std::vector<MountLine>& mounts) {
   std::set<std::string_view> chain;  // the mount, and what it is mounted in
   for (const MountLine* at = &mount; at != nullptr && chain.insert(at->id).second;) {
@@ -160,7 +162,8 @@ std::optional<Candidate> CandidateOf(const MountLine& mount, const OwnPaths& own
   return Candidate{std::move(place), mount.root};
 }
 
-// The tree that groups can be made in, seen whole, at its usual place; otherwise the one that was there first.
+// The tree that groups can be made in, seen whole, at its usual place; otherwise the one that was
+// there first.
 bool IsBetter(const Candidate& one, const Candidate& other) {
   const auto merits = [](const Candidate& candidate) {
     const CgroupPlace& place = candidate.place;

@@ -50,8 +50,9 @@ struct CgroupPlace {
 
 struct CgroupMap {
   CgroupLayout layout = CgroupLayout::kNone;
-  // At most one for each tree. Of several mounts of it: one that is not hidden by another mount, and rather writable, with
-  // the own group in view, showing the tree from its top, below /sys/fs/cgroup. Others (a container's, a chroot's) do not count.
+  // At most one for each tree. Of several mounts of it: one that is not hidden by another mount,
+  // and rather writable, with the own group in view, showing the tree from its top, below
+  // /sys/fs/cgroup. Others (a container's, a chroot's) do not count.
   std::vector<CgroupPlace> places;
   // Where this process's own group of a v1 cpuset tree is, which Cay makes no groups in.
   std::optional<std::string> cpuset;

@@ -1,5 +1,5 @@
-// CgroupLease: who may make groups under the state directory's parent groups (CgroupParentName) holds one, so that the last
-// one out can take the parents away.
+// CgroupLease: who may make groups under the state directory's parent groups (CgroupParentName)
+// holds one, so that the last one out can take the parents away.
 //
 //   auto lease = TRY(CgroupLease::Take(state_dir));    // before CgroupTree::Discover
 //   ...
@@ -16,11 +16,13 @@ namespace cay::engine::native {
 
 class CgroupLease {
  public:
-  // Waits while another one takes the parents away, which is a few rmdir. The directory must be there.
+  // Waits while another one takes the parents away, which is a few rmdir. The directory must be
+  // there.
   static Result<CgroupLease> Take(const std::string& state_dir);
 
-  // Removes the parents if nobody else has a lease, no group is left in them and they are not those of the default state
-  // directory: making those anew would cost every `cay run`. A lease that just goes away leaves them.
+  // Removes the parents if nobody else has a lease, no group is left in them and they are not those
+  // of the default state directory: making those anew would cost every `cay run`. A lease that just
+  // goes away leaves them.
   void GiveBack(const CgroupTree& tree) &&;
 
  private:

@@ -235,8 +235,9 @@ void Collect(CgroupParents& all, const ControllerSet& hoped, Found<Usable> found
   if (found && found->parent) all.parents.push_back(*std::move(found->parent));
 }
 
-// Who looks for v1's limits (the JVM, in cgroupSubsystem_linux.cpp of OpenJDK) wants memory, cpu, cpuacct and cpuset mounted,
-// or looks at none. Of the trees that have no group for the sandbox a single file is shown, which says nothing of others.
+// Who looks for v1's limits (the JVM, in cgroupSubsystem_linux.cpp of OpenJDK) wants memory, cpu,
+// cpuacct and cpuset mounted, or looks at none. Of the trees that have no group for the sandbox a
+// single file is shown, which says nothing of others.
 std::vector<CgroupView> SignsOf(const CgroupMap& map, const CgroupParents& all) {
   const auto has_v1_group_of = [&](Controller controller) {
     return std::ranges::any_of(all.parents, [controller](const CgroupParent& parent) {

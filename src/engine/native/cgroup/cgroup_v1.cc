@@ -26,7 +26,8 @@ Result<void> WriteMemory(const CgroupDir& dir, const char* knob, Bytes bytes,
           .WithRemedy("end processes or remove in-memory files first"));
 }
 
-// What TCP and UDP have queued is counted apart in v1, and only in groups that have ever had a limit of it.
+// What TCP and UDP have queued is counted apart in v1, and only in groups that have ever had a
+// limit of it.
 Result<void> SetSockets(const CgroupDir& dir, Bytes memory, KnobChanges& changes) {
   if (!dir.Has(kSockets)) return {};  // `cay doctor` says so
   const Bytes bytes = SocketBytes(memory);

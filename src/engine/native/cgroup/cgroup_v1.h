@@ -16,13 +16,15 @@ namespace cay::engine::native::v1 {
 
 // Memory and swap together at most `bytes`. Where swap is not accounted, the group is told not to
 // swap. `fresh`: the group has no limit yet. kResourceExhausted when more than `bytes` are in use
-// and cannot be reclaimed. Beside it, SocketBytes(bytes) for the queues of TCP and UDP: v2 counts those with the rest.
+// and cannot be reclaimed. Beside it, SocketBytes(bytes) for the queues of TCP and UDP: v2 counts
+// those with the rest.
 Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChanges& changes);
 
 constexpr Bytes SocketBytes(Bytes memory) { return std::max(memory / 8, 4 * kMiB); }
 
-// Makes the kernel count sockets in this group. The first limit of the machine patches the kernel's code (190 µs); from
-// then on one in a group below costs 10. Where it does not work, no group below has one.
+// Makes the kernel count sockets in this group. The first limit of the machine patches the kernel's
+// code (190 µs); from then on one in a group below costs 10. Where it does not work, no group below
+// has one.
 void CountSockets(const CgroupDir& parent);
 
 Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes);

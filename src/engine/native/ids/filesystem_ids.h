@@ -1,13 +1,13 @@
-// FilesystemIds: while it lives, the calling thread's uid and gid towards files (setfsuid(2)): with their rights files are
-// opened, and theirs is what is made.
+// FilesystemIds: while it lives, the calling thread's uid and gid towards files (setfsuid(2)): with
+// their rights files are opened, and theirs is what is made.
 //
 //   {
 //     const FilesystemIds as_user(kUserId);
 //     …
 //   }
 //
-// With an id other than 0 the capabilities over files are gone meanwhile, unless the thread has SECBIT_NO_SETUID_FIXUP
-// (capabilities(7)).
+// With an id other than 0 the capabilities over files are gone meanwhile, unless the thread has
+// SECBIT_NO_SETUID_FIXUP (capabilities(7)).
 #pragma once
 
 #include <sys/fsuid.h>

@@ -1,10 +1,10 @@
-// Which processes of the machine have a uid of a sandbox's range. That leads to a sandbox's processes when everything else that
-// does is lost, and proves that there are none any more.
+// Which processes of the machine have a uid of a sandbox's range. That leads to a sandbox's
+// processes when everything else that does is lost, and proves that there are none any more.
 //
 //   TRY(EndProcessesOf(range, id, Millis(5000)));     // seen dead
 //
-// Two Cays with state directories of their own may give the same range to two sandboxes (id_range.h): a process whose cgroup
-// names another sandbox is that one's.
+// Two Cays with state directories of their own may give the same range to two sandboxes
+// (id_range.h): a process whose cgroup names another sandbox is that one's.
 //
 // Looks through all of /proc: milliseconds, for what happens seldom. Only root sees everybody's.
 #pragma once
@@ -31,8 +31,8 @@ struct RangeProcess {
   }
 };
 
-// All that have a uid of any range. What is only a zombie runs no more and is not among them. An error when one could not be
-// looked at.
+// All that have a uid of any range. What is only a zombie runs no more and is not among them. An
+// error when one could not be looked at.
 Result<std::vector<RangeProcess>> FindRangeProcesses();
 
 // SIGKILL, by pidfd, until there are none; kTimeout when `patience` is over.

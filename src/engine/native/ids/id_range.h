@@ -2,9 +2,9 @@
 //
 // Ranges start at 0x70000000, above those of systemd-nspawn (uid 0x00080000 to 0x6FFFFFFF,
 // systemd.io/UIDS-GIDS) and of /etc/subuid. A range is taken by making a symlink of its number in
-// run_dir/ids, so that every process on the machine agrees without a lock. It points to nothing: its
-// target is the id of the sandbox, there from the first moment on, which a file's content would not
-// be. Whoever cleans up after a crash frees the ranges of sandboxes that are no more.
+// run_dir/ids, so that every process on the machine agrees without a lock. It points to nothing:
+// its target is the id of the sandbox, there from the first moment on, which a file's content would
+// not be. Whoever cleans up after a crash frees the ranges of sandboxes that are no more.
 #pragma once
 
 #include <sys/types.h>
@@ -41,8 +41,8 @@ class IdRange {
 
 class IdRangeAllocator {
  public:
-  // `run_dir` is the machine's run directory. Of several that share a machine's sandboxes each takes the
-  // ranges that are its own by their number first, so that they do not meet.
+  // `run_dir` is the machine's run directory. Of several that share a machine's sandboxes each
+  // takes the ranges that are its own by their number first, so that they do not meet.
   static Result<IdRangeAllocator> Open(const std::string& run_dir, size_t number = 0,
                                        size_t of = 1);
 
@@ -75,7 +75,8 @@ class IdRangeAllocator {
   Fd dir_;
   size_t number_;
   size_t of_;
-  // Those that were had from here: whoever removes a symlink does not make two sandboxes share a range.
+  // Those that were had from here: whoever removes a symlink does not make two sandboxes share a
+  // range.
   std::bitset<IdRange::kCount> held_;
   unsigned next_ = 0;  // where to look first
 };

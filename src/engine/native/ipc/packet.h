@@ -38,8 +38,8 @@ struct Packet {
 Result<void> SendPacket(const Fd& socket, PacketType type, std::string_view body,
                         const std::vector<const Fd*>& fds = {});
 
-// nullopt at end of file. kProtocol for a packet that was cut short; kResourceExhausted (EMFILE) when this process may
-// not open what came with it, after which the next one can be received.
+// nullopt at end of file. kProtocol for a packet that was cut short; kResourceExhausted (EMFILE)
+// when this process may not open what came with it, after which the next one can be received.
 Result<std::optional<Packet>> ReceivePacket(const Fd& socket);
 
 std::string EncodeError(const Error& error);

@@ -57,8 +57,8 @@ struct GcReport {
 };
 
 // Removes what belongs to no living launcher: ephemeral sandboxes, with the processes that still
-// run in them, and cgroups, id ranges and images without a sandbox. Persistent sandboxes stay, and so does what cannot be
-// read unless it says that it is garbage (sandbox_dir.h).
+// run in them, and cgroups, id ranges and images without a sandbox. Persistent sandboxes stay, and
+// so does what cannot be read unless it says that it is garbage (sandbox_dir.h).
 Result<GcReport> CollectGarbage(const Paths& paths, const GcOptions& options = {});
 
 }  // namespace cay::engine::native

@@ -91,7 +91,8 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   std::optional<LauncherLock> sole;
   if (options.sole) {
     auto lock = LauncherLock::Take(options.paths.state_dir, options.share);
-    // Of a state directory that never had one, on a disk without room for it: there is nobody to wait for.
+    // Of a state directory that never had one, on a disk without room for it: there is nobody to
+    // wait for.
     if (!lock && lock.error().code() != ErrorCode::kResourceExhausted) return Failure(lock.error());
     if (lock) sole = *std::move(lock);
   }
@@ -160,7 +161,8 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
                      .WithRemedy("ask for one in memory: " + Remedy(Action::kScratchInMemory)));
 }
 
-// Everything but processes and the writable layer. What was made before a failure is undone by Discard.
+// Everything but processes and the writable layer. What was made before a failure is undone by
+// Discard.
 Result<void> Launcher::Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch) {
   Record& record = sandbox.record;
   const SandboxId& id = record.request.id;
@@ -230,7 +232,8 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
   return {};
 }
 
-// For an overlayfs that takes no detached layers: they are attached for a moment, in a mount namespace of our own.
+// For an overlayfs that takes no detached layers: they are attached for a moment, in a mount
+// namespace of our own.
 Result<void> Launcher::BeginToAttachLayers() {
   TRY(sys::Unshare(CLONE_NEWNS));
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
@@ -340,7 +343,8 @@ Result<Launcher::Sandbox*> Launcher::FindIn(const SandboxId& id,
                            std::string(StateName(*states.begin()))));
 }
 
-// It is so, whether the record says it or not: where it does not, the next launcher finds a guest, or none.
+// It is so, whether the record says it or not: where it does not, the next launcher finds a guest,
+// or none.
 void Launcher::Commit(Sandbox& sandbox, Record next) {
   sandbox.record = std::move(next);
   if (const auto committed = sandbox.dir.CommitRecord(sandbox.record.request.lifetime);
@@ -360,7 +364,8 @@ Result<void> Launcher::Pause(const SandboxId& id) {
   // On disk first: a launcher that comes after us must not take a frozen guest for a running one.
   TRY(NotePaused(*sandbox, true));
   if (auto frozen = sandbox->cgroup->Freeze(); !frozen) {
-    // It can be reached again, whether or not there is room to say so: who takes a paused one over can resume it.
+    // It can be reached again, whether or not there is room to say so: who takes a paused one over
+    // can resume it.
     sandbox->record.paused = false;
     TRY(RenameGuestSocket(sandbox->dir.dir(), GuestSocketName::kReachable));
     if (const auto noted = sandbox->dir.WriteRecord(sandbox->record); !noted)

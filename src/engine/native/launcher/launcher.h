@@ -42,12 +42,14 @@ struct LauncherOptions {
   bool one_shot = false;
   // Of the sandboxes that are there it takes over those of its share, and is asked for no others.
   Share share{};
-  // No other launcher that takes over sandboxes of the share is to be there: one that is, and does not end, is killed (launcher_lock.h).
+  // No other launcher that takes over sandboxes of the share is to be there: one that is, and does
+  // not end, is killed (launcher_lock.h).
   bool sole = false;
   // Of a sandbox on disk that will be asked for: its writable layer is begun at once.
   std::optional<Limits> disk_ahead = std::nullopt;
-  // Null: every guest is executed from an image. Otherwise those of root's sandboxes are forked from the launcher, which
-  // takes a third of the time: an ordinary user's might write to the file of the program that they are then a part of.
+  // Null: every guest is executed from an image. Otherwise those of root's sandboxes are forked
+  // from the launcher, which takes a third of the time: an ordinary user's might write to the file
+  // of the program that they are then a part of.
   GuestMain guest = nullptr;
 };
 
@@ -91,12 +93,13 @@ class Launcher {
   // Whether so much is left for idle moments that it must not wait for one.
   bool IsBehind() const { return doomed_.size() + spent_.size() > kMaxBehind; }
 
-  // Whether more is kept ready than is worth keeping when nobody asks for a sandbox for a while: without
-  // sandboxes anything, else what a burst has had made. Then, let go of it.
+  // Whether more is kept ready than is worth keeping when nobody asks for a sandbox for a while:
+  // without sandboxes anything, else what a burst has had made. Then, let go of it.
   bool HoldsAhead() const;
   void LetGoOfAhead();
 
-  // Whether there may be more loop devices than will be needed. Has some of them removed by the janitor.
+  // Whether there may be more loop devices than will be needed. Has some of them removed by the
+  // janitor.
   bool MayHaveSpareLoops() const { return loops_spent_; }
   void RemoveSpareLoops();
 

@@ -18,8 +18,8 @@ namespace {
 constexpr Millis kClaimPatience(1000);
 constexpr Millis kClaimPause(5);
 
-// Longer than any process takes to die that is not stuck in the kernel. It is waited for by each way that leads to one, and
-// all of that is one request (NativeEngineOptions::patience).
+// Longer than any process takes to die that is not stuck in the kernel. It is waited for by each
+// way that leads to one, and all of that is one request (NativeEngineOptions::patience).
 constexpr Millis kRemainsPatience(10'000);
 
 }  // namespace
@@ -53,7 +53,8 @@ Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
   return sandbox;
 }
 
-// The last copies of a dead launcher's locks go with a child that it was just making, which ends when it notices.
+// The last copies of a dead launcher's locks go with a child that it was just making, which ends
+// when it notices.
 Result<SandboxDir> Launcher::ClaimFromTheDead(const SandboxId& id, Millis& patience) const {
   while (true) {
     auto dir = SandboxDir::Claim(options_.paths.sandboxes_dir(), id);
@@ -91,8 +92,8 @@ void Launcher::TakeOver(const SandboxId& id, Sandbox adopted) {
     LogWarning("sandbox " + id.text() + ": " + ended.error().message());
 }
 
-// One that is not in the table: an earlier launcher made it, and it could not be taken over because its record, or all of its
-// directory, was lost or cannot be read.
+// One that is not in the table: an earlier launcher made it, and it could not be taken over because
+// its record, or all of its directory, was lost or cannot be read.
 Result<void> Launcher::DestroyUnowned(const SandboxId& id) {
   const std::string directory = options_.paths.sandboxes_dir();
   auto dir = SandboxDir::Claim(directory, id);
@@ -106,7 +107,8 @@ Result<void> Launcher::DestroyUnowned(const SandboxId& id) {
   return std::move(*dir).Remove();
 }
 
-// Its lock goes with it: whoever is told to may have it. One that could not be taken over is marked all the same.
+// Its lock goes with it: whoever is told to may have it. One that could not be taken over is marked
+// all the same.
 Result<void> Launcher::Disown(const SandboxId& id) {
   Sandbox* sandbox = Find(id).value_or(nullptr);
   if (sandbox == nullptr) {

@@ -29,7 +29,8 @@ constexpr int kDeathPatienceMs = 30'000;
 // Longer than a sandbox takes to die by itself. After it, it is helped.
 constexpr int kPromptDeathMs = 20;
 
-// For the kernel to be done with the group of a sandbox whose processes have died: so often, so long each time.
+// For the kernel to be done with the group of a sandbox whose processes have died: so often, so
+// long each time.
 constexpr int kMaxBusyTries = 50;
 constexpr Millis kBusyPatience(100);
 
@@ -123,8 +124,8 @@ Result<void> Launcher::EndAdopted(Sandbox& sandbox) {
   return ended;
 }
 
-// Gives everything back, the groups first: that they can be removed is what shows that nothing of it runs. A range of ids
-// that somebody still has must not be the next sandbox's.
+// Gives everything back, the groups first: that they can be removed is what shows that nothing of
+// it runs. A range of ids that somebody still has must not be the next sandbox's.
 void Launcher::Discard(Sandbox sandbox, Millis patience) {
   const auto removed = sandbox.cgroup ? sandbox.cgroup->Remove(patience) : Result<void>{};
   if (removed) {
@@ -139,7 +140,8 @@ void Launcher::Discard(Sandbox sandbox, Millis patience) {
   }
 }
 
-// Each step goes on where another failed: what remains is found by gc, because the directory, which goes last, remains too.
+// Each step goes on where another failed: what remains is found by gc, because the directory, which
+// goes last, remains too.
 void Launcher::GiveBack(Sandbox sandbox) {
   bool clean = true;
   const auto note = [&](const Result<void>& result) {
@@ -186,7 +188,8 @@ Result<void> Launcher::Destroy(const SandboxId& id) {
   if (!found) return IsDoomed(id) ? Failure(found.error()) : DestroyUnowned(id);
   Sandbox* sandbox = *found;
   TRY(EndGuest(*sandbox, Ending::kForGood));
-  // Whatever happens to us now, no other launcher takes it over. Where that cannot be written it is destroyed all the same.
+  // Whatever happens to us now, no other launcher takes it over. Where that cannot be written it is
+  // destroyed all the same.
   if (sandbox->record.request.lifetime == Lifetime::kPersistent) {
     if (const auto marked = sandbox->dir.MarkDestroyed(); !marked)
       LogWarning("sandbox " + id.text() + ": " + marked.error().message());

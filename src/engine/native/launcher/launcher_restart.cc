@@ -1,4 +1,5 @@
-// The fourth part of Launcher: beginnings over what is there: another guest over the files of the last one, or over none.
+// The fourth part of Launcher: beginnings over what is there: another guest over the files of the
+// last one, or over none.
 
 #include <fcntl.h>
 
@@ -36,7 +37,8 @@ Result<void> Launcher::ClearAway(Sandbox& sandbox) {
   return {};
 }
 
-// What a guest is started with, whose sandbox was made by an earlier program, or on a machine that had more to enforce with.
+// What a guest is started with, whose sandbox was made by an earlier program, or on a machine that
+// had more to enforce with.
 Result<Created> Launcher::CheckBeforeGuest(const Sandbox& sandbox) const {
   // The record may be of a program with other rules.
   TRY(ValidateRequest(sandbox.record.request));
@@ -141,7 +143,8 @@ Result<void> Launcher::EndVisit(const SandboxId& id) {
   return {};
 }
 
-// Unmounts the image, here and now: it must not be mounted twice. A tmpfs stays as long as this launcher.
+// Unmounts the image, here and now: it must not be mounted twice. A tmpfs stays as long as this
+// launcher.
 void Launcher::LetGoOfFiles(Sandbox& sandbox) {
   sandbox.mount_namespace.reset();
   if (sandbox.record.scratch == Scratch::kDisk) sandbox.scratch_mount.reset();

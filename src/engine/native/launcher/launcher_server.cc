@@ -99,11 +99,12 @@ Result<void> Send(const Fd& control, const Result<Reply>& reply) {
   return SendPacket(control, PacketType::kFailed, EncodeError(reply.error()));
 }
 
-// So long after its last request a launcher gives back what it made ahead, and a part of what a burst left.
+// So long after its last request a launcher gives back what it made ahead, and a part of what a
+// burst left.
 constexpr int kAheadMs = 500;
 
-// Without a request for so long, a launcher has a moment for what can wait: whoever has just had an answer
-// often asks for the next thing at once.
+// Without a request for so long, a launcher has a moment for what can wait: whoever has just had an
+// answer often asks for the next thing at once.
 constexpr int kPauseMs = 3;
 
 bool HasRequest(const Fd& control, int patience_ms = 0) {

@@ -1,4 +1,5 @@
-// The launcher as a process: `cay launcher`, a subcommand that is in no help text, or forked. NativeEngine starts it.
+// The launcher as a process: `cay launcher`, a subcommand that is in no help text, or forked.
+// NativeEngine starts it.
 #pragma once
 
 #include "base/os/fd.h"

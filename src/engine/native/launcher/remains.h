@@ -1,5 +1,6 @@
-// What is left of a sandbox when nothing that its launcher holds leads to its guest: its record or the guest's socket was
-// lost, or they are not to be believed. Its groups and its uid range lead to it all the same.
+// What is left of a sandbox when nothing that its launcher holds leads to its guest: its record or
+// the guest's socket was lost, or they are not to be believed. Its groups and its uid range lead to
+// it all the same.
 #pragma once
 
 #include <optional>
@@ -23,16 +24,19 @@ struct Remains {
   bool any() const { return cgroup.has_value() || !id_ranges.empty(); }
 };
 
-// Ends every process, and removes the groups: when this returns without an error, nothing of it runs. The ranges stay taken:
-// to free them is for who has seen this. kTimeout when something does not die within `patience`.
+// Ends every process, and removes the groups: when this returns without an error, nothing of it
+// runs. The ranges stay taken: to free them is for who has seen this. kTimeout when something does
+// not die within `patience`.
 Result<void> EndRemains(Remains& remains, Millis patience);
 
-// Ends who listens at the guest's sockets in a sandbox's directory, and with it all its processes. False when there is no
-// socket, and so nothing is known; kTimeout when it does not die within `patience`.
+// Ends who listens at the guest's sockets in a sandbox's directory, and with it all its processes.
+// False when there is no socket, and so nothing is known; kTimeout when it does not die within
+// `patience`.
 Result<bool> EndListeners(const Fd& sandbox_dir, Millis patience);
 
-// All of that for a sandbox that no launcher has, and its uid ranges are freed. `sandbox_dir` is null where that is lost too,
-// `ids` for an ordinary user. False when nothing led to it: where it had processes, they may run on.
+// All of that for a sandbox that no launcher has, and its uid ranges are freed. `sandbox_dir` is
+// null where that is lost too, `ids` for an ordinary user. False when nothing led to it: where it
+// had processes, they may run on.
 Result<bool> EndUnowned(const SandboxId& id, const Fd* sandbox_dir, CgroupTree& cgroups,
                         IdRangeAllocator* ids, Millis patience);
 

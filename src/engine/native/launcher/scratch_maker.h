@@ -1,10 +1,10 @@
-// ScratchMaker: a worker of the launcher's (worker.h) that makes and mounts an empty writable layer ahead of the sandbox
-// that will have it: some 1.5 ms, most of them waiting for a loop device and the disk, which nobody who creates a sandbox
-// should wait for.
+// ScratchMaker: a worker of the launcher's (worker.h) that makes and mounts an empty writable layer
+// ahead of the sandbox that will have it: some 1.5 ms, most of them waiting for a loop device and
+// the disk, which nobody who creates a sandbox should wait for.
 //
-// Of one size, that which was asked for last: one, and up to kMostByDemand while one at a time is not
-// enough. It has no name yet: whatever dies, nothing remains of it. Where it fails, Take gives nothing,
-// and the launcher does the work itself and finds out why.
+// Of one size, that which was asked for last: one, and up to kMostByDemand while one at a time is
+// not enough. It has no name yet: whatever dies, nothing remains of it. Where it fails, Take gives
+// nothing, and the launcher does the work itself and finds out why.
 #pragma once
 
 #include <optional>
@@ -25,8 +25,8 @@ class ScratchMaker {
   // Each is a mounted filesystem.
   static constexpr size_t kMostByDemand = 4;
 
-  // Begins to make what is missing for these limits; false when it is there or under way. What is of
-  // another size is let go of.
+  // Begins to make what is missing for these limits; false when it is there or under way. What is
+  // of another size is let go of.
   Result<bool> Prepare(const Limits& limits);
 
   size_t held() const { return coming_; }

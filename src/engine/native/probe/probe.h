@@ -88,7 +88,8 @@ struct Facts {
   std::array<ControllerFact, kControllerCount> controllers;
   uint64_t swap_bytes = 0;       // of the machine
   bool swap_accounting = false;  // a group's swap can be limited
-  // Whether a group can limit what TCP and UDP queue; nothing where that is counted with its memory (v2).
+  // Whether a group can limit what TCP and UDP queue; nothing where that is counted with its memory
+  // (v2).
   std::optional<bool> socket_limits;
 
   // One number each for the machine; 0: not known.

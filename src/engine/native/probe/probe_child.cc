@@ -176,8 +176,8 @@ Outcome TrySeccomp() {
   return OutcomeOf(static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)));
 }
 
-// With what the guest does on one: giving a descriptor (Linux 5.9). Nobody asks here, so a kernel that can says that there
-// is no such question.
+// With what the guest does on one: giving a descriptor (Linux 5.9). Nobody asks here, so a kernel
+// that can says that there is no such question.
 Outcome TrySeccompListeners() {
   sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   sock_fprog program{.len = 1, .filter = allow};

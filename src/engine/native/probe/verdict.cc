@@ -100,7 +100,8 @@ Protection Uncharged(const Facts& facts) {
   return uncharged;
 }
 
-// What many sandboxes can use up together is no gap in one of them; but whoever packs a machine must know.
+// What many sandboxes can use up together is no gap in one of them; but whoever packs a machine
+// must know.
 void SayShare(Protection& shares, const std::string& what, uint64_t whole, uint64_t share,
               const std::string& remedy) {
   constexpr uint64_t kMany = 1000;

@@ -1,5 +1,5 @@
-// The numbers of what an engine's requests are made of, for protocol/message_codec.h: in packets to the launcher, and in
-// the records on disk, which outlive the program that wrote them.
+// The numbers of what an engine's requests are made of, for protocol/message_codec.h: in packets to
+// the launcher, and in the records on disk, which outlive the program that wrote them.
 #pragma once
 
 #include <linux/limits.h>

@@ -222,7 +222,8 @@ std::optional<Bytes> SandboxDir::ImageUse(const std::string& sandboxes_dir, cons
   return static_cast<Bytes>(image.st_blocks) * 512;
 }
 
-// Into the lock's file, which is there: an inode takes ext4 long where many were freed a moment ago.
+// Into the lock's file, which is there: an inode takes ext4 long where many were freed a moment
+// ago.
 Result<void> SandboxDir::WritePromise(const std::string& sandboxes_dir, const SandboxId& id,
                                       std::string_view promise) {
   if (promise.size() > kMaxPromiseBytes) {

@@ -13,8 +13,8 @@
 // The directory is made first and removed last, so that everything else of a sandbox (cgroups, id
 // range) can be found from it after a crash.
 //
-// Whether it may be removed when nobody owns it is said by the names of files, so that it can be told where nothing can be
-// read: only what says that it is garbage is garbage.
+// Whether it may be removed when nobody owns it is said by the names of files, so that it can be
+// told where nothing can be read: only what says that it is garbage is garbage.
 #pragma once
 
 #include <initializer_list>
@@ -44,8 +44,9 @@ class SandboxDir {
   // Makes it, and takes its lock. kAlreadyExists when it is there.
   static Result<SandboxDir> Make(const std::string& sandboxes_dir, const SandboxId& id);
 
-  // One made ahead of the sandbox that will have it, under a name that nobody else has, with the files that it will have:
-  // an inode takes ext4 long where many were freed a moment ago (recently_deleted in fs/ext4/ialloc.c).
+  // One made ahead of the sandbox that will have it, under a name that nobody else has, with the
+  // files that it will have: an inode takes ext4 long where many were freed a moment ago
+  // (recently_deleted in fs/ext4/ialloc.c).
   static Result<SandboxDir> MakeAhead(const std::string& sandboxes_dir);
 
   // Gives it the name of its sandbox. kAlreadyExists when it is there.
@@ -61,7 +62,8 @@ class SandboxDir {
   static Result<Record> ReadRecordOf(const std::string& sandboxes_dir, const SandboxId& id);
   static Result<bool> IsOwned(const std::string& sandboxes_dir, const SandboxId& id);
   static Standing StandingOf(const std::string& sandboxes_dir, const SandboxId& id);
-  // Since when it is orphaned; when it was made, or promised last. In Unix milliseconds; nothing when it is not, or is gone.
+  // Since when it is orphaned; when it was made, or promised last. In Unix milliseconds; nothing
+  // when it is not, or is gone.
   static std::optional<int64_t> OrphanedSince(const std::string& sandboxes_dir,
                                               const SandboxId& id);
   static std::optional<int64_t> MadeAt(const std::string& sandboxes_dir, const SandboxId& id);
@@ -69,15 +71,16 @@ class SandboxDir {
   // Whoever owns it may do something else meanwhile.
   static Result<void> WritePromise(const std::string& sandboxes_dir, const SandboxId& id,
                                    std::string_view promise);
-  // What the image of a persistent one takes on the disk. Nothing without an image, and of one that is
-  // being made or removed.
+  // What the image of a persistent one takes on the disk. Nothing without an image, and of one that
+  // is being made or removed.
   static std::optional<Bytes> ImageUse(const std::string& sandboxes_dir, const SandboxId& id);
   // kNotFound when nothing was promised.
   static Result<std::string> ReadPromise(const std::string& sandboxes_dir, const SandboxId& id);
 
   const Fd& dir() const { return dir_; }
-  // In two steps, around what the record is about to say: what needs room on the disk comes first, and can fail while nothing
-  // has happened yet. A record that was prepared and not committed says nothing.
+  // In two steps, around what the record is about to say: what needs room on the disk comes first,
+  // and can fail while nothing has happened yet. A record that was prepared and not committed says
+  // nothing.
   Result<void> PrepareRecord(const Record& record) const;
   Result<void> CommitRecord(Lifetime lifetime) const;
   Result<void> WriteRecord(const Record& record) const;  // both
@@ -91,8 +94,9 @@ class SandboxDir {
   // Removes it and gives the lock up.
   Result<void> Remove() &&;
 
-  // The same, but the files are only unlinked: it is with the last of these descriptors that the kernel frees what they
-  // held, which for an image takes it some milliseconds. `kept`: files to be among them.
+  // The same, but the files are only unlinked: it is with the last of these descriptors that the
+  // kernel frees what they held, which for an image takes it some milliseconds. `kept`: files to be
+  // among them.
   Result<std::vector<Fd>> Unlink(std::initializer_list<const char*> kept) &&;
 
  private:

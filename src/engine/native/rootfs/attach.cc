@@ -24,7 +24,8 @@ namespace {
 constexpr std::array<const char*, 8> kExecutable = {"usr",   "bin",   "sbin",   "lib",
                                                     "lib32", "lib64", "libx32", "opt"};
 
-// Places that stay writable when the root filesystem is read-only: for the work, for homes, for what programs put by.
+// Places that stay writable when the root filesystem is read-only: for the work, for homes, for
+// what programs put by.
 constexpr std::array<const char*, 6> kWritable = {"home", "root",    "run",
                                                   "tmp",  "var/tmp", "workspace"};
 
@@ -120,8 +121,8 @@ Result<void> EnterRoot(const Fd& root) {
   return CheckAlone(root);
 }
 
-// Where the new root is hung for the moment before it is the root: a directory that every host has and every user may look up.
-// What is mounted there already is what opens.
+// Where the new root is hung for the moment before it is the root: a directory that every host has
+// and every user may look up. What is mounted there already is what opens.
 Result<Fd> OpenHook() { return sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY); }
 
 // Looks for them with the rights that commands have there; what they cannot reach needs no cover.
@@ -161,8 +162,9 @@ Result<void> ForbidExecution(const Fd& root) {
   return {};
 }
 
-// The writable places become mounts of their own, with all that is mounted there; then everything of the template is
-// read-only. A place that is missing or a symlink is not one: a template could lead it anywhere.
+// The writable places become mounts of their own, with all that is mounted there; then everything
+// of the template is read-only. A place that is missing or a symlink is not one: a template could
+// lead it anywhere.
 Result<void> ForbidWriting(const Fd& root, const std::vector<PlacedMount>& mounts) {
   std::vector<PlacedMount> writable;
   for (const char* name : kWritable) {
@@ -224,8 +226,8 @@ Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
   if (mounts.empty() || mounts.front().place != Place::kRoot) {
     return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "the first mount is not the root"));
   }
-  // Below the root, so that they go with the host's tree: to close what is detached still takes a grace period of the kernel,
-  // and before Linux 6.15 nothing is cloned of it.
+  // Below the root, so that they go with the host's tree: to close what is detached still takes a
+  // grace period of the kernel, and before Linux 6.15 nothing is cloned of it.
   TRY(own.covers.Attach(TRY(OpenHook())));
   const Fd root = std::move(mounts.front().mount);
   TRY(sys::MoveMount(root, TRY(OpenHook()), ""));

@@ -34,11 +34,12 @@ struct OwnMounts {
 };
 Result<OwnMounts> MakeOwnMounts(const AttachOptions& options);
 
-// Covers what /proc is not to show while it is detached still. Before Linux 6.15 that cannot be, and AttachRoot does.
+// Covers what /proc is not to show while it is detached still. Before Linux 6.15 that cannot be,
+// and AttachRoot does.
 Result<void> CoverAhead(OwnMounts& own);
 
-// Attaches everything, covers what /proc is not to show, pivots, detaches the host's tree. The working directory is then
-// "/".
+// Attaches everything, covers what /proc is not to show, pivots, detaches the host's tree. The
+// working directory is then "/".
 Result<void> AttachRoot(std::vector<PlacedMount> mounts, OwnMounts own,
                         const AttachOptions& options);
 

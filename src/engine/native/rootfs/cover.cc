@@ -43,8 +43,8 @@ Result<Fd> ReadOnlyClone(const Fd& from, const char* path) {
 
 Result<Covers> Covers::Make(std::string_view text) {
   Fd home = TRY(MakeTmpfs(kHomeSize, "0755", /*noexec=*/true));
-  // A device, which does not open where there are none. This number is nobody's, and everybody may make it (overlayfs's
-  // whiteout).
+  // A device, which does not open where there are none. This number is nobody's, and everybody may
+  // make it (overlayfs's whiteout).
   TRY(sys::MknodAt(home.get(), NameOf(Cover::kFile), S_IFCHR, ::makedev(0, 0)));
   TRY(sys::MkdirAt(home.get(), NameOf(Cover::kDirectory), 0555));
   {

@@ -72,8 +72,8 @@ Result<LoopDevice> AttachLoop(const Fd& image) {
   loop_config config{};
   config.fd = static_cast<uint32_t>(image.get());
   config.block_size = 4096;
-  // Direct I/O: through the page cache the device's own worker would have its pages charged to the sandbox, and hang
-  // where the sandbox has no memory left.
+  // Direct I/O: through the page cache the device's own worker would have its pages charged to the
+  // sandbox, and hang where the sandbox has no memory left.
   config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
   for (int tries = 0; tries < kLoopTries; ++tries) {
     const int number = TRY(sys::IoctlInt(control, LOOP_CTL_GET_FREE, 0, "finding a loop device"));

@@ -1,5 +1,5 @@
-// Loop devices under the writable layers. One clears itself with the last mount (autoclear); the device
-// stays, free, for whoever needs one next.
+// Loop devices under the writable layers. One clears itself with the last mount (autoclear); the
+// device stays, free, for whoever needs one next.
 #pragma once
 
 #include <sys/stat.h>
@@ -24,12 +24,13 @@ Result<LoopDevice> AttachLoop(const Fd& image);
 // The device under a mounted image; nothing where it is none of these.
 std::optional<dev_t> LoopDeviceOf(const Fd& mount);
 
-// Whether a loop device holds the image, which is told by its number and its filesystem's. `device`: the
-// only one that can; without it all that are bound are asked, which takes long where there are hundreds.
+// Whether a loop device holds the image, which is told by its number and its filesystem's.
+// `device`: the only one that can; without it all that are bound are asked, which takes long where
+// there are hundreds.
 Result<bool> IsOnALoopDevice(const struct stat& image, std::optional<dev_t> device);
 
-// Devices that are free, and numbered `first` or higher: after a burst there are more than will be needed.
-// Those below, and those that are somebody's, stay.
+// Devices that are free, and numbered `first` or higher: after a burst there are more than will be
+// needed. Those below, and those that are somebody's, stay.
 inline constexpr unsigned kKeptLoopDevices = 64;
 size_t CountSpareLoopDevices(unsigned first = kKeptLoopDevices);
 // Removes so many of them at most; the number of those that went.

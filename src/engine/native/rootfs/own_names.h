@@ -1,4 +1,5 @@
-// Own names: what a sandbox is called, in the files of /etc that say so, written to its writable layer.
+// Own names: what a sandbox is called, in the files of /etc that say so, written to its writable
+// layer.
 //
 // A template has them for one host name (HostLayers::hostname); a sandbox of another name, or of a
 // template that nobody completed, gets its own.
@@ -21,8 +22,8 @@ struct LayerOwners {
   uid_t owner;  // request.owner
 };
 
-// In `upper`, the fresh writable layer of "/": hosts, hostname and resolv.conf where the template's are not this sandbox's, and
-// /workspace where it does not belong to request.owner.
+// In `upper`, the fresh writable layer of "/": hosts, hostname and resolv.conf where the template's
+// are not this sandbox's, and /workspace where it does not belong to request.owner.
 Result<void> WriteOwnNames(const Fd& upper, const CreateRequest& request, LayerOwners owners);
 
 }  // namespace cay::engine::native

@@ -15,13 +15,15 @@
 namespace cay::engine::native {
 namespace {
 
-// What programs read: the C library and run times size themselves by cpuinfo, meminfo and stat, libselinux and mount
-// look at filesystems, getloadavg(3) and uptime(1) at their namesakes. sysvipc shows the sandbox's own.
+// What programs read: the C library and run times size themselves by cpuinfo, meminfo and stat,
+// libselinux and mount look at filesystems, getloadavg(3) and uptime(1) at their namesakes. sysvipc
+// shows the sandbox's own.
 constexpr std::array<std::string_view, 13> kShown = {
     "cpuinfo", "filesystems", "loadavg", "meminfo",     "mounts", "net",    "self",
     "stat",    "sys",         "sysvipc", "thread-self", "uptime", "version"};
 
-// Never changes and tells of nobody: not worth a cover. Addresses in iomem and ioports are zeros inside.
+// Never changes and tells of nobody: not worth a cover. Addresses in iomem and ioports are zeros
+// inside.
 constexpr std::array<std::string_view, 6> kConstant = {"config.gz", "dma",     "execdomains",
                                                        "iomem",     "ioports", "mtrr"};
 
@@ -33,7 +35,8 @@ bool IsIn(const auto& names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-// Of /proc/sys: what counts the objects of all sandboxes and the host together, and what names the machine's start.
+// Of /proc/sys: what counts the objects of all sandboxes and the host together, and what names the
+// machine's start.
 constexpr std::array<const char*, 7> kCountsOfAll = {
     "fs/aio-nr",      "fs/dentry-state", "fs/file-nr",           "fs/inode-nr",
     "fs/inode-state", "kernel/pty/nr",   "kernel/random/boot_id"};
@@ -78,7 +81,8 @@ bool IsLeftInProc(std::string_view name) {
 Result<std::vector<ProcMask>> FindProcMasks(const Fd& proc) {
   const Fd directory = TRY(sys::OpenAt(proc.get(), ".", O_RDONLY | O_DIRECTORY));
   std::vector<ProcMask> masks;
-  // By hand: readdir(3) takes 32 KiB of memory, which a process that was just forked gets page by page.
+  // By hand: readdir(3) takes 32 KiB of memory, which a process that was just forked gets page by
+  // page.
   alignas(dirent64) std::array<std::byte, 2048> buffer;
   while (true) {
     const ssize_t size = ::getdents64(directory.get(), buffer.data(), buffer.size());

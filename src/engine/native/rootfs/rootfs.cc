@@ -129,8 +129,9 @@ Result<Fd> MountOverlay(const OverlayPaths& paths, bool in_user_namespace, bool 
   if (in_user_namespace) {
     TRY(sys::FsConfigFlag(context, "userxattr"));
   } else {
-    // So that a directory of the template can be renamed. What it was called is noted in an attribute of the upper layer that
-    // nobody inside can set, and imported layers come without (trusted.*).
+    // So that a directory of the template can be renamed. What it was called is noted in an
+    // attribute of the upper layer that nobody inside can set, and imported layers come without
+    // (trusted.*).
     TRY(sys::FsConfigString(context, "redirect_dir", "on"));
   }
   // No fsync ever reaches the disk: code inside cannot slow the host with it. Such an upper layer
@@ -142,8 +143,9 @@ Result<Fd> MountOverlay(const OverlayPaths& paths, bool in_user_namespace, bool 
   return sys::FsMount(context, kSafe);
 }
 
-// Host ids of a mount, and what they are inside: `id` is the owner's. The sandbox's other ids stand for themselves, so that
-// they can make files there at all, which belong on the host to a number that is nobody's but this sandbox's.
+// Host ids of a mount, and what they are inside: `id` is the owner's. The sandbox's other ids stand
+// for themselves, so that they can make files there at all, which belong on the host to a number
+// that is nobody's but this sandbox's.
 std::vector<IdMapping> OwnerMap(uid_t id, uid_t root, uint32_t owner) {
   constexpr uint32_t kIds = 65'536;
   std::vector<IdMapping> map = {{id, root + owner, 1}};
@@ -237,14 +239,14 @@ Result<Fd> RootfsBuilder::BuildDev() const {
   return dev;
 }
 
-// The owner of what is mounted is the sandbox's user inside, and everybody else is nobody: what that user
-// writes there belongs to that owner and to no other user of the host. Read-only, no group has a mapping: then the kernel
-// refuses to write to anything there, and so to connect to a socket, which a read-only mount does not keep anybody from
-// (special_files.h).
+// The owner of what is mounted is the sandbox's user inside, and everybody else is nobody: what
+// that user writes there belongs to that owner and to no other user of the host. Read-only, no
+// group has a mapping: then the kernel refuses to write to anything there, and so to connect to a
+// socket, which a read-only mount does not keep anybody from (special_files.h).
 Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, uint32_t owner,
                                               bool noexec) const {
-  // The path has no symlinks (whoever allowed it has resolved it), and none is followed that somebody
-  // made since: code with a writable mount could, below it.
+  // The path has no symlinks (whoever allowed it has resolved it), and none is followed that
+  // somebody made since: code with a writable mount could, below it.
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
@@ -279,9 +281,10 @@ Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, uint32_t owner
 }
 
 Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& request, Fd& scratch) {
-  // Files made meanwhile belong to the mapped root; and an overlay made meanwhile writes to its idmapped upper layer as
-  // that root. Without it overlayfs finds that uid 0 has no mapping there (EOVERFLOW) and silently turns read-only.
-  // Capabilities stay: the launcher runs with SECBIT_NO_SETUID_FIXUP.
+  // Files made meanwhile belong to the mapped root; and an overlay made meanwhile writes to its
+  // idmapped upper layer as that root. Without it overlayfs finds that uid 0 has no mapping there
+  // (EOVERFLOW) and silently turns read-only. Capabilities stay: the launcher runs with
+  // SECBIT_NO_SETUID_FIXUP.
   const std::optional<FilesystemIds> as_mapped_root =
       options_.in_user_namespace ? std::nullopt
                                  : std::optional<FilesystemIds>(std::in_place, options_.root_uid);

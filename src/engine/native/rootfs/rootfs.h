@@ -62,8 +62,8 @@ class RootfsBuilder {
   // element is the root.
   Result<std::vector<PlacedMount>> Build(const CreateRequest& request, Fd& scratch);
 
-  // What the overlays of the last build were made of, which they do not need any more. To close one takes a grace period of the
-  // kernel, some 0.2 ms: not while somebody waits.
+  // What the overlays of the last build were made of, which they do not need any more. To close one
+  // takes a grace period of the kernel, some 0.2 ms: not while somebody waits.
   std::vector<Fd> TakeLayers() { return std::exchange(layers_, {}); }
 
  private:

@@ -21,8 +21,8 @@
 namespace cay::engine::native {
 namespace {
 
-// A disk of any use writes the metadata of an empty filesystem in a moment. Less than a launcher may take for a request
-// (NativeEngineOptions::patience), so that it is this that is told.
+// A disk of any use writes the metadata of an empty filesystem in a moment. Less than a launcher
+// may take for a request (NativeEngineOptions::patience), so that it is this that is told.
 constexpr std::chrono::seconds kMke2fsPatience{30};
 constexpr const char* kNextScratchName = "scratch.next";
 // The root filesystem, and in the template `host` /usr.
@@ -71,7 +71,8 @@ Result<void> RunMke2fs(const std::vector<std::string>& arguments, const std::str
             "mke2fs cannot make the empty filesystem: " + (said ? *said : "no message")));
 }
 
-// A directory tree that mke2fs puts into the image: N/upper and N/work, and in the first the places.
+// A directory tree that mke2fs puts into the image: N/upper and N/work, and in the first the
+// places.
 Result<void> MakeSkeleton(const std::string& path) {
   for (unsigned i = 0; i < kMaxOverlays; ++i) {
     const std::string overlay = path + "/" + std::to_string(i);
@@ -187,8 +188,8 @@ Result<Fd> MountImage(const Fd& image) {
   return sys::FsMount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
-// What the making of an overlay looks up and changes, so that its blocks are in memory by then: each would be a trip to the
-// disk, which direct I/O does not shorten.
+// What the making of an overlay looks up and changes, so that its blocks are in memory by then:
+// each would be a trip to the disk, which direct I/O does not shorten.
 Result<void> ReadAhead(const Fd& mount, const std::string& overlay) {
   const std::string probe = overlay + "/work/ahead";
   TRY(sys::MkdirAt(mount.get(), probe.c_str(), 0700));
@@ -303,8 +304,8 @@ Result<void> CheckScratchWhole(const Fd& sandbox_dir) {
                        .WithContext("the sandbox's disk")
                        .WithRemedy("destroy it, and create another"));
   }
-  // s_magic and s_state of struct ext4_super_block, at byte 1024 of the image. A filesystem without a journal is not clean
-  // while it is mounted.
+  // s_magic and s_state of struct ext4_super_block, at byte 1024 of the image. A filesystem without
+  // a journal is not clean while it is mounted.
   constexpr off_t kMagicAt = 1024 + 0x38;
   constexpr unsigned kMagic = 0xef53;
   constexpr unsigned kClean = 1;

@@ -6,8 +6,8 @@
 // with the last mount. The image is a copy of an empty one, made once for each size by mke2fs. No
 // journal: a sandbox's filesystem need not outlive a crash of the machine. In memory: a tmpfs.
 //
-// Either holds, for overlay number N of the root filesystem, the directories N/upper and N/work. An image has the usual
-// template's places (usual_places.h) in 0/upper.
+// Either holds, for overlay number N of the root filesystem, the directories N/upper and N/work. An
+// image has the usual template's places (usual_places.h) in 0/upper.
 #pragma once
 
 #include <sys/types.h>
@@ -32,7 +32,8 @@ uint64_t EffectiveInodes(const Limits& limits);
 // Why images cannot be used here (not root, no loop devices, no mke2fs); empty when they can.
 std::string WhyNoDiskScratch();
 
-// Refused (kResourceExhausted) when the disk of `dir` has not the room for a layer that is written in full.
+// Refused (kResourceExhausted) when the disk of `dir` has not the room for a layer that is written
+// in full.
 Result<void> CheckScratchRoom(const Fd& dir, Bytes disk);
 
 // Makes sandbox_dir/scratch.img, a copy of the empty image for these limits from `images_dir` (made
@@ -41,8 +42,8 @@ Result<void> CheckScratchRoom(const Fd& dir, Bytes disk);
 Result<void> MakeScratchImage(const std::string& images_dir, const Fd& sandbox_dir,
                               const Limits& limits);
 
-// One that is not a sandbox's yet: mounted, and its image without a name (O_TMPFILE), so that nothing remains of it when
-// both are closed.
+// One that is not a sandbox's yet: mounted, and its image without a name (O_TMPFILE), so that
+// nothing remains of it when both are closed.
 struct UnnamedScratch {
   Fd image;
   Fd mount;
@@ -52,11 +53,12 @@ Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const L
 Result<UnnamedScratch> MakeUnnamedScratchIn(const Fd& home, const std::string& images_dir,
                                             const Limits& limits);
 
-// Whether an image without a name can get one there: both are on one mount. One that was opened in another mount namespace is
-// not, be it the same filesystem.
+// Whether an image without a name can get one there: both are on one mount. One that was opened in
+// another mount namespace is not, be it the same filesystem.
 Result<bool> CanBeNamedIn(const Fd& sandbox_dir, const Fd& image);
 
-// Makes it sandbox_dir/scratch.img. Refused as MakeScratchImage is: the room may have gone since it was made.
+// Makes it sandbox_dir/scratch.img. Refused as MakeScratchImage is: the room may have gone since it
+// was made.
 Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits);
 
 // The same in the place of the one that is there.
@@ -69,7 +71,8 @@ Result<Fd> MountScratchImage(const Fd& sandbox_dir);
 // after 5 s. `device`: see IsOnALoopDevice.
 Result<void> AwaitDetached(const Fd& sandbox_dir, std::optional<dev_t> device);
 
-// Whether the image is as its last mount left it: one that a crash of the machine cut off is not. Detached, see above.
+// Whether the image is as its last mount left it: one that a crash of the machine cut off is not.
+// Detached, see above.
 Result<void> CheckScratchWhole(const Fd& sandbox_dir);
 
 // The writable layer of "/".

@@ -1,5 +1,5 @@
-// Shown cgroups: what a sandbox sees of its own cgroup, so that run times size themselves by the limits that hold. Read-only,
-// and nothing of other groups.
+// Shown cgroups: what a sandbox sees of its own cgroup, so that run times size themselves by the
+// limits that hold. Read-only, and nothing of other groups.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@
 
 namespace cay::engine::native {
 
-// Adds clones of the groups' directories and files, to be attached below /sys/fs/cgroup. One that this kernel or this user
-// cannot clone is left out.
+// Adds clones of the groups' directories and files, to be attached below /sys/fs/cgroup. One that
+// this kernel or this user cannot clone is left out.
 void AddClonedCgroups(const std::vector<CgroupView>& views, std::vector<PlacedMount>& mounts);
 
 // Pure. The text of /proc/cgroups with 1 for how many groups the machine has of each controller.

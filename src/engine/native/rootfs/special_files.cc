@@ -79,8 +79,9 @@ class Search {
     return {};
   }
 
-  // What cannot be opened and not be passed through cannot be reached by that way; what is mounted there (EXDEV) is not
-  // looked for. Anything else may have been moved, and be reached by its name all the same.
+  // What cannot be opened and not be passed through cannot be reached by that way; what is mounted
+  // there (EXDEV) is not looked for. Anything else may have been moved, and be reached by its name
+  // all the same.
   Result<void> NoteUnseen(const std::string& path, const Error& error) {
     if (error.code() == ErrorCode::kResourceExhausted) return Failure(error);
     const bool shut = error.sys_errno() == EACCES && !OpenBelow(mount_, path + "/.", O_PATH);

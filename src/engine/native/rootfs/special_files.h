@@ -1,5 +1,5 @@
-// Sockets and FIFOs of the host in a mounted directory: whoever opens one speaks to a process of the host, with the
-// rights of the directory's owner (a docker.sock is the machine).
+// Sockets and FIFOs of the host in a mounted directory: whoever opens one speaks to a process of
+// the host, with the rights of the directory's owner (a docker.sock is the machine).
 //
 // What keeps them away, the strongest first:
 //   - read-only, as root, on a filesystem with idmapped mounts: the kernel refuses to write to what has a group without a
@@ -7,8 +7,9 @@
 //     whenever it was made (rootfs.cc);
 //   - Linux 7.1: the commands' Landlock domain connects to no socket from outside of it (guest/confinement/confine.cc);
 //   - otherwise what is there when the sandbox starts is covered, here.
-// What the host makes later in a read-write mount, a FIFO that it makes later and that is read, and what is not found
-// (SpecialFiles::complete), is reachable. No kernel before 7.1 has a wall for that (decision 21).
+// What the host makes later in a read-write mount, a FIFO that it makes later and that is read, and
+// what is not found (SpecialFiles::complete), is reachable. No kernel before 7.1 has a wall for
+// that (decision 21).
 #pragma once
 
 #include <chrono>
@@ -27,15 +28,15 @@ struct SpecialFileBounds {
 
 struct SpecialFiles {
   std::vector<Fd> places;
-  // False when there may be more that the caller's filesystem ids can reach: beyond the bounds, in a directory that they may
-  // pass through but not list, or because something was moved meanwhile.
+  // False when there may be more that the caller's filesystem ids can reach: beyond the bounds, in
+  // a directory that they may pass through but not list, or because something was moved meanwhile.
   bool complete = true;
 };
 
-// Looks through `mount`, the descriptor of a mounted directory, with the caller's filesystem ids, but not through what is
-// mounted in it. Follows no symlink. Who moves things meanwhile, such as another sandbox with the same mount, can make it see
-// less, and not always so that it is noticed, but never something outside. kInvalidArgument when there are more than
-// bounds.found.
+// Looks through `mount`, the descriptor of a mounted directory, with the caller's filesystem ids,
+// but not through what is mounted in it. Follows no symlink. Who moves things meanwhile, such as
+// another sandbox with the same mount, can make it see less, and not always so that it is noticed,
+// but never something outside. kInvalidArgument when there are more than bounds.found.
 Result<SpecialFiles> FindSpecialFiles(const Fd& mount, const SpecialFileBounds& bounds = {});
 
 }  // namespace cay::engine::native

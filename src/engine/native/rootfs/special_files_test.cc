@@ -90,7 +90,8 @@ TEST_F(SpecialFilesTest, ATreeBeyondTheBoundsIsNotLookedThroughAndSaysSo) {
   EXPECT_FALSE(by_time->complete);
 }
 
-// Its names may be known: for root with the rights of somebody else, for an ordinary user with his own.
+// Its names may be known: for root with the rights of somebody else, for an ordinary user with his
+// own.
 TEST_F(SpecialFilesTest, ADirectoryThatCanBePassedThroughAndNotListedIsSaid) {
   ASSERT_EQ(::chmod(At("").c_str(), 0755), 0);
   MakeDirectory("inside");

@@ -1,9 +1,11 @@
-// Usual places: the directories of the usual template that others than id 0 may write to, made in the writable layer ahead.
+// Usual places: the directories of the usual template that others than id 0 may write to, made in
+// the writable layer ahead.
 //
-// A directory that is in a template and in the writable layer is listed by overlayfs itself: each open descriptor that saw
-// another version of it holds a list of all names, up to a kilobyte for each, which no memory limit counts
-// (fs/overlayfs/readdir.c, ovl_cache_get). 300 descriptors held 3 GB under a limit of 128 MiB. One that is only in the
-// writable layer, or hides the template's (opaque), is listed by the filesystem below, and nothing is held.
+// A directory that is in a template and in the writable layer is listed by overlayfs itself: each
+// open descriptor that saw another version of it holds a list of all names, up to a kilobyte for
+// each, which no memory limit counts (fs/overlayfs/readdir.c, ovl_cache_get). 300 descriptors held
+// 3 GB under a limit of 128 MiB. One that is only in the writable layer, or hides the template's
+// (opaque), is listed by the filesystem below, and nothing is held.
 #pragma once
 
 #include <sys/types.h>
@@ -37,17 +39,19 @@ inline constexpr std::array<UsualPlace, 11> kUsualPlaces = {{
     {"workspace/project_files", 0755, 0, false},
 }};
 
-// How overlayfs is told that a directory hides what is below it: as root, and where it is mounted in a user namespace.
+// How overlayfs is told that a directory hides what is below it: as root, and where it is mounted
+// in a user namespace.
 inline constexpr const char* kOpaqueOfRoot = "trusted.overlay.opaque";
 inline constexpr const char* kOpaqueOfUser = "user.overlay.opaque";
 
-// In `upper`, owned by `first` and the ids after it. False, and nothing is made, where the filesystem does not take the
-// attribute: then the template's are as they were.
+// In `upper`, owned by `first` and the ids after it. False, and nothing is made, where the
+// filesystem does not take the attribute: then the template's are as they were.
 Result<bool> MakeUsualPlaces(const Fd& upper, uid_t first, const char* opaque);
 // The same with one owner for all.
 Result<bool> MakeUsualPlacesOfOne(const Fd& upper, uid_t owner, const char* opaque);
 
-// The directory of that name in `upper`, with that owner and mode. `path` is not followed where it is a symlink.
+// The directory of that name in `upper`, with that owner and mode. `path` is not followed where it
+// is a symlink.
 Result<Fd> OpenAndGive(const Fd& upper, const char* path, mode_t mode, uid_t owner);
 
 // For another template.

@@ -1,5 +1,5 @@
-// The calls that every sandbox may make whatever their arguments, by what they are about. Calls that
-// depend on arguments, and those that are refused, are in sandbox_policy.h.
+// The calls that every sandbox may make whatever their arguments, by what they are about. Calls
+// that depend on arguments, and those that are refused, are in sandbox_policy.h.
 #pragma once
 
 #include <sys/syscall.h>

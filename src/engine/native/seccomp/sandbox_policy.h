@@ -144,7 +144,8 @@ constexpr void AddAbsent(Policy& policy) {
               {SYS_mincore}});
 }
 
-// Templates are files of the host (/usr for one): what is done to their pages in memory is done to the machine's.
+// Templates are files of the host (/usr for one): what is done to their pages in memory is done to
+// the machine's.
 constexpr void AddPageCache(Policy& policy) {
   policy.Add({"madvise",
               "no pushing out of pages that others use, and none merged with those of others "
@@ -170,8 +171,9 @@ constexpr void AddPageCache(Policy& policy) {
               {{{Masked(5, RWF_NOWAIT, RWF_NOWAIT)}, Action::Errno(EOPNOTSUPP)}}});
 }
 
-// The guest is process 1 and its spawner thread 2 (guest/spawn/spawner.cc). Where commands have its user id (an ordinary
-// user's sandbox, and id 0) the kernel lets them slow it until it answers nobody.
+// The guest is process 1 and its spawner thread 2 (guest/spawn/spawner.cc). Where commands have its
+// user id (an ordinary user's sandbox, and id 0) the kernel lets them slow it until it answers
+// nobody.
 constexpr void AddScheduling(Policy& policy) {
   const Action refuse = Action::Errno(EPERM);
   policy.Add(
@@ -278,8 +280,8 @@ constexpr void AddProcessCallsWithArguments(Policy& policy) {
                {{Low32(0, kPrSetVma)}, Action::Errno(EINVAL)}}});
 }
 
-// Pages of the machine's pools of huge pages belong to no cgroup but hugetlb's, which few machines have. As where the
-// pools are empty.
+// Pages of the machine's pools of huge pages belong to no cgroup but hugetlb's, which few machines
+// have. As where the pools are empty.
 constexpr void AddHugePages(Policy& policy) {
   constexpr uint64_t kMapHugetlb = 0x4'0000;  // MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB
   constexpr uint64_t kMfdHugetlb = 0x4;
@@ -315,9 +317,9 @@ constexpr Policy SandboxPolicy() {
   return policy;
 }
 
-// On top of it where nothing writable is to be executable. A memfd is a file that can be executed and is on no mount, so
-// only those are made that never can be. Before Linux 6.3, which brought the flag, there are none: ENOSYS, as before
-// there were memfds.
+// On top of it where nothing writable is to be executable. A memfd is a file that can be executed
+// and is on no mount, so only those are made that never can be. Before Linux 6.3, which brought the
+// flag, there are none: ENOSYS, as before there were memfds.
 constexpr Policy NoexecPolicy() {
   Policy policy(Action::Allow());
   policy.Add({"memfd_create",

@@ -14,12 +14,13 @@
 
 namespace cay::engine::native {
 
-// The program; static, the same for every sandbox. And one more where nothing writable is to be executable.
+// The program; static, the same for every sandbox. And one more where nothing writable is to be
+// executable.
 std::span<const sock_filter> SandboxFilter();
 std::span<const sock_filter> NoexecFilter();
 
-// Installs it on the calling thread, which has no_new_privs or CAP_SYS_ADMIN in its user namespace. Of two filters the
-// kernel takes the stricter answer.
+// Installs it on the calling thread, which has no_new_privs or CAP_SYS_ADMIN in its user namespace.
+// Of two filters the kernel takes the stricter answer.
 Result<void> InstallSandboxFilter();
 Result<void> InstallNoexecFilter();
 

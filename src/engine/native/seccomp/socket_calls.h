@@ -1,5 +1,5 @@
-// Sockets of every sandbox: which there are, and which of their options. What is left of both is what the memory limit
-// counts, or what the guest bounds (guest/confinement/command_policy.h).
+// Sockets of every sandbox: which there are, and which of their options. What is left of both is
+// what the memory limit counts, or what the guest bounds (guest/confinement/command_policy.h).
 #pragma once
 
 #include <linux/netlink.h>
@@ -53,7 +53,8 @@ constexpr void AddSockets(Policy& policy) {
               {{{Low32(0, AF_UNIX)}, allow}}});
 }
 
-// A connection that is made by sending asks nobody (guest/confinement/command_policy.h). As where net.ipv4.tcp_fastopen is 0.
+// A connection that is made by sending asks nobody (guest/confinement/command_policy.h). As where
+// net.ipv4.tcp_fastopen is 0.
 constexpr void AddSending(Policy& policy) {
   const auto add = [&policy](std::string_view name, uint32_t call, uint8_t flags) {
     policy.Add({name,
@@ -67,11 +68,13 @@ constexpr void AddSending(Policy& policy) {
   add("sendmmsg", SYS_sendmmsg, 3);
 }
 
-// Nothing of these is charged to a cgroup. The answers are those of a kernel without the option, and of a machine without
-// an interface for the group, which is what a join that names none gets in a sandbox anyway.
+// Nothing of these is charged to a cgroup. The answers are those of a kernel without the option,
+// and of a machine without an interface for the group, which is what a join that names none gets in
+// a sandbox anyway.
 constexpr void AddSocketOptions(Policy& policy) {
   const Action allow = Action::Allow();
-  // The usual ones first, as few steps away as can be: SO_REUSEADDR to SO_REUSEPORT, SO_RCVTIMEO, TCP_NODELAY …
+  // The usual ones first, as few steps away as can be: SO_REUSEADDR to SO_REUSEPORT, SO_RCVTIMEO,
+  // TCP_NODELAY …
   std::vector<Rule> rules = {
       {{Low32(1, SOL_SOCKET), Masked(2, 0xffff'fff0, 0)}, allow},
       {{Low32(1, SOL_SOCKET), Masked(2, 0xffff'fff8, 16)}, allow},
@@ -83,11 +86,13 @@ constexpr void AddSocketOptions(Policy& policy) {
       rules.push_back({{Low32(1, level), Low32(2, option)}, Action::Errno(sys_errno)});
     }
   };
-  // Programs: their translations fill net.core.bpf_jit_limit, one number for the machine. Zero copy: its notices.
+  // Programs: their translations fill net.core.bpf_jit_limit, one number for the machine. Zero
+  // copy: its notices.
   refuse(SOL_SOCKET, ENOPROTOOPT,
          {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF,
           SO_LOCK_FILTER, SO_ZEROCOPY});
-  // Upper layer protocols load modules (tls: CVE-2023-0461, CVE-2024-26582). Keys: up to net.core.optmem_max for each socket.
+  // Upper layer protocols load modules (tls: CVE-2023-0461, CVE-2024-26582). Keys: up to
+  // net.core.optmem_max for each socket.
   refuse(IPPROTO_TCP, ENOPROTOOPT, {TCP_ULP, TCP_MD5SIG, TCP_MD5SIG_EXT, kTcpAoAddKey});
   // Turns a branch on in the machine's path of every datagram.
   refuse(IPPROTO_UDP, ENOPROTOOPT, {UDP_ENCAP});

@@ -43,8 +43,8 @@ bool MaySetLowestOomScore() {
   return (data[0].effective & (1U << CAP_SYS_RESOURCE)) != 0;
 }
 
-// Lowering a score takes CAP_SYS_RESOURCE; whoever has it also sets the lowest that the process and its children may
-// choose for themselves.
+// Lowering a score takes CAP_SYS_RESOURCE; whoever has it also sets the lowest that the process and
+// its children may choose for themselves.
 void ShedOomScore() {
   const char* const path = "/proc/self/oom_score_adj";
   const auto score = ReadFile(path, 64);

@@ -100,8 +100,8 @@ Result<void> DieWithParent(const Fd& socket) {
   return {};
 }
 
-// Descriptors 0 to 2 are /dev/null, 3 the socket; the image and the pair close themselves when the guest is executed, and
-// the guest closes them otherwise.
+// Descriptors 0 to 2 are /dev/null, 3 the socket; the image and the pair close themselves when the
+// guest is executed, and the guest closes them otherwise.
 Result<void> ArrangeDescriptors(const ChildPlan& plan) {
   const Fd null = TRY(sys::OpenAt(AT_FDCWD, "/dev/null", O_RDWR));
   for (int target = 0; target <= STDERR_FILENO; ++target) {
@@ -136,8 +136,8 @@ Result<void> StartGuest(const ChildPlan& plan) {
 }
 
 Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
-  // A session of its own: no controlling terminal of the caller's, and no share of its session's processor time
-  // (sched(7), autogroup).
+  // A session of its own: no controlling terminal of the caller's, and no share of its session's
+  // processor time (sched(7), autogroup).
   if (::setsid() < 0) return Failure(Error::FromErrno("setsid"));
   TRY(EnterCgroups(plan));
   // The sandbox's cgroups become the roots of what it can see of them.

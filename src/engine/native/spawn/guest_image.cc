@@ -35,8 +35,8 @@ Result<Fd> MakeGuestImage() {
   if (raw < 0) return Failure(Error::FromErrno("memfd_create"));
   Fd image = Fd::Adopt(raw);
   TRY(WriteAll(image.get(), GuestProgram()));
-  // Not readable: then the kernel takes what it becomes for nobody's inside, and its files in /proc belong to no id there, as
-  // long as it is not dumpable (would_dump in fs/exec.c).
+  // Not readable: then the kernel takes what it becomes for nobody's inside, and its files in /proc
+  // belong to no id there, as long as it is not dumpable (would_dump in fs/exec.c).
   if (::fchmod(image.get(), 0111) < 0)
     return Failure(Error::FromErrno("fchmod of the guest's image"));
   if (::fcntl(image.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) <

@@ -27,21 +27,23 @@ struct Setting {
   std::string_view value;
 };
 
-// What the kernel keeps for connections that are over (264 bytes each), and how much a socket may come to hold by
-// itself: neither is charged to a cgroup in full. On a loopback windows of half a MiB are as fast as the default's 32.
+// What the kernel keeps for connections that are over (264 bytes each), and how much a socket may
+// come to hold by itself: neither is charged to a cgroup in full. On a loopback windows of half a
+// MiB are as fast as the default's 32.
 constexpr std::array<Setting, 2> kBounds = {{
     {"/proc/sys/net/ipv4/tcp_max_tw_buckets", "4096"},
     {"/proc/sys/net/ipv4/tcp_rmem", "4096 131072 524288"},
 }};
 
-// In a network of its own everybody may serve port 80 and ping, as in docker's containers. Ids that have no mapping cannot be
-// named: of an ordinary user's sandbox there is one.
+// In a network of its own everybody may serve port 80 and ping, as in docker's containers. Ids that
+// have no mapping cannot be named: of an ordinary user's sandbox there is one.
 constexpr Setting kAnyPort = {"/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"};
 constexpr Setting kPing = {"/proc/sys/net/ipv4/ping_group_range", "0 2147483647"};
 constexpr Setting kPingOfOne = {"/proc/sys/net/ipv4/ping_group_range", "1000 1000"};
 static_assert(kUserId == 1000);
 
-// Not everywhere is /proc/sys writable; the bounds of guest/confinement/socket_bounds.h stand without it.
+// Not everywhere is /proc/sys writable; the bounds of guest/confinement/socket_bounds.h stand
+// without it.
 Result<void> Set(const Setting& setting) {
   const auto file = sys::OpenAt(AT_FDCWD, setting.file, O_WRONLY);
   if (file) TRY(sys::Write(*file, setting.value, setting.file));

@@ -62,8 +62,8 @@ class NetnsPool {
   size_t coming_ = 0;         // asked of it, and not come yet
 };
 
-// In the calling thread's network namespace, which is new: brings `lo` up, bounds what connections leave behind, and lets
-// everybody have any port and ping.
+// In the calling thread's network namespace, which is new: brings `lo` up, bounds what connections
+// leave behind, and lets everybody have any port and ping.
 Result<void> PrepareNetwork(bool single_user);
 
 }  // namespace cay::engine::native

@@ -84,8 +84,8 @@ void Note(StageLaps& stage_us, Stage stage, Stopwatch& watch) {
   stage_us[static_cast<size_t>(stage)] = watch.Lap();
 }
 
-// EPERM says little. For an ordinary user it is about user namespaces; user_namespaces(7): also in a chroot, which
-// `cay doctor` cannot tell.
+// EPERM says little. For an ordinary user it is about user namespaces; user_namespaces(7): also in
+// a chroot, which `cay doctor` cannot tell.
 Error WhyNoClone(const SpawnPlan& plan, const Error& error) {
   if (!plan.single_user || error.sys_errno() != EPERM) return error;
   return Error(ErrorCode::kPermissionDenied, Fault::kMachine,
@@ -307,7 +307,8 @@ Result<Spawned> Spawn(const SpawnPlan& plan, StageLaps& stage_us) {
   if (!driven) {
     // What the child says of its own failure tells more than that it cannot be reached.
     if (auto last = LastWord(socket)) return Failure(std::move(*last));
-    // Its end of the pair is gone, and it with it. Any other error is the launcher's own, or the child's word.
+    // Its end of the pair is gone, and it with it. Any other error is the launcher's own, or the
+    // child's word.
     const int error = driven.error().sys_errno();
     if (error == EPIPE || error == ECONNRESET) return Failure(LookAtSilence(plan, child.pidfd()));
     return Failure(std::move(driven).error());

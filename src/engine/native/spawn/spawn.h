@@ -33,8 +33,8 @@ struct SpawnPlan {
   const std::string& staging_dir;
   Cgroup* cgroup = nullptr;    // null: none to be had
   NetnsPool* netns = nullptr;  // null: made by clone3 (an ordinary user)
-  // The writable layer, asked for when the child is under way; see RootfsBuilder::Build. Not asked for
-  // where the child makes its own (an ordinary user).
+  // The writable layer, asked for when the child is under way; see RootfsBuilder::Build. Not asked
+  // for where the child makes its own (an ordinary user).
   std::function<Result<Fd*>()> scratch = nullptr;
   uid_t root_uid = 0;  // the host id of root inside; of uid 1000 inside for an ordinary user
   bool single_user = false;
@@ -43,8 +43,8 @@ struct SpawnPlan {
   bool idmap_scratch = false;
 };
 
-// The guest's process; it is a child of the caller, who must reap it. And its mount namespace: as long as somebody holds
-// that, the guest's death need not wait until it is taken apart.
+// The guest's process; it is a child of the caller, who must reap it. And its mount namespace: as
+// long as somebody holds that, the guest's death need not wait until it is taken apart.
 struct Spawned {
   Fd pidfd;
   Fd mount_namespace;
@@ -61,8 +61,8 @@ struct Reaped {
 };
 Result<Reaped> Reap(const Fd& pidfd);
 
-// What the end of a child tells that said nothing itself; nothing: it has not ended. `oom_killed`: its group's memory was
-// used up. Pure.
+// What the end of a child tells that said nothing itself; nothing: it has not ended. `oom_killed`:
+// its group's memory was used up. Pure.
 Error WhyNoGuest(const std::optional<Reaped>& end, bool oom_killed, Bytes memory);
 
 }  // namespace cay::engine::native
