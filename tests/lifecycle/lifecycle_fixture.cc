@@ -93,8 +93,8 @@ Result<ReconcileReport> LifecycleTest::Open() {
   if (!store_) store_ = TRY(store::Store::Open(options_.paths));
   if (!events_) events_ = TRY(EventLog::Open(*store_));
   heart_ = std::make_unique<Heart>(options_, *engine_, *templates_, *store_, *events_);
-  core().OnGuestGone([this](const SandboxId& id, const std::string& reason) {
-    gone_.emplace_back(id.text(), reason);
+  core().OnGuestGone([this](const SandboxId& id, const GuestEnd& end) {
+    gone_.emplace_back(id.text(), end.reason);
   });
   return Reconcile(core());
 }

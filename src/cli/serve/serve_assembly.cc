@@ -123,7 +123,7 @@ Result<Parts> MakeParts(const Config& config) {
   engine_options.paths = parts.paths;
   engine_options.sole = true;  // the store's lock says so
   engine_options.patience = config.launcher_timeout;
-  engine_options.launchers = LaunchersOf(config);
+  engine_options.at_a_time = LaunchersOf(config);
   if (parts.machine) engine_options.diagnosis = engine::native::Evaluate(*parts.machine);
   parts.engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
   parts.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(

@@ -14,6 +14,7 @@ Result<std::unique_ptr<Engine>> MakeNative(const EngineOptions& options) {
   native.sole = options.sole;
   native.one_shot = options.one_shot;
   native.patience = options.patience;
+  native.launchers = options.at_a_time;
   native.disk_ahead = options.expected;
   native.diagnosis = options.diagnosis;
   native.fork_with_guest = options.fork_with_guest;

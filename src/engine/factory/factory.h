@@ -3,6 +3,7 @@
 //   auto engine = TRY(engine::Make(engine::kUsualEngine, {.paths = TRY(Paths::Resolve())}));
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,8 @@ struct EngineOptions {
   bool one_shot = false;
   // How long one request may take.
   Millis patience{60'000};
+  // How many requests it is to work on at a time.
+  size_t at_a_time = 1;
   // Of the sandbox on disk that will be asked for first, which may be made ready meanwhile.
   std::optional<Limits> expected{};
   // For Engine::Diagnose: what Diagnose found, below.
