@@ -1,5 +1,5 @@
-// FakeEngine: an engine for tests. In memory, for anybody, without a kernel's help: its sandboxes are
-// entries of a FakeMachine, their guests threads (fake_guest.h), their pidfds events.
+// FakeEngine: an engine for tests. In memory, for anybody, without a kernel's help: its sandboxes
+// are entries of a FakeMachine, their guests threads (fake_guest.h), their pidfds events.
 //
 //   auto machine = std::make_shared<FakeMachine>();
 //   FakeEngine engine(machine);
