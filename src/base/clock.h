@@ -1,7 +1,7 @@
 // What time it is: the wall clock, for what is kept and shown; the steady one, for durations and
 // deadlines.
 //
-// A test puts its own clock in the place of both (base/testing/test_clock.h), for the whole process.
+// A test puts its own clock in the place of both (base/testing/test_clock.h).
 // Who waits for a time waits for a duration (wait_for and not wait_until), so that a clock which
 // stands still makes nobody spin.
 #pragma once

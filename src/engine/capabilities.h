@@ -1,5 +1,5 @@
-// Capabilities: what an engine can beyond what all of them must. The rules in sandbox/ ask it before
-// they ask the engine.
+// Capabilities: what an engine can beyond what all of them must. The rules in sandbox/ ask it
+// before they ask the engine.
 #pragma once
 
 namespace cay::engine {

@@ -322,7 +322,7 @@ class Engine {
   virtual Result<void> Adopt(const SandboxId& id) = 0;
 
   // Removes what belongs to nobody who lives. Persistent sandboxes stay, and so does what cannot be
-  // read unless it says that it is garbage. What could not be removed is in the report, and no error.
+  // read unless it says that it is garbage. What could not be removed is reported, and no error.
   virtual Result<GarbageReport> CollectGarbage(const GarbageOptions& options) = 0;
 
   // How long a request may take from now on, those under way included: for who is about to end.

@@ -56,8 +56,8 @@ class ProcessesTest : public LifecycleTest {
   bool AwaitEnd(uint64_t process) {
     return Eventually([&] { return Get(process).state != ProcessState::kRunning; });
   }
-  // The supervisor looks at the clock when the next time that it waits for is over, by the machine's
-  // clock: or, as here, when there is one before that.
+  // The supervisor looks at the clock when the next time that it waits for is over, by the
+  // machine's clock: or, as here, when there is one before that.
   void Advance(Millis by) {
     clock_.Advance(by);
     ProcessSpec spec = Spec({"true"}, Millis(1));

@@ -1,5 +1,5 @@
-// Changes of state that fail, at each step: the sandbox is as it was, or is seen to have failed; and
-// what is counted fits.
+// Changes of state that fail, at each step: the sandbox is as it was, or is seen to have failed;
+// and what is counted fits.
 #include "sandbox/lifecycle/transitions.h"
 
 #include "lifecycle_fixture.h"

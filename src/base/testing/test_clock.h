@@ -1,6 +1,6 @@
-// A clock that tests move: while one lives, all of the process that asks base/clock.h goes by it. It
-// stands still between one Advance and the next. Threads that wait look at it again when their wait
-// is over by the machine's clock, or when they are woken.
+// A clock that tests move: while one lives, all of the process that asks base/clock.h goes by it.
+// It stands still between one Advance and the next. Threads that wait look at it again when their
+// wait is over by the machine's clock, or when they are woken.
 //
 //   FakeClock clock;
 //   clock.Advance(Millis(60'000));

@@ -5,9 +5,9 @@
 //   Fd connection = TRY(guest->Connect());     // protocol/ on a socketpair
 //   Fd gone = TRY(guest->Watch());             // polls readable after End()
 //
-// Its commands are played: true, false, exit N, echo TEXT…, cat, sleep SECONDS, and stubborn, which
-// sleeps for ever and ignores SIGTERM. Other commands are not found. Files are bytes by their paths;
-// there are no directories.
+// Its commands are played: true, false, exit N, echo TEXT…, cat, sleep SECONDS, and stubborn,
+// which sleeps for ever and ignores SIGTERM. Other commands are not found. Files are bytes by
+// their paths; there are no directories.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// FakeMachine: what a fake engine's sandboxes are, and what outlives the engine's object, as a state
-// directory does.
+// FakeMachine: what a fake engine's sandboxes are, and what outlives the engine's object, as a
+// state directory does.
 #pragma once
 
 #include <map>
