@@ -51,9 +51,10 @@ std::optional<InventoryEntry> LookAt(const std::string& directory, const Sandbox
     status = Describe(*record, RecordedState(*record));
     entry.scratch = record->scratch;
   } else {
+    // It may have lost that as well; or it has been removed since.
     const auto made = SandboxDir::MadeAt(directory, id);
-    if (!made) return std::nullopt;
-    status.created_unix_ms = *made;
+    if (!made && SandboxDir::StandingOf(directory, id) == Standing::kGarbage) return std::nullopt;
+    status.created_unix_ms = made.value_or(0);
     status.damage = record.error().message();
     status.lifetime =
         standing == Standing::kEphemeral ? Lifetime::kEphemeral : Lifetime::kPersistent;
