@@ -74,8 +74,7 @@ EngineConformance::Ran EngineConformance::Run(const SandboxId& id, std::vector<s
     while (true) {
       const auto event = stream->Next();
       if (!event || !*event) break;
-      if (const auto* output = std::get_if<sandbox::ProcessOutput>(&**event))
-        ran.out += output->bytes;
+      if (const auto* output = std::get_if<ProcessOutput>(&**event)) ran.out += output->bytes;
       if (const auto* exited = std::get_if<protocol::Exited>(&**event)) ran.exited = *exited;
     }
   }
@@ -107,7 +106,7 @@ Result<void> EngineConformance::Write(const SandboxId& id, std::string_view path
                                       std::string_view text) {
   protocol::WriteFileRequest request;
   request.path = path;
-  TRY(GuestOf(id).WriteFile(request, sandbox::TextSource(text)));
+  TRY(GuestOf(id).WriteFile(request, TextSource(text)));
   return {};
 }
 

@@ -32,8 +32,8 @@ class EngineConformance : public ::testing::TestWithParam<EngineKind> {
   SandboxId Create(Lifetime lifetime = Lifetime::kPersistent);
   std::optional<SandboxStatus> StatusOf(const SandboxId& id);
 
-  sandbox::GuestChannel GuestOf(const SandboxId& id) {
-    return sandbox::GuestChannel([this, id] { return engine_->Connect(id); });
+  GuestChannel GuestOf(const SandboxId& id) {
+    return GuestChannel([this, id] { return engine_->Connect(id); });
   }
   bool Answers(const SandboxId& id) { return GuestOf(id).Ping().has_value(); }
   struct Ran {
