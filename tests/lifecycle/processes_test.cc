@@ -191,12 +191,15 @@ TEST_F(ProcessesTest, AStopAndAResetEndThem) {
   const uint64_t stopped = Start(Spec({"sleep", "100000"}));
   ASSERT_TRUE(manager_->Stop(me_, id_->text()));
   ASSERT_TRUE(AwaitEnd(stopped));
+  EXPECT_EQ(Get(stopped).guest_end, GuestEndKind::kStopped);
   EXPECT_THAT(Get(stopped).reason, HasSubstr("stopped"));
   ASSERT_TRUE(manager_->Start(me_, id_->text()));
   const uint64_t reset = Start(Spec({"sleep", "100000"}));
   ASSERT_TRUE(manager_->Reset(me_, id_->text()));
   ASSERT_TRUE(AwaitEnd(reset));
   EXPECT_EQ(Get(reset).state, ProcessState::kLost);
+  // Of the guest that it had: the one after it is not asked for its processes.
+  EXPECT_EQ(Get(reset).guest_end, GuestEndKind::kReset) << Get(reset).reason;
   ExpectNothingRuns();
 }
 

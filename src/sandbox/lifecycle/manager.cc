@@ -186,12 +186,24 @@ std::optional<uint64_t> Manager::OomKills(const SandboxId& id) {
   return kills ? *kills : std::nullopt;
 }
 
+namespace {
+
+// Whoever comes while a sandbox is reset waits for its new guest.
+void AwaitRenewal(Sandbox& sandbox) {
+  if (sandbox.renewing()) const std::lock_guard done(sandbox.transition);
+}
+
+}  // namespace
+
 Result<Lease> Manager::Use(const Caller& caller, std::string_view which) {
-  return Lease(TRY(Impl::Enter(TRY(impl_->core.Find(caller, which)))));
+  auto sandbox = TRY(impl_->core.Find(caller, which));
+  AwaitRenewal(*sandbox);
+  return Lease(TRY(Impl::Enter(std::move(sandbox))));
 }
 
 Result<Lease> Manager::UseFiles(const Caller& caller, std::string_view which) {
   auto sandbox = TRY(impl_->core.Find(caller, which));
+  AwaitRenewal(*sandbox);
   const Pools::Foreground foreground(impl_->pools);
   Visits* const visits = TRY(impl_->visits.Enter(*sandbox)) ? &impl_->visits : nullptr;
   return Lease(

@@ -201,9 +201,26 @@ Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
   return sandbox.View();
 }
 
+namespace {
+
+// Keeps everybody from a guest that gives way to another, until it is known which there is.
+class Renewal {
+ public:
+  explicit Renewal(Sandbox& sandbox) : sandbox_(sandbox) { sandbox_.SetRenewing(true); }
+  ~Renewal() { sandbox_.SetRenewing(false); }
+  Renewal(const Renewal&) = delete;
+  Renewal& operator=(const Renewal&) = delete;
+
+ private:
+  Sandbox& sandbox_;
+};
+
+}  // namespace
+
 Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kReset, sandbox));
+  const Renewal renewal(sandbox);
   core_.UnwatchGuest(sandbox);
   auto created = TwiceIfItMayHelp([&] { return core_.engine.Reset(sandbox.id()); });
   if (!created) {

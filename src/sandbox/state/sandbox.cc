@@ -74,12 +74,27 @@ Result<void> Sandbox::Enter(Act act) {
     return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
                          "sandbox " + id_.text() + " is being destroyed"));
   }
+  if (renewing_) {
+    return Failure(
+        Error(ErrorCode::kUnavailable, Fault::kMachine, "sandbox " + id_.text() + " is being reset")
+            .WithRemedy("try again in a moment"));
+  }
   TRY(CheckAct(act, id_, record_.view.state));
   TRY(CheckGuestProtocol(id_, guest_protocol_));
   ++leases_;
   active_ = true;
   record_.view.last_activity_unix_ms = UnixMs();
   return {};
+}
+
+void Sandbox::SetRenewing(bool renewing) {
+  const std::lock_guard lock(mutex_);
+  renewing_ = renewing;
+}
+
+bool Sandbox::renewing() const {
+  const std::lock_guard lock(mutex_);
+  return renewing_;
 }
 
 void Sandbox::Leave() {

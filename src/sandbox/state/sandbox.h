@@ -59,6 +59,11 @@ class Sandbox {
   // Somebody did something with it.
   void Touch();
 
+  // While its guest gives way to another nobody enters (kUnavailable): what is asked of the one would be
+  // answered by the other. Whoever can wait for `transition` asks again then.
+  void SetRenewing(bool renewing);
+  bool renewing() const;
+
   // From here on nobody enters: it is being destroyed. Or it is not, after all.
   void SetEnding(bool ending);
   bool ending() const;
@@ -92,6 +97,7 @@ class Sandbox {
   std::optional<Fd> guest_;
   size_t leases_ = 0;
   bool ending_ = false;
+  bool renewing_ = false;
   bool active_ = false;  // since TakeActivity
   int64_t idle_not_before_ms_ = 0;
 };
