@@ -21,7 +21,7 @@ namespace {
 
 using cay::api::rest::MultipartReader;
 
-Source InPieces(std::string_view text, size_t step) {
+cay::Source InPieces(std::string_view text, size_t step) {
   return [text, step](std::span<char> space) mutable -> cay::Result<size_t> {
     const size_t count = std::min({step, text.size(), space.size()});
     if (count > 0) std::memcpy(space.data(), text.data(), count);
@@ -51,7 +51,7 @@ void FuzzMultipart(std::string_view text) {
 }
 
 void FuzzJson(std::string_view text) {
-  const auto value = ParseJson(text);
+  const auto value = cay::ParseJson(text);
   if (!value) return;
   static_cast<void>(cay::api::rest::ReadSandboxSpec(*value));
   static_cast<void>(cay::api::rest::ReadSandboxChange(*value));
@@ -60,9 +60,9 @@ void FuzzJson(std::string_view text) {
 }
 
 void FuzzWriter(std::string_view text) {
-  JsonWriter json;
+  cay::JsonWriter json;
   json.BeginObject().Member("text", text).EndObject();
-  if (!ParseJson(json.text())) std::abort();
+  if (!cay::ParseJson(json.text())) std::abort();
 }
 
 }  // namespace
@@ -75,7 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto range = cay::api::rest::ParseRange(text, 1000);
   if (range && *range && (**range).offset + (**range).length > 1000) std::abort();
   static_cast<void>(cay::api::rest::ParseSignal(text));
-  static_cast<void>(ParseMode(text));
+  static_cast<void>(cay::ParseMode(text));
   static_cast<void>(cay::api::rest::ParseEnvironment(text));
   return 0;
 }

@@ -40,7 +40,7 @@ void CheckStream(std::string_view bytes) {
   cay::protocol::StartRequest request;
   request.argv = {"x"};
   request.stdin_open = true;
-  auto stream = ProcessStream::Start(std::move(pair->first), request);
+  auto stream = cay::ProcessStream::Start(std::move(pair->first), request);
   if (!stream) std::abort();
   // Sent in full before anything is read: less than a socket holds.
   if (bytes.size() > 64 * 1024) return;
@@ -51,7 +51,7 @@ void CheckStream(std::string_view bytes) {
     if (events > bytes.size() + 1) std::abort();
     const auto event = stream->Next();
     if (!event || !*event) break;
-    if (const auto* output = std::get_if<ProcessOutput>(&**event)) {
+    if (const auto* output = std::get_if<cay::ProcessOutput>(&**event)) {
       if (output->seq != next) std::abort();
       next += output->bytes.size();
     } else if (const auto* gap = std::get_if<cay::protocol::Gap>(&**event)) {
