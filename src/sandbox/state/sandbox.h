@@ -59,8 +59,8 @@ class Sandbox {
   // Somebody did something with it.
   void Touch();
 
-  // While its guest gives way to another nobody enters (kUnavailable): what is asked of the one would be
-  // answered by the other. Whoever can wait for `transition` asks again then.
+  // While its guest gives way to another nobody enters (kUnavailable): what is asked of the one
+  // would be answered by the other. Whoever can wait for `transition` asks again then.
   void SetRenewing(bool renewing);
   bool renewing() const;
 
