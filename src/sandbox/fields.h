@@ -70,7 +70,9 @@ void OfChange(auto& change, auto& visit) { OfBoth(change, visit); }
 
 // `spec`: a SandboxSpec.
 void OfSpec(auto& spec, auto& visit) {
-  visit(About{"template", "template"}, Text{.alias = "environment"}, spec.template_name);
+  visit(About{"template", "template"},
+        Text{.pattern = "^([a-z0-9][a-z0-9._-]{0,63})?$", .alias = "environment"},
+        spec.template_name);
   visit(About{"project_name", "project"}, Text{.pattern = kNamePattern}, spec.project);
   OfBoth(spec, visit);
   visit(About{"disk_limit", "disk"}, Size{}, spec.disk);
