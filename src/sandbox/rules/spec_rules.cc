@@ -253,7 +253,9 @@ class Changer {
     if (!value) return;
     auto put = [&](const fields::About& of, auto, auto& member) {
       using Member = std::remove_reference_t<decltype(member)>;
-      if constexpr (std::is_same_v<Member, T> || std::is_same_v<Member, std::optional<T>>) {
+      if constexpr (std::is_same_v<Member, std::optional<T>>) {
+        if (of.name == about.name) member = value;
+      } else if constexpr (std::is_same_v<Member, T>) {
         if (of.name == about.name) member = *value;
       }
     };
