@@ -247,7 +247,7 @@ Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
     return Failure(std::move(named).error());
   }
   if (MayBeginAnId(typed)) {
-    const std::string id = TRY(MatchBeginning(TRY(ListSandboxes()), typed));
+    std::string id = TRY(MatchBeginning(TRY(ListSandboxes()), typed));
     if (!id.empty()) return id;
   }
   if (!named) return Failure(std::move(named).error());

@@ -242,7 +242,7 @@ Result<Stats> NativeEngine::GetStats(const SandboxId& id) {
     const auto group = groups ? (*groups)->ReadStats(id) : Failure(groups.error());
     if (group) {
       Stats stats = ToStats(*group);
-      stats.disk = *disk;
+      stats.disk = disk;
       return stats;
     }
   }
