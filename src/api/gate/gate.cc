@@ -113,7 +113,7 @@ std::expected<Identity, Refusal> Gate::Identify(const http::Request& request) {
   if (!token) {
     return std::unexpected(
         Failed(request, Error(ErrorCode::kPermissionDenied, Fault::kCaller, "an API key is needed")
-                            .WithRemedy(keys_.Remedy())));
+                            .WithRemedy(keys_.HowToGetIn())));
   }
   auto identity = keys_.Authenticate(*token);
   if (identity) return std::move(*identity);

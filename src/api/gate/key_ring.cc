@@ -14,14 +14,17 @@ namespace {
 constexpr int64_t kLookEveryMs = 1000;
 constexpr int64_t kTouchEveryMs = 60'000;
 
-constexpr const char* kUseAKey = "Authorization: Bearer cay_…, of cay keys create";
 constexpr const char* kMakeAKey =
     "no key works any more; on the server's machine: cay keys create --local --scope admin ops";
 
-Error Denied(const char* remedy) {
+Remedy WayIn(bool some_key_works) {
+  return some_key_works ? Remedy(Action::kAuthenticate) : Remedy(kMakeAKey);
+}
+
+Error Denied(bool some_key_works) {
   return Error(ErrorCode::kPermissionDenied, Fault::kCaller,
                "this API key is not known, has expired or was revoked")
-      .WithRemedy(remedy);
+      .WithRemedy(WayIn(some_key_works));
 }
 
 }  // namespace
@@ -93,7 +96,7 @@ bool KeyRing::AnyWorks(int64_t now_unix_ms) const {
                              [&](const auto& entry) { return entry.second.Works(now_unix_ms); });
 }
 
-std::string KeyRing::Remedy() { return usable() ? kUseAKey : kMakeAKey; }
+Remedy KeyRing::HowToGetIn() { return WayIn(usable()); }
 
 Result<Identity> KeyRing::Authenticate(std::string_view token) {
   Refresh();
@@ -108,7 +111,7 @@ Result<Identity> KeyRing::Authenticate(std::string_view token) {
     const auto found = parts ? keys_.find(std::string(parts->id)) : keys_.end();
     if (found == keys_.end() || !ConstantTimeEqual(hash, found->second.hash) ||
         !found->second.Works(now)) {
-      return Failure(Denied(AnyWorks(now) ? kUseAKey : kMakeAKey));
+      return Failure(Denied(AnyWorks(now)));
     }
     const ApiKey& key = found->second;
     identity = {.key_id = key.id,

@@ -42,7 +42,7 @@ class KeyRing {
   // Whether there is one that works.
   bool usable();
   // What who has none that works can do; where no key works any more, only on the server's machine.
-  std::string Remedy();
+  Remedy HowToGetIn();
 
   // kPermissionDenied, and always the same words: whether the id or the secret was wrong is
   // nobody's business.

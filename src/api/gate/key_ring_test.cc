@@ -171,7 +171,7 @@ TEST_F(KeyRingTest, NamesTheMachineWhenNoKeyWorksAnyMore) {
   EXPECT_THAT(ring_->Authenticate("wrong").error().remedy().text(), Not(HasSubstr("--local")));
   ASSERT_TRUE(ring_->Revoke(made.key.id, LastAdmin::kMayGo));
   EXPECT_THAT(ring_->Authenticate(made.token).error().remedy().text(), HasSubstr("--local"));
-  EXPECT_THAT(ring_->Remedy(), HasSubstr("--local"));
+  EXPECT_THAT(ring_->HowToGetIn().text(), HasSubstr("--local"));
 }
 
 // A database as the program before owners wrote it.

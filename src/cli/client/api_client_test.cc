@@ -4,6 +4,9 @@
 
 #include <boost/json/array.hpp>
 
+#include "api/problem.h"
+#include "cli/frame/remedy_words.h"
+
 namespace cay::cli {
 namespace {
 
@@ -28,6 +31,19 @@ TEST(ProblemErrorTest, WhatIsNoProblemDocumentIsToldByItsStatus) {
   for (const char* way : {"--api-key-file", "CAY_API_KEY", "cay context add", "make a key"}) {
     EXPECT_NE(remedy.find(way), std::string::npos) << remedy;
   }
+}
+
+// As the API writes it; what an older program does not know as an action is words.
+TEST(ProblemErrorTest, WhatCanBeDoneIsSaidInCommands) {
+  const Error denied = Error(ErrorCode::kPermissionDenied, Fault::kCaller, "no key")
+                           .WithRemedy(Remedy(Action::kAuthenticate));
+  const Remedy remedy = ProblemError(401, api::ProblemJson(denied, {})).remedy();
+  EXPECT_TRUE(remedy.InWords(CommandFor).ends_with("; cay keys create makes one"));
+  EXPECT_FALSE(remedy.InWords(CommandFor).contains("Authorization"));
+  EXPECT_EQ(ProblemError(409, R"({"remedy_parts":[{"text":"or "},{"action":"fly","of":"b1"}]})")
+                .remedy()
+                .InWords(CommandFor),
+            "or b1");
 }
 
 TEST(ProblemErrorTest, NamesTheFieldsAndTheWait) {

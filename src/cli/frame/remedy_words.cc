@@ -46,7 +46,7 @@ std::string_view CommandFor(Action action) {
     case Action::kReplaceTemplate:
       return "--replace";
     case Action::kAuthenticate:
-      return "a key, which cay keys create makes";
+      return "cay keys create makes one";
     case Action::kListKeys:
       return "cay keys list";
     case Action::kListWebhooks:

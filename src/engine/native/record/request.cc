@@ -93,11 +93,12 @@ Result<void> CheckIsOfHostLayers(const RootFilesystem& root) {
   if (std::holds_alternative<HostLayers>(root)) return {};
   const LayerReference other = LayersOf(root).front();
   const bool is_image = other.kind == LayerReference::Kind::kImage;
-  return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
-                       "the native engine makes no root filesystem of " +
-                           std::string(is_image ? "the image " : "the disk image ") +
-                           other.name.substr(0, PATH_MAX))
-                     .WithRemedy("import it as a template: cay template import"));
+  return Failure(
+      Error(ErrorCode::kNotSupported, Fault::kCaller,
+            "the native engine makes no root filesystem of " +
+                std::string(is_image ? "the image " : "the disk image ") +
+                other.name.substr(0, PATH_MAX))
+          .WithRemedy("import it as a template: " + Remedy(Action::kImportTemplate, "NAME")));
 }
 
 Result<void> ValidateLimits(const Limits& limits) {
