@@ -24,10 +24,6 @@ uint64_t BigEndian(std::string_view bytes) {
   return value;
 }
 
-std::string Base64(std::span<const unsigned char> bytes) {
-  return EncodeBase64({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
-
 }  // namespace
 
 Result<std::optional<FrameHead>> ParseFrameHead(std::string_view bytes, bool expects_mask) {
@@ -109,7 +105,7 @@ std::string NewWebSocketKey() {
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
     std::abort();
   }
-  return Base64(random);
+  return EncodeBase64({reinterpret_cast<const char*>(random.data()), random.size()});
 }
 
 bool IsWebSocketKey(std::string_view key) {
