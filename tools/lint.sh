@@ -120,11 +120,11 @@ room() {
     http/transport) echo http http/wire ;;
     http/server | http/client) echo http http/{wire,transport} ;;
     sandbox) ;;
-    sandbox/rules | sandbox/events | sandbox/records) echo sandbox ;;
+    sandbox/rules | sandbox/commands | sandbox/events | sandbox/records) echo sandbox ;;
     sandbox/state) echo sandbox sandbox/{rules,records} ;;
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects} ;;
-    sandbox/processes) echo sandbox sandbox/{rules,events,state,lifecycle} ;;
+    sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,lifecycle} ;;
     api) ;;
     api/openapi) ;;
     api/gate) echo api ;;

@@ -7,7 +7,7 @@
 #include <type_traits>
 
 #include "config/config.h"
-#include "sandbox/processes/command_patterns.h"
+#include "sandbox/commands/command_patterns.h"
 #include "sandbox/projects/allowed_types.h"
 
 namespace cay::config {

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/os/log.h"
-#include "sandbox/processes/command_rules.h"
+#include "sandbox/commands/command_rules.h"
 #include "sandbox/processes/process_types.h"
 
 namespace cay::sandbox {

@@ -23,9 +23,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "sandbox/commands/command_rules.h"
 #include "sandbox/lifecycle/manager.h"
 #include "sandbox/metrics.h"
-#include "sandbox/processes/command_rules.h"
 #include "sandbox/processes/execution.h"
 #include "sandbox/processes/process_types.h"
 #include "sandbox/processes/running_process.h"

@@ -2,7 +2,7 @@
 
 #include "base/os/log.h"
 #include "protocol/message_codec.h"
-#include "sandbox/processes/command_patterns.h"
+#include "sandbox/commands/command_patterns.h"
 
 namespace cay::sandbox::process_table {
 namespace {

@@ -1,4 +1,4 @@
-#include "sandbox/processes/command_patterns.h"
+#include "sandbox/commands/command_patterns.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
