@@ -148,6 +148,43 @@ TEST_F(ProcessesTest, AGuestThatSaysNothingDoesNotKeepAProcessBeyondItsTime) {
   ExpectNothingRuns();
 }
 
+TEST_F(ProcessesTest, WhatForksFasterThanItIsKilledIsKilledAgain) {
+  const uint64_t process = Start(Spec({"breed", "3"}, kMinute));
+  Advance(kMinute);
+  ASSERT_TRUE(InTime([&] { return Get(process).state != ProcessState::kRunning; }));
+  EXPECT_TRUE(Get(process).timed_out);
+  EXPECT_EQ(Get(process).signal, static_cast<uint32_t>(SIGKILL));
+  EXPECT_EQ(Get(process).leftover_count, 0U);
+  ExpectNothingRuns();
+}
+
+TEST_F(ProcessesTest, WhatIsLeftBehindIsKilledOnlyWhereThatWasAskedFor) {
+  const uint64_t leaves = Start(Spec({"leave", "3"}));
+  ASSERT_TRUE(AwaitEnd(leaves));
+  EXPECT_EQ(Get(leaves).leftover_count, 3U);
+  ProcessSpec spec = Spec({"leave", "3"});
+  spec.kill_leftovers = true;
+  const uint64_t clears = Start(spec);
+  ASSERT_TRUE(AwaitEnd(clears));
+  EXPECT_EQ(Get(clears).exit_code, 0);
+  EXPECT_FALSE(Get(clears).timed_out);
+  EXPECT_EQ(Get(clears).leftover_count, 0U);
+  ExpectNothingRuns();
+}
+
+TEST_F(ProcessesTest, TheGraceOfWhatIsPausedBeginsWhenItCanHearOfIt) {
+  const uint64_t process = Start(Spec({"sleep", "100000"}, kMinute));
+  ASSERT_TRUE(manager_->Pause(me_, id_->text()));
+  Advance(kMinute);
+  for (int i = 0; i < 5; ++i) Advance(kMinute);
+  EXPECT_EQ(Get(process).state, ProcessState::kRunning);
+  EXPECT_TRUE(Get(process).timed_out);
+  ASSERT_TRUE(manager_->Resume(me_, id_->text()));
+  ASSERT_TRUE(InTime([&] { return Get(process).state != ProcessState::kRunning; }));
+  EXPECT_EQ(Get(process).signal, static_cast<uint32_t>(SIGTERM)) << "it was asked, not killed";
+  ExpectNothingRuns();
+}
+
 TEST_F(ProcessesTest, WhatCannotBeReachedForSomeTimeIsWaitedForAgain) {
   engine_->Fail(Call::kConnect, Busy(), 2, engine::fake::When::kAfter);
   ProcessSpec spec = Spec({"sleep", "100000"});

@@ -201,13 +201,26 @@ void FakeGuest::Exit(Process& process, int exit_code, int signal) {
   process.exited = protocol::Exited{.exit_code = exit_code,
                                     .signal = static_cast<uint32_t>(signal),
                                     .end_seq = process.end_seq,
+                                    .leftover_count = process.leftovers,
                                     .leftovers = {}};
 }
 
 void FakeGuest::Signal(Process& process, int signal) {
   const bool harmless = signal == 0 || signal == SIGCONT || signal == SIGCHLD || signal == SIGWINCH;
-  const bool ignored = process.argv.front() == "stubborn" && signal != SIGKILL;
+  const std::string& command = process.argv.front();
+  const bool ignored = (command == "stubborn" || command == "breed") && signal != SIGKILL;
   if (!harmless && !ignored) Exit(process, 0, signal);
+}
+
+// It, and what it left behind.
+protocol::LeftoversKilled FakeGuest::Kill(Process& process) {
+  if (process.escapes > 0) {
+    --process.escapes;
+    return {.killed = 1, .remaining = 1};
+  }
+  const uint64_t killed = std::exchange(process.leftovers, 0) + (process.exited ? 0 : 1);
+  Exit(process, 0, SIGKILL);
+  return {.killed = killed};
 }
 
 }  // namespace cay::engine::fake

@@ -5,9 +5,10 @@
 //   Fd connection = TRY(guest->Connect());     // protocol/ on a socketpair
 //   Fd gone = TRY(guest->Watch());             // polls readable after End()
 //
-// Its commands are played: true, false, exit N, echo TEXT…, cat, sleep SECONDS, and stubborn, which
-// sleeps for ever and ignores SIGTERM. Other commands are not found. Files are bytes by their
-// paths; there are no directories.
+// Its commands are played: true, false, exit N, echo TEXT…, cat, sleep SECONDS; stubborn, which
+// sleeps for ever and ignores SIGTERM; breed N, a stubborn one that is killed only the Nth time;
+// leave N, which ends and leaves N processes behind. Other commands are not found. Files are bytes
+// by their paths; there are no directories.
 #pragma once
 
 #include <atomic>
@@ -75,6 +76,8 @@ class FakeGuest {
     std::vector<Piece> output{};
     uint64_t end_seq = 0;
     std::optional<Clock::time_point> ends{};  // of a sleep
+    uint64_t escapes = 0;                     // how often it is still to be killed in vain
+    uint64_t leftovers = 0;                   // of what it left behind, those that live
     std::optional<protocol::Exited> exited{};
   };
   // What a connection is for after its request.
@@ -114,6 +117,7 @@ class FakeGuest {
   void Print(Process& process, protocol::FrameType stream, std::string_view bytes);
   static void Exit(Process& process, int exit_code, int signal);
   static void Signal(Process& process, int signal);
+  static protocol::LeftoversKilled Kill(Process& process);
   Result<Process*> Find(uint64_t id);
   protocol::ProcessList Listing() const;
 

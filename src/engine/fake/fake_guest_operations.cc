@@ -32,14 +32,19 @@ std::optional<double> NumberOf(const std::vector<std::string>& argv) {
   return number;
 }
 
+// As a number of things, of which there is at least one.
+uint64_t CountOf(const std::vector<std::string>& argv) {
+  return static_cast<uint64_t>(std::clamp(NumberOf(argv).value_or(1), 1.0, 1e6));
+}
+
 std::string CommandOf(const std::vector<std::string>& argv) {
   const std::string& path = argv.front();
   return path.substr(path.rfind('/') + 1);
 }
 
 bool IsPlayed(const std::string& command) {
-  static constexpr std::string_view kCommands[] = {"true", "false", "exit",    "echo",
-                                                   "cat",  "sleep", "stubborn"};
+  static constexpr std::string_view kCommands[] = {"true",  "false",    "exit",  "echo", "cat",
+                                                   "sleep", "stubborn", "breed", "leave"};
   return std::ranges::find(kCommands, command) != std::end(kCommands);
 }
 
@@ -96,6 +101,11 @@ void FakeGuest::Play(Process& process) {
     Exit(process, 0, 0);
   }
   if (command == "cat" && !process.stdin_open) Exit(process, 0, 0);
+  if (command == "breed") process.escapes = CountOf(process.argv) - 1;
+  if (command == "leave") {
+    process.leftovers = CountOf(process.argv);
+    Exit(process, 0, 0);
+  }
   if (command == "sleep") {
     const auto seconds = NumberOf(process.argv);
     if (!seconds || *seconds < 0 || *seconds > 1e6) return Exit(process, 1, 0);
@@ -221,10 +231,7 @@ Result<void> FakeGuest::OnProcessRequest(Connection& connection, const protocol:
   } else if (frame.type == FrameType::kKillLeftovers) {
     Process* const process =
         TRY(Find(TRY(Decode<protocol::ProcessRequest>(frame.payload)).process));
-    const uint64_t killed = process->exited ? 0 : 1;
-    Exit(*process, 0, SIGKILL);
-    connection.out +=
-        MakeFrame(FrameType::kLeftoversKilled, Encode(protocol::LeftoversKilled{.killed = killed}));
+    connection.out += MakeFrame(FrameType::kLeftoversKilled, Encode(Kill(*process)));
     connection.ends = true;
   } else if (frame.type == FrameType::kAttach) {
     const auto request = TRY(Decode<protocol::AttachRequest>(frame.payload));

@@ -62,8 +62,7 @@ Result<std::optional<RunningEvent>> RunningProcess::Impl::Poll() {
 
 Result<RunningEvent> RunningProcess::Impl::OnError(const Error& error) {
   if (error.code() == ErrorCode::kUnavailable) {
-    return Finish(ProcessEnding::Lost(
-        WhyLost(*parts->book, *entry->life, ProcessSupervisor::kReasonPatience)));
+    return Finish(ProcessEnding::Lost(WhyLost(*parts->book, *entry->life, kReasonPatience)));
   }
   // The guest does what it must not: its process is waited for without it.
   finished = true;
@@ -81,12 +80,11 @@ Result<RunningEvent> RunningProcess::Impl::OnExited(protocol::Exited exited) {
             book.manager().UseForServer(entry->life->sandbox, engine::Engine::kConnectPatience)) {
       if (ends_all && exited.leftover_count > 0) {
         const auto killed = Await<protocol::LeftoversKilled>(
-            lease->guest().BeginKillLeftovers(entry->guest_process),
-            ProcessSupervisor::kKillPatience);
+            lease->guest().BeginKillLeftovers(entry->guest_process), kKillPatience);
         if (killed) remaining = killed->remaining;
       }
       if (Failed(exited)) {
-        info = Await<protocol::Info>(lease->guest().BeginPing(), ProcessSupervisor::kJudgePatience);
+        info = Await<protocol::Info>(lease->guest().BeginPing(), kJudgePatience);
       }
     }
   }
