@@ -98,11 +98,12 @@ engine::GarbageReport CollectLeftBehind(engine::Engine& engine) {
   return std::move(*report);
 }
 
-// One waits for the kernel or the disk half of the time that a create takes it.
+// More than there are processors make no more sandboxes, and keep commands from a processor longer.
 size_t LaunchersOf(const Config& config) {
+  constexpr size_t kLeastByItself = 2;  // each waits for the kernel or the disk, too
   constexpr size_t kMostByItself = 8;
   if (config.launchers != 0) return config.launchers;
-  return std::clamp<size_t>(2 * size_t{std::thread::hardware_concurrency()}, 1, kMostByItself);
+  return std::clamp<size_t>(std::thread::hardware_concurrency(), kLeastByItself, kMostByItself);
 }
 
 Result<Parts> MakeParts(const Config& config) {
