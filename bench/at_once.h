@@ -6,9 +6,9 @@
 #include <string>
 
 #include "base/result.h"
-#include "http_server.h"
 #include "report.h"
 #include "samples.h"
+#include "subjects/http_server.h"
 
 namespace cay::bench {
 

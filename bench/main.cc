@@ -8,7 +8,7 @@
 #include <cstdio>
 
 #include "base/units.h"
-#include "cases.h"
+#include "cases/cases.h"
 
 namespace cay::bench {
 

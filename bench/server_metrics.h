@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "http_server.h"
 #include "report.h"
+#include "subjects/http_server.h"
 
 namespace cay::bench {
 

@@ -1,4 +1,4 @@
-#include "island.h"
+#include "subjects/island.h"
 
 #include <poll.h>
 

@@ -3,10 +3,10 @@
 #include <optional>
 #include <thread>
 
-#include "cases.h"
-#include "host_stream.h"
-#include "http_server.h"
-#include "nginx.h"
+#include "cases/cases.h"
+#include "subjects/host_stream.h"
+#include "subjects/http_server.h"
+#include "subjects/nginx.h"
 
 namespace cay::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "http_server.h"
+#include "subjects/http_server.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 
 #include "base/os/fd.h"
 #include "base/os/file.h"
-#include "process.h"
+#include "subjects/process.h"
 
 namespace cay::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "docker_api.h"
+#include "subjects/docker_api.h"
 
 namespace cay::bench {
 namespace {

@@ -1,8 +1,8 @@
 // Five hundred idle sandboxes: what they and the server need, and how soon a new server has adopted
 // them after a SIGKILL.
-#include "cases.h"
-#include "http_server.h"
+#include "cases/cases.h"
 #include "machine_memory.h"
+#include "subjects/http_server.h"
 
 namespace cay::bench {
 namespace {

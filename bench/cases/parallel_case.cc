@@ -3,7 +3,7 @@
 #include <optional>
 #include <thread>
 
-#include "cases.h"
+#include "cases/cases.h"
 
 namespace cay::bench {
 namespace {

@@ -1,8 +1,8 @@
 #include <array>
 #include <thread>
 
-#include "cases.h"
-#include "process.h"
+#include "cases/cases.h"
+#include "subjects/process.h"
 
 namespace cay::bench {
 namespace {

@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "at_once.h"
-#include "cases.h"
-#include "http_server.h"
+#include "cases/cases.h"
 #include "server_metrics.h"
+#include "subjects/http_server.h"
 
 namespace cay::bench {
 namespace {

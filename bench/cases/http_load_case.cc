@@ -3,9 +3,9 @@
 #include <mutex>
 
 #include "at_once.h"
-#include "cases.h"
-#include "http_server.h"
+#include "cases/cases.h"
 #include "server_metrics.h"
+#include "subjects/http_server.h"
 
 namespace cay::bench {
 namespace {

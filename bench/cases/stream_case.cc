@@ -1,5 +1,5 @@
-#include "cases.h"
-#include "host_stream.h"
+#include "cases/cases.h"
+#include "subjects/host_stream.h"
 
 namespace cay::bench {
 namespace {

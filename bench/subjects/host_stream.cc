@@ -1,4 +1,4 @@
-#include "host_stream.h"
+#include "subjects/host_stream.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 
 #include "base/os/fd.h"
 #include "base/os/file.h"
-#include "process.h"
+#include "subjects/process.h"
 
 namespace cay::bench {
 

@@ -7,9 +7,9 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "island.h"
-#include "peers.h"
 #include "report.h"
+#include "subjects/island.h"
+#include "subjects/peers.h"
 
 namespace cay::bench {
 

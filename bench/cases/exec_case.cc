@@ -1,5 +1,5 @@
-#include "cases.h"
-#include "process.h"
+#include "cases/cases.h"
+#include "subjects/process.h"
 
 namespace cay::bench {
 

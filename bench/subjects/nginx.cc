@@ -1,4 +1,4 @@
-#include "nginx.h"
+#include "subjects/nginx.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -8,8 +8,8 @@
 
 #include "base/os/file.h"
 #include "base/units.h"
-#include "http_server.h"
-#include "process.h"
+#include "subjects/http_server.h"
+#include "subjects/process.h"
 
 namespace cay::bench {
 namespace {

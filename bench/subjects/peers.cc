@@ -1,4 +1,4 @@
-#include "peers.h"
+#include "subjects/peers.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include "base/os/file.h"
 #include "base/os/log.h"
 #include "base/units.h"
-#include "process.h"
+#include "subjects/process.h"
 
 namespace cay::bench {
 namespace {

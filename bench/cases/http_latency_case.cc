@@ -1,11 +1,11 @@
 // What one client waits for over HTTP: a sandbox, a result, an end.
 #include <optional>
 
-#include "cases.h"
-#include "docker_api.h"
-#include "http_server.h"
-#include "process.h"
+#include "cases/cases.h"
 #include "server_metrics.h"
+#include "subjects/docker_api.h"
+#include "subjects/http_server.h"
+#include "subjects/process.h"
 
 namespace cay::bench {
 namespace {

@@ -1,4 +1,4 @@
-#include "cases.h"
+#include "cases/cases.h"
 #include "machine_memory.h"
 
 namespace cay::bench {

@@ -9,9 +9,9 @@
 #include <memory>
 #include <string>
 
-#include "http_server.h"
-#include "peers.h"
 #include "samples.h"
+#include "subjects/http_server.h"
+#include "subjects/peers.h"
 
 namespace cay::bench {
 
