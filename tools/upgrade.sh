@@ -21,7 +21,8 @@ build_of() {
     git -C "$root" worktree prune
     [[ -d $tree ]] || git -C "$root" worktree add --quiet --detach "$tree" "$commit" >&2 || die "cannot check $commit out"
     quietly "configuring $commit" "$build_root/releases/$commit.log" \
-      cmake -S "$tree" --preset release -DCAY_BUILD_TESTS=OFF >&2 || return "$own_failure"
+      cmake -S "$tree" --preset release -DCAY_BUILD_TESTS=OFF \
+      -DCMAKE_CXX_FLAGS="-include $root/tests/upgrade/ioprio.h" >&2 || return "$own_failure"
     quietly "building $commit" "$build_root/releases/$commit.log" \
       ninja -C "$tree/build/release" -j "$jobs" cay >&2 || return "$own_failure"
   fi
