@@ -82,8 +82,8 @@ layer() {
     config) echo base archive protocol guest_link engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
-    template) echo base archive protocol engine template ;;
-    sandbox) echo base crypto archive protocol guest_link engine template store sandbox ;;
+    template) echo base json archive protocol engine template ;;
+    sandbox) echo base json crypto archive protocol guest_link engine template store sandbox ;;
     api) echo base json crypto archive protocol guest_link engine template store sandbox http api ;;
     cli) echo base json crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
     *) return 1 ;;

@@ -89,13 +89,13 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   auto response = TRY(api.Send(std::move(call)));
   const json::object sandbox = TRY(ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes))));
   if (!options.quiet) {
-    for (const json::value& entry : Array(sandbox, "not_enforced")) {
+    for (const json::value& entry : ArrayOf(sandbox, "not_enforced")) {
       if (!entry.is_object()) continue;
-      Note("not enforced here: " + Text(entry.get_object(), "limit") + " (" +
-           Text(entry.get_object(), "why") + ")");
+      Note("not enforced here: " + TextOf(entry.get_object(), "limit") + " (" +
+           TextOf(entry.get_object(), "why") + ")");
     }
   }
-  TRY(Print(options.json ? PrettyJson(sandbox) : Text(sandbox, "id") + "\n"));
+  TRY(Print(options.json ? PrettyJson(sandbox) : TextOf(sandbox, "id") + "\n"));
   return 0;
 }
 

@@ -35,10 +35,6 @@ constexpr Millis kSignOfLife{15'000};
 // Of what is typed or piped in, in one message.
 constexpr size_t kInputBytes = 16 * 1024;
 
-uint64_t Unsigned(const json::object& event, std::string_view name) {
-  return static_cast<uint64_t>(std::max<int64_t>(0, Number(event, name).value_or(0)));
-}
-
 class TerminalSession {
  public:
   TerminalSession(ApiClient& api, const AttachRequest& request)
@@ -176,19 +172,19 @@ Result<void> TerminalSession::TakeMessage(const http::WebSocket::Message& messag
     return written;
   }
   const json::object event = TRY(ParseJsonObject(message.bytes));
-  const std::string type = Text(event, "type");
+  const std::string type = TextOf(event, "type");
   if (type == "started") {
     // Only of the first connection: what was missed while it was lost is asked of this terminal.
     if (!std::exchange(started_, true) && request_.replay)
-      replay_end_ = Unsigned(event, "replay_end");
+      replay_end_ = NumberOf<uint64_t>(event, "replay_end").value_or(0);
   } else if (type == "gap") {
-    next_ = Unsigned(event, "to");
+    next_ = NumberOf<uint64_t>(event, "to").value_or(0);
   } else if (type == "exited") {
     const ProcessEnd end = ParseProcessEnd(event);
     end_ = {.exit_code = TRY(ExitCodeOfEnd(end))};
     if (end.output_cut && !end.timed_out && !request_.quiet) Say(kOutputCutNote);
   } else if (type == "error") {
-    Say(Text(event, "detail"));  // of something we asked for; the terminal goes on
+    Say(TextOf(event, "detail"));  // of something we asked for; the terminal goes on
   }
   return {};
 }
