@@ -239,10 +239,9 @@ Result<void> NativeEngine::Update(const SandboxId& id, const Limits& limits) {
 Result<Stats> NativeEngine::GetStats(const SandboxId& id) {
   if (const auto disk = SandboxDir::ImageUse(options_.paths.sandboxes_dir(), id)) {
     const auto groups = Groups(/*again=*/false);
-    const auto group = groups ? (*groups)->ReadStats(id) : Failure(groups.error());
-    if (group) {
-      Stats stats = ToStats(*group);
-      stats.disk = disk;
+    auto stats = groups ? (*groups)->ReadStats(id) : Failure(groups.error());
+    if (stats) {
+      stats->disk = disk;
       return stats;
     }
   }

@@ -31,8 +31,7 @@ constexpr Millis kDeathPatience(10'000);
 Stats ReadStats(CgroupTree& cgroups, const SandboxId& id) {
   const auto cgroup = cgroups.Open(id);
   if (!cgroup) return {};
-  const auto stats = cgroup->ReadStats();
-  return stats ? ToStats(*stats) : Stats{};
+  return cgroup->ReadStats().value_or(Stats());
 }
 
 State RecordedState(const Record& record) {
