@@ -109,9 +109,9 @@ room() {
     engine/native/record) echo engine engine/native/{ids,ipc,rootfs} ;;
     engine/native/launcher) echo engine engine/native/{ids,ipc,cgroup,rootfs,spawn,record} ;;
     engine/native/probe) echo engine engine/native/{cgroup,spawn} ;;
-    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,launcher} ;;
+    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,launcher,probe} ;;
     engine/fake) echo engine ;;
-    engine/factory) echo engine engine/native engine/native/spawn ;;
+    engine/factory) echo engine engine/native ;;
     template) ;;
     template/host | template/import) echo template ;;
     template/store) echo template template/{host,import} ;;
@@ -178,6 +178,12 @@ check_rooms() {
 check_purity() {
   ! (cd "$root" && find src/sandbox/rules -name '*.h' -o -name '*.cc' 2>/dev/null | grep -v '_test\.cc$' |
     xargs -r grep -nE '#include (<(mutex|thread|condition_variable|atomic|shared_mutex|future)>|"base/clock\.h")|(steady|system)_clock')
+}
+
+# Which engine there is, the factory alone says; and `cay launcher` is a process of the native one.
+check_engines() {
+  ! (cd "$root" && grep -rnE '^#include "engine/(native|fake)/' src --include='*.h' --include='*.cc' |
+    grep -vE '^src/(engine/|cli/main\.cc:)|_test\.cc:')
 }
 
 # Dependencies point one way, in #include and in the targets a folder links.
@@ -269,7 +275,7 @@ with_users_of_headers() {
 }
 
 # Those that look at the whole tree and take seconds.
-lint_quick_checks=(format scripts lengths sizes widths initializers layers rooms purity)
+lint_quick_checks=(format scripts lengths sizes widths initializers layers rooms engines purity)
 
 # lint_check NAME [ARGUMENT]: one check, and what came of it.
 lint_check() {

@@ -1,7 +1,8 @@
 #include "cli/local/elsewhere.h"
 
+#include <algorithm>
+
 #include "cli/frame/console.h"
-#include "engine/native/launcher/inventory.h"
 
 namespace cay::cli {
 namespace {
@@ -10,12 +11,12 @@ constexpr size_t kMaxNamed = 100;
 
 }  // namespace
 
-void NoteElsewhere(const Paths& paths) {
-  const auto elsewhere = engine::native::FindElsewhere(paths);
+void NoteElsewhere(engine::Survey& survey) {
+  const auto elsewhere = survey.FindElsewhere();
   if (!elsewhere || elsewhere->empty()) return;
   std::string line = "of other state directories, or of one that is gone, run here:";
   for (size_t i = 0; i < std::min(elsewhere->size(), kMaxNamed); ++i) {
-    const engine::native::Elsewhere& one = (*elsewhere)[i];
+    const engine::Elsewhere& one = (*elsewhere)[i];
     line += (i == 0 ? " " : ", ") + one.id + " (process " + std::to_string(one.process) + ")";
   }
   if (elsewhere->size() > kMaxNamed)

@@ -2,11 +2,11 @@
 // directory under this state directory.
 #pragma once
 
-#include "base/os/paths.h"
+#include "engine/survey.h"
 
 namespace cay::cli {
 
 // On standard error, in one line; nothing where there are none.
-void NoteElsewhere(const Paths& paths);
+void NoteElsewhere(engine::Survey& survey);
 
 }  // namespace cay::cli

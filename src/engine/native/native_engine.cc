@@ -161,14 +161,7 @@ Result<Diagnosis> NativeEngine::Diagnose() {
 }
 
 Result<GarbageReport> NativeEngine::CollectGarbage(const GarbageOptions& options) {
-  GcReport found = TRY(native::CollectGarbage(options_.paths, options));
-  return GarbageReport{.sandboxes = std::move(found.sandboxes),
-                       .orphans = std::move(found.orphans),
-                       .others = {{"cgroups", found.cgroups.size()},
-                                  {"uid ranges", found.id_ranges},
-                                  {"images", found.scratch_images}},
-                       .failures = std::move(found.failures),
-                       .kept = std::move(found.kept)};
+  return native::CollectGarbage(options_.paths, options);
 }
 
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
