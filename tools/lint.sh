@@ -94,7 +94,7 @@ layer() {
 room() {
   case $1 in
     base | base/testing) ;;
-    base/os) echo base ;;
+    base/os | base/supply) echo base ;;
     base/bpf) echo base base/os ;;
     guest/io | guest/files) ;;
     guest/confinement) echo guest/io ;;

@@ -1,5 +1,6 @@
-// Survey: what of an engine is on this machine, looked at from outside: without starting the engine,
-// and whoever owns its sandboxes. For `cay ps`, `cay gc` and `cay doctor`, beside a server that runs.
+// Survey: what of an engine is on this machine, looked at from outside: without starting the
+// engine, and whoever owns its sandboxes. For `cay ps`, `cay gc` and `cay doctor`, which may come
+// while a server runs.
 //
 //   auto survey = TRY(engine::MakeSurvey(engine::kUsualEngine, paths));       // factory/factory.h
 //   for (const InventoryEntry& entry : TRY(survey->TakeInventory())) …

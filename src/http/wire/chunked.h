@@ -1,6 +1,6 @@
 // ChunkDecoder: a body in chunks (RFC 9112, 7.1), from its bytes. Our own code, not Boost.Beast's
-// (docs/decisions/0035): strict, since what two programs read differently is a way past one of them.
-// Lines end with CR LF, hold no control characters but tabs, and have bounds. Pure.
+// (docs/decisions/0035). Strict: what two programs read differently is a way past one of them.
+// Lines end with CR LF, hold no control characters except tabs, and have bounds. Pure.
 //
 //   ChunkDecoder chunks;
 //   while (!chunks.done()) {

@@ -21,9 +21,9 @@
 #include <thread>
 #include <vector>
 
-#include "base/demand.h"
 #include "base/id.h"
 #include "base/os/fd.h"
+#include "base/supply/demand.h"
 #include "engine/engine.h"
 #include "sandbox/lifecycle/core.h"
 #include "template/store/template_store.h"

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "base/demand.h"
 #include "base/os/fd.h"
 #include "base/result.h"
+#include "base/supply/demand.h"
 #include "engine/native/rootfs/scratch.h"
 
 namespace cay::engine::native {

@@ -13,9 +13,9 @@
 #include <functional>
 #include <optional>
 
-#include "base/demand.h"
 #include "base/os/fd.h"
 #include "base/result.h"
+#include "base/supply/demand.h"
 
 namespace cay::engine::native {
 

@@ -1,4 +1,4 @@
-#include "base/demand.h"
+#include "base/supply/demand.h"
 
 #include <gtest/gtest.h>
 

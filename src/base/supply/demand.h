@@ -1,5 +1,5 @@
 // Demand: how many of a thing to keep ready. So many as at rest; each time that none was ready
-// doubles it, up to a bound; when it is no longer asked for, it is taken back, at once or one by one.
+// doubles it, up to a bound; when it is no longer asked for it is taken back, whole or one by one.
 //
 //   Demand wanted(1, 4);
 //   … none was ready: wanted.NoteMiss(); …           // 2
