@@ -7,7 +7,7 @@
 #include "cli/frame/option_tables.h"
 #include "cli/frame/remedy_words.h"
 #include "cli/local/doctor_report.h"
-#include "engine/factory/factory.h"
+#include "cli/local/local_survey.h"
 
 namespace cay::cli {
 namespace {
@@ -34,7 +34,7 @@ bool IsUtf8Locale() {
 
 Result<int> DoctorMain(DoctorOptions& options, Positionals&) {
   const Paths paths = TRY(Paths::Resolve(options.state_dir));
-  const auto survey = TRY(engine::MakeSurvey(engine::kUsualEngine, paths));
+  const auto survey = TRY(SurveyMachine(paths));
   const engine::Diagnosis diagnosis = TRY(survey->Diagnose());
   const auto sandboxes = TRY(survey->TakeInventory());
   const auto disk = LookAtDisk(paths, sandboxes);

@@ -6,9 +6,7 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
-#include "cli/local/elsewhere.h"
-#include "cli/local/local_templates.h"
-#include "engine/factory/factory.h"
+#include "cli/local/local_survey.h"
 
 namespace cay::cli {
 namespace {
@@ -83,7 +81,7 @@ Result<int> GcMain(GcOptions& options, Positionals&) {
   Collected collected;
   engine::GarbageOptions what{.dry_run = options.dry_run};
   if (options.orphans) what.orphans_older = options.older.value_or(kDefaultGrace);
-  const auto survey = TRY(engine::MakeSurvey(engine::kUsualEngine, paths));
+  const auto survey = TRY(SurveyMachine(paths));
   collected.engine = TRY(survey->CollectGarbage(what));
   // After the sandboxes: a layer stays while the record of one names it.
   templates::TemplateStore store = TRY(OpenLocalTemplates(paths));

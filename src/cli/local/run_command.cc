@@ -10,7 +10,7 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/local/forked_guest.h"
-#include "cli/local/local_templates.h"
+#include "cli/local/local_survey.h"
 #include "cli/local/run_options.h"
 #include "cli/local/run_result.h"
 #include "cli/local/run_session.h"

@@ -8,9 +8,8 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
-#include "cli/local/elsewhere.h"
+#include "cli/local/local_survey.h"
 #include "cli/remote/server_ps.h"
-#include "engine/factory/factory.h"
 
 namespace cay::cli {
 namespace {
@@ -76,7 +75,7 @@ std::string RenderPsTable(const std::vector<InventoryEntry>& rows) {
 
 Result<int> LocalPsMain(const PsOptions& options) {
   const Paths paths = TRY(Paths::Resolve(options.state_dir));
-  const auto survey = TRY(engine::MakeSurvey(engine::kUsualEngine, paths));
+  const auto survey = TRY(SurveyMachine(paths));
   const std::vector<InventoryEntry> rows = TRY(survey->TakeInventory());
   if (options.quiet) {
     std::string text;

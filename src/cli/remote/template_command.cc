@@ -11,7 +11,7 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
-#include "cli/local/local_templates.h"
+#include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
 #include "template/store/template_store.h"
 

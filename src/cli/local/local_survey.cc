@@ -1,8 +1,9 @@
-#include "cli/local/elsewhere.h"
+#include "cli/local/local_survey.h"
 
 #include <algorithm>
 
 #include "cli/frame/console.h"
+#include "engine/factory/factory.h"
 
 namespace cay::cli {
 namespace {
@@ -10,6 +11,15 @@ namespace {
 constexpr size_t kMaxNamed = 100;
 
 }  // namespace
+
+Result<std::unique_ptr<engine::Survey>> SurveyMachine(const Paths& paths) {
+  return engine::MakeSurvey(engine::kUsualEngine, paths);
+}
+
+Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths) {
+  const std::shared_ptr<engine::Survey> survey = TRY(SurveyMachine(paths));
+  return templates::TemplateStore::Open(paths, [survey] { return survey->List(); });
+}
 
 void NoteElsewhere(engine::Survey& survey) {
   const auto elsewhere = survey.FindElsewhere();
