@@ -82,8 +82,8 @@ layer() {
     config) echo base archive protocol guest_link engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
-    template) echo base archive protocol engine template ;;
-    sandbox) echo base crypto archive protocol guest_link engine template store sandbox ;;
+    template) echo base json archive protocol engine template ;;
+    sandbox) echo base json crypto archive protocol guest_link engine template store sandbox ;;
     api) echo base json crypto archive protocol guest_link engine template store sandbox http api ;;
     cli) echo base json crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
     *) return 1 ;;
@@ -94,7 +94,7 @@ layer() {
 room() {
   case $1 in
     base | base/testing) ;;
-    base/os) echo base ;;
+    base/os | base/supply) echo base ;;
     base/bpf) echo base base/os ;;
     guest/io | guest/files) ;;
     guest/confinement) echo guest/io ;;
@@ -109,9 +109,9 @@ room() {
     engine/native/record) echo engine engine/native/{ids,ipc,rootfs} ;;
     engine/native/launcher) echo engine engine/native/{ids,ipc,cgroup,rootfs,spawn,record} ;;
     engine/native/probe) echo engine engine/native/{cgroup,spawn} ;;
-    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,launcher} ;;
+    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,launcher,probe} ;;
     engine/fake) echo engine ;;
-    engine/factory) echo engine engine/native engine/native/spawn ;;
+    engine/factory) echo engine engine/native ;;
     template) ;;
     template/host | template/import) echo template ;;
     template/store) echo template template/{host,import} ;;
@@ -179,6 +179,12 @@ check_crowds() {
 check_purity() {
   ! (cd "$root" && find src/sandbox/rules -name '*.h' -o -name '*.cc' 2>/dev/null | grep -v '_test\.cc$' |
     xargs -r grep -nE '#include (<(mutex|thread|condition_variable|atomic|shared_mutex|future)>|"base/clock\.h")|(steady|system)_clock')
+}
+
+# Which engine there is, the factory alone says; and `cay launcher` is a process of the native one.
+check_engines() {
+  ! (cd "$root" && grep -rnE '^#include "engine/(native|fake)/' src --include='*.h' --include='*.cc' |
+    grep -vE '^src/(engine/|cli/main\.cc:)|_test\.cc:')
 }
 
 # Dependencies point one way, in #include and in the targets a folder links.
@@ -270,7 +276,7 @@ with_users_of_headers() {
 }
 
 # Those that look at the whole tree and take seconds.
-lint_quick_checks=(format scripts lengths sizes widths initializers layers rooms crowds purity)
+lint_quick_checks=(format scripts lengths sizes widths initializers layers rooms engines crowds purity)
 
 # lint_check NAME [ARGUMENT]: one check, and what came of it.
 lint_check() {

@@ -58,8 +58,8 @@ Result<protocol::Exited> Follow(ProcessStream& stream, const Sink& sink) {
 
 Result<Island> Island::Start(const std::string& state_dir, const std::string& cay) {
   const Paths paths = TRY(Paths::Resolve(state_dir));
-  templates::TemplateStore store =
-      TRY(templates::TemplateStore::Open(paths, engine::native::ListerOf(paths)));
+  templates::TemplateStore store = TRY(templates::TemplateStore::Open(
+      paths, [paths] { return engine::native::ListStatuses(paths); }));
   templates::Template host = TRY(store.Find("host"));
   std::unique_ptr<engine::Engine> engine = TRY(engine::native::NativeEngine::Start(
       {.paths = paths, .launcher_path = cay, .netns_pool = 16}));

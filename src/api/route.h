@@ -11,7 +11,7 @@
 
 #include "api/problem.h"
 #include "base/result.h"
-#include "base/shares.h"
+#include "base/supply/shares.h"
 #include "base/units.h"
 #include "http/exchange.h"
 #include "sandbox/lifecycle/manager.h"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,7 +15,10 @@ std::vector<std::string_view> Split(std::string_view text, char separator);
 // Without spaces and tabs at its ends.
 std::string_view Trim(std::string_view text);
 
-// Whether both are the same but for the case of ASCII letters.
+// With small ASCII letters.
+std::string Lower(std::string_view text);
+
+// Whether both are the same except for the case of ASCII letters.
 bool EqualsIgnoringCase(std::string_view one, std::string_view other);
 
 // The candidate that `typed` was probably meant to be, or empty: at most one edit in three letters.

@@ -18,6 +18,12 @@ TEST(Split, GivesTheWholeTextWithoutASeparator) {
   EXPECT_THAT(Split("", ','), ElementsAre(""));
 }
 
+TEST(Lower, ChangesAsciiLettersAlone) {
+  EXPECT_EQ(Lower("Content-TYPE [\xC3\x84] 9Z"), "content-type [\xC3\x84] 9z");
+  EXPECT_TRUE(EqualsIgnoringCase("AbC-[", "aBc-["));
+  EXPECT_FALSE(EqualsIgnoringCase("[", "{"));
+}
+
 TEST(Nearest, AllowsOneEditInThreeLetters) {
   std::vector<std::string_view> names = {"memory", "mount", "cpus"};
   EXPECT_EQ(Nearest("memoyr", names), "memory");

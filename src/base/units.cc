@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <optional>
 
+#include "base/text.h"
+
 namespace cay {
 namespace {
 
@@ -14,13 +16,6 @@ __extension__ using Wide = unsigned __int128;
 
 constexpr uint64_t kMaxBytes = INT64_MAX;
 constexpr int64_t kMaxMillis = int64_t{100} * 365 * 24 * 3600 * 1000;
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 // A decimal number as a fraction in 1/1000 (so that no rounding happens behind the caller's back),
 // and the text behind it. Digits after the third decimal must be zero.

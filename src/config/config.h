@@ -10,7 +10,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +21,7 @@
 #include "api/webhooks/webhook_options.h"
 #include "base/os/log.h"
 #include "base/result.h"
+#include "base/string_map.h"
 #include "http/server/server.h"
 #include "sandbox/commands/command_rules.h"
 #include "sandbox/options.h"
@@ -87,9 +87,8 @@ struct Sources {
 
 struct Loaded {
   Config config;
-  std::string file;  // that was read; empty: none
-  std::map<std::string, std::string>
-      origins;  // of each key: "default", "cay.toml:3", "CAY_LISTEN", "--listen"
+  std::string file;   // that was read; empty: none
+  StringMap origins;  // of each key: "default", "cay.toml:3", "CAY_LISTEN", "--listen"
 };
 
 // All that is wrong, in the order of the file; then nothing is loaded. Each error is

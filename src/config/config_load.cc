@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "config/pool_text.h"
 #include "config/toml_values.h"
-#include "engine/native/launcher/share.h"
+#include "engine/factory/factory.h"
 
 namespace cay::config {
 namespace {
@@ -234,9 +234,9 @@ class Loader {
     const Config& config = result_.loaded.config;
     AtLeast("timeouts.launcher", config.launcher_timeout >= kLeastLauncherTimeout,
             FormatDuration(kLeastLauncherTimeout));
-    if (config.launchers > engine::native::kMaxLaunchers) {
+    if (config.launchers > engine::kMostAtATime) {
       Problem(Error::Invalid("limits.launchers (" + Shown("limits.launchers") + ") is more than " +
-                             std::to_string(engine::native::kMaxLaunchers)));
+                             std::to_string(engine::kMostAtATime)));
     }
     AtLeast("limits.output_held", config.output_held >= api::kLeastOutputHeld,
             FormatBytes(api::kLeastOutputHeld));

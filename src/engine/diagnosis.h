@@ -3,7 +3,10 @@
 // A default sandbox (no options, template `host`) is fully enforced when every protection is.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +33,31 @@ struct Protection {
   std::string remedy;  // one command (or what to do where none helps); only when not kEnforced
 };
 
+// Something that the engine uses of the machine.
+struct MachineFeature {
+  std::string key;   // "user_namespace": stable, for JSON
+  std::string name;  // "user namespaces": for people
+  // Nothing: it was not tried, because it needs root or something else that is missing.
+  std::optional<bool> works;
+};
+
+// What the engine found. For people and reports: what follows from it is in the protections.
+struct Machine {
+  std::string kernel;  // uname(2) release
+  std::string architecture;
+  uid_t uid = 0;
+  std::string cgroup_layout;                // "v2", "v1" …
+  std::vector<MachineFeature> controllers;  // of cgroups
+  int landlock_abi = 0;                     // 0: none
+  std::vector<MachineFeature> features;
+  // What other engines could use.
+  bool kvm = false;
+  bool docker = false;
+  std::vector<std::string> runtimes;  // programs found: "runc", "runsc", …
+};
+
 struct Diagnosis {
+  Machine machine{};
   std::vector<Protection> protections;
   bool fully_enforced = false;
   bool can_run = false;  // nothing blocks

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/units.h"
@@ -16,23 +17,30 @@ struct GarbageOptions {
   std::optional<Millis> orphans_older{};
 };
 
-// How many of something that only this engine has were removed.
-struct GarbageCount {
-  std::string what;  // in plural: "uid ranges"
-  uint64_t count = 0;
+// What only this engine has, of one kind.
+struct GarbageKind {
+  std::string key;   // "id_ranges": stable, for JSON
+  std::string what;  // in plural, for people: "uid ranges without a sandbox"
+  // How many were removed; or, where each was of a sandbox, the ids of those.
+  std::variant<uint64_t, std::vector<std::string>> removed;
+
+  uint64_t count() const {
+    const auto* ids = std::get_if<std::vector<std::string>>(&removed);
+    return ids != nullptr ? ids->size() : std::get<uint64_t>(removed);
+  }
 };
 
 struct GarbageReport {
   std::vector<std::string> sandboxes;  // ids of what was removed
   std::vector<std::string> orphans;    // ids of orphaned sandboxes that were removed
-  std::vector<GarbageCount> others;    // always the same, in the same order, for each engine
+  std::vector<GarbageKind> others;     // always the same, in the same order, for each engine
   std::vector<std::string> failures;   // what could not be removed, and why
   std::vector<std::string> kept;       // what nobody has now and stays all the same, and why
 
   // Whether nothing was there to be removed, but for orphans.
   bool nothing() const {
     uint64_t count = sandboxes.size();
-    for (const GarbageCount& other : others) count += other.count;
+    for (const GarbageKind& other : others) count += other.count();
     return count == 0;
   }
 };

@@ -164,26 +164,26 @@ Result<std::optional<uint32_t>> JsonFields::Mode(std::string_view name) {
 }
 
 template <class Read>
-Result<std::optional<TextMap>> JsonFields::Map(std::string_view name, Read read) {
+Result<std::optional<StringMap>> JsonFields::Map(std::string_view name, Read read) {
   const JsonValue* value = Find(name);
   if (value == nullptr) return std::nullopt;
   const auto* object = value->AsObject();
   if (object == nullptr) return Failure(Wrong(name, "an object of strings", *value));
-  TextMap strings;
+  StringMap strings;
   for (const auto& [key, member] : *object) {
     strings.emplace(key, TRY(read(member, PathOf(std::string(name) + "." + key))));
   }
   return strings;
 }
 
-Result<std::optional<TextMap>> JsonFields::Strings(std::string_view name) {
+Result<std::optional<StringMap>> JsonFields::Strings(std::string_view name) {
   return Map(name, [](const JsonValue& value, const std::string& path) -> Result<std::string> {
     if (value.AsString() == nullptr) return Failure(WrongKind(path, "a string", value));
     return *value.AsString();
   });
 }
 
-Result<std::optional<TextMap>> JsonFields::TextsOrBase64(std::string_view name) {
+Result<std::optional<StringMap>> JsonFields::TextsOrBase64(std::string_view name) {
   return Map(name, [](const JsonValue& value, const std::string& path) {
     return TextOrBase64Of(value, path, kMaxText);
   });

@@ -10,7 +10,6 @@
 // around it.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,12 +17,11 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/string_map.h"
 #include "base/units.h"
 #include "json/json_value.h"
 
 namespace cay {
-
-using TextMap = std::map<std::string, std::string>;
 
 class JsonFields {
  public:
@@ -39,15 +37,15 @@ class JsonFields {
   Result<std::string> RequiredString(std::string_view name, size_t max_bytes = kMaxText);
   Result<std::optional<bool>> Bool(std::string_view name);
   Result<std::optional<uint64_t>> Number(std::string_view name, uint64_t max = UINT64_MAX);
-  Result<std::optional<Bytes>> Size(std::string_view name);       // "512m" or bytes
-  Result<std::optional<Millis>> Duration(std::string_view name);  // "30s" or seconds
-  Result<std::optional<MilliCpus>> Cpus(std::string_view name);   // "0.5" or 0.5
-  Result<std::optional<uint32_t>> Mode(std::string_view name);    // "0644"
-  Result<std::optional<TextMap>> Strings(std::string_view name);  // an object of strings
+  Result<std::optional<Bytes>> Size(std::string_view name);         // "512m" or bytes
+  Result<std::optional<Millis>> Duration(std::string_view name);    // "30s" or seconds
+  Result<std::optional<MilliCpus>> Cpus(std::string_view name);     // "0.5" or 0.5
+  Result<std::optional<uint32_t>> Mode(std::string_view name);      // "0644"
+  Result<std::optional<StringMap>> Strings(std::string_view name);  // an object of strings
   // A string, or {"base64": "…"}.
   Result<std::optional<std::string>> TextOrBase64(std::string_view name, size_t max_bytes);
   // An object of those.
-  Result<std::optional<TextMap>> TextsOrBase64(std::string_view name);
+  Result<std::optional<StringMap>> TextsOrBase64(std::string_view name);
 
   // kInvalidArgument when a member is there that nobody asked for.
   Result<void> Finish() const;
@@ -59,7 +57,7 @@ class JsonFields {
  private:
   // An object whose members `read` makes of a value and its path.
   template <class Read>
-  Result<std::optional<TextMap>> Map(std::string_view name, Read read);
+  Result<std::optional<StringMap>> Map(std::string_view name, Read read);
 
   JsonFields(const JsonValue::Object& object, std::string where)
       : object_(&object), where_(std::move(where)) {}

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "base/id.h"
+#include "base/string_map.h"
 #include "base/units.h"
 #include "engine/engine.h"
 #include "sandbox/guest_end.h"
@@ -35,8 +35,6 @@ struct QualifiedName {
   std::string name;
 };
 QualifiedName Qualify(const Caller& caller, std::string_view which);
-
-using StringMap = std::map<std::string, std::string>;
 
 // The life of a sandbox (state_machine.h). Creating is seen only by others than its creator.
 enum class SandboxState : uint8_t { kCreating, kRunning, kPaused, kStopped, kFailed, kDestroyed };

@@ -49,9 +49,10 @@ std::unique_ptr<engine::native::NativeEngine> StartEngine(const Arena& arena) {
 }
 
 engine::RootFilesystem HostTemplate(const Arena& arena) {
-  auto store =
-      Must(templates::TemplateStore::Open(PathsOf(arena), engine::native::ListerOf(PathsOf(arena))),
-           "open the templates");
+  auto store = Must(
+      templates::TemplateStore::Open(
+          PathsOf(arena), [paths = PathsOf(arena)] { return engine::native::ListStatuses(paths); }),
+      "open the templates");
   // Held to the end of the test program: its layers must not be collected.
   static const templates::Template host = Must(store.Find("host"), "find the host template");
   return host.root;

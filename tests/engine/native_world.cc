@@ -26,7 +26,8 @@ class NativeWorld : public EngineWorld {
     directory_ = pattern;
     paths_ = {directory_ + "/state", directory_ + "/run"};
     if (!MakeDirectories(paths_.run_dir, 0711)) std::abort();
-    auto store = templates::TemplateStore::Open(paths_, engine::native::ListerOf(paths_));
+    auto store = templates::TemplateStore::Open(
+        paths_, [paths = paths_] { return native::ListStatuses(paths); });
     if (!store) std::abort();
     auto host = store->Find("host");
     if (!host) std::abort();

@@ -184,7 +184,7 @@ class CgroupTest : public ::testing::TestWithParam<Trees> {
     limits.pids = 16;
     return limits;
   }
-  CgroupStats Stats() const { return group_->ReadStats().value(); }
+  engine::Stats Stats() const { return group_->ReadStats().value(); }
 
   SandboxId id_ = SandboxId::Generate().value();
   std::optional<WithoutV2> without_v2_;

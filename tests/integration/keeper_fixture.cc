@@ -28,8 +28,8 @@ Result<std::unique_ptr<Heart>> Heart::Open(const Paths& paths,
   heart->store = TRY(store::Store::Open(paths));
   heart->engine = TRY(engine::native::NativeEngine::Start(
       {.paths = paths, .launcher_path = CAY_PATH, .netns_pool = 1}));
-  heart->templates = std::make_unique<templates::TemplateStore>(
-      TRY(templates::TemplateStore::Open(paths, engine::native::ListerOf(paths))));
+  heart->templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
+      paths, [paths] { return engine::native::ListStatuses(paths); })));
   heart->events = TRY(sandbox::EventLog::Open(*heart->store));
   sandbox::ManagerOptions manager_options;
   manager_options.paths = paths;

@@ -34,7 +34,7 @@ class LauncherTest : public ::testing::TestWithParam<Scratch> {
     auto paths = Paths::Resolve(directory_);
     ASSERT_TRUE(paths) << paths.error().ToString();
     paths_ = *paths;
-    auto store = templates::TemplateStore::Open(paths_, ListerOf(paths_));
+    auto store = templates::TemplateStore::Open(paths_, [this] { return ListStatuses(paths_); });
     ASSERT_TRUE(store) << store.error().ToString();
     auto host = store->Find("host");
     ASSERT_TRUE(host) << host.error().ToString();

@@ -60,8 +60,8 @@ Result<Server> ManagerTest::OpenServer(const ManagerOptions& options) {
   Server server;
   server.engine = TRY(engine::native::NativeEngine::Start(
       {.paths = paths_, .launcher_path = CAY_PATH, .netns_pool = 1}));
-  server.templates = std::make_unique<templates::TemplateStore>(
-      TRY(templates::TemplateStore::Open(paths_, engine::native::ListerOf(paths_))));
+  server.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
+      paths_, [this] { return engine::native::ListStatuses(paths_); })));
   server.store = TRY(store::Store::Open(paths_));
   server.events = TRY(EventLog::Open(*server.store));
   server.manager =

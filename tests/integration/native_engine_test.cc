@@ -31,7 +31,8 @@ class NativeEngineTest : public ::testing::Test {
     directory_ = pattern;
     paths_ = {directory_ + "/state", directory_ + "/run"};
     ASSERT_TRUE(MakeDirectories(paths_.run_dir, 0711));
-    auto store = templates::TemplateStore::Open(paths_, engine::native::ListerOf(paths_));
+    auto store = templates::TemplateStore::Open(
+        paths_, [this] { return engine::native::ListStatuses(paths_); });
     ASSERT_TRUE(store) << store.error().ToString();
     host_ = store->Find("host");
     ASSERT_TRUE(host_) << host_.error().ToString();

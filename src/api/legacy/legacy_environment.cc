@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "template/store/metadata.h"
 
 namespace cay::api::rest {
 namespace {
@@ -29,13 +30,6 @@ bool IsSeparator(char c) { return c == '-' || c == '_' || c == ':' || c == ' ' |
 bool IsVersion(std::string_view text) {
   return !text.empty() && IsDigit(text.front()) && IsDigit(text.back()) &&
          std::ranges::all_of(text, [](char c) { return IsDigit(c) || c == '.'; });
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
 }
 
 const Language* FindLanguage(std::string_view name) {
@@ -83,16 +77,10 @@ std::string NameOf(const Environment& environment) {
   return std::string(first->name) + (environment.version.empty() ? "" : "-" + environment.version);
 }
 
-bool IsTemplateName(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](unsigned char c) {
-    return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '.' || c == '_' || c == '-';
-  });
-}
-
 Error NotInstalled(const std::string& name, const std::optional<Environment>& known,
                    const std::string& found) {
-  const std::string as = IsTemplateName(name) || !known ? name : NameOf(*known);
-  const std::string called = IsTemplateName(as) ? as : "NAME";
+  const std::string as = templates::CheckTemplateName(name) || !known ? name : NameOf(*known);
+  const std::string called = templates::CheckTemplateName(as) ? as : "NAME";
   const Remedy remedy = "install it, as a root filesystem (docker export makes one): " +
                         Remedy(Action::kImportTemplate, called);
   return Error(ErrorCode::kNotFound, Fault::kCaller,

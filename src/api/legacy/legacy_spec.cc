@@ -37,14 +37,14 @@ Result<void> RefusePackages(JsonFields& config) {
 }
 
 // The variables of environment_config; those of `env` come on top, and must not contradict.
-Result<void> TakeConfig(const JsonValue& value, sandbox::StringMap& variables) {
+Result<void> TakeConfig(const JsonValue& value, StringMap& variables) {
   auto config = TRY(JsonFields::Of(value, std::string(kConfig)));
   TRY(RefusePackages(config));
-  variables = TRY(config.Strings("env_vars")).value_or(sandbox::StringMap());
+  variables = TRY(config.Strings("env_vars")).value_or(StringMap());
   return config.Finish();
 }
 
-Result<void> Merge(const sandbox::StringMap& variables, sandbox::StringMap& env) {
+Result<void> Merge(const StringMap& variables, StringMap& env) {
   for (const auto& [name, value] : variables) {
     const auto [there, is_new] = env.emplace(name, value);
     if (is_new || there->second == value) continue;
@@ -80,7 +80,7 @@ Result<void> Rename(JsonValue::Object& object, std::string_view theirs, std::str
 
 Result<sandbox::SandboxSpec> ReadLegacySpec(const JsonValue& body) {
   JsonValue ours = body;
-  sandbox::StringMap variables;
+  StringMap variables;
   if (auto* object = std::get_if<JsonValue::Object>(&ours.value)) {
     for (const auto& [their_name, our_name] : kNames) TRY(Rename(*object, their_name, our_name));
     const auto config = std::ranges::find(*object, kConfig, &JsonMember::name);

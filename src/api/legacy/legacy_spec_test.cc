@@ -18,7 +18,7 @@ TEST(LegacySpec, HasTheNamesOfEarlierSystems) {
   ASSERT_TRUE(spec) << spec.error().ToString();
   EXPECT_EQ(spec->project, "demo");
   EXPECT_EQ(spec->template_name, "python3.11");
-  EXPECT_EQ(spec->env, (sandbox::StringMap{{"B", "2"}, {"DEBUG", "1"}}));
+  EXPECT_EQ(spec->env, (StringMap{{"B", "2"}, {"DEBUG", "1"}}));
   EXPECT_TRUE(Read(R"({"environment_config":null,"project_id":null})"));
   EXPECT_TRUE(Read("{}"));
 }

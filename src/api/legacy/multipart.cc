@@ -1,11 +1,11 @@
 #include "api/legacy/multipart.h"
 
-#include <strings.h>
 #include <algorithm>
 #include <cstring>
 
 #include "base/text.h"
 #include "base/units.h"
+#include "http/wire/target.h"
 
 namespace cay::api::rest {
 namespace {
@@ -15,16 +15,6 @@ constexpr size_t kMaxBoundary = 70;  // RFC 2046, 5.1.1
 
 Error Wrong(std::string_view what) {
   return Error::Invalid("the multipart body is not right: " + std::string(what));
-}
-
-bool SameName(std::string_view one, std::string_view other) {
-  return one.size() == other.size() && ::strncasecmp(one.data(), other.data(), one.size()) == 0;
-}
-
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 // A value, quoted or not, up to the next ';', which is taken too.
@@ -75,15 +65,8 @@ Result<Parameters> ParseParameters(std::string_view text, std::string& first) {
 
 std::optional<std::string> Find(const Parameters& parameters, std::string_view name) {
   for (const auto& [known, value] : parameters) {
-    if (SameName(known, name)) return value;
+    if (EqualsIgnoringCase(known, name)) return value;
   }
-  return std::nullopt;
-}
-
-std::optional<int> HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return std::nullopt;
 }
 
@@ -91,29 +74,20 @@ std::optional<int> HexDigit(char c) {
 Result<std::string> DecodeExtended(std::string_view text) {
   constexpr std::string_view kCharset = "UTF-8'";
   const size_t quote = text.find('\'', kCharset.size());
-  if (text.size() < kCharset.size() || !SameName(text.substr(0, kCharset.size()), kCharset) ||
+  if (text.size() < kCharset.size() ||
+      !EqualsIgnoringCase(text.substr(0, kCharset.size()), kCharset) ||
       quote == std::string_view::npos) {
     return Failure(Wrong("filename* is not UTF-8''…"));
   }
-  std::string value;
-  for (size_t i = quote + 1; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      value += text[i];
-      continue;
-    }
-    const auto high = i + 2 < text.size() ? HexDigit(text[i + 1]) : std::nullopt;
-    const auto low = i + 2 < text.size() ? HexDigit(text[i + 2]) : std::nullopt;
-    if (!high || !low) return Failure(Wrong("filename* has a bad percent sign"));
-    value += static_cast<char>(*high << 4 | *low);
-    i += 2;
-  }
+  auto value = http::PercentDecode(text.substr(quote + 1));
+  if (!value) return Failure(Wrong("filename*: " + value.error().message()));
   return value;
 }
 
 Result<void> ReadDisposition(std::string_view value, MultipartReader::Part& part) {
   std::string kind;
   const Parameters parameters = TRY(ParseParameters(value, kind));
-  if (!SameName(kind, "form-data")) return Failure(Wrong("a part that is not form-data"));
+  if (!EqualsIgnoringCase(kind, "form-data")) return Failure(Wrong("a part that is not form-data"));
   part.name = Find(parameters, "name").value_or("");
   part.filename = Find(parameters, "filename");
   if (const auto extended = Find(parameters, "filename*")) {
@@ -133,13 +107,14 @@ Result<MultipartReader::Part> ParsePart(std::string_view header) {
     if (colon == std::string_view::npos) return Failure(Wrong("a header line without a colon"));
     const std::string_view name = line.substr(0, colon);
     const std::string_view value = Trim(line.substr(colon + 1));
-    if (SameName(name, "Content-Disposition")) {
+    if (EqualsIgnoringCase(name, "Content-Disposition")) {
       if (std::exchange(disposed, true)) return Failure(Wrong("Content-Disposition twice"));
       TRY(ReadDisposition(value, part));
-    } else if (SameName(name, "Content-Type")) {
+    } else if (EqualsIgnoringCase(name, "Content-Type")) {
       part.content_type = value;
-    } else if (SameName(name, "Content-Transfer-Encoding") && !SameName(value, "binary") &&
-               !SameName(value, "8bit") && !SameName(value, "7bit")) {
+    } else if (EqualsIgnoringCase(name, "Content-Transfer-Encoding") &&
+               !EqualsIgnoringCase(value, "binary") && !EqualsIgnoringCase(value, "8bit") &&
+               !EqualsIgnoringCase(value, "7bit")) {
       return Failure(Wrong("an encoded part (RFC 7578, 4.7)"));
     }
   }
@@ -157,7 +132,7 @@ bool IsBoundaryChar(char c) {
 Result<std::string> BoundaryOf(std::string_view content_type) {
   std::string kind;
   const Parameters parameters = TRY(ParseParameters(content_type, kind));
-  if (!SameName(kind, "multipart/form-data")) {
+  if (!EqualsIgnoringCase(kind, "multipart/form-data")) {
     return Failure(Error::Invalid("the body must be multipart/form-data")
                        .WithRemedy("curl -F file=@NAME sends it"));
   }

@@ -99,6 +99,7 @@ TEST(Multipart, WhatIsNotRightIsRefused) {
            File("form-data; name", "1") + "--XyZ--",
            File("form-data; filename*=latin1''x", "1") + "--XyZ--",
            File("form-data; filename*=UTF-8''%4", "1") + "--XyZ--",
+           File("form-data; filename*=UTF-8''a%00b", "1") + "--XyZ--",
            File("form-data; name=a\r\nContent-Transfer-Encoding: base64", "1") + "--XyZ--",
            File("form-data; name=a\r\nContent-Disposition: form-data", "1") + "--XyZ--",
            File("form-data; name=a\r\nno colon", "1") + "--XyZ--",

@@ -64,22 +64,22 @@ ErrorCode CodeOfStatus(int status) {
 // In its parts; of an older server, in the API's words.
 Remedy RemedyOf(const json::object& problem) {
   Remedy remedy;
-  for (const json::value& entry : Array(problem, "remedy_parts")) {
+  for (const json::value& entry : ArrayOf(problem, "remedy_parts")) {
     if (!entry.is_object()) continue;
     const json::object& part = entry.get_object();
-    const auto action = ActionFromName(Text(part, "action"));
-    remedy = remedy + (action ? Remedy(*action, Text(part, "of"))
-                              : Remedy(Text(part, "text") + Text(part, "of")));
+    const auto action = ActionFromName(TextOf(part, "action"));
+    remedy = remedy + (action ? Remedy(*action, TextOf(part, "of"))
+                              : Remedy(TextOf(part, "text") + TextOf(part, "of")));
   }
-  return remedy.empty() ? Remedy(Text(problem, "remedy")) : remedy;
+  return remedy.empty() ? Remedy(TextOf(problem, "remedy")) : remedy;
 }
 
 }  // namespace
 
 Error ProblemError(int status, std::string_view body) {
   const json::object problem = ParseJsonObject(body).value_or(json::object());
-  const std::string code = Text(problem, "code");
-  std::string detail = Text(problem, "detail");
+  const std::string code = TextOf(problem, "code");
+  std::string detail = TextOf(problem, "detail");
   if (detail.empty()) {
     detail = "the server answered " + std::to_string(status) + " " +
              std::string(http::ReasonPhrase(status));
@@ -87,14 +87,14 @@ Error ProblemError(int status, std::string_view body) {
   const Fault fault = status < 500 ? Fault::kCaller : Fault::kMachine;
   const ErrorCode known = ErrorCodeFromName(code);
   const bool named = !code.empty() && ErrorCodeName(known) == code;
-  for (const json::value& entry : Array(problem, "errors")) {
+  for (const json::value& entry : ArrayOf(problem, "errors")) {
     if (!entry.is_object()) continue;
-    const std::string field = Text(entry.get_object(), "field");
+    const std::string field = TextOf(entry.get_object(), "field");
     if (field.empty() || detail.contains(field)) continue;
-    detail += "; " + field + ": " + Text(entry.get_object(), "detail");
+    detail += "; " + field + ": " + TextOf(entry.get_object(), "detail");
   }
   Remedy remedy = RemedyOf(problem);
-  if (const auto seconds = Number(problem, "retry_after"); seconds && remedy.empty()) {
+  if (const auto seconds = NumberOf(problem, "retry_after"); seconds && remedy.empty()) {
     remedy = "try again in " + std::to_string(*seconds) + "s";
   }
   if (status == 401) {
@@ -137,7 +137,7 @@ Error ApiClient::ExplainRefusal(Error error) const {
   const std::string document = error.message().substr(begin);
   const json::object problem = ParseJsonObject(document).value_or(json::object());
   if (!problem.contains("status")) return Explain(std::move(error));
-  return ProblemError(static_cast<int>(Number(problem, "status").value_or(500)), document);
+  return ProblemError(static_cast<int>(NumberOf(problem, "status").value_or(500)), document);
 }
 
 Result<http::Client*> ApiClient::Connected() {
@@ -224,10 +224,10 @@ Result<json::array> ApiClient::ListSandboxes(const std::string& target) {
   std::string next = target;
   for (int page = 0; page < kMaxPages; ++page) {
     const json::object answer = TRY(Get(next));
-    for (const json::value& sandbox : Array(answer, "sandboxes")) {
+    for (const json::value& sandbox : ArrayOf(answer, "sandboxes")) {
       if (sandbox.is_object()) all.push_back(sandbox);
     }
-    const std::string cursor = Text(answer, "next_cursor");
+    const std::string cursor = TextOf(answer, "next_cursor");
     if (cursor.empty()) return all;
     next = target + (target.contains('?') ? "&" : "?") + "cursor=" + EncodeComponent(cursor);
   }
@@ -242,7 +242,7 @@ Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
   }
   // The server knows whose names are meant, and what was destroyed.
   Result<json::object> named = Get(SandboxPath(typed));
-  if (named && !Text(*named, "id").empty()) return Text(*named, "id");
+  if (named && !TextOf(*named, "id").empty()) return TextOf(*named, "id");
   if (!named && named.error().code() != ErrorCode::kNotFound) {
     return Failure(std::move(named).error());
   }
@@ -264,7 +264,7 @@ bool MayBeginAnId(std::string_view typed) {
 Result<std::string> MatchBeginning(const json::array& sandboxes, std::string_view typed) {
   std::vector<std::string> begun;
   for (const json::value& entry : sandboxes) {
-    std::string id = Text(entry.get_object(), "id");
+    std::string id = TextOf(entry.get_object(), "id");
     if (id.starts_with(typed)) begun.push_back(std::move(id));
   }
   if (begun.empty()) return std::string();

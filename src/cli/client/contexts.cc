@@ -64,11 +64,11 @@ Result<std::string> ParseApiKey(std::string_view text) {
 Result<Contexts> ParseContexts(std::string_view text) {
   const json::object file = TRY(ParseJsonObject(text));
   Contexts contexts;
-  contexts.current = Text(file, "current");
-  for (const auto& [name, value] : Object(file, "contexts")) {
+  contexts.current = TextOf(file, "current");
+  for (const auto& [name, value] : ObjectOf(file, "contexts")) {
     TRY(CheckContextName(name));
     if (!value.is_object()) return Failure(Error::Invalid("context " + std::string(name)));
-    Context context{Text(value.get_object(), "url"), Text(value.get_object(), "api_key")};
+    Context context{TextOf(value.get_object(), "url"), TextOf(value.get_object(), "api_key")};
     if (context.url.empty()) {
       return Failure(Error::Invalid("context " + std::string(name) + " has no url"));
     }

@@ -38,16 +38,6 @@ Result<void> PutParsed(Options& options, std::string_view value) {
   return {};
 }
 
-// What happens when a sandbox's time is over.
-inline constexpr std::string_view kTimeoutActions = "destroy stop pause";
-
-template <class Options>
-Result<void> PutTimeoutAction(Options& options, std::string_view value) {
-  TRY(CheckWord(value, kTimeoutActions));
-  options.request["on_timeout"] = value;
-  return {};
-}
-
 template <class Options, FieldName kField>
 Result<void> PutNumber(Options& options, std::string_view value) {
   options.request[kField.text] = TRY(ParseUnsigned(value));

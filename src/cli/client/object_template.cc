@@ -1,10 +1,9 @@
 #include "cli/client/object_template.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 
+#include "base/text.h"
 #include "cli/frame/console.h"
 
 namespace cay::cli {
@@ -34,24 +33,17 @@ std::string WithEscapes(std::string_view text) {
   return out;
 }
 
-std::string_view Trimmed(std::string_view text) {
-  const size_t begin = std::min(text.find_first_not_of(' '), text.size());
-  return text.substr(begin, text.find_last_not_of(' ') + 1 - begin);
-}
-
 const json::value* FindField(const json::object& object, const std::string& name) {
   if (const json::value* exact = object.if_contains(name)) return exact;
-  const auto found = std::ranges::find_if(object, [&](const auto& member) {
-    const std::string key(member.key());
-    return ::strcasecmp(key.c_str(), name.c_str()) == 0;
-  });
+  const auto found = std::ranges::find_if(
+      object, [&](const auto& member) { return EqualsIgnoringCase(member.key(), name); });
   return found == object.end() ? nullptr : &found->value();
 }
 
 // What the client chose has any keys, and lacks any.
 bool IsOfTheClient(const std::vector<std::string>& path) {
-  return path.size() > 1 && (::strcasecmp(path.front().c_str(), "metadata") == 0 ||
-                             ::strcasecmp(path.front().c_str(), "env") == 0);
+  return path.size() > 1 &&
+         (EqualsIgnoringCase(path.front(), "metadata") || EqualsIgnoringCase(path.front(), "env"));
 }
 
 Failure NoSuchField(const std::string& name, const json::object& object) {
@@ -77,10 +69,10 @@ std::string Shown(const json::value& value, bool as_json) {
 Result<ObjectTemplate::Part> ObjectTemplate::ParseField(std::string_view inside) {
   Part part;
   part.is_field = true;
-  std::string_view text = Trimmed(inside);
+  std::string_view text = Trim(inside);
   if (text.starts_with("json ")) {
     part.as_json = true;
-    text = Trimmed(text.substr(5));
+    text = Trim(text.substr(5));
   }
   if (!text.starts_with('.') || text.find_first_of(" |()\"'$") != std::string_view::npos)
     return NotTaken(inside);

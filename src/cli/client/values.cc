@@ -120,40 +120,9 @@ std::optional<std::string> NotText(const json::value& body) {
 
 }  // namespace
 
-std::string Text(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-std::optional<int64_t> Number(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_number()) return std::nullopt;
-  boost::system::error_code error;
-  const auto number = value->to_number<int64_t>(error);
-  if (error) return std::nullopt;
-  return number;
-}
-
-bool Flag(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
-const json::object& Object(const json::object& object, std::string_view key) {
-  static const json::object kNone;
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_object() ? value->get_object() : kNone;
-}
-
-const json::array& Array(const json::object& object, std::string_view key) {
-  static const json::array kNone;
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_array() ? value->get_array() : kNone;
-}
-
 std::string Name(const json::object& object, std::string_view key) {
-  const auto bytes = DecodeBase64(Text(object, std::string(key) + "_base64"));
-  return bytes && !bytes->empty() ? *bytes : Text(object, key);
+  const auto bytes = DecodeBase64(TextOf(object, std::string(key) + "_base64"));
+  return bytes && !bytes->empty() ? *bytes : TextOf(object, key);
 }
 
 json::value NameValue(std::string_view bytes) {
@@ -180,7 +149,7 @@ std::string Cell(const json::object& object, std::string_view key) {
 }
 
 std::string BytesCell(const json::object& object, std::string_view key) {
-  const std::optional<int64_t> bytes = Number(object, key);
+  const std::optional<int64_t> bytes = NumberOf(object, key);
   return bytes && *bytes >= 0 ? HumanBytes(static_cast<Bytes>(*bytes)) : "-";
 }
 
@@ -226,12 +195,12 @@ std::string FormatAge(int64_t age_ms) {
 }
 
 std::string AgeCell(const json::object& object, std::string_view key, int64_t now_ms) {
-  const std::optional<int64_t> time = ParseTime(Text(object, key));
+  const std::optional<int64_t> time = ParseTime(TextOf(object, key));
   return time ? FormatAge(now_ms - *time) : "-";
 }
 
 std::string UntilCell(const json::object& object, std::string_view key, int64_t now_ms) {
-  const std::optional<int64_t> time = ParseTime(Text(object, key));
+  const std::optional<int64_t> time = ParseTime(TextOf(object, key));
   return time ? FormatAge(*time - now_ms) : "-";
 }
 

@@ -1,7 +1,7 @@
-// The server's JSON as people read it: fields that may be missing, times, ages. Pure but for Age's
-// caller, who says what time it is.
+// The server's JSON (json_members.h) as people read it: names, cells, times, ages. Pure: whoever
+// asks for an age says what time it is.
 //
-//   Text(sandbox, "name")            -> "web", or "" when it is absent, null or no text
+//   Cell(sandbox, "state")           -> "running", or "-"
 //   ParseTime("2026-01-31T12:00:00.250Z")  -> unix milliseconds
 //   FormatAge(185'000)               -> "3m"
 #pragma once
@@ -16,15 +16,9 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "json/json_members.h"
 
 namespace cay::cli {
-
-std::string Text(const boost::json::object& object, std::string_view key);
-std::optional<int64_t> Number(const boost::json::object& object, std::string_view key);
-bool Flag(const boost::json::object& object, std::string_view key);
-// Empty when it is absent.
-const boost::json::object& Object(const boost::json::object& object, std::string_view key);
-const boost::json::array& Array(const boost::json::object& object, std::string_view key);
 
 // A name, or a path, which may be any bytes: KEY_base64 where there is that. And the other way: a
 // string, or {"base64": …}.

@@ -12,20 +12,6 @@ boost::json::object Parse(std::string_view text) {
   return ParseJsonObject(text).value_or(boost::json::object());
 }
 
-TEST(ValuesTest, AFieldThatIsMissingOrOfAnotherTypeIsEmpty) {
-  const auto object = Parse(R"({"text":"a","number":7,"null":null,"flag":true,"big":1e30})");
-  EXPECT_EQ(Text(object, "text"), "a");
-  EXPECT_EQ(Text(object, "number"), "");
-  EXPECT_EQ(Text(object, "none"), "");
-  EXPECT_EQ(Number(object, "number"), 7);
-  EXPECT_EQ(Number(object, "text"), std::nullopt);
-  EXPECT_EQ(Number(object, "big"), std::nullopt);
-  EXPECT_TRUE(Flag(object, "flag"));
-  EXPECT_FALSE(Flag(object, "null"));
-  EXPECT_TRUE(Object(object, "text").empty());
-  EXPECT_TRUE(Array(object, "none").empty());
-}
-
 TEST(ValuesTest, ACellIsOneLineAndNeverEmpty) {
   const auto object = Parse(
       R"({"evil":"a\u001b[2Jb\nc","empty":"","null":null,"n":1.5,"argv":["sh","-c","x\ny"],"list":[]})");

@@ -41,7 +41,7 @@ Result<std::optional<json::object>> StatInside(const FileTransfer& transfer,
   return std::nullopt;
 }
 
-bool IsDirectory(const json::object& info) { return Text(info, "type") == "directory"; }
+bool IsDirectory(const json::object& info) { return TextOf(info, "type") == "directory"; }
 
 Standing StandingOf(const std::optional<json::object>& info) {
   if (!info) return Standing::kNothing;
@@ -66,8 +66,8 @@ Result<void> CheckParentHere(const std::string& target) {
 // More than a sandbox can hold cannot come out of it, but for holes.
 Result<Bytes> MostThatCanCome(const FileTransfer& transfer) {
   const json::object sandbox = TRY(transfer.api.Get(SandboxPath(transfer.sandbox)));
-  const json::object& limits = Object(sandbox, "limits");
-  const int64_t sum = Number(limits, "disk").value_or(0) + Number(limits, "memory").value_or(0);
+  const json::object& limits = ObjectOf(sandbox, "limits");
+  const int64_t sum = NumberOf(limits, "disk").value_or(0) + NumberOf(limits, "memory").value_or(0);
   if (sum > 0) return static_cast<Bytes>(sum);
   return Failure(
       Error(ErrorCode::kProtocol, Fault::kMachine, "the server does not say its limits"));
@@ -157,7 +157,7 @@ Result<void> PutDirectory(const FileTransfer& transfer, const std::string& sourc
                          report.first_problem + ": you may not read it")
                        .WithRemedy("copy what you may read yourself"));
   }
-  const int64_t skipped = Number(done, "skipped").value_or(0);
+  const int64_t skipped = NumberOf(done, "skipped").value_or(0);
   NoteSkipped(transfer, source,
               report.skipped_special + static_cast<uint64_t>(std::max<int64_t>(0, skipped)));
   return {};
@@ -204,7 +204,7 @@ Result<void> GetFile(const FileTransfer& transfer, const std::string& source,
       if (progress.done() + bytes.size() > limit) return Failure(TooMuch(limit));
       return WriteAll(raw, bytes);
     }));
-    const bool executable = Text(info, "mode").find_first_of("1357") != std::string::npos;
+    const bool executable = TextOf(info, "mode").find_first_of("1357") != std::string::npos;
     if (::fchmod(raw, executable ? 0755 : 0644) != 0 ||
         ::rename(partial.c_str(), target.c_str()) != 0) {
       return Failure(Error::FromErrno(target));
@@ -242,7 +242,7 @@ Result<void> GetOne(const FileTransfer& transfer, const std::string& source,
             .WithRemedy("see cay files ls " + transfer.sandbox + " " + ParentOf(source)));
   }
   if (IsDirectory(*info)) return GetDirectory(transfer, source, target);
-  if (Text(*info, "type") != "file") {
+  if (TextOf(*info, "type") != "file") {
     return Failure(Error::Invalid("it is neither a directory nor a regular file"));
   }
   return GetFile(transfer, source, *info, TRY(PlaceOfFile(source, target, StandingHere(target))));
@@ -269,7 +269,7 @@ Result<void> UnpackStandardInput(const FileTransfer& transfer, const std::string
   Progress progress("standard input", std::nullopt, transfer.quiet);
   const json::object done = TRY(Put(transfer, FileTarget(transfer, "/archive", target),
                                     SourceOf(STDIN_FILENO), std::nullopt, progress));
-  const int64_t skipped = Number(done, "skipped").value_or(0);
+  const int64_t skipped = NumberOf(done, "skipped").value_or(0);
   NoteSkipped(transfer, target, static_cast<uint64_t>(std::max<int64_t>(0, skipped)));
   return {};
 }

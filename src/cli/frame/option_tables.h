@@ -82,6 +82,12 @@ constexpr OptionSpec kStateDirOption = {.name = "state-dir",
                                         .completes = Completes::kDirectories,
                                         .apply = kText<Options, &Options::state_dir>};
 
+// The first of those under a heading.
+constexpr OptionSpec InGroup(std::string_view group, OptionSpec option) {
+  option.group = group;
+  return option;
+}
+
 // Where and as whom something is done inside; what holds without them differs.
 constexpr OptionSpec WorkdirOption(std::string_view help, decltype(OptionSpec::apply) apply) {
   return {.name = "workdir",

@@ -3,6 +3,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <utility>
+
 namespace cay::cli {
 namespace {
 
@@ -11,7 +13,7 @@ constexpr int kOwn[] = {SIGWINCH, SIGTSTP, SIGCONT};
 
 }  // namespace
 
-SignalScope::SignalScope(bool terminal) {
+SignalScope::SignalScope(bool terminal) : terminal_(terminal) {
   sigemptyset(&set_);
   for (int signal : kForwarded) sigaddset(&set_, signal);
   if (terminal) {
@@ -20,22 +22,45 @@ SignalScope::SignalScope(bool terminal) {
   ::pthread_sigmask(SIG_BLOCK, &set_, &before_);
 }
 
-Result<Fd> SignalScope::Open() const {
-  int fd = ::signalfd(-1, &set_, SFD_CLOEXEC | SFD_NONBLOCK);
+Result<CallersSignals> SignalScope::Open() const {
+  const int fd = ::signalfd(-1, &set_, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0) return Failure(Error::FromErrno("signalfd"));
-  return Fd::Adopt(fd);
+  return CallersSignals(Fd::Adopt(fd), terminal_);
 }
 
-std::optional<int> NextSignal(const Fd& signals) {
+std::optional<CallersSignal> CallersSignals::Next(TerminalMode* mode) {
   signalfd_siginfo info{};
-  const ssize_t got = ::read(signals.get(), &info, sizeof info);
-  if (got != sizeof info) return std::nullopt;
-  return static_cast<int>(info.ssi_signo);
+  while (::read(fd_.get(), &info, sizeof info) == sizeof info) {
+    if (auto meaning = Meaning(static_cast<int>(info.ssi_signo), mode)) return meaning;
+  }
+  return std::nullopt;
 }
 
-bool AsksToEnd(int signal, bool terminal) {
+std::optional<CallersSignal> CallersSignals::Meaning(int signal, TerminalMode* mode) {
+  using Kind = CallersSignal::Kind;
+  switch (signal) {
+    case SIGWINCH:
+      if (const auto window = CallersWindow()) return CallersSignal{Kind::kResize, signal, *window};
+      return std::nullopt;
+    case SIGTSTP:
+      if (mode != nullptr) mode->Restore();
+      ::raise(SIGSTOP);
+      return std::nullopt;
+    case SIGCONT:
+      if (mode != nullptr) mode->Reenter();
+      return std::nullopt;
+    default:
+      break;
+  }
+  if (!AsksToEnd(signal)) return CallersSignal{Kind::kPass, signal};
+  const bool again = std::exchange(asked_to_end_, true);
+  return CallersSignal{again ? Kind::kEndNow : Kind::kEnd, signal};
+}
+
+// A terminal that was hung up has nobody before it.
+bool CallersSignals::AsksToEnd(int signal) const {
   return signal == SIGINT || signal == SIGTERM || signal == SIGQUIT ||
-         (signal == SIGHUP && terminal);
+         (signal == SIGHUP && terminal_);
 }
 
 }  // namespace cay::cli

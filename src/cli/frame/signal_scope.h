@@ -1,20 +1,55 @@
 // SignalScope: while it lives, the signals that a session passes on to its command come out of a
 // descriptor instead of doing what they usually do.
 //
-//   SignalScope scope(terminal);
-//   Fd signals = TRY(scope.Open());
-//   … poll; while (std::optional<int> signal = NextSignal(signals)) …
+//   const SignalScope scope(terminal);
+//   CallersSignals signals = TRY(scope.Open());
+//   … poll({signals.fd(), POLLIN}) …
+//   while (std::optional<CallersSignal> signal = signals.Next(mode)) …   // what it asks for
 //
 // Blocked for the calling thread and for those it starts meanwhile.
 #pragma once
 
 #include <csignal>
+#include <cstdint>
 #include <optional>
 
 #include "base/os/fd.h"
 #include "base/result.h"
+#include "cli/frame/terminal_mode.h"
 
 namespace cay::cli {
+
+// What a caller's signal asks of the session.
+struct CallersSignal {
+  enum class Kind : uint8_t {
+    kPass,    // to pass it on to the command
+    kEnd,     // the same; it is the first whose sender wants the command to end
+    kEndNow,  // another of those: the session ends, whether or not the command does
+    kResize,  // the caller's terminal has the size `window`
+  };
+  Kind kind;
+  int signal;
+  WindowSize window{};
+};
+
+class CallersSignals {
+ public:
+  int fd() const { return fd_.get(); }
+
+  // The next that came; nothing when there is none. TSTP and CONT are seen to here: they put the
+  // caller's terminal down and up again, by its `mode` where it is raw (null: it is not).
+  std::optional<CallersSignal> Next(TerminalMode* mode);
+
+ private:
+  friend class SignalScope;
+  CallersSignals(Fd fd, bool terminal) : fd_(std::move(fd)), terminal_(terminal) {}
+  std::optional<CallersSignal> Meaning(int signal, TerminalMode* mode);
+  bool AsksToEnd(int signal) const;
+
+  Fd fd_;  // a signalfd that does not block
+  bool terminal_;
+  bool asked_to_end_ = false;
+};
 
 class SignalScope {
  public:
@@ -24,18 +59,12 @@ class SignalScope {
   SignalScope(const SignalScope&) = delete;
   SignalScope& operator=(const SignalScope&) = delete;
 
-  // A signalfd that does not block.
-  Result<Fd> Open() const;
+  Result<CallersSignals> Open() const;
 
  private:
+  bool terminal_;
   sigset_t set_{};
   sigset_t before_{};
 };
-
-// The next that came; nothing when there is none.
-std::optional<int> NextSignal(const Fd& signals);
-
-// Whether its sender wants the command to end. (A terminal that was hung up has nobody before it.)
-bool AsksToEnd(int signal, bool terminal);
 
 }  // namespace cay::cli

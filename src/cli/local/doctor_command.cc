@@ -7,6 +7,7 @@
 #include "cli/frame/option_tables.h"
 #include "cli/frame/remedy_words.h"
 #include "cli/local/doctor_report.h"
+#include "cli/local/local_survey.h"
 
 namespace cay::cli {
 namespace {
@@ -33,15 +34,15 @@ bool IsUtf8Locale() {
 
 Result<int> DoctorMain(DoctorOptions& options, Positionals&) {
   const Paths paths = TRY(Paths::Resolve(options.state_dir));
-  const engine::native::Facts facts = TRY(engine::native::Probe(paths.state_dir));
-  const engine::native::Verdict verdict = engine::native::Evaluate(facts);
-  const auto sandboxes = TRY(engine::native::TakeInventory(paths));
+  const auto survey = TRY(SurveyMachine(paths));
+  const engine::Diagnosis diagnosis = TRY(survey->Diagnose());
+  const auto sandboxes = TRY(survey->TakeInventory());
   const auto disk = LookAtDisk(paths, sandboxes);
   if (!disk) Note("the state directory's disk: " + disk.error().ToString(CommandFor));
   const DoctorFindings found{.disk = disk ? &*disk : nullptr, .concerns = ConcernsOf(sandboxes)};
-  TRY(Print(options.json ? RenderDoctorJson(facts, verdict, found)
-                         : RenderDoctor(facts, verdict, IsUtf8Locale(), found)));
-  return verdict.fully_enforced ? 0 : kExitGaps;
+  TRY(Print(options.json ? RenderDoctorJson(diagnosis, found)
+                         : RenderDoctor(diagnosis, IsUtf8Locale(), found)));
+  return diagnosis.fully_enforced ? 0 : kExitGaps;
 }
 
 constexpr OptionSpec kOptions[] = {

@@ -31,9 +31,9 @@ std::vector<Warning> WarningsOf(const DiskReport& disk) {
 }  // namespace
 
 Result<DiskReport> LookAtDisk(const Paths& paths,
-                              const std::vector<engine::native::InventoryEntry>& sandboxes) {
+                              const std::vector<engine::InventoryEntry>& sandboxes) {
   DiskReport disk{.room = TRY(DiskRoomOf(paths.state_dir))};
-  for (const engine::native::InventoryEntry& entry : sandboxes) {
+  for (const engine::InventoryEntry& entry : sandboxes) {
     if (entry.scratch != engine::Scratch::kDisk) continue;
     disk.promised += entry.status.limits.disk;
     ++disk.sandboxes;

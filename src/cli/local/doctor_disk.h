@@ -9,7 +9,7 @@
 #include "base/os/disk_room.h"
 #include "base/os/paths.h"
 #include "base/result.h"
-#include "engine/native/launcher/inventory.h"
+#include "engine/survey.h"
 
 namespace cay::cli {
 
@@ -25,7 +25,7 @@ struct DiskReport {
 
 // `sandboxes`: all that have their directory there.
 Result<DiskReport> LookAtDisk(const Paths& paths,
-                              const std::vector<engine::native::InventoryEntry>& sandboxes);
+                              const std::vector<engine::InventoryEntry>& sandboxes);
 
 // A section of the report, with a warning for each thing that is wrong.
 std::string RenderDisk(const DiskReport& disk, bool utf8);

@@ -13,16 +13,12 @@
 namespace cay::cli {
 namespace {
 
-using engine::native::Controller;
-using engine::native::Facts;
-using engine::native::Feature;
-using engine::native::kControllerCount;
-using engine::native::kFeatureCount;
-using engine::native::kNotTried;
-using engine::native::Protection;
-using engine::native::ProtectionGroup;
-using engine::native::Status;
-using engine::native::Verdict;
+using engine::Diagnosis;
+using engine::Machine;
+using engine::MachineFeature;
+using engine::Protection;
+using engine::ProtectionGroup;
+using Status = engine::ProtectionStatus;
 
 std::string_view Mark(Status status, bool utf8) {
   switch (status) {
@@ -38,53 +34,50 @@ std::string_view Mark(Status status, bool utf8) {
   return "?";
 }
 
-std::string Controllers(const Facts& facts) {
+std::string Controllers(const Machine& machine) {
   std::string names;
-  for (size_t i = 0; i < kControllerCount; ++i) {
+  for (const MachineFeature& controller : machine.controllers) {
     // io: Cay limits nothing by it.
-    if (!facts.controllers.at(i).there || static_cast<Controller>(i) == Controller::kIo) continue;
-    names += " " + std::string(ControllerName(static_cast<Controller>(i)));
+    if (controller.works != true || controller.key == "io") continue;
+    names += " " + controller.name;
   }
   return names.empty() ? " none that Cay may use" : names;
 }
 
-std::string OtherEngines(const Facts& facts) {
+std::string OtherEngines(const Machine& machine) {
   std::string found;
   const auto add = [&](const std::string& what) { found += (found.empty() ? "" : ", ") + what; };
-  if (facts.kvm) add("KVM");
-  if (facts.docker) add("Docker");
-  for (const std::string& runtime : facts.runtimes) add(runtime);
+  if (machine.kvm) add("KVM");
+  if (machine.docker) add("Docker");
+  for (const std::string& runtime : machine.runtimes) add(runtime);
   return found.empty() ? "none" : found;
 }
 
-std::string RenderMachine(const Facts& facts) {
+std::string RenderMachine(const Machine& machine) {
   std::string missing;
-  for (size_t i = 0; i < kFeatureCount; ++i) {
-    const auto feature = static_cast<Feature>(i);
-    if (facts.outcomes[feature] <= 0) continue;
-    missing += (missing.empty() ? "" : ", ") + std::string(FeatureName(feature));
+  for (const MachineFeature& feature : machine.features) {
+    if (feature.works == false) missing += (missing.empty() ? "" : ", ") + feature.name;
   }
   const std::string landlock =
-      facts.landlock_abi == 0 ? "none" : "ABI " + std::to_string(facts.landlock_abi);
+      machine.landlock_abi == 0 ? "none" : "ABI " + std::to_string(machine.landlock_abi);
   return "MACHINE\n" +
          FormatTable({
-             {"  kernel", "Linux " + OneLine(facts.kernel) + " " + OneLine(facts.machine)},
-             {"  user", facts.root() ? "root" : "ordinary, uid " + std::to_string(facts.uid)},
-             {"  cgroups",
-              std::string(CgroupLayoutName(facts.cgroup_layout)) + ":" + Controllers(facts)},
+             {"  kernel", "Linux " + OneLine(machine.kernel) + " " + OneLine(machine.architecture)},
+             {"  user", machine.uid == 0 ? "root" : "ordinary, uid " + std::to_string(machine.uid)},
+             {"  cgroups", machine.cgroup_layout + ":" + Controllers(machine)},
              {"  Landlock", landlock},
              {"  missing", missing.empty() ? "nothing that Cay uses" : missing},
-             {"  other engines", OtherEngines(facts)},
+             {"  other engines", OtherEngines(machine)},
          });
 }
 
-std::string RenderGroup(const Verdict& verdict, ProtectionGroup group, bool utf8) {
+std::string RenderGroup(const Diagnosis& diagnosis, ProtectionGroup group, bool utf8) {
   size_t width = 0;
-  for (const Protection& protection : verdict.protections) {
+  for (const Protection& protection : diagnosis.protections) {
     width = std::max(width, protection.name.size());
   }
   std::string text;
-  for (const Protection& protection : verdict.protections) {
+  for (const Protection& protection : diagnosis.protections) {
     if (protection.group != group) continue;
     text.append("  ").append(Mark(protection.status, utf8)).append(" ").append(protection.name);
     if (!protection.why.empty()) {
@@ -98,16 +91,16 @@ std::string RenderGroup(const Verdict& verdict, ProtectionGroup group, bool utf8
   return text;
 }
 
-std::string RenderConclusion(const Verdict& verdict) {
-  if (verdict.fully_enforced) return "The default sandbox is fully enforced for this user.\n";
+std::string RenderConclusion(const Diagnosis& diagnosis) {
+  if (diagnosis.fully_enforced) return "The default sandbox is fully enforced for this user.\n";
   std::string gaps;
-  for (const Protection& protection : verdict.protections) {
-    const bool counts = verdict.can_run ? protection.status != Status::kEnforced
-                                        : protection.status == Status::kBlocks;
+  for (const Protection& protection : diagnosis.protections) {
+    const bool counts = diagnosis.can_run ? protection.status != Status::kEnforced
+                                          : protection.status == Status::kBlocks;
     if (counts) gaps += (gaps.empty() ? "" : ", ") + protection.name;
   }
-  return verdict.can_run ? "Sandboxes run for this user, but not fully enforced: " + gaps + ".\n"
-                         : "No sandbox can run for this user: " + gaps + ".\n";
+  return diagnosis.can_run ? "Sandboxes run for this user, but not fully enforced: " + gaps + ".\n"
+                           : "No sandbox can run for this user: " + gaps + ".\n";
 }
 
 std::string RenderConcerns(const std::vector<Concern>& concerns) {
@@ -122,9 +115,9 @@ std::string RenderConcerns(const std::vector<Concern>& concerns) {
 
 }  // namespace
 
-std::vector<Concern> ConcernsOf(const std::vector<engine::native::InventoryEntry>& entries) {
+std::vector<Concern> ConcernsOf(const std::vector<engine::InventoryEntry>& entries) {
   std::vector<Concern> concerns;
-  for (const engine::native::InventoryEntry& entry : entries) {
+  for (const engine::InventoryEntry& entry : entries) {
     const engine::SandboxStatus& status = entry.status;
     if (!status.damage.empty()) {
       concerns.push_back({status.id.text(), "its record cannot be read: " + status.damage,
@@ -139,31 +132,27 @@ std::vector<Concern> ConcernsOf(const std::vector<engine::native::InventoryEntry
   return concerns;
 }
 
-std::string RenderDoctor(const Facts& facts, const Verdict& verdict, bool utf8,
-                         const DoctorFindings& found) {
+std::string RenderDoctor(const Diagnosis& diagnosis, bool utf8, const DoctorFindings& found) {
   const std::string disk = found.disk != nullptr ? RenderDisk(*found.disk, utf8) + "\n" : "";
-  return RenderMachine(facts) + "\n" + disk + "LIMITS\n" +
-         RenderGroup(verdict, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
-         RenderGroup(verdict, ProtectionGroup::kIsolation, utf8) + "\n" +
-         RenderConcerns(found.concerns) + RenderConclusion(verdict);
+  return RenderMachine(diagnosis.machine) + "\n" + disk + "LIMITS\n" +
+         RenderGroup(diagnosis, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
+         RenderGroup(diagnosis, ProtectionGroup::kIsolation, utf8) + "\n" +
+         RenderConcerns(found.concerns) + RenderConclusion(diagnosis);
 }
 
-std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict,
-                             const DoctorFindings& found) {
+std::string RenderDoctorJson(const Diagnosis& diagnosis, const DoctorFindings& found) {
+  const Machine& machine = diagnosis.machine;
   boost::json::object controllers;
-  for (size_t i = 0; i < kControllerCount; ++i) {
-    controllers[ControllerName(static_cast<Controller>(i))] = facts.controllers.at(i).there;
+  for (const MachineFeature& controller : machine.controllers) {
+    controllers[controller.key] = controller.works.value_or(false);
   }
   boost::json::object features;
-  for (size_t i = 0; i < kFeatureCount; ++i) {
-    const auto feature = static_cast<Feature>(i);
-    const auto outcome = facts.outcomes[feature];
-    // null: not tried, because it needs root or something else that failed.
-    features[FeatureKey(feature)] =
-        outcome == kNotTried ? boost::json::value(nullptr) : boost::json::value(outcome == 0);
+  for (const MachineFeature& feature : machine.features) {
+    features[feature.key] =
+        feature.works ? boost::json::value(*feature.works) : boost::json::value(nullptr);
   }
   boost::json::array protections;
-  for (const Protection& protection : verdict.protections) {
+  for (const Protection& protection : diagnosis.protections) {
     protections.push_back(
         {{"name", protection.key},
          {"group", protection.group == ProtectionGroup::kLimits ? "limits" : "isolation"},
@@ -177,20 +166,19 @@ std::string RenderDoctorJson(const Facts& facts, const Verdict& verdict,
         {{"id", concern.sandbox}, {"what", concern.what}, {"remedy", concern.remedy}});
   }
   boost::json::object whole = {
-      {"kernel", facts.kernel},
-      {"machine", facts.machine},
-      {"uid", facts.uid},
-      {"cgroups",
-       {{"layout", CgroupLayoutName(facts.cgroup_layout)}, {"controllers", controllers}}},
-      {"landlock_abi", facts.landlock_abi},
+      {"kernel", machine.kernel},
+      {"machine", machine.architecture},
+      {"uid", machine.uid},
+      {"cgroups", {{"layout", machine.cgroup_layout}, {"controllers", controllers}}},
+      {"landlock_abi", machine.landlock_abi},
       {"features", features},
-      {"kvm", facts.kvm},
-      {"docker", facts.docker},
-      {"runtimes", boost::json::array(facts.runtimes.begin(), facts.runtimes.end())},
+      {"kvm", machine.kvm},
+      {"docker", machine.docker},
+      {"runtimes", boost::json::array(machine.runtimes.begin(), machine.runtimes.end())},
       {"protections", protections},
       {"sandboxes", sandboxes},
-      {"can_run", verdict.can_run},
-      {"fully_enforced", verdict.fully_enforced},
+      {"can_run", diagnosis.can_run},
+      {"fully_enforced", diagnosis.fully_enforced},
   };
   if (found.disk != nullptr) whole["disk"] = DiskJson(*found.disk);
   return boost::json::serialize(whole) + "\n";

@@ -5,9 +5,8 @@
 #include <vector>
 
 #include "cli/local/doctor_disk.h"
-#include "engine/native/launcher/inventory.h"
-#include "engine/native/probe/probe.h"
-#include "engine/native/probe/verdict.h"
+#include "engine/diagnosis.h"
+#include "engine/survey.h"
 
 namespace cay::cli {
 
@@ -17,7 +16,7 @@ struct Concern {
   std::string what;
   std::string remedy;
 };
-std::vector<Concern> ConcernsOf(const std::vector<engine::native::InventoryEntry>& entries);
+std::vector<Concern> ConcernsOf(const std::vector<engine::InventoryEntry>& entries);
 
 // What was found beside what the machine offers.
 struct DoctorFindings {
@@ -27,12 +26,10 @@ struct DoctorFindings {
 
 // For people: one line a protection, with a mark, the reason and the command that mends it. `utf8`:
 // the terminal can show check marks. `found`: with a section on what there is of it.
-std::string RenderDoctor(const engine::native::Facts& facts, const engine::native::Verdict& verdict,
-                         bool utf8, const DoctorFindings& found = {});
+std::string RenderDoctor(const engine::Diagnosis& diagnosis, bool utf8,
+                         const DoctorFindings& found = {});
 
 // One JSON object, all keys stable.
-std::string RenderDoctorJson(const engine::native::Facts& facts,
-                             const engine::native::Verdict& verdict,
-                             const DoctorFindings& found = {});
+std::string RenderDoctorJson(const engine::Diagnosis& diagnosis, const DoctorFindings& found = {});
 
 }  // namespace cay::cli

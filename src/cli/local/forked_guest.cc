@@ -4,7 +4,7 @@
 
 namespace cay::cli {
 
-engine::native::GuestMain ForkedGuest() {
+engine::GuestMain ForkedGuest() {
 #ifdef CAY_SANITIZED
   return nullptr;
 #else

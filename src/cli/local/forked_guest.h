@@ -1,12 +1,12 @@
 // Which guest this program's launchers fork, if any: where program and layers come together.
 #pragma once
 
-#include "engine/native/spawn/guest_image.h"
+#include "engine/guest_main.h"
 
 namespace cay::cli {
 
 // Null in a sanitized build: what a sanitizer's run time does, the system call filter does not
 // allow.
-engine::native::GuestMain ForkedGuest();
+engine::GuestMain ForkedGuest();
 
 }  // namespace cay::cli

@@ -6,14 +6,13 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
-#include "cli/local/elsewhere.h"
-#include "engine/native/launcher/inventory.h"
-#include "template/store/template_store.h"
+#include "cli/local/local_survey.h"
 
 namespace cay::cli {
 namespace {
 
-using engine::native::GcReport;
+using engine::GarbageKind;
+using engine::GarbageReport;
 
 constexpr Millis kDefaultGrace{24LL * 3600 * 1000};
 
@@ -27,40 +26,43 @@ struct GcOptions {
 
 // What the engine and the templates gave back.
 struct Collected {
-  GcReport engine;
+  GarbageReport engine;
   uint64_t layers = 0;  // of templates that are no more
 };
 
+boost::json::value RemovedJson(const GarbageKind& other) {
+  if (const auto* ids = std::get_if<std::vector<std::string>>(&other.removed)) {
+    return boost::json::array(ids->begin(), ids->end());
+  }
+  return other.count();
+}
+
 std::string RenderGcJson(const Collected& collected, bool dry_run) {
-  const GcReport& report = collected.engine;
+  const GarbageReport& report = collected.engine;
   boost::json::object object;
   object["dry_run"] = dry_run;
   object["sandboxes"] = boost::json::array(report.sandboxes.begin(), report.sandboxes.end());
   object["orphans"] = boost::json::array(report.orphans.begin(), report.orphans.end());
   object["kept"] = boost::json::array(report.kept.begin(), report.kept.end());
-  object["cgroups"] = boost::json::array(report.cgroups.begin(), report.cgroups.end());
-  object["id_ranges"] = report.id_ranges;
-  object["scratch_images"] = report.scratch_images;
+  for (const GarbageKind& other : report.others) object[other.key] = RemovedJson(other);
   object["template_layers"] = collected.layers;
   object["failures"] = boost::json::array(report.failures.begin(), report.failures.end());
   return boost::json::serialize(object) + "\n";
 }
 
 std::string RenderGcText(const Collected& collected, bool dry_run) {
-  const GcReport& report = collected.engine;
+  const GarbageReport& report = collected.engine;
   std::string text;
   std::string_view verb = dry_run ? "would remove " : "removed ";
   for (const std::string& id : report.sandboxes) text.append(verb).append("sandbox " + id + "\n");
   for (const std::string& id : report.orphans)
     text.append(verb).append("orphaned sandbox " + id + "\n");
-  for (const std::string& id : report.cgroups) text.append(verb).append("cgroup of " + id + "\n");
-  if (report.id_ranges > 0) {
-    text.append(verb).append("uid ranges without a sandbox: ");
-    text.append(std::to_string(report.id_ranges) + "\n");
-  }
-  if (report.scratch_images > 0) {
-    text.append(verb).append("unfinished disk images: ");
-    text.append(std::to_string(report.scratch_images) + "\n");
+  for (const GarbageKind& other : report.others) {
+    if (const auto* ids = std::get_if<std::vector<std::string>>(&other.removed)) {
+      for (const std::string& id : *ids) text.append(verb).append(other.what + " of " + id + "\n");
+    } else if (other.count() > 0) {
+      text.append(verb).append(other.what + ": " + std::to_string(other.count()) + "\n");
+    }
   }
   if (collected.layers > 0) {
     text.append(verb).append("layers of removed templates: ");
@@ -75,19 +77,19 @@ Result<int> GcMain(GcOptions& options, Positionals&) {
     return Failure(Error::Invalid("--older is of orphaned sandboxes")
                        .WithRemedy("cay gc --orphans --older 24h"));
   }
-  Paths paths = TRY(Paths::Resolve(options.state_dir));
+  const Paths paths = TRY(Paths::Resolve(options.state_dir));
   Collected collected;
-  engine::native::GcOptions what{.dry_run = options.dry_run};
+  engine::GarbageOptions what{.dry_run = options.dry_run};
   if (options.orphans) what.orphans_older = options.older.value_or(kDefaultGrace);
-  collected.engine = TRY(engine::native::CollectGarbage(paths, what));
+  const auto survey = TRY(SurveyMachine(paths));
+  collected.engine = TRY(survey->CollectGarbage(what));
   // After the sandboxes: a layer stays while the record of one names it.
-  templates::TemplateStore store =
-      TRY(templates::TemplateStore::Open(paths, engine::native::ListerOf(paths)));
+  templates::TemplateStore store = TRY(OpenLocalTemplates(paths));
   collected.layers = TRY(store.CollectGarbage(options.dry_run));
   TRY(Print(options.json ? RenderGcJson(collected, options.dry_run)
                          : RenderGcText(collected, options.dry_run)));
   for (const std::string& failure : collected.engine.failures) Note(failure);
-  if (!options.json) NoteElsewhere(paths);
+  if (!options.json) NoteElsewhere(*survey);
   return collected.engine.failures.empty() ? 0 : kExitFailure;
 }
 

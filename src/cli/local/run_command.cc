@@ -10,16 +10,15 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/local/forked_guest.h"
+#include "cli/local/local_survey.h"
 #include "cli/local/run_options.h"
 #include "cli/local/run_result.h"
 #include "cli/local/run_session.h"
 #include "cli/local/run_setup.h"
 #include "cli/local/transfer.h"
 #include "engine/factory/factory.h"
-#include "engine/native/launcher/inventory.h"
 #include "guest_link/guest_channel.h"
 #include "guest_link/process_verdict.h"
-#include "template/store/template_store.h"
 
 namespace cay::cli {
 namespace {
@@ -77,8 +76,7 @@ Error Run::ExplainNotFound(Error error) const {
   if (options_.command.argv.empty()) return error;
   const std::string& first = options_.command.argv.front();
   const auto paths = Paths::Resolve(options_.state_dir);
-  auto store = paths ? TemplateStore::Open(*paths, engine::native::ListerOf(*paths))
-                     : Failure(paths.error());
+  auto store = paths ? OpenLocalTemplates(*paths) : Failure(paths.error());
   const auto known = store ? store->List() : Failure(store.error());
   const bool is_template =
       known && std::ranges::find(*known, first, &templates::TemplateInfo::name) != known->end();
@@ -131,7 +129,7 @@ Result<void> Run::Create() {
   engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   Stage("launcher");
-  TemplateStore store = TRY(TemplateStore::Open(paths, engine::native::ListerOf(paths)));
+  TemplateStore store = TRY(OpenLocalTemplates(paths));
   template_ = TRY(store.Find(options_.template_name));
   Stage("template");
   SandboxId id = TRY(SandboxId::Generate());

@@ -8,8 +8,6 @@
 #include <csignal>
 #include <limits>
 
-#include "cli/frame/signal_scope.h"
-
 namespace cay::cli {
 namespace {
 
@@ -68,7 +66,7 @@ Result<void> RunSession::Loop(ProcessStream& stream) {
     if (finished_ && (!blocked || end_.kind != EndKind::kExited)) return {};
     bool reads_input = input_open_ && !finished_ && stream.stdin_room() > 0;
     std::array<pollfd, 5> polled = {
-        pollfd{signals_->get(), POLLIN, 0},
+        pollfd{signals_->fd(), POLLIN, 0},
         pollfd{finished_ || blocked ? -1 : stream.fd(), stream.poll_events(), 0},
         pollfd{reads_input ? STDIN_FILENO : -1, POLLIN, 0},
         pollfd{out_.pending() ? out_.fd() : -1, POLLOUT, 0},
@@ -176,41 +174,30 @@ Result<void> RunSession::EndInput(ProcessStream& stream) {
 
 Result<void> RunSession::OnSignals(ProcessStream& stream) {
   while (!finished_ || end_.kind == EndKind::kExited) {
-    const std::optional<int> signal = NextSignal(*signals_);
+    const std::optional<CallersSignal> signal = signals_->Next(mode_ ? &*mode_ : nullptr);
     if (!signal) return {};
     TRY(OnSignal(stream, *signal));
   }
   return {};
 }
 
-Result<void> RunSession::OnSignal(ProcessStream& stream, int signal) {
-  switch (signal) {
-    case SIGWINCH:
-      if (auto window = CallersWindow(); window && !finished_) {
-        return stream.Resize({window->rows, window->columns});
-      }
-      return {};
-    case SIGTSTP:
-      if (mode_) mode_->Restore();
-      ::raise(SIGSTOP);
-      return {};
-    case SIGCONT:
-      if (mode_) mode_->Reenter();
-      return {};
-    default:
-      break;
+Result<void> RunSession::OnSignal(ProcessStream& stream, const CallersSignal& signal) {
+  using Kind = CallersSignal::Kind;
+  // After the command's end only our own output is left to wait for.
+  if (signal.kind == Kind::kEndNow || (signal.kind == Kind::kEnd && finished_)) {
+    end_.signal = signal.signal;
+    Finish(EndKind::kInterrupted);
+    return {};
   }
-  if (AsksToEnd(signal, terminal_)) {
-    // After the command's end only our own output is left to wait for.
-    if (asked_to_end_ != 0 || finished_) {
-      end_.signal = signal;
-      Finish(EndKind::kInterrupted);
-      return {};
-    }
-    asked_to_end_ = signal;
+  if (finished_) return {};
+  if (signal.kind == Kind::kResize) {
+    return stream.Resize({signal.window.rows, signal.window.columns});
+  }
+  if (signal.kind == Kind::kEnd) {
+    asked_to_end_ = signal.signal;
     grace_ = Clock::now() + kGrace;
   }
-  return finished_ ? Result<void>() : stream.Signal(signal);
+  return stream.Signal(signal.signal);
 }
 
 bool RunSession::OnDeadline() {

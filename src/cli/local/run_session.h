@@ -20,10 +20,10 @@
 #include <optional>
 #include <string>
 
-#include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "cli/frame/output_writer.h"
+#include "cli/frame/signal_scope.h"
 #include "cli/frame/terminal_mode.h"
 #include "cli/local/run_result.h"
 #include "guest_link/guest_channel.h"
@@ -82,7 +82,7 @@ class RunSession {
   Result<void> OnInput(ProcessStream& stream);
   Result<void> EndInput(ProcessStream& stream);
   Result<void> OnSignals(ProcessStream& stream);
-  Result<void> OnSignal(ProcessStream& stream, int signal);
+  Result<void> OnSignal(ProcessStream& stream, const CallersSignal& signal);
   bool OnDeadline();
   int WaitMillis() const;
   void Finish(EndKind kind);
@@ -91,7 +91,7 @@ class RunSession {
   SessionOptions options_;
   OutputWriter out_;
   OutputWriter err_;
-  std::optional<Fd> signals_;
+  std::optional<CallersSignals> signals_;
   std::optional<TerminalMode> mode_;
   std::optional<ProcessStream> stream_;
   std::optional<Clock::time_point> deadline_;
@@ -99,7 +99,7 @@ class RunSession {
   bool terminal_ = false;  // the command has one
   bool input_open_ = false;
   bool at_line_start_ = true;  // of what was sent to the terminal
-  int asked_to_end_ = 0;       // the first signal that did
+  int asked_to_end_ = 0;       // the first signal that did, while `grace_` is set
   bool finished_ = false;
   SessionEnd end_;
 };

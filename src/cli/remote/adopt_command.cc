@@ -37,11 +37,11 @@ Result<int> ListMain(ApiClient& api, const AdoptOptions& options) {
     TRY(Print(PrettyJson(answer)));
   } else if (options.quiet) {
     std::string text;
-    for (const json::value& entry : Array(answer, "orphans"))
-      text += Text(entry.get_object(), "id") + "\n";
+    for (const json::value& entry : ArrayOf(answer, "orphans"))
+      text += TextOf(entry.get_object(), "id") + "\n";
     TRY(Print(text));
   } else {
-    TRY(Print(RenderTable(Array(answer, "orphans"))));
+    TRY(Print(RenderTable(ArrayOf(answer, "orphans"))));
   }
   return 0;
 }
@@ -56,7 +56,7 @@ Result<int> AdoptMain(ApiClient& api, AdoptOptions& options, Positionals& rest) 
   if (options.json) {
     TRY(Print(PrettyJson(sandbox)));
   } else if (!options.quiet) {
-    TRY(Print(Text(sandbox, "id") + "\n"));
+    TRY(Print(TextOf(sandbox, "id") + "\n"));
   }
   return 0;
 }

@@ -5,11 +5,11 @@
 #include <boost/json/serialize.hpp>
 
 #include "cli/client/call.h"
-#include "cli/client/json_fields.h"
 #include "cli/client/values.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/env_options.h"
 #include "cli/frame/limits_file.h"
+#include "cli/remote/change_options.h"
 
 namespace cay::cli {
 namespace {
@@ -89,13 +89,13 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   auto response = TRY(api.Send(std::move(call)));
   const json::object sandbox = TRY(ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes))));
   if (!options.quiet) {
-    for (const json::value& entry : Array(sandbox, "not_enforced")) {
+    for (const json::value& entry : ArrayOf(sandbox, "not_enforced")) {
       if (!entry.is_object()) continue;
-      Note("not enforced here: " + Text(entry.get_object(), "limit") + " (" +
-           Text(entry.get_object(), "why") + ")");
+      Note("not enforced here: " + TextOf(entry.get_object(), "limit") + " (" +
+           TextOf(entry.get_object(), "why") + ")");
     }
   }
-  TRY(Print(options.json ? PrettyJson(sandbox) : Text(sandbox, "id") + "\n"));
+  TRY(Print(options.json ? PrettyJson(sandbox) : TextOf(sandbox, "id") + "\n"));
   return 0;
 }
 
@@ -163,23 +163,9 @@ constexpr OptionSpec kOptions[] = {
      .help = "Nothing can be written but in /workspace, homes, /tmp, /var/tmp, /run and mounts",
      .apply = kInto<PutTrue<CreateOptions, "read_only">>},
 
-    {.name = "memory",
-     .short_name = 'm',
-     .value = "SIZE",
-     .help = "Memory of everything inside together",
-     .group = "Limits (defaults are the server's)",
-     .example = "512m",
-     .apply = kInto<PutParsed<CreateOptions, "memory_limit", &ParseBytes>>},
-    {.name = "cpus",
-     .value = "N",
-     .help = "Processors, also in parts",
-     .example = "0.5",
-     .apply = kInto<PutParsed<CreateOptions, "cpu_limit", &ParseCpus>>},
-    {.name = "pids",
-     .value = "N",
-     .help = "Processes and threads",
-     .example = "256",
-     .apply = kInto<PutNumber<CreateOptions, "pids_limit">>},
+    InGroup("Limits (defaults are the server's)", kMemoryOption<CreateOptions>),
+    kCpusOption<CreateOptions>,
+    kPidsOption<CreateOptions>,
     {.name = "disk",
      .value = "SIZE",
      .help = "What can be written in all",
@@ -196,23 +182,9 @@ constexpr OptionSpec kOptions[] = {
      .example = "5m",
      .apply = kInto<PutParsed<CreateOptions, "cpu_time_limit", &ParseDuration>>},
     kLimitsFileOption<CreateOptions>,
-    {.name = "timeout",
-     .value = "TIME",
-     .help = "Its life, from now on",
-     .example = "1h",
-     .apply = kInto<PutParsed<CreateOptions, "timeout", &ParseDuration>>},
-    {.name = "idle-timeout",
-     .value = "TIME",
-     .help = "End it after so long without a process, a stream or a call",
-     .example = "30m",
-     .apply = kInto<PutParsed<CreateOptions, "idle_timeout", &ParseDuration>>},
-    {.name = "on-timeout",
-     .value = "WHAT",
-     .help = "What happens then: destroy, stop or pause",
-     .example = "stop",
-     .completes = Completes::kWords,
-     .words = kTimeoutActions,
-     .apply = kInto<PutTimeoutAction<CreateOptions>>},
+    kTimeoutOption<CreateOptions>,
+    kIdleTimeoutOption<CreateOptions>,
+    kOnTimeoutOption<CreateOptions>,
     {.name = "best-effort",
      .help = "Make it even if a limit cannot be enforced there; say which",
      .apply = kInto<PutTrue<CreateOptions, "best_effort">>},

@@ -48,11 +48,11 @@ Result<void> Follow(ApiClient& api, const EventsOptions& options, const std::str
     const json::object data = TRY(EventData(*event));
     if (event->type == "error") {
       return Failure(
-          ProblemError(static_cast<int>(Number(data, "status").value_or(500)), event->data));
+          ProblemError(static_cast<int>(NumberOf(data, "status").value_or(500)), event->data));
     }
     // The stream's own, and no event of anybody's: it goes on where it stopped, unless the sandbox
     // is gone.
-    if (event->type == "end" && Text(data, "reason") == "destroyed") return {};
+    if (event->type == "end" && TextOf(data, "reason") == "destroyed") return {};
     if (event->type == "end") continue;
     TRY(PrintEvent(options, data));
   }
@@ -72,7 +72,7 @@ Result<int> EventsMain(ApiClient& api, EventsOptions& options, Positionals& rest
   while (true) {
     const json::object answer =
         TRY(api.Get(Target(path).Add("wait", "false").AddUnlessEmpty("after", after).text()));
-    const json::array& events = Array(answer, "events");
+    const json::array& events = ArrayOf(answer, "events");
     for (const json::value& event : events) {
       if (event.is_object()) TRY(PrintEvent(options, event.get_object()));
     }

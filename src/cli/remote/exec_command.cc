@@ -160,7 +160,7 @@ Result<int> AttachMain(ApiClient& api, AttachOptions& options, Positionals& rest
   const json::object process = TRY(api.Get(ProcessPath(id, rest.values[1])));
   const json::value* terminal = process.if_contains("terminal");
   const bool has_terminal =
-      terminal != nullptr && (terminal->is_object() || Flag(process, "terminal"));
+      terminal != nullptr && (terminal->is_object() || FlagOf(process, "terminal"));
   const AttachRequest request{.sandbox = id,
                               .process = rest.values[1],
                               // Of a terminal all that is held, so that its place is known.

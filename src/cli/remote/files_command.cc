@@ -46,7 +46,7 @@ std::string PathArgument(const Positionals& rest) {
 
 // "drwxr-xr-x" of {"type":"directory","mode":"0755"}.
 std::string ModeCell(const json::object& file) {
-  const std::string type = Text(file, "type");
+  const std::string type = TextOf(file, "type");
   std::string cell(1, type == "directory"      ? 'd'
                       : type == "symlink"      ? 'l'
                       : type == "fifo"         ? 'p'
@@ -54,7 +54,7 @@ std::string ModeCell(const json::object& file) {
                       : type == "char_device"  ? 'c'
                       : type == "block_device" ? 'b'
                                                : '-');
-  const std::string mode = Text(file, "mode");
+  const std::string mode = TextOf(file, "mode");
   for (size_t i = mode.size() < 3 ? mode.size() : mode.size() - 3; i < mode.size(); ++i) {
     const int bits = mode[i] - '0';
     cell.push_back((bits & 4) != 0 ? 'r' : '-');
@@ -70,8 +70,8 @@ std::string RenderFiles(const json::array& files) {
   for (const json::value& entry : files) {
     const json::object& file = entry.get_object();
     std::string name = NameCell(file, file.contains("name") ? "name" : "path");
-    if (Text(file, "type") == "directory") name += '/';
-    if (Text(file, "type") == "symlink") name += " -> " + NameCell(file, "link_target");
+    if (TextOf(file, "type") == "directory") name += '/';
+    if (TextOf(file, "type") == "symlink") name += " -> " + NameCell(file, "link_target");
     rows.push_back({ModeCell(file), Cell(file, "uid") + ":" + Cell(file, "gid"),
                     BytesCell(file, "size"), AgeCell(file, "modified_at", now), std::move(name)});
   }
@@ -91,10 +91,10 @@ Result<int> LsMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
                                               .AddUnlessEmpty("depth", options.depth)
                                               .AddUnlessEmpty("cursor", cursor)
                                               .text()));
-    for (const json::value& entry : Array(page, "entries")) {
+    for (const json::value& entry : ArrayOf(page, "entries")) {
       if (entry.is_object()) entries.push_back(entry);
     }
-    cursor = Text(page, "next_cursor");
+    cursor = TextOf(page, "next_cursor");
   } while (!cursor.empty());
   if (options.quiet) {
     std::string names;
@@ -197,7 +197,7 @@ Result<int> RmMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
 
 // "renamed  old -> new/".
 std::string WatchLine(std::string_view type, const json::object& data) {
-  const std::string end = Flag(data, "directory") ? "/" : "";
+  const std::string end = FlagOf(data, "directory") ? "/" : "";
   std::string line = OneLine(type) + "  ";
   if (data.contains("from")) line += NameCell(data, "from") + end + " -> ";
   return line + NameCell(data, "path") + end + "\n";
@@ -218,7 +218,7 @@ Result<int> WatchMain(ApiClient& api, FilesOptions& options, Positionals& rest) 
     if (event->type == "watching") continue;
     if (event->type == "error") {
       return Failure(
-          ProblemError(static_cast<int>(Number(data, "status").value_or(500)), event->data));
+          ProblemError(static_cast<int>(NumberOf(data, "status").value_or(500)), event->data));
     }
     if (options.json) {
       data["type"] = event->type;

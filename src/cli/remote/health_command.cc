@@ -28,8 +28,8 @@ Result<int> HealthMain(ApiClient& api, HealthOptions& options, Positionals& rest
                                     {"summary", "UNHEALTHY: " + health.error().message()}};
     health = unhealthy;
   }
-  TRY(Print(options.json ? PrettyJson(*health) : Text(*health, "summary") + "\n"));
-  return Text(*health, "health") == "HEALTHY" ? 0 : kExitUnhealthy;
+  TRY(Print(options.json ? PrettyJson(*health) : TextOf(*health, "summary") + "\n"));
+  return TextOf(*health, "health") == "HEALTHY" ? 0 : kExitUnhealthy;
 }
 
 constexpr OptionSpec kOptions[] = {

@@ -40,9 +40,9 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   if (options.json) {
     TRY(Print(PrettyJson(key)));
   } else {
-    TRY(Print(Text(key, "key") + "\n"));
+    TRY(Print(TextOf(key, "key") + "\n"));
     if (!options.quiet)
-      Note("this is the only time that the key is shown; its id is " + Text(key, "id"));
+      Note("this is the only time that the key is shown; its id is " + TextOf(key, "id"));
   }
   return 0;
 }
@@ -110,7 +110,7 @@ Result<int> Either(Options& options, Positionals& rest) {
 
 Result<int> ListMain(ApiClient& api, LocalOptions& options, Positionals&) {
   const json::object answer = TRY(api.Get("/api/keys"));
-  const json::array& keys = Array(answer, "keys");
+  const json::array& keys = ArrayOf(answer, "keys");
   if (options.json) {
     TRY(Print(PrettyJson(keys)));
     return 0;
@@ -122,9 +122,9 @@ Result<int> ListMain(ApiClient& api, LocalOptions& options, Positionals&) {
   for (const json::value& entry : keys) {
     if (!entry.is_object()) continue;
     const json::object& key = entry.get_object();
-    if (Flag(key, "works")) ids += Text(key, "id") + "\n";
+    if (FlagOf(key, "works")) ids += TextOf(key, "id") + "\n";
     rows.push_back({Cell(key, "id"), Cell(key, "name"), Cell(key, "owner"), Cell(key, "scope"),
-                    Flag(key, "works") ? "yes" : "no", AgeCell(key, "created_at", now),
+                    FlagOf(key, "works") ? "yes" : "no", AgeCell(key, "created_at", now),
                     UntilCell(key, "expires_at", now), AgeCell(key, "last_used_at", now)});
   }
   TRY(Print(options.quiet ? ids : FormatTable(rows)));

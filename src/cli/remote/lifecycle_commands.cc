@@ -49,7 +49,7 @@ struct RemoveOptions : ServerOptions {
 
 // As docker's: what runs is not lost by a slip.
 Result<void> CheckRemovable(ApiClient& api, const std::string& id) {
-  const std::string state = Text(TRY(api.Get(SandboxPath(id))), "state");
+  const std::string state = TextOf(TRY(api.Get(SandboxPath(id))), "state");
   if (state != "running" && state != "paused") return {};
   return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller, id + " is " + state)
                      .WithRemedy("stop it first, or destroy it all the same: cay rm -f " + id));
@@ -80,7 +80,7 @@ Result<int> RemoveMain(ApiClient& api, RemoveOptions& options, Positionals& rest
 // "24h30m", "59m58s"
 std::string LongUntil(const json::object& sandbox) {
   const int64_t seconds = std::max<int64_t>(
-      0, (ParseTime(Text(sandbox, "expires_at")).value_or(0) - UnixMs() + 500) / 1000);
+      0, (ParseTime(TextOf(sandbox, "expires_at")).value_or(0) - UnixMs() + 500) / 1000);
   const auto minutes = (seconds + 30) / 60;
   if (seconds < 3600) return FormatDuration(Millis(seconds * 1000));
   return std::to_string(minutes / 60) + "h" +
@@ -97,7 +97,7 @@ Result<int> ExtendMain(ApiClient& api, ServerOptions& options, Positionals& rest
   if (options.json) {
     TRY(Print(PrettyJson(sandbox)));
   } else if (!options.quiet) {
-    TRY(Print("ends in " + (Text(sandbox, "expires_at").empty() ? "-" : LongUntil(sandbox)) +
+    TRY(Print("ends in " + (TextOf(sandbox, "expires_at").empty() ? "-" : LongUntil(sandbox)) +
               "\n"));
   }
   return 0;

@@ -98,8 +98,8 @@ json::array Wanted(const json::array& sandboxes, const ListOptions& options) {
   json::array wanted;
   for (const json::value& entry : sandboxes) {
     const json::object& sandbox = entry.get_object();
-    if (HasPart(Text(sandbox, "name"), options.name_parts) &&
-        HasPart(Text(sandbox, "id"), options.id_parts))
+    if (HasPart(TextOf(sandbox, "name"), options.name_parts) &&
+        HasPart(TextOf(sandbox, "id"), options.id_parts))
       wanted.push_back(entry);
   }
   return wanted;
@@ -130,13 +130,13 @@ Result<int> ListMain(ApiClient& api, ListOptions& options, Positionals&) {
   } else if (options.names) {
     std::string names;
     for (const json::value& sandbox : sandboxes) {
-      const std::string name = Text(sandbox.get_object(), "name");
-      names += (name.empty() ? Text(sandbox.get_object(), "id") : name) + "\n";
+      const std::string name = TextOf(sandbox.get_object(), "name");
+      names += (name.empty() ? TextOf(sandbox.get_object(), "id") : name) + "\n";
     }
     TRY(Print(names));
   } else if (options.quiet) {
     std::string ids;
-    for (const json::value& sandbox : sandboxes) ids += Text(sandbox.get_object(), "id") + "\n";
+    for (const json::value& sandbox : sandboxes) ids += TextOf(sandbox.get_object(), "id") + "\n";
     TRY(Print(ids));
   } else {
     TRY(Print(options.json ? PrettyJson(sandboxes) : RenderTable(sandboxes)));

@@ -85,11 +85,11 @@ Result<int> PrintLogs(ApiClient& api, const LogsOptions& options, const std::str
 }
 
 bool RanSince(const json::object& process, const std::optional<int64_t>& since) {
-  const auto ended = ParseTime(Text(process, "ended_at"));
+  const auto ended = ParseTime(TextOf(process, "ended_at"));
   return !since || !ended || *ended >= *since;
 }
 
-bool Runs(const json::object& process) { return Text(process, "state") == "running"; }
+bool Runs(const json::object& process) { return TextOf(process, "state") == "running"; }
 
 // The one that runs comes last, so that it can be followed.
 Result<std::vector<json::object>> ProcessesToShow(ApiClient& api, const LogsOptions& options,
@@ -97,7 +97,7 @@ Result<std::vector<json::object>> ProcessesToShow(ApiClient& api, const LogsOpti
   std::vector<json::object> shown;
   std::vector<json::object> running;
   const json::object answer = TRY(api.Get(SandboxPath(id, "/processes")));
-  for (const json::value& entry : Array(answer, "processes")) {
+  for (const json::value& entry : ArrayOf(answer, "processes")) {
     if (!entry.is_object() || !RanSince(entry.get_object(), options.since)) continue;
     (Runs(entry.get_object()) ? running : shown).push_back(entry.get_object());
   }

@@ -32,11 +32,11 @@ struct WaitOptions : ServerOptions {
 
 // "exited 3", "SIGKILL", "timed out", "running".
 std::string EndCell(const json::object& process) {
-  const std::string state = Text(process, "state");
+  const std::string state = TextOf(process, "state");
   if (state != "exited") return state.empty() ? "-" : OneLine(state);
-  if (Flag(process, "timed_out")) return "timed out";
-  if (Flag(process, "oom_killed")) return "out of memory";
-  const std::string signal = Text(process, "signal");
+  if (FlagOf(process, "timed_out")) return "timed out";
+  if (FlagOf(process, "oom_killed")) return "out of memory";
+  const std::string signal = TextOf(process, "signal");
   return signal.empty() ? "exited " + Cell(process, "exit_code") : OneLine(signal);
 }
 
@@ -123,7 +123,7 @@ Result<int> WaitMain(ApiClient& api, WaitOptions& options, Positionals& rest) {
   const std::string path = ProcessPath(id, rest.values[1], "/wait");
   // Once without patience: a server that has never answered is not waited for.
   json::object process = TRY(api.Get(WaitTarget(path, Clock::now())));
-  while (Text(process, "state") == "running") {
+  while (TextOf(process, "state") == "running") {
     // The server's own patience, or its life, may be over before the caller's patience.
     if (until && Clock::now() >= *until) {
       return Failure(Error(ErrorCode::kTimeout, Fault::kCaller, "it runs still"));
@@ -172,7 +172,7 @@ constexpr OptionSpec kWaitOptions[] = {
 Result<int> ServerPsMain(ApiClient& api, PsOptions& options, Positionals& rest) {
   const std::string id = TRY(api.ResolveSandbox(rest.values.front()));
   const json::object answer = TRY(api.Get(SandboxPath(id, "/processes")));
-  const json::array& processes = Array(answer, "processes");
+  const json::array& processes = ArrayOf(answer, "processes");
   if (options.quiet) {
     std::string ids;
     for (const json::value& process : processes) {

@@ -8,15 +8,14 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
-#include "cli/local/elsewhere.h"
+#include "cli/local/local_survey.h"
 #include "cli/remote/server_ps.h"
-#include "engine/native/launcher/inventory.h"
 
 namespace cay::cli {
 namespace {
 
+using engine::InventoryEntry;
 using engine::SandboxStatus;
-using engine::native::InventoryEntry;
 
 int64_t AgeMillis(const SandboxStatus& status) {
   return std::max<int64_t>(0, UnixMs() - status.created_unix_ms);
@@ -75,15 +74,16 @@ std::string RenderPsTable(const std::vector<InventoryEntry>& rows) {
 }
 
 Result<int> LocalPsMain(const PsOptions& options) {
-  Paths paths = TRY(Paths::Resolve(options.state_dir));
-  std::vector<InventoryEntry> rows = TRY(engine::native::TakeInventory(paths));
+  const Paths paths = TRY(Paths::Resolve(options.state_dir));
+  const auto survey = TRY(SurveyMachine(paths));
+  const std::vector<InventoryEntry> rows = TRY(survey->TakeInventory());
   if (options.quiet) {
     std::string text;
     for (const InventoryEntry& row : rows) text += row.status.id.text() + "\n";
     TRY(Print(text));
   } else {
     TRY(Print(options.json ? RenderPsJson(rows) : RenderPsTable(rows)));
-    if (!options.json) NoteElsewhere(paths);
+    if (!options.json) NoteElsewhere(*survey);
   }
   return 0;
 }

@@ -79,8 +79,8 @@ Result<int> PrintTemplates(const json::array& templates, const ServerOptions& op
   for (const json::value& entry : templates) {
     if (!entry.is_object()) continue;
     const json::object& info = entry.get_object();
-    const bool built_in = Text(info, "imported_at").empty();
-    names += Text(info, "name") + "\n";
+    const bool built_in = TextOf(info, "imported_at").empty();
+    names += TextOf(info, "name") + "\n";
     rows.push_back({Cell(info, "name"), built_in ? "-" : BytesCell(info, "size"),
                     AgeCell(info, "imported_at", UnixMs()), Cell(info, "source")});
   }
@@ -90,7 +90,7 @@ Result<int> PrintTemplates(const json::array& templates, const ServerOptions& op
 
 Result<int> ListServerTemplates(ApiClient& api, const ServerOptions& options) {
   const json::object answer = TRY(api.Get("/api/templates"));
-  return PrintTemplates(Array(answer, "templates"), options);
+  return PrintTemplates(ArrayOf(answer, "templates"), options);
 }
 
 Result<int> RemoveFromServer(ApiClient& api, const std::vector<std::string>& names) {

@@ -38,9 +38,9 @@ using CpuMarks = std::map<std::string, CpuMark>;
 
 // "12%": of one processor, since the mark; "-" at first.
 std::string CpuShare(const Sample& sample, CpuMarks& marks, int64_t now_ms) {
-  const std::optional<int64_t> cpu_ms = Number(sample.stats, "cpu_ms");
+  const std::optional<int64_t> cpu_ms = NumberOf(sample.stats, "cpu_ms");
   if (!cpu_ms) return "-";
-  const std::string id = Text(sample.sandbox, "id");
+  const std::string id = TextOf(sample.sandbox, "id");
   const auto mark = marks.find(id);
   std::string share = "-";
   if (mark != marks.end() && now_ms > mark->second.at_ms && *cpu_ms >= mark->second.cpu_ms) {
@@ -56,7 +56,7 @@ std::string RenderSamples(const std::vector<Sample>& samples, CpuMarks& marks) {
   std::vector<std::vector<std::string>> rows = {
       {"ID", "NAME", "STATE", "CPU", "CPU TIME", "MEMORY", "LIMIT", "PEAK", "PIDS", "DISK"}};
   for (const Sample& sample : samples) {
-    const std::optional<int64_t> cpu_ms = Number(sample.stats, "cpu_ms");
+    const std::optional<int64_t> cpu_ms = NumberOf(sample.stats, "cpu_ms");
     rows.push_back({Cell(sample.sandbox, "id"), Cell(sample.sandbox, "name"),
                     Cell(sample.sandbox, "state"), CpuShare(sample, marks, now),
                     cpu_ms ? FormatDuration(Millis(*cpu_ms)) : "-",
@@ -72,7 +72,7 @@ Result<std::vector<Sample>> TakeSamples(ApiClient& api) {
   std::vector<Sample> samples;
   for (const json::value& entry : TRY(api.ListSandboxes())) {
     Sample sample{.sandbox = entry.get_object(), .stats = {}};
-    Result<json::object> stats = api.Get(SandboxPath(Text(sample.sandbox, "id"), "/stats"));
+    Result<json::object> stats = api.Get(SandboxPath(TextOf(sample.sandbox, "id"), "/stats"));
     if (stats) {
       sample.stats = *std::move(stats);
     } else if (stats.error().code() == ErrorCode::kNotFound) {
@@ -89,8 +89,8 @@ std::string RenderSamplesJson(const std::vector<Sample>& samples) {
   json::array list;
   for (const Sample& sample : samples) {
     json::object entry = sample.stats;
-    entry["id"] = Text(sample.sandbox, "id");
-    entry["state"] = Text(sample.sandbox, "state");
+    entry["id"] = TextOf(sample.sandbox, "id");
+    entry["state"] = TextOf(sample.sandbox, "state");
     list.push_back(std::move(entry));
   }
   return json::serialize(list) + "\n";
@@ -170,7 +170,7 @@ Result<int> StatsMain(ApiClient& api, ServerOptions& options, Positionals& rest)
     Mark(samples, marks);
     Pause(kFirstLook);
     for (Sample& sample : samples) {
-      auto stats = api.Get(SandboxPath(Text(sample.sandbox, "id"), "/stats"));
+      auto stats = api.Get(SandboxPath(TextOf(sample.sandbox, "id"), "/stats"));
       if (stats) sample.stats = *std::move(stats);
     }
   }
@@ -194,11 +194,11 @@ Result<int> SystemMain(ApiClient& api, ServerOptions& options, Positionals&) {
     if (system.contains(key)) AppendLine(out, key, Cell(system, key));
   }
   std::string counts;
-  for (const auto& [state, count] : Object(system, "sandboxes")) {
+  for (const auto& [state, count] : ObjectOf(system, "sandboxes")) {
     counts += (counts.empty() ? "" : ", ") + json::serialize(count) + " " + OneLine(state);
   }
   AppendLine(out, "sandboxes", counts.empty() ? "none" : counts);
-  for (const json::value& entry : Array(system, "pools")) {
+  for (const json::value& entry : ArrayOf(system, "pools")) {
     if (!entry.is_object()) continue;
     const json::object& pool = entry.get_object();
     AppendLine(out, "pool", Cell(pool, "template") + ": " + Cell(pool, "ready") + " ready");

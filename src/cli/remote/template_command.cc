@@ -11,8 +11,8 @@
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
+#include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
-#include "engine/native/launcher/inventory.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {
@@ -33,8 +33,7 @@ struct ListArguments : ServerOptions {
 };
 
 Result<TemplateStore> OpenStore(const std::string& state_dir) {
-  Paths paths = TRY(Paths::Resolve(state_dir));
-  return TemplateStore::Open(paths, engine::native::ListerOf(paths));
+  return OpenLocalTemplates(TRY(Paths::Resolve(state_dir)));
 }
 
 // One line that is written over again, and only for a person who watches.

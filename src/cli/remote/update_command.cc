@@ -3,9 +3,9 @@
 #include <boost/json/object.hpp>
 
 #include "cli/client/call.h"
-#include "cli/client/json_fields.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
+#include "cli/remote/change_options.h"
 
 namespace cay::cli {
 namespace {
@@ -27,43 +27,13 @@ Result<int> UpdateMain(ApiClient& api, UpdateOptions& options, Positionals& rest
   }));
 }
 
-template <FieldName kName, auto kParse>
-constexpr auto kField = &Into<UpdateOptions, PutParsed<UpdateOptions, kName, kParse>>;
-
 constexpr OptionSpec kOptions[] = {
-    {.name = "memory",
-     .short_name = 'm',
-     .value = "SIZE",
-     .help = "Memory of everything inside together",
-     .example = "512m",
-     .apply = kField<"memory_limit", &ParseBytes>},
-    {.name = "cpus",
-     .value = "N",
-     .help = "Processors, also in parts",
-     .example = "0.5",
-     .apply = kField<"cpu_limit", &ParseCpus>},
-    {.name = "pids",
-     .value = "N",
-     .help = "Processes and threads",
-     .example = "256",
-     .apply = &Into<UpdateOptions, PutNumber<UpdateOptions, "pids_limit">>},
-    {.name = "timeout",
-     .value = "TIME",
-     .help = "Its life, from now on",
-     .example = "1h",
-     .apply = kField<"timeout", &ParseDuration>},
-    {.name = "idle-timeout",
-     .value = "TIME",
-     .help = "End it after so long without a process, a stream or a call",
-     .example = "30m",
-     .apply = kField<"idle_timeout", &ParseDuration>},
-    {.name = "on-timeout",
-     .value = "WHAT",
-     .help = "What happens then: destroy, stop or pause",
-     .example = "stop",
-     .completes = Completes::kWords,
-     .words = kTimeoutActions,
-     .apply = &Into<UpdateOptions, PutTimeoutAction<UpdateOptions>>},
+    kMemoryOption<UpdateOptions>,
+    kCpusOption<UpdateOptions>,
+    kPidsOption<UpdateOptions>,
+    kTimeoutOption<UpdateOptions>,
+    kIdleTimeoutOption<UpdateOptions>,
+    kOnTimeoutOption<UpdateOptions>,
     kJsonOption<UpdateOptions>,
     {.name = "quiet",
      .short_name = 'q',

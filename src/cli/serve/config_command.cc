@@ -1,6 +1,6 @@
 // cay config check | show.
-#include "cli/frame/command.h"
 #include "cli/frame/console.h"
+#include "cli/frame/option_tables.h"
 #include "cli/frame/remedy_words.h"
 #include "cli/serve/serve_command.h"
 #include "json/json_writer.h"
@@ -50,34 +50,10 @@ Result<int> ShowMain(ConfigArguments& arguments, Positionals&) {
   return 0;
 }
 
-Result<void> SetFile(ConfigArguments& arguments, std::string_view value) {
-  arguments.sources.file = value;
-  return {};
-}
-
-constexpr OptionSpec kConfigOption = {.name = "config",
-                                      .short_name = 'c',
-                                      .value = "FILE",
-                                      .help = "The configuration file",
-                                      .example = "/etc/cay/cay.toml",
-                                      .completes = Completes::kFiles,
-                                      .apply = &Into<ConfigArguments, SetFile>};
-constexpr OptionSpec kSetOption = {.name = "set",
-                                   .value = "KEY=VALUE",
-                                   .help = "Set any key of the configuration",
-                                   .example = "limits.maxima.memory=32g",
-                                   .apply = &Into<ConfigArguments, AddSetting>};
-
 constexpr OptionSpec kShowOptions[] = {
     kConfigOption,
     kSetOption,
-    {.name = "json",
-     .help = "Print a JSON object",
-     .apply = &Into<ConfigArguments,
-                    [](ConfigArguments& o, std::string_view) {
-                      o.json = true;
-                      return Ok();
-                    }>},
+    kJsonOption<ConfigArguments>,
 };
 constexpr OptionSpec kCheckOptions[] = {kSetOption};
 

@@ -18,8 +18,6 @@
 #include "base/os/paths.h"
 #include "cli/local/doctor_report.h"
 #include "engine/factory/factory.h"
-#include "engine/native/probe/probe.h"
-#include "engine/native/probe/verdict.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {
@@ -67,7 +65,7 @@ struct Parts {
   Paths paths;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<api::KeyRing> keys;
-  std::optional<engine::native::Facts> machine;  // nothing: it did not answer in time
+  std::optional<engine::Diagnosis> diagnosis;  // nothing: the machine did not answer in time
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<templates::TemplateStore> templates;
   std::unique_ptr<sandbox::EventLog> events;
@@ -110,11 +108,12 @@ Result<Parts> MakeParts(const Config& config) {
   Parts parts;
   parts.paths = TRY(Paths::Resolve(config.state_dir));
   // What the machine offers is for people to know; the engine finds out for itself. While there is
-  // one thread: the probe forks children that do more than execute.
-  if (auto machine = engine::native::Probe(parts.paths.state_dir)) {
-    parts.machine = std::move(*machine);
+  // one thread: see Survey.
+  const auto survey = TRY(engine::MakeSurvey(engine::kUsualEngine, parts.paths));
+  if (auto diagnosis = survey->Diagnose()) {
+    parts.diagnosis = std::move(*diagnosis);
   } else {
-    LogWarning("what this machine enforces is not known: " + machine.error().ToString());
+    LogWarning("what this machine enforces is not known: " + diagnosis.error().ToString());
   }
   // Before all that writes: it holds the lock on the state directory.
   parts.store = TRY(store::Store::Open(parts.paths));
@@ -125,7 +124,7 @@ Result<Parts> MakeParts(const Config& config) {
   engine_options.sole = true;  // the store's lock says so
   engine_options.patience = config.launcher_timeout;
   engine_options.at_a_time = LaunchersOf(config);
-  if (parts.machine) engine_options.diagnosis = engine::native::Evaluate(*parts.machine);
+  engine_options.diagnosis = parts.diagnosis;
   parts.engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
   parts.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
       parts.paths, [engine = parts.engine.get()] { return engine->List(); })));
@@ -148,10 +147,7 @@ api::ServerFacts FactsOf(const Config& config, const Parts& parts) {
           .state_dir = parts.paths.state_dir,
           .started_unix_ms = UnixMs(),
           .engine = parts.engine->Describe().name,
-          .enforced_json =
-              parts.machine
-                  ? RenderDoctorJson(*parts.machine, engine::native::Evaluate(*parts.machine))
-                  : std::string(),
+          .enforced_json = parts.diagnosis ? RenderDoctorJson(*parts.diagnosis) : std::string(),
           .processes = config.processes};
 }
 
@@ -208,8 +204,8 @@ class Assembly : public ServeAssembly {
     if (!left.nothing()) {
       std::string line =
           "removed what a crash left behind: sandboxes " + std::to_string(left.sandboxes.size());
-      for (const engine::GarbageCount& other : left.others)
-        line += ", " + other.what + " " + std::to_string(other.count);
+      for (const engine::GarbageKind& other : left.others)
+        line += ", " + other.what + " " + std::to_string(other.count());
       lines.push_back(std::move(line));
     }
     for (size_t i = 0; i < std::min(kMostNamed, found.lost.size()); ++i) {

@@ -3,7 +3,6 @@
 
 #include <array>
 
-#include "cli/frame/command.h"
 #include "cli/serve/serve_run.h"
 #include "config/config_table.h"
 
@@ -16,11 +15,6 @@ using config::kKeyTable;
 template <size_t kIndex>
 Result<void> ApplyKey(ConfigArguments& arguments, std::string_view value) {
   arguments.sources.flags.emplace_back(kKeyTable[kIndex].name, config::Values{std::string(value)});
-  return {};
-}
-
-Result<void> SetFile(ConfigArguments& arguments, std::string_view value) {
-  arguments.sources.file = value;
   return {};
 }
 
@@ -45,18 +39,8 @@ template <size_t... kIndices>
 constexpr std::array<OptionSpec, kOwnOptions + CountFlags()> MakeOptions(
     std::index_sequence<kIndices...>) {
   std::array<OptionSpec, kOwnOptions + CountFlags()> options{};
-  options[0] = {.name = "config",
-                .short_name = 'c',
-                .value = "FILE",
-                .help = "The configuration file",
-                .example = "/etc/cay/cay.toml",
-                .completes = Completes::kFiles,
-                .apply = &Into<ConfigArguments, SetFile>};
-  options[1] = {.name = "set",
-                .value = "KEY=VALUE",
-                .help = "Set any key of the configuration",
-                .example = "limits.maxima.memory=32g",
-                .apply = &Into<ConfigArguments, AddSetting>};
+  options[0] = kConfigOption;
+  options[1] = kSetOption;
   size_t next = kOwnOptions;
   const auto add = [&](const Key& key, Result<void> (*apply)(void*, std::string_view)) {
     if (key.flag.empty()) return;
@@ -88,6 +72,11 @@ Result<void> AddSetting(ConfigArguments& arguments, std::string_view text) {
   }
   arguments.sources.flags.emplace_back(std::string(text.substr(0, equals)),
                                        config::Values{std::string(text.substr(equals + 1))});
+  return {};
+}
+
+Result<void> SetFile(ConfigArguments& arguments, std::string_view path) {
+  arguments.sources.file = path;
   return {};
 }
 

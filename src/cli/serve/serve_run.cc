@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/os/log.h"
+#include "base/os/wakeup.h"
 #include "cli/frame/command.h"
 #include "cli/serve/serve_assembly.h"
 #include "cli/serve/serve_signals.h"
@@ -97,7 +98,7 @@ class ServerProcess {
     NotifyService("STOPPING=1\nSTATUS=finishing the requests under way");
     LogAlways("ending: waiting up to " + FormatDuration(config_.drain_timeout) +
               " for requests under way; sandboxes live on");
-    const Fd done = TRY(MakeEvent());
+    const Wakeup done = TRY(Wakeup::Make());
     assembly_->BeginDraining();
     // All that may have to wait for somebody: meanwhile a second signal is heard.
     std::thread ender([&] {
@@ -105,9 +106,9 @@ class ServerProcess {
       assembly_->FinishDraining(config_.drain_timeout);
       server_.reset();
       assembly_.reset();
-      Raise(done);
+      done.Raise();
     });
-    const Result<int> second = WaitForSecond(done.get());
+    const Result<int> second = WaitForSecond(done.fd());
     if (second && *second != 0) {
       LogAlways("ending at once");
       // Nothing that was acknowledged is only in memory.

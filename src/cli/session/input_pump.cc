@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/os/wakeup.h"
 #include "base/units.h"
 #include "cli/client/api_client.h"
 #include "cli/client/target.h"
@@ -23,11 +24,11 @@ constexpr size_t kPieceBytes = 64 * 1024;
 }  // namespace
 
 struct InputPump::Shared {
-  Shared(ApiClient client, std::string path, Fd ended, Fd stop)
+  Shared(ApiClient client, std::string path, Wakeup at_end, Wakeup to_stop)
       : api(std::move(client)),
         target(std::move(path)),
-        ended_event(std::move(ended)),
-        stop_event(std::move(stop)) {}
+        ended(std::move(at_end)),
+        stop(std::move(to_stop)) {}
 
   Result<void> Run();
   Result<void> SendPiece(std::string_view bytes, bool close);
@@ -36,14 +37,14 @@ struct InputPump::Shared {
 
   ApiClient api;
   std::string target;
-  Fd ended_event;
-  Fd stop_event;
+  Wakeup ended;
+  Wakeup stop;
   std::mutex mutex;
   Result<void> result;  // under mutex
 };
 
 bool InputPump::Shared::WaitFor(int fd, int timeout_ms) const {
-  std::array<pollfd, 2> polled = {pollfd{stop_event.get(), POLLIN, 0}, pollfd{fd, POLLIN, 0}};
+  std::array<pollfd, 2> polled = {pollfd{stop.fd(), POLLIN, 0}, pollfd{fd, POLLIN, 0}};
   while (::poll(polled.data(), polled.size(), timeout_ms) < 0 && errno == EINTR) {
   }
   return polled[0].revents == 0;
@@ -94,22 +95,24 @@ Result<void> InputPump::Shared::Run() {
 Result<InputPump> InputPump::Start(const Connection& connection, std::string sandbox,
                                    std::string process) {
   ApiClient api = TRY(ApiClient::Open(connection));
+  Wakeup ended = TRY(Wakeup::Make());
+  Wakeup stop = TRY(Wakeup::Make());
   auto shared = std::make_shared<Shared>(std::move(api), ProcessPath(sandbox, process, "/stdin"),
-                                         TRY(MakeEvent()), TRY(MakeEvent()));
+                                         std::move(ended), std::move(stop));
   std::thread([shared] {
     Result<void> result = shared->Run();
     const std::scoped_lock lock(shared->mutex);
     shared->result = std::move(result);
-    Raise(shared->ended_event);
+    shared->ended.Raise();
   }).detach();
   return InputPump(std::move(shared));
 }
 
 InputPump::~InputPump() {
-  if (shared_) Raise(shared_->stop_event);
+  if (shared_) shared_->stop.Raise();
 }
 
-int InputPump::fd() const { return shared_->ended_event.get(); }
+int InputPump::fd() const { return shared_->ended.fd(); }
 
 Result<void> InputPump::Finished() {
   const std::scoped_lock lock(shared_->mutex);

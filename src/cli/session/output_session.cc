@@ -52,7 +52,7 @@ class OutputSession {
   Result<bool> TakeEvents();
   Result<void> TakeEvent(const ServerEvent& event);
   Result<void> WaitForSomething(bool more);
-  Result<void> OnSignal(int signal);
+  Result<void> OnSignal(const CallersSignal& signal);
   Result<void> OutputClosed();
   Result<void> Kill();
   bool pending() const { return out_.pending() || err_.pending(); }
@@ -66,9 +66,8 @@ class OutputSession {
   OutputTracker tracker_;
   OutputWriter out_;
   OutputWriter err_;
-  std::optional<Fd> signals_;
+  std::optional<CallersSignals> signals_;
   std::optional<InputPump> pump_;
-  bool asked_to_end_ = false;
   std::optional<int> exit_code_;
 };
 
@@ -153,14 +152,14 @@ Result<void> OutputSession::TakeEvent(const ServerEvent& event) {
   } else if (event.type == "error") {
     const json::object problem = TRY(EventData(event));
     return Failure(
-        ProblemError(static_cast<int>(Number(problem, "status").value_or(500)), event.data));
+        ProblemError(static_cast<int>(NumberOf(problem, "status").value_or(500)), event.data));
   }
   return {};
 }
 
 Result<void> OutputSession::WaitForSomething(bool more) {
   std::array<pollfd, 5> polled = {
-      pollfd{signals_ ? signals_->get() : -1, POLLIN, 0},
+      pollfd{signals_ ? signals_->fd() : -1, POLLIN, 0},
       pollfd{exit_code_ || pending() ? -1 : source_.fd(), POLLIN, 0},
       pollfd{out_.pending() ? out_.fd() : -1, POLLOUT, 0},
       pollfd{err_.pending() ? err_.fd() : -1, POLLOUT, 0},
@@ -171,7 +170,7 @@ Result<void> OutputSession::WaitForSomething(bool more) {
   if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
   if (ready <= 0) return {};
   if (polled[0].revents != 0) {
-    while (const std::optional<int> signal = NextSignal(*signals_)) TRY(OnSignal(*signal));
+    while (const auto signal = signals_->Next(nullptr)) TRY(OnSignal(*signal));
   }
   for (auto [index, writer] : {std::pair(2U, &out_), std::pair(3U, &err_)}) {
     if (polled[index].revents == 0) continue;
@@ -187,18 +186,16 @@ Result<void> OutputSession::WaitForSomething(bool more) {
   return {};
 }
 
-Result<void> OutputSession::OnSignal(int signal) {
-  const bool asks = AsksToEnd(signal, false);
-  if (asks && asked_to_end_) {
+Result<void> OutputSession::OnSignal(const CallersSignal& signal) {
+  if (signal.kind == CallersSignal::Kind::kEndNow) {
     // The caller wants out, whether or not the server can be told.
     if (!exit_code_) TRY(Kill());
-    exit_code_ = kExitSignalBase + signal;
+    exit_code_ = kExitSignalBase + signal.signal;
     return {};
   }
-  asked_to_end_ = asked_to_end_ || asks;
   if (exit_code_ || process_.empty()) return {};
   Result<json::object> sent = api_.Call("POST", ProcessPath(request_.sandbox, process_, "/signal"),
-                                        json::object{{"signal", signal}});
+                                        json::object{{"signal", signal.signal}});
   if (!sent && !HasEnded(sent.error())) Note(sent.error().ToString(CommandFor));
   return {};
 }

@@ -17,7 +17,7 @@ Error Malformed(const ServerEvent& event) {
 
 Result<uint64_t> Position(const ServerEvent& event, const json::object& data,
                           std::string_view key) {
-  const std::optional<int64_t> number = Number(data, key);
+  const std::optional<int64_t> number = NumberOf(data, key);
   if (!number || *number < 0) return Failure(Malformed(event));
   return static_cast<uint64_t>(*number);
 }
@@ -45,11 +45,11 @@ Result<OutputPiece> OutputTracker::Take(const ServerEvent& event) {
   const uint64_t seq = TRY(Position(event, data, "seq"));
   piece.is_stdout = event.type == "stdout";
   if (data.contains("base64")) {
-    Result<std::string> bytes = DecodeBase64(Text(data, "base64"));
+    Result<std::string> bytes = DecodeBase64(TextOf(data, "base64"));
     if (!bytes) return Failure(Malformed(event));
     piece.bytes = *std::move(bytes);
   } else {
-    piece.bytes = Text(data, "text");
+    piece.bytes = TextOf(data, "text");
   }
   const uint64_t next = next_.value_or(seq);
   const uint64_t end = seq + piece.bytes.size();
@@ -61,19 +61,17 @@ Result<OutputPiece> OutputTracker::Take(const ServerEvent& event) {
 
 ProcessEnd ParseProcessEnd(const json::object& object) {
   ProcessEnd end;
-  if (auto code = Number(object, "exit_code")) end.exit_code = static_cast<int>(*code);
-  end.signal = ParseSignal(Text(object, "signal"));
-  end.timed_out = Flag(object, "timed_out");
-  end.oom_killed = Flag(object, "oom_killed");
-  end.disk_full = Flag(object, "disk_full");
-  end.file_size_exceeded = Flag(object, "file_size_exceeded");
-  end.cpu_time_exceeded = Flag(object, "cpu_time_exceeded");
-  end.output_cut = Flag(object, "output_cut");
-  end.duration_ms =
-      static_cast<uint64_t>(std::max<int64_t>(0, Number(object, "duration_ms").value_or(0)));
-  end.leftover_count =
-      static_cast<uint64_t>(std::max<int64_t>(0, Number(object, "leftover_count").value_or(0)));
-  end.reason = Text(object, "reason");
+  if (auto code = NumberOf(object, "exit_code")) end.exit_code = static_cast<int>(*code);
+  end.signal = ParseSignal(TextOf(object, "signal"));
+  end.timed_out = FlagOf(object, "timed_out");
+  end.oom_killed = FlagOf(object, "oom_killed");
+  end.disk_full = FlagOf(object, "disk_full");
+  end.file_size_exceeded = FlagOf(object, "file_size_exceeded");
+  end.cpu_time_exceeded = FlagOf(object, "cpu_time_exceeded");
+  end.output_cut = FlagOf(object, "output_cut");
+  end.duration_ms = NumberOf<uint64_t>(object, "duration_ms").value_or(0);
+  end.leftover_count = NumberOf<uint64_t>(object, "leftover_count").value_or(0);
+  end.reason = TextOf(object, "reason");
   return end;
 }
 

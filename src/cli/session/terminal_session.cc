@@ -35,10 +35,6 @@ constexpr Millis kSignOfLife{15'000};
 // Of what is typed or piped in, in one message.
 constexpr size_t kInputBytes = 16 * 1024;
 
-uint64_t Unsigned(const json::object& event, std::string_view name) {
-  return static_cast<uint64_t>(std::max<int64_t>(0, Number(event, name).value_or(0)));
-}
-
 class TerminalSession {
  public:
   TerminalSession(ApiClient& api, const AttachRequest& request)
@@ -54,9 +50,8 @@ class TerminalSession {
   std::string Shown(std::string_view bytes);
   Result<void> WaitForSomething();
   Result<void> OnInput();
-  Result<void> OnSignal(int signal);
+  Result<void> OnSignal(const CallersSignal& signal);
   Result<void> Send(Kind kind, std::string_view bytes);
-  Result<void> SendSize();
   void Say(std::string_view text);
 
   ApiClient& api_;
@@ -64,7 +59,7 @@ class TerminalSession {
   OutputWriter out_;
   std::optional<uint64_t> next_;
   std::unique_ptr<http::WebSocket> socket_;
-  std::optional<Fd> signals_;
+  std::optional<CallersSignals> signals_;
   std::optional<TerminalMode> mode_;
   DetachKeys keys_;
   ReplayFilter replay_;
@@ -72,7 +67,6 @@ class TerminalSession {
   bool started_ = false;
   bool input_open_ = false;
   bool at_line_start_ = true;
-  int asked_to_end_ = 0;
   bool ever_connected_ = false;
   std::optional<Clock::time_point> lost_at_;
   Clock::time_point retry_at_{};
@@ -140,14 +134,6 @@ Result<void> TerminalSession::Send(Kind kind, std::string_view bytes) {
   return sent ? sent : Lost(std::move(sent).error());
 }
 
-Result<void> TerminalSession::SendSize() {
-  const std::optional<WindowSize> window = CallersWindow();
-  if (!window) return {};
-  return Send(Kind::kText,
-              json::serialize(json::object{
-                  {"type", "resize"}, {"rows", window->rows}, {"columns", window->columns}}));
-}
-
 Result<void> TerminalSession::TakeMessages() {
   while (socket_ && !end_ && !out_.pending()) {
     Result<bool> ready = socket_->Advance();
@@ -186,19 +172,19 @@ Result<void> TerminalSession::TakeMessage(const http::WebSocket::Message& messag
     return written;
   }
   const json::object event = TRY(ParseJsonObject(message.bytes));
-  const std::string type = Text(event, "type");
+  const std::string type = TextOf(event, "type");
   if (type == "started") {
     // Only of the first connection: what was missed while it was lost is asked of this terminal.
     if (!std::exchange(started_, true) && request_.replay)
-      replay_end_ = Unsigned(event, "replay_end");
+      replay_end_ = NumberOf<uint64_t>(event, "replay_end").value_or(0);
   } else if (type == "gap") {
-    next_ = Unsigned(event, "to");
+    next_ = NumberOf<uint64_t>(event, "to").value_or(0);
   } else if (type == "exited") {
     const ProcessEnd end = ParseProcessEnd(event);
     end_ = {.exit_code = TRY(ExitCodeOfEnd(end))};
     if (end.output_cut && !end.timed_out && !request_.quiet) Say(kOutputCutNote);
   } else if (type == "error") {
-    Say(Text(event, "detail"));  // of something we asked for; the terminal goes on
+    Say(TextOf(event, "detail"));  // of something we asked for; the terminal goes on
   }
   return {};
 }
@@ -206,7 +192,7 @@ Result<void> TerminalSession::TakeMessage(const http::WebSocket::Message& messag
 Result<void> TerminalSession::WaitForSomething() {
   const bool reads_input = input_open_ && socket_ && !end_;
   std::array<pollfd, 4> polled = {
-      pollfd{signals_->get(), POLLIN, 0},
+      pollfd{signals_->fd(), POLLIN, 0},
       pollfd{socket_ && !out_.pending() && !end_ ? socket_->fd() : -1, POLLIN, 0},
       pollfd{reads_input ? STDIN_FILENO : -1, POLLIN, 0},
       pollfd{out_.pending() ? out_.fd() : -1, POLLOUT, 0},
@@ -218,7 +204,7 @@ Result<void> TerminalSession::WaitForSomething() {
   if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
   if (ready <= 0) return {};
   if (polled[0].revents != 0) {
-    while (const std::optional<int> signal = NextSignal(*signals_)) TRY(OnSignal(*signal));
+    while (const auto signal = signals_->Next(mode_ ? &*mode_ : nullptr)) TRY(OnSignal(*signal));
   }
   if (polled[2].revents != 0 && !end_) TRY(OnInput());
   if (polled[3].revents != 0) {
@@ -253,31 +239,21 @@ Result<void> TerminalSession::OnInput() {
   return {};
 }
 
-Result<void> TerminalSession::OnSignal(int signal) {
-  switch (signal) {
-    case SIGWINCH:
-      return SendSize();
-    case SIGTSTP:
-      if (mode_) mode_->Restore();
-      ::raise(SIGSTOP);
-      return {};
-    case SIGCONT:
-      if (mode_) mode_->Reenter();
-      return {};
-    default:
-      break;
+Result<void> TerminalSession::OnSignal(const CallersSignal& signal) {
+  if (signal.kind == CallersSignal::Kind::kResize) {
+    const auto& [rows, columns] = signal.window;
+    return Send(Kind::kText, json::serialize(json::object{
+                                 {"type", "resize"}, {"rows", rows}, {"columns", columns}}));
   }
-  if (AsksToEnd(signal, true)) {
-    if (asked_to_end_ != 0) {
-      end_ = {.detached = true, .exit_code = kExitSignalBase + signal};
-      // Bounded by the connection's own timeouts; that the process is gone already is no matter.
-      [[maybe_unused]] auto killed =
-          api_.Call("DELETE", ProcessPath(request_.sandbox, request_.process));
-      return {};
-    }
-    asked_to_end_ = signal;
+  if (signal.kind == CallersSignal::Kind::kEndNow) {
+    end_ = {.detached = true, .exit_code = kExitSignalBase + signal.signal};
+    // Bounded by the connection's own timeouts; that the process is gone already is no matter.
+    [[maybe_unused]] auto killed =
+        api_.Call("DELETE", ProcessPath(request_.sandbox, request_.process));
+    return {};
   }
-  return Send(Kind::kText, json::serialize(json::object{{"type", "signal"}, {"signal", signal}}));
+  return Send(Kind::kText,
+              json::serialize(json::object{{"type", "signal"}, {"signal", signal.signal}}));
 }
 
 }  // namespace

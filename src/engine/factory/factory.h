@@ -14,11 +14,15 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "engine/engine.h"
-#include "engine/native/spawn/guest_image.h"
+#include "engine/guest_main.h"
+#include "engine/survey.h"
 
 namespace cay::engine {
 
 inline constexpr std::string_view kUsualEngine = "native";
+
+// The most that EngineOptions::at_a_time can be.
+inline constexpr size_t kMostAtATime = 16;
 
 // What engines can be told at their start. What means nothing to one it does not look at.
 struct EngineOptions {
@@ -30,19 +34,22 @@ struct EngineOptions {
   bool one_shot = false;
   // How long one request may take.
   Millis patience{60'000};
-  // How many requests it is to work on at a time.
+  // How many requests it is to work on at a time: 1 to kMostAtATime.
   size_t at_a_time = 1;
   // Of the sandbox on disk that will be asked for first, which may be made ready meanwhile.
   std::optional<Limits> expected{};
-  // For Engine::Diagnose: what Diagnose found, below.
+  // For Engine::Diagnose: what Survey::Diagnose found.
   std::optional<Diagnosis> diagnosis{};
   // See native::NativeEngineOptions::fork_with_guest.
-  native::GuestMain fork_with_guest = nullptr;
+  GuestMain fork_with_guest = nullptr;
 };
 
 std::vector<std::string_view> EngineNames();
 
 // kInvalidArgument, with the names that there are, for a name that is none.
 Result<std::unique_ptr<Engine>> Make(std::string_view name, const EngineOptions& options);
+
+// What that engine has under the state directory, and on the machine. The same errors.
+Result<std::unique_ptr<Survey>> MakeSurvey(std::string_view name, const Paths& paths);
 
 }  // namespace cay::engine

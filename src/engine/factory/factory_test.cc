@@ -7,6 +7,7 @@ namespace cay::engine {
 namespace {
 
 TEST(EngineFactory, ANameThatIsNoneIsRefusedWithThoseThatAre) {
+  EXPECT_FALSE(MakeSurvey("steam", {}));
   const auto made = Make("steam", {});
   ASSERT_FALSE(made);
   EXPECT_EQ(made.error().code(), ErrorCode::kInvalidArgument);

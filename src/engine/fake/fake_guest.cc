@@ -37,8 +37,8 @@ void FakeFiles::Clear() {
 }
 
 Result<std::shared_ptr<FakeGuest>> FakeGuest::Start(std::shared_ptr<FakeFiles> files) {
-  Fd gone = TRY(MakeEvent());
-  Fd wake = TRY(MakeEvent());
+  Wakeup gone = TRY(Wakeup::Make());
+  Wakeup wake = TRY(Wakeup::Make());
   std::shared_ptr<FakeGuest> guest(
       new FakeGuest(std::move(files), std::move(gone), std::move(wake)));
   guest->thread_ = std::thread([raw = guest.get()] { raw->Run(); });
@@ -60,7 +60,7 @@ Result<Fd> FakeGuest::Connect() {
     }
     new_.push_back(std::move(pair.second));
   }
-  Raise(wake_);
+  wake_.Raise();
   return std::move(pair.first);
 }
 
@@ -69,7 +69,7 @@ Result<Fd> FakeGuest::Watch() const { return gone_.Duplicate(); }
 
 void FakeGuest::SetSilent(bool silent) {
   silent_ = silent;
-  Raise(wake_);
+  wake_.Raise();
 }
 
 void FakeGuest::End() {
@@ -78,10 +78,10 @@ void FakeGuest::End() {
     if (ended_.exchange(true)) return;
     new_.clear();
   }
-  Raise(wake_);
+  wake_.Raise();
   // Its connections are cut before anybody sees that it is gone, as those of a process that died.
   if (thread_.joinable()) thread_.join();
-  Raise(gone_);
+  gone_.Raise();
 }
 
 void FakeGuest::Run() {
@@ -108,7 +108,7 @@ void FakeGuest::Run() {
 }
 
 void FakeGuest::Wait() {
-  std::vector<pollfd> polled = {{.fd = wake_.get(), .events = POLLIN, .revents = 0}};
+  std::vector<pollfd> polled = {{.fd = wake_.fd(), .events = POLLIN, .revents = 0}};
   if (!silent_) {
     for (const Connection& connection : connections_) {
       const int events = connection.out.empty() ? POLLIN : POLLIN | POLLOUT;
@@ -117,8 +117,7 @@ void FakeGuest::Wait() {
     }
   }
   ::poll(polled.data(), polled.size(), WaitMillis());
-  uint64_t count = 0;
-  [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
+  wake_.Drain();
 }
 
 int FakeGuest::WaitMillis() const {

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/os/fd.h"
+#include "base/os/wakeup.h"
 #include "base/result.h"
 #include "protocol/frame.h"
 #include "protocol/process_messages.h"
@@ -97,7 +98,7 @@ class FakeGuest {
     std::string content{};
   };
 
-  FakeGuest(std::shared_ptr<FakeFiles> files, Fd gone, Fd wake)
+  FakeGuest(std::shared_ptr<FakeFiles> files, Wakeup gone, Wakeup wake)
       : files_(std::move(files)), gone_(std::move(gone)), wake_(std::move(wake)) {}
 
   void Run();
@@ -122,8 +123,8 @@ class FakeGuest {
   protocol::ProcessList Listing() const;
 
   const std::shared_ptr<FakeFiles> files_;
-  const Fd gone_;  // an event
-  const Fd wake_;
+  const Wakeup gone_;
+  const Wakeup wake_;
   std::atomic<bool> ended_ = false;
   std::atomic<bool> silent_ = false;
 

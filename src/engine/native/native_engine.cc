@@ -161,14 +161,7 @@ Result<Diagnosis> NativeEngine::Diagnose() {
 }
 
 Result<GarbageReport> NativeEngine::CollectGarbage(const GarbageOptions& options) {
-  GcReport found = TRY(native::CollectGarbage(options_.paths, options));
-  return GarbageReport{.sandboxes = std::move(found.sandboxes),
-                       .orphans = std::move(found.orphans),
-                       .others = {{"cgroups", found.cgroups.size()},
-                                  {"uid ranges", found.id_ranges},
-                                  {"images", found.scratch_images}},
-                       .failures = std::move(found.failures),
-                       .kept = std::move(found.kept)};
+  return native::CollectGarbage(options_.paths, options);
 }
 
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
@@ -239,10 +232,9 @@ Result<void> NativeEngine::Update(const SandboxId& id, const Limits& limits) {
 Result<Stats> NativeEngine::GetStats(const SandboxId& id) {
   if (const auto disk = SandboxDir::ImageUse(options_.paths.sandboxes_dir(), id)) {
     const auto groups = Groups(/*again=*/false);
-    const auto group = groups ? (*groups)->ReadStats(id) : Failure(groups.error());
-    if (group) {
-      Stats stats = ToStats(*group);
-      stats.disk = disk;
+    auto stats = groups ? (*groups)->ReadStats(id) : Failure(groups.error());
+    if (stats) {
+      stats->disk = disk;
       return stats;
     }
   }

@@ -15,7 +15,7 @@ constexpr size_t kStackBytes = 64 * 1024;
 }  // namespace
 
 Result<Spawner*> Spawner::Start() {
-  Fd done = TRY(MakeEvent());
+  Wakeup done = TRY(Wakeup::Make());
   auto spawner = std::unique_ptr<Spawner>(new Spawner(std::move(done)));
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
@@ -53,8 +53,7 @@ void Spawner::Submit(SpawnJob& job) {
 }
 
 std::vector<SpawnJob*> Spawner::TakeDone() {
-  uint64_t count = 0;
-  [[maybe_unused]] const ssize_t got = ::read(done_fd_.get(), &count, sizeof count);
+  done_event_.Drain();
   const std::lock_guard lock(mutex_);
   return std::exchange(done_, {});
 }
@@ -73,7 +72,7 @@ void Spawner::Serve() {
       const std::lock_guard lock(mutex_);
       done_.push_back(job);
     }
-    Raise(done_fd_);
+    done_event_.Raise();
   }
 }
 

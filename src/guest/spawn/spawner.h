@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/os/fd.h"
+#include "base/os/wakeup.h"
 #include "base/result.h"
 #include "guest/spawn/spawn_job.h"
 
@@ -29,7 +30,7 @@ class Spawner {
   static Result<Spawner*> Start();
 
   void Submit(SpawnJob& job);
-  int done_fd() const { return done_fd_.get(); }
+  int done_fd() const { return done_event_.fd(); }
   std::vector<SpawnJob*> TakeDone();
 
   // Where the arbiter is asked; nothing where nobody is. Known from the first job's end on.
@@ -46,11 +47,11 @@ class Spawner {
   pid_t thread_id() const { return thread_id_; }
 
  private:
-  explicit Spawner(Fd done_fd) : done_fd_(std::move(done_fd)) {}
+  explicit Spawner(Wakeup done) : done_event_(std::move(done)) {}
   static void* ThreadMain(void* self);
   [[noreturn]] void Serve();
 
-  Fd done_fd_;
+  const Wakeup done_event_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<SpawnJob*> submitted_;

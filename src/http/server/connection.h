@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "base/shares.h"
+#include "base/supply/shares.h"
 #include "http/message.h"
 #include "http/server/pending_request.h"
 #include "http/transport/stream.h"

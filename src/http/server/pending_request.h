@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "base/shares.h"
+#include "base/supply/shares.h"
 #include "http/server/intake.h"
 #include "http/server/server.h"
 #include "http/transport/body_reader.h"

@@ -82,8 +82,8 @@ Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler han
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) return Failure(Error::FromErrno("epoll_create1"));
   Fd epoll_fd = Fd::Adopt(epoll);
-  Fd wake = TRY(MakeEvent());
-  Fd ending = TRY(MakeEvent());
+  Wakeup wake = TRY(Wakeup::Make());
+  Wakeup ending = TRY(Wakeup::Make());
   auto core =
       std::make_unique<ServerCore>(std::move(options), std::move(handler), std::move(screen),
                                    std::move(epoll_fd), std::move(wake), std::move(ending));
@@ -91,8 +91,8 @@ Result<std::unique_ptr<Server>> Server::Start(ServerOptions options, Handler han
   return core;
 }
 
-ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Fd wake,
-                       Fd ending)
+ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Wakeup wake,
+                       Wakeup ending)
     : options_(std::move(options)),
       handler_(std::move(handler)),
       screen_(std::move(screen)),
@@ -119,7 +119,7 @@ ServerCore::ServerCore(ServerOptions options, Handler handler, Screen screen, Fd
 ServerCore::~ServerCore() {
   stopping_ = true;
   StopListeners();
-  Raise(wake_);
+  wake_.Raise();
   std::unique_lock lock(threads_mutex_);
   threads_changed_.notify_all();
   // Again and again: a connection may have been accepted meanwhile.
@@ -142,7 +142,7 @@ Result<void> ServerCore::Begin() {
   for (const ListenAddress& address : options_.listen) {
     listeners_.push_back(TRY(Listen(address, options_.limits.unix_mode)));
   }
-  TRY(Watch(wake_source_, wake_.get(), EPOLLIN, false));
+  TRY(Watch(wake_source_, wake_.fd(), EPOLLIN, false));
   for (const auto& listener : listeners_) {
     TRY(Watch(*listener, listener->fd.get(), EPOLLIN | EPOLLONESHOT, false));
   }
@@ -314,7 +314,7 @@ void ServerCore::EvictIdle() {
 
 void ServerCore::StopListeners() {
   if (draining_.exchange(true)) return;
-  Raise(ending_);
+  ending_.Raise();
   for (const auto& listener : listeners_) StopListening(*listener);
 }
 

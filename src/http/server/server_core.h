@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/os/wakeup.h"
 #include "http/server/connection.h"
 #include "http/server/listener.h"
 #include "http/server/server.h"
@@ -21,7 +22,8 @@ namespace cay::http {
 
 class ServerCore final : public Server {
  public:
-  ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Fd wake, Fd ending);
+  ServerCore(ServerOptions options, Handler handler, Screen screen, Fd epoll, Wakeup wake,
+             Wakeup ending);
   ~ServerCore() override;
 
   // Everything that can fail; serves from here on.
@@ -87,8 +89,8 @@ class ServerCore final : public Server {
   Shares bodies_;         // memory for bodies that were taken in, in bytes
   const std::function<void()> request_ended_;
   const Fd epoll_;
-  const Fd wake_;    // an eventfd that stays readable once the server ends
-  const Fd ending_;  // one that is readable once the server drains
+  const Wakeup wake_;    // raised for ever once the server ends
+  const Wakeup ending_;  // once it drains
   EventSource wake_source_{EventSource::Kind::kWake};
   std::vector<std::unique_ptr<Listener>> listeners_;
 

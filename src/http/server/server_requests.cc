@@ -112,7 +112,7 @@ bool ServerCore::Run(Connection& connection, PendingRequest& pending) {
 
 bool ServerCore::CallHandler(Connection& connection, PendingRequest& pending) {
   ++counters_.requests;
-  ServerExchange exchange(connection, pending, options_.limits, draining_, ending_.get());
+  ServerExchange exchange(connection, pending, options_.limits, draining_, ending_.fd());
   try {
     handler_(exchange);
   } catch (const std::exception& error) {

@@ -16,7 +16,6 @@ Error CutShort() {
 
 BodyReader::BodyReader(Framing framing, uint64_t length) : framing_(framing) {
   if (framing == Framing::kLength) remaining_ = length;
-  if (framing == Framing::kChunked) chunks_ = std::make_unique<ChunkDecoder>();
   ended_ = framing == Framing::kNone || (framing == Framing::kLength && length == 0);
 }
 
@@ -57,9 +56,9 @@ Result<std::optional<size_t>> BodyReader::TryRead(Stream& stream, InputBuffer& i
 Result<std::optional<size_t>> BodyReader::TryReadChunked(Stream& stream, InputBuffer& input,
                                                          std::span<char> space, Pace& pace) {
   for (;;) {
-    const auto step = TRY(chunks_->Decode(input.view(), space));
+    const auto step = TRY(chunks_.Decode(input.view(), space));
     input.Consume(step.consumed);
-    ended_ = chunks_->done();
+    ended_ = chunks_.done();
     if (step.produced > 0 || ended_) return step.produced;
     const size_t room = std::clamp(space.size(), kLeastRead, kMostRead);
     const std::optional<size_t> got = TRY(stream.TryRead(input.Prepare(room)));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 
@@ -36,7 +35,7 @@ class BodyReader {
 
   Framing framing_;
   uint64_t remaining_ = 0;
-  std::unique_ptr<ChunkDecoder> chunks_;
+  ChunkDecoder chunks_;  // of Framing::kChunked
   bool ended_ = false;
 };
 

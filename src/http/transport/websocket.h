@@ -6,7 +6,7 @@
 
 #include <chrono>
 
-#include "base/shares.h"
+#include "base/supply/shares.h"
 #include "http/exchange.h"
 #include "http/transport/stream.h"
 #include "http/wire/input_buffer.h"

@@ -16,11 +16,6 @@ bool IsTokenCharacter(char c) {  // RFC 9110, 5.6.2
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
-bool IsValueCharacter(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte >= 0x20 && byte != 0x7f) || c == '\t';
-}
-
 void AppendFields(std::string& head, const Headers& headers) {
   for (const auto& [name, value] : headers.fields()) AppendHeader(head, name, value);
 }
@@ -62,10 +57,20 @@ bool AsksToRetry(int status) { return status == 429 || status == 503; }
 
 }  // namespace
 
+bool IsFieldName(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, IsTokenCharacter);
+}
+
+bool IsFieldText(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte != 0x7f) || c == '\t';
+  });
+}
+
 Result<void> CheckHeaders(const Headers& headers) {
   for (const auto& [name, value] : headers.fields()) {
-    if (name.empty() || !std::ranges::all_of(name, IsTokenCharacter) ||
-        !std::ranges::all_of(value, IsValueCharacter)) {
+    if (!IsFieldName(name) || !IsFieldText(value)) {
       return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
                            "a header field holds a character that would end it"));
     }

@@ -9,6 +9,11 @@
 
 namespace cay::http {
 
+// Whether it can name a field (a token: RFC 9110, 5.6.2), or stand in a line: any bytes except
+// control characters other than tabs.
+bool IsFieldName(std::string_view text);
+bool IsFieldText(std::string_view text);
+
 // kInternal when a name or a value could end its line (response splitting): the program put
 // something of a client's or a guest's into it unchecked.
 Result<void> CheckHeaders(const Headers& headers);

@@ -26,13 +26,13 @@ bool SameLimits(const engine::Limits& a, const engine::Limits& b) {
 
 void Pools::Configure(const std::vector<PoolOptions>& options) {
   const std::lock_guard lock(mutex_);
-  for (Pool& pool : pools_) pool.target = pool.options.minimum = pool.options.maximum = 0;
+  for (Pool& pool : pools_) pool.Close();
   for (const PoolOptions& wanted : options) {
     Pool* pool = FindPool(wanted.template_name, wanted.limits);
     if (pool == nullptr) pool = &pools_.emplace_back();
     pool->options = wanted;
     pool->options.maximum = std::max(wanted.maximum, wanted.minimum);
-    pool->target = wanted.minimum;
+    pool->wanted = Demand(wanted.minimum, pool->options.maximum);
     pool->last_claim = SteadyNow();
   }
   for (Pool& pool : pools_) {
@@ -85,7 +85,7 @@ std::optional<PoolMember> Pools::Claim(const templates::Template& base,
     Discard(*pool, std::move(member));
   }
   ++pool->missed;
-  pool->target = std::min(pool->options.maximum, std::max<size_t>(pool->target, 1) * 2);
+  pool->wanted.NoteMiss();
   return std::nullopt;
 }
 
@@ -151,11 +151,10 @@ void Pools::Shrink(Clock::time_point now) {
         ++member;
       }
     }
-    if (pool.target > pool.options.minimum && now - pool.last_claim >= pool.options.shrink_after) {
-      --pool.target;
+    if (now - pool.last_claim >= pool.options.shrink_after && pool.wanted.TakeOneBack()) {
       pool.last_claim = now;
     }
-    while (pool.ready.size() > pool.target) {
+    while (pool.ready.size() > pool.wanted.target()) {
       Discard(pool, std::move(pool.ready.back()));
       pool.ready.pop_back();
     }
@@ -163,7 +162,7 @@ void Pools::Shrink(Clock::time_point now) {
 }
 
 Pools::Clock::time_point Pools::RefillTime(const Pool& pool) const {
-  const bool is_urgent = pool.ready.size() * 2 < pool.target;
+  const bool is_urgent = pool.ready.size() * 2 < pool.wanted.target();
   return std::max(pool.not_before, is_urgent ? quiet_since_ : quiet_since_ + kQuiet);
 }
 
@@ -253,8 +252,7 @@ void Pools::Drain() {
   for (Pool& pool : pools_) {
     for (PoolMember& member : pool.ready) Discard(pool, std::move(member));
     pool.ready.clear();
-    pool.target = 0;
-    pool.options.maximum = 0;  // no more claims
+    pool.Close();
   }
   DestroyDoomed(lock);
 }

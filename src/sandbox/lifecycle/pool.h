@@ -4,7 +4,7 @@
 //   const Pools::Foreground foreground = pools.Enter();      // a create waits: nothing is made ahead
 //   if (auto member = pools.Claim(template, limits)) …       // the caller's now
 //
-// A pool has as many ready as its target says: the minimum at rest; each miss doubles it, up to the
+// A pool has as many ready as its Demand says: the minimum at rest; each miss doubles it, up to the
 // maximum; a time without claims takes one back. Members are made one at a time by a thread of the
 // pools' own, which stands back while a create waits. One that was claimed never comes back. A
 // member whose guest is gone, or whose template has changed, is destroyed and not given out.
@@ -23,6 +23,7 @@
 
 #include "base/id.h"
 #include "base/os/fd.h"
+#include "base/supply/demand.h"
 #include "engine/engine.h"
 #include "sandbox/lifecycle/core.h"
 #include "template/store/template_store.h"
@@ -74,13 +75,19 @@ class Pools {
   struct Pool {
     PoolOptions options;
     std::deque<PoolMember> ready;
-    size_t target = 0;
+    Demand wanted{0, 0};
     size_t making = 0;
     uint64_t claimed = 0, missed = 0, discarded = 0;
     std::string last_error;
     Clock::time_point last_claim;  // or shrinking
     Clock::time_point not_before;  // after a failure
     Millis backoff{0};
+
+    // None is made or given out any more.
+    void Close() {
+      options.minimum = options.maximum = 0;
+      wanted = Demand(0, 0);
+    }
   };
   struct Doomed {
     SandboxId id;
@@ -92,7 +99,7 @@ class Pools {
   void Run();
   Pool* FindPool(const std::string& template_name, const engine::Limits& limits);
   void Shrink(Clock::time_point now);
-  static bool IsShort(const Pool& pool) { return pool.ready.size() < pool.target; }
+  static bool IsShort(const Pool& pool) { return pool.ready.size() < pool.wanted.target(); }
   Clock::time_point RefillTime(const Pool& pool) const;
   Pool* Hungry(Clock::time_point now);
   Clock::time_point NextLook(Clock::time_point now) const;

@@ -21,7 +21,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "base/shares.h"
+#include "base/supply/shares.h"
 #include "base/units.h"
 #include "guest_link/process_stream.h"
 

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <type_traits>
 
+#include "json/json_members.h"
 #include "sandbox/fields.h"
 
 namespace cay::sandbox {
@@ -79,34 +80,7 @@ const json::value* Find(const json::object& object, std::string_view key) {
 }
 
 uint64_t NumberOf(const json::object& object, std::string_view key, uint64_t otherwise) {
-  const json::value* value = Find(object, key);
-  if (value == nullptr) return otherwise;
-  if (value->is_uint64()) return value->get_uint64();
-  if (value->is_int64() && value->get_int64() >= 0)
-    return static_cast<uint64_t>(value->get_int64());
-  return otherwise;
-}
-
-std::string TextOf(const json::object& object, std::string_view key) {
-  const json::value* value = Find(object, key);
-  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-bool FlagOf(const json::object& object, std::string_view key) {
-  const json::value* value = Find(object, key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
-const json::object& ObjectOf(const json::object& object, std::string_view key) {
-  static const json::object kNone;
-  const json::value* value = Find(object, key);
-  return value != nullptr && value->is_object() ? value->get_object() : kNone;
-}
-
-const json::array& ArrayOf(const json::object& object, std::string_view key) {
-  static const json::array kNone;
-  const json::value* value = Find(object, key);
-  return value != nullptr && value->is_array() ? value->get_array() : kNone;
+  return cay::NumberOf<uint64_t>(object, key).value_or(otherwise);
 }
 
 StringMap StringsOf(const json::object& object) {
@@ -245,9 +219,8 @@ json::object DocumentObject(const SandboxRecord& record) {
 }
 
 Result<json::object> ParseObject(std::string_view text, const std::string& what) {
-  boost::system::error_code error;
-  json::value parsed = json::parse(json::string_view(text.data(), text.size()), error);
-  if (!error && parsed.is_object()) return std::move(parsed.get_object());
+  std::optional<json::object> object = cay::ParseObject(text);
+  if (object) return *std::move(object);
   return Failure(Error(ErrorCode::kIo, Fault::kMachine, what + " is damaged"));
 }
 

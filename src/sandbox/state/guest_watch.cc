@@ -19,7 +19,7 @@ bool IsGone(const Fd& pidfd) {
   return ::poll(&poller, 1, 0) == 1;
 }
 
-GuestWatch::GuestWatch(Fd epoll, Fd wake, OnGone on_gone)
+GuestWatch::GuestWatch(Fd epoll, Wakeup wake, OnGone on_gone)
     : epoll_(std::move(epoll)),
       wake_(std::move(wake)),
       on_gone_(std::move(on_gone)),
@@ -29,11 +29,11 @@ Result<std::unique_ptr<GuestWatch>> GuestWatch::Start(OnGone on_gone) {
   const int raw = ::epoll_create1(EPOLL_CLOEXEC);
   if (raw < 0) return Failure(Error::FromErrno("epoll_create1"));
   Fd epoll = Fd::Adopt(raw);
-  Fd wake = TRY(MakeEvent());
+  Wakeup wake = TRY(Wakeup::Make());
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = 0;
-  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) < 0)
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.fd(), &event) < 0)
     return Failure(Error::FromErrno("epoll_ctl"));
   return std::unique_ptr<GuestWatch>(
       new GuestWatch(std::move(epoll), std::move(wake), std::move(on_gone)));
@@ -71,7 +71,7 @@ void GuestWatch::Stop() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  Raise(wake_);
+  wake_.Raise();
   if (thread_.joinable()) thread_.join();
 }
 

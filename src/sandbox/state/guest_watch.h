@@ -15,6 +15,7 @@
 
 #include "base/id.h"
 #include "base/os/fd.h"
+#include "base/os/wakeup.h"
 #include "base/result.h"
 
 namespace cay::sandbox {
@@ -41,12 +42,12 @@ class GuestWatch {
     Fd pidfd;
   };
 
-  GuestWatch(Fd epoll, Fd wake, OnGone on_gone);
+  GuestWatch(Fd epoll, Wakeup wake, OnGone on_gone);
   void Run();
   void Take(uint64_t token);
 
   Fd epoll_;
-  Fd wake_;
+  const Wakeup wake_;
   const OnGone on_gone_;
   std::mutex mutex_;
   std::map<SandboxId, Watched> watched_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "json/json_members.h"
 #include "template/store/layer_store.h"
 
 namespace cay::templates {
@@ -33,17 +34,15 @@ Error Damaged(const std::string& name, std::string_view what) {
 }
 
 Result<std::string> StringOf(const std::string& name, const json::object& object, const char* key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) return Failure(Damaged(name, key));
-  return std::string(value->get_string());
+  std::optional<std::string> text = FindText(object, key);
+  if (!text) return Failure(Damaged(name, key));
+  return *std::move(text);
 }
 
 Result<uint64_t> NumberOf(const std::string& name, const json::object& object, const char* key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_int64() || value->get_int64() < 0) {
-    return Failure(Damaged(name, key));
-  }
-  return static_cast<uint64_t>(value->get_int64());
+  const std::optional<int64_t> number = cay::NumberOf(object, key);
+  if (!number || *number < 0) return Failure(Damaged(name, key));
+  return static_cast<uint64_t>(*number);
 }
 
 }  // namespace
@@ -102,10 +101,9 @@ std::string SerializeMetadata(const Metadata& metadata) {
 }
 
 Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
-  json::error_code failed;
-  const json::value value = json::parse({text.data(), text.size()}, failed);
-  if (failed || !value.is_object()) return Failure(Damaged(name, "not a JSON object"));
-  const json::object& object = value.get_object();
+  const std::optional<json::object> parsed = ParseObject(text);
+  if (!parsed) return Failure(Damaged(name, "not a JSON object"));
+  const json::object& object = *parsed;
   if (TRY(NumberOf(name, object, "version")) != kVersion) {
     return Failure(Damaged(name, "an unknown version"));
   }

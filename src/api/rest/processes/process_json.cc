@@ -13,7 +13,7 @@ using sandbox::ProcessRecord;
 
 Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec) {
   spec.workdir = TRY(fields.TextOrBase64("workdir", protocol::kMaxPathBytes)).value_or("");
-  spec.env = TRY(fields.TextsOrBase64("env")).value_or(sandbox::StringMap());
+  spec.env = TRY(fields.TextsOrBase64("env")).value_or(StringMap());
   spec.user = TRY(fields.String("user", protocol::kMaxUserBytes)).value_or("");
   spec.timeout = TRY(fields.Duration("timeout"));
   spec.kill_grace = TRY(fields.Duration("kill_grace"));

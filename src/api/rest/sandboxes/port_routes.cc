@@ -4,11 +4,11 @@
 // By path an answer is confined (port_isolation.h).
 
 #include <algorithm>
-#include <cctype>
 
 #include "api/problem.h"
 #include "api/rest/routes.h"
 #include "api/rest/sandboxes/port_isolation.h"
+#include "base/text.h"
 #include "http/client/proxy.h"
 
 namespace cay::api::rest {
@@ -27,13 +27,6 @@ Result<uint16_t> ParsePort(std::string_view text) {
                        .WithRemedy("a number from 1 to 65535"));
   }
   return static_cast<uint16_t>(*port);
-}
-
-std::string Lower(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
 }
 
 // What the app inside must not see: the caller's key to this server.

@@ -201,7 +201,7 @@ void WriteTime(JsonWriter& json, std::string_view name, std::optional<int64_t> u
   }
 }
 
-void WriteStrings(JsonWriter& json, const sandbox::StringMap& strings) {
+void WriteStrings(JsonWriter& json, const StringMap& strings) {
   json.BeginObject();
   for (const auto& [name, value] : strings) json.Member(name, value);
   json.EndObject();
@@ -257,7 +257,7 @@ class FieldWriter {
     json_.Member(about.name, sandbox::OnTimeoutName(action.value_or(sandbox::OnTimeout::kDestroy)));
   }
   template <class Kind>
-  void operator()(const About& about, Kind, const sandbox::StringMap& strings) {
+  void operator()(const About& about, Kind, const StringMap& strings) {
     WriteStrings(json_.Key(about.name), strings);
   }
   void operator()(const About& about, sandbox::fields::LimitsInForce,

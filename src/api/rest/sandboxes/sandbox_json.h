@@ -28,7 +28,7 @@ void WriteLimits(JsonWriter& json, const engine::Limits& limits,
 void WriteSeconds(JsonWriter& json, Millis duration);
 // RFC 3339, or null for nothing and for 0.
 void WriteTime(JsonWriter& json, std::string_view name, std::optional<int64_t> unix_ms);
-void WriteStrings(JsonWriter& json, const sandbox::StringMap& strings);
+void WriteStrings(JsonWriter& json, const StringMap& strings);
 
 // The elements of an array: a page of sandboxes, a few of which are held at a time. The cursor of
 // the next page; empty: there is none.

@@ -183,8 +183,8 @@ Result<void> Cgroup::Thaw() {
   return KnobsOf(*parent).thaw(impl_->In(*parent));
 }
 
-Result<CgroupStats> Cgroup::ReadStats() const {
-  CgroupStats stats;
+Result<Stats> Cgroup::ReadStats() const {
+  Stats stats;
   for (const CgroupParent& parent : impl_->parents()) {
     const CgroupDir dir = impl_->In(parent);
     if (parent.serves.Contains(Controller::kMemory)) {
@@ -270,18 +270,6 @@ CgroupTree::CgroupTree(CgroupTree&&) noexcept = default;
 CgroupTree& CgroupTree::operator=(CgroupTree&&) noexcept = default;
 CgroupTree::~CgroupTree() = default;
 
-Stats ToStats(const CgroupStats& group) {
-  Stats stats;
-  stats.memory = group.memory;
-  stats.memory_peak = group.memory_peak;
-  stats.oom_kills = group.oom_kills;
-  stats.cpu_us = group.cpu_us;
-  stats.throttled_us = group.throttled_us;
-  stats.pids = group.pids;
-  stats.memory_cache = group.memory_cache;
-  return stats;
-}
-
 std::string CgroupParentName(std::string_view state_dir) {
   if (state_dir == kDefaultStateDir) return "cay";
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
@@ -352,7 +340,7 @@ Result<Cgroup> CgroupTree::Open(const SandboxId& id) {
   return Cgroup(std::move(group));
 }
 
-Result<CgroupStats> CgroupTree::ReadStats(const SandboxId& id) const {
+Result<Stats> CgroupTree::ReadStats(const SandboxId& id) const {
   const Cgroup group(std::make_unique<Cgroup::Impl>(impl_->trees, id.text(), /*fresh=*/false));
   auto stats = group.ReadStats();
   if (stats || stats.error().sys_errno() != ENOENT) return stats;

@@ -43,16 +43,6 @@ struct CgroupView {
   bool directory = true;
 };
 
-struct CgroupStats {
-  std::optional<Bytes> memory;
-  std::optional<Bytes> memory_peak;
-  std::optional<uint64_t> oom_kills;
-  std::optional<uint64_t> cpu_us;
-  std::optional<uint64_t> throttled_us;
-  std::optional<uint64_t> pids;
-  std::optional<Bytes> memory_cache{};
-};
-
 enum class CgroupPurpose {
   kUse,   // make, move and enable what groups need
   kLook,  // change nothing: for `doctor` and lists
@@ -67,9 +57,6 @@ struct CgroupUse {
 
 // "cay" for the default state directory, "cay-HASH" for any other.
 std::string CgroupParentName(std::string_view state_dir);
-
-// The part of a sandbox's statistics that its cgroup knows.
-Stats ToStats(const CgroupStats& group);
 
 // One sandbox's group (in v1: one directory in each controller's tree). Removing is explicit: a
 // handle that goes away leaves the group, because sandboxes outlive the process that made them.
@@ -101,7 +88,7 @@ class Cgroup {
   Result<void>
   Freeze();  // returns when every task is frozen, kTimeout after 2 s (and thawed again)
   Result<void> Thaw();
-  Result<CgroupStats> ReadStats() const;
+  Result<Stats> ReadStats() const;  // all but the disk, of which a group knows nothing
 
   // Takes the limit on processors away, for processes that were killed: a task is throttled on its
   // way to user mode (Linux 6.18), which is where it would take its SIGKILL, and what its group
@@ -154,7 +141,7 @@ class CgroupTree {
   // not count them. A few microseconds. kNotFound without the group.
   Result<std::optional<uint64_t>> OomKills(const SandboxId& id) const;
   // kNotFound without a group.
-  Result<CgroupStats> ReadStats(const SandboxId& id) const;
+  Result<Stats> ReadStats(const SandboxId& id) const;
 
   // Ids of all groups under Cay's parent, in any tree.
   Result<std::vector<SandboxId>> List() const;

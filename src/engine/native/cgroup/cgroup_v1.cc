@@ -72,7 +72,7 @@ Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir) {
   return dir.ReadField("memory.oom_control", "oom_kill");
 }
 
-Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
+Result<void> ReadMemory(const CgroupDir& dir, Stats& stats) {
   stats.memory = TRY(dir.ReadNumber("memory.usage_in_bytes"));
   stats.memory_peak = TRY(dir.ReadNumber("memory.max_usage_in_bytes"));
   stats.oom_kills = TRY(ReadOomKills(dir));
@@ -80,13 +80,13 @@ Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
   return {};
 }
 
-Result<void> ReadCpuacct(const CgroupDir& dir, CgroupStats& stats) {
+Result<void> ReadCpuacct(const CgroupDir& dir, Stats& stats) {
   const auto usage_ns = TRY(dir.ReadNumber("cpuacct.usage"));
   if (usage_ns) stats.cpu_us = *usage_ns / 1000;
   return {};
 }
 
-Result<void> ReadCpu(const CgroupDir& dir, CgroupStats& stats) {
+Result<void> ReadCpu(const CgroupDir& dir, Stats& stats) {
   const auto throttled_ns = TRY(dir.ReadField("cpu.stat", "throttled_time"));
   if (throttled_ns) stats.throttled_us = *throttled_ns / 1000;
   return {};

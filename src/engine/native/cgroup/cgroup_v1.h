@@ -32,9 +32,9 @@ Result<void> LiftCpus(const CgroupDir& dir);
 
 // Each fills what its tree knows.
 Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir);
-Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats);
-Result<void> ReadCpuacct(const CgroupDir& dir, CgroupStats& stats);
-Result<void> ReadCpu(const CgroupDir& dir, CgroupStats& stats);
+Result<void> ReadMemory(const CgroupDir& dir, Stats& stats);
+Result<void> ReadCpuacct(const CgroupDir& dir, Stats& stats);
+Result<void> ReadCpu(const CgroupDir& dir, Stats& stats);
 
 // kTimeout when a task would not freeze within 2 s; then all are thawed again.
 Result<void> Freeze(const CgroupDir& dir);

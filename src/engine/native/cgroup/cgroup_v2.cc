@@ -60,7 +60,7 @@ Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir) {
   return dir.ReadField("memory.events", "oom_kill");
 }
 
-Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
+Result<void> ReadMemory(const CgroupDir& dir, Stats& stats) {
   stats.memory = TRY(dir.ReadNumber("memory.current"));
   stats.memory_peak = TRY(dir.ReadNumber("memory.peak"));  // 5.19
   stats.oom_kills = TRY(ReadOomKills(dir));
@@ -68,7 +68,7 @@ Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats) {
   return {};
 }
 
-Result<void> ReadCpu(const CgroupDir& dir, CgroupStats& stats) {
+Result<void> ReadCpu(const CgroupDir& dir, Stats& stats) {
   const std::string text = TRY(dir.Read("cpu.stat"));
   if (!stats.cpu_us) stats.cpu_us = FindField(text, "usage_usec");
   if (!stats.throttled_us) stats.throttled_us = FindField(text, "throttled_usec");

@@ -21,9 +21,9 @@ Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes)
 Result<void> LiftCpus(const CgroupDir& dir);
 
 Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir);
-Result<void> ReadMemory(const CgroupDir& dir, CgroupStats& stats);
+Result<void> ReadMemory(const CgroupDir& dir, Stats& stats);
 // usage_usec is there without any controller; throttled_usec only with cpu.
-Result<void> ReadCpu(const CgroupDir& dir, CgroupStats& stats);
+Result<void> ReadCpu(const CgroupDir& dir, Stats& stats);
 
 // kTimeout when a task would not freeze within 2 s; then all are thawed again.
 Result<void> Freeze(const CgroupDir& dir);

@@ -31,8 +31,7 @@ constexpr Millis kDeathPatience(10'000);
 Stats ReadStats(CgroupTree& cgroups, const SandboxId& id) {
   const auto cgroup = cgroups.Open(id);
   if (!cgroup) return {};
-  const auto stats = cgroup->ReadStats();
-  return stats ? ToStats(*stats) : Stats{};
+  return cgroup->ReadStats().value_or(Stats());
 }
 
 State RecordedState(const Record& record) {
@@ -68,14 +67,14 @@ std::optional<InventoryEntry> LookAt(const std::string& directory, const Sandbox
 class Collector {
  public:
   Collector(const Paths& paths, CgroupTree& cgroups, std::optional<IdRangeAllocator> ids,
-            const GcOptions& options)
+            const GarbageOptions& options)
       : paths_(paths),
         cgroups_(cgroups),
         ids_(std::move(ids)),
         dry_run_(options.dry_run),
         orphans_older_(options.orphans_older) {}
 
-  Result<GcReport> Run() {
+  Result<GarbageReport> Run() {
     for (const SandboxId& id : TRY(SandboxDir::List(paths_.sandboxes_dir()))) {
       const auto removed = CollectSandbox(id);
       if (!removed) report_.failures.push_back(id.text() + ": " + removed.error().message());
@@ -83,6 +82,9 @@ class Collector {
     TRY(CollectCgroups());
     TRY(CollectIdRanges());
     TRY(CollectImages());
+    report_.others = {{"cgroups", "cgroups", std::move(groups_)},
+                      {"id_ranges", "uid ranges without a sandbox", id_ranges_},
+                      {"scratch_images", "unfinished disk images", images_}};
     return std::move(report_);
   }
 
@@ -168,7 +170,7 @@ class Collector {
           continue;
         }
       }
-      report_.cgroups.push_back(id.text());
+      groups_.push_back(id.text());
     }
     return {};
   }
@@ -188,7 +190,7 @@ class Collector {
         continue;
       }
       if (!dry_run_) TRY(ids_->Free(range, owner));
-      ++report_.id_ranges;
+      ++id_ranges_;
     }
     return {};
   }
@@ -203,7 +205,7 @@ class Collector {
       if (::fstatat(listing->fd(), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) < 0) continue;
       if (::time(nullptr) - info.st_mtime < kStaleImageS) continue;
       if (!dry_run_) TRY(RemoveTreeAt(listing->fd(), entry->d_name));
-      ++report_.scratch_images;
+      ++images_;
     }
     return {};
   }
@@ -213,7 +215,10 @@ class Collector {
   std::optional<IdRangeAllocator> ids_;
   bool dry_run_;
   std::optional<Millis> orphans_older_;
-  GcReport report_;
+  GarbageReport report_;
+  std::vector<std::string> groups_;  // ids whose groups had no directory
+  uint64_t id_ranges_ = 0;
+  uint64_t images_ = 0;  // half-made
 };
 
 }  // namespace
@@ -256,7 +261,7 @@ Result<std::vector<Elsewhere>> FindElsewhere(const Paths& paths) {
   return list;
 }
 
-Result<GcReport> CollectGarbage(const Paths& paths, const GcOptions& options) {
+Result<GarbageReport> CollectGarbage(const Paths& paths, const GarbageOptions& options) {
   TRY(MakeDirectories(paths.sandboxes_dir(), 0700));
   CgroupLease lease = TRY(CgroupLease::Take(paths.state_dir));
   CgroupTree cgroups = TRY(CgroupTree::Discover({.name = CgroupParentName(paths.state_dir)}));

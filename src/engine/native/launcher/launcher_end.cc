@@ -61,8 +61,7 @@ void Launcher::NoteExit(Sandbox& sandbox) {
       (exited ? exit.exit_code : exit.signal) = reaped->status;
     }
   }
-  const auto stats =
-      sandbox.cgroup ? sandbox.cgroup->ReadStats() : Result<CgroupStats>(CgroupStats{});
+  const auto stats = sandbox.cgroup ? sandbox.cgroup->ReadStats() : Result<Stats>(Stats{});
   if (exit.reason != ExitReason::kExited && stats && stats->oom_kills.value_or(0) > 0) {
     exit.reason = ExitReason::kOomKilled;
   }
@@ -230,7 +229,7 @@ Result<void> Launcher::Stop(const SandboxId& id) {
 Result<Stats> Launcher::GetStats(const SandboxId& id) {
   Sandbox* sandbox = TRY(Find(id));
   Stats stats;
-  if (sandbox->cgroup) stats = ToStats(TRY(sandbox->cgroup->ReadStats()));
+  if (sandbox->cgroup) stats = TRY(sandbox->cgroup->ReadStats());
   struct statvfs info{};
   if (sandbox->record.scratch == Scratch::kDisk) {
     stats.disk = DiskUsed(sandbox->dir.dir());

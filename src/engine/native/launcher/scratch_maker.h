@@ -13,7 +13,7 @@
 
 #include "base/os/fd.h"
 #include "base/result.h"
-#include "engine/native/ipc/demand.h"
+#include "base/supply/demand.h"
 #include "engine/native/rootfs/scratch.h"
 
 namespace cay::engine::native {

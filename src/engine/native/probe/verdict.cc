@@ -319,10 +319,35 @@ Protection KernelCalls(const Facts& facts) {
                                                           : "use Linux 5.14 or newer");
 }
 
+Machine MachineOf(const Facts& facts) {
+  Machine machine{.kernel = facts.kernel,
+                  .architecture = facts.machine,
+                  .uid = facts.uid,
+                  .cgroup_layout = std::string(CgroupLayoutName(facts.cgroup_layout)),
+                  .controllers = {},
+                  .landlock_abi = facts.landlock_abi,
+                  .features = {},
+                  .kvm = facts.kvm,
+                  .docker = facts.docker,
+                  .runtimes = facts.runtimes};
+  for (size_t i = 0; i < kControllerCount; ++i) {
+    const std::string name(ControllerName(static_cast<Controller>(i)));
+    machine.controllers.push_back({name, name, facts.controllers.at(i).there});
+  }
+  for (size_t i = 0; i < kFeatureCount; ++i) {
+    const auto feature = static_cast<native::Feature>(i);
+    const Outcome outcome = facts.outcomes[feature];
+    machine.features.push_back(
+        {std::string(FeatureKey(feature)), std::string(FeatureName(feature)),
+         outcome == kNotTried ? std::nullopt : std::optional(outcome == kWorks)});
+  }
+  return machine;
+}
+
 }  // namespace
 
 Verdict Evaluate(const Facts& facts) {
-  Verdict verdict;
+  Verdict verdict{.machine = MachineOf(facts), .protections = {}};
   verdict.protections = {
       FromController(facts, Controller::kMemory, Limit("memory", "memory limit")),
       Swap(facts),

@@ -55,6 +55,34 @@ TEST(VerdictTest, RootOnAWholeMachineIsFullyEnforcedInEveryLayout) {
   }
 }
 
+TEST(VerdictTest, WhatWasFoundOfTheMachineIsHandedOn) {
+  Facts facts = OrdinaryUser(CgroupLayout::kHybrid);
+  facts.machine = "x86_64";
+  facts.outcomes[Feature::kOverlay] = ENODEV;
+  facts.controllers[static_cast<size_t>(Controller::kCpu)].there = false;
+  facts.docker = true;
+  facts.runtimes = {"runc"};
+  const Machine machine = Evaluate(facts).machine;
+  EXPECT_EQ(machine.kernel, "6.18.0");
+  EXPECT_EQ(machine.architecture, "x86_64");
+  EXPECT_EQ(machine.uid, 1234U);
+  EXPECT_EQ(machine.cgroup_layout, "hybrid");
+  EXPECT_EQ(machine.landlock_abi, 7);
+  EXPECT_TRUE(machine.docker);
+  EXPECT_FALSE(machine.kvm);
+  EXPECT_EQ(machine.runtimes, facts.runtimes);
+  ASSERT_EQ(machine.features.size(), kFeatureCount);
+  for (size_t i = 0; i < kFeatureCount; ++i) {
+    const Outcome outcome = facts.outcomes[static_cast<Feature>(i)];
+    EXPECT_EQ(machine.features[i].key, FeatureKey(static_cast<Feature>(i)));
+    EXPECT_EQ(machine.features[i].works.has_value(), outcome != kNotTried);
+    EXPECT_EQ(machine.features[i].works.value_or(false), outcome == kWorks);
+  }
+  ASSERT_EQ(machine.controllers.size(), kControllerCount);
+  for (const MachineFeature& controller : machine.controllers)
+    EXPECT_EQ(controller.works, controller.key != "cpu");
+}
+
 TEST(VerdictTest, EveryGapHasAReasonAndARemedy) {
   Facts facts = RootOnV2();
   facts.outcomes.values.fill(EPERM);

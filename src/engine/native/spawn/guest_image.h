@@ -7,11 +7,9 @@
 
 #include "base/os/fd.h"
 #include "base/result.h"
+#include "engine/guest_main.h"
 
 namespace cay::engine::native {
-
-// Runs the guest in the calling process, a new sandbox's first; never returns (guest/guest.h).
-using GuestMain = void (*)(bool single_user);
 
 std::string_view GuestProgram();
 

@@ -15,7 +15,7 @@
 
 #include "base/os/fd.h"
 #include "base/result.h"
-#include "engine/native/ipc/demand.h"
+#include "base/supply/demand.h"
 
 namespace cay::engine::native {
 

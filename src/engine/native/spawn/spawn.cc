@@ -182,8 +182,7 @@ std::optional<Reaped> EndOf(const Fd& pidfd, int patience_ms) {
 // Of one that closed its end of the pair and said nothing.
 Error LookAtSilence(const SpawnPlan& plan, const Fd& pidfd) {
   constexpr int kEndPatienceMs = 1000;
-  const auto stats =
-      plan.cgroup != nullptr ? plan.cgroup->ReadStats() : Result<CgroupStats>(CgroupStats{});
+  const auto stats = plan.cgroup != nullptr ? plan.cgroup->ReadStats() : Result<Stats>(Stats{});
   return WhyNoGuest(EndOf(pidfd, kEndPatienceMs), stats && stats->oom_kills.value_or(0) > 0,
                     plan.request.limits.memory);
 }

@@ -1,4 +1,4 @@
-#include "base/shares.h"
+#include "base/supply/shares.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,0 +1,24 @@
+// What commands that need no server look at on this machine.
+#pragma once
+
+#include <memory>
+
+#include "base/os/paths.h"
+#include "base/result.h"
+#include "engine/survey.h"
+#include "template/store/template_store.h"
+
+namespace cay::cli {
+
+// Of the usual engine.
+Result<std::unique_ptr<engine::Survey>> SurveyMachine(const Paths& paths);
+
+// The templates of this machine. Which sandboxes use them is asked of a survey when it matters.
+Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths);
+
+// What `cay ps` and `cay gc` say, beside what they are asked for, of sandboxes that have no
+// directory under this state directory: on standard error, in one line; nothing where there are
+// none.
+void NoteElsewhere(engine::Survey& survey);
+
+}  // namespace cay::cli

@@ -1,0 +1,67 @@
+// The options of what can be changed later, for `cay create` and `cay update`: fields of the
+// `request` of a struct of options, as they were typed.
+#pragma once
+
+#include "cli/client/json_fields.h"
+
+namespace cay::cli {
+
+template <class Options>
+constexpr OptionSpec kMemoryOption = {
+    .name = "memory",
+    .short_name = 'm',
+    .value = "SIZE",
+    .help = "Memory of everything inside together",
+    .example = "512m",
+    .apply = &Into<Options, PutParsed<Options, "memory_limit", &ParseBytes>>};
+
+template <class Options>
+constexpr OptionSpec kCpusOption = {
+    .name = "cpus",
+    .value = "N",
+    .help = "Processors, also in parts",
+    .example = "0.5",
+    .apply = &Into<Options, PutParsed<Options, "cpu_limit", &ParseCpus>>};
+
+template <class Options>
+constexpr OptionSpec kPidsOption = {.name = "pids",
+                                    .value = "N",
+                                    .help = "Processes and threads",
+                                    .example = "256",
+                                    .apply = &Into<Options, PutNumber<Options, "pids_limit">>};
+
+template <class Options>
+constexpr OptionSpec kTimeoutOption = {
+    .name = "timeout",
+    .value = "TIME",
+    .help = "Its life, from now on",
+    .example = "1h",
+    .apply = &Into<Options, PutParsed<Options, "timeout", &ParseDuration>>};
+
+template <class Options>
+constexpr OptionSpec kIdleTimeoutOption = {
+    .name = "idle-timeout",
+    .value = "TIME",
+    .help = "End it after so long without a process, a stream or a call",
+    .example = "30m",
+    .apply = &Into<Options, PutParsed<Options, "idle_timeout", &ParseDuration>>};
+
+inline constexpr std::string_view kTimeoutActions = "destroy stop pause";
+
+template <class Options>
+Result<void> PutTimeoutAction(Options& options, std::string_view value) {
+  TRY(CheckWord(value, kTimeoutActions));
+  options.request["on_timeout"] = value;
+  return {};
+}
+
+template <class Options>
+constexpr OptionSpec kOnTimeoutOption = {.name = "on-timeout",
+                                         .value = "WHAT",
+                                         .help = "What happens then: destroy, stop or pause",
+                                         .example = "stop",
+                                         .completes = Completes::kWords,
+                                         .words = kTimeoutActions,
+                                         .apply = &Into<Options, PutTimeoutAction<Options>>};
+
+}  // namespace cay::cli
