@@ -4,8 +4,8 @@
 #include <csignal>
 #include <cstring>
 
-#include "api/rest/sandboxes/sandbox_json.h"
 #include "base/encoding.h"
+#include "json/field_writer.h"
 
 namespace cay::api::rest {
 
@@ -128,10 +128,10 @@ void WriteProcess(JsonWriter& json, const ProcessRecord& record) {
   json.Member("process_id", record.id).Member("pid", record.pid);
   WriteCommand(json.Key("command"), record.command);
   json.Member("tag", record.tag).Member("terminal", record.terminal);
-  WriteTime(json, "started_at", record.started_unix_ms);
+  WriteTime(json.Key("started_at"), record.started_unix_ms);
   const bool runs = record.state == sandbox::ProcessState::kRunning;
-  WriteTime(json, "deadline_at", runs ? record.deadline_unix_ms : std::nullopt);
-  WriteTime(json, "ended_at", record.ended_unix_ms);
+  WriteTime(json.Key("deadline_at"), runs ? record.deadline_unix_ms : std::nullopt);
+  WriteTime(json.Key("ended_at"), record.ended_unix_ms);
   json.Member("output_end", record.output_end);
   WriteOutcome(json, record);
   json.EndObject();

@@ -5,13 +5,16 @@
 #include "api/openapi/openapi.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
-#include "api/rest/sandboxes/sandbox_json.h"
 #include "base/clock.h"
+#include "json/field_writer.h"
+#include "sandbox/fields.h"
 
 namespace cay::api::rest {
 namespace {
 
 using http::Exchange;
+namespace fields = sandbox::fields;
+using fields::LimitsInForce;
 using sandbox::Caller;
 using sandbox::ManagerMetrics;
 using sandbox::ManagerOptions;
@@ -27,14 +30,16 @@ void WriteConfiguredLimits(JsonWriter& json, const ServerFacts& facts,
                            const ManagerOptions& options) {
   json.Key("limits").BeginObject();
   json.Key("defaults").BeginObject();
-  WriteLimits(json.Key("sandbox"), options.default_limits, options.default_cpu_time);
+  WriteObject<fields::Limits>(json.Key("sandbox"),
+                              LimitsInForce{options.default_limits, options.default_cpu_time});
   WriteSeconds(json.Key("timeout"), options.default_timeout);
   WriteSeconds(json.Key("idle_timeout"), options.default_idle_timeout);
   json.Member("on_timeout", sandbox::OnTimeoutName(options.default_on_timeout));
   WriteSeconds(json.Key("command_timeout"), facts.processes.default_timeout);
   json.Member("output_held", facts.processes.output_held).EndObject();
   json.Key("maxima").BeginObject();
-  WriteLimits(json.Key("sandbox"), options.max_limits, options.max_cpu_time);
+  WriteObject<fields::Limits>(json.Key("sandbox"),
+                              LimitsInForce{options.max_limits, options.max_cpu_time});
   WriteSeconds(json.Key("timeout"), options.max_timeout);
   WriteSeconds(json.Key("idle_timeout"), options.max_idle_timeout);
   WriteSeconds(json.Key("command_timeout"), facts.processes.max_timeout);
@@ -56,7 +61,7 @@ void WritePools(JsonWriter& json, const std::vector<PoolStatus>& pools) {
   json.Key("pools").BeginArray();
   for (const PoolStatus& pool : pools) {
     json.BeginObject().Member("template", pool.template_name);
-    WriteLimits(json.Key("limits"), pool.limits);
+    WriteObject<fields::Limits>(json.Key("limits"), LimitsInForce{pool.limits});
     json.Member("ready", pool.ready).Member("making", pool.making);
     json.Member("minimum", pool.minimum).Member("maximum", pool.maximum);
     json.Member("claimed", pool.claimed).Member("missed", pool.missed);
