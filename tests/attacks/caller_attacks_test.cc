@@ -2,7 +2,6 @@
 // (more than its share).
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/ioprio.h>
 #include <pty.h>
 #include <sched.h>
 #include <sys/personality.h>
@@ -15,6 +14,7 @@
 
 #include <array>
 
+#include "base/os/linux_abi.h"
 #include "base/os/reap.h"
 #include "live_sandbox.h"
 
@@ -34,7 +34,7 @@ int InChild(const std::function<int()>& body) {
 
 void BecomeAStrangeCaller() {
   ::setpriority(PRIO_PROCESS, 0, 7);
-  ::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+  ::syscall(SYS_ioprio_set, abi::kIoprioWhoProcess, 0, abi::IoprioOf(abi::IoprioClass::kIdle));
   const sched_param parameter{.sched_priority = 0};
   ::sched_setscheduler(0, SCHED_BATCH, &parameter);
   cpu_set_t first;

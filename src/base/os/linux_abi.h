@@ -1,5 +1,5 @@
-// Kernel interfaces newer than the 6.1-era headers that Debian 12 compiles against. Values are from
-// include/uapi/linux of Linux 6.12; each is used only behind a probe.
+// Kernel interfaces that Debian 12's headers do not have, being of 6.1, or not for C++. Values are
+// from include/uapi/linux of Linux 6.12; what is newer than 6.1 is used only behind a probe.
 #pragma once
 
 #include <linux/landlock.h>
@@ -26,5 +26,14 @@ inline constexpr __u64 kCloneIntoCgroup = 0x200000000ULL;
 
 // pidfd.h, Linux 6.9: of one thread.
 inline constexpr unsigned kPidfdThread = 0200;
+
+// ioprio.h: from Debian's 6.1.192 on it has a function with a parameter called `class`.
+inline constexpr int kIoprioWhoProcess = 1;
+inline constexpr int kIoprioWhoUser = 3;
+enum class IoprioClass : int { kNone = 0, kIdle = 3 };
+// A priority with the level 0.
+constexpr int IoprioOf(IoprioClass priority_class) {
+  return static_cast<int>(priority_class) << 13;
+}
 
 }  // namespace cay::abi

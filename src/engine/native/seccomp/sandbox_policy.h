@@ -10,7 +10,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <linux/ioprio.h>
 #include <linux/sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -23,6 +22,7 @@
 #include <cerrno>
 
 #include "base/bpf/syscall_policy.h"
+#include "base/os/linux_abi.h"
 #include "engine/native/seccomp/allowed_calls.h"
 #include "engine/native/seccomp/socket_calls.h"
 
@@ -193,7 +193,7 @@ constexpr void AddScheduling(Policy& policy) {
               "as setpriority",
               Action::Allow(),
               {SYS_ioprio_set},
-              {{{Low32(0, IOPRIO_WHO_USER)}, refuse},
+              {{{Low32(0, abi::kIoprioWhoUser)}, refuse},
                {{Low32(1, kGuestProcess)}, refuse},
                {{Low32(1, kGuestSpawner)}, refuse}}});
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/ioprio.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
 #include <sys/personality.h>
@@ -16,6 +15,7 @@
 #include <string>
 
 #include "base/os/file.h"
+#include "base/os/linux_abi.h"
 #include "base/os/log.h"
 
 namespace cay::engine::native {
@@ -28,7 +28,7 @@ void ShedScheduling() {
   ::setpriority(PRIO_PROCESS, 0, 0);
   const sched_param parameter{.sched_priority = 0};
   ::sched_setscheduler(0, SCHED_OTHER, &parameter);
-  ::syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0));
+  ::syscall(SYS_ioprio_set, abi::kIoprioWhoProcess, 0, abi::IoprioOf(abi::IoprioClass::kNone));
   std::array<unsigned char, kMaxProcessors / 8> all{};
   all.fill(0xff);
   ::syscall(SYS_sched_setaffinity, 0, all.size(), all.data());
