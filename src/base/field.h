@@ -18,12 +18,16 @@
 // its members must go together, Result<void> Check(const T&), which a reader asks at the end.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 namespace cay::field {
+
+// A text in pieces, which is never there as a whole.
+using TextPieces = std::array<std::string_view, 3>;
 
 struct About {
   std::string_view name{};  // in the API; empty: not there

@@ -6,7 +6,6 @@
 // out where the list says so.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -30,9 +29,6 @@ template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
 
 }  // namespace internal
-
-// A text in pieces, which are never there as a whole.
-using TextPieces = std::array<std::string_view, 3>;
 
 class FieldWriter {
  public:
@@ -62,7 +58,7 @@ class FieldWriter {
 
  private:
   static void Write(JsonWriter& json, field::Text, std::string_view text) { json.Value(text); }
-  static void Write(JsonWriter& json, field::Text, const TextPieces& text) {
+  static void Write(JsonWriter& json, field::Text, const field::TextPieces& text) {
     json.Joined({text[0], text[1], text[2]});
   }
   static void Write(JsonWriter& json, field::Word, std::string_view word) { json.Value(word); }

@@ -28,7 +28,7 @@ struct ToldFields {
   static void Of(const Told& told, auto& visit) {
     visit(About{"maybe"}, field::Text{}, told.maybe);
     visit(About{.name = "often", .sometimes = true}, field::Text{}, told.maybe);
-    visit(About{"pieces"}, field::Text{}, TextPieces{"a", "", "\xFF"});
+    visit(About{"pieces"}, field::Text{}, field::TextPieces{"a", "", "\xFF"});
     visit(About{"bytes"}, field::Base64{}, std::string_view("\xFF"));
     visit(About{"began"}, field::Time{}, int64_t{0});
     visit(About{"ended"}, field::Time{}, told.ended);

@@ -12,10 +12,6 @@ void WriteStringOf(JsonWriter& json, std::string_view pattern) {
   if (!pattern.empty()) json.Member("pattern", pattern);
 }
 
-void WriteBase64Argument(JsonWriter& json) {
-  json.BeginObject().Member("$ref", Reference("Base64Argument")).EndObject();
-}
-
 }  // namespace
 
 void FieldSchema::Begin(const About& about, bool optional) {
@@ -51,9 +47,13 @@ void FieldSchema::WriteReference(std::string_view schema) {
     return;
   }
   json_.Key("oneOf").BeginArray();
-  json_.BeginObject().Member("$ref", Reference(schema)).EndObject();
+  WriteSchemaOf(json_, schema);
   json_.BeginObject().Member("type", "null").EndObject();
   json_.EndArray();
+}
+
+void FieldSchema::WriteSchemaOf(JsonWriter& json, std::string_view schema) {
+  json.BeginObject().Member("$ref", Reference(schema)).EndObject();
 }
 
 void FieldSchema::WriteText(const field::Text& kind) {
@@ -88,7 +88,7 @@ void FieldSchema::WriteStrings(const field::Strings& kind) {
   if (kind.bytes) {
     json_.Key("oneOf").BeginArray().BeginObject();
     WriteStringOf(json_, kind.values);
-    WriteBase64Argument(json_.EndObject());
+    WriteSchemaOf(json_.EndObject(), "Base64Argument");
     json_.EndArray();
   } else {
     WriteStringOf(json_, kind.values);
@@ -114,7 +114,7 @@ void FieldSchema::WriteTexts(const field::Texts& kind) {
 void FieldSchema::WriteArgument() {
   json_.Key("oneOf").BeginArray().BeginObject();
   WriteType("string");
-  WriteBase64Argument(json_.Member("pattern", field::kWithoutNul).EndObject());
+  WriteSchemaOf(json_.Member("pattern", field::kWithoutNul).EndObject(), "Base64Argument");
   json_.EndArray();
 }
 

@@ -52,6 +52,8 @@ class FieldSchema {
   void End(std::string_view text);
   void WriteType(std::string_view type);
   void WriteReference(std::string_view schema);
+  // As the next value: what components/schemas has under that name.
+  static void WriteSchemaOf(JsonWriter& json, std::string_view schema);
   JsonWriter& json() { return json_; }
 
  private:
@@ -86,26 +88,21 @@ class FieldSchema {
   void Write(field::Own kind, const auto&) {
     kind.schema.empty() ? WriteType("object") : WriteReference(kind.schema);
   }
-  template <class List>
-  void Write(field::Object<List>, const auto& one) {
-    if constexpr (requires { List::kSchema; }) {
-      WriteReference(List::kSchema);
-    } else {
-      WriteType("object");
-      WriteFields<List>(one);
-    }
+  template <class List, class T>
+  void Write(field::Object<List>, const T&) {
+    WriteObject<List, T>();
   }
   template <class List, class Range>
   void Write(field::Objects<List> kind, const Range&) {
     WriteType("array");
     json_.Key("items").BeginObject();
     nullable_ = false;
-    Write(field::Object<List>{}, typename Range::value_type{});
+    WriteObject<List, typename Range::value_type>();
     json_.EndObject();
     if (kind.max > 0) json_.Member("maxItems", kind.max);
   }
-  template <class List>
-  void WriteFields(const auto& one);
+  template <class List, class T>
+  void WriteObject();
 
   void WriteText(const field::Text& kind);
   void WriteAlias(const About& about, const field::Text& kind);
@@ -134,9 +131,14 @@ void WriteObjectSchema(JsonWriter& json, Side side, const auto& sample) {
   json.Member("additionalProperties", false);
 }
 
-template <class List>
-void FieldSchema::WriteFields(const auto& one) {
-  WriteObjectSchema<List>(json_, side_, one);
+template <class List, class T>
+void FieldSchema::WriteObject() {
+  if constexpr (requires { List::kSchema; }) {
+    WriteReference(List::kSchema);
+  } else {
+    WriteType("object");
+    WriteObjectSchema<List>(json_, side_, T{});
+  }
 }
 
 template <class List, class Visitor = FieldSchema>

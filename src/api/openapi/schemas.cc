@@ -4,7 +4,9 @@ namespace cay::api {
 
 std::vector<Schema> FieldSchemas() {
   std::vector<Schema> all;
-  for (const auto& some : {SandboxSchemas()}) all.insert(all.end(), some.begin(), some.end());
+  for (const auto& some : {SandboxSchemas(), ProcessSchemas()}) {
+    all.insert(all.end(), some.begin(), some.end());
+  }
   return all;
 }
 

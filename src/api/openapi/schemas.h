@@ -17,5 +17,6 @@ std::vector<Schema> FieldSchemas();
 
 // Those of them that are about …
 std::vector<Schema> SandboxSchemas();
+std::vector<Schema> ProcessSchemas();
 
 }  // namespace cay::api
