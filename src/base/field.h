@@ -48,6 +48,7 @@ struct Text {
   size_t min_length = 0;       // in characters, for the schema
   size_t max_length = 0;       // the same; 0: nothing is said
   std::string_view alias{};    // an older name of it
+  std::string_view example{};
 };
 struct Size {};      // Bytes: "512m", or a number
 struct Cpus {};      // MilliCpus: "0.5", or a number

@@ -20,4 +20,12 @@ void WriteTime(JsonWriter& json, std::optional<int64_t> unix_ms) {
   }
 }
 
+void FieldWriter::Write(JsonWriter& json, field::Time kind, int64_t unix_ms) {
+  if (kind.always) {
+    json.Value(FormatTimestamp(unix_ms));
+  } else {
+    WriteTime(json, unix_ms);
+  }
+}
+
 }  // namespace cay

@@ -69,7 +69,7 @@ class FieldWriter {
   static void Write(JsonWriter& json, field::Seconds, Millis duration) {
     WriteSeconds(json, duration);
   }
-  static void Write(JsonWriter& json, field::Time, int64_t unix_ms) { WriteTime(json, unix_ms); }
+  static void Write(JsonWriter& json, field::Time kind, int64_t unix_ms);
   static void Write(JsonWriter& json, field::Own, std::string_view value) { json.Raw(value); }
   static void Write(JsonWriter& json, field::Strings, const auto& map) { WriteMap(json, map); }
   static void Write(JsonWriter& json, field::Figures, const auto& map) { WriteMap(json, map); }
@@ -110,6 +110,20 @@ template <class List>
 void WriteMembers(JsonWriter& json, const auto& of) {
   FieldWriter writer(json);
   List::Of(of, writer);
+}
+// An object that has a list of such objects as its only member.
+template <class List>
+void WriteList(JsonWriter& json, std::string_view name, const auto& all) {
+  FieldWriter writer(json.BeginObject());
+  writer(field::About{name}, field::Objects<List>{}, all);
+  json.EndObject();
+}
+
+template <class List>
+JsonWriter ListJson(std::string_view name, const auto& all) {
+  JsonWriter json;
+  WriteList<List>(json, name, all);
+  return json;
 }
 template <class List>
 JsonWriter ObjectJson(const auto& of) {

@@ -31,6 +31,7 @@ struct ToldFields {
     visit(About{"pieces"}, field::Text{}, field::TextPieces{"a", "", "\xFF"});
     visit(About{"bytes"}, field::Base64{}, std::string_view("\xFF"));
     visit(About{"began"}, field::Time{}, int64_t{0});
+    visit(About{"at"}, field::Time{.always = true}, int64_t{0});
     visit(About{"ended"}, field::Time{}, told.ended);
     visit(About{"took"}, field::Seconds{}, Millis(1500));
     visit(About{"figures"}, field::Figures{}, told.figures);
@@ -47,7 +48,7 @@ TEST(FieldWriter, WritesWhatTheListGives) {
   EXPECT_EQ(ObjectJson<ToldFields>(told).text(),
             R"({"maybe":"m","often":"m","pieces":"a)"
             "\uFFFD"
-            R"(","bytes":"/w==","began":null,)"
+            R"(","bytes":"/w==","began":null,"at":"1970-01-01T00:00:00.000Z",)"
             R"("ended":"2026-01-01T00:00:00.123Z","took":1.5,"figures":{"f":1},)"
             R"("first":{"number":1},"items":[{"number":1},{"number":2}],"json":[1]})");
 }

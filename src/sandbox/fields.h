@@ -1,13 +1,15 @@
-// Fields of sandboxes: what clients send about them and what they are told, each field once
-// (base/field.h). Made of these lists: the documents of the store (records/sandbox_json.cc), the
-// API's readers and writers (api/rest/sandboxes/sandbox_json.cc) and its schemas
-// (api/openapi/sandbox_schemas.cc). docs/extending.md says what else a new field needs.
+// Fields of sandboxes, and of what happens to them: what clients send and what they are told, each
+// field once (base/field.h). Made of these lists: the documents of the store
+// (records/sandbox_json.cc), the API's readers and writers (api/rest/sandboxes/sandbox_json.cc) and
+// its schemas (api/openapi/sandbox_schemas.cc). docs/extending.md says what else a new field needs.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/field.h"
 #include "sandbox/types.h"
@@ -20,6 +22,7 @@ inline constexpr std::string_view kNamePattern = "^([A-Za-z0-9][A-Za-z0-9._-]{0,
 inline constexpr std::string_view kIdPattern = "^[a-z0-9]{20}$";
 inline constexpr field::Strings kMetadata{.max_name = 128, .max = 64};
 inline constexpr field::Word kAtTimeout{.schema = "OnTimeout"};
+inline constexpr field::Word kState{.schema = "SandboxState"};
 
 // An engine::Mount.
 struct Mount {
@@ -137,8 +140,8 @@ struct View {
     visit(About{"name"}, field::Text{}, spec.name);
     visit(About{"project_name"}, field::Text{}, spec.project);
     visit(About{"description"}, field::Text{}, spec.description);
-    visit(About{"state"}, field::Word{.schema = "SandboxState"}, SandboxStateName(view.state));
-    visit(About{"status"}, field::Word{.schema = "SandboxState"}, SandboxStateName(view.state));
+    visit(About{"state"}, kState, SandboxStateName(view.state));
+    visit(About{"status"}, kState, SandboxStateName(view.state));
     visit(About{"reason"}, field::Text{}, view.reason);
     visit(About{"template"}, field::Text{}, spec.template_name);
     visit(About{"environment"}, field::Text{}, spec.template_name);
@@ -171,6 +174,51 @@ struct View {
     visit(About{"from_pool"}, field::Flag{}, view.from_pool);
     visit(About{"create_us"}, field::Number{}, view.create_us);
     visit(About{"stages_us"}, field::Figures{}, view.stage_us);
+  }
+};
+
+// A sandbox::Event.
+struct Event {
+  static constexpr std::string_view kSchema = "Event";
+  static void Of(const sandbox::Event& event, auto& visit) {
+    const std::string_view data = event.data;
+    visit(About{"id"}, field::Number{}, event.id);
+    visit(About{"time"}, field::Time{.always = true}, event.unix_ms);
+    visit(About{"type"}, field::Text{}, event.type);
+    visit(About{"sandbox_id"}, field::Text{}, event.sandbox);
+    visit(About{"owner"}, field::Text{}, event.owner);
+    visit(About{"reason"}, field::Text{}, event.reason);
+    visit(About{.name = "data", .sometimes = true}, field::Own{},
+          data.empty() ? std::nullopt : std::optional(data));
+  }
+};
+
+// A sandbox::Orphan.
+struct Orphan {
+  static constexpr std::string_view kSchema = "Orphan";
+  static constexpr std::string_view kText = "it runs on, nobody can use it, and nothing ends it";
+  static void Of(const sandbox::Orphan& orphan, auto& visit) {
+    visit(About{"id"}, field::Text{}, orphan.id.text());
+    visit(About{"orphaned_at"}, field::Time{.always = true}, orphan.since_unix_ms);
+    visit(About{"created_at"}, field::Time{.always = true}, orphan.created_unix_ms);
+    visit(About{.name = "owner", .text = "as it says itself; empty: it does not"}, field::Text{},
+          orphan.owner);
+    visit(About{"name"}, field::Text{}, orphan.name);
+    visit(About{"template"}, field::Text{}, orphan.template_name);
+    visit(About{"state"}, field::Word{.words = kStates}, engine::StateName(orphan.state));
+    visit(About{.name = "damage", .text = "why it cannot be adopted; empty: it can"}, field::Text{},
+          orphan.damage);
+  }
+
+ private:
+  static constexpr std::array<std::string_view, 4> kStates = {"running", "paused", "stopped",
+                                                              "failed"};
+};
+
+struct OrphanList {
+  static constexpr std::string_view kSchema = "OrphanList";
+  static void Of(const std::vector<sandbox::Orphan>& all, auto& visit) {
+    visit(About{"orphans"}, field::Objects<Orphan>{}, all);
   }
 };
 

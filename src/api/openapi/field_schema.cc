@@ -61,6 +61,7 @@ void FieldSchema::WriteText(const field::Text& kind) {
   if (kind.min_length > 0) json_.Member("minLength", kind.min_length);
   if (kind.max_length > 0) json_.Member("maxLength", kind.max_length);
   if (!kind.pattern.empty()) json_.Member("pattern", kind.pattern);
+  if (!kind.example.empty()) json_.Key("examples").BeginArray().Value(kind.example).EndArray();
 }
 
 void FieldSchema::WriteAlias(const About& about, const field::Text& kind) {
@@ -76,6 +77,10 @@ void FieldSchema::WriteWord(const field::Word& kind) {
     return;
   }
   WriteType("string");
+  if (kind.words.size() == 1 && !nullable_) {
+    json_.Member("const", kind.words.front());
+    return;
+  }
   json_.Key("enum").BeginArray();
   for (const std::string_view word : kind.words) json_.Value(word);
   if (nullable_) json_.Null();

@@ -4,7 +4,7 @@ namespace cay::api {
 
 std::vector<Schema> FieldSchemas() {
   std::vector<Schema> all;
-  for (const auto& some : {SandboxSchemas(), ProcessSchemas()}) {
+  for (const auto& some : {SandboxSchemas(), ProcessSchemas(), SystemSchemas(), AccessSchemas()}) {
     all.insert(all.end(), some.begin(), some.end());
   }
   return all;

@@ -18,5 +18,7 @@ std::vector<Schema> FieldSchemas();
 // Those of them that are about …
 std::vector<Schema> SandboxSchemas();
 std::vector<Schema> ProcessSchemas();
+std::vector<Schema> SystemSchemas();
+std::vector<Schema> AccessSchemas();  // keys, the audit, webhooks
 
 }  // namespace cay::api

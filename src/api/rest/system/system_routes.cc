@@ -7,7 +7,7 @@
 #include "api/rest/routes.h"
 #include "base/clock.h"
 #include "json/field_writer.h"
-#include "sandbox/fields.h"
+#include "sandbox/figure_fields.h"
 
 namespace cay::api::rest {
 namespace {
@@ -18,7 +18,6 @@ using fields::LimitsInForce;
 using sandbox::Caller;
 using sandbox::ManagerMetrics;
 using sandbox::ManagerOptions;
-using sandbox::PoolStatus;
 using sandbox::SandboxState;
 
 int64_t UptimeSeconds(const ServerFacts& facts) {
@@ -57,19 +56,6 @@ void WriteStates(JsonWriter& json, const ManagerMetrics& metrics) {
   json.EndObject();
 }
 
-void WritePools(JsonWriter& json, const std::vector<PoolStatus>& pools) {
-  json.Key("pools").BeginArray();
-  for (const PoolStatus& pool : pools) {
-    json.BeginObject().Member("template", pool.template_name);
-    WriteObject<fields::Limits>(json.Key("limits"), LimitsInForce{pool.limits});
-    json.Member("ready", pool.ready).Member("making", pool.making);
-    json.Member("minimum", pool.minimum).Member("maximum", pool.maximum);
-    json.Member("claimed", pool.claimed).Member("missed", pool.missed);
-    json.Member("discarded", pool.discarded).Member("last_error", pool.last_error).EndObject();
-  }
-  json.EndArray();
-}
-
 void WriteReconciled(JsonWriter& json, const sandbox::ReconcileReport& report) {
   json.Key("reconciled").BeginObject().Member("adopted", report.adopted);
   json.Member("removed", report.removed).Key("lost").BeginArray();
@@ -94,7 +80,8 @@ Result<void> System(const Services& services, Exchange& exchange, const Caller& 
   }
   WriteConfiguredLimits(json, facts, *services.manager.options());
   WriteStates(json, metrics);
-  WritePools(json, metrics.pools);
+  FieldWriter writer(json);
+  writer(field::About{"pools"}, field::Objects<fields::Pool>{}, metrics.pools);
   // Ids of others' sandboxes are in it.
   if (caller.admin) WriteReconciled(json, services.manager.reconciled());
   json.EndObject();
