@@ -19,6 +19,7 @@ std::vector<Schema> FieldSchemas();
 std::vector<Schema> SandboxSchemas();
 std::vector<Schema> ProcessSchemas();
 std::vector<Schema> SystemSchemas();
+std::vector<Schema> LegacySchemas();
 std::vector<Schema> AccessSchemas();  // keys, the audit, webhooks
 
 }  // namespace cay::api
