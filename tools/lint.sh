@@ -126,7 +126,7 @@ room() {
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,lifecycle} ;;
     api) ;;
-    api/openapi) ;;
+    api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
     api/gate) echo api ;;
     api/dispatch) echo api api/gate ;;
     api/webhooks) echo api api/{gate,dispatch} ;;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/units.h"
 #include "protocol/messages.h"
@@ -48,5 +49,8 @@ inline bool CpuTimeExceeded(uint32_t signal, int32_t exit_code, uint64_t cpu_ms,
   if (signal == kSigXcpu || exit_code == 128 + static_cast<int32_t>(kSigXcpu)) return true;
   return signal == kSigKill && limit > Millis(0) && cpu_ms >= static_cast<uint64_t>(limit.count());
 }
+
+// "SIGKILL"; "SIGRTMIN+3" for the real-time ones.
+std::string SignalText(uint32_t signal);
 
 }  // namespace cay

@@ -43,5 +43,10 @@ TEST(RanOutOfMemory, WhenTheKernelsCountGrew) {
   EXPECT_FALSE(RanOutOfMemory(0, std::nullopt));
 }
 
+TEST(SignalText, IsItsName) {
+  EXPECT_EQ(SignalText(9), "SIGKILL");
+  EXPECT_EQ(SignalText(37), "SIGRTMIN+3");
+}
+
 }  // namespace
 }  // namespace cay

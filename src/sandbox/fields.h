@@ -1,162 +1,225 @@
-// Fields: what clients send about sandboxes and what they are told, each field once. Made of these
-// lists: the documents of the store (records/sandbox_json.cc), the API's readers and writers
-// (api/rest/sandboxes/sandbox_json.cc) and its schemas (api/openapi/schemas.cc).
-//
-//   fields::OfSpec(spec, visitor);     // visitor(About{…}, fields::Size{}, spec.memory); …
-//
-// A visitor is called for each field with what is said about it, of what kind it is, and the
-// member. docs/extending.md says what else a new field needs.
+// Fields of sandboxes, and of what happens to them: what clients send and what they are told, each
+// field once (base/field.h). Made of these lists: the documents of the store
+// (records/sandbox_json.cc), the API's readers and writers (api/rest/sandboxes/sandbox_json.cc) and
+// its schemas (api/openapi/sandbox_schemas.cc). docs/extending.md says what else a new field needs.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <vector>
 
+#include "base/field.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox::fields {
 
-struct About {
-  std::string_view name{};  // in the API; empty: not there
-  // In the store's documents, where names are never changed and never reused; empty: not there.
-  std::string_view kept{};
-  std::string_view text{};  // for who reads the schema; empty: the name says it
-};
-
-// Kinds of what is asked for. An optional member is nothing where the field was left out.
-struct Text {
-  size_t max_bytes = 4096;     // more is refused
-  std::string_view pattern{};  // a regular expression of JSON Schema; empty: any text
-  size_t max_length = 0;       // in characters, for the schema; 0: nothing is said
-  std::string_view alias{};    // an older name of it
-};
-struct Size {};      // Bytes: "512m", or a number
-struct Cpus {};      // MilliCpus: "0.5", or a number
-struct Duration {};  // Millis: "30s", or a number of seconds
-struct Count {
-  uint64_t min = 0;
-  uint64_t max = UINT64_MAX;
-};
-struct Flag {};
-struct AtTimeout {};    // OnTimeout
-struct Environment {};  // StringMap
-struct Metadata {};     // StringMap
-struct Mounts {
-  size_t max = 32;
-};
-struct TmpfsList {
-  size_t max = 64;
-};
+using field::About;
 
 inline constexpr std::string_view kNamePattern = "^([A-Za-z0-9][A-Za-z0-9._-]{0,127})?$";
-inline constexpr std::string_view kWithoutNul = "^[^\\u0000]*$";
+inline constexpr std::string_view kIdPattern = "^[a-z0-9]{20}$";
+inline constexpr field::Strings kMetadata{.max_name = 128, .max = 64};
+inline constexpr field::Word kAtTimeout{.schema = "OnTimeout"};
+inline constexpr field::Word kState{.schema = "SandboxState"};
 
-// What can be asked for at a create and changed later. Their members have the same names in both.
-void OfBoth(auto& one, auto& visit) {
-  visit(About{"name", "name"}, Text{.pattern = kNamePattern}, one.name);
-  visit(About{"description", "description", "free text of at most 4096 bytes, for people"}, Text{},
-        one.description);
-  visit(About{"memory_limit", "memory"}, Size{}, one.memory);
-  visit(About{"cpu_limit", "cpus"}, Cpus{}, one.cpus);
-  visit(About{"pids_limit", "pids"}, Count{.min = 4, .max = 4'194'304}, one.pids);
-  visit(About{"timeout", "timeout_ms"}, Duration{}, one.timeout);
-  visit(About{"idle_timeout", "idle_timeout_ms"}, Duration{}, one.idle_timeout);
-  visit(About{"on_timeout", "on_timeout"}, AtTimeout{}, one.on_timeout);
-  visit(About{"metadata", "metadata"}, Metadata{}, one.metadata);
-}
-
-// `change`: a SandboxChange.
-void OfChange(auto& change, auto& visit) { OfBoth(change, visit); }
-
-// `spec`: a SandboxSpec.
-void OfSpec(auto& spec, auto& visit) {
-  visit(About{"template", "template"},
-        Text{.pattern = "^([a-z0-9][a-z0-9._-]{0,63})?$", .alias = "environment"},
-        spec.template_name);
-  visit(About{"project_name", "project"}, Text{.pattern = kNamePattern}, spec.project);
-  OfBoth(spec, visit);
-  visit(About{"disk_limit", "disk"}, Size{}, spec.disk);
-  visit(About{"open_files_limit", "open_files"}, Count{}, spec.open_files);
-  visit(About{"file_size_limit", "file_size"}, Size{}, spec.file_size);
-  visit(
-      About{"cpu_time_limit", "cpu_time_ms",
-            "processor time of each process, in whole seconds, unless its starter says otherwise; "
-            "0: any"},
-      Duration{}, spec.cpu_time);
-  visit(About{"env", "env"}, Environment{}, spec.env);
-  visit(About{"mounts", "mounts"}, Mounts{}, spec.mounts);
-  visit(About{"tmpfs", "tmpfs"}, TmpfsList{}, spec.tmpfs);
-  visit(About{"user", "user", "a name, a uid, or uid:gid"},
-        Text{.pattern = kWithoutNul, .max_length = 64}, spec.user);
-  visit(About{"workdir", "workdir"}, Text{.pattern = "^(/[^\\u0000]*)?$"}, spec.workdir);
-  visit(About{"hostname", "hostname"}, Text{.pattern = "^[A-Za-z0-9.-]{0,64}$"}, spec.hostname);
-  visit(About{"noexec", "noexec", "nothing writable is executable"}, Flag{}, spec.noexec);
-  visit(About{"read_only", "read_only",
-              "the root filesystem is read-only, but for /tmp, /var/tmp, /run, /home, /root and "
-              "/workspace; mounts are as they were asked for"},
-        Flag{}, spec.read_only);
-  visit(About{"best_effort", "best_effort",
-              "limits that cannot be enforced here are reported instead of refused"},
-        Flag{}, spec.best_effort);
-  visit(About{{}, "face"}, Text{}, spec.face);
-}
-
-// Kinds of what is told beside those.
-struct Id {};
-struct StateName {};
-struct SizeText {};  // Bytes, as "512m"
-struct CpusText {};  // MilliCpus, as "0.5"
-struct Number {};
-struct Seconds {};  // Millis
-struct Time {};     // of the Unix epoch in milliseconds; nothing or 0: null
-struct LimitsInForce {};
-struct MissingLimits {};
-struct Stages {};
-
-struct InForce {
-  const engine::Limits& limits;
-  Millis cpu_time;  // of each process
+// An engine::Mount.
+struct Mount {
+  static void Of(auto& mount, auto& visit) {
+    constexpr std::string_view kPath = "^/[^\\u0000]*$";
+    visit(About{.name = "source", .needed = true}, field::Text{.pattern = kPath, .min_length = 1},
+          mount.source);
+    visit(About{.name = "target", .needed = true}, field::Text{.pattern = kPath, .min_length = 2},
+          mount.target);
+    visit(About{"read_only"}, field::Flag{.otherwise = true}, mount.read_only);
+  }
 };
 
-// `view`: a SandboxView. In the order in which it is told.
-void OfView(const SandboxView& view, auto& visit) {
-  const SandboxSpec& spec = view.spec;
-  visit(About{"id"}, Id{}, view.id);
-  visit(About{"name"}, Text{}, spec.name);
-  visit(About{"project_name"}, Text{}, spec.project);
-  visit(About{"description"}, Text{}, spec.description);
-  visit(About{"state"}, StateName{}, view.state);
-  visit(About{"status"}, StateName{}, view.state);
-  visit(About{"reason"}, Text{}, view.reason);
-  visit(About{"template"}, Text{}, spec.template_name);
-  visit(About{"environment"}, Text{}, spec.template_name);
-  visit(About{"owner"}, Text{}, view.owner);
-  visit(About{"memory_limit"}, SizeText{}, view.limits.memory);
-  visit(About{"cpu_limit"}, CpusText{}, view.limits.cpus);
-  visit(About{"pids_limit"}, Number{}, view.limits.pids);
-  visit(About{"disk_limit"}, SizeText{}, view.limits.disk);
-  visit(About{"limits"}, LimitsInForce{}, InForce{view.limits, spec.cpu_time.value_or(Millis(0))});
-  visit(About{"not_enforced"}, MissingLimits{}, view.not_enforced);
-  visit(About{"env"}, Environment{}, spec.env);
-  visit(About{"metadata"}, Metadata{}, spec.metadata);
-  visit(About{"network"}, Text{}, std::string("none"));
-  visit(About{"workdir"}, Text{}, spec.workdir);
-  visit(About{"user"}, Text{}, spec.user);
-  visit(About{"noexec"}, Flag{}, spec.noexec);
-  visit(About{"read_only"}, Flag{}, spec.read_only);
-  visit(About{"created_at"}, Time{}, view.created_unix_ms);
-  visit(About{"started_at"}, Time{}, view.started_unix_ms);
-  visit(About{"last_activity_at"}, Time{}, view.last_activity_unix_ms);
-  visit(About{"expires_at"}, Time{}, view.expires_unix_ms);
-  visit(About{"idle_expires_at"}, Time{}, view.idle_expires_unix_ms);
-  visit(About{"timeout"}, Seconds{}, spec.timeout);
-  visit(About{"idle_timeout"}, Seconds{}, spec.idle_timeout);
-  visit(About{"on_timeout"}, AtTimeout{}, spec.on_timeout);
-  visit(About{"executions"}, Number{}, view.executions);
-  visit(About{"running_processes"}, Number{}, view.running);
-  visit(About{"from_pool"}, Flag{}, view.from_pool);
-  visit(About{"create_us"}, Number{}, view.create_us);
-  visit(About{"stages_us"}, Stages{}, view.stage_us);
-}
+// An engine::Tmpfs.
+struct Tmpfs {
+  static void Of(auto& tmpfs, auto& visit) {
+    visit(About{.name = "target", .needed = true},
+          field::Text{.pattern = "^/[^\\u0000]*$", .min_length = 2}, tmpfs.target);
+    visit(About{"size"}, field::Size{}, tmpfs.size);
+  }
+};
+
+// A SandboxChange: what can be asked for at a create as well. The members have the same names in
+// both.
+struct Change {
+  static constexpr std::string_view kSchema = "SandboxChange";
+  static void Of(auto& one, auto& visit) {
+    visit(About{"name", "name"}, field::Text{.pattern = kNamePattern}, one.name);
+    visit(About{"description", "description", "free text of at most 4096 bytes, for people"},
+          field::Text{}, one.description);
+    visit(About{"memory_limit", "memory"}, field::Size{}, one.memory);
+    visit(About{"cpu_limit", "cpus"}, field::Cpus{}, one.cpus);
+    visit(About{"pids_limit", "pids"}, field::Count{.min = 4, .max = 4'194'304}, one.pids);
+    visit(About{"timeout", "timeout_ms"}, field::Duration{}, one.timeout);
+    visit(About{"idle_timeout", "idle_timeout_ms"}, field::Duration{}, one.idle_timeout);
+    visit(About{"on_timeout", "on_timeout"}, kAtTimeout, one.on_timeout);
+    visit(About{"metadata", "metadata"}, kMetadata, one.metadata);
+  }
+};
+
+// A SandboxSpec.
+struct Spec {
+  static constexpr std::string_view kSchema = "SandboxSpec";
+  static void Of(auto& spec, auto& visit) {
+    visit(About{"template", "template"},
+          field::Text{.pattern = "^([a-z0-9][a-z0-9._-]{0,63})?$", .alias = "environment"},
+          spec.template_name);
+    visit(About{"project_name", "project"}, field::Text{.pattern = kNamePattern}, spec.project);
+    Change::Of(spec, visit);
+    visit(About{"disk_limit", "disk"}, field::Size{}, spec.disk);
+    visit(About{"open_files_limit", "open_files"}, field::Count{}, spec.open_files);
+    visit(About{"file_size_limit", "file_size"}, field::Size{}, spec.file_size);
+    visit(
+        About{
+            "cpu_time_limit", "cpu_time_ms",
+            "processor time of each process, in whole seconds, unless its starter says otherwise; "
+            "0: any"},
+        field::Duration{}, spec.cpu_time);
+    visit(About{"env", "env"}, field::kEnvironment, spec.env);
+    visit(About{"mounts", "mounts"}, field::Objects<Mount>{.max = 32, .max_read = 64}, spec.mounts);
+    visit(About{"tmpfs", "tmpfs"}, field::Objects<Tmpfs>{.max = 64, .max_read = 64}, spec.tmpfs);
+    visit(About{"user", "user", "a name, a uid, or uid:gid"},
+          field::Text{.pattern = field::kWithoutNul, .max_length = 64}, spec.user);
+    visit(About{"workdir", "workdir"}, field::Text{.pattern = "^(/[^\\u0000]*)?$"}, spec.workdir);
+    visit(About{"hostname", "hostname"}, field::Text{.pattern = "^[A-Za-z0-9.-]{0,64}$"},
+          spec.hostname);
+    visit(About{"noexec", "noexec", "nothing writable is executable"}, field::Flag{}, spec.noexec);
+    visit(About{"read_only", "read_only",
+                "the root filesystem is read-only, but for /tmp, /var/tmp, /run, /home, /root and "
+                "/workspace; mounts are as they were asked for"},
+          field::Flag{}, spec.read_only);
+    visit(About{"best_effort", "best_effort",
+                "limits that cannot be enforced here are reported instead of refused"},
+          field::Flag{}, spec.best_effort);
+    visit(About{{}, "face"}, field::Text{}, spec.face);
+  }
+};
+
+// Limits as numbers. `cpu_time`: of each process; nothing where there is none to tell.
+struct LimitsInForce {
+  const engine::Limits& limits;
+  std::optional<Millis> cpu_time = std::nullopt;
+};
+struct Limits {
+  static constexpr std::string_view kSchema = "Limits";
+  static void Of(const LimitsInForce& force, auto& visit) {
+    const engine::Limits& limits = force.limits;
+    visit(About{"memory"}, field::Number{}, limits.memory);
+    visit(About{"cpus"}, field::Fraction{}, limits.cpus / 1000.0);
+    visit(About{"pids"}, field::Number{}, limits.pids);
+    visit(About{"disk"}, field::Number{}, limits.disk);
+    visit(About{"open_files"}, field::Number{}, limits.open_files);
+    visit(About{"file_size"}, field::Number{}, limits.file_size);
+    visit(About{.name = "cpu_time",
+                .text = "seconds of processor time of each process; 0: any. Not of a pool, whose "
+                        "sandboxes get it when they are taken",
+                .sometimes = true},
+          field::Seconds{}, force.cpu_time);
+  }
+};
+
+struct NotEnforced {
+  static void Of(const engine::NotEnforced& missing, auto& visit) {
+    visit(About{"limit"}, field::Text{}, engine::LimitName(missing.limit));
+    visit(About{"why"}, field::Text{}, missing.why);
+  }
+};
+
+// A SandboxView.
+struct View {
+  static constexpr std::string_view kSchema = "Sandbox";
+  static void Of(const SandboxView& view, auto& visit) {
+    const SandboxSpec& spec = view.spec;
+    visit(About{"id"}, field::Text{.pattern = kIdPattern}, view.id.text());
+    visit(About{"name"}, field::Text{}, spec.name);
+    visit(About{"project_name"}, field::Text{}, spec.project);
+    visit(About{"description"}, field::Text{}, spec.description);
+    visit(About{"state"}, kState, SandboxStateName(view.state));
+    visit(About{"status"}, kState, SandboxStateName(view.state));
+    visit(About{"reason"}, field::Text{}, view.reason);
+    visit(About{"template"}, field::Text{}, spec.template_name);
+    visit(About{"environment"}, field::Text{}, spec.template_name);
+    visit(About{"owner"}, field::Text{}, view.owner);
+    visit(About{"memory_limit"}, field::Text{}, FormatBytes(view.limits.memory));
+    visit(About{"cpu_limit"}, field::Text{}, FormatCpus(view.limits.cpus));
+    visit(About{"pids_limit"}, field::Number{}, view.limits.pids);
+    visit(About{"disk_limit"}, field::Text{}, FormatBytes(view.limits.disk));
+    visit(About{"limits"}, field::Object<Limits>{},
+          LimitsInForce{view.limits, spec.cpu_time.value_or(Millis(0))});
+    visit(About{"not_enforced"}, field::Objects<NotEnforced>{}, view.not_enforced);
+    visit(About{"env"}, field::Strings{}, spec.env);
+    visit(About{"metadata"}, field::Strings{}, spec.metadata);
+    visit(About{"network"}, field::Text{}, std::string_view("none"));
+    visit(About{"workdir"}, field::Text{}, spec.workdir);
+    visit(About{"user"}, field::Text{}, spec.user);
+    visit(About{"noexec"}, field::Flag{}, spec.noexec);
+    visit(About{"read_only"}, field::Flag{}, spec.read_only);
+    visit(About{"created_at"}, field::Time{}, view.created_unix_ms);
+    visit(About{"started_at"}, field::Time{}, view.started_unix_ms);
+    visit(About{"last_activity_at"}, field::Time{}, view.last_activity_unix_ms);
+    visit(About{"expires_at"}, field::Time{}, view.expires_unix_ms);
+    visit(About{"idle_expires_at"}, field::Time{}, view.idle_expires_unix_ms);
+    visit(About{"timeout"}, field::Seconds{}, spec.timeout.value_or(Millis(0)));
+    visit(About{"idle_timeout"}, field::Seconds{}, spec.idle_timeout.value_or(Millis(0)));
+    visit(About{"on_timeout"}, kAtTimeout,
+          OnTimeoutName(spec.on_timeout.value_or(OnTimeout::kDestroy)));
+    visit(About{"executions"}, field::Number{}, view.executions);
+    visit(About{"running_processes"}, field::Number{}, view.running);
+    visit(About{"from_pool"}, field::Flag{}, view.from_pool);
+    visit(About{"create_us"}, field::Number{}, view.create_us);
+    visit(About{"stages_us"}, field::Figures{}, view.stage_us);
+  }
+};
+
+// A sandbox::Event.
+struct Event {
+  static constexpr std::string_view kSchema = "Event";
+  static void Of(const sandbox::Event& event, auto& visit) {
+    const std::string_view data = event.data;
+    visit(About{"id"}, field::Number{}, event.id);
+    visit(About{"time"}, field::Time{.always = true}, event.unix_ms);
+    visit(About{"type"}, field::Text{}, event.type);
+    visit(About{"sandbox_id"}, field::Text{}, event.sandbox);
+    visit(About{"owner"}, field::Text{}, event.owner);
+    visit(About{"reason"}, field::Text{}, event.reason);
+    visit(About{.name = "data", .sometimes = true}, field::Own{},
+          data.empty() ? std::nullopt : std::optional(data));
+  }
+};
+
+// A sandbox::Orphan.
+struct Orphan {
+  static constexpr std::string_view kSchema = "Orphan";
+  static constexpr std::string_view kText = "it runs on, nobody can use it, and nothing ends it";
+  static void Of(const sandbox::Orphan& orphan, auto& visit) {
+    visit(About{"id"}, field::Text{}, orphan.id.text());
+    visit(About{"orphaned_at"}, field::Time{.always = true}, orphan.since_unix_ms);
+    visit(About{"created_at"}, field::Time{.always = true}, orphan.created_unix_ms);
+    visit(About{.name = "owner", .text = "as it says itself; empty: it does not"}, field::Text{},
+          orphan.owner);
+    visit(About{"name"}, field::Text{}, orphan.name);
+    visit(About{"template"}, field::Text{}, orphan.template_name);
+    visit(About{"state"}, field::Word{.words = kStates}, engine::StateName(orphan.state));
+    visit(About{.name = "damage", .text = "why it cannot be adopted; empty: it can"}, field::Text{},
+          orphan.damage);
+  }
+
+ private:
+  static constexpr std::array<std::string_view, 4> kStates = {"running", "paused", "stopped",
+                                                              "failed"};
+};
+
+struct OrphanList {
+  static constexpr std::string_view kSchema = "OrphanList";
+  static void Of(const std::vector<sandbox::Orphan>& all, auto& visit) {
+    visit(About{"orphans"}, field::Objects<Orphan>{}, all);
+  }
+};
 
 }  // namespace cay::sandbox::fields

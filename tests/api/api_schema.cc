@@ -38,6 +38,7 @@ const std::set<std::string_view> kKnown = {
 }  // namespace
 
 void SchemaChecker::Check(std::string_view name, const json::value& value) const {
+  checked_.emplace(name);
   const auto& schema = document_.at("components").at("schemas").at(name).as_object();
   const std::string wrong = Wrong(schema, value, std::string(name));
   EXPECT_EQ(wrong, "") << json::serialize(value).substr(0, 1000);
@@ -74,6 +75,7 @@ std::string SchemaChecker::Wrong(const json::object& schema, const json::value& 
   if (const json::value* reference = schema.if_contains("$ref")) {
     const std::string_view path = reference->as_string();
     const std::string_view name = path.substr(path.rfind('/') + 1);
+    if (!value.is_null()) checked_.emplace(name);
     return Wrong(document_.at("components").at("schemas").at(name).as_object(), value, where);
   }
   if (const json::value* choices = schema.if_contains("oneOf")) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,8 @@ class SchemaChecker {
 
   // Fails the test, saying where, unless the value is as components/schemas/NAME says.
   void Check(std::string_view name, const boost::json::value& value) const;
+  // The names of the schemas that something was held against.
+  const std::set<std::string>& checked() const { return checked_; }
 
  private:
   // What is wrong; empty when nothing is.
@@ -23,6 +26,7 @@ class SchemaChecker {
                           const std::string& where) const;
 
   boost::json::value document_;
+  mutable std::set<std::string> checked_;
 };
 
 }  // namespace cay::testing

@@ -56,7 +56,7 @@ void FuzzJson(std::string_view text) {
   static_cast<void>(cay::api::rest::ReadSandboxSpec(*value));
   static_cast<void>(cay::api::rest::ReadSandboxChange(*value));
   static_cast<void>(cay::api::rest::ReadExecuteRequest(*value));
-  static_cast<void>(cay::api::rest::ReadTerminalSize(*value, "terminal"));
+  static_cast<void>(cay::api::rest::ReadProcessSpec(*value));
 }
 
 void FuzzWriter(std::string_view text) {

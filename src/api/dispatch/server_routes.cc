@@ -2,12 +2,13 @@
 
 #include <chrono>
 
+#include "api/gate/gate_fields.h"
 #include "api/json_response.h"
 #include "api/problem.h"
 #include "api/request.h"
 #include "base/clock.h"
-#include "base/os/log.h"
-#include "json/json_fields.h"
+#include "json/field_reader.h"
+#include "json/field_writer.h"
 
 namespace cay::api {
 namespace {
@@ -15,15 +16,6 @@ namespace {
 using sandbox::Caller;
 
 constexpr uint64_t kMaxAuditRows = 1000;
-
-void WriteTime(JsonWriter& json, std::string_view name, const std::optional<int64_t>& unix_ms) {
-  json.Key(name);
-  if (unix_ms) {
-    json.Value(FormatTimestamp(*unix_ms));
-  } else {
-    json.Null();
-  }
-}
 
 // Without a key: what a load balancer may know.
 Result<void> Health(ServerState& state, http::Exchange& exchange) {
@@ -67,32 +59,32 @@ Result<void> Metrics(ServerState& state, http::Exchange& exchange) {
 }
 
 Result<void> ListKeys(ServerState& state, http::Exchange& exchange) {
-  JsonWriter json;
-  json.BeginObject().Key("keys").BeginArray();
-  for (const ApiKey& key : state.keys.List()) {
-    json.BeginObject();
-    WriteKeyMembers(json, key);
-    json.EndObject();
-  }
-  json.EndArray().EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  return RespondJson(exchange, 200, ListJson<fields::Key>("keys", state.keys.List()));
 }
 
-Result<KeySpec> ReadKeySpec(const JsonValue& body) {
-  JsonFields fields = TRY(JsonFields::Of(body));
-  KeySpec spec;
-  spec.name = TRY(fields.RequiredString("name", 128));
-  spec.owner = TRY(fields.String("owner", 64)).value_or("");
-  const std::string scope = TRY(fields.String("scope", 16)).value_or("use");
-  const auto known = ScopeFromName(scope);
-  if (!known) {
-    return Failure(Error::Invalid("scope: \"" + scope + "\" is none of read, use, admin"));
+class KeyReader : public FieldReader {
+ public:
+  using FieldReader::FieldReader;
+  using FieldReader::operator();
+  void operator()(const About& about, const field::Word&, Scope& scope) {
+    Read([&](JsonFields& fields) -> Result<void> {
+      const std::string name = TRY(fields.String(about.name, 16)).value_or("use");
+      const auto known = ScopeFromName(name);
+      if (!known) {
+        return Failure(Error::Invalid("scope: \"" + name + "\" is none of read, use, admin"));
+      }
+      scope = *known;
+      return {};
+    });
   }
-  spec.scope = *known;
-  spec.expires_in = TRY(fields.Duration("expires_in"));
-  spec.requests_per_second = TRY(fields.Number("rate_limit", 1'000'000)).value_or(0);
-  spec.max_sandboxes = TRY(fields.Number("max_sandboxes", 1'000'000));
-  TRY(fields.Finish());
+};
+
+Result<KeySpec> ReadKeySpec(const JsonValue& body) {
+  JsonFields members = TRY(JsonFields::Of(body));
+  KeySpec spec;
+  KeyReader reader(members);
+  fields::KeySpec::Of(spec, reader);
+  TRY(reader.Finish());
   return spec;
 }
 
@@ -106,11 +98,7 @@ Result<void> CreateKey(ServerState& state, http::Exchange& exchange) {
                        .WithRemedy("make one with the scope admin first"));
   }
   const NewKey made = TRY(state.keys.Create(spec));
-  JsonWriter json;
-  json.BeginObject();
-  WriteKeyMembers(json, made.key);
-  json.Member("key", made.token).EndObject();
-  return RespondJson(exchange, 201, std::move(json),
+  return RespondJson(exchange, 201, ObjectJson<fields::NewKey>(made),
                      {{"Location", "/api/keys/" + made.key.id}, {"Cache-Control", "no-store"}});
 }
 
@@ -125,32 +113,13 @@ Result<void> ListAudit(ServerState& state, http::Exchange& exchange) {
   filter.owner = request.Query("owner").value_or("");
   filter.before = static_cast<int64_t>(TRY(QueryNumber(request, "before", INT64_MAX)).value_or(0));
   filter.limit = TRY(QueryNumber(request, "limit", kMaxAuditRows)).value_or(100);
+  const auto entries = TRY(state.audit.List(filter));
   JsonResponse answer(exchange, 200);
-  JsonWriter& json = answer.json();
-  json.BeginObject().Key("entries").BeginArray();
-  for (const AuditEntry& entry : TRY(state.audit.List(filter))) {
-    json.BeginObject().Member("id", entry.id).Member("time", FormatTimestamp(entry.unix_ms));
-    json.Member("request_id", entry.request_id).Member("owner", entry.owner);
-    json.Member("key_id", entry.key_id);
-    json.Member("peer", entry.peer).Member("operation", entry.operation);
-    json.Member("method", entry.method).Member("path", entry.path);
-    json.Member("status", entry.status).EndObject();
-  }
-  json.EndArray().EndObject();
+  WriteList<fields::AuditEntry>(answer.json(), "entries", entries);
   return answer.Finish();
 }
 
 }  // namespace
-
-void WriteKeyMembers(JsonWriter& json, const ApiKey& key) {
-  json.Member("id", key.id).Member("name", key.name).Member("owner", key.owner);
-  json.Member("scope", ScopeName(key.scope)).Member("works", key.Works(UnixMs()));
-  json.Member("rate_limit", key.requests_per_second).Member("max_sandboxes", key.max_sandboxes);
-  WriteTime(json, "created_at", key.created_unix_ms);
-  WriteTime(json, "expires_at", key.expires_unix_ms);
-  WriteTime(json, "last_used_at", key.last_used_unix_ms);
-  WriteTime(json, "revoked_at", key.revoked_unix_ms);
-}
 
 std::vector<Route> ServerRoutes(ServerState& state) {
   const auto with = [&state](Result<void> (*answer)(ServerState&, http::Exchange&)) -> Operation {

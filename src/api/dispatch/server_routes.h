@@ -10,7 +10,6 @@
 #include "api/gate/audit_log.h"
 #include "api/gate/key_ring.h"
 #include "api/route.h"
-#include "json/json_writer.h"
 #include "store/store.h"
 
 namespace cay::api {
@@ -29,8 +28,5 @@ struct ServerState {
 };
 
 std::vector<Route> ServerRoutes(ServerState& state);
-
-// A key as clients see it, within an object; never its hash.
-void WriteKeyMembers(JsonWriter& json, const ApiKey& key);
 
 }  // namespace cay::api

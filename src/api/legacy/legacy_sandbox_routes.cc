@@ -12,7 +12,7 @@
 #include "api/rest/sandboxes/sandbox_json.h"
 #include "api/rest/sandboxes/sandbox_use.h"
 #include "base/clock.h"
-#include "json/json_fields.h"
+#include "json/field_writer.h"
 #include "template/host/host_interpreter.h"
 #include "template/store/template_store.h"
 
@@ -54,9 +54,9 @@ void WriteLegacyMembers(JsonWriter& json, const SandboxView& view) {
   json.Member("memory_limit", FormatBytes(view.limits.memory));
   json.Member("cpu_limit", FormatCpus(view.limits.cpus));
   WriteSeconds(json.Key("timeout"), view.spec.timeout.value_or(Millis(0)));
-  WriteTime(json, "created_at", view.created_unix_ms);
-  WriteTime(json, "last_activity_at", view.last_activity_unix_ms);
-  WriteTime(json, "expires_at", view.expires_unix_ms);
+  WriteTime(json.Key("created_at"), view.created_unix_ms);
+  WriteTime(json.Key("last_activity_at"), view.last_activity_unix_ms);
+  WriteTime(json.Key("expires_at"), view.expires_unix_ms);
 }
 
 void WriteLegacy(JsonWriter& json, const SandboxView& view) {

@@ -1,5 +1,5 @@
-// Schemas of what clients send and are told, made of the lists of fields (sandbox/fields.h): what
-// is read and written is what is described.
+// Schemas of what clients send and are told, made of the lists of fields (base/field.h): what is
+// read and written is what is described.
 #pragma once
 
 #include <string>
@@ -14,5 +14,12 @@ struct Schema {
 };
 
 std::vector<Schema> FieldSchemas();
+
+// Those of them that are about …
+std::vector<Schema> SandboxSchemas();
+std::vector<Schema> ProcessSchemas();
+std::vector<Schema> SystemSchemas();
+std::vector<Schema> LegacySchemas();
+std::vector<Schema> AccessSchemas();  // keys, the audit, webhooks
 
 }  // namespace cay::api

@@ -8,13 +8,14 @@
 #include <set>
 #include <thread>
 
-#include "api/event_json.h"
 #include "api/gate/secret.h"
 #include "api/webhooks/webhook_rules.h"
 #include "api/webhooks/webhook_sender.h"
 #include "api/webhooks/webhook_target.h"
 #include "base/clock.h"
 #include "base/os/log.h"
+#include "json/field_writer.h"
+#include "sandbox/fields.h"
 #include "sandbox/rules/spec_rules.h"
 
 namespace cay::api {
@@ -48,14 +49,14 @@ Result<Webhook> MakeWebhook(const WebhookSpec& spec) {
     return Failure(Error::Invalid("events: 1 to " + std::to_string(kMaxPatterns) + " patterns"));
   }
   for (const std::string& pattern : spec.events) TRY(CheckPattern(pattern));
-  if (!spec.secret.empty()) TRY(CheckWebhookSecret(spec.secret));
+  if (spec.secret) TRY(CheckWebhookSecret(*spec.secret));
   if (!spec.owner.empty()) TRY(sandbox::CheckOwnerName(spec.owner));
   Webhook hook;
   hook.id = TRY(RandomText(kIdLength));
   hook.url = spec.url;
   hook.events = spec.events;
   hook.owner = spec.owner;
-  hook.secret = spec.secret.empty() ? "whsec_" + TRY(RandomText(kSecretLength)) : spec.secret;
+  hook.secret = spec.secret ? *spec.secret : "whsec_" + TRY(RandomText(kSecretLength));
   hook.created_unix_ms = UnixMs();
   return hook;
 }
@@ -245,7 +246,7 @@ Result<void> Webhooks::Impl::Take(const EventLog::Batch& batch) {
     JsonWriter json;
     for (const Webhook& hook : hooks) {
       if (!Wants(hook, event)) continue;
-      if (json.text().empty()) WriteEvent(json, event);
+      if (json.text().empty()) WriteObject<sandbox::fields::Event>(json, event);
       Delivery delivery;
       delivery.webhook = hook.id;
       delivery.event = static_cast<int64_t>(event.id);

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,8 @@ namespace cay::api {
 struct WebhookSpec {
   std::string url = {};
   std::vector<std::string> events = {"*"};
-  std::string secret = {};  // empty: made here
-  std::string owner = {};   // only what happens to this owner's; empty: everything
+  std::optional<std::string> secret = {};  // nothing: made here
+  std::string owner = {};                  // only what happens to this owner's; empty: everything
 };
 
 class Webhooks {

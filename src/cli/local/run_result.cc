@@ -2,36 +2,36 @@
 
 #include <algorithm>
 
-#include "api/rest/processes/process_json.h"
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/remedy_words.h"
+#include "guest_link/process_verdict.h"
+#include "json/field_writer.h"
+#include "sandbox/processes/process_fields.h"
 
 namespace cay::cli {
 namespace {
 
-namespace rest = api::rest;
+sandbox::fields::ToldOutput Told(const HeldOutput& output) {
+  return {.kept = output.kept(),
+          .bytes = output.written() + output.lost(),
+          .truncated = output.kept().omitted + output.lost() > 0};
+}
 
-uint64_t Dropped(const HeldOutput& output) { return output.kept().omitted + output.lost(); }
-
+// As an execution of the server's: what never came here was too much for the memory that held it.
 void WriteOutputs(JsonWriter& json, const RunResult& result) {
-  rest::WriteOutput(json, "stdout", result.out.kept());
-  rest::WriteOutput(json, "stderr", result.err.kept());
-  json.Member("stdout_bytes", result.out.written() + result.out.lost());
-  json.Member("stderr_bytes", result.err.written() + result.err.lost());
-  const bool stdout_truncated = Dropped(result.out) > 0;
-  const bool stderr_truncated = Dropped(result.err) > 0;
-  json.Member("stdout_truncated", stdout_truncated).Member("stderr_truncated", stderr_truncated);
-  // As an execution of the server's: what never came here was too much for the memory that held it.
-  rest::WriteTruncatedBy(json, stdout_truncated || stderr_truncated,
-                         result.out.lost() + result.err.lost() > 0);
+  WriteMembers<sandbox::fields::Outputs>(
+      json,
+      sandbox::fields::ToldOutputs{.out = Told(result.out),
+                                   .err = Told(result.err),
+                                   .out_of_memory = result.out.lost() + result.err.lost() > 0});
 }
 
 void WriteOutcome(JsonWriter& json, const RunResult& result) {
   json.Member("exit_code", result.error ? result.exit_code : result.command_exit_code);
   json.Key("signal");
   if (result.signal) {
-    json.Value(rest::SignalText(static_cast<uint32_t>(*result.signal)));
+    json.Value(SignalText(static_cast<uint32_t>(*result.signal)));
   } else {
     json.Null();
   }

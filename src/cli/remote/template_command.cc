@@ -5,7 +5,6 @@
 
 #include <boost/json/array.hpp>
 
-#include "api/template_json.h"
 #include "cli/client/call.h"
 #include "cli/client/values.h"
 #include "cli/frame/command.h"
@@ -13,7 +12,9 @@
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
+#include "json/field_writer.h"
 #include "template/store/template_store.h"
+#include "template/template_fields.h"
 
 namespace cay::cli {
 namespace {
@@ -72,8 +73,7 @@ Result<int> ListMain(ListArguments& options, Positionals&) {
   TemplateStore store = TRY(OpenStore(options.state_dir));
   boost::json::array list;
   for (const TemplateInfo& info : TRY(store.List())) {
-    JsonWriter json;
-    api::WriteTemplate(json, info);
+    const JsonWriter json = ObjectJson<templates::fields::Template>(info);
     list.push_back(TRY(ParseJson(json.text())));
   }
   return PrintTemplates(list, options);

@@ -103,6 +103,11 @@ bool CpuTimeExceeded(const ProcessRecord& record) {
                               record.cpu_ms, Millis(otherwise ? 0 : record.cpu_limit_ms));
 }
 
+bool Succeeded(const ProcessRecord& record) {
+  return record.state == ProcessState::kExited && record.exit_code == 0 && !record.signal &&
+         !record.timed_out;
+}
+
 GuestEnd GuestLife::WaitForEnd(Millis patience) {
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, patience, [&] { return gone_.has_value(); });

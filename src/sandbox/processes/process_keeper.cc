@@ -73,18 +73,6 @@ Result<bool> Feed(RunningProcess& process, std::string_view& input) {
 
 }  // namespace
 
-std::string_view ProcessStateName(ProcessState state) {
-  switch (state) {
-    case ProcessState::kRunning:
-      return "running";
-    case ProcessState::kExited:
-      return "exited";
-    case ProcessState::kLost:
-      return "lost";
-  }
-  return "lost";
-}
-
 Execution::Execution(std::shared_ptr<OutputRoom> its_room) : room(std::move(its_room)) {
   stdout_.from = stdout_.to = room->written(OutputStream::kStdout);
   stderr_.from = stderr_.to = room->written(OutputStream::kStderr);

@@ -1,6 +1,7 @@
 // What processes are to their users: what is asked for, what is known.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,7 +39,10 @@ struct ProcessSpec {
 };
 
 enum class ProcessState : uint8_t { kRunning, kExited, kLost };
-std::string_view ProcessStateName(ProcessState state);
+inline constexpr std::array<std::string_view, 3> kProcessStateNames = {"running", "exited", "lost"};
+constexpr std::string_view ProcessStateName(ProcessState state) {
+  return kProcessStateNames[static_cast<size_t>(state)];
+}
 
 // What is known of a process. Of one that ended: its result.
 struct ProcessRecord {
@@ -77,6 +81,8 @@ inline constexpr size_t kMaxRunningPerSandbox = protocol::kMaxRunning;
 // See process_verdict.h.
 bool FileSizeExceeded(const ProcessRecord& record);
 bool CpuTimeExceeded(const ProcessRecord& record);
+// It ended by itself, with 0.
+bool Succeeded(const ProcessRecord& record);
 
 struct KeeperOptions {
   Millis default_timeout{300'000};

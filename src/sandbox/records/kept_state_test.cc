@@ -118,28 +118,28 @@ SandboxRecord Full() {
 // Gives each field of a spec another value than it had, whatever fields there are.
 struct Filler {
   uint64_t next = 1;
-  void operator()(const fields::About& about, auto, std::string& text) {
+  void operator()(const field::About& about, auto, std::string& text) {
     text = std::string(about.kept) + std::to_string(next++);
   }
   template <class T>
     requires std::is_arithmetic_v<T>
-  void operator()(const fields::About&, auto, std::optional<T>& number) {
+  void operator()(const field::About&, auto, std::optional<T>& number) {
     number = static_cast<T>(next++);
   }
-  void operator()(const fields::About&, auto, std::optional<Millis>& duration) {
+  void operator()(const field::About&, auto, std::optional<Millis>& duration) {
     duration = Millis(next++);
   }
-  void operator()(const fields::About&, auto, std::optional<OnTimeout>& action) {
+  void operator()(const field::About&, auto, std::optional<OnTimeout>& action) {
     action = OnTimeout::kPause;
   }
-  void operator()(const fields::About&, auto, bool& flag) { flag = true; }
-  void operator()(const fields::About& about, auto, StringMap& map) {
+  void operator()(const field::About&, auto, bool& flag) { flag = true; }
+  void operator()(const field::About& about, auto, StringMap& map) {
     map = {{std::string(about.kept), std::to_string(next++)}};
   }
-  void operator()(const fields::About&, auto, std::vector<engine::Mount>& mounts) {
+  void operator()(const field::About&, auto, std::vector<engine::Mount>& mounts) {
     mounts = {{"/from", "/to", false}};
   }
-  void operator()(const fields::About&, auto, std::vector<engine::Tmpfs>& all) {
+  void operator()(const field::About&, auto, std::vector<engine::Tmpfs>& all) {
     all = {{"/t", next++}};
   }
 };
@@ -147,8 +147,8 @@ struct Filler {
 // Each field as a text, one after another.
 struct Teller {
   std::vector<std::string> told;
-  void operator()(const fields::About&, auto, const std::string& text) { told.push_back(text); }
-  void operator()(const fields::About&, auto, const auto& value) {
+  void operator()(const field::About&, auto, const std::string& text) { told.push_back(text); }
+  void operator()(const field::About&, auto, const auto& value) {
     if constexpr (requires { value->count(); }) {
       told.push_back(std::to_string(value->count()));
     } else if constexpr (requires { value.value(); }) {
@@ -157,27 +157,27 @@ struct Teller {
       told.push_back(value ? "true" : "false");
     }
   }
-  void operator()(const fields::About&, auto, const StringMap& map) {
+  void operator()(const field::About&, auto, const StringMap& map) {
     for (const auto& [key, value] : map) told.push_back(key + "=" + value);
   }
-  void operator()(const fields::About&, auto, const std::vector<engine::Mount>& mounts) {
+  void operator()(const field::About&, auto, const std::vector<engine::Mount>& mounts) {
     for (const auto& one : mounts) told.push_back(one.source + ":" + one.target);
   }
-  void operator()(const fields::About&, auto, const std::vector<engine::Tmpfs>& all) {
+  void operator()(const field::About&, auto, const std::vector<engine::Tmpfs>& all) {
     for (const auto& one : all) told.push_back(one.target + ":" + std::to_string(one.size));
   }
 };
 
 std::vector<std::string> Told(const SandboxSpec& spec) {
   Teller teller;
-  fields::OfSpec(spec, teller);
+  fields::Spec::Of(spec, teller);
   return teller.told;
 }
 
 TEST(SandboxDocument, EveryFieldOfASpecComesBack) {
   SandboxRecord record(*SandboxId::Generate());
   Filler filler;
-  fields::OfSpec(record.view.spec, filler);
+  fields::Spec::Of(record.view.spec, filler);
   SandboxRecord back(record.view.id);
   ASSERT_TRUE(ReadDocument(DocumentOf(record), back));
   EXPECT_EQ(Told(back.view.spec), Told(record.view.spec));

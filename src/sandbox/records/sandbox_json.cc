@@ -21,30 +21,28 @@ json::object MapOf(const StringMap& map) {
 // Writes the fields of a spec: what was left out is not there.
 class SpecWriter {
  public:
-  void operator()(const fields::About& about, fields::Text, const std::string& text) {
+  void operator()(const field::About& about, field::Text, const std::string& text) {
     if (!text.empty()) object_[about.kept] = text;
   }
   template <class Kind, class T>
     requires std::is_arithmetic_v<T>
-  void operator()(const fields::About& about, Kind, const std::optional<T>& value) {
+  void operator()(const field::About& about, Kind, const std::optional<T>& value) {
     if (value) object_[about.kept] = static_cast<uint64_t>(*value);
   }
-  void operator()(const fields::About& about, fields::Duration,
-                  const std::optional<Millis>& value) {
+  void operator()(const field::About& about, field::Duration, const std::optional<Millis>& value) {
     if (value) object_[about.kept] = value->count();
   }
-  void operator()(const fields::About& about, fields::AtTimeout,
-                  const std::optional<OnTimeout>& value) {
+  void operator()(const field::About& about, field::Word, const std::optional<OnTimeout>& value) {
     if (value) object_[about.kept] = OnTimeoutName(*value);
   }
-  void operator()(const fields::About& about, fields::Flag, bool value) {
+  void operator()(const field::About& about, field::Flag, bool value) {
     object_[about.kept] = value;
   }
   template <class Kind>
-  void operator()(const fields::About& about, Kind, const StringMap& map) {
+  void operator()(const field::About& about, Kind, const StringMap& map) {
     object_[about.kept] = MapOf(map);
   }
-  void operator()(const fields::About& about, fields::Mounts,
+  void operator()(const field::About& about, field::Objects<fields::Mount>,
                   const std::vector<engine::Mount>& mounts) {
     json::array array;
     for (const engine::Mount& mount : mounts) {
@@ -53,7 +51,7 @@ class SpecWriter {
     }
     object_[about.kept] = std::move(array);
   }
-  void operator()(const fields::About& about, fields::TmpfsList,
+  void operator()(const field::About& about, field::Objects<fields::Tmpfs>,
                   const std::vector<engine::Tmpfs>& all) {
     json::array array;
     for (const engine::Tmpfs& one : all)
@@ -69,7 +67,7 @@ class SpecWriter {
 
 json::object SpecOf(const SandboxSpec& spec) {
   SpecWriter writer;
-  fields::OfSpec(spec, writer);
+  fields::Spec::Of(spec, writer);
   return std::move(writer).Take();
 }
 
@@ -94,31 +92,32 @@ class SpecReader {
  public:
   explicit SpecReader(const json::object& object) : object_(object) {}
 
-  void operator()(const fields::About& about, fields::Text, std::string& text) {
+  void operator()(const field::About& about, field::Text, std::string& text) {
     text = TextOf(object_, about.kept);
   }
   template <class Kind, class T>
     requires std::is_arithmetic_v<T>
-  void operator()(const fields::About& about, Kind, std::optional<T>& value) {
+  void operator()(const field::About& about, Kind, std::optional<T>& value) {
     if (Find(object_, about.kept) != nullptr)
       value = static_cast<T>(NumberOf(object_, about.kept, 0));
   }
-  void operator()(const fields::About& about, fields::Duration, std::optional<Millis>& value) {
+  void operator()(const field::About& about, field::Duration, std::optional<Millis>& value) {
     if (Find(object_, about.kept) != nullptr) {
       value = Millis(static_cast<int64_t>(NumberOf(object_, about.kept, 0)));
     }
   }
-  void operator()(const fields::About& about, fields::AtTimeout, std::optional<OnTimeout>& value) {
+  void operator()(const field::About& about, field::Word, std::optional<OnTimeout>& value) {
     value = OnTimeoutFromName(TextOf(object_, about.kept));
   }
-  void operator()(const fields::About& about, fields::Flag, bool& value) {
+  void operator()(const field::About& about, field::Flag, bool& value) {
     value = FlagOf(object_, about.kept);
   }
   template <class Kind>
-  void operator()(const fields::About& about, Kind, StringMap& map) {
+  void operator()(const field::About& about, Kind, StringMap& map) {
     map = StringsOf(ObjectOf(object_, about.kept));
   }
-  void operator()(const fields::About& about, fields::Mounts, std::vector<engine::Mount>& mounts) {
+  void operator()(const field::About& about, field::Objects<fields::Mount>,
+                  std::vector<engine::Mount>& mounts) {
     for (const json::value& value : ArrayOf(object_, about.kept)) {
       if (!value.is_object()) continue;
       const json::object& mount = value.get_object();
@@ -126,7 +125,8 @@ class SpecReader {
           {TextOf(mount, "source"), TextOf(mount, "target"), FlagOf(mount, "read_only")});
     }
   }
-  void operator()(const fields::About& about, fields::TmpfsList, std::vector<engine::Tmpfs>& all) {
+  void operator()(const field::About& about, field::Objects<fields::Tmpfs>,
+                  std::vector<engine::Tmpfs>& all) {
     for (const json::value& value : ArrayOf(object_, about.kept)) {
       if (!value.is_object()) continue;
       all.push_back(
@@ -141,7 +141,7 @@ class SpecReader {
 SandboxSpec ReadSpec(const json::object& object) {
   SandboxSpec spec;
   SpecReader reader(object);
-  fields::OfSpec(spec, reader);
+  fields::Spec::Of(spec, reader);
   return spec;
 }
 

@@ -81,15 +81,15 @@ Result<void> CheckEnv(const StringMap& env) {
 // The bounds that the list of fields has.
 Result<void> CheckTexts(const SandboxSpec& spec) {
   std::optional<Error> wrong;
-  auto check = [&](const fields::About& about, auto kind, const auto& member) {
-    if constexpr (std::is_same_v<decltype(kind), fields::Text>) {
+  auto check = [&](const field::About& about, auto kind, const auto& member) {
+    if constexpr (std::is_same_v<decltype(kind), field::Text>) {
       if (wrong || member.size() <= kind.max_bytes) return;
       wrong = Error::Impossible("\"" + std::string(about.name) + "\" has " +
                                 std::to_string(member.size()) + " bytes, and may have " +
                                 std::to_string(kind.max_bytes));
     }
   };
-  fields::OfSpec(spec, check);
+  fields::Spec::Of(spec, check);
   if (wrong) return Failure(*std::move(wrong));
   return {};
 }
@@ -249,9 +249,9 @@ class Changer {
   explicit Changer(SandboxSpec& spec) : spec_(spec) {}
 
   template <class Kind, class T>
-  void operator()(const fields::About& about, Kind, const std::optional<T>& value) {
+  void operator()(const field::About& about, Kind, const std::optional<T>& value) {
     if (!value) return;
-    auto put = [&](const fields::About& of, auto, auto& member) {
+    auto put = [&](const field::About& of, auto, auto& member) {
       using Member = std::remove_reference_t<decltype(member)>;
       if constexpr (std::is_same_v<Member, std::optional<T>>) {
         if (of.name == about.name) member = value;
@@ -259,7 +259,7 @@ class Changer {
         if (of.name == about.name) member = *value;
       }
     };
-    fields::OfBoth(spec_, put);
+    fields::Change::Of(spec_, put);
   }
 
  private:
@@ -276,7 +276,7 @@ Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limi
   if (change.timeout) TRY(CheckLifetime(*change.timeout, options));
   if (change.idle_timeout) TRY(CheckIdleTimeout(*change.idle_timeout, options));
   Changer changer(changed.spec);
-  fields::OfChange(change, changer);
+  fields::Change::Of(change, changer);
   TRY(CheckTexts(changed.spec));
   changed.limits_changed = change.memory || change.cpus || change.pids;
   if (!changed.limits_changed) return changed;

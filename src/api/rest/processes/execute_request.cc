@@ -1,27 +1,49 @@
 #include "api/rest/processes/execute_request.h"
 
 #include "api/request.h"
-#include "api/rest/processes/process_json.h"
 #include "guest_link/file_paths.h"
+#include "json/field_reader.h"
 
 namespace cay::api::rest {
 namespace {
 
-Result<void> ReadCommands(JsonFields& fields, ExecuteRequest& request) {
-  auto command = TRY(ReadCommand(fields, "command"));
-  const JsonValue* commands = fields.Find("commands");
-  if (command.has_value() == (commands != nullptr)) {
+class ExecuteReader : public FieldReader {
+ public:
+  using FieldReader::FieldReader;
+  using FieldReader::operator();
+  void operator()(const About& about, const field::Own&, ExecuteRequest& request) {
+    Read([&](JsonFields& fields) -> Result<void> {
+      auto command = TRY(ReadCommand(fields, about.name));
+      if (command) request.commands.push_back(*std::move(command));
+      return {};
+    });
+  }
+  void operator()(const About& about, ExecuteCommands, ExecuteRequest& request) {
+    Read([&](JsonFields& fields) { return ReadCommands(fields, about.name, request); });
+  }
+  void operator()(const About& about, ExecuteFiles, ExecuteRequest& request) {
+    Read([&](JsonFields& fields) { return ReadFiles(fields, about.name, request); });
+  }
+
+ private:
+  static Result<void> ReadCommands(JsonFields& fields, std::string_view name,
+                                   ExecuteRequest& request);
+  static Result<void> ReadFiles(JsonFields& fields, std::string_view name, ExecuteRequest& request);
+};
+
+// Unless there was one command.
+Result<void> ExecuteReader::ReadCommands(JsonFields& fields, std::string_view name,
+                                         ExecuteRequest& request) {
+  const JsonValue* commands = fields.Find(name);
+  if (request.commands.empty() == (commands == nullptr)) {
     return Failure(
         Error::Invalid("give either \"command\" or \"commands\"")
             .WithRemedy(R"({"command": ["node", "--version"]} or {"command": "ls | wc"})"));
   }
-  if (command) {
-    request.commands.push_back(*std::move(command));
-    return {};
-  }
+  if (commands == nullptr) return {};
   request.several = true;
   const auto* array = commands->AsArray();
-  if (array == nullptr) return Failure(fields.Wrong("commands", "an array", *commands));
+  if (array == nullptr) return Failure(fields.Wrong(name, "an array", *commands));
   if (array->empty()) return Failure(Error::Invalid("\"commands\" is empty"));
   if (array->size() > ExecuteRequest::kMaxCommands) {
     return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
@@ -35,12 +57,13 @@ Result<void> ReadCommands(JsonFields& fields, ExecuteRequest& request) {
   return {};
 }
 
-Result<void> ReadFiles(JsonFields& fields, ExecuteRequest& request) {
-  const JsonValue* files = fields.Find("files");
+Result<void> ExecuteReader::ReadFiles(JsonFields& fields, std::string_view name,
+                                      ExecuteRequest& request) {
+  const JsonValue* files = fields.Find(name);
   if (files == nullptr) return {};
   const auto* object = files->AsObject();
   if (object == nullptr) {
-    return Failure(fields.Wrong("files", "an object of paths and contents", *files));
+    return Failure(fields.Wrong(name, "an object of paths and contents", *files));
   }
   for (const auto& [path, content] : *object) {
     request.files.emplace_back(
@@ -54,13 +77,9 @@ Result<void> ReadFiles(JsonFields& fields, ExecuteRequest& request) {
 Result<ExecuteRequest> ReadExecuteRequest(const JsonValue& body) {
   auto fields = TRY(JsonFields::Of(body));
   ExecuteRequest request;
-  TRY(ReadCommands(fields, request));
-  TRY(ReadFiles(fields, request));
-  TRY(ReadProcessOptions(fields, request.options));
-  request.stdin_bytes = TRY(fields.TextOrBase64("stdin", kMaxJsonBody)).value_or("");
-  request.max_output = TRY(fields.Size("max_output")).value_or(ExecuteRequest::kDefaultMaxOutput);
-  request.continue_on_error = TRY(fields.Bool("continue_on_error")).value_or(false);
-  TRY(fields.Finish());
+  ExecuteReader reader(fields);
+  ExecuteRequestFields::Of(request, reader);
+  TRY(reader.Finish());
   if (request.max_output > ExecuteRequest::kMaxMaxOutput) {
     return Failure(
         Error(ErrorCode::kLimitTooHigh, Fault::kCaller,

@@ -3,12 +3,16 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "api/command_text.h"
+#include "api/route.h"
+#include "base/field.h"
 #include "base/result.h"
 #include "http/exchange.h"
+#include "sandbox/processes/process_fields.h"
 #include "sandbox/processes/process_keeper.h"
 
 namespace cay::api::rest {
@@ -26,6 +30,24 @@ struct ExecuteRequest {
   Bytes max_output = kDefaultMaxOutput;                    // of each stream, all commands together
   bool continue_on_error = false;
   bool below_workdir = false;  // an absolute path of `files` is workdir's, too (BelowWorkdir)
+};
+
+// Kinds that only an execute has.
+struct ExecuteCommands {};  // several, instead of one
+struct ExecuteFiles {};     // paths and contents
+
+struct ExecuteRequestFields {
+  static constexpr std::string_view kSchema = "ExecuteRequest";
+  static void Of(auto& request, auto& visit) {
+    visit(field::About{"command"}, field::Own{.schema = "Command"}, request);
+    visit(field::About{"commands"}, ExecuteCommands{}, request);
+    visit(field::About{.name = "files", .text = "written first; relative paths are workdir's"},
+          ExecuteFiles{}, request);
+    sandbox::fields::ProcessOptions::Of(request.options, visit);
+    visit(field::About{"stdin"}, field::Content{.max_bytes = kMaxJsonBody}, request.stdin_bytes);
+    visit(field::About{"max_output"}, field::Size{}, request.max_output);
+    visit(field::About{"continue_on_error"}, field::Flag{}, request.continue_on_error);
+  }
 };
 
 Result<ExecuteRequest> ReadExecuteRequest(const JsonValue& body);

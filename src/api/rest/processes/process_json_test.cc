@@ -5,9 +5,15 @@
 
 #include <csignal>
 
+#include "json/field_reader.h"
+#include "json/field_writer.h"
+#include "sandbox/processes/process_fields.h"
+
 namespace cay::api::rest {
 namespace {
 
+namespace fields = sandbox::fields;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(ProcessJson, SignalsAreNamesOrNumbers) {
@@ -17,36 +23,27 @@ TEST(ProcessJson, SignalsAreNamesOrNumbers) {
   for (const char* bad : {"", "0", "65", "-9", "SIGNOPE", "sigterm", "9 "}) {
     EXPECT_FALSE(ParseSignal(bad)) << bad;
   }
-  EXPECT_EQ(SignalText(SIGKILL), "SIGKILL");
-  EXPECT_EQ(SignalText(37), "SIGRTMIN+3");
 }
 
 TEST(ProcessJson, AnOutcomeIsAnExitCodeOrASignal) {
   sandbox::ProcessRecord record;
   record.state = sandbox::ProcessState::kExited;
   record.exit_code = 0;
-  JsonWriter json;
-  json.BeginObject();
-  WriteOutcome(json, record);
-  json.EndObject();
-  EXPECT_THAT(json.text(), HasSubstr(R"("exit_code":0,"signal":null,"timed_out":false)"));
-  EXPECT_THAT(json.text(), HasSubstr(R"("success":true)"));
+  EXPECT_THAT(ObjectJson<fields::Ending>(record).text(),
+              AllOf(HasSubstr(R"("exit_code":0,"signal":null,"timed_out":false)"),
+                    HasSubstr(R"("success":true)")));
   record.exit_code.reset();
   record.signal = SIGKILL;
-  JsonWriter killed;
-  killed.BeginObject();
-  WriteOutcome(killed, record);
-  killed.EndObject();
-  EXPECT_THAT(killed.text(), HasSubstr(R"("exit_code":null,"signal":"SIGKILL")"));
-  EXPECT_THAT(killed.text(), HasSubstr(R"("success":false)"));
+  EXPECT_THAT(
+      ObjectJson<fields::Ending>(record).text(),
+      AllOf(HasSubstr(R"("exit_code":null,"signal":"SIGKILL")"), HasSubstr(R"("success":false)")));
 }
 
+// Of the members that are written the first, those of stdout.
 std::string Written(const sandbox::KeptText& kept) {
-  JsonWriter json;
-  json.BeginObject();
-  WriteOutput(json, "stdout", kept);
-  json.EndObject();
-  return std::move(json).Take();
+  const std::string text =
+      ObjectJson<fields::Outputs>(fields::ToldOutputs{.out = {.kept = kept}, .err = {}}).text();
+  return text.substr(0, text.find(",\"stderr\"")) + "}";
 }
 
 TEST(ProcessJson, OutputThatIsNoTextIsBase64Too) {
@@ -69,7 +66,7 @@ TEST(ProcessJson, AGapBeginsAndEndsBetweenTwoCharacters) {
 
 TEST(ProcessJson, ATerminalHasASize) {
   const auto size_of = [](std::string_view text) {
-    return ReadTerminalSize(*ParseJson(text), "terminal");
+    return ReadObject<fields::TerminalSize, protocol::TerminalSize>(*ParseJson(text), "terminal");
   };
   EXPECT_EQ(*size_of(R"({"rows":10,"columns":20})"), (protocol::TerminalSize{10, 20}));
   EXPECT_FALSE(size_of(R"({"rows":65536})"));

@@ -2,17 +2,20 @@
 #include <chrono>
 #include <csignal>
 
-#include "api/command_text.h"
 #include "api/json_response.h"
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/rest/processes/process_follow.h"
 #include "api/rest/processes/process_json.h"
 #include "api/rest/routes.h"
+#include "json/field_reader.h"
+#include "json/field_writer.h"
+#include "sandbox/processes/process_fields.h"
 
 namespace cay::api::rest {
 namespace {
 
+namespace fields = sandbox::fields;
 using http::Exchange;
 using sandbox::Caller;
 using sandbox::Lease;
@@ -35,33 +38,11 @@ Result<Lease> Use(const Services& services, const Exchange& exchange, const Call
   return services.manager.Use(caller, exchange.request().Capture("id"));
 }
 
-JsonWriter ProcessJson(const ProcessRecord& record) {
-  JsonWriter json;
-  WriteProcess(json, record);
-  return json;
-}
-
-Result<sandbox::ProcessSpec> ReadStart(const JsonValue& body) {
-  auto fields = TRY(JsonFields::Of(body));
-  sandbox::ProcessSpec spec;
-  auto command = TRY(ReadCommand(fields, "command"));
-  TRY(ReadProcessOptions(fields, spec));
-  spec.background = TRY(fields.Bool("background")).value_or(true);
-  spec.stdin_open = TRY(fields.Bool("stdin")).value_or(false);
-  spec.output_held = TRY(fields.Size("output_held"));
-  if (const JsonValue* terminal = fields.Find("terminal")) {
-    spec.terminal = TRY(ReadTerminalSize(*terminal, "terminal"));
-  }
-  TRY(fields.Finish());
-  if (!command) return Failure(Error::Invalid("\"command\" is missing"));
-  spec.argv = std::move(command->argv);
-  spec.shell = std::move(command->shell);
-  return spec;
-}
+JsonWriter ProcessJson(const ProcessRecord& record) { return ObjectJson<fields::Process>(record); }
 
 Result<void> Start(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
-  const auto spec = TRY(ReadStart(body));
+  const auto spec = TRY(ReadProcessSpec(body));
   const Lease lease = TRY(Use(services, exchange, caller));
   const auto process = TRY(services.processes.Start(lease, spec));
   const auto record = TRY(services.processes.Get(lease.id(), process.id()));
@@ -83,9 +64,7 @@ Result<void> List(const Services& services, Exchange& exchange, const Caller& ca
     records = services.processes.History(view.id, limit);
   }
   JsonResponse answer(exchange, 200);
-  answer.json().BeginObject().Key("processes").BeginArray();
-  for (const ProcessRecord& record : records) WriteProcess(answer.json(), record);
-  answer.json().EndArray().EndObject();
+  WriteObject<fields::ProcessList>(answer.json(), records);
   return answer.Finish();
 }
 
@@ -93,12 +72,6 @@ Result<void> Get(const Services& services, Exchange& exchange, const Caller& cal
   const auto view = TRY(services.manager.Get(caller, exchange.request().Capture("id")));
   const auto record = TRY(services.processes.Get(view.id, TRY(ProcessId(exchange.request()))));
   return RespondJson(exchange, 200, ProcessJson(record));
-}
-
-std::string ExitedJson(const ProcessRecord& record) {
-  JsonWriter json;
-  WriteProcess(json, record);
-  return std::move(json).Take();
 }
 
 // A client of a stream knows where it stopped.
@@ -156,12 +129,12 @@ Result<void> Output(const Services& services, Exchange& exchange, const Caller& 
   const auto record = Follow(process, exchange, false, {}, sink);
   if (!to_the_end && held.enough()) {
     TRY(sink.Flush());
-    return events.End("held", ExitedJson(TRY(services.processes.Get(lease.id(), id))));
+    return events.End("held", ProcessJson(TRY(services.processes.Get(lease.id(), id))).text());
   }
   if (!record) return events.EndWithError(record.error());
   if (!*record) return {};
   TRY(sink.Flush());
-  return events.End("exited", ExitedJson(**record));
+  return events.End("exited", ProcessJson(**record).text());
 }
 
 Result<void> Stdin(const Services& services, Exchange& exchange, const Caller& caller) {
@@ -175,9 +148,9 @@ Result<void> Stdin(const Services& services, Exchange& exchange, const Caller& c
 
 Result<void> Signal(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
-  auto fields = TRY(JsonFields::Of(body));
-  const int signal = TRY(ReadSignal(fields, "signal"));
-  TRY(fields.Finish());
+  auto members = TRY(JsonFields::Of(body));
+  const int signal = TRY(ReadSignal(members, "signal"));
+  TRY(members.Finish());
   const uint64_t id = TRY(ProcessId(exchange.request()));
   TRY(services.processes.Signal(TRY(Use(services, exchange, caller)), id, signal));
   return RespondNothing(exchange);
@@ -194,7 +167,7 @@ Result<void> Kill(const Services& services, Exchange& exchange, const Caller& ca
 
 Result<void> Resize(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
-  const auto size = TRY(ReadTerminalSize(body, ""));
+  const auto size = TRY((ReadObject<fields::TerminalSize, protocol::TerminalSize>(body)));
   const uint64_t id = TRY(ProcessId(exchange.request()));
   TRY(services.processes.Resize(TRY(Use(services, exchange, caller)), id, size));
   return RespondNothing(exchange);
@@ -204,10 +177,7 @@ Result<void> KillLeftovers(const Services& services, Exchange& exchange, const C
   const uint64_t id = TRY(ProcessId(exchange.request()));
   const auto killed =
       TRY(services.processes.KillLeftovers(TRY(Use(services, exchange, caller)), id));
-  JsonWriter json;
-  json.BeginObject().Member("killed", killed.killed).Member("remaining", killed.remaining);
-  json.EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  return RespondJson(exchange, 200, ObjectJson<fields::LeftoversKilled>(killed));
 }
 
 // Takes no output: only waits.

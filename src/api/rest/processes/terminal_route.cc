@@ -13,6 +13,9 @@
 #include "api/rest/processes/process_follow.h"
 #include "api/rest/processes/process_json.h"
 #include "api/rest/routes.h"
+#include "json/field_reader.h"
+#include "json/field_writer.h"
+#include "sandbox/processes/process_fields.h"
 
 namespace cay::api::rest {
 namespace {
@@ -80,13 +83,11 @@ Result<void> ObeyText(RunningProcess& process, std::string_view text, std::strin
     return process.Signal(signal);
   }
   if (type != "resize") return Failure(Error::Invalid("unknown \"type\" \"" + type + "\""));
-  protocol::TerminalSize size;
-  size.rows = static_cast<uint16_t>(TRY(fields.Number("rows", UINT16_MAX)).value_or(0));
-  size.columns = static_cast<uint16_t>(TRY(fields.Number("columns", UINT16_MAX)).value_or(0));
-  TRY(fields.Finish());
-  if (size.rows == 0 || size.columns == 0) {
-    return Failure(Error::Invalid("a terminal has at least one row and one column"));
-  }
+  protocol::TerminalSize size{.rows = 0, .columns = 0};
+  FieldReader reader(fields);
+  sandbox::fields::TerminalSize::Of(size, reader);
+  TRY(reader.Finish());
+  TRY(sandbox::fields::TerminalSize::Check(size));
   return process.Resize(size);
 }
 
@@ -101,7 +102,7 @@ std::string StartedText(const RunningProcess& process, uint64_t earlier) {
 std::string ExitedText(const ProcessRecord& record) {
   JsonWriter json;
   json.BeginObject().Member("type", "exited").Member("process_id", record.id);
-  WriteOutcome(json, record);
+  WriteMembers<sandbox::fields::Ending>(json, record);
   json.EndObject();
   return std::move(json).Take();
 }

@@ -2,34 +2,21 @@
 #include "api/request.h"
 #include "api/rest/routes.h"
 #include "api/rest/sandboxes/sandbox_json.h"
-#include "base/os/log.h"
+#include "json/field_writer.h"
 #include "json/json_fields.h"
+#include "sandbox/fields.h"
 
 namespace cay::api::rest {
 namespace {
 
 using http::Exchange;
 using sandbox::Caller;
-using sandbox::Orphan;
 
 constexpr size_t kMaxOwnerBytes = 128;
 
-void WriteOrphan(JsonWriter& json, const Orphan& orphan) {
-  json.BeginObject().Member("id", orphan.id.text());
-  json.Member("orphaned_at", FormatTimestamp(orphan.since_unix_ms));
-  json.Member("created_at", FormatTimestamp(orphan.created_unix_ms));
-  json.Member("owner", orphan.owner).Member("name", orphan.name);
-  json.Member("template", orphan.template_name);
-  json.Member("state", engine::StateName(orphan.state));
-  json.Member("damage", orphan.damage).EndObject();
-}
-
 Result<void> List(const Services& services, Exchange& exchange) {
-  JsonWriter json;
-  json.BeginObject().Key("orphans").BeginArray();
-  for (const Orphan& orphan : TRY(services.manager.Orphans())) WriteOrphan(json, orphan);
-  json.EndArray().EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  const auto orphans = TRY(services.manager.Orphans());
+  return RespondJson(exchange, 200, ObjectJson<sandbox::fields::OrphanList>(orphans));
 }
 
 Result<void> Adopt(const Services& services, Exchange& exchange, const Caller& caller) {

@@ -20,16 +20,6 @@ Result<sandbox::SandboxChange> ReadSandboxChange(const JsonValue& body);
 void WriteSandbox(JsonWriter& json, const sandbox::SandboxView& view);
 JsonWriter SandboxJson(const sandbox::SandboxView& view);
 
-// "memory": …, "cpus": … as numbers.
-// `cpu_time`: of each process, where there are some.
-void WriteLimits(JsonWriter& json, const engine::Limits& limits,
-                 std::optional<Millis> cpu_time = std::nullopt);
-// Seconds, whole where they are.
-void WriteSeconds(JsonWriter& json, Millis duration);
-// RFC 3339, or null for nothing and for 0.
-void WriteTime(JsonWriter& json, std::string_view name, std::optional<int64_t> unix_ms);
-void WriteStrings(JsonWriter& json, const StringMap& strings);
-
 // The elements of an array: a page of sandboxes, a few of which are held at a time. The cursor of
 // the next page; empty: there is none.
 Result<std::string> WritePage(JsonWriter& json, sandbox::Manager& manager,

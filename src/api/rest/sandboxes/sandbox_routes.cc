@@ -4,11 +4,14 @@
 #include "api/rest/routes.h"
 #include "api/rest/sandboxes/sandbox_json.h"
 #include "api/rest/sandboxes/sandbox_use.h"
-#include "json/json_fields.h"
+#include "json/field_writer.h"
+#include "sandbox/figure_fields.h"
+#include "sandbox/rules/health_fields.h"
 
 namespace cay::api::rest {
 namespace {
 
+namespace fields = sandbox::fields;
 using http::Exchange;
 using sandbox::Caller;
 using sandbox::Manager;
@@ -96,25 +99,11 @@ Result<void> Destroy(Manager& manager, Exchange& exchange, const Caller& caller)
   return RespondNothing(exchange);
 }
 
-std::optional<uint64_t> ToMillis(const std::optional<uint64_t>& us) {
-  if (!us) return std::nullopt;
-  return *us / 1000;
-}
-
 Result<void> Stats(Manager& manager, Exchange& exchange, const Caller& caller) {
   const std::string& which = exchange.request().Capture("id");
   const auto view = TRY(manager.Get(caller, which));
   const engine::Stats stats = TRY(manager.GetStats(caller, which));
-  JsonWriter json;
-  json.BeginObject();
-  json.Member("memory_bytes", stats.memory).Member("memory_peak_bytes", stats.memory_peak);
-  json.Member("memory_limit_bytes", view.limits.memory).Member("oom_kills", stats.oom_kills);
-  json.Member("cpu_ms", ToMillis(stats.cpu_us));
-  json.Member("throttled_ms", ToMillis(stats.throttled_us));
-  json.Member("pids", stats.pids).Member("pids_limit", view.limits.pids);
-  json.Member("disk_bytes", stats.disk).Member("disk_limit_bytes", view.limits.disk);
-  json.EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  return RespondJson(exchange, 200, ObjectJson<fields::Stats>(fields::UsedOf{stats, view.limits}));
 }
 
 // Asks the guest itself: what answers is alive.
@@ -128,20 +117,9 @@ Result<void> Health(Manager& manager, Exchange& exchange, const Caller& caller) 
                        .WithRemedy("stop and start it, or destroy it"));
   }
   const auto used = TRY(LookAtUse(manager, caller, which, *info));
-  const engine::Stats& stats = used.stats;
-  JsonWriter json;
-  json.BeginObject().Member("status", "ok");
-  json.Member("health", used.health.healthy() ? "HEALTHY" : "UNHEALTHY");
-  json.Member("reason", used.health.reason).Member("summary", used.health.Line());
-  json.Member("memory_percent", used.health.memory_percent);
-  json.Member("cpu_percent", used.health.cpu_percent);
-  json.Member("disk_percent", used.health.disk_percent);
-  json.Member("state", sandbox::SandboxStateName(lease.view().state));
-  json.Key("guest").BeginObject().Member("version", info->guest_version);
-  json.Member("running", info->running).Member("kept", info->kept).EndObject();
-  json.Member("memory_bytes", stats.memory).Member("cpu_ms", ToMillis(stats.cpu_us));
-  json.Member("disk_free_bytes", info->disk_free_bytes).EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  const sandbox::HealthReport report{
+      .health = used.health, .state = lease.view().state, .guest = *info, .used = used.stats};
+  return RespondJson(exchange, 200, ObjectJson<fields::SandboxHealth>(report));
 }
 
 }  // namespace

@@ -2,12 +2,13 @@
 #include <algorithm>
 #include <chrono>
 
-#include "api/event_json.h"
 #include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
 #include "api/sse.h"
+#include "json/field_writer.h"
 #include "sandbox/events/event_log.h"
+#include "sandbox/fields.h"
 
 namespace cay::api::rest {
 namespace {
@@ -32,7 +33,8 @@ Result<void> RespondWithBatch(EventLog& events, Exchange& exchange, const EventF
   for (;;) {
     const uint64_t wanted = std::min(left, kMaxBatch);
     const auto batch = events.After(after, filter, wanted, Millis(0));
-    for (const Event& event : batch.events) WriteEvent(answer.json(), event);
+    for (const Event& event : batch.events)
+      WriteObject<sandbox::fields::Event>(answer.json(), event);
     after = batch.last;
     missed_up_to = std::max(missed_up_to, batch.missed_up_to);
     left -= batch.events.size();
@@ -50,8 +52,7 @@ Result<void> SendBatch(SseStream& stream, const EventLog::Batch& batch, uint64_t
     TRY(stream.Send("gap", json.text(), batch.missed_up_to));
   }
   for (const Event& event : batch.events) {
-    JsonWriter json;
-    WriteEvent(json, event);
+    const JsonWriter json = ObjectJson<sandbox::fields::Event>(event);
     TRY(stream.Send(event.type, json.text(), event.id));
   }
   return {};

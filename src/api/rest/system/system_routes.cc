@@ -5,17 +5,19 @@
 #include "api/openapi/openapi.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
-#include "api/rest/sandboxes/sandbox_json.h"
 #include "base/clock.h"
+#include "json/field_writer.h"
+#include "sandbox/figure_fields.h"
 
 namespace cay::api::rest {
 namespace {
 
 using http::Exchange;
+namespace fields = sandbox::fields;
+using fields::LimitsInForce;
 using sandbox::Caller;
 using sandbox::ManagerMetrics;
 using sandbox::ManagerOptions;
-using sandbox::PoolStatus;
 using sandbox::SandboxState;
 
 int64_t UptimeSeconds(const ServerFacts& facts) {
@@ -27,14 +29,16 @@ void WriteConfiguredLimits(JsonWriter& json, const ServerFacts& facts,
                            const ManagerOptions& options) {
   json.Key("limits").BeginObject();
   json.Key("defaults").BeginObject();
-  WriteLimits(json.Key("sandbox"), options.default_limits, options.default_cpu_time);
+  WriteObject<fields::Limits>(json.Key("sandbox"),
+                              LimitsInForce{options.default_limits, options.default_cpu_time});
   WriteSeconds(json.Key("timeout"), options.default_timeout);
   WriteSeconds(json.Key("idle_timeout"), options.default_idle_timeout);
   json.Member("on_timeout", sandbox::OnTimeoutName(options.default_on_timeout));
   WriteSeconds(json.Key("command_timeout"), facts.processes.default_timeout);
   json.Member("output_held", facts.processes.output_held).EndObject();
   json.Key("maxima").BeginObject();
-  WriteLimits(json.Key("sandbox"), options.max_limits, options.max_cpu_time);
+  WriteObject<fields::Limits>(json.Key("sandbox"),
+                              LimitsInForce{options.max_limits, options.max_cpu_time});
   WriteSeconds(json.Key("timeout"), options.max_timeout);
   WriteSeconds(json.Key("idle_timeout"), options.max_idle_timeout);
   WriteSeconds(json.Key("command_timeout"), facts.processes.max_timeout);
@@ -50,19 +54,6 @@ void WriteStates(JsonWriter& json, const ManagerMetrics& metrics) {
     json.Member(sandbox::SandboxStateName(static_cast<SandboxState>(i)), metrics.by_state[i]);
   }
   json.EndObject();
-}
-
-void WritePools(JsonWriter& json, const std::vector<PoolStatus>& pools) {
-  json.Key("pools").BeginArray();
-  for (const PoolStatus& pool : pools) {
-    json.BeginObject().Member("template", pool.template_name);
-    WriteLimits(json.Key("limits"), pool.limits);
-    json.Member("ready", pool.ready).Member("making", pool.making);
-    json.Member("minimum", pool.minimum).Member("maximum", pool.maximum);
-    json.Member("claimed", pool.claimed).Member("missed", pool.missed);
-    json.Member("discarded", pool.discarded).Member("last_error", pool.last_error).EndObject();
-  }
-  json.EndArray();
 }
 
 void WriteReconciled(JsonWriter& json, const sandbox::ReconcileReport& report) {
@@ -89,7 +80,8 @@ Result<void> System(const Services& services, Exchange& exchange, const Caller& 
   }
   WriteConfiguredLimits(json, facts, *services.manager.options());
   WriteStates(json, metrics);
-  WritePools(json, metrics.pools);
+  FieldWriter writer(json);
+  writer(field::About{"pools"}, field::Objects<fields::Pool>{}, metrics.pools);
   // Ids of others' sandboxes are in it.
   if (caller.admin) WriteReconciled(json, services.manager.reconciled());
   json.EndObject();

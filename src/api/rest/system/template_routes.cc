@@ -4,10 +4,11 @@
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
-#include "api/template_json.h"
 #include "base/os/file.h"
 #include "base/os/sys.h"
+#include "json/field_writer.h"
 #include "template/store/template_store.h"
+#include "template/template_fields.h"
 
 namespace cay::api::rest {
 namespace {
@@ -16,18 +17,12 @@ using http::Exchange;
 using templates::TemplateInfo;
 
 JsonWriter TemplateJson(const TemplateInfo& info) {
-  JsonWriter json;
-  WriteTemplate(json, info);
-  return json;
+  return ObjectJson<templates::fields::Template>(info);
 }
 
 Result<void> List(const Services& services, Exchange& exchange) {
   const auto all = TRY(services.templates.List());
-  JsonWriter json;
-  json.BeginObject().Key("templates").BeginArray();
-  for (const TemplateInfo& info : all) WriteTemplate(json, info);
-  json.EndArray().EndObject();
-  return RespondJson(exchange, 200, std::move(json));
+  return RespondJson(exchange, 200, ObjectJson<templates::fields::TemplateList>(all));
 }
 
 Result<void> Get(const Services& services, Exchange& exchange) {

@@ -1,0 +1,55 @@
+#include "api/openapi/field_schema.h"
+#include "api/openapi/spec_fields.h"
+
+namespace cay::api {
+namespace {
+
+struct EnvironmentConfig {};
+
+// What is asked for of a sandbox, and what earlier systems have for it (api/legacy/legacy_spec.cc).
+struct LegacySpec {
+  static constexpr std::string_view kSchema = "LegacySpec";
+  static void Of(const sandbox::SandboxSpec& spec, auto& visit) {
+    using field::About;
+    SpecAndNetwork::Of(spec, visit);
+    visit(About{.name = "project_id", .text = "the same as project_name"},
+          field::Text{.pattern = sandbox::fields::kNamePattern}, spec.project);
+    visit(About{.name = "environment_type",
+                .text = "the same as environment: python3.11, python-3.11, node20 …"},
+          field::Text{.max_length = 2048}, spec.template_name);
+    visit(About{"environment_config"}, EnvironmentConfig{}, spec.env);
+  }
+};
+
+class LegacySchema : public FieldSchema {
+ public:
+  using FieldSchema::FieldSchema;
+  using FieldSchema::operator();
+
+  // A template may be named as an environment, whose names are not a template's.
+  void operator()(const About& about, field::Text kind, const std::string& text) {
+    if (!kind.alias.empty()) kind.pattern = {};
+    FieldSchema::operator()(about, kind, text);
+  }
+  void operator()(const About& about, EnvironmentConfig, const auto&) {
+    Begin(about, false);
+    WriteType("object");
+    json().Key("properties").BeginObject();
+    Begin(About{"packages"}, false);
+    WriteType("array");
+    json().Key("items").BeginObject().Member("type", "string").EndObject().Member("maxItems", 0);
+    End("none: they would need a network");
+    FieldSchema::operator()(About{.name = "env_vars", .text = "as env"}, field::kEnvironment,
+                            sandbox::StringMap());
+    json().EndObject().Member("additionalProperties", false);
+    End(about.text);
+  }
+};
+
+}  // namespace
+
+std::vector<Schema> LegacySchemas() {
+  return {RequestSchema<LegacySpec, LegacySchema>(sandbox::SandboxSpec())};
+}
+
+}  // namespace cay::api

@@ -1,0 +1,29 @@
+#include "api/openapi/field_schema.h"
+#include "api/openapi/spec_fields.h"
+#include "sandbox/fields.h"
+#include "sandbox/rules/health_fields.h"
+
+namespace cay::api {
+
+std::vector<Schema> SandboxSchemas() {
+  namespace fields = sandbox::fields;
+  const SandboxId id = SandboxId::Parse(std::string(20, 'a')).value();
+  const sandbox::SandboxSpec spec;
+  const engine::Limits limits;
+  const engine::Stats used;
+  const sandbox::Health health;
+  const protocol::Info guest;
+  const sandbox::HealthReport report{
+      .health = health, .state = sandbox::SandboxState::kRunning, .guest = guest, .used = used};
+  return {RequestSchema<SpecAndNetwork>(spec),
+          RequestSchema<fields::Change>(sandbox::SandboxChange()),
+          AnswerSchema<fields::View>(sandbox::SandboxView{.id = id}),
+          AnswerSchema<fields::Limits>(fields::LimitsInForce{limits}),
+          AnswerSchema<fields::Stats>(fields::UsedOf{used, limits}),
+          AnswerSchema<fields::SandboxHealth>(report),
+          AnswerSchema<fields::Event>(sandbox::Event()),
+          AnswerSchema<fields::Orphan>(sandbox::Orphan{.id = id}),
+          AnswerSchema<fields::OrphanList>(std::vector<sandbox::Orphan>())};
+}
+
+}  // namespace cay::api

@@ -1,0 +1,13 @@
+#include "api/openapi/field_schema.h"
+#include "sandbox/figure_fields.h"
+#include "template/template_fields.h"
+
+namespace cay::api {
+
+std::vector<Schema> SystemSchemas() {
+  return {AnswerSchema<sandbox::fields::Pool>(sandbox::PoolStatus()),
+          AnswerSchema<templates::fields::Template>(templates::TemplateInfo()),
+          AnswerSchema<templates::fields::TemplateList>(std::vector<templates::TemplateInfo>())};
+}
+
+}  // namespace cay::api

@@ -1,0 +1,36 @@
+// Fields of a template, each once (base/field.h): what the API and `cay template list --json` tell.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/field.h"
+#include "template/template.h"
+
+namespace cay::templates::fields {
+
+using field::About;
+
+// A TemplateInfo.
+struct Template {
+  static constexpr std::string_view kSchema = "Template";
+  static void Of(const TemplateInfo& info, auto& visit) {
+    visit(About{"name"}, field::Text{}, info.name);
+    visit(About{"source"}, field::Text{}, info.source);
+    visit(About{"size"}, field::Number{}, info.size);
+    visit(About{"entries"}, field::Number{}, info.entries);
+    visit(About{"user"}, field::Text{}, info.user);
+    visit(About{"imported_at"}, field::Time{}, info.imported_unix_ms);
+    visit(About{.name = "notes", .text = "what an import left out or changed"}, field::Text{},
+          DescribeNotes(info.notes));
+  }
+};
+
+struct TemplateList {
+  static constexpr std::string_view kSchema = "TemplateList";
+  static void Of(const std::vector<TemplateInfo>& all, auto& visit) {
+    visit(About{"templates"}, field::Objects<Template>{}, all);
+  }
+};
+
+}  // namespace cay::templates::fields
