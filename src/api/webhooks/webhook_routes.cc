@@ -54,7 +54,7 @@ Result<void> CreateWebhook(Webhooks& hooks, Exchange& exchange) {
   spec.owner = TRY(fields.String("owner", kMaxUrlField)).value_or("");
   const auto secret = TRY(fields.String("secret", kMaxUrlField));
   TRY(fields.Finish());
-  if (secret && secret->empty()) return Failure(Error::Invalid("secret: it is empty"));
+  if (secret && secret->empty()) return Failure(Error::Invalid("\"secret\" is empty"));
   spec.secret = secret.value_or("");
   const Webhook made = TRY(hooks.Create(spec));
   JsonWriter json;

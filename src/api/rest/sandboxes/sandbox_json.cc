@@ -69,7 +69,7 @@ Result<std::optional<std::string>> ReadText(JsonFields& fields, std::string_view
   if (text && other && *text != *other) {
     return Failure(Error::Impossible("\"" + std::string(name) + "\" and \"" +
                                      std::string(kind.alias) +
-                                     "\" are two names of one thing, and differ"));
+                                     "\" mean the same, and have different values"));
   }
   return text ? text : other;
 }
@@ -79,7 +79,7 @@ Result<void> CheckNetwork(JsonFields& fields) {
   if (!network || *network == "none") return {};
   return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
                        "\"network\" can only be \"none\": sandboxes reach nothing outside")
-                     .WithRemedy("leave it out; reach ports inside through the server"));
+                     .WithRemedy("leave it out; ports inside are reached through the server"));
 }
 
 Result<std::optional<sandbox::OnTimeout>> ReadOnTimeout(JsonFields& fields, std::string_view name) {
