@@ -27,7 +27,7 @@ struct GarbageReport {
   std::vector<std::string> orphans;    // ids of orphaned sandboxes that were removed
   std::vector<GarbageCount> others;    // always the same, in the same order, for each engine
   std::vector<std::string> failures;   // what could not be removed, and why
-  std::vector<std::string> kept;       // what nobody has now and stays all the same, and why
+  std::vector<std::string> kept;       // what is kept although nobody uses it, and why
 
   // Whether nothing was there to be removed, but for orphans.
   bool nothing() const {

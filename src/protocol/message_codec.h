@@ -179,8 +179,8 @@ class FieldChecker {
     } else if (value != T{} && !error_) {
       error_ =
           Error(ErrorCode::kNotSupported, Fault::kCaller,
-                "the sandbox's guest was started by an older cay, which does not know all that "
-                "is asked for")
+                "the sandbox's guest was started by an older version of cay, which does not know "
+                "all fields of this request")
               .WithRemedy("stop and start the sandbox, or create another");
     }
   }

@@ -216,7 +216,7 @@ post_request() {
   python3 -c 'import json; print(json.dumps({"command": ["echo", "x" * 140000]}))' > request
   output=$(post_request execute)
   [[ $(json 'o["code"]') == limit_too_high ]]
-  output_has "argument list too long: 140000 bytes, at most 131071 for one argument"
+  output_has "argument list too long: 140000 bytes, over the maximum of 131071 for one argument"
   output=$(post_request processes)
   output_has "argument list too long"
   # shellcheck disable=SC2046

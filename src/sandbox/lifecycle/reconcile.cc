@@ -199,7 +199,7 @@ class Reconciler {
       ++report_.removed;
     } else {
       LogWarning("removing sandbox " + id.text() +
-                 ", which nobody was promised: " + destroyed.error().ToString());
+                 ", which belongs to nobody: " + destroyed.error().ToString());
     }
   }
 

@@ -53,7 +53,7 @@ struct GcReport {
   uint64_t scratch_images = 0;         // half-made empty filesystem images
   std::vector<std::string> orphans;    // ids of orphaned sandboxes that were removed
   std::vector<std::string> failures;   // what could not be removed, and why
-  std::vector<std::string> kept;       // what nobody has now and stays all the same, and why
+  std::vector<std::string> kept;       // what is kept although nobody uses it, and why
 };
 
 // Removes what belongs to no living launcher: ephemeral sandboxes, with the processes that still
