@@ -70,7 +70,7 @@ Result<Bytes> MostThatCanCome(const FileTransfer& transfer) {
   const int64_t sum = Number(limits, "disk").value_or(0) + Number(limits, "memory").value_or(0);
   if (sum > 0) return static_cast<Bytes>(sum);
   return Failure(
-      Error(ErrorCode::kProtocol, Fault::kMachine, "the server does not say its limits"));
+      Error(ErrorCode::kProtocol, Fault::kMachine, "the server does not tell its limits"));
 }
 
 Error TooMuch(Bytes limit) {

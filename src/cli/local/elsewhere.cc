@@ -13,7 +13,7 @@ constexpr size_t kMaxNamed = 100;
 void NoteElsewhere(const Paths& paths) {
   const auto elsewhere = engine::native::FindElsewhere(paths);
   if (!elsewhere || elsewhere->empty()) return;
-  std::string line = "of other state directories, or of one that is gone, run here:";
+  std::string line = "sandboxes of other state directories, or of one that is gone, run here:";
   for (size_t i = 0; i < std::min(elsewhere->size(), kMaxNamed); ++i) {
     const engine::native::Elsewhere& one = (*elsewhere)[i];
     line += (i == 0 ? " " : ", ") + one.id + " (process " + std::to_string(one.process) + ")";

@@ -54,8 +54,8 @@ Result<void> CheckKeysAreNotLost(api::KeyRing& keys, sandbox::Manager& manager) 
     if (orphan.owner.empty() || orphan.owner == sandbox::kOwnerWithoutKey) continue;
     return Failure(
         Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-              "the database has no API key, and sandbox " + orphan.id.text() +
-                  " is there, which belongs to one: the database was lost, or is an older copy")
+              "the database has no API key, but sandbox " + orphan.id.text() +
+                  " belongs to the owner of one: the database was lost, or is an older copy")
             .WithRemedy("put the right cay.db back, or make a key: "
                         "cay keys create --local --scope admin ops"));
   }
@@ -90,7 +90,7 @@ sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& path
 engine::GarbageReport CollectLeftBehind(engine::Engine& engine) {
   auto report = engine.CollectGarbage({});
   if (!report) {
-    LogWarning("what a crash left behind was not looked for: " + report.error().ToString());
+    LogWarning("cannot look for what a crash left behind: " + report.error().ToString());
     return {};
   }
   for (const std::string& failure : report->failures) LogWarning("left behind: " + failure);
@@ -113,7 +113,7 @@ Result<Parts> MakeParts(const Config& config) {
   if (auto machine = engine::native::Probe(parts.paths.state_dir)) {
     parts.machine = std::move(*machine);
   } else {
-    LogWarning("what this machine enforces is not known: " + machine.error().ToString());
+    LogWarning("cannot find out what this machine enforces: " + machine.error().ToString());
   }
   // Before all that writes: it holds the lock on the state directory.
   parts.store = TRY(store::Store::Open(parts.paths));
@@ -200,8 +200,8 @@ class Assembly : public ServeAssembly {
     }
     if (found.orphaned > 0) {
       lines.push_back(std::to_string(found.orphaned) +
-                      " sandboxes are there that the database does not know, and are kept as "
-                      "orphaned: see cay adopt");
+                      " sandboxes are not known to the database, and are kept as orphaned: see "
+                      "cay adopt");
     }
     const engine::GarbageReport& left = parts_.collected;
     if (!left.nothing()) {
@@ -220,7 +220,8 @@ class Assembly : public ServeAssembly {
     }
     if (!parts_.keys->needed()) {
       lines.emplace_back(
-          "there are no API keys: everybody who reaches it from this machine is its administrator");
+          "there are no API keys: everybody who reaches the server from this machine is its "
+          "administrator");
     }
     return lines;
   }
