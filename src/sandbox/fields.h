@@ -81,7 +81,7 @@ void OfSpec(auto& spec, auto& visit) {
   visit(
       About{"cpu_time_limit", "cpu_time_ms",
             "processor time of each process, in whole seconds, unless its starter says otherwise; "
-            "0: any"},
+            "0: no limit"},
       Duration{}, spec.cpu_time);
   visit(About{"env", "env"}, Environment{}, spec.env);
   visit(About{"mounts", "mounts"}, Mounts{}, spec.mounts);
@@ -92,7 +92,7 @@ void OfSpec(auto& spec, auto& visit) {
   visit(About{"hostname", "hostname"}, Text{.pattern = "^[A-Za-z0-9.-]{0,64}$"}, spec.hostname);
   visit(About{"noexec", "noexec", "nothing writable is executable"}, Flag{}, spec.noexec);
   visit(About{"read_only", "read_only",
-              "the root filesystem is read-only, but for /tmp, /var/tmp, /run, /home, /root and "
+              "the root filesystem is read-only, except /tmp, /var/tmp, /run, /home, /root and "
               "/workspace; mounts are as they were asked for"},
         Flag{}, spec.read_only);
   visit(About{"best_effort", "best_effort",
