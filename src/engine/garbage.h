@@ -1,4 +1,4 @@
-// What is left behind by sandboxes that, or whose owners, did not end as they should.
+// What sandboxes leave behind when they, or their owners, did not end as they should.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct GarbageOptions {
   std::optional<Millis> orphans_older{};
 };
 
-// How many of something that only this engine has were removed.
+// How many things of a kind that only this engine has were removed.
 struct GarbageCount {
   std::string what;  // in plural: "uid ranges"
   uint64_t count = 0;
@@ -29,7 +29,7 @@ struct GarbageReport {
   std::vector<std::string> failures;   // what could not be removed, and why
   std::vector<std::string> kept;       // what is kept although nobody uses it, and why
 
-  // Whether nothing was there to be removed, but for orphans.
+  // Whether there was nothing to remove, except orphans.
   bool nothing() const {
     uint64_t count = sandboxes.size();
     for (const GarbageCount& other : others) count += other.count;

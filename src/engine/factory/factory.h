@@ -20,10 +20,10 @@ namespace cay::engine {
 
 inline constexpr std::string_view kUsualEngine = "native";
 
-// What engines can be told at their start. What means nothing to one it does not look at.
+// What engines can be told at their start. An engine ignores what means nothing to it.
 struct EngineOptions {
   Paths paths{};
-  // For who knows that no other engine has the state directory.
+  // The caller knows that no other engine has the state directory.
   bool sole = false;
   // For one ephemeral sandbox and not for long: takes over no persistent ones, and starts nothing
   // anew.
@@ -32,7 +32,7 @@ struct EngineOptions {
   Millis patience{60'000};
   // How many requests it is to work on at a time.
   size_t at_a_time = 1;
-  // Of the sandbox on disk that will be asked for first, which may be made ready meanwhile.
+  // The limits of the sandbox on disk that will be asked for first: it may be made ready meanwhile.
   std::optional<Limits> expected{};
   // For Engine::Diagnose: what Diagnose found, below.
   std::optional<Diagnosis> diagnosis{};
@@ -42,7 +42,7 @@ struct EngineOptions {
 
 std::vector<std::string_view> EngineNames();
 
-// kInvalidArgument, with the names that there are, for a name that is none.
+// kInvalidArgument for an unknown name, with the known ones.
 Result<std::unique_ptr<Engine>> Make(std::string_view name, const EngineOptions& options);
 
 }  // namespace cay::engine

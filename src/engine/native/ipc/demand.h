@@ -1,5 +1,5 @@
-// Demand: how many of a thing to keep ready. So many as at rest; each time that none was ready
-// doubles it, up to a bound; a rest takes it back. For one thread.
+// Demand: how many of a thing to keep ready. A number at rest; each time that none was ready it
+// doubles, up to a bound; a rest takes it back. For one thread.
 #pragma once
 
 #include <algorithm>

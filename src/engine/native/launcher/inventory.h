@@ -23,25 +23,27 @@ struct InventoryEntry {
   Stats stats;
 };
 
-// Every sandbox, whoever owns it, but those that are being made or removed.
+// Every sandbox, whoever owns it, except those that are being made or removed.
 Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths);
 
-// What Engine::List says, and no figures: without a launcher, and whoever owns them.
+// What Engine::List says, without figures; needs no launcher, and lists sandboxes whoever owns
+// them.
 Result<std::vector<SandboxStatus>> ListStatuses(const Paths& paths);
 
-// The same, for whoever asks later and more than once.
+// The same as a function, for callers that ask later and more than once.
 inline auto ListerOf(const Paths& paths) {
   return [paths] { return ListStatuses(paths); };
 }
 
-// One that runs and has no directory here: of another state directory, or of one that is gone.
+// A sandbox that runs and has no directory here: it is of another state directory, or of one that
+// is gone.
 struct Elsewhere {
   std::string id;
   pid_t process = 0;  // the first of its processes: as a rule its guest, with which all of it ends
   size_t processes = 0;
 };
 
-// As root; nothing as an ordinary user, who cannot tell.
+// As root; empty as an ordinary user, who cannot tell.
 Result<std::vector<Elsewhere>> FindElsewhere(const Paths& paths);
 
 using GcOptions = GarbageOptions;
