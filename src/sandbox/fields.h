@@ -20,7 +20,7 @@ struct About {
   std::string_view name{};  // in the API; empty: not there
   // In the store's documents, where names are never changed and never reused; empty: not there.
   std::string_view kept{};
-  std::string_view text{};  // for who reads the schema; empty: the name says it
+  std::string_view text{};  // for readers of the schema; empty: the name says it
 };
 
 // Kinds of what is asked for. An optional member is nothing where the field was left out.
@@ -118,7 +118,7 @@ struct InForce {
   Millis cpu_time;  // of each process
 };
 
-// `view`: a SandboxView. In the order in which it is told.
+// `view`: a SandboxView. In the order in which clients get them.
 void OfView(const SandboxView& view, auto& visit) {
   const SandboxSpec& spec = view.spec;
   visit(About{"id"}, Id{}, view.id);
