@@ -11,8 +11,8 @@
 
 namespace cay::api::rest {
 
-// workdir, env, user, timeout, kill_grace, cpu_time, kill_leftovers, tag: what every way of
-// starting a command has.
+// workdir, env, user, timeout, kill_grace, cpu_time, kill_leftovers, tag: the fields that every way
+// of starting a command has.
 Result<void> ReadProcessOptions(JsonFields& fields, sandbox::ProcessSpec& spec);
 // {"rows","columns"}; `where`: its name in messages.
 Result<protocol::TerminalSize> ReadTerminalSize(const JsonValue& value, std::string where);
@@ -33,7 +33,7 @@ void WriteCommand(JsonWriter& json, const std::vector<std::string>& command);
 
 // "stdout": text, with a mark where something is missing, which begins and ends between two
 // characters; "stdout_base64" beside it when the bytes are no UTF-8: those that are kept, without
-// the mark. "stdout_gap": after how many of them how many are missing, or null.
+// the mark. "stdout_gap": after how many of these bytes how many are missing, or null.
 void WriteOutput(JsonWriter& json, const std::string& name, const sandbox::KeptText& kept);
 
 // "truncated_by": the request's max_output, or the server's memory for output (limits.output_held).
