@@ -1,5 +1,5 @@
-// The server's JSON as people read it: fields that may be missing, times, ages. Pure but for Age's
-// caller, who says what time it is.
+// The server's JSON as people read it: fields that may be missing, times, ages. Pure, except that
+// Age's caller says what time it is.
 //
 //   Text(sandbox, "name")            -> "web", or "" when it is absent, null or no text
 //   ParseTime("2026-01-31T12:00:00.250Z")  -> unix milliseconds
@@ -26,8 +26,8 @@ bool Flag(const boost::json::object& object, std::string_view key);
 const boost::json::object& Object(const boost::json::object& object, std::string_view key);
 const boost::json::array& Array(const boost::json::object& object, std::string_view key);
 
-// A name, or a path, which may be any bytes: KEY_base64 where there is that. And the other way: a
-// string, or {"base64": …}.
+// A name, or a path, which may be any bytes: KEY_base64 where that is there. And back: a string, or
+// {"base64": …}.
 std::string Name(const boost::json::object& object, std::string_view key);
 boost::json::value NameValue(std::string_view bytes);
 // A request's body. kInvalidArgument for a string that is not UTF-8, which JSON cannot hold.

@@ -35,7 +35,7 @@ class SignalScope {
 // The next that came; nothing when there is none.
 std::optional<int> NextSignal(const Fd& signals);
 
-// Whether its sender wants the command to end. (A terminal that was hung up has nobody before it.)
+// Whether its sender wants the command to end. (Nobody sits at a terminal that was hung up.)
 bool AsksToEnd(int signal, bool terminal);
 
 }  // namespace cay::cli

@@ -19,7 +19,7 @@ struct Concern {
 };
 std::vector<Concern> ConcernsOf(const std::vector<engine::native::InventoryEntry>& entries);
 
-// What was found beside what the machine offers.
+// What was found besides what the machine offers.
 struct DoctorFindings {
   const DiskReport* disk = nullptr;  // null: it could not be looked at
   std::vector<Concern> concerns{};

@@ -1,5 +1,5 @@
-// What `cay ps` and `cay gc` say, beside what they are asked for, of sandboxes that have no
-// directory under this state directory.
+// A note of `cay ps` and `cay gc` about sandboxes that have no directory under this state
+// directory.
 #pragma once
 
 #include "base/os/paths.h"
