@@ -63,7 +63,7 @@ Result<void> CheckParentHere(const std::string& target) {
                      .WithRemedy("mkdir -p " + parent));
 }
 
-// More than a sandbox can hold cannot come out of it, but for holes.
+// More than a sandbox can hold cannot come out of it, except for holes.
 Result<Bytes> MostThatCanCome(const FileTransfer& transfer) {
   const json::object sandbox = TRY(transfer.api.Get(SandboxPath(transfer.sandbox)));
   const json::object& limits = Object(sandbox, "limits");
