@@ -113,12 +113,11 @@ void WriteSandboxMetrics(MetricsText& text, const ManagerMetrics& metrics) {
 
 void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metrics) {
   WriteGauges(text, {{"cay_processes_running", "Processes that run.", metrics.running}});
-  WriteCounters(
-      text,
-      {{"cay_processes_started_total", "Processes started.", metrics.started},
-       {"cay_processes_ended_total", "Processes that ended.", metrics.ended},
-       {"cay_processes_timed_out_total", "Processes ended by their timeout.", metrics.timed_out},
-       {"cay_processes_lost_total", "Processes whose end nobody saw.", metrics.lost}});
+  WriteCounters(text, {{"cay_processes_started_total", "Processes started.", metrics.started},
+                       {"cay_processes_ended_total", "Processes that ended.", metrics.ended},
+                       {"cay_processes_timed_out_total", "Processes ended by their timeout.",
+                        metrics.timed_out},
+                       {"cay_processes_lost_total", "Processes that were lost.", metrics.lost}});
   text.Family("cay_process_start_seconds", "histogram", "How long starts of processes took.");
   text.Histogram({}, metrics.start);
   text.Family("cay_execute_seconds", "histogram", "How long executions took.");

@@ -148,8 +148,9 @@ constexpr OptionSpec kLocalOption = {
 constexpr OptionSpec kCreateOptions[] = {
     {.name = "owner",
      .value = "NAME",
-     .help = "Whose it is: a person, team or project; with what is there already of that owner's "
-             "(default: an owner of its own, by its id)",
+     .help =
+         "Its owner: a person, team or project, new or known (default: one of its own, named by "
+         "the key's id)",
      .example = "team-a",
      .apply = kText<CreateOptions, &CreateOptions::owner>},
     {.name = "scope",

@@ -196,9 +196,8 @@ constinit const Command kLogsCommand = {
     .summary = "Print the output of processes, as far as the sandbox holds it",
     .usage = "[OPTIONS] SANDBOX [PROCESS]",
     .description =
-        "Without PROCESS of all that the sandbox knows, one after the other, what runs last. "
-        "Output\n"
-        "has no times of its own: --since leaves out processes that ended before.\n",
+        "Without PROCESS of all processes, one after the other, running ones last. Output has no\n"
+        "times of its own: --since leaves out processes that ended before.\n",
     .options = kLogsOptions,
     .examples =
         "cay logs web\ncay logs --tail 20 web 3\ncay logs -f web 3\ncay logs --since 10m web\n",
