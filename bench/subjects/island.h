@@ -23,7 +23,7 @@ class Island {
     SandboxId id;
     engine::Created created;
   };
-  // A sandbox of the `host` template with the default limits, but for its disk. From any thread.
+  // A sandbox of the `host` template with the default limits, except for its disk. From any thread.
   Result<Made> Create(engine::Scratch scratch, Bytes disk = 1 * kGiB);
   Result<void> Destroy(const SandboxId& id) { return engine_->Destroy(id); }
 

@@ -22,7 +22,7 @@ struct CommandText {
 // messages.
 Result<CommandText> CommandOf(const JsonValue& value, std::string_view what);
 
-// A member that is one; nothing when it is not there.
+// A member that is a command; nothing when it is not there.
 Result<std::optional<CommandText>> ReadCommand(JsonFields& fields, std::string_view name);
 
 }  // namespace cay::api

@@ -5,8 +5,8 @@
 //   answer.json().BeginObject()….EndObject();
 //   return answer.Finish();
 //
-// All that can fail has to be done before, or while little has been written. What cannot be sent is
-// thrown away, and Finish says why. For one thread.
+// All that can fail has to be done before, or while little has been written. When something cannot
+// be sent, the rest is thrown away, and Finish says why. For one thread.
 #pragma once
 
 #include <string>

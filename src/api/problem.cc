@@ -139,14 +139,15 @@ http::Response ProblemResponse(const Error& error, const ProblemOptions& options
 
 Error BodyTooLarge(Bytes max_bytes) {
   Error error = Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-                      "the body is over the maximum of " + FormatBytes(max_bytes))
-                    .WithRemedy("send less, or in several requests");
+                      "the request body is over the maximum of " + FormatBytes(max_bytes))
+                    .WithRemedy("send less, or split it into several requests");
   error.set_sys_errno(kBodyMark);
   return error;
 }
 
 Error RangeNotSatisfiable(Bytes size) {
-  Error error = Error::Invalid("the range lies outside of the " + std::to_string(size) + " bytes");
+  Error error =
+      Error::Invalid("the range lies outside the file's " + std::to_string(size) + " bytes");
   error.set_sys_errno(kRangeMark);
   return error;
 }

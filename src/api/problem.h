@@ -19,8 +19,8 @@ inline constexpr std::string_view kProblemType = "application/problem+json";
 // The status of an error: by its code, and by whose fault it is. See docs/api.md.
 int StatusOf(const Error& error);
 
-// Seconds after which a 503, or a 429 of what passes (Error::Busy), is worth another try, when
-// nobody knows better.
+// Seconds after which a 503, or a 429 that passes (Error::Busy), is worth another try, where
+// nothing better is known.
 inline constexpr uint32_t kDefaultRetryAfter = 1;
 
 struct ProblemOptions {

@@ -46,7 +46,7 @@ std::string_view RequestFor(Action action) {
     case Action::kReplaceTemplate:
       return "?replace=true";
     case Action::kAuthenticate:
-      return "Authorization: Bearer cay_…, of cay keys create";
+      return "send the header Authorization: Bearer cay_…; cay keys create makes a key";
     case Action::kListKeys:
       return "GET /api/keys";
     case Action::kListWebhooks:

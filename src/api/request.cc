@@ -74,10 +74,9 @@ Result<std::string> QueryOwner(const http::Request& request, const sandbox::Call
   const auto wanted = request.Query("owner");
   if (!wanted) return std::string();
   if (!caller.admin && *wanted != caller.owner) {
-    return Failure(
-        Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-              "only an administrator sees what is another owner's")
-            .WithRemedy("leave the parameter \"owner\" out, or use a key of scope admin"));
+    return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                         "only a key of scope admin sees what belongs to another owner")
+                       .WithRemedy("leave the parameter \"owner\" out, or use such a key"));
   }
   return std::string(*wanted);
 }

@@ -29,11 +29,12 @@ Result<std::optional<uint32_t>> QueryMode(const http::Request& request, std::str
 
 Result<void> RespondJson(http::Exchange& exchange, int status, JsonWriter json,
                          http::Headers headers = {});
-// So much of `answers`, for the entries of a list; waited for as output's is. kResourceExhausted
-// when there is none. The parameter "owner" of a list: whose is wanted. Empty: everybody's that the
-// caller may see. kPermissionDenied when it is another's, and the caller no administrator.
+// The parameter "owner" of a list: whose entries are wanted. Empty: those of all owners that the
+// caller may see. kPermissionDenied for another owner when the caller is no administrator.
 Result<std::string> QueryOwner(const http::Request& request, const sandbox::Caller& caller);
 
+// Takes so much of `answers`, for the entries of a list, and waits for it as for output.
+// kResourceExhausted when there is none.
 Result<Shares::Part> MemoryForAnswer(Shares& answers, const std::string& owner, Bytes bytes);
 Result<void> RespondNothing(http::Exchange& exchange);  // 204
 

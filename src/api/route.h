@@ -1,6 +1,6 @@
-// Route: one operation of the server: where it is, who may, and who answers. A face makes a list of
-// them (rest/routes.h); the dispatcher finds one for a request, asks the gate, calls it, and turns
-// an error into a problem document (problem.h).
+// Route: one operation of the server: its path, the scope that it needs, and the function that
+// answers. A face makes a list of them (rest/routes.h); the dispatcher finds one for a request,
+// asks the gate, calls it, and turns an error into a problem document (problem.h).
 #pragma once
 
 #include <functional>
@@ -26,9 +26,9 @@ class TemplateStore;
 
 namespace cay::api {
 
-// A JSON body may have so much: files and stdin of an execute are in it.
+// The maximum of a JSON body, which holds the files and stdin of an execute.
 inline constexpr Bytes kMaxJsonBody = 16 * kMiB;
-// Where it is only a few fields.
+// The same where a body has only a few fields.
 inline constexpr Bytes kMaxSmallBody = 64 * kKiB;
 
 // What a caller must be allowed. Each contains the one before.
@@ -58,11 +58,12 @@ struct Route {
   Operation operation;
   BodyUse body = {};
   bool quick = false;  // answers at once from memory, also when the server is full
-  // Of whatever keeps it from answering, a missing key included.
+  // Writes every error of the route, a missing key included.
   ErrorWriter errors = &ProblemResponse;
 };
 
-// What a server says about itself at /api/system: what no service holds, and no reload changes.
+// What a server says about itself at /api/system: facts that no service holds, and no reload
+// changes.
 struct ServerFacts {
   std::string version;
   std::string state_dir;

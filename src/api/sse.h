@@ -37,9 +37,9 @@ class SseStream final : private JsonSink {
   //   TRY(events.SendEvent(std::move(json)));
   JsonWriter BeginEvent(std::string_view type, std::optional<uint64_t> id);
   Result<void> SendEvent(JsonWriter event);
-  // A comment, when the last line is older than the interval: keeps the ways between open, and
-  // finds out whether the client is there. An error as well when the exchange has no standing any
-  // more: EndWithError says so.
+  // Sends a comment when the last line is older than the interval: this keeps proxies between from
+  // closing the connection, and finds out whether the client is there. An error as well when the
+  // exchange has no standing any more: EndWithError tells the client.
   Result<void> PingIfQuiet();
   // How long a wait may be before PingIfQuiet must be called.
   Millis UntilPing() const;
@@ -64,7 +64,7 @@ class SseStream final : private JsonSink {
 std::string FormatSseEvent(std::string_view type, std::string_view data,
                            std::optional<uint64_t> id);
 
-// Where to continue: Last-Event-ID, or else the query's `name`. kInvalidArgument for what is no
+// Where to continue: Last-Event-ID, or else the query's `name`. kInvalidArgument for what is not a
 // number.
 Result<std::optional<uint64_t>> ResumePoint(const http::Request& request, std::string_view name);
 

@@ -266,7 +266,7 @@ Result<std::unique_ptr<ByteSource>> Decompress(ByteSource& source,
   if (head.starts_with("\x1f\x8b")) found = Compression::kGzip;
   if (head.starts_with("\x28\xb5\x2f\xfd")) found = Compression::kZstd;
   if (expected && *expected != found) {
-    return Failure(Error::Invalid("archive: it is not in the format that was stated"));
+    return Failure(Error::Invalid("archive: it is not in the stated format"));
   }
   switch (found) {
     case Compression::kGzip:

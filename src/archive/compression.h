@@ -6,8 +6,8 @@
 //   TRY(packed->Finish());
 //
 // Both borrow the stream they stand on. Memory is bounded: a zstd window of more than 128 MiB (what
-// `zstd --long` without a number makes) is refused. How much a stream unfolds to is the reader's to
-// bound: it asks for no more bytes than it is willing to take.
+// `zstd --long` without a number makes) is refused. The reader bounds how much a stream unfolds to:
+// it asks for no more bytes than it is willing to take.
 #pragma once
 
 #include <memory>

@@ -85,8 +85,9 @@ Result<void> TarReader::ReadExactly(std::span<char> into) {
 
 Result<void> TarReader::CheckLimit() const {
   if (offset_ <= limit_) return {};
-  return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-                       "archive: it unpacks to more than it may (" + HumanBytes(limit_) + ")"));
+  return Failure(
+      Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
+            "archive: its unpacked content is over the maximum of " + HumanBytes(limit_)));
 }
 
 Result<bool> TarReader::ReadBlock(Block& block) {

@@ -269,7 +269,7 @@ class Unpacker {
     while (left > 0) {
       const size_t want = static_cast<size_t>(std::min<uint64_t>(left, buffer_.size()));
       const size_t got = TRY(reader_.ReadData(std::span(buffer_).first(want)));
-      if (got == 0) return Failure(Refused(entry, "has less data than it says"));
+      if (got == 0) return Failure(Refused(entry, "has less data than its header says"));
       if (got > options_.max_bytes - report_.bytes) return OverBytes();
       for (size_t done = 0; done < got;) {
         const ssize_t written =

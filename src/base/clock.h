@@ -2,8 +2,8 @@
 // deadlines.
 //
 // A test puts its own clock in the place of both (base/testing/test_clock.h), for the whole
-// process. Who waits for a time waits for a duration (wait_for and not wait_until), so that a clock
-// which stands still makes nobody spin.
+// process. A thread that waits for a time waits for a duration (wait_for, not wait_until), so that
+// it does not spin when a clock stands still.
 #pragma once
 
 #include <atomic>

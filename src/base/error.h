@@ -23,7 +23,7 @@ enum class ErrorCode {
   kAlreadyExists,      // what it would make is there already
   kLimitTooHigh,       // a value over a maximum
   kIllegalState,       // the transition is not in the state machine
-  kPermissionDenied,   // the caller may not
+  kPermissionDenied,   // the caller is not allowed to do it
   kNotExecutable,      // a command exists but cannot be executed (exit code 126)
   kCommandNotFound,    // a command does not exist (exit code 127)
   kNotSupported,       // this machine or engine cannot
@@ -62,17 +62,17 @@ class Error {
     return {ErrorCode::kInvalidArgument, Fault::kCaller, std::move(message)};
   }
 
-  // Well formed, and can never be done as things are: it names something of the wrong kind, or
-  // contradicts itself. The same code as Invalid; told apart by a sys_errno, which is the kernel's
-  // where that found it out.
+  // A request that is well formed, and can never be done as things are: it names something of the
+  // wrong kind, or contradicts itself. The same code as Invalid; told apart by a sys_errno, which
+  // is the kernel's where that found it out.
   static Error Impossible(std::string message, int sys_errno = EINVAL) {
     Error error = Invalid(std::move(message));
     error.sys_errno_ = sys_errno;
     return error;
   }
 
-  // Too much at this moment, of what the caller has under way: it passes. Told apart from a quota,
-  // which does not, by its sys_errno.
+  // The caller has too much under way at this moment: it passes. Told apart from a quota, which
+  // does not pass, by its sys_errno.
   static Error Busy(std::string message) {
     Error error(ErrorCode::kResourceExhausted, Fault::kCaller, std::move(message));
     error.sys_errno_ = EAGAIN;

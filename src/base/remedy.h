@@ -1,5 +1,5 @@
-// Remedy: what the reader of an error can do about it. Words, and among them actions, which each
-// face has its own word for: a command, a request.
+// Remedy: what the reader of an error can do about it: words, and among them actions, for which
+// each face has its own word: a command, a request.
 //
 //   .WithRemedy("start it first: " + Remedy(Action::kStart, id))
 //   remedy.InWords(RequestFor)      // api/remedy_words.h:        "start it first: POST /api/sandboxes/a1/start"
@@ -15,8 +15,8 @@
 
 namespace cay {
 
-// What it is done to is in parentheses. The names (ActionName) are part of the API and are never
-// changed or reused.
+// In parentheses: what the action is done to. The names (ActionName) are part of the API and are
+// never changed or reused.
 enum class Action : uint8_t {
   kNone,             // words
   kCreate,           // a sandbox

@@ -31,7 +31,7 @@
 
 namespace cay::config {
 
-// The defaults are those of the structs, but for what is set here.
+// The defaults are those of the structs, except for what is set here.
 struct Config {
   Config();
 
@@ -102,8 +102,7 @@ LoadResult LoadAndExplain(const Sources& sources);
 // The first of the problems, with how many more there are.
 Result<Loaded> LoadConfig(const Sources& sources);
 
-// Where the file is when nobody says: /etc/cay/cay.toml, or ~/.config/cay/cay.toml of an ordinary
-// user.
+// Where the file is by default: /etc/cay/cay.toml, or ~/.config/cay/cay.toml of an ordinary user.
 std::string DefaultConfigFile();
 
 // The names of keys that differ between the two, those that a reload applies and those that it does

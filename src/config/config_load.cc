@@ -40,7 +40,8 @@ std::optional<Error> Apply(Loaded& loaded, const Key& key, const Values& values,
         .WithRemedy(error.remedy().empty() ? Remedy("as in " + std::string(key.example))
                                            : error.remedy());
   };
-  if (!key.list && values.size() != 1) return fault(Error::Invalid("this is one value, no list"));
+  if (!key.list && values.size() != 1)
+    return fault(Error::Invalid("this is one value, not a list"));
   const Result<void> set = key.set(loaded.config, values);
   if (!set) return fault(set.error());
   loaded.origins[std::string(key.name)] = std::move(origin);
@@ -114,7 +115,7 @@ class Loader {
                          .WithRemedy("as in [\"" + std::string(key->example) + "\"]"));
     }
     if (!key->list && value.list) {
-      return Problem(Error::Invalid(where + value.name + ": this is one value, no list")
+      return Problem(Error::Invalid(where + value.name + ": this is one value, not a list")
                          .WithRemedy("as in \"" + std::string(key->example) + "\""));
     }
     Problem(Apply(result_.loaded, *key, value.values, where, line));
@@ -208,7 +209,7 @@ class Loader {
     const size_t running = config.processes.max_running_per_sandbox;
     if (running > sandbox::kMaxRunningPerSandbox) {
       Problem(Error::Invalid("limits.processes_per_sandbox (" + std::to_string(running) +
-                             ") is over what a sandbox can (" +
+                             ") is over the maximum of a sandbox (" +
                              std::to_string(sandbox::kMaxRunningPerSandbox) + ")"));
     }
     const auto fits = [](Millis value, Millis maximum) {

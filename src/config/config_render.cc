@@ -58,10 +58,10 @@ void AppendRow(std::string& out, const Key& key, const Config& defaults) {
 constexpr std::string_view kIntroduction =
     R"(# Configuration
 
-`cay serve` needs none. What there is to decide stands in `cay.toml` (`--config FILE`, `CAY_CONFIG`, otherwise
-`/etc/cay/cay.toml`, or `~/.config/cay/cay.toml` of an ordinary user), in the environment, and in flags; each wins over
-the one before. A key that does not exist, or a value that makes no sense, is an error with its line and column; nothing
-is guessed, nothing is clamped.
+`cay serve` needs none. Settings are in `cay.toml` (`--config FILE`, `CAY_CONFIG`, otherwise `/etc/cay/cay.toml`, or
+`~/.config/cay/cay.toml` of an ordinary user), in the environment, and in flags; each wins over the one before. A key
+that does not exist, or a value that makes no sense, is an error with its line and column; nothing is guessed, nothing
+is clamped.
 
 ```sh
 cay config check cay.toml     # everything that is wrong with it, and exit code 125
@@ -72,10 +72,10 @@ cay serve --set limits.maxima.memory=32g --set 'cors.allowed_origins=https://app
 - **In the file** a key is `[limits.defaults]` and `memory = "512m"`, or `limits.defaults.memory = "512m"`. Sizes are
   `"512m"`, `"1g"` or a number of bytes; durations `"30s"`, `"1h"` or a number of seconds.
 - **In the environment** it is `CAY_` and the name in capitals with `_` for `.`: `CAY_LIMITS_DEFAULTS_MEMORY=512m`.
-  Lists are separated by spaces. A variable that begins so and is no key is a warning.
+  Lists are separated by spaces. A variable that begins with `CAY_` and is no key gives a warning.
 - **As a flag** it is the one named below, or `--set KEY=VALUE` for any key. Flags of lists may be given several times.
-- **SIGHUP** reads everything again. "Reload" says whether a key is applied then; of the others the server says that
-  they need a restart. Keys, revoked or new, and the TLS files need neither.
+- **SIGHUP** reads everything again. "Reload" says whether a key is applied then; the server says which of the others
+  need a restart. API keys take effect at once, without either; the TLS files are read again by SIGHUP.
 
 ```toml
 listen = ["127.0.0.1:8888", "unix:/run/cay/cay.sock"]

@@ -12,7 +12,7 @@ inline constexpr Key kServerRows[] = {
      .value = "ADDRESS",
      .example = "127.0.0.1:8888",
      .doc = "Where the server listens: HOST:PORT or unix:/PATH, several if need be. An address "
-            "that is not loopback's needs API keys.",
+            "other than loopback needs API keys.",
      .list = true,
      .reloads = false,
      .set = &SetListen,
@@ -30,7 +30,7 @@ inline constexpr Key kServerRows[] = {
      .flag = "tls-cert",
      .value = "FILE",
      .example = "/etc/cay/cert.pem",
-     .doc = "The certificate chain (PEM). Then every TCP listener speaks TLS. SIGHUP reads the "
+     .doc = "The certificate chain (PEM). With it every TCP listener speaks TLS. SIGHUP reads the "
             "files again.",
      .list = false,
      .reloads = false,
@@ -47,7 +47,7 @@ inline constexpr Key kServerRows[] = {
      .flag = "template",
      .value = "NAME",
      .example = "host",
-     .doc = "What a sandbox starts from when its creator does not say.",
+     .doc = "The template of a sandbox whose creator names none.",
      .list = false,
      .reloads = true,
      CAY_KIND(Text, manager.default_template)},
@@ -66,8 +66,8 @@ inline constexpr Key kServerRows[] = {
      .flag = "mount-root",
      .value = "DIR",
      .example = "/srv/data",
-     .doc = "Host directories below which sandboxes may mount, read-only unless it ends in :rw. "
-            "None: no mounts.",
+     .doc = "Host directories that sandboxes may mount, and directories below them; read-only "
+            "unless the entry ends in :rw. None: no mounts.",
      .list = true,
      .reloads = true,
      CAY_KIND(Texts, manager.mount_roots)},
@@ -75,7 +75,7 @@ inline constexpr Key kServerRows[] = {
      .flag = "port-domain",
      .value = "DOMAIN",
      .example = "sandboxes.example.com",
-     .doc = "Domains below which {port}-{id} is a port of a sandbox, beside localhost.",
+     .doc = "Domains below which {port}-{id} is a port of a sandbox, besides localhost.",
      .list = true,
      .reloads = true,
      CAY_KIND(Texts, gate.port_domains)},
@@ -83,8 +83,8 @@ inline constexpr Key kServerRows[] = {
      .flag = "allowed-host",
      .value = "HOST",
      .example = "cay.example.com",
-     .doc = "Names under which clients reach the server, beside localhost. Behind a proxy: the "
-            "name that it passes on.",
+     .doc = "Host names under which clients reach the server, besides localhost. Behind a proxy: "
+            "the name that it passes on.",
      .list = true,
      .reloads = true,
      CAY_KIND(Texts, gate.allowed_hosts)},
@@ -92,8 +92,8 @@ inline constexpr Key kServerRows[] = {
      .flag = "allowed-origin",
      .value = "ORIGIN",
      .example = "https://app.example.com",
-     .doc = "Web pages that may use the API from a browser; \"*\" is any, and only where keys are "
-            "needed.",
+     .doc = "Origins of web pages that may use the API from a browser; \"*\" is any, and only "
+            "allowed where keys are needed.",
      .list = true,
      .reloads = true,
      CAY_KIND(Texts, gate.allowed_origins)},
@@ -135,8 +135,8 @@ inline constexpr Key kServerRows[] = {
      .flag = "",
      .value = "WHAT",
      .example = "summary",
-     .doc = "What the log (level info) tells of each command that ends: off; summary (owner, "
-            "sandbox, program, end, time, bytes); full, the command line too, which may have "
+     .doc = "What the log (level info) tells of each command that ends: off: nothing; summary: "
+            "owner, sandbox, program, end, time, bytes; full: the command line too, which may have "
             "secrets in it.",
      .list = false,
      .reloads = true,

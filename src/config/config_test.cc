@@ -126,11 +126,11 @@ TEST(LoadConfig, RefusesValuesWithWhereTheyAre) {
   EXPECT_THAT(Problem("[limits.defaults]\nmemory = \"lots\"\n"),
               HasSubstr(":2:1: limits.defaults.memory: "));
   EXPECT_THAT(Problem("listen = \"127.0.0.1:1\"\n"), HasSubstr("this is a list"));
-  EXPECT_THAT(Problem("state_dir = [\"/a\"]\n"), HasSubstr("no list"));
+  EXPECT_THAT(Problem("state_dir = [\"/a\"]\n"), HasSubstr("not a list"));
   EXPECT_THAT(Problem("[log]\nlevel = \"loud\"\n"),
               HasSubstr("none of error, warning, info, debug"));
   EXPECT_THAT(Problem("[metrics]\npublic = \"yes\"\n"), HasSubstr("neither true nor false"));
-  EXPECT_THAT(Problem("state_dir = 1979-05-27\n"), HasSubstr("this kind of value"));
+  EXPECT_THAT(Problem("state_dir = 1979-05-27\n"), HasSubstr("a value of this kind"));
   EXPECT_THAT(Problem("a = \n"), HasSubstr(":1:"));
   EXPECT_THAT(Problem("[limits]\nsandboxes = -1\n"), HasSubstr("limits.sandboxes"));
 }

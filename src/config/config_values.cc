@@ -59,7 +59,7 @@ Values ShowOnTimeout(const Config& config) {
 }
 
 Result<void> SetListen(Config& config, const Values& values) {
-  if (values.empty()) return Failure(Error::Invalid("there must be one address at least"));
+  if (values.empty()) return Failure(Error::Invalid("there must be at least one address"));
   config.listen = values;
   return {};
 }

@@ -19,9 +19,10 @@ Result<void> ApplyPart(sandbox::PoolOptions& pool, std::string_view name, std::s
   } else {
     constexpr std::string_view kNames[] = {"memory", "cpus", "pids", "disk", "shrink_after"};
     const std::string_view nearest = Nearest(name, kNames);
-    return Failure(Error::Invalid("\"" + std::string(name) + "\" is nothing that a pool has")
-                       .WithRemedy(nearest.empty() ? "memory, cpus, pids, disk or shrink_after"
-                                                   : "did you mean " + std::string(nearest) + "?"));
+    return Failure(Error::Invalid("a pool has no setting \"" + std::string(name) + "\"")
+                       .WithRemedy(nearest.empty()
+                                       ? "write memory, cpus, pids, disk or shrink_after"
+                                       : "did you mean " + std::string(nearest) + "?"));
   }
   return {};
 }
@@ -34,7 +35,7 @@ Result<sandbox::PoolOptions> ParsePool(std::string_view text, const engine::Limi
   const size_t equals = parts[0].find('=');
   if (equals == 0 || equals == std::string_view::npos) {
     return Failure(Error::Invalid("\"" + std::string(text) + "\" is not a pool")
-                       .WithRemedy("TEMPLATE=MIN[:MAX], as in host=2:10,memory=256m"));
+                       .WithRemedy("write TEMPLATE=MIN[:MAX], as in host=2:10,memory=256m"));
   }
   sandbox::PoolOptions pool;
   pool.template_name = parts[0].substr(0, equals);

@@ -15,7 +15,7 @@ std::string At(const toml::source_region& where) {
 }
 
 Error Unusable(const toml::node& node, const std::string& name) {
-  return Error::Invalid(At(node.source()) + name + ": this kind of value is not for any key");
+  return Error::Invalid(At(node.source()) + name + ": no key takes a value of this kind");
 }
 
 // 1.5 as "1.5", not as "1.500000".
@@ -43,7 +43,7 @@ Result<std::string> PoolText(const toml::table& table, const std::string& name) 
   for (const auto& [key, node] : table) {
     const std::string value = TRY(ScalarText(node, name));
     if (value.find(',') != std::string::npos) {
-      return Failure(Error::Invalid(At(node.source()) + name + ": a comma has no place here"));
+      return Failure(Error::Invalid(At(node.source()) + name + ": a comma is not allowed here"));
     }
     if (key.str() == "template") {
       template_name = value;

@@ -18,8 +18,8 @@ struct TomlValue {
 };
 
 // In the order of the file. A table in an array ("[[pools]]") becomes one text, as pool_text.h has
-// it. kInvalidArgument "LINE:COLUMN: what" for what is no TOML, or a value of a kind that no key
-// has.
+// it. kInvalidArgument "LINE:COLUMN: what" for what is not TOML, or a value of a kind that no key
+// takes.
 Result<std::vector<TomlValue>> ParseToml(std::string_view text);
 
 }  // namespace cay::config

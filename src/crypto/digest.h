@@ -40,7 +40,7 @@ Result<std::string> Sha1(std::string_view bytes);
 // Lower-case hexadecimal HMAC-SHA256 (RFC 2104).
 Result<std::string> HmacSha256Hex(std::string_view key, std::string_view message);
 
-// Takes as long wherever they differ. Lengths are no secret.
+// Takes the same time wherever the two differ. Lengths are no secret.
 bool ConstantTimeEqual(std::string_view a, std::string_view b);
 
 }  // namespace cay

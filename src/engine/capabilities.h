@@ -1,11 +1,11 @@
-// Capabilities: what an engine can beyond what all of them must. The rules in sandbox/ ask it
+// Capabilities: what an engine can do beyond what every engine must. The rules in sandbox/ ask it
 // before they ask the engine.
 #pragma once
 
 namespace cay::engine {
 
 // What is not claimed is refused: kNotSupported. What is claimed may still fail on a machine that
-// does not offer what it takes (`cay doctor`), and is that machine's error then.
+// lacks what it needs (`cay doctor`): that is the machine's error then.
 struct Capabilities {
   bool stop = false;              // Stop, Start: of persistent sandboxes
   bool pause = false;             // Pause, Resume
@@ -20,10 +20,10 @@ struct Capabilities {
   // What sandboxes write is on the state directory's disk, so that there must be room for it.
   bool files_on_state_disk = false;
 
-  // What no engine can yet. Nothing asks for them: they have their places so that engines can be
-  // told apart.
+  // What no engine can do yet. Nothing asks for these: they have their places so that engines can
+  // be told apart.
   bool snapshot = false;         // of the writable layer, while the sandbox runs on
-  bool memory_snapshot = false;  // of all of it, to be gone on with
+  bool memory_snapshot = false;  // of the whole sandbox, to be resumed later
   bool network_policy = false;   // networks other than none
 };
 

@@ -29,8 +29,8 @@ struct Protection {
   std::string key;   // "memory": stable, for JSON
   std::string name;  // "memory limit": for people
   ProtectionStatus status = ProtectionStatus::kEnforced;
-  std::string why;     // of anything but kEnforced; for kEnforced how, where that is worth saying
-  std::string remedy;  // one command (or what to do where none helps); only when not kEnforced
+  std::string why;     // the reason of a gap; for kEnforced: how, where that is worth saying
+  std::string remedy;  // one command (or what to do where none helps); only of a gap
 };
 
 // Something that the engine uses of the machine.

@@ -47,8 +47,8 @@ constexpr Bytes FileSizeLimit(const Limits& limits) {
   return limits.file_size != 0 ? limits.file_size : limits.disk;
 }
 
-// The id inside of who a sandbox is for: 0 for root, by name or number ("root", "0", "0:5"), and
-// 1000 for everybody else.
+// The id inside of the user whom a sandbox is for: 0 for root, by name or number ("root", "0",
+// "0:5"), and 1000 for everybody else.
 uint32_t OwnerFor(std::string_view user);
 
 enum class LimitKind : uint8_t { kMemory, kCpus, kPids, kDisk, kInodes, kOpenFiles, kFileSize };
@@ -81,11 +81,11 @@ struct Overlay {
 // A root filesystem of directories of this machine; overlays[0].target is "/".
 struct HostLayers {
   std::vector<Overlay> overlays{};
-  // The directories of "/" that others than id 0 may write to are the usual ones, and empty
+  // The directories of "/" that ids other than 0 may write to are the usual ones, and empty
   // (engine/native/rootfs/usual_places.h).
   bool has_usual_places = false;
-  // The host name that its /etc/hosts and /etc/hostname have; empty: nobody has looked after
-  // /etc/hosts, /etc/hostname, /etc/resolv.conf and the owner of /workspace.
+  // The host name that its /etc/hosts and /etc/hostname have. Empty: Cay wrote neither these nor
+  // /etc/resolv.conf, nor gave /workspace its owner.
   std::string hostname{};
 };
 
@@ -101,7 +101,7 @@ struct DiskImage {
 
 // Which of them an engine takes is said by its Capabilities; others are kNotSupported.
 using RootFilesystem = std::variant<HostLayers, ImageReference, DiskImage>;
-// None for a root filesystem that is made of something else.
+// Empty for a root filesystem that is made of something else.
 const HostLayers& HostLayersOf(const RootFilesystem& root);
 
 // What a sandbox stands on, and what must not be removed while it is there.
@@ -154,14 +154,14 @@ struct CreateRequest {
   LimitSet required;         // limits that the caller named: refused when they cannot be enforced …
   bool best_effort = false;  // … unless this. Others are reported in Created::not_enforced
   std::string hostname = "cay";
-  // The id inside to whom /workspace and what is mounted belong: who the sandbox is for. kUserId or
-  // 0.
+  // The id inside to which /workspace and the mounts belong: that of the user whom the sandbox is
+  // for. kUserId or 0.
   uint32_t owner = kUsualOwner;
   std::vector<Mount> mounts;
   std::vector<Tmpfs> tmpfs;
   bool noexec = false;  // nothing writable is executable
-  // The root filesystem is read-only, but for /tmp, /var/tmp, /run, /home, /root and /workspace.
-  // What is mounted is as it was asked for.
+  // The root filesystem is read-only, except /tmp, /var/tmp, /run, /home, /root and /workspace.
+  // Mounts are as they were asked for.
   bool read_only = false;
   Scratch scratch = Scratch::kAuto;
   Lifetime lifetime = Lifetime::kEphemeral;
@@ -190,7 +190,8 @@ struct Description {
   std::vector<std::string> stages;
 };
 
-// Those of an engine before anything was created, and of what took none of its time.
+// Every stage with no time: before anything was created, and for a create that took none of the
+// engine's time.
 StageTimes NoStageTimes(const Description& description);
 
 struct NotEnforced {
@@ -251,21 +252,21 @@ struct SandboxStatus {
   bool promised = false;                      // see Engine::Promise
   std::optional<int64_t> orphaned_unix_ms{};  // since when: see Engine::Disown
   std::vector<LayerReference> layers{};
-  std::string damage{};  // why nothing but id and lifetime is known of it; empty: everything is
+  std::string damage{};  // why only id and lifetime are known; empty: all is known
 };
 
 class Engine {
  public:
-  // A guest that does not come to accept connections for so long is not there for its caller.
+  // A guest that has not accepted a connection within this time counts as unreachable.
   static constexpr Millis kConnectPatience{10'000};
 
   virtual ~Engine() = default;
 
-  // The same for as long as the engine lives, and without waiting for anybody.
+  // The same for as long as the engine lives; asking for it never waits.
   virtual Description Describe() const = 0;
   virtual Capabilities capabilities() const = 0;
-  // What it enforces here, as it was found when the engine was started; kUnavailable where nobody
-  // looked.
+  // What it enforces here, as it was found when the engine was started; kUnavailable where that was
+  // not looked for.
   virtual Result<Diagnosis> Diagnose() = 0;
 
   // The sandbox is running, and Connect will succeed, when this returns. On error nothing of it
@@ -285,9 +286,9 @@ class Engine {
   // reset again.
   virtual Result<Created> Reset(const SandboxId& id) = 0;
 
-  // A guest for the files of a stopped sandbox. It stays stopped for everybody else, and is again
-  // by EndVisit, or by the next engine when this one ends before. Of one that is visited, the guest
-  // that is there; Start makes it the sandbox's.
+  // Makes a guest for the files of a stopped sandbox, which stays stopped for everybody else.
+  // EndVisit ends the guest, and so does the next engine when this one ends before. For a sandbox
+  // that is visited already, gives the guest that is there; Start makes it the sandbox's own.
   virtual Result<Created> Visit(const SandboxId& id) = 0;
   // kIllegalState when it has been started meanwhile.
   virtual Result<void> EndVisit(const SandboxId& id) = 0;
@@ -301,12 +302,12 @@ class Engine {
 
   virtual Result<Stats> GetStats(const SandboxId& id) = 0;
 
-  // Stats::oom_kills alone, without waiting for anybody: asked before each command.
+  // Stats::oom_kills alone, asked before each command: it never waits.
   virtual Result<std::optional<uint64_t>> OomKills(const SandboxId& id) = 0;
 
   // A new connection to the guest: a stream socket, blocking, close-on-exec. Waits for at most
-  // `patience` while the guest has as many connections waiting as it takes; 0 is for who must not
-  // wait for anybody, and is told no more than that it could not be had (kUnavailable).
+  // `patience` while the guest has as many connections waiting as it takes; 0 is for a caller that
+  // must not wait, and then every failure is kUnavailable.
   virtual Result<Fd> Connect(const SandboxId& id, Millis patience) = 0;
   Result<Fd> Connect(const SandboxId& id) { return Connect(id, kConnectPatience); }
 
@@ -316,24 +317,25 @@ class Engine {
 
   virtual Result<std::vector<SandboxStatus>> List() = 0;
 
-  // Says that somebody counts on a persistent sandbox; until then it is its maker's to remove.
-  // `promise` is for the maker alone, who may have lost all else: kept with the sandbox, replaced
-  // by the next one.
+  // Says that a persistent sandbox has an owner who counts on it; until then its maker may remove
+  // it. `promise` is kept with the sandbox for its maker, who may have lost all else; the next one
+  // replaces it.
   virtual Result<void> Promise(const SandboxId& id, std::string_view promise) = 0;
-  // kNotFound when there was none.
+  // kNotFound when there was no promise.
   virtual Result<std::string> ReadPromise(const SandboxId& id) = 0;
 
   // Leaves a persistent sandbox to itself: it runs on, no engine takes it over, and only Adopt
-  // leads back to it. For one that somebody was promised, and nobody knows who.
+  // leads back to it. For a sandbox that was promised to somebody when nothing says to whom.
   virtual Result<void> Disown(const SandboxId& id) = 0;
   virtual Result<void> Adopt(const SandboxId& id) = 0;
 
-  // Removes what belongs to nobody who lives. Persistent sandboxes stay, and so does what cannot be
-  // read unless it says that it is garbage. What could not be removed is in the report, and no
-  // error.
+  // Removes what belongs to no living process. Persistent sandboxes stay, and so does what cannot
+  // be read, unless it says that it is garbage. What could not be removed is in the report, and is
+  // no error.
   virtual Result<GarbageReport> CollectGarbage(const GarbageOptions& options) = 0;
 
-  // How long a request may take from now on, those under way included: for who is about to end.
+  // How long a request may take from now on, those under way included: for a program that is about
+  // to end.
   virtual void SetPatience(Millis patience) = 0;
 };
 

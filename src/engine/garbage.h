@@ -1,4 +1,4 @@
-// What is left behind by sandboxes that, or whose owners, did not end as they should.
+// What sandboxes leave behind when they, or their owners, did not end as they should.
 #pragma once
 
 #include <cstdint>
@@ -35,9 +35,9 @@ struct GarbageReport {
   std::vector<std::string> orphans;    // ids of orphaned sandboxes that were removed
   std::vector<GarbageKind> others;     // always the same, in the same order, for each engine
   std::vector<std::string> failures;   // what could not be removed, and why
-  std::vector<std::string> kept;       // what nobody has now and stays all the same, and why
+  std::vector<std::string> kept;       // what is kept although nobody uses it, and why
 
-  // Whether nothing was there to be removed, but for orphans.
+  // Whether there was nothing to remove, except orphans.
   bool nothing() const {
     uint64_t count = sandboxes.size();
     for (const GarbageKind& other : others) count += other.count();

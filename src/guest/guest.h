@@ -1,4 +1,4 @@
-// The guest as a function: what a process does that is the first of a sandbox's pid namespace.
+// The guest as a function: what the first process of a sandbox's pid namespace does.
 #pragma once
 
 namespace cay::guest {

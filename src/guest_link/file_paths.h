@@ -16,9 +16,9 @@ Result<std::string> AbsolutePath(std::string_view workdir, std::string_view path
 // The same, where an empty path stands for the working directory itself.
 Result<std::string> DirectoryPath(std::string_view workdir, std::string_view path);
 
-// As a manager of sessions meant it whose sessions saw nothing but their directory: "/test.txt" is
-// the working directory's test.txt, and "/" is that directory. What is named in full, below it,
-// /workspace or /tmp, stays.
+// For clients of a session manager whose sessions saw only their own directory: "/test.txt" is
+// test.txt in the working directory, and "/" is that directory. A full path below it, below
+// /workspace or below /tmp stays as it is.
 std::string BelowWorkdir(std::string_view workdir, std::string_view path);
 
 // The last component: "c" of "/a/b/c" and of "/a/b/c/"; "/" of "/".

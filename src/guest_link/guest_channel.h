@@ -109,8 +109,8 @@ class GuestChannel {
 
   // Makes a new connection to the guest each time: a blocking stream socket.
   using Connector = std::function<Result<Fd>()>;
-  // `protocol`: the guest's version of it (protocol::kProtocolVersion of the program that started
-  // it). It is asked for nothing that this does not know.
+  // `protocol`: the guest's version of the protocol (protocol::kProtocolVersion of the program that
+  // started it). The guest is asked for nothing that this version does not have.
   explicit GuestChannel(Connector connector, Millis patience = kPatience,
                         uint32_t protocol = protocol::kProtocolVersion)
       : connector_(std::move(connector)), patience_(patience), protocol_(protocol) {}

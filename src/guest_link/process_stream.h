@@ -63,8 +63,8 @@ class ProcessStream {
   // POLLIN, and POLLOUT while something waits to be sent. Next() does both.
   short poll_events() const;
 
-  // The next event; nothing when it has to wait for fd(). Never again after it failed or gave
-  // Exited: then it is nothing.
+  // The next event; nothing when it has to wait for fd(). After it failed, or gave Exited, it
+  // always gives nothing.
   Result<std::optional<ProcessEvent>> Next();
   bool finished() const { return finished_; }
 

@@ -16,7 +16,7 @@ inline bool Failed(const protocol::Exited& exited) {
   return exited.signal != 0 || exited.exit_code != 0;
 }
 
-// By SIGKILL, or a shell says so of what it ran.
+// Whether it ended by SIGKILL, or a shell says so of a command that it ran.
 inline bool Killed(const protocol::Exited& exited) {
   constexpr uint32_t kSigKill = 9;
   return exited.signal == kSigKill || exited.exit_code == 128 + kSigKill;
@@ -27,14 +27,15 @@ inline bool Killed(const protocol::Exited& exited) {
 // still to be written out.
 bool DiskIsFull(const protocol::Info& info, Bytes limit);
 
-// The kernel ended something for want of the sandbox's memory while the command ran: its own word
-// on it, before and now. Unknown counts say nothing.
+// The kernel killed a process for want of the sandbox's memory while the command ran: by its own
+// count, before and now. Counts that are not known say nothing.
 inline bool RanOutOfMemory(uint64_t oom_kills_before, std::optional<uint64_t> oom_kills_now) {
   return oom_kills_now.value_or(0) > oom_kills_before;
 }
 
 // It grew a file over the limit on file sizes, and was ended for it: by SIGXFSZ, or a shell says so
-// of what it ran. Who ignores the signal is told EFBIG, and says what it says.
+// of what it ran. A command that ignores the signal gets EFBIG instead, and is not told apart from
+// others that fail.
 inline bool FileSizeExceeded(uint32_t signal, int32_t exit_code) {
   constexpr uint32_t kSigXfsz = 25;
   return signal == kSigXfsz || exit_code == 128 + static_cast<int32_t>(kSigXfsz);

@@ -8,7 +8,7 @@ namespace cay {
 namespace {
 
 constexpr const char* kOtherWay =
-    "hand it over in a file, or on standard input; a script can be a file as well";
+    "pass it in a file, or on standard input; a script can be a file as well";
 
 Failure TooLong(const std::string& message) {
   return Failure(
@@ -16,8 +16,9 @@ Failure TooLong(const std::string& message) {
           .WithRemedy(kOtherWay));
 }
 
-std::string TooMany(size_t count, size_t maximum) {
-  return std::to_string(count) + ", and at most " + std::to_string(maximum);
+std::string TooMany(size_t count, std::string_view what, size_t maximum) {
+  return std::to_string(count) + " " + std::string(what) + ", over the maximum of " +
+         std::to_string(maximum);
 }
 
 }  // namespace
@@ -26,16 +27,16 @@ Result<void> CheckLength(std::string_view what, std::string_view text, size_t ma
   if (text.size() <= maximum) return {};
   return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
                        std::string(what) + " has " + std::to_string(text.size()) +
-                           " bytes, and may have " + std::to_string(maximum)));
+                           " bytes, over the maximum of " + std::to_string(maximum)));
 }
 
 Result<void> CheckLengths(const protocol::StartRequest& request) {
   if (request.argv.size() > protocol::kMaxArguments)
-    return TooLong(TooMany(request.argv.size(), protocol::kMaxArguments) + " arguments");
+    return TooLong(TooMany(request.argv.size(), "arguments", protocol::kMaxArguments));
   if (request.env.size() > protocol::kMaxEnvironment)
-    return TooLong(TooMany(request.env.size(), protocol::kMaxEnvironment) +
-                   " variables of the environment");
-  const std::string most = " bytes, at most " + std::to_string(protocol::kMaxArgumentBytes);
+    return TooLong(TooMany(request.env.size(), "environment variables", protocol::kMaxEnvironment));
+  const std::string most =
+      " bytes, over the maximum of " + std::to_string(protocol::kMaxArgumentBytes);
   for (const std::string& argument : request.argv) {
     if (argument.size() > protocol::kMaxArgumentBytes)
       return TooLong(std::to_string(argument.size()) + most + " for one argument");
@@ -51,7 +52,8 @@ Result<void> CheckLengths(const protocol::StartRequest& request) {
 
 Result<void> CheckStartSize(size_t bytes) {
   if (bytes <= protocol::kMaxStartBytes) return {};
-  return TooLong(std::to_string(bytes) + " bytes of arguments and environment together, at most " +
+  return TooLong(std::to_string(bytes) +
+                 " bytes of arguments and environment together, over the maximum of " +
                  std::to_string(protocol::kMaxStartBytes));
 }
 

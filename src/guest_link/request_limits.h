@@ -1,4 +1,4 @@
-// What a guest is asked for is refused in words where it is too long for the protocol, before it is
+// Request limits: a request that is too long for the protocol is refused in words, before it is
 // encoded.
 //
 //   TRY(CheckLengths(request));      // kLimitTooHigh for a command line, otherwise kInvalidArgument
@@ -14,7 +14,7 @@
 
 namespace cay {
 
-// kInvalidArgument: "WHAT has 5000 bytes, and may have 4095".
+// kInvalidArgument: "WHAT has 5000 bytes, over the maximum of 4095".
 Result<void> CheckLength(std::string_view what, std::string_view text, size_t maximum);
 
 // Arguments and environment, as execve(2) bounds them, and what else a start says.

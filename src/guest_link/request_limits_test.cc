@@ -31,13 +31,14 @@ TEST(RequestLimits, WhatFitsExecveIsTaken) {
 TEST(RequestLimits, WhatDoesNotIsNamedWithItsLengthAndTheMost) {
   protocol::StartRequest request;
   request.argv = {"echo", std::string(140'000, 'x')};
-  ExpectTooLong(CheckLengths(request),
-                "argument list too long: 140000 bytes, at most 131071 for one argument");
+  ExpectTooLong(
+      CheckLengths(request),
+      "argument list too long: 140000 bytes, over the maximum of 131071 for one argument");
   request.argv.assign(17'001, "x");
-  ExpectTooLong(CheckLengths(request), "17001, and at most 16384 arguments");
+  ExpectTooLong(CheckLengths(request), "17001 arguments, over the maximum of 16384");
   request.argv = {"true"};
   request.env.assign(5000, "A=1");
-  ExpectTooLong(CheckLengths(request), "5000, and at most 4096 variables");
+  ExpectTooLong(CheckLengths(request), "5000 environment variables, over the maximum of 4096");
   request.env = {"LONG=" + std::string(131'072, 'x')};
   ExpectTooLong(CheckLengths(request), "for one variable: LONG");
   request.env.clear();
@@ -46,7 +47,7 @@ TEST(RequestLimits, WhatDoesNotIsNamedWithItsLengthAndTheMost) {
                 ErrorCode::kInvalidArgument);
   request.cwd = "/";
   request.user = std::string(65, 'x');
-  ExpectTooLong(CheckLengths(request), "the user has 65 bytes, and may have 64",
+  ExpectTooLong(CheckLengths(request), "the user has 65 bytes, over the maximum of 64",
                 ErrorCode::kInvalidArgument);
   ExpectTooLong(CheckStartSize(protocol::kMaxStartBytes + 1), "together");
 }

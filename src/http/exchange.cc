@@ -12,7 +12,7 @@ Result<std::string> Exchange::ReadWholeBody(size_t max_bytes) {
   const uint64_t announced = request().content_length.value_or(0);
   const auto too_large = [&] {
     return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-                         "the request body is larger than " + HumanBytes(max_bytes))
+                         "the request body is over the maximum of " + HumanBytes(max_bytes))
                        .WithRemedy("send at most " + std::to_string(max_bytes) + " bytes"));
   };
   if (announced > max_bytes) return too_large();

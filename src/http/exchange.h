@@ -49,8 +49,8 @@ class WebSocket {
   //   }
   virtual int fd() const = 0;
   virtual bool HasBuffered() const = 0;
-  // Takes in what has come, without waiting, and answers pings; asks a silent peer for a sign of
-  // life. Whether Read has something to say at once. kTimeout for a peer that gives no sign.
+  // Takes in what has come, without waiting, and answers pings; sends a ping to a silent peer.
+  // Returns whether Read has something to give at once. kTimeout for a peer that does not answer.
   virtual Result<bool> Advance() = 0;
 
   // The next message, of at most the server's limit; nothing when the peer has closed. Waits for
@@ -76,7 +76,7 @@ class ByteStream {
 
 class Exchange {
  public:
-  // How long a handler that waits, or sends without end, may go on without asking for Standing.
+  // How often a handler that waits, or sends without end, must call Standing.
   static constexpr Millis kStandingInterval{2000};
 
   virtual ~Exchange() = default;
@@ -88,8 +88,7 @@ class Exchange {
   // kLimitTooHigh when the body is over the server's limit or the one set here, kResourceExhausted
   // when the server has no memory left for it (http.max_bodies_held).
   virtual Result<size_t> ReadBody(std::span<char> space) = 0;
-  // The same without waiting; nothing when nothing has come: then poll(socket()) knows of all that
-  // comes.
+  // The same without waiting; nothing when nothing has come: poll(socket()) tells when more comes.
   virtual Result<std::optional<size_t>> TryReadBody(std::span<char> space) = 0;
   // All of it; kLimitTooHigh when there is more.
   virtual Result<std::string> ReadWholeBody(size_t max_bytes);
@@ -106,8 +105,8 @@ class Exchange {
                              std::optional<uint64_t> content_length = std::nullopt) = 0;
   virtual Result<void> Write(std::string_view bytes) = 0;  // waits until the kernel took it
   virtual Result<void> Finish() = 0;
-  // Whether the answer may go on: an error, the reason, once what let the request in has been
-  // withdrawn.
+  // Whether the answer may go on: an error, with the reason, once the permission that let the
+  // request in is gone (its key was revoked).
   virtual Result<void> Standing() { return {}; }
   // A last piece and the end; also when there is no Standing any more.
   virtual Result<void> FinishWith(std::string_view bytes);

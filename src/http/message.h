@@ -43,9 +43,9 @@ struct Peer {
   bool loopback = false;  // 127.0.0.0/8, ::1, or a Unix socket
   bool unix_socket = false;
   bool tls = false;
-  // In whose share of connections and of what needs no key it counts: the address, of IPv6 the
-  // network of 64 bits that one customer has; empty: of this machine, where an address tells nobody
-  // apart.
+  // The client in whose share of connections, and of requests that need no key, it counts: the
+  // address, or for IPv6 the network of 64 bits that one customer has. Empty for this machine's own
+  // addresses, which tell no clients apart.
   std::string client = {};
 };
 

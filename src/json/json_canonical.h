@@ -1,6 +1,6 @@
-// What a client sent, as a text that is the same for the same request: members by their names,
-// those that are null left out (null is the same as not there, json_fields.h), no spaces. Values
-// are as they were sent: "1g" is not 1073741824.
+// What a client sent, as a text that is equal for equal requests: members sorted by name, those
+// that are null left out (null is the same as not there, json_fields.h), no spaces. Values are as
+// they were sent: "1g" is not 1073741824.
 #pragma once
 
 #include <string>

@@ -57,7 +57,8 @@ Error WrongKind(std::string_view what, std::string_view expected, const JsonValu
 Result<JsonFields> JsonFields::Of(const JsonValue& value, std::string where) {
   const auto* object = value.AsObject();
   if (object == nullptr) {
-    return Failure(WrongKind(where.empty() ? "the body" : Quoted(where), "an object", value));
+    return Failure(
+        WrongKind(where.empty() ? "the request body" : Quoted(where), "an object", value));
   }
   return JsonFields(*object, std::move(where));
 }
@@ -108,7 +109,7 @@ Result<std::optional<uint64_t>> JsonFields::Number(std::string_view name, uint64
   if (value == nullptr) return std::nullopt;
   const auto number = Whole(*value);
   if (!number) {
-    return Failure(Error::Invalid(PathOf(name) + " must be a whole number that is not negative"));
+    return Failure(Error::Invalid(PathOf(name) + " must be a whole number, and not negative"));
   }
   if (*number > max) {
     return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,

@@ -47,7 +47,7 @@ class JsonFields {
   // An object of those.
   Result<std::optional<StringMap>> TextsOrBase64(std::string_view name);
 
-  // kInvalidArgument when a member is there that nobody asked for.
+  // kInvalidArgument when a member is there that was not taken out.
   Result<void> Finish() const;
 
   Error Wrong(std::string_view name, std::string_view expected, const JsonValue& found) const;

@@ -136,7 +136,7 @@ Result<JsonValue> ParseJson(std::string_view text, const JsonLimits& limits) {
     std::string what = parser.handler().problem();
     if (what.empty()) what = code.message();
     return Failure(
-        Error::Invalid("the JSON is not right at byte " + std::to_string(used) + ": " + what));
+        Error::Invalid("the JSON is malformed at byte " + std::to_string(used) + ": " + what));
   }
   return parser.handler().TakeRoot();
 }

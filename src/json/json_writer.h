@@ -1,6 +1,5 @@
-// JsonWriter: JSON as text, written front to back. The order of calls is the program's own and is
-// checked by nothing but its tests; what goes into strings may be anything: bytes that are no UTF-8
-// become U+FFFD.
+// JsonWriter: JSON as text, written front to back. The order of calls is the program's own, and
+// only its tests check it. Strings may have any bytes: those that are not UTF-8 become U+FFFD.
 //
 //   JsonWriter json;
 //   json.BeginObject().Member("id", id).Member("limit", std::optional<int>()).EndObject();

@@ -114,7 +114,7 @@ class FrameParser {
   // Where to read into. Invalidates the payload of the last frame.
   std::span<char> Space();
 
-  // From now on Space() offers more, for a sender of whom much comes. As Space() it invalidates the
+  // From now on Space() offers more, for a sender that sends much. As Space() it invalidates the
   // last payload.
   void Widen(size_t read_bytes);
 

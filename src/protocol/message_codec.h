@@ -11,18 +11,18 @@
 //   std::string payload = Encode(request);
 //   SignalRequest request = TRY(Decode<SignalRequest>(payload));
 //
-// A message is a map from the field numbers, ascending, to values. Every field is there, but for a
+// A message is a map from the field numbers, ascending, to values. Every field is there, except a
 // std::optional that is empty. The limits given to Field hold for decoding (kProtocol) and for
 // encoding (CheckLimits: kInvalidArgument, for what a caller passed in).
 //
 // What is decoded may be another version's. A field that is missing keeps its default. One whose
-// number is not known is refused: an older guest must not do half of a newer request; or skipped,
-// where the reader decides what it makes of the rest (Unknown). A number is never used again for
-// something else, and new fields get higher ones.
+// number is not known is refused: an older guest must not do half of a newer request; or it is
+// skipped, where the reader asks for that (Unknown). A number is never used again for something
+// else, and new fields get higher ones.
 //
 // A guest is as old as its sandbox, and refuses what it does not know. So a field that came with a
-// later version of the protocol is declared with it, is not sent to a guest of an earlier one, and
-// must be what it was before there was such a field, or the request is refused (CheckLimits:
+// later version of the protocol is declared with that version. It is not sent to a guest of an
+// earlier version; unless it has its default, the request is refused then (CheckLimits:
 // kNotSupported):
 //
 //       codec.FieldSince(2, 14, self.niceness);
@@ -179,8 +179,8 @@ class FieldChecker {
     } else if (value != T{} && !error_) {
       error_ =
           Error(ErrorCode::kNotSupported, Fault::kCaller,
-                "the sandbox's guest was started by an older cay, which does not know all that "
-                "is asked for")
+                "the sandbox's guest was started by an older version of cay, which does not know "
+                "all fields of this request")
               .WithRemedy("stop and start the sandbox, or create another");
     }
   }
@@ -383,7 +383,7 @@ Result<void> DecodeStruct(CborReader& reader, T& message, Unknown unknown) {
 
 }  // namespace internal
 
-// For a reader of this program, where it is no guest that may be older.
+// For a reader of this same program, which cannot be an older guest.
 inline constexpr uint32_t kEveryField = UINT32_MAX;
 
 // kInvalidArgument when a field is over its limit; kNotSupported when one is used that a guest of
@@ -411,7 +411,7 @@ Result<void> DecodeInto(std::string_view payload, T& message, Unknown unknown = 
   return reader.End();
 }
 
-// kProtocol for anything but a well-formed message within its limits.
+// kProtocol unless it is a well-formed message within its limits.
 template <class T>
 Result<T> Decode(std::string_view payload, Unknown unknown = Unknown::kRefused) {
   T message;

@@ -1,7 +1,7 @@
 // One sample of every message, with every field set that protocol version 1 has: what guests of
 // that version understand and say. Their frames are kept as bytes for each release
-// (frozen_messages_test.cc). A later version's fields are left as they are: a sample is of what
-// everybody knows.
+// (frozen_messages_test.cc). Fields of later versions keep their defaults: a sample is what every
+// guest knows.
 #pragma once
 
 #include <string>
@@ -52,7 +52,7 @@ inline StartRequest MakeStart() {
           .make_directory = false};
 }
 
-// With what came with version 2.
+// With the fields that came with version 2.
 inline StartRequest MakeStartWithDefaults() {
   StartRequest start = MakeStart();
   start.account_env = {"HOME", "SHELL"};

@@ -13,8 +13,8 @@
 
 namespace cay::protocol {
 
-// What a guest of this program knows. Raised with each message and field that is new
-// (codec.FieldSince): a host speaks to each guest as that one's version had it.
+// The version that a guest of this program speaks. Raised with each new message and field
+// (codec.FieldSince): a host speaks to each guest in that guest's version.
 inline constexpr uint32_t kProtocolVersion = 2;
 // The earliest that this host still speaks.
 inline constexpr uint32_t kOldestGuestProtocol = 1;

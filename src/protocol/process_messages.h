@@ -70,8 +70,8 @@ enum class RlimitKind : uint8_t {
   kMemlock,
 };
 
-// Soft and hard alike, but for kCpuSeconds: a second after SIGXCPU comes SIGKILL. A value over the
-// hard limit that the sandbox has is kLimitTooHigh.
+// Sets the soft and the hard limit alike, except for kCpuSeconds: SIGKILL comes a second after
+// SIGXCPU. A value over the hard limit that the sandbox has is kLimitTooHigh.
 struct Rlimit {
   RlimitKind kind = RlimitKind::kOpenFiles;
   uint64_t value = 0;
@@ -93,8 +93,9 @@ struct StartRequest {
   std::vector<Rlimit> rlimits;              // beside what the sandbox has; and never a core file
   uint64_t ring_bytes = kDefaultRingBytes;  // kMinRingBytes … kMaxRingBytes
   Overflow overflow = Overflow::kBlock;
-  // Those of kAccountVariables that nobody chose: they become what the sandbox's /etc/passwd has
-  // for `user`, whatever `env` has. "" stays as `env` has it.
+  // Those of kAccountVariables that neither client nor template chose: they become what the
+  // sandbox's /etc/passwd has for `user`, whatever `env` has. For the user "" they stay as `env`
+  // has them.
   std::vector<std::string> account_env;
   bool shell = false;  // argv is {"/bin/sh", "-c", line}: bash executes it where there is one
   bool make_directory = false;  // a `cwd` that is not there is made, with its parents

@@ -13,7 +13,7 @@ namespace cay::sandbox {
 
 // Numbers and names are kept on disk: never changed, never reused.
 enum class GuestEndKind : uint8_t {
-  kUnknown = 0,    // nobody saw it, or nobody wrote down which it was
+  kUnknown = 0,    // not seen, or not written down
   kStopped = 1,    // the sandbox was stopped …
   kReset = 2,      // … reset …
   kDestroyed = 3,  // … destroyed
@@ -26,7 +26,7 @@ inline constexpr GuestEndKind kLastGuestEndKind = GuestEndKind::kLost;
 std::string_view GuestEndName(GuestEndKind kind);  // "oom_killed"
 GuestEndKind GuestEndFromName(std::string_view name);
 
-// Whether somebody ended it who may. Anything else is the machine's fault.
+// Whether it was ended by a request or a deadline. Any other end is the machine's fault.
 bool IsByItsOwner(GuestEndKind kind);
 
 struct GuestEnd {
@@ -39,7 +39,7 @@ using GuestGone = std::function<void(const SandboxId& id, const GuestEnd& end)>;
 
 GuestEnd GuestEndOf(const engine::Exit& exit);
 
-// Of what a program before 0.2.0 kept: the reason alone.
+// From what a program before 0.2.0 kept: the reason alone.
 GuestEndKind GuestEndOfReason(std::string_view reason);
 
 }  // namespace cay::sandbox

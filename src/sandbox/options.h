@@ -21,7 +21,7 @@ struct PoolOptions {
   Millis shrink_after{60'000};  // … and goes back after so long without one
 };
 
-// From which share of a limit on a sandbox is unhealthy, in percent; 0: never.
+// The percentage of a limit from which on a sandbox is unhealthy; 0: never.
 struct HealthThresholds {
   double memory = 90;
   double cpu = 95;

@@ -16,12 +16,12 @@
 
 namespace cay::sandbox {
 
-// Who owns what is made while the server has no keys.
+// The owner of what is made while the server has no keys.
 inline constexpr const char* kOwnerWithoutKey = "local";
 
-// Who asks. An owner is a person, a team or a project, and may have many keys. What is made belongs
-// to the owner, not to the key; another owner's does not exist for a caller who is no
-// administrator.
+// The caller of a request. An owner is a person, a team or a project, and may have many keys.
+// Sandboxes belong to the owner, not to the key; those of other owners do not exist for a caller
+// who is no administrator.
 struct Caller {
   std::string owner;  // [A-Za-z0-9][A-Za-z0-9._@+-]{0,63} (CheckOwnerName); kOwnerWithoutKey
   bool admin = false;
@@ -167,8 +167,8 @@ struct Orphan {
   std::string damage{};  // why it cannot be adopted; empty: it can
 };
 
-// Whose an orphan becomes, and under which name; what is left out is as it was, and the caller's
-// where nothing says whose.
+// The new owner and name of an orphan; what is left out stays as it was, and the owner is the
+// caller where nothing says whose it was.
 struct Adoption {
   std::optional<std::string> owner{};
   std::optional<std::string> name{};
@@ -177,8 +177,8 @@ struct Adoption {
 // What a create's Idempotency-Key stands for.
 struct Idempotency {
   std::string key{};  // empty: none
-  // What the client sent, in a form that is equal for equal requests. Not what was made of it: that
-  // grows with each field that a newer program knows, and a key outlives the program.
+  // What the client sent, in a form that is equal for equal requests. Not the spec that was made of
+  // it: that grows with each field that a newer program knows, and a key outlives the program.
   std::string asked{};
 };
 

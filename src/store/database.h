@@ -1,5 +1,5 @@
-// Database: SQLite, as the store uses it: statements that cannot be injected into, transactions
-// that cannot be forgotten.
+// Database: SQLite, as the store uses it: values are bound and never part of a statement's text,
+// and a transaction cannot be left open.
 //
 //   Database db = TRY(Database::Open(path, Durability::kProcess));
 //   Statement insert = TRY(db.Prepare("INSERT INTO key(id, name) VALUES(?1, ?2)"));
@@ -34,13 +34,13 @@ enum class Durability : uint8_t {
   kPower,    // the loss of power (synchronous=FULL)
 };
 
-// Who else may have it open at the same time.
+// Which processes may have it open at the same time.
 enum class Sharing : uint8_t {
   kEverybody,  // other processes too; needs a small file beside the database, and so some room on the disk
   kThisProcess,  // its own connections: where there is no room
 };
 
-// Whether an error says that the file is damaged, or no database: no other try makes it better.
+// Whether an error says that the file is damaged, or no database: to try again does not help.
 bool IsDamage(const Error& error);
 
 class IdleStatements;
@@ -91,10 +91,10 @@ class Database {
   Result<void> Transact(const std::function<Result<void>()>& work);
   // Inside a transaction: what `work` did is undone when it fails, what came before is not.
   Result<void> TransactInside(const std::function<Result<void>()>& work);
-  // Of the commits from now on; not inside a transaction.
+  // For the commits from now on; not inside a transaction.
   Result<void> SetDurability(Durability durability);
-  // The last connection that is closed copies the log into the database, and removes it. Not while
-  // what is in either is not known to be sound.
+  // The last connection that is closed copies the log into the database, and removes it, unless
+  // `keep`: as long as the two are not known to be sound.
   void KeepLogOnClose(bool keep);
   // PRAGMA quick_check; the error names what is wrong.
   Result<void> CheckIntegrity();

@@ -2,8 +2,8 @@
 // --local`) tells the server, which would otherwise have to ask the database again before every
 // request.
 //
-// The mark is the time of the last change of a file beside the database, to the nanosecond. It goes
-// forth and back with no content, so a full disk does not stop it.
+// The mark is the time of the last change of a file beside the database, to the nanosecond. The
+// file has no content, so a full disk does not stop it.
 #pragma once
 
 #include <cstdint>

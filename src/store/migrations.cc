@@ -194,8 +194,8 @@ Result<void> Migrate(Database& db, std::span<const Migration> migrations) {
   if (seen < 0 || seen > known) {
     return Failure(
         Error(ErrorCode::kNotSupported, Fault::kMachine,
-              "the database is of version " + std::to_string(seen) +
-                  ", and this program knows only " + std::to_string(known))
+              "the database is of version " + std::to_string(seen) + ", and this cay knows only " +
+                  std::to_string(known))
             .WithRemedy("use the newer cay that wrote it, or a copy of cay.db from before "
                         "the upgrade"));
   }

@@ -1,5 +1,5 @@
-// Reserve: room on the disk that nobody else can take, held for what must be written when there is
-// none: that something was destroyed, which is what makes room.
+// Reserve: room on the disk that nobody else can take, held for what must be written when the disk
+// is full: that a sandbox was destroyed, which is what makes room.
 //
 //   Reserve reserve(state_dir);
 //   reserve.Refill();                 // whenever there may be room for it

@@ -149,7 +149,7 @@ class Store::Impl {
     room_.wait(lock, [&] { return queue_.size() + batched_ < kMaxWaiting || !healthy_; });
     if (queue_.size() + batched_ >= kMaxWaiting) {
       if (dropped_++ == 0)
-        LogError("the database cannot be written, and its queue is full: losing events");
+        LogError("the database cannot be written, and its queue is full: events are being lost");
       return;
     }
     queue_.push_back(std::move(work));

@@ -5,9 +5,9 @@
 //   TRY(store->Write([&](Database& db) -> Result<void> { … }));        // committed when it returns
 //   store->WriteLater([…](Database& db) -> Result<void> { … });        // soon, many in one transaction
 //
-// Writes happen in the order in which they were asked for, whichever of the two asked. The tables'
-// SQL stands beside the code that means it (sandbox/records/sandbox_table.cc …); their definitions
-// in migrations.cc. Thread-safe; not to be called from inside a Work.
+// Writes happen in the order in which they were asked for, whether by Write or by WriteLater. The
+// tables' SQL stands beside the code that means it (sandbox/records/sandbox_table.cc …); their
+// definitions in migrations.cc. Thread-safe; not to be called from inside a Work.
 //
 // When the disk is full, or the database cannot be written for another reason, Write fails with
 // that error and nothing of it has happened; what WriteLater took is kept and tried again until it
@@ -39,16 +39,16 @@ class Store {
 
   // In a transaction of its own.
   Result<void> Write(const Work& work);
-  // The same for what makes room, or is so whether it is written or not: where the disk has no room
-  // the reserve is given up for it (reserve.h).
+  // The same for a write that makes room, or records what has happened already: where the disk has
+  // no room, the reserve is given up for it (reserve.h).
   Result<void> WriteUrgently(const Work& work);
   // The same as Write, and it survives a loss of power: keys, project files.
   Result<void> WriteDurably(const Work& work);
-  // Sees what Write has committed, and of WriteLater's what is written by now.
+  // Sees what Write has committed, and what WriteLater has written by now.
   Result<void> Read(const Work& work);
 
-  // Gives the reserve up, for what others have to write on the same disk; false when there is none.
-  // It is held again when there is room.
+  // Gives the reserve up, so that other parts can write on the same disk; false when there is none.
+  // It is taken again when there is room.
   bool GiveUpReserve();
 
   // A bounded queue: waits when it is full. Failures are logged and counted, and make Healthy()
@@ -62,7 +62,7 @@ class Store {
   // stat(2).
   int64_t ForeignMark() const;
 
-  // Whether the last write succeeded; why not.
+  // Whether the last write succeeded; if not, why.
   Result<void> Healthy() const;
 
   struct Metrics {

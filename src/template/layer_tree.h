@@ -38,8 +38,8 @@ class LayerTree {
  public:
   static Result<LayerTree> Open(const std::string& root);
 
-  // Makes the missing directories of the path as root's 0755 and the last one as `node`. What is
-  // there but is no directory (a symlink, a file, a device) is removed and made anew.
+  // Makes the missing directories of the path as root's 0755 and the last one as `node`. A symlink,
+  // file or device in its place is removed, and the directory made.
   Result<void> EnsureDirectory(const std::string& path, const Node& node);
 
   // As EnsureDirectory, but a directory that is there keeps its mode and owner.

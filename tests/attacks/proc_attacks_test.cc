@@ -78,9 +78,9 @@ constexpr std::array kOwn = {
     "self/wchan",
 };
 
-// Of the sandbox's network namespace, but for what the machine has one of: `sockstat` (memory and
-// orphans), `protocols` (memory), `softnet_stat`, `stat/rt_cache`, `rt_acct`, `ptype`. They exist
-// for each process and cannot be covered.
+// Of the sandbox's network namespace, except for what the machine has one of: `sockstat` (memory
+// and orphans), `protocols` (memory), `softnet_stat`, `stat/rt_cache`, `rt_acct`, `ptype`. They
+// exist for each process and cannot be covered.
 constexpr std::array kNetwork = {
     "anycast6",   "arp",           "bnep",         "can/*",        "connector",     "dev",
     "dev_mcast",  "dev_snmp6/*",   "fib_trie",     "fib_triestat", "hci",           "icmp",

@@ -195,7 +195,7 @@ has_more_lines() { (($(wc -l < "$1") > $2)); }
 @test "wait --timeout is over when it is over" {
   process=$("$CAY" exec -d web -- sleep 1000)
   cay wait --timeout 300ms web "$process"
-  assert_error 1 "runs still"
+  assert_error 1 "still runs"
   cay wait --timeout soon web "$process"
   assert_error 125 "not a duration"
   "$CAY" kill web "$process"

@@ -21,7 +21,7 @@ load client_suite
   cay inspect -f '{{.nonesuch}}' made
   assert_error 1 "there is no field nonesuch"
   cay inspect -f '{{if .x}}' made
-  assert_error 125 "is not taken"
+  assert_error 125 "is not understood"
   cay ls --json --label run=18
   [[ $(json 'len(o)') == 0 ]]
   cay inspect "${id:0:8}"
@@ -37,7 +37,7 @@ load client_suite
   cay inspect other
   [[ $(json 'o["memory_limit"]') == 96m && $(json 'o["timeout"]') == 7200 ]]
   cay update other
-  assert_error 125 "nothing is to be changed"
+  assert_error 125 "no change was given"
   "$CAY" exec other -- touch /workspace/kept
   cay restart other
   [[ $status == 0 && $output == "$id" ]]
@@ -216,7 +216,7 @@ post_request() {
   python3 -c 'import json; print(json.dumps({"command": ["echo", "x" * 140000]}))' > request
   output=$(post_request execute)
   [[ $(json 'o["code"]') == limit_too_high ]]
-  output_has "argument list too long: 140000 bytes, at most 131071 for one argument"
+  output_has "argument list too long: 140000 bytes, over the maximum of 131071 for one argument"
   output=$(post_request processes)
   output_has "argument list too long"
   # shellcheck disable=SC2046
@@ -332,7 +332,7 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   [[ $output == end ]]
   "$CAY" exec -d talk -- sleep 1000 > /dev/null
   cay logs -f talk
-  assert_error 1 "which one?"
+  assert_error 1 "only one can be followed"
   cay logs --from 3 talk
   assert_error 125 "--from"
   "$CAY" rm -f talk > /dev/null
@@ -428,7 +428,7 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   cay cp f web:/tmp/cp/none/
   assert_error 1 "there is no directory /tmp/cp/none/" "make it first"
   cay cp d web:/tmp/cp/there/f
-  assert_error 1 "/tmp/cp/there/f is there and is not a directory"
+  assert_error 1 "/tmp/cp/there/f exists and is not a directory"
   cay cp f web:/tmp/cp/there/f/
   assert_error 1 "not a directory"
   cay cp none web:/tmp
@@ -452,7 +452,7 @@ nothing_runs() { ! "$CAY" ps web | grep -q ' running '; }
   cay cp web:/tmp/cp/other nowhere/x
   assert_error 1 "there is no directory nowhere" "mkdir -p nowhere"
   cay cp web:/tmp/cp/other named
-  assert_error 1 "named is there and is not a directory"
+  assert_error 1 "named exists and is not a directory"
   [[ ! -e nowhere && $(< named) == hello ]]
 }
 

@@ -38,7 +38,7 @@ load common
 
 @test "a variable that is nearly one of ours is told" {
   capture env CAY_LIMITS_DEFAULT_MEMORY=1g CAY_ODD=1 "$CAY" config check
-  [[ $status == 0 && $stderr == *"did you mean CAY_LIMITS_DEFAULTS_MEMORY?"* && $stderr == *"CAY_ODD is none of cay's"* ]]
+  [[ $status == 0 && $stderr == *"did you mean CAY_LIMITS_DEFAULTS_MEMORY?"* && $stderr == *"cay has no environment variable CAY_ODD"* ]]
   capture env CAY_APIKEY=x CAY_ODD=1 "$CAY" version
   [[ $status == 0 && $stderr == *"did you mean CAY_API_KEY?"* && $stderr != *CAY_ODD* ]]
 }

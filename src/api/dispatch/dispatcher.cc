@@ -17,10 +17,10 @@ Error Missing(int status, const http::Request& request) {
   if (status == 405) {
     return Error(ErrorCode::kInvalidArgument, Fault::kCaller,
                  "this path does not take " + request.method.substr(0, 32))
-        .WithRemedy("Allow says what it takes");
+        .WithRemedy("the header Allow lists the methods that it takes");
   }
   return Error(ErrorCode::kNotFound, Fault::kCaller, "there is nothing at this path")
-      .WithRemedy("/openapi.json lists what there is");
+      .WithRemedy("/openapi.json lists all paths");
 }
 
 // Whether it is worth a row: what changes something, what opens a terminal, who was not let in.
@@ -83,7 +83,8 @@ void Dispatcher::Run(const Entry& entry, TrackedExchange& exchange, const sandbo
   if (done) return;
   const Error& error = done.error();
   if (exchange.started()) {
-    LogDebug("the answer to " + exchange.request().id + " was cut off: " + error.ToString());
+    LogDebug("the answer to request " + exchange.request().id +
+             " was cut off: " + error.ToString());
     return;
   }
   if (error.fault() == Fault::kMachine) {

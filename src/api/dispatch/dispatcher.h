@@ -35,7 +35,7 @@ class Dispatcher {
   void set_log_requests(bool log) { log_requests_ = log; }
 
   // Everything that a request's head decides: under which name it came, what it asks for, who sends
-  // it. Whoever is not let in is answered without a wait for his body.
+  // it. A request that is not admitted is answered without a wait for its body.
   http::Intake Screen(http::Request& request);
   // Screens it first when that has not been done.
   void Handle(http::Exchange& exchange);
@@ -47,7 +47,7 @@ class Dispatcher {
     Route route;
     size_t operation = 0;  // of the metrics
   };
-  // What came of one request, for those who write it down.
+  // What came of one request, for log, metrics and audit.
   struct Outcome {
     const Entry* entry = nullptr;  // null: no operation
     std::string owner;

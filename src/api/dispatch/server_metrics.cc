@@ -52,16 +52,16 @@ void WritePoolMetrics(MetricsText& text, const std::vector<PoolStatus>& pools) {
              [](const PoolStatus& p) -> uint64_t { return p.ready; });
   WritePools(text, pools, "cay_pool_making", "gauge", "Sandboxes that the pool is making.",
              [](const PoolStatus& p) -> uint64_t { return p.making; });
-  WritePools(text, pools, "cay_pool_minimum", "gauge", "Ready at all times.",
+  WritePools(text, pools, "cay_pool_minimum", "gauge", "Sandboxes that the pool keeps ready.",
              [](const PoolStatus& p) -> uint64_t { return p.minimum; });
-  WritePools(text, pools, "cay_pool_maximum", "gauge", "Never more than this.",
+  WritePools(text, pools, "cay_pool_maximum", "gauge", "Sandboxes that the pool has at most.",
              [](const PoolStatus& p) -> uint64_t { return p.maximum; });
   WritePools(text, pools, "cay_pool_claimed_total", "counter", "Creates that the pool served.",
              [](const PoolStatus& p) { return p.claimed; });
-  WritePools(text, pools, "cay_pool_missed_total", "counter", "Creates that found it empty.",
+  WritePools(text, pools, "cay_pool_missed_total", "counter", "Creates that found the pool empty.",
              [](const PoolStatus& p) { return p.missed; });
   WritePools(text, pools, "cay_pool_discarded_total", "counter",
-             "Sandboxes of the pool that nobody claimed.",
+             "Sandboxes of the pool that were removed unused.",
              [](const PoolStatus& p) { return p.discarded; });
 }
 
@@ -99,12 +99,13 @@ void WriteSandboxMetrics(MetricsText& text, const ManagerMetrics& metrics) {
              {"cay_sandboxes_refused_total", "Creates refused for want of room.", metrics.refused},
              {"cay_sandboxes_adopted_total", "Sandboxes taken over at start.", metrics.adopted},
              {"cay_sandboxes_lost_total", "Sandboxes that were gone at start.", metrics.lost}});
-  text.Family("cay_sandbox_create_seconds", "histogram", "Creates, as the server saw them.");
+  text.Family("cay_sandbox_create_seconds", "histogram", "How long creates took in the server.");
   text.Histogram({{"from", "cold"}}, metrics.create_cold);
   text.Histogram({{"from", "pool"}}, metrics.create_pooled);
-  text.Family("cay_sandbox_destroy_seconds", "histogram", "Destroys, as the server saw them.");
+  text.Family("cay_sandbox_destroy_seconds", "histogram", "How long destroys took in the server.");
   text.Histogram({}, metrics.destroy);
-  text.Family("cay_create_stage_seconds", "histogram", "Stages of a create in the engine.");
+  text.Family("cay_create_stage_seconds", "histogram",
+              "How long each stage of a create took in the engine.");
   for (const sandbox::StageHistogram& stage : metrics.stages)
     text.Histogram({{"stage", stage.name}}, stage.us);
   WritePoolMetrics(text, metrics.pools);
@@ -112,14 +113,14 @@ void WriteSandboxMetrics(MetricsText& text, const ManagerMetrics& metrics) {
 
 void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metrics) {
   WriteGauges(text, {{"cay_processes_running", "Processes that run.", metrics.running}});
-  WriteCounters(text,
-                {{"cay_processes_started_total", "Processes started.", metrics.started},
-                 {"cay_processes_ended_total", "Processes that ended.", metrics.ended},
-                 {"cay_processes_timed_out_total", "Processes ended for time.", metrics.timed_out},
-                 {"cay_processes_lost_total", "Processes whose end nobody saw.", metrics.lost}});
-  text.Family("cay_process_start_seconds", "histogram", "Until a process had started.");
+  WriteCounters(text, {{"cay_processes_started_total", "Processes started.", metrics.started},
+                       {"cay_processes_ended_total", "Processes that ended.", metrics.ended},
+                       {"cay_processes_timed_out_total", "Processes ended by their timeout.",
+                        metrics.timed_out},
+                       {"cay_processes_lost_total", "Processes that were lost.", metrics.lost}});
+  text.Family("cay_process_start_seconds", "histogram", "How long starts of processes took.");
   text.Histogram({}, metrics.start);
-  text.Family("cay_execute_seconds", "histogram", "Until an execution had ended.");
+  text.Family("cay_execute_seconds", "histogram", "How long executions took.");
   text.Histogram({}, metrics.execute);
 }
 
@@ -129,10 +130,12 @@ void WriteStoreMetrics(MetricsText& text, const store::Store& store) {
                       store.Healthy() ? uint64_t{1} : uint64_t{0}},
                      {"cay_store_waiting", "Writes that wait to be committed.", metrics.waiting}});
   WriteCounters(
-      text, {{"cay_store_writes_total", "Transactions that somebody waited for.", metrics.writes},
-             {"cay_store_written_behind_total", "Writes made behind.", metrics.later},
-             {"cay_store_failures_total", "Writes that the machine refused.", metrics.failures},
-             {"cay_store_dropped_total", "Writes behind that were lost.", metrics.dropped}});
+      text,
+      {{"cay_store_writes_total", "Transactions that a request waited for.", metrics.writes},
+       {"cay_store_written_behind_total", "Writes that no request waited for.", metrics.later},
+       {"cay_store_failures_total", "Writes that the machine refused.", metrics.failures},
+       {"cay_store_dropped_total", "Writes that were lost, and that no request waited for.",
+        metrics.dropped}});
 }
 
 void WriteConnectionMetrics(MetricsText& text, const http::ServerCounters& counters) {
@@ -143,7 +146,7 @@ void WriteConnectionMetrics(MetricsText& text, const http::ServerCounters& count
   WriteCounters(
       text, {{"cay_http_connections_total", "Connections accepted.",
               counters.connections_accepted.load()},
-             {"cay_http_connections_refused_total", "Connections over a maximum.",
+             {"cay_http_connections_refused_total", "Connections refused for a maximum.",
               counters.connections_refused.load()},
              {"cay_http_bad_requests_total", "Requests refused before an operation saw them.",
               counters.bad_requests.load()},
@@ -151,12 +154,14 @@ void WriteConnectionMetrics(MetricsText& text, const http::ServerCounters& count
 }
 
 void WriteSelfMetrics(MetricsText& text, std::string_view version) {
-  text.Family("cay_build_info", "gauge", "1, and which build this is.");
+  text.Family("cay_build_info", "gauge", "Always 1; the label tells the version.");
   text.Sample({{"version", version}}, uint64_t{1});
-  WriteGauges(text,
-              {{"cay_process_resident_bytes", "Memory of the server itself.", ResidentBytes()},
-               {"cay_process_open_fds", "Its open descriptors.", CountEntries("/proc/self/fd")},
-               {"cay_process_threads", "Its threads.", CountEntries("/proc/self/task")}});
+  WriteGauges(
+      text,
+      {{"cay_process_resident_bytes", "Memory of the server itself.", ResidentBytes()},
+       {"cay_process_open_fds", "Open descriptors of the server itself.",
+        CountEntries("/proc/self/fd")},
+       {"cay_process_threads", "Threads of the server itself.", CountEntries("/proc/self/task")}});
   rusage usage{};
   if (::getrusage(RUSAGE_SELF, &usage) == 0) {
     const auto seconds = [](const timeval& t) {

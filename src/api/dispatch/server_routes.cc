@@ -29,7 +29,7 @@ Result<void> Health(ServerState& state, http::Exchange& exchange) {
 // Whether to send requests here.
 Result<void> Ready(ServerState& state, http::Exchange& exchange) {
   if (state.draining) {
-    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server is about to end"));
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server is shutting down"));
   }
   if (const auto healthy = state.store.Healthy(); !healthy) {
     const bool full = healthy.error().code() == ErrorCode::kResourceExhausted;
@@ -93,9 +93,10 @@ Result<void> CreateKey(ServerState& state, http::Exchange& exchange) {
   const KeySpec spec = TRY(ReadKeySpec(body));
   if (!state.keys.needed() && spec.scope != Scope::kAdmin) {
     // It would lock everybody out, its maker too.
-    return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
-                         "the first key must be an administrator's: from then on keys are needed")
-                       .WithRemedy("make one with the scope admin first"));
+    return Failure(
+        Error(ErrorCode::kIllegalState, Fault::kCaller,
+              "the first API key must have the scope admin: from then on every request needs a key")
+            .WithRemedy("create a key of scope admin first"));
   }
   const NewKey made = TRY(state.keys.Create(spec));
   return RespondJson(exchange, 201, ObjectJson<fields::NewKey>(made),

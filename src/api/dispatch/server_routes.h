@@ -20,7 +20,7 @@ struct ServerState {
   AuditLog& audit;
   store::Store& store;
   std::string version;
-  // Whether a sandbox could be made with what the server gives when nothing is asked for.
+  // Whether there is room for a sandbox with the server's defaults.
   std::function<Result<void>()> check_room;
   // Writes all families; see server_metrics.h.
   std::function<void(MetricsText&)> write_metrics;

@@ -17,8 +17,8 @@ class TrackedExchange : public http::Exchange {
       : inner_(inner), arrived_(std::chrono::steady_clock::now()) {}
 
   void AddToAnswer(http::Headers fields) { more_ = std::move(fields); }
-  // Asked from then on, in the thread of the exchange, at most every kStandingEvery. Once it
-  // failed, that stays. `asked`: when it was true for the last time.
+  // Sets the function that Standing asks from then on, in the thread of the exchange, at most every
+  // kStandingEvery. Once it failed, that stays. `asked`: when it was true for the last time.
   void SetStanding(std::function<Result<void>()> standing,
                    std::chrono::steady_clock::time_point asked) {
     ask_standing_ = std::move(standing);

@@ -17,7 +17,7 @@ struct AuditEntry {
   int64_t id = 0;
   int64_t unix_ms = 0;
   std::string request_id;
-  std::string owner;        // of the key; "local"; empty for who was refused without one
+  std::string owner;        // of the key; "local"; empty when refused without a key
   std::string key_id = {};  // empty without one
   std::string peer;
   std::string operation;  // a route's name

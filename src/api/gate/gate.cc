@@ -44,23 +44,24 @@ std::optional<Refusal> Gate::CheckNames(const http::Request& request) {
   const auto field = request.headers.Find("Host");
   const auto host = field ? HostOf(*field) : std::nullopt;
   if (host && IsWrongPortHost(*options, *host)) {
-    return Refusal{
-        .error = Error(ErrorCode::kNotFound, Fault::kCaller,
-                       "no port of a sandbox is called " + host->substr(0, kMaxShownHost))
-                     .WithRemedy("{port}-{id}: a port from 1 to 65535, and the "
-                                 "sandbox's id, not its name"),
-        .status = 404};
+    return Refusal{.error = Error(ErrorCode::kNotFound, Fault::kCaller,
+                                  "the host name " + host->substr(0, kMaxShownHost) +
+                                      " is not that of a sandbox's port")
+                                .WithRemedy("write {port}-{id}: a port from 1 to 65535, and the "
+                                            "sandbox's id, not its name"),
+                   .status = 404};
   }
   if (!request.peer.unix_socket && (!host || !HostAllowed(*options, *host, request.peer))) {
     return Refusal{
         .error = Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                       "this server does not answer under the name in Host")
+                       "this server does not answer to the host name \"" +
+                           host.value_or("").substr(0, kMaxShownHost) + "\"")
                      .WithRemedy("use localhost or 127.0.0.1, or add the name to hosts.allowed"),
         .status = 421};
   }
   if (JudgeOrigin(*options, request, keys_.needed()) == OriginVerdict::kForeign) {
     return Refusal{.error = Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                                  "pages of another origin may not use this server")
+                                  "web pages of this origin may not use this server")
                                 .WithRemedy("add the origin to cors.allowed_origins"),
                    .status = 403};
   }
@@ -98,7 +99,7 @@ Refusal Gate::Failed(const http::Request& request, Error error) {
       SteadyMs());
   if (wait) {
     return {.error = Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                           "too many requests without a good API key from this address"),
+                           "too many requests without a valid API key came from this address"),
             .status = 429,
             .retry_after = SecondsUp(*wait),
             .flood = true};
@@ -133,12 +134,12 @@ std::optional<Refusal> Gate::CheckRate(const Identity& identity) {
   const auto wait = requests_.Take(
       identity.key_id, {.per_second = static_cast<double>(per_second), .burst = burst}, SteadyMs());
   if (!wait) return std::nullopt;
-  return Refusal{
-      .error = Error(ErrorCode::kResourceExhausted, Fault::kCaller,
-                     "this key may make " + std::to_string(per_second) + " requests in a second"),
-      .status = 429,
-      .retry_after = SecondsUp(*wait),
-      .flood = true};
+  return Refusal{.error = Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+                                "this API key is limited to " + std::to_string(per_second) +
+                                    " requests a second"),
+                 .status = 429,
+                 .retry_after = SecondsUp(*wait),
+                 .flood = true};
 }
 
 std::expected<Admission, Refusal> Gate::Admit(const http::Request& request, Scope wanted) {
@@ -154,11 +155,11 @@ std::expected<Admission, Refusal> Gate::Admit(const http::Request& request, Scop
   const bool only_reads = request.method == "GET" || request.method == "HEAD";
   if (identity->scope < wanted || (identity->scope == Scope::kRead && !only_reads)) {
     const Scope needed = std::max(wanted, only_reads ? Scope::kRead : Scope::kUse);
-    return std::unexpected(
-        Refusal{.error = Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                               "this key's scope is " + std::string(ScopeName(identity->scope)) +
-                                   ", and this needs " + std::string(ScopeName(needed))),
-                .status = 403});
+    return std::unexpected(Refusal{
+        .error = Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                       "this API key's scope is " + std::string(ScopeName(identity->scope)) +
+                           ", and this request needs " + std::string(ScopeName(needed))),
+        .status = 403});
   }
   if (auto over = CheckRate(*identity)) return std::unexpected(std::move(*over));
   return Admission{.caller = {.owner = identity->owner,
@@ -173,7 +174,7 @@ Result<void> Gate::StillAdmitted(const Admission& admission) {
   if (!admission.key_id.empty()) return keys_.StillWorks(admission.key_id);
   if (!keys_.needed()) return {};
   return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                       "since there is a first API key, everybody needs one")
+                       "an API key was created meanwhile: every request needs one now")
                      .WithRemedy(Remedy(Action::kAuthenticate)));
 }
 

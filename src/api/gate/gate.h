@@ -1,5 +1,6 @@
-// Gate: whether a request may go on to its operation, and as whom. In this order: the name it came
-// under (Host), the page it came from (Origin), who sends it, what that one may, and how often.
+// Gate: whether a request may go on to its operation, and as which caller. It checks in this order:
+// the name it came under (Host), the page it came from (Origin), its key, the key's scope, and its
+// rate.
 //
 //   Gate gate(options, keys);
 //   if (auto refused = gate.CheckNames(request)) …          // 421, 403
@@ -44,19 +45,20 @@ class Gate {
 
   // 421 for a name that is not this server's, 403 for a page of another origin.
   std::optional<Refusal> CheckNames(const http::Request& request);
-  // A browser's question before a request of a page that may (Fetch, 4.8). Nothing when it is none.
+  // Answers a browser's preflight for a page of an allowed origin (Fetch, 4.8). Nothing when the
+  // request is no preflight.
   std::optional<http::Response> AnswerPreflight(const http::Request& request);
-  // What a response to a page that may needs, beside others.
+  // The fields that a response to a page of an allowed origin needs in addition.
   http::Headers CorsHeaders(const http::Request& request);
 
   std::expected<Admission, Refusal> Admit(const http::Request& request, Scope wanted);
 
-  // Whether who was let in would still be, for what goes on for long: kPermissionDenied once the
-  // key was revoked or has expired, or there is a first key and this one came without. What another
-  // process did is seen within a second.
+  // Whether an admitted request would still be admitted, for requests that last: kPermissionDenied
+  // once its key was revoked or has expired, or when it came without a key and a first key was made
+  // since. Changes by another process are seen within a second.
   Result<void> StillAdmitted(const Admission& admission);
 
-  // What the route needs here: metrics may be public.
+  // The scope that the route needs: metrics may be public.
   Scope Wanted(const Route& route) const;
   std::optional<PortHost> PortOf(const http::Request& request) const;
 

@@ -1,4 +1,5 @@
-// What an administrator decides about who may ask (cay.toml: hosts, cors, rates, metrics).
+// What an administrator decides about which requests are admitted (cay.toml: hosts, cors, rates,
+// metrics).
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,8 @@ namespace cay::api {
 
 struct GateOptions {
   // Names under which the server is reached beside localhost, 127.0.0.1 and [::1]:
-  // "cay.example.com". With any here, requests to addresses that are not loopback's must name one
-  // as well.
+  // "cay.example.com". With any here, requests to addresses other than loopback must name one of
+  // them, too.
   std::vector<std::string> allowed_hosts = {};
   // Domains below which {port}-{id} names a port of a sandbox, beside "localhost".
   std::vector<std::string> port_domains = {};

@@ -23,7 +23,7 @@ Remedy WayIn(bool some_key_works) {
 
 Error Denied(bool some_key_works) {
   return Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-               "this API key is not known, has expired or was revoked")
+               "this API key is unknown, has expired or was revoked")
       .WithRemedy(WayIn(some_key_works));
 }
 
@@ -132,7 +132,7 @@ Result<void> KeyRing::StillWorks(const std::string& id) {
   if (found != keys_.end() && found->second.Works(UnixMs())) return {};
   return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
                        "the API key has expired or was revoked meanwhile")
-                     .WithRemedy("go on with another one"));
+                     .WithRemedy("continue with another key"));
 }
 
 void KeyRing::NoteUse(const std::string& id, int64_t now_unix_ms) {

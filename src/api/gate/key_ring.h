@@ -1,6 +1,6 @@
 // KeyRing: the API keys in memory, so that a request is authenticated without the store. A key that
 // is made or revoked here counts at once, and so does one that another process made or revoked
-// beside the server (`cay keys create --local`): each use looks for its mark
+// beside the server (`cay keys create --local`): each use looks for that process's mark
 // (store/foreign_writes.h).
 //
 //   auto ring = TRY(KeyRing::Open(store));
@@ -24,7 +24,7 @@
 
 namespace cay::api {
 
-// Whom a key stands for.
+// The caller that a key stands for.
 struct Identity {
   std::string key_id;
   std::string owner;
@@ -41,14 +41,15 @@ class KeyRing {
   bool needed();
   // Whether there is one that works.
   bool usable();
-  // What who has none that works can do; where no key works any more, only on the server's machine.
+  // What a caller without a working key can do; where no key works any more, only on the server's
+  // machine.
   Remedy HowToGetIn();
 
-  // kPermissionDenied, and always the same words: whether the id or the secret was wrong is
-  // nobody's business.
+  // kPermissionDenied, always in the same words: they do not tell whether the id or the secret was
+  // wrong.
   Result<Identity> Authenticate(std::string_view token);
 
-  // Whether the key that somebody was let in with works still; kPermissionDenied.
+  // Whether the key of an admitted request still works; kPermissionDenied.
   Result<void> StillWorks(const std::string& id);
 
   Result<NewKey> Create(const KeySpec& spec);
@@ -58,8 +59,8 @@ class KeyRing {
  private:
   explicit KeyRing(store::Store& store) : store_(store) {}
   Result<void> Load();
-  // Loads again when another process changed something: when its mark is another one, and for what
-  // left none, such as an older program, by the generation, once a second.
+  // Loads again when another process changed something: at once when its mark changed; within a
+  // second, by the generation, when it left no mark, as older programs do.
   void Refresh();
   bool AnyWorks(int64_t now_unix_ms) const;  // under the lock
   void NoteUse(const std::string& id, int64_t now_unix_ms);

@@ -22,7 +22,7 @@ Result<void> CheckName(std::string_view name) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
   if (good) return {};
-  return Failure(Error::Invalid("a key's name has 1 to 128 bytes and no control characters"));
+  return Failure(Error::Invalid("a key's name must have 1 to 128 bytes and no control characters"));
 }
 
 std::optional<int64_t> OptionalInt(const store::Statement& row, int column) {
@@ -51,10 +51,10 @@ Result<void> CheckNotLastAdmin(store::Database& db, std::string_view id, int64_t
   if (!is_admin || another) return {};
   return Failure(
       Error(ErrorCode::kIllegalState, Fault::kCaller,
-            "this is the last key of scope admin: without it nobody could make another one here")
-          .WithRemedy(
-              "make another one first, or on the server's machine: cay keys revoke --local " +
-              std::string(id)));
+            "this is the last API key of scope admin: without it, no request could create another")
+          .WithRemedy("create another key of scope admin first, or run on the server's machine: "
+                      "cay keys revoke --local " +
+                      std::string(id)));
 }
 
 }  // namespace
@@ -71,7 +71,7 @@ Result<NewKey> MakeKey(const KeySpec& spec, int64_t now_unix_ms) {
   TRY(CheckName(spec.name));
   if (!spec.owner.empty()) TRY(sandbox::CheckOwnerName(spec.owner));
   if (spec.expires_in && spec.expires_in->count() <= 0) {
-    return Failure(Error::Impossible("a key that has expired already is of no use"));
+    return Failure(Error::Impossible("the key would have expired already"));
   }
   NewKey made;
   ApiKey& key = made.key;
@@ -106,9 +106,10 @@ Result<void> InsertKey(store::Database& db, const ApiKey& key,
   store::Statement count = TRY(db.Prepare("SELECT COUNT(*) FROM api_key WHERE revoked_ms IS NULL"));
   TRY(count.Step());
   if (count.Int(0) >= static_cast<int64_t>(kMaxKeys)) {
-    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kCaller,
-                         "there are " + std::to_string(kMaxKeys) + " keys already")
-                       .WithRemedy("revoke some"));
+    return Failure(
+        Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+              "there are " + std::to_string(kMaxKeys) + " API keys already, which is the maximum")
+            .WithRemedy("revoke some"));
   }
   store::Statement insert =
       TRY(db.Prepare("INSERT INTO api_key(id, name, scope, hash, created_ms, expires_ms, "
@@ -138,7 +139,7 @@ Result<void> RevokeKey(store::Database& db, std::string_view id, int64_t now_uni
   TRY(revoke.Run(id, now_unix_ms));
   if (db.ChangedRows() == 0) {
     return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
-                         "there is no key " + std::string(id) + " that works")
+                         "there is no API key " + std::string(id) + ", or it was revoked already")
                        .WithRemedy(Remedy(Action::kListKeys)));
   }
   store::Statement forget = TRY(
@@ -167,8 +168,9 @@ Result<std::vector<ApiKey>> ReadKeys(store::Database& db) {
     key.name = row.Text(1);
     const auto scope = ScopeFromName(row.Text(2));
     if (!scope) {
-      return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
-                           "the key " + key.id + " has a scope that this program does not know"));
+      return Failure(
+          Error(ErrorCode::kInternal, Fault::kMachine,
+                "the key " + key.id + " has a scope that this version of cay does not know"));
     }
     key.scope = *scope;
     key.hash = row.Text(3);

@@ -61,14 +61,14 @@ struct KeyParts {
 };
 std::optional<KeyParts> ParseToken(std::string_view token);
 
-// Of the table. Each change also advances the generation, by which a server sees what another
-// process did. `max_sandboxes` becomes the owner's, for all of its keys.
+// Of the table. Each change also advances the generation, by which a server sees changes by another
+// process. `max_sandboxes` becomes the owner's, for all of its keys.
 Result<void> InsertKey(store::Database& db, const ApiKey& key,
                        std::optional<uint64_t> max_sandboxes = std::nullopt);
-// Whether the last key of scope admin that works may be revoked: without one nobody can make keys
-// but who may write the state directory.
+// Whether the last working key of scope admin may be revoked: without one, keys can be made only by
+// a user who can write to the state directory.
 enum class LastAdmin : uint8_t { kStays, kMayGo };
-// kNotFound; kIllegalState when it is the last one and stays.
+// kNotFound; kIllegalState when it is the last one and must stay.
 Result<void> RevokeKey(store::Database& db, std::string_view id, int64_t now_unix_ms,
                        LastAdmin last);
 Result<void> TouchKey(store::Database& db, std::string_view id, int64_t now_unix_ms);

@@ -39,8 +39,9 @@ class TokenBucket {
   int64_t last_ms_ = 0;
 };
 
-// A bucket for each of many names. Bounded: when it is full those that have refilled go, then
-// whoever was not seen for longest: a flood from many addresses cannot make it grow, only forget.
+// A bucket for each of many names. Bounded: when it is full, buckets that have refilled are
+// removed, then those that were not used for longest: a flood from many addresses cannot make it
+// grow, only forget.
 class RateTable {
  public:
   static constexpr size_t kMaxNames = 4096;

@@ -1,6 +1,6 @@
 // Environments, as earlier systems named them ("nodejs-18", "python3.11", "node20"), and the
 // templates that they are here. Spellings of one language and version are one environment: case,
-// the separator and the language's other names do not tell apart ("Python-3.11", "python:3.11",
+// the separator and the language's other names do not matter ("Python-3.11", "python:3.11",
 // "py311"; "node20", "nodejs-20").
 #pragma once
 
@@ -22,15 +22,16 @@ struct LanguageVersion {
 };
 std::optional<LanguageVersion> ParseEnvironment(std::string_view name);
 
-// Whether 20.1.2 is a "20", a "20.1" …, piece by piece.
+// Whether `actual` begins with the parts of `wanted`: 20.1.2 matches "20", "20.1" …
 bool VersionMatches(std::string_view actual, std::string_view wanted);
 
 // The version of a program of the machine; nothing when there is none.
 using VersionOf = std::function<Result<std::optional<std::string>>(const std::string& program)>;
 
-// The template: of that very name if there is one; otherwise one that is another spelling of it;
-// otherwise `host`, when the machine has that interpreter in that version, or in any where none is
-// named. kNotFound with the line that would install it. An empty name is the default ("").
+// The template: of exactly that name if there is one; otherwise one whose name is another spelling
+// of it; otherwise `host`, when the machine has that interpreter in that version (or in any
+// version, where none is named). kNotFound with the line that would install it. An empty name is
+// the default ("").
 Result<std::string> TemplateOfEnvironment(const std::string& name,
                                           const std::vector<std::string>& templates,
                                           const VersionOf& version_of);

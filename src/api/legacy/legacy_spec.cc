@@ -30,10 +30,10 @@ Result<void> RefusePackages(JsonFields& config) {
   return Failure(
       Error(ErrorCode::kNotSupported, Fault::kCaller,
             "packages cannot be installed: \"" + list->front().AsString()->substr(0, 80) +
-                "\" would come over a network, and sandboxes have none")
+                "\" would come over the network, and sandboxes have none")
           .WithRemedy(
               "import a template that has them: " + Remedy(Action::kImportTemplate, "NAME") +
-              "; or upload them, and install without an index"));
+              "; or upload them, and install them without an index"));
 }
 
 // The variables of environment_config; those of `env` come on top, and must not contradict.
@@ -69,7 +69,7 @@ Result<void> Rename(JsonValue::Object& object, std::string_view theirs, std::str
                      (said != nullptr && also != nullptr && *said == *also);
   if (!agree) {
     return Failure(Error::Impossible("\"" + std::string(theirs) + "\" and \"" + std::string(ours) +
-                                     "\" are two names of one thing, and differ"));
+                                     "\" mean the same, and have different values"));
   }
   if (same->value.is_null()) same->value = found->value;
   object.erase(found);

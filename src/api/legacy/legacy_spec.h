@@ -10,8 +10,8 @@
 namespace cay::api::rest {
 
 // `project_id` is project_name, `environment_type` is environment, and the variables are env's.
-// kInvalidArgument when two names of one thing differ; kNotSupported for packages, which nothing
-// can fetch for a sandbox without a network.
+// kInvalidArgument when two names of one field have different values; kNotSupported for packages,
+// which cannot be fetched without a network.
 Result<sandbox::SandboxSpec> ReadLegacySpec(const JsonValue& body);
 
 }  // namespace cay::api::rest

@@ -14,7 +14,7 @@ constexpr size_t kReadBytes = 64 * 1024;
 constexpr size_t kMaxBoundary = 70;  // RFC 2046, 5.1.1
 
 Error Wrong(std::string_view what) {
-  return Error::Invalid("the multipart body is not right: " + std::string(what));
+  return Error::Invalid("the multipart body is malformed: " + std::string(what));
 }
 
 // A value, quoted or not, up to the next ';', which is taken too.
@@ -139,7 +139,7 @@ Result<std::string> BoundaryOf(std::string_view content_type) {
   const auto boundary = Find(parameters, "boundary");
   if (!boundary || boundary->empty() || boundary->size() > kMaxBoundary ||
       boundary->ends_with(' ') || !std::ranges::all_of(*boundary, IsBoundaryChar)) {
-    return Failure(Error::Invalid("the Content-Type has no good boundary"));
+    return Failure(Error::Invalid("the Content-Type has no valid boundary"));
   }
   return *boundary;
 }

@@ -8,8 +8,8 @@
 namespace cay::api {
 
 struct WebhookOptions {
-  // Whether loopback, private and link-local addresses may be told: whoever may make webhooks could
-  // otherwise reach what only this machine can (metadata services, the neighbours).
+  // Whether webhooks may point to loopback, private and link-local addresses: an administrator of
+  // the API could otherwise reach what only this machine can (metadata services, its neighbours).
   bool allow_private = false;
   uint64_t max_webhooks = 100;
   uint64_t max_queued =

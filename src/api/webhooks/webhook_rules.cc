@@ -46,8 +46,8 @@ Result<void> CheckWebhookSecret(std::string_view secret) {
   const bool good = secret.size() >= kMinSecret && secret.size() <= kMaxSecret &&
                     std::ranges::all_of(secret, [](char c) { return c > 0x20 && c < 0x7f; });
   if (good) return {};
-  return Failure(Error::Invalid("secret: 16 to 256 visible ASCII characters")
-                     .WithRemedy("leave it out: the server makes one"));
+  return Failure(Error::Invalid("\"secret\" must have 16 to 256 visible ASCII characters")
+                     .WithRemedy("or leave it out: the server makes one"));
 }
 
 Result<std::string> WebhookSignature(std::string_view secret, int64_t unix_seconds,

@@ -66,9 +66,10 @@ Delivery FromRow(const Statement& row) {
 
 Result<void> InsertWebhook(Database& db, const Webhook& hook, uint64_t max) {
   if (static_cast<uint64_t>(TRY(OneNumber(db, "SELECT COUNT(*) FROM webhook"))) >= max) {
-    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kCaller,
-                         "there are " + std::to_string(max) + " webhooks already")
-                       .WithRemedy("delete some, or raise webhooks.max in cay.toml"));
+    return Failure(
+        Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+              "there are " + std::to_string(max) + " webhooks already, which is the maximum")
+            .WithRemedy("delete some, or raise webhooks.max in cay.toml"));
   }
   Statement insert =
       TRY(db.Prepare("INSERT INTO webhook(id, url, events, secret, created_ms, owner) "

@@ -17,7 +17,7 @@ struct Webhook {
   std::string id;
   std::string url;
   std::vector<std::string> events;  // patterns
-  std::string owner;                // whose events; empty: everybody's
+  std::string owner;                // whose events it gets; empty: all owners'
   std::string secret;
   int64_t created_unix_ms = 0;
 };
@@ -49,10 +49,10 @@ Result<int64_t> ReadWebhookCursor(store::Database& db);
 Result<void> WriteWebhookCursor(store::Database& db, int64_t event);
 
 Result<void> InsertDelivery(store::Database& db, const Delivery& delivery);
-// What is over `max_waiting` makes way: the oldest of whichever webhook has most. How many it were.
+// Drops what is over `max_waiting`: the oldest of the webhook that has most. Returns how many.
 Result<uint64_t> BoundDeliveries(store::Database& db, uint64_t max_waiting, int64_t now_unix_ms);
-// The waiting one that is first to try, of the webhooks that are wanted; it may be due later.
-// Nothing: none waits.
+// The waiting delivery that is first to try, of the wanted webhooks; it may be due later. Nothing:
+// none waits.
 Result<std::optional<Delivery>> NextDelivery(
     store::Database& db, const std::function<bool(const std::string& webhook)>& wanted);
 // What an attempt changed. Of what has ended, `kept` of the webhook stay. No error when it was

@@ -68,7 +68,7 @@ AddressKind KindOf6(const in6_addr& six) {
 }
 
 Error NotATarget(std::string_view why) {
-  return Error::Invalid("url: " + std::string(why))
+  return Error::Invalid("\"url\" is not valid: " + std::string(why))
       .WithRemedy("write https://HOST/PATH or http://HOST:PORT/PATH");
 }
 
@@ -81,13 +81,14 @@ Result<WebhookTarget> WebhookTarget::Parse(std::string_view text) {
   }
   const bool visible = std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
   if (!visible || text.find('#') != std::string_view::npos) {
-    return Failure(NotATarget("it has a fragment, a space or what is not ASCII"));
+    return Failure(NotATarget("it has a fragment, a space or a character that is not ASCII"));
   }
   const size_t end = text.find_first_of("/?", text.find("://") + 3);
   auto url = http::Url::Parse(text.substr(0, end));
   if (!url) {
-    return Failure(Error::Impossible("url: it has no host, or a user, or a wrong port")
-                       .WithRemedy("write https://HOST/PATH or http://HOST:PORT/PATH"));
+    return Failure(
+        Error::Impossible("\"url\" is not valid: it has no host, a user, or a wrong port")
+            .WithRemedy("write https://HOST/PATH or http://HOST:PORT/PATH"));
   }
   std::string target(end == std::string_view::npos ? std::string_view() : text.substr(end));
   if (!target.starts_with('/')) target.insert(0, 1, '/');
@@ -127,7 +128,7 @@ Result<std::vector<std::string>> AllowedAddresses(const http::Url& url, bool all
                            url.host + " is " + text.data() + ", which webhooks may not reach")
                          .WithRemedy(kind == AddressKind::kPrivate
                                          ? "webhooks.allow_private = true in cay.toml allows it"
-                                         : "name an address of one machine"));
+                                         : "name the address of one machine"));
     }
     addresses.emplace_back(text.data());
   }

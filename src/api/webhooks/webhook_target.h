@@ -1,5 +1,5 @@
-// WebhookTarget: where a webhook points, and which address of it may be connected to. Whoever may
-// make webhooks could otherwise make this server ask what only this server reaches: its own ports,
+// WebhookTarget: where a webhook points, and which address of it may be connected to. A webhook
+// could otherwise make this server send requests to what only this server reaches: its own ports,
 // its neighbours, a cloud's metadata.
 //
 // A name is looked up once for each attempt, what it gave is checked, and exactly what was checked
@@ -28,12 +28,12 @@ enum class AddressKind : uint8_t {
   kPrivate,  // loopback, private, link-local (metadata), unique-local, shared, reserved: only if configured
   kNever,  // unspecified, multicast, broadcast
 };
-// Of a numeric address, as inet_ntop(3) writes it, an IPv6 scope included. What is no address is
-// kNever.
+// Of a numeric address, as inet_ntop(3) writes it, an IPv6 scope included. What is not an address
+// is kNever.
 AddressKind KindOfAddress(std::string_view address);
 
-// All addresses of the host, when each of them may be told. kPermissionDenied names one that may
-// not, kUnavailable: the name is not known.
+// All addresses of the host, when webhooks may reach each of them. kPermissionDenied names one that
+// they may not; kUnavailable: the name is not known.
 Result<std::vector<std::string>> AllowedAddresses(const http::Url& url, bool allow_private);
 
 }  // namespace cay::api

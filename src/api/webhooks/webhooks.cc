@@ -46,7 +46,8 @@ bool Wants(const Webhook& hook, const Event& event) {
 
 Result<Webhook> MakeWebhook(const WebhookSpec& spec) {
   if (spec.events.empty() || spec.events.size() > kMaxPatterns) {
-    return Failure(Error::Invalid("events: 1 to " + std::to_string(kMaxPatterns) + " patterns"));
+    return Failure(
+        Error::Invalid("\"events\" must have 1 to " + std::to_string(kMaxPatterns) + " patterns"));
   }
   for (const std::string& pattern : spec.events) TRY(CheckPattern(pattern));
   if (spec.secret) TRY(CheckWebhookSecret(*spec.secret));

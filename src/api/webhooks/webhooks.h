@@ -6,8 +6,8 @@
 // One thread follows the event log and makes a delivery for each webhook that wants an event; that
 // and the place in the log are one transaction, so each event becomes one delivery over restarts
 // too. A few threads send them, never two of one webhook at once; those of one webhook go oldest
-// first but for what is tried again. Any 2xx is success; everything else, redirects too, is tried
-// again later. A crash between an answer and its row repeats the delivery, with the same
+// first, except for what is tried again. Any 2xx is success; everything else, redirects too, is
+// tried again later. A crash between an answer and its row repeats the delivery, with the same
 // X-Cay-Delivery. Thread-safe.
 #pragma once
 
@@ -42,8 +42,8 @@ class Webhooks {
   Webhooks(const Webhooks&) = delete;
   Webhooks& operator=(const Webhooks&) = delete;
 
-  // Gets what happens from now on. kInvalidArgument, kPermissionDenied (an address that may not be
-  // told), kResourceExhausted.
+  // The webhook gets what happens from now on. kInvalidArgument, kPermissionDenied (an address that
+  // webhooks may not reach), kResourceExhausted.
   Result<Webhook> Create(const WebhookSpec& spec);
   Result<void> Delete(const std::string& id);  // with its deliveries; kNotFound
   std::vector<Webhook> List() const;

@@ -10,7 +10,8 @@
 // so the depth of the search, not only the length of the program, is the cost of installing it.
 //
 // The program is built backwards: jumps of classic BPF only go forwards, and by at most 255
-// instructions when they are conditional, so whoever jumps must already know where to.
+// instructions when they are conditional, so a jump's target must be known before the jump is
+// written.
 #pragma once
 
 #include <linux/audit.h>
@@ -157,8 +158,8 @@ constexpr Place CompileCondition(Assembler& out, const Condition& condition, Pla
   return place;
 }
 
-// Whether the second differs from the first in nothing but the value that its last condition wants,
-// and that condition can be tested by one comparison.
+// Whether the two rules differ only in the value that their last condition wants, and that
+// condition can be tested by one comparison.
 constexpr bool SameButValue(const Rule& one, const Rule& other) {
   const size_t size = one.all.size();
   if (size == 0 || size != other.all.size() || one.then != other.then) return false;

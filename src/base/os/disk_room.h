@@ -23,8 +23,8 @@ struct DiskRoom {
 Result<DiskRoom> DiskRoomOf(const Fd& file);
 Result<DiskRoom> DiskRoomOf(const std::string& path);
 
-// kResourceExhausted when not so much can be given beside kHostReserve: for a sandbox with a disk
-// limit of `disk`.
+// For a sandbox with a disk limit of `disk`: kResourceExhausted when the filesystem cannot give
+// that much beside kHostReserve.
 Result<void> CheckRoomFor(const DiskRoom& room, Bytes disk);
 
 // kResourceExhausted when less than kHostReserve is free: for what grows on the state directory's

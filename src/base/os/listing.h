@@ -1,5 +1,5 @@
-// Listing: the names in a directory, one after another. An error in the middle is an error and not
-// the end: whoever takes for all what he was shown takes the rest for gone.
+// Listing: the names in a directory, one after another. An error in the middle is reported, and not
+// taken for the end: a caller that took a part for the whole would take the rest for removed.
 //
 //   Listing listing = TRY(Listing::Open(path));
 //   while (const dirent* entry = TRY(listing.Next())) …

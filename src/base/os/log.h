@@ -19,7 +19,7 @@ namespace cay {
 
 enum class LogLevel : uint8_t { kError, kWarning, kInfo, kDebug };
 enum class LogFormat : uint8_t {
-  kText,       // for somebody who looks on
+  kText,       // for a terminal
   kTimedText,  // the same behind the time, for a file
   kJson,
 };
@@ -36,9 +36,10 @@ LogFormat CurrentLogFormat();
 bool LogEnabled(LogLevel level);
 
 void Log(LogLevel level, std::string_view message);
-// What is said at any level: of level info, that a server listens for instance.
+// An info line that is written whatever the level is: that a server listens, for instance.
 void LogAlways(std::string_view message);
-// A message with values that a program can pick out. Values may be anybody's: they are quoted.
+// A message with values that a program can pick out. Values may come from a client or a sandbox:
+// they are quoted.
 void LogEvent(LogLevel level, std::string_view message, std::span<const LogField> fields);
 // The line that LogEvent writes, with its newline.
 std::string FormatLogLine(LogFormat format, LogLevel level, std::string_view message,

@@ -25,9 +25,9 @@ Result<void> Claim(const std::string& path, mode_t mode) {
       (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     return Failure(
         Error(ErrorCode::kPermissionDenied, Fault::kMachine,
-              path + " is not a directory that only this user can write")
+              path + " is not a directory that only this user can write to")
             .WithRemedy(S_ISDIR(info.st_mode) && info.st_uid != ::geteuid()
-                            ? "it is another user's: name another with CAY_STATE_DIR and "
+                            ? "it is another user's directory: name another with CAY_STATE_DIR and "
                               "CAY_RUN_DIR, or run as its owner"
                             : "remove it, or name another with CAY_STATE_DIR and CAY_RUN_DIR"));
   }

@@ -1,6 +1,6 @@
-// What a process that was forked, and not executed, shows of itself: its name and its arguments,
-// which ps(1) prints, and the environment. Both are read from the process's own memory
-// (proc_pid_cmdline(5), proc_pid_environ(5)).
+// What a process that was forked, and did not execute another program, shows of itself: its name
+// and its arguments, which ps(1) prints, and its environment. Both are read from the process's own
+// memory (proc_pid_cmdline(5), proc_pid_environ(5)).
 #pragma once
 
 namespace cay {

@@ -54,7 +54,7 @@ std::optional<int> ReapWithin(pid_t child, std::chrono::milliseconds patience) {
 Result<int> AwaitChild(pid_t child, std::chrono::milliseconds patience) {
   if (const auto status = ReapWithin(child, patience)) return *status;
   return Failure(Error(ErrorCode::kTimeout, Fault::kMachine, "a helper process does not end")
-                     .WithRemedy("if it hangs in the kernel, most often on a disk, see dmesg"));
+                     .WithRemedy("it may hang in the kernel, most often on a disk: see dmesg"));
 }
 
 bool KillAndReap(pid_t child, std::chrono::milliseconds patience) {

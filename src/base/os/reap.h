@@ -18,15 +18,15 @@ inline constexpr std::chrono::milliseconds kKillPatience{5'000};
 // and still runs then.
 Result<int> AwaitChild(pid_t child, std::chrono::milliseconds patience);
 
-// Kills a child of ours and reaps it. One that is not dead within `patience` is reaped by a later
-// call, when it is. Whether it is dead.
+// Kills a child of ours and reaps it; returns whether it is dead. A child that is not dead within
+// `patience` is reaped by a later call.
 bool KillAndReap(pid_t child, std::chrono::milliseconds patience = kKillPatience);
 
-// Of a child that ends by itself, in its own time: ReapStrays reaps it then.
+// Leaves a child to end by itself, in its own time: ReapStrays reaps it then.
 void ReapLater(pid_t child);
 
-// The number of children that were left for later and have not ended yet; reaps those that have.
-// For whoever has any to call now and then.
+// The number of children that were left for later and have not ended yet; reaps those that have. A
+// process that has such children calls it now and then.
 size_t ReapStrays();
 
 }  // namespace cay

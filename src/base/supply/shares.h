@@ -1,12 +1,13 @@
-// Shares: something bounded that many take from (places, memory), and how much of it one of them
+// Shares: a bounded resource that many take from (places, memory), and how much of it each of them
 // may hold.
 //
 //   Shares room({.whole = 256 * kMiB, .each = 64 * kMiB});
 //   Shares::Part part = room.For(client);             // holds nothing yet
 //   if (part.Take(n) != Shares::Taken::kYes) …        // all of n, or nothing
 //
-// What a Part has taken is given back when it ends. Whoever is called "" counts in the whole alone.
-// Thread-safe; a Part is for one thread at a time and does not outlive its Shares.
+// What a Part has taken is given back when it ends. The name "" has no share of its own, and counts
+// in the whole alone. Thread-safe; a Part is for one thread at a time and does not outlive its
+// Shares.
 #pragma once
 
 #include <condition_variable>

@@ -231,7 +231,8 @@ Result<json::array> ApiClient::ListSandboxes(const std::string& target) {
     if (cursor.empty()) return all;
     next = target + (target.contains('?') ? "&" : "?") + "cursor=" + EncodeComponent(cursor);
   }
-  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "the server's list does not end"));
+  return Failure(
+      Error(ErrorCode::kProtocol, Fault::kMachine, "the server's list of sandboxes does not end"));
 }
 
 Result<std::string> ApiClient::ResolveSandbox(const std::string& typed) {
@@ -269,7 +270,7 @@ Result<std::string> MatchBeginning(const json::array& sandboxes, std::string_vie
   }
   if (begun.empty()) return std::string();
   if (begun.size() == 1) return begun.front();
-  return Failure(Error::Invalid("\"" + std::string(typed) + "\" could be any of " +
+  return Failure(Error::Invalid("\"" + std::string(typed) + "\" begins the ids of " +
                                 std::to_string(begun.size()) + " sandboxes")
                      .WithRemedy("type more of the id, such as " + begun.front()));
 }

@@ -47,17 +47,17 @@ class ApiClient {
                                                            const std::string& last_id) const;
   Result<std::unique_ptr<http::WebSocket>> OpenWebSocket(const std::string& target);
 
-  // From what was typed to the id: an id, a name among the key's owner's, for an administrator
+  // The id of the sandbox that was typed: as an id, a name of the key's owner, for an administrator
   // OWNER/NAME, or the beginning of one id. kNotFound in the server's words; kInvalidArgument when
-  // it could be several.
+  // several ids begin so.
   Result<std::string> ResolveSandbox(const std::string& typed);
   // All of them, page by page, with `target` a path and perhaps a query.
   Result<boost::json::array> ListSandboxes(const std::string& target = "/api/sandboxes");
 
   // Whether anything was sent, or tried to be.
   bool asked() const { return asked_; }
-  // Whether the last request was answered, be it with a refusal: not when the server was not there,
-  // or went away under it.
+  // Whether the last request was answered, even with a refusal: false when the server was not
+  // there, or went away meanwhile.
   bool answered() const { return answered_; }
 
  private:
@@ -76,7 +76,7 @@ class ApiClient {
   std::unique_ptr<http::Client> client_;
 };
 
-// Shorter ones would meet by accident, a name that was mistyped above all.
+// A shorter beginning would match by accident, above all when a name was mistyped.
 inline constexpr size_t kMinIdBeginning = 4;
 bool MayBeginAnId(std::string_view typed);
 // The id that begins so; empty when none does, kInvalidArgument when several do. Pure.

@@ -1,4 +1,4 @@
-// What every subcommand that speaks to a server has: the options that say which one, and the frame
+// What every subcommand that speaks to a server has: the options that say which one, and the steps
 // around its function: parse, connect, act, say what went wrong.
 //
 //   struct WaitOptions : ServerOptions { … };
@@ -63,26 +63,26 @@ constexpr OptionSpec kContextOption = {
     .completes = Completes::kContexts,
     .apply = &Into<Options, &SetConnection<&ConnectionOptions::context, Options>>};
 
-// Reports it. A command line that makes no sense, which nobody needed to be asked for, is 125 as
+// Reports the error. A command line that makes no sense, without asking a server, is 125 as
 // everywhere.
 inline int ReportFailure(const Error& error, bool asked) {
   const int code = Report(error);
   return !asked && error.code() == ErrorCode::kInvalidArgument ? code : kExitApiError;
 }
 
-// What a command did with a server's client is reported: the exit code.
+// Reports what came of a command that used a server's client; returns the exit code.
 inline int FinishCall(const ApiClient& api, const Result<int>& code) {
   return code ? *code : ReportFailure(code.error(), api.asked());
 }
 
-// Connects and acts; the caller reports what went wrong, and with its own exit code.
+// Connects and acts; the caller reports what went wrong, with an exit code of its own.
 template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
 Result<int> CallServer(Options& options, Positionals& rest) {
   ApiClient api = TRY(ApiClient::Open(TRY(ChooseConnection(options.connection))));
   return kMain(api, options, rest);
 }
 
-// The same, and what went wrong has been reported: the exit code.
+// The same, and reports what went wrong; returns the exit code.
 template <class Options, Result<int> (*kMain)(ApiClient& api, Options& options, Positionals& rest)>
 Result<int> CallAndReport(Options& options, Positionals& rest) {
   Result<Connection> connection = ChooseConnection(options.connection);
@@ -92,8 +92,8 @@ Result<int> CallAndReport(Options& options, Positionals& rest) {
   return FinishCall(*api, kMain(*api, options, rest));
 }
 
-// The same for what is done on this machine, and goes wrong as it would on a server. What may be
-// either asks the server within FinishCall.
+// The same for what is done on this machine, and fails as it would on a server. A command that may
+// be either asks the server within FinishCall.
 template <class Options, Result<int> (*kMain)(Options& options, Positionals& rest)>
 Result<int> ActAndReport(Options& options, Positionals& rest) {
   Result<int> code = kMain(options, rest);
@@ -111,13 +111,13 @@ Result<int> ParseAndAct(const Command& command, std::string_view path, Arguments
   return ParseAndRun<Options, ActAndReport<Options, kMain>>(command, path, arguments);
 }
 
-// Does it for each of them; what goes wrong with one is reported, and the others go on. The exit
-// code.
+// Calls `act` for each of them; what goes wrong with one is reported, and the others go on. Returns
+// the exit code.
 Result<int> ForEach(std::span<const std::string> typed,
                     const std::function<Result<void>(const std::string& one)>& act);
 
-// Does it for each sandbox that was typed, with its id; what goes wrong with one is reported, and
-// the others go on. The exit code.
+// Calls `act` for each sandbox that was typed, with its id; what goes wrong with one is reported,
+// and the others go on. Returns the exit code.
 Result<int> ForEachSandbox(ApiClient& api, const Positionals& rest,
                            const std::function<Result<void>(const std::string& id)>& act);
 

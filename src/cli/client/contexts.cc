@@ -107,7 +107,7 @@ Result<Contexts> LoadContexts(const std::string& path) {
   }
   if ((info.st_mode & 077) != 0) {
     return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                         path + " holds API keys, and others may read it")
+                         path + " holds API keys, and other users can read it")
                        .WithRemedy("chmod 600 " + path));
   }
   const std::string text = TRY(ReadFile(path));
@@ -130,7 +130,7 @@ Result<Connection> ChooseConnection(const ConnectionOptions& options, const Cont
     return {};
   };
   if (!options.url.empty() && !options.context.empty()) {
-    return Failure(Error::Invalid("--url and --context: each names a server")
+    return Failure(Error::Invalid("--url and --context each name a server")
                        .WithRemedy("leave one of them out"));
   }
   if (!options.url.empty()) {

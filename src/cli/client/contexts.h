@@ -55,7 +55,7 @@ std::string RenderContexts(const Contexts& contexts);
 
 // kNotFound without HOME and XDG_CONFIG_HOME.
 Result<std::string> ContextsPath(Lookup lookup);
-// No file: no contexts. kPermissionDenied when others than its owner may read it.
+// No file: no contexts. kPermissionDenied when users other than its owner may read it.
 Result<Contexts> LoadContexts(const std::string& path);
 Result<void> SaveContexts(const std::string& path, const Contexts& contexts);
 

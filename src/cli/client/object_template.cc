@@ -15,7 +15,7 @@ constexpr std::string_view kOpen = "{{";
 constexpr std::string_view kClose = "}}";
 
 Failure NotTaken(std::string_view inside) {
-  return Failure(Error::Invalid("\"{{" + OneLine(inside) + "}}\" is not taken")
+  return Failure(Error::Invalid("\"{{" + OneLine(inside) + "}}\" is not understood")
                      .WithRemedy("as in '{{.id}} {{.metadata.run}}', '{{json .}}', or json"));
 }
 

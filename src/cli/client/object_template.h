@@ -3,7 +3,7 @@
 //
 //   TRY(ObjectTemplate::Parse("{{.id}}\t{{.metadata.run}}")).Render(sandbox)   -> "abc…\t17"
 //
-// Taken are: text as it is, with \t and \n for a tab and a new line; {{.name}} and
+// Supported are: text as it is, with \t and \n for a tab and a new line; {{.name}} and
 // {{.name.of.something.inside}}, whose case does not count; {{json .name}}, as JSON; {{.}} and
 // {{json .}} for the whole object; and "json" alone for the same. Nothing else of Go's templates:
 // no functions, conditions or loops. Pure.
@@ -21,12 +21,12 @@ namespace cay::cli {
 
 class ObjectTemplate {
  public:
-  // kInvalidArgument, with what is taken.
+  // kInvalidArgument, with what is supported.
   static Result<ObjectTemplate> Parse(std::string_view text);
 
   // Without a newline at the end. Text as it is, numbers and flags in their JSON form, objects and
-  // lists as JSON; null and what metadata has not is nothing. Control characters are shown as \xNN.
-  // kInvalidArgument for a field that there is not, with those that there are.
+  // lists as JSON; null, and metadata that is not there, as nothing. Control characters are shown
+  // as \xNN. kInvalidArgument for an unknown field, with the known ones.
   Result<std::string> Render(const boost::json::object& object) const;
 
  private:

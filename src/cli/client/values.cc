@@ -211,7 +211,7 @@ Result<json::value> ParseJson(std::string_view text) {
   json::value value = json::parse(text, error, {}, options);
   if (!error) return value;
   return Failure(Error(ErrorCode::kProtocol, Fault::kMachine,
-                       "the server's answer is no JSON: " + error.message())
+                       "the server's answer is not JSON: " + error.message())
                      .WithRemedy("is it a Cay server?"));
 }
 
@@ -219,7 +219,7 @@ Result<json::object> ParseJsonObject(std::string_view text) {
   json::value value = TRY(ParseJson(text));
   if (value.is_object()) return std::move(value.get_object());
   return Failure(
-      Error(ErrorCode::kProtocol, Fault::kMachine, "the server's answer is no JSON object")
+      Error(ErrorCode::kProtocol, Fault::kMachine, "the server's answer is not a JSON object")
           .WithRemedy("is it a Cay server?"));
 }
 

@@ -24,7 +24,7 @@ std::optional<CopyEnd> ParseOwned(const CopyEnd& local) {
 }  // namespace
 
 Result<CopyEnd> ParseCopyEnd(std::string_view text) {
-  if (text.empty()) return Failure(Error::Invalid("an empty path"));
+  if (text.empty()) return Failure(Error::Invalid("the path is empty"));
   if (text == "-") return CopyEnd{.is_stream = true};
   const size_t colon = text.find(':');
   const std::string_view before = text.substr(0, colon);
@@ -48,12 +48,12 @@ Result<Copy> ParseCopy(std::string_view source, std::string_view target) {
   const bool to = !copy.target.sandbox.empty();
   if (from && to) {
     return Failure(
-        Error::Invalid("from one sandbox to another")
+        Error::Invalid("cannot copy from one sandbox to another")
             .WithRemedy("cay cp " + std::string(source) + " - | cay cp - " + std::string(target)));
   }
   if (!from && !to) {
-    return Failure(Error::Invalid("neither of the two is in a sandbox")
-                       .WithRemedy("write SANDBOX:PATH for the one that is"));
+    return Failure(Error::Invalid("neither path is in a sandbox")
+                       .WithRemedy("write SANDBOX:PATH for the path that is"));
   }
   return copy;
 }
@@ -90,19 +90,19 @@ Result<std::string> PlaceOfFile(std::string_view source, const std::string& targ
   if (!IsNamedAsDirectory(target)) return target;
   if (there == Standing::kOther) {
     return Failure(Error::Invalid(target + " is not a directory")
-                       .WithRemedy("leave out what follows its name to replace it"));
+                       .WithRemedy("leave out the slash at its end to replace it"));
   }
   return Failure(
       Error(ErrorCode::kNotFound, Fault::kCaller, "there is no directory " + target)
           .WithRemedy(
-              "make it first, or leave out the slash at the end to give the file that name"));
+              "make it first, or leave out the slash at its end to give the file that name"));
 }
 
 Result<std::string> PlaceOfDirectory(std::string_view source, const std::string& target,
                                      Standing there) {
   if (there == Standing::kOther) {
     return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-                         target + " is there and is not a directory: a directory cannot become it")
+                         target + " exists and is not a directory: a directory cannot replace it")
                        .WithRemedy("name a directory, or remove it first"));
   }
   const std::string name = BaseName(source);

@@ -63,14 +63,14 @@ Result<void> CheckParentHere(const std::string& target) {
                      .WithRemedy("mkdir -p " + parent));
 }
 
-// More than a sandbox can hold cannot come out of it, but for holes.
+// More than a sandbox can hold cannot come out of it, except for holes.
 Result<Bytes> MostThatCanCome(const FileTransfer& transfer) {
   const json::object sandbox = TRY(transfer.api.Get(SandboxPath(transfer.sandbox)));
   const json::object& limits = ObjectOf(sandbox, "limits");
   const int64_t sum = NumberOf(limits, "disk").value_or(0) + NumberOf(limits, "memory").value_or(0);
   if (sum > 0) return static_cast<Bytes>(sum);
   return Failure(
-      Error(ErrorCode::kProtocol, Fault::kMachine, "the server does not say its limits"));
+      Error(ErrorCode::kProtocol, Fault::kMachine, "the server does not tell its limits"));
 }
 
 Error TooMuch(Bytes limit) {

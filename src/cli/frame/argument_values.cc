@@ -56,8 +56,9 @@ Result<engine::Mount> ParseMount(std::string_view text) {
   const bool is_labelled =
       modes == "z" || modes == "Z" || modes.ends_with(",z") || modes.ends_with(",Z");
   if (is_labelled && !modes.starts_with('/')) {
-    return Failure(Error::Invalid("\"" + std::string(text) + "\": z and Z are not taken")
-                       .WithRemedy("nothing has to be relabelled here: leave them out"));
+    return Failure(
+        Error::Invalid("\"" + std::string(text) + "\": the mount options z and Z are not supported")
+            .WithRemedy("leave them out: Cay relabels nothing"));
   }
   size_t colon = rest.rfind(':');
   if (colon == std::string_view::npos || colon == 0 || colon + 1 == rest.size()) {

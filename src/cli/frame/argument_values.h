@@ -1,4 +1,5 @@
-// The small languages of `cay run`'s option values, parsed into values. Pure but where it says so.
+// The small languages of `cay run`'s option values, parsed into values. Pure, except where it says
+// otherwise.
 //
 //   ParseMount("./src:/workspace/src:rw")  -> {"./src", "/workspace/src", read_only = false}
 //   ParseTransfer("out:report", …)         -> {"out", "report"}

@@ -13,7 +13,7 @@
 //       .options = kOptions, .examples = "cay gc --dry-run\n", .run = &ParseAndRun<GcOptions,
 //       GcMain>};
 //
-// Everything here is single-threaded, and pure but for Dispatch and ParseAndRun, which print
+// Everything here is single-threaded, and pure, except for Dispatch and ParseAndRun, which print
 // --help.
 #pragma once
 
@@ -79,7 +79,7 @@ struct Command {
   size_t max_arguments = 0;
   Completes completes = Completes::kNothing;  // its arguments
   std::string_view words{};                   // for kWords
-  // Options end at the first argument that is none (`cay run ls -l`), as in `docker run`.
+  // Options end at the first argument that is not an option (`cay run ls -l`), as in `docker run`.
   bool options_first = false;
   std::span<const Command* const> subcommands{};  // then `run` is null
   std::string_view group{};  // heading among its siblings in --help; empty: that of the one before
@@ -93,7 +93,7 @@ struct Positionals {
   bool help = false;             // --help or -h was given: nothing else was looked at after it
 };
 
-// Applies every option to `options` and gives back what is none. Understands --name value,
+// Applies every option to `options` and gives back the other arguments. Understands --name value,
 // --name=value, -n value, -nvalue, -n=value, joined flags (-it) and "--". Each error is
 // kInvalidArgument, names the option, and suggests the nearest one where there is one.
 Result<Positionals> ParseArguments(const Command& command, Arguments arguments, void* options);

@@ -41,7 +41,7 @@ std::vector<std::string> DescribeUnknownVariables(std::span<const std::string> e
       continue;
     const std::string_view nearest = Nearest(name, candidates);
     if (nearest.empty() && !all) continue;
-    lines.push_back("warning: the variable " + OneLine(name) + " is none of cay's" +
+    lines.push_back("warning: cay has no environment variable " + OneLine(name) +
                     (nearest.empty() ? "" : " (did you mean " + std::string(nearest) + "?)"));
   }
   return lines;

@@ -1,4 +1,4 @@
-// The variables that cay reads, CAY_…; what is written nearly so is told.
+// The environment variables that cay reads, CAY_…, and warnings about names that are nearly right.
 #pragma once
 
 #include <span>
@@ -7,14 +7,14 @@
 
 namespace cay::cli {
 
-// A line for each variable ("NAME=VALUE") whose name begins as ours do and is none of ours: all of
-// them when `all`, else only those that are nearly one of ours: somebody else's may begin so, too.
-// Pure.
+// A line for each variable ("NAME=VALUE") whose name begins with CAY_ and is unknown: for all of
+// them when `all`, else only for those that are nearly a known one, since other programs' variables
+// may begin so, too. Pure.
 std::vector<std::string> DescribeUnknownVariables(std::span<const std::string> environment,
                                                   bool all);
 
-// Tells of this process's, on standard error. `all`: for commands that take their configuration
-// from variables.
+// Warns of this process's variables, on standard error. `all`: for commands that take their
+// configuration from variables.
 void NoteUnknownVariables(bool all);
 
 }  // namespace cay::cli

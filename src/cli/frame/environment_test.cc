@@ -12,14 +12,15 @@ using testing::IsEmpty;
 TEST(DescribeUnknownVariables, NamesWhatIsNearlyOneOfOurs) {
   const std::vector<std::string> environment = {"CAY_APIKEY=secret", "CAY_LIMITS_DEFAULT_MEMORY=1g",
                                                 "CAY_SOMETHING_ELSE=1", "HOME=/root"};
-  const char* key = "warning: the variable CAY_APIKEY is none of cay's (did you mean CAY_API_KEY?)";
+  const char* key =
+      "warning: cay has no environment variable CAY_APIKEY (did you mean CAY_API_KEY?)";
   const char* memory =
-      "warning: the variable CAY_LIMITS_DEFAULT_MEMORY is none of cay's (did you mean "
+      "warning: cay has no environment variable CAY_LIMITS_DEFAULT_MEMORY (did you mean "
       "CAY_LIMITS_DEFAULTS_MEMORY?)";
   EXPECT_THAT(DescribeUnknownVariables(environment, false), ElementsAre(key, memory));
   EXPECT_THAT(
       DescribeUnknownVariables(environment, true),
-      ElementsAre(key, memory, "warning: the variable CAY_SOMETHING_ELSE is none of cay's"));
+      ElementsAre(key, memory, "warning: cay has no environment variable CAY_SOMETHING_ELSE"));
 }
 
 TEST(DescribeUnknownVariables, SaysNothingOfWhatKubernetesSets) {

@@ -51,7 +51,7 @@ Result<size_t> OutputWriter::WriteSome(std::string_view bytes) {
   }
   if (written >= 0) return static_cast<size_t>(written);
   if (errno == EAGAIN || errno == EINTR) return 0U;
-  return Failure(Error::FromErrno("write the command's output"));
+  return Failure(Error::FromErrno("writing the command's output"));
 }
 
 Result<void> OutputWriter::Write(std::string_view bytes) {

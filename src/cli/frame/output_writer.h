@@ -30,7 +30,7 @@ class OutputWriter {
   int fd() const { return fd_; }
   bool pending() const { return !rest_.empty(); }
 
-  // An error has sys_errno EPIPE when nobody reads any more.
+  // An error has sys_errno EPIPE when the reader is gone.
   Result<void> Write(std::string_view bytes);
   Result<void> Flush();
 

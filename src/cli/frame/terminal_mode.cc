@@ -34,7 +34,7 @@ void SetCrashHandlers(void (*handler)(int)) {
 Result<void> CheckCallersInput(bool interactive, bool tty, bool none) {
   if (none && (interactive || tty)) {
     return Failure(Error::Invalid(std::string("-n and ") + (interactive ? "-i" : "-t") +
-                                  ": standard input is passed on, or it is not")
+                                  " contradict each other")
                        .WithRemedy("leave one of them out"));
   }
   if (!interactive || !tty || ::isatty(STDIN_FILENO) == 1) return {};
@@ -44,14 +44,15 @@ Result<void> CheckCallersInput(bool interactive, bool tty, bool none) {
 
 Result<TerminalMode> TerminalMode::EnterRaw(int fd) {
   termios before{};
-  if (::tcgetattr(fd, &before) != 0) return Failure(Error::FromErrno("read the terminal's mode"));
+  if (::tcgetattr(fd, &before) != 0)
+    return Failure(Error::FromErrno("reading the terminal's mode"));
   termios raw = before;
   ::cfmakeraw(&raw);
   crash_termios = before;
   crash_fd = fd;
   SetCrashHandlers(&RestoreAndDie);
   if (::tcsetattr(fd, TCSADRAIN, &raw) != 0) {
-    return Failure(Error::FromErrno("set the terminal's mode"));
+    return Failure(Error::FromErrno("setting the terminal's mode"));
   }
   return TerminalMode(fd, before, raw);
 }

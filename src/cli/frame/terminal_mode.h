@@ -17,8 +17,8 @@
 
 namespace cay::cli {
 
-// For -i, -t and -n: that they do not say opposite things. For -i and -t together: that there is a
-// terminal to pass on. Without one a command would wait for keys that nobody can type.
+// Checks that -i, -t and -n do not contradict each other, and for -i and -t together that there is
+// a terminal to pass on: without one a command would wait for keys that nobody can type.
 Result<void> CheckCallersInput(bool interactive, bool tty, bool none);
 
 class TerminalMode {

@@ -16,14 +16,14 @@ std::vector<Warning> WarningsOf(const DiskReport& disk) {
   std::vector<Warning> warnings;
   if (disk.full()) {
     warnings.push_back({"less than the " + FormatBytes(kHostReserve) +
-                            " that the machine keeps for itself is free: nothing new is begun, "
+                            " that the machine keeps for itself is free: nothing new is started, "
                             "and soon nothing can be written",
                         "destroy sandboxes (cay rm), or free some space"});
   }
   if (disk.over_committed()) {
     warnings.push_back(
         {"sandboxes are promised more than the whole disk: together they can fill it",
-         "smaller disk limits, or limits.disk_committed = 1 in the configuration"});
+         "set smaller disk limits, or limits.disk_committed = 1 in the configuration"});
   }
   return warnings;
 }

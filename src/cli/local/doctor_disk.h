@@ -19,7 +19,7 @@ struct DiskReport {
   uint64_t sandboxes = 0;  // how many those are
 
   bool full() const { return room.free < kHostReserve; }
-  // Those that have their files there can fill it together.
+  // Whether the sandboxes that have their files there can fill it together.
   bool over_committed() const { return promised > room.size; }
 };
 

@@ -18,7 +18,7 @@ struct Concern {
 };
 std::vector<Concern> ConcernsOf(const std::vector<engine::InventoryEntry>& entries);
 
-// What was found beside what the machine offers.
+// What was found besides what the machine offers.
 struct DoctorFindings {
   const DiskReport* disk = nullptr;  // null: it could not be looked at
   std::vector<Concern> concerns{};

@@ -1,4 +1,4 @@
-// Which guest this program's launchers fork, if any: where program and layers come together.
+// The guest that this program's launchers fork, if any.
 #pragma once
 
 #include "engine/guest_main.h"

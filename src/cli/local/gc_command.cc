@@ -74,7 +74,7 @@ std::string RenderGcText(const Collected& collected, bool dry_run) {
 
 Result<int> GcMain(GcOptions& options, Positionals&) {
   if (options.older && !options.orphans) {
-    return Failure(Error::Invalid("--older is of orphaned sandboxes")
+    return Failure(Error::Invalid("--older is only for orphaned sandboxes")
                        .WithRemedy("cay gc --orphans --older 24h"));
   }
   const Paths paths = TRY(Paths::Resolve(options.state_dir));
@@ -103,7 +103,7 @@ constexpr OptionSpec kOptions[] = {
      .apply = kFlag<GcOptions, &GcOptions::orphans>},
     {.name = "older",
      .value = "TIME",
-     .help = "For how long they must be orphaned (default: 24h)",
+     .help = "Only those orphaned for at least this long (default 24h)",
      .example = "24h",
      .apply = kParsed<GcOptions, &GcOptions::older, &ParseDuration>},
     kJsonOption<GcOptions>,
@@ -119,8 +119,8 @@ constinit const Command kGcCommand = {
     .description =
         "Sandboxes whose owner is gone, with the processes that still run in them, and\n"
         "cgroups, uid ranges and disk images that belong to no sandbox. What is in use is\n"
-        "never touched. What nobody has now and stays all the same is named, and so is what\n"
-        "cannot be read.\n",
+        "never touched. What is kept although nobody uses it is named, and so is what cannot be\n"
+        "read.\n",
     .options = kOptions,
     .examples = "cay gc\ncay gc --dry-run --json\ncay gc --orphans --older 2h\n",
     .run = &ParseAndRun<GcOptions, GcMain>,

@@ -13,7 +13,7 @@ namespace {
 Error WithMigrationHint(Error error) {
   if (error.code() != ErrorCode::kInternal) return error;
   return Error(error.code(), error.fault(), error.message())
-      .WithRemedy("the server that runs may be of another version: end it, and try again");
+      .WithRemedy("the running server may be of another version: end it, and try again");
 }
 
 // Through the store where no server has it: then the tables are made if need be. Otherwise beside

@@ -1,6 +1,6 @@
-// API keys without the server's API: written to the state directory's database by whoever may write
-// there. Needed before a first start on an address that is not loopback's, and after the last
-// administrator's key was lost. A server that runs meanwhile knows of it from its next request on.
+// API keys without the server's API: written to the state directory's database by a user who may
+// write there. Needed before a first start on an address other than loopback, and after the last
+// key of scope admin was lost. A server that runs meanwhile knows of it from its next request on.
 #pragma once
 
 #include <string>

@@ -30,7 +30,7 @@ Result<void> SetCpus(RunOptions& o, string_view value) {
 
 Result<void> SetPids(RunOptions& o, string_view value) {
   uint64_t pids = TRY(ParseUnsigned(value, kMaxPids));
-  if (pids == 0) return Failure(Error::Invalid("0 processes cannot run anything"));
+  if (pids == 0) return Failure(Error::Invalid("it must be at least 1"));
   o.limits.pids = static_cast<uint32_t>(pids);
   o.required.Add(LimitKind::kPids);
   return {};
@@ -250,7 +250,7 @@ constexpr OptionSpec kOptions[] = {
      .apply = kFlag<RunOptions, &RunOptions::quiet>},
 
     {.name = "rm",
-     .help = "It is always so: nothing of the sandbox stays",
+     .help = "Always so: nothing of the sandbox stays",
      .group = "Of docker run",
      .apply = kInto<kIsSoAlready>},
     {.name = "name",
@@ -341,8 +341,9 @@ Result<void> CheckRunOptions(const RunOptions& options) {
                        .WithRemedy("as in cay run -- python3 app.py"));
   }
   if (options.json && options.tty) {
-    return Failure(Error::Invalid("--json and --tty: a terminal's output cannot be held")
-                       .WithRemedy("leave one of them out"));
+    return Failure(
+        Error::Invalid("--json and --tty: the output of a terminal cannot be part of a JSON object")
+            .WithRemedy("leave one of them out"));
   }
   return CheckCallersInput(options.interactive, options.tty, options.no_input);
 }

@@ -23,7 +23,7 @@ struct RunOptions {
   engine::Limits limits;
   engine::LimitSet required;           // the limits that were named
   std::optional<Millis> cpu_time;      // of each process; 0: any; not given: any
-  std::string limits_file;             // the limits that are named nowhere else
+  std::string limits_file;             // the file with the other limits
   std::optional<Millis> timeout;       // 0: none; not given: CommandTimeout decides
   Millis kill_grace{2000};             // from SIGTERM to SIGKILL, once its time is over
   std::vector<std::string> env;        // as typed, in order
@@ -58,7 +58,7 @@ Result<int> RunMain(RunOptions& options, Positionals& rest);
 // Puts the limits of its file in where no option has named them.
 Result<void> ApplyLimitsFile(RunOptions& options);
 
-// What cannot go together, and a command that is not there.
+// Refuses options that contradict each other, and a missing command.
 Result<void> CheckRunOptions(const RunOptions& options);
 
 }  // namespace cay::cli

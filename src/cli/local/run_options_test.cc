@@ -80,7 +80,7 @@ TEST(RunOptions, LetALaterValueWin) {
 
 TEST(RunOptions, SayWhatIsWrongAndHowItIsWritten) {
   EXPECT_THAT(ErrorOf({"--memory", "5zz", "true"}), HasSubstr("--memory: not a size: \"5zz\""));
-  EXPECT_THAT(ErrorOf({"--pids", "0", "true"}), HasSubstr("--pids: 0 processes"));
+  EXPECT_THAT(ErrorOf({"--pids", "0", "true"}), HasSubstr("--pids: it must be at least 1"));
   EXPECT_THAT(ErrorOf({"--scratch", "tape", "true"}), HasSubstr("none of auto, disk, memory"));
   EXPECT_THAT(ErrorOf({"--mount", "/a", "true"}), HasSubstr("is not SRC:DST[:ro|rw]"));
   EXPECT_THAT(ErrorOf({"--workdir", "here", "true"}), HasSubstr("not an absolute path"));

@@ -53,7 +53,7 @@ Result<SessionEnd> RunSession::Run(const protocol::StartRequest& request) {
   if (end_.kind == EndKind::kTimedOut && end_.process == 0) {
     return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
                          "the command was not started within " + FormatDuration(kStartPatience))
-                       .WithRemedy("is the machine overloaded? see --timing"));
+                       .WithRemedy("the machine may be overloaded: see --timing"));
   }
   return end_;
 }

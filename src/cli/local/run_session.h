@@ -53,7 +53,7 @@ struct SessionEnd {
   protocol::Exited exited;
   bool timed_out = false;
   int signal = 0;
-  uint64_t process = 0;  // its name for the guest
+  uint64_t process = 0;  // the guest's id of it
   Clock::time_point started;
   std::optional<Clock::time_point> first_byte;
   Clock::time_point ended;

@@ -25,7 +25,7 @@ Result<engine::Mount> ResolveMount(const engine::Mount& mount) {
   if (::stat(source.c_str(), &info) != 0) return Failure(Error::FromErrno(what));
   if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)) {
     return Failure(Error::Invalid(what + ": it is neither a directory nor a regular file")
-                       .WithRemedy("devices, sockets and pipes are not shown to a sandbox"));
+                       .WithRemedy("devices, sockets and pipes cannot be mounted"));
   }
   int wanted = R_OK | (S_ISDIR(info.st_mode) ? X_OK : 0) | (mount.read_only ? 0 : W_OK);
   if (::faccessat(AT_FDCWD, source.c_str(), wanted, AT_EACCESS) != 0) {

@@ -22,7 +22,7 @@ struct CommandEnv {
 };
 
 // The template's environment, TERM with -t, the env files', and the options', in this order.
-// Nothing of the caller's but what an option names.
+// Nothing of the caller's environment except what an option names.
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base);
 
 engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,

@@ -64,7 +64,7 @@ Result<int> AdoptMain(ApiClient& api, AdoptOptions& options, Positionals& rest) 
 constexpr OptionSpec kOptions[] = {
     {.name = "owner",
      .value = "NAME",
-     .help = "Whose it becomes (default: whose it says it was, or yours)",
+     .help = "Its owner from now on (default: the one it had, or you)",
      .apply = kText<AdoptOptions, &AdoptOptions::owner>},
     {.name = "name",
      .value = "NAME",
@@ -81,13 +81,13 @@ constexpr OptionSpec kOptions[] = {
 
 constinit const Command kAdoptCommand = {
     .name = "adopt",
-    .summary = "Take sandboxes back that the server's database does not know any more",
+    .summary = "Take back sandboxes that the server's database does not know any more",
     .usage = "[OPTIONS] [SANDBOX]",
     .description =
-        "After a database was lost, or an older copy put back, what it does not know runs on\n"
-        "and is \"orphaned\" (cay ps): nobody can use it, and nothing ends it. Without SANDBOX\n"
-        "those are listed; with its id one becomes its owner's again, and its life begins\n"
-        "anew. What nobody wants is removed by cay gc --orphans.\n",
+        "After a database was lost, or an older copy put back, sandboxes that it does not know\n"
+        "run on as \"orphaned\" (cay ps): nobody can use them, and nothing ends them. Without\n"
+        "SANDBOX they are listed; with its id one becomes its owner's again, and its life begins\n"
+        "anew. cay gc --orphans removes those that nobody wants.\n",
     .options = kOptions,
     .examples = "cay adopt\ncay adopt b7c0w5d8e1f2g3h4i5j6 --name web\n",
     .max_arguments = 1,

@@ -34,7 +34,7 @@ Result<int> CopyMain(ApiClient& api, CopyOptions& options, Positionals& rest) {
     TRY(UnpackStandardInput(transfer, copy.target.path));
   } else if (copy.target.is_stream) {
     if (::isatty(STDOUT_FILENO) == 1) {
-      return Failure(Error::Invalid("a tar is nothing for a terminal")
+      return Failure(Error::Invalid("a tar archive is not written to a terminal")
                          .WithRemedy("pipe it on: cay cp … - | tar t"));
     }
     TRY(PackToStandardOutput(transfer, copy.source.path, options.format));

@@ -133,7 +133,8 @@ constexpr OptionSpec kOptions[] = {
     EnvFileOption<CreateOptions>(),
     WorkdirOption("Working directory inside (default the template's)",
                   kInto<PutText<CreateOptions, "workdir">>),
-    UserOption("Who processes are (default the template's)", kInto<PutText<CreateOptions, "user">>),
+    UserOption("Name, uid or uid:gid of processes (default the template's)",
+               kInto<PutText<CreateOptions, "user">>),
     {.name = "description",
      .value = "TEXT",
      .help = "What it is for, in your own words",
@@ -191,7 +192,7 @@ constexpr OptionSpec kOptions[] = {
 
     {.name = "idempotency-key",
      .value = "KEY",
-     .help = "The same key again gives the same sandbox again",
+     .help = "A second create with the same key gives the same sandbox",
      .group = "Output",
      .example = "job-17",
      .apply = kText<CreateOptions, &CreateOptions::idempotency_key>},

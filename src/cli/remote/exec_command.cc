@@ -137,11 +137,11 @@ Result<int> ExecMain(ApiClient& api, ExecOptions& options, Positionals& rest) {
                        .WithRemedy("as in cay exec " + sandbox + " -- ls, or cay sh " + sandbox));
   }
   if (options.json && !options.detach) {
-    return Failure(
-        Error::Invalid("--json: only with --detach").WithRemedy("use the API's execute"));
+    return Failure(Error::Invalid("--json is only for --detach")
+                       .WithRemedy("leave it out, or use the API's execute"));
   }
   if (options.detach && options.interactive && !options.tty) {
-    return Failure(Error::Invalid("-d and -i: what runs in the background has no input")
+    return Failure(Error::Invalid("-d and -i: a command in the background has no input")
                        .WithRemedy("leave one of them out, or add -t, for cay attach"));
   }
   if (!options.detach) TRY(CheckCallersInput(options.interactive, options.tty, options.no_input));
@@ -242,7 +242,7 @@ constexpr OptionSpec kExecOptions[] = {
     kCpuTime,
     {.name = "tag",
      .value = "TEXT",
-     .help = "A word of your own to find it by in cay ps",
+     .help = "A word of your own, to find the command by in cay ps",
      .example = "tests",
      .apply = kText<ExecOptions, &ExecOptions::tag>},
     kJsonOption<ExecOptions>,

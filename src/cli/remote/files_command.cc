@@ -229,7 +229,7 @@ Result<int> WatchMain(ApiClient& api, FilesOptions& options, Positionals& rest) 
   }
 }
 
-constexpr OptionSpec kUser = UserOption("As this user inside (default the sandbox's)",
+constexpr OptionSpec kUser = UserOption("Do it as this user inside (default the sandbox's)",
                                         kText<FilesOptions, &FilesOptions::user>);
 constexpr OptionSpec kMode = {.name = "mode",
                               .value = "MODE",
@@ -251,7 +251,7 @@ constexpr OptionSpec kJson = kJsonOption<FilesOptions>;
 
 constexpr OptionSpec kLsOptions[] = {{.name = "depth",
                                       .value = "N",
-                                      .help = "So many levels (default 1)",
+                                      .help = "Levels of directories to list (default 1)",
                                       .example = "3",
                                       .apply = kText<FilesOptions, &FilesOptions::depth>},
                                      kJson,
@@ -270,7 +270,7 @@ constexpr OptionSpec kStatOptions[] = {kJson, kUser, kUrl, kKey, kContext};
 constexpr OptionSpec kMkdirOptions[] = {
     {.name = "parents",
      .short_name = 'p',
-     .help = "With those above it; none is an error that is there",
+     .help = "Make missing directories above it too; a directory that exists is no error",
      .apply = kFlag<FilesOptions, &FilesOptions::parents>},
     kMode,
     kUser,
@@ -279,7 +279,7 @@ constexpr OptionSpec kMkdirOptions[] = {
     kContext};
 constexpr OptionSpec kMvOptions[] = {{.name = "force",
                                       .short_name = 'f',
-                                      .help = "Take the place of what is there",
+                                      .help = "Replace what is at the target",
                                       .apply = kFlag<FilesOptions, &FilesOptions::force>},
                                      kUser,
                                      kUrl,
@@ -288,7 +288,7 @@ constexpr OptionSpec kMvOptions[] = {{.name = "force",
 constexpr OptionSpec kRmOptions[] = {kRecursive,
                                      {.name = "force",
                                       .short_name = 'f',
-                                      .help = "What is not there is no error",
+                                      .help = "A path that does not exist is no error",
                                       .apply = kFlag<FilesOptions, &FilesOptions::force>},
                                      kUser,
                                      kUrl,

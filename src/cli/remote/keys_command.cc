@@ -141,27 +141,28 @@ Result<int> RevokeMain(ApiClient& api, LocalOptions&, Positionals& rest) {
 template <class Options>
 constexpr OptionSpec kLocalOption = {
     .name = "local",
-    .help = "Not through a server: in the database of the state directory",
+    .help = "In the database of the state directory, without a server",
     .group = "Server",
     .apply = kFlag<Options, &Options::local>};
 
 constexpr OptionSpec kCreateOptions[] = {
     {.name = "owner",
      .value = "NAME",
-     .help = "Whose it is: a person, team or project; with what is there already of that owner's "
-             "(default: an owner of its own, by its id)",
+     .help =
+         "Its owner: a person, team or project, new or known (default: one of its own, named by "
+         "the key's id)",
      .example = "team-a",
      .apply = kText<CreateOptions, &CreateOptions::owner>},
     {.name = "scope",
      .value = "SCOPE",
-     .help = "What it may: admin, use or read (default use)",
+     .help = "Its scope: admin, use or read (default use)",
      .example = "use",
      .completes = Completes::kWords,
      .words = "admin use read",
      .apply = kText<CreateOptions, &CreateOptions::scope>},
     {.name = "expires-in",
      .value = "TIME",
-     .help = "No longer than this (default: until it is revoked)",
+     .help = "How long it is valid (default: until it is revoked)",
      .example = "30d",
      .apply = kText<CreateOptions, &CreateOptions::expires_in>},
     {.name = "rate-limit",
@@ -171,7 +172,7 @@ constexpr OptionSpec kCreateOptions[] = {
      .apply = kText<CreateOptions, &CreateOptions::rate_limit>},
     {.name = "max-sandboxes",
      .value = "N",
-     .help = "Sandboxes of the owner at a time, by all of its keys (default: as it is)",
+     .help = "Sandboxes of its owner at a time, over all keys (default: unchanged)",
      .example = "50",
      .apply = kText<CreateOptions, &CreateOptions::max_sandboxes>},
     kJsonOption<CreateOptions>,
@@ -212,7 +213,7 @@ constinit const Command kCreate = {
 
 constinit const Command kList = {
     .name = "list",
-    .summary = "List the server's API keys; what they are is not kept anywhere",
+    .summary = "List the server's API keys (the keys themselves are kept nowhere)",
     .usage = "[OPTIONS]",
     .options = kListOptions,
     .examples = "cay keys list\n",
@@ -221,7 +222,7 @@ constinit const Command kList = {
 
 constinit const Command kRevoke = {
     .name = "revoke",
-    .summary = "Make API keys worthless, at once",
+    .summary = "Revoke API keys, at once",
     .usage = "[OPTIONS] ID...",
     .options = kRevokeOptions,
     .examples = "cay keys revoke $(cay keys list -q)\n",

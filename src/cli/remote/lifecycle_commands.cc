@@ -89,7 +89,8 @@ std::string LongUntil(const json::object& sandbox) {
 
 Result<int> ExtendMain(ApiClient& api, ServerOptions& options, Positionals& rest) {
   if (TRY(ParseDuration(rest.values[1])) <= Millis(0)) {
-    return Failure(Error::Invalid("by no time").WithRemedy("as in cay extend web 30m"));
+    return Failure(
+        Error::Invalid("TIME must be more than 0").WithRemedy("as in cay extend web 30m"));
   }
   const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
   const json::object sandbox =
@@ -106,7 +107,7 @@ Result<int> ExtendMain(ApiClient& api, ServerOptions& options, Positionals& rest
 template <class Options>
 constexpr OptionSpec kSilentOption = {.name = "quiet",
                                       .short_name = 'q',
-                                      .help = "Say nothing but errors",
+                                      .help = "Print only errors",
                                       .apply = kFlag<Options, &Options::quiet>};
 
 constexpr OptionSpec kOptions[] = {

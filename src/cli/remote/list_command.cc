@@ -160,8 +160,8 @@ constexpr OptionSpec kListOptions[] = {
     {.name = "filter",
      .short_name = 'f',
      .value = "KEY=VALUE",
-     .help =
-         "Only those: name and id by a part of them, label, state, template, project; repeatable",
+     .help = "Only matching ones: name and id by a part of them, label, state, template, project; "
+             "repeatable",
      .example = "name=web",
      .apply = &Into<ListOptions, Filter>},
     {.name = "state",

@@ -102,7 +102,8 @@ Result<std::vector<json::object>> ProcessesToShow(ApiClient& api, const LogsOpti
     (Runs(entry.get_object()) ? running : shown).push_back(entry.get_object());
   }
   if (options.follow && running.size() > 1) {
-    return Failure(Error::Invalid(std::to_string(running.size()) + " processes run: which one?")
+    return Failure(Error::Invalid(std::to_string(running.size()) +
+                                  " processes run, and only one can be followed")
                        .WithRemedy("cay ps " + id + " lists them"));
   }
   shown.insert(shown.end(), running.begin(), running.end());
@@ -123,7 +124,7 @@ Result<int> PrintAllLogs(ApiClient& api, const LogsOptions& options, const std::
     const bool is_gone = !printed && (printed.error().code() == ErrorCode::kNotFound ||
                                       printed.error().code() == ErrorCode::kIllegalState);
     if (!printed && !is_gone) return printed;
-    if (is_gone) Note("process " + name + ": its output is not held any more");
+    if (is_gone) Note("process " + name + ": its output is no longer held");
     if (follow && printed) return printed;
   }
   return 0;
@@ -131,8 +132,8 @@ Result<int> PrintAllLogs(ApiClient& api, const LogsOptions& options, const std::
 
 Result<int> LogsMain(ApiClient& api, LogsOptions& options, Positionals& rest) {
   if (options.from && (options.tail || rest.values.size() == 1)) {
-    return Failure(Error::Invalid(options.tail ? "--from and --tail: where does it begin?"
-                                               : "--from is of one process")
+    return Failure(Error::Invalid(options.tail ? "--from and --tail contradict each other"
+                                               : "--from needs a PROCESS")
                        .WithRemedy("cay logs --from SEQ SANDBOX PROCESS"));
   }
   const std::string id = TRY(api.ResolveSandbox(rest.values[0]));
@@ -195,9 +196,8 @@ constinit const Command kLogsCommand = {
     .summary = "Print the output of processes, as far as the sandbox holds it",
     .usage = "[OPTIONS] SANDBOX [PROCESS]",
     .description =
-        "Without PROCESS of all that the sandbox knows, one after the other, what runs last. "
-        "Output\n"
-        "has no times of its own: --since leaves out processes that ended before.\n",
+        "Without PROCESS of all processes, one after the other, running ones last. Output has no\n"
+        "times of its own: --since leaves out processes that ended before.\n",
     .options = kLogsOptions,
     .examples =
         "cay logs web\ncay logs --tail 20 web 3\ncay logs -f web 3\ncay logs --since 10m web\n",

@@ -14,7 +14,7 @@ Result<uint16_t> ParsePortNumber(std::string_view text, uint16_t least) {
   const auto port = ParseUnsigned(text, UINT16_MAX);
   if (!port || *port < least) {
     return Failure(Error::Invalid("not a port: \"" + std::string(text) + "\"")
-                       .WithRemedy("a number from " + std::to_string(least) + " to 65535"));
+                       .WithRemedy("write a number from " + std::to_string(least) + " to 65535"));
   }
   return static_cast<uint16_t>(*port);
 }

@@ -70,8 +70,8 @@ Result<void> PortForwardImpl::Listen(uint16_t local) {
   auto started = http::Server::Start(std::move(options),
                                      [this](http::Exchange& exchange) { Handle(exchange); });
   if (!started) {
-    return Failure(
-        std::move(started).error().WithRemedy("give another LOCAL port; 0 is any that is free"));
+    return Failure(std::move(started).error().WithRemedy(
+        "give another LOCAL port, or 0 for any that is free"));
   }
   server_ = *std::move(started);
   return {};
@@ -90,10 +90,10 @@ const char* WhyRefused(const http::Request& request) {
   const auto field = request.headers.Find("Host");
   const auto host = field ? api::HostOf(*field) : std::nullopt;
   if (!host || !api::HostAllowed(names, *host, request.peer)) {
-    return "this port is localhost or 127.0.0.1, and no other name";
+    return "this port answers only to localhost and 127.0.0.1";
   }
   if (api::JudgeOrigin(names, request, false) == api::OriginVerdict::kForeign) {
-    return "pages of another origin may not use this port";
+    return "web pages of another origin may not use this port";
   }
   return nullptr;
 }

@@ -1,6 +1,6 @@
 // PortForward: a port of this machine's loopback that is a port inside a sandbox, over the server's
-// API: HTTP and WebSockets. The API key is added on the way; who connects here needs none, and gets
-// at that one port and at nothing else of the server.
+// API: HTTP and WebSockets. The API key is added on the way: a client that connects here needs
+// none, and reaches that one port and nothing else of the server.
 //
 //   auto forward = TRY(PortForward::Start(api.connection(), {.sandbox = id, .port = 8000, .local = 0}));
 //   forward->address()   // "127.0.0.1:40123"; forwards until it is destroyed

@@ -126,7 +126,7 @@ Result<int> WaitMain(ApiClient& api, WaitOptions& options, Positionals& rest) {
   while (TextOf(process, "state") == "running") {
     // The server's own patience, or its life, may be over before the caller's patience.
     if (until && Clock::now() >= *until) {
-      return Failure(Error(ErrorCode::kTimeout, Fault::kCaller, "it runs still"));
+      return Failure(Error(ErrorCode::kTimeout, Fault::kCaller, "the process still runs"));
     }
     process = TRY(WaitPatiently(api, path, until));
   }
@@ -142,7 +142,7 @@ constexpr OptionSpec kKillOptions[] = {
     {.name = "signal",
      .short_name = 's',
      .value = "SIGNAL",
-     .help = "Send this to the process group (default: KILL, and nothing is asked)",
+     .help = "Send this signal to the process group (default KILL)",
      .example = "TERM",
      .completes = Completes::kWords,
      .words = "TERM INT HUP QUIT KILL STOP CONT USR1 USR2",
@@ -158,7 +158,7 @@ constexpr OptionSpec kKillOptions[] = {
 constexpr OptionSpec kWaitOptions[] = {
     {.name = "timeout",
      .value = "TIME",
-     .help = "No longer than this, then exit 1",
+     .help = "Wait at most this long, then exit 1",
      .example = "30s",
      .apply = kText<WaitOptions, &WaitOptions::timeout>},
     kJsonOption<WaitOptions>,

@@ -110,14 +110,14 @@ constinit const Command kPsCommand = {
     .summary = "List the sandboxes of this machine, or the processes of a server's sandbox",
     .usage = "[OPTIONS] [SANDBOX]",
     .description =
-        "Without SANDBOX those of this machine, whatever made them. What a crash left behind is\n"
-        "\"left\": cay gc removes it. One that a server's database does not know any more is\n"
-        "\"orphaned\": it is kept until cay adopt or cay gc --orphans. Of one that is\n"
-        "\"damaged\" the record cannot be read: --json says why. \"(no server)\" is behind those "
-        "of a\n"
-        "server that does not run: it takes them over when it starts. As root, what runs under "
-        "other\n"
-        "state directories, also under one that is gone, is named on standard error.\n",
+        "Without SANDBOX it lists the sandboxes of this machine, whatever made them. \"left\" is\n"
+        "what a crash left behind: cay gc removes it. \"orphaned\" is a sandbox that a server's\n"
+        "database does not know any more: it is kept until cay adopt or cay gc --orphans. The\n"
+        "record of a \"damaged\" one cannot be read: --json says why. \"(no server)\" marks those\n"
+        "of a server that does not run: it takes them over when it starts. As root, sandboxes "
+        "that\n"
+        "run under other state directories, also under one that is gone, are named on standard\n"
+        "error.\n",
     .options = kOptions,
     .examples =
         "cay ps\ncay ps --json\ncay ps web     # of the server's sandbox web: its processes\n",

@@ -11,7 +11,7 @@
 namespace cay::cli {
 
 // The server that --url, --context, CAY_URL or the current context names; nothing when none does,
-// or when a state directory was given: then it is this machine's templates.
+// or when a state directory was given: then the command is about this machine's templates.
 Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
                                              const std::string& state_dir);
 

@@ -221,7 +221,7 @@ constexpr OptionSpec kTopOptions[] = {
      .example = "5s",
      .apply = &Into<TopOptions, SetInterval>},
     {.name = "once",
-     .help = "One table, and no more (as when the output is no terminal)",
+     .help = "Print one table and end (as when the output is not a terminal)",
      .apply = kFlag<TopOptions, &TopOptions::once>},
     {.name = "json",
      .help = "Print a JSON array a line",
@@ -262,7 +262,7 @@ constinit const Command kStatsCommand = {
 
 constinit const Command kSystemCommand = {
     .name = "system",
-    .summary = "Say what the server is, and what it has",
+    .summary = "Print what the server is, and what it has",
     .usage = "[OPTIONS]",
     .options = kOptions,
     .examples = "cay system\ncay system --json\n",

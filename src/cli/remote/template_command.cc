@@ -108,7 +108,7 @@ constexpr OptionSpec kImportOptions[] = {
      .apply = &Into<ImportArguments, SetMaxSize>},
     {.name = "quiet",
      .short_name = 'q',
-     .help = "Say nothing but errors",
+     .help = "Print only errors",
      .apply = kFlag<ImportArguments, &ImportArguments::quiet>},
     kStateDirOption<ImportArguments>,
     kUrlOption<ImportArguments>,

@@ -18,7 +18,7 @@ struct UpdateOptions : ServerOptions {
 
 Result<int> UpdateMain(ApiClient& api, UpdateOptions& options, Positionals& rest) {
   if (options.request.empty()) {
-    return Failure(Error::Invalid("nothing is to be changed")
+    return Failure(Error::Invalid("no change was given")
                        .WithRemedy("as in cay update --memory 1g " + rest.values.front()));
   }
   Answers answers({.json = options.json, .quiet = options.quiet}, rest.values.size());
@@ -37,7 +37,7 @@ constexpr OptionSpec kOptions[] = {
     kJsonOption<UpdateOptions>,
     {.name = "quiet",
      .short_name = 'q',
-     .help = "Say nothing but errors",
+     .help = "Print only errors",
      .apply = kFlag<UpdateOptions, &UpdateOptions::quiet>},
     kUrlOption<UpdateOptions>,
     kApiKeyFileOption<UpdateOptions>,

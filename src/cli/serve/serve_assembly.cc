@@ -52,8 +52,8 @@ Result<void> CheckKeysAreNotLost(api::KeyRing& keys, sandbox::Manager& manager) 
     if (orphan.owner.empty() || orphan.owner == sandbox::kOwnerWithoutKey) continue;
     return Failure(
         Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-              "the database has no API key, and sandbox " + orphan.id.text() +
-                  " is there, which belongs to one: the database was lost, or is an older copy")
+              "the database has no API key, but sandbox " + orphan.id.text() +
+                  " belongs to the owner of one: the database was lost, or is an older copy")
             .WithRemedy("put the right cay.db back, or make a key: "
                         "cay keys create --local --scope admin ops"));
   }
@@ -88,7 +88,7 @@ sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& path
 engine::GarbageReport CollectLeftBehind(engine::Engine& engine) {
   auto report = engine.CollectGarbage({});
   if (!report) {
-    LogWarning("what a crash left behind was not looked for: " + report.error().ToString());
+    LogWarning("cannot look for what a crash left behind: " + report.error().ToString());
     return {};
   }
   for (const std::string& failure : report->failures) LogWarning("left behind: " + failure);
@@ -197,8 +197,8 @@ class Assembly : public ServeAssembly {
     }
     if (found.orphaned > 0) {
       lines.push_back(std::to_string(found.orphaned) +
-                      " sandboxes are there that the database does not know, and are kept as "
-                      "orphaned: see cay adopt");
+                      " sandboxes are not known to the database, and are kept as orphaned: see "
+                      "cay adopt");
     }
     const engine::GarbageReport& left = parts_.collected;
     if (!left.nothing()) {
@@ -217,7 +217,8 @@ class Assembly : public ServeAssembly {
     }
     if (!parts_.keys->needed()) {
       lines.emplace_back(
-          "there are no API keys: everybody who reaches it from this machine is its administrator");
+          "there are no API keys: everybody who reaches the server from this machine is its "
+          "administrator");
     }
     return lines;
   }

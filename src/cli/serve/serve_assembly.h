@@ -19,7 +19,7 @@ namespace cay::cli {
 class ServeAssembly {
  public:
   // Takes the state directory (kAlreadyExists when another server has it) and takes over what is in
-  // it. Refuses addresses that are not loopback's while there is no key.
+  // it. Refuses addresses other than loopback while there is no key.
   static Result<std::unique_ptr<ServeAssembly>> Make(const config::Config& config);
   virtual ~ServeAssembly() = default;
 

@@ -6,8 +6,8 @@
 
 namespace cay::cli {
 
-// "READY=1\nSTATUS=…", "RELOADING=1", "STOPPING=1". Nothing happens when nobody manages us, or does
-// not listen.
+// "READY=1\nSTATUS=…", "RELOADING=1", "STOPPING=1". Does nothing without a service manager that
+// listens.
 void NotifyService(std::string_view state);
 // RELOADING=1, which also wants the time (Type=notify-reload).
 void NotifyReloading();

@@ -27,7 +27,7 @@ Result<std::optional<ServerEvent>> EventSource::Next() {
   drained_ = got && !*got;
   if (drained_) {
     if (Clock::now() - heard_at_ < kSilence) return std::nullopt;
-    TRY(Lost(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server has fallen silent")));
+    TRY(Lost(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server stopped sending")));
     return std::nullopt;
   }
   if (!got || (**got == 0 && !ends_)) {

@@ -29,7 +29,7 @@ class InputPump {
 
   // Readable when it has ended.
   int fd() const;
-  // How; nothing is wrong when the input ended, or the process did not want more of it.
+  // How it ended: no error when the input ended, or the process wanted no more of it.
   Result<void> Finished();
 
  private:

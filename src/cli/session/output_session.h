@@ -22,8 +22,8 @@ namespace cay::cli {
 struct AttachRequest {
   std::string sandbox;
   std::string process;  // empty: the one that `execute` starts
-  // The body of POST …/execute (JSON). Started and followed in one request no output can be overrun
-  // before somebody reads it.
+  // The body of POST …/execute (JSON). Starting and following are one request, so that no output is
+  // lost before it is read.
   std::string execute{};
   std::optional<uint64_t> from{};  // the sequence number; nothing: the oldest that is held
   bool replay = false;             // of a terminal: its earlier output may have been shown before

@@ -12,7 +12,7 @@ namespace json = boost::json;
 
 Error Malformed(const ServerEvent& event) {
   return {ErrorCode::kProtocol, Fault::kMachine,
-          "the server sent a " + event.type + " event that is none"};
+          "the server sent a " + event.type + " event that cannot be read"};
 }
 
 Result<uint64_t> Position(const ServerEvent& event, const json::object& data,

@@ -62,7 +62,7 @@ Result<int> ExitCodeOfEnd(const ProcessEnd& end);
 // Lines for people about an unusual end.
 std::vector<std::string> NotesOnEnd(const ProcessEnd& end);
 
-// The object of an event's data; kProtocol when it is none.
+// The object of an event's data; kProtocol when it is not an object.
 Result<boost::json::object> EventData(const ServerEvent& event);
 
 // "process_id" is a number or text.

@@ -1,9 +1,9 @@
 // ReplayFilter: a terminal's earlier output without the questions in it.
 //
 // A program asks its terminal where the cursor is, what it is, which colours it has; the terminal
-// answers as if somebody had typed it. Output that is shown again asks again, and who reads the
-// answer now did not ask: a shell would take it for a command. What only draws goes through byte
-// for byte.
+// answers as if somebody had typed it. Output that is shown again asks again, and the program that
+// reads the answer now did not ask: a shell would take it for a command. What only draws goes
+// through byte for byte.
 //
 //   ReplayFilter replay;
 //   out.Write(replay.Take(bytes));      // a sequence that is cut in two is held back

@@ -27,7 +27,7 @@ inline constexpr size_t kMostAtATime = 16;
 // What engines can be told at their start. What means nothing to one it does not look at.
 struct EngineOptions {
   Paths paths{};
-  // For who knows that no other engine has the state directory.
+  // The caller knows that no other engine has the state directory.
   bool sole = false;
   // For one ephemeral sandbox and not for long: takes over no persistent ones, and starts nothing
   // anew.
@@ -36,7 +36,7 @@ struct EngineOptions {
   Millis patience{60'000};
   // How many requests it is to work on at a time: 1 to kMostAtATime.
   size_t at_a_time = 1;
-  // Of the sandbox on disk that will be asked for first, which may be made ready meanwhile.
+  // The limits of the sandbox on disk that will be asked for first: it may be made ready meanwhile.
   std::optional<Limits> expected{};
   // For Engine::Diagnose: what Survey::Diagnose found.
   std::optional<Diagnosis> diagnosis{};
@@ -46,7 +46,7 @@ struct EngineOptions {
 
 std::vector<std::string_view> EngineNames();
 
-// kInvalidArgument, with the names that there are, for a name that is none.
+// kInvalidArgument for an unknown name, with the known ones.
 Result<std::unique_ptr<Engine>> Make(std::string_view name, const EngineOptions& options);
 
 // What that engine has under the state directory, and on the machine. The same errors.

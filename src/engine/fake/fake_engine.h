@@ -70,7 +70,7 @@ struct FakeOptions {
 class FakeEngine : public Engine {
  public:
   explicit FakeEngine(std::shared_ptr<FakeMachine> machine, FakeOptions options = {});
-  // Ephemeral sandboxes end, and so do visits; the others run on.
+  // Ends ephemeral sandboxes and visits; the other sandboxes run on.
   ~FakeEngine() override;
   FakeEngine(const FakeEngine&) = delete;
   FakeEngine& operator=(const FakeEngine&) = delete;
@@ -104,7 +104,7 @@ class FakeEngine : public Engine {
 
   // What tests do to it.
 
-  // The next `times` calls of that kind, after those that are to fail already.
+  // Makes the next `times` calls of that kind fail, after those that are to fail already.
   void Fail(Call call, Error error, size_t times = 1, When when = When::kBefore);
   // Calls of that kind wait, before they do anything, until this is gone.
   class Held {
@@ -122,7 +122,7 @@ class FakeEngine : public Engine {
   };
   size_t calls(Call call) const;
 
-  // What would happen in or to a sandbox; it is there.
+  // What would happen in or to a sandbox, which exists.
   void EndGuest(const SandboxId& id, const engine::Exit& end);
   void KillInside(const SandboxId& id);  // one process, for want of memory
   void SetSilent(const SandboxId& id, bool silent);

@@ -56,9 +56,9 @@ class FakeGuest {
 
   Result<Fd> Connect();
   Result<Fd> Watch() const;
-  // It takes nothing in and says nothing, as one that is frozen, or hangs.
+  // It takes nothing in and says nothing, like a guest that is frozen or hangs.
   void SetSilent(bool silent);
-  // Nothing of it runs any more, and nothing of it is said.
+  // Nothing of it runs any more, and it sends no more.
   void End();
   bool ended() const { return ended_; }
 

@@ -132,7 +132,7 @@ Error LauncherLink::Hung() {
   return Error(ErrorCode::kUnavailable, Fault::kMachine,
                "the launcher did not answer within " + FormatDuration(Millis(patience_.load())) +
                    " and was ended")
-      .WithRemedy("try again: the next request starts another one");
+      .WithRemedy("try again: the next request starts another launcher");
 }
 
 Result<void> LauncherLink::AwaitAnswer(Millis at_least) {

@@ -34,28 +34,28 @@ struct NativeEngineOptions {
   size_t netns_pool = 1;  // of each launcher, at most 1024
   // Processes that make sandboxes, 1 to kMaxLaunchers: each has its share of them (share.h).
   size_t launchers = 1;
-  // For one ephemeral sandbox and not for long: takes over no persistent ones, and when the
-  // launcher dies, so has what the engine was made for.
+  // For one ephemeral sandbox and not for long: takes over no persistent ones, and starts no other
+  // launcher when this one dies.
   bool one_shot = false;
-  // For who knows that no other engine has the state directory: see LauncherOptions.
+  // The caller knows that no other engine has the state directory: see LauncherOptions.
   bool sole = false;
-  // How long the launcher may take for one request. One that takes longer hangs: it is killed, and
-  // another one started.
+  // How long the launcher may take for one request. One that takes longer is taken to hang: it is
+  // killed, and another is started.
   Millis patience{60'000};
-  // Of the sandbox on disk that will be asked for first: see LauncherOptions.
+  // The limits of the sandbox on disk that will be asked for first: see LauncherOptions.
   std::optional<Limits> disk_ahead = std::nullopt;
   // What Probe and Evaluate (probe/) found, for NativeEngine::Diagnose. They fork, and must not be
   // called where there are threads: whoever starts the engine calls them before.
   std::optional<Diagnosis> diagnosis = std::nullopt;
   // Not null: the launcher is forked from this process, which must have one thread, and runs this
-  // for its guests (launcher.h). It starts with this process's memory, but for arguments and
+  // for its guests (launcher.h). It starts with this process's memory, except arguments and
   // environment: nothing secret may be in it.
   GuestMain fork_with_guest = nullptr;
 };
 
 class LauncherLink {
  public:
-  // In milliseconds; who else has it may lower it while somebody waits.
+  // In milliseconds; another thread that has it may lower it during a wait.
   using Patience = std::atomic<Millis::rep>;
 
   // Does not wait for the launcher to be ready: the first Ask does. `patience` outlives the link.
@@ -64,9 +64,9 @@ class LauncherLink {
 
   // Hangs up, upon which the launcher ends its ephemeral sandboxes and itself.
   void HangUp();
-  // Hangs up, if that was not done before, and waits for that, and kills it when that takes longer
-  // than `patience`, unless the launcher was forked: what that one still has to give back then, of
-  // sandboxes that were destroyed, takes it some milliseconds.
+  // Hangs up, if that was not done before. Then waits for the launcher to end, and kills it when
+  // that takes longer than `patience`; a forked launcher is not waited for: it needs some
+  // milliseconds more to give back what destroyed sandboxes had.
   ~LauncherLink();
   LauncherLink(const LauncherLink&) = delete;
   LauncherLink& operator=(const LauncherLink&) = delete;

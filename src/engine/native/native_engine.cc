@@ -37,9 +37,10 @@ class NativeEngine::Turn {
   static Result<Turn> Take(Lane& lane, Millis patience) {
     std::unique_lock lock(lane.mutex);
     if (!lane.idle.wait_for(lock, patience, [&] { return !lane.busy; })) {
-      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                           "the launcher was busy for " + FormatDuration(patience) + " with others")
-                         .WithRemedy("is the machine overloaded, or its disk? Try again later"));
+      return Failure(
+          Error(ErrorCode::kUnavailable, Fault::kMachine,
+                "the launcher was busy with other requests for " + FormatDuration(patience))
+              .WithRemedy("is the machine overloaded, or its disk? Try again later"));
     }
     lane.busy = true;
     return Turn(lane);
@@ -88,7 +89,7 @@ Result<void> NativeEngine::StartLauncher(Lane& lane) {
 
 NativeEngine::Asked NativeEngine::AskOnce(Lane& lane, std::string_view request) {
   if (!lane.link) {
-    LogWarning("the launcher is gone: starting another one");
+    LogWarning("the launcher is gone: starting another");
     if (auto started = StartLauncher(lane); !started) return {.reply = Failure(started.error())};
   }
   auto reply = lane.link->Ask(request);
@@ -156,7 +157,7 @@ Capabilities NativeEngine::capabilities() const {
 Result<Diagnosis> NativeEngine::Diagnose() {
   if (options_.diagnosis) return *options_.diagnosis;
   return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                       "what this machine enforces was not looked at when the engine was started")
+                       "the engine did not find out at its start what this machine enforces")
                      .WithRemedy("cay doctor"));
 }
 
@@ -282,7 +283,7 @@ Result<Fd> NativeEngine::Connect(const SandboxId& id, Millis patience) {
   } else if (dir.error().code() == ErrorCode::kResourceExhausted) {
     return Failure(dir.error());
   } else if (patience == Millis(0)) {
-    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the sandbox is not there"));
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the sandbox does not exist"));
   }
   return CallForFd(Operation::kConnect, id);
 }
@@ -300,7 +301,7 @@ Result<std::string> NativeEngine::ReadPromise(const SandboxId& id) {
   auto promise = SandboxDir::ReadPromise(options_.paths.sandboxes_dir(), id);
   if (promise || promise.error().sys_errno() != ENOENT) return promise;
   return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
-                       "nothing was written down for whom sandbox " + id.text() + " is"));
+                       "there is no record of the owner of sandbox " + id.text() + " is"));
 }
 
 Result<void> NativeEngine::Disown(const SandboxId& id) {

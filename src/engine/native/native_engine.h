@@ -5,13 +5,13 @@
 //   auto engine = TRY(NativeEngine::Start({.paths = TRY(Paths::Resolve())}));
 //   Created created = TRY(engine->Create(request));
 //
-// Ephemeral sandboxes end with the engine, however it ends: even of SIGKILL to this process or to
-// the launcher nothing stays but directories and cgroups, which `cay gc` removes. When the launcher
+// Ephemeral sandboxes end with the engine, however it ends: even after SIGKILL to this process or
+// to the launcher only directories and cgroups stay, which `cay gc` removes. When the launcher
 // dies, the next call starts another one, which takes over the persistent sandboxes; a create,
 // start, stop, pause or resume that was under way fails with kUnavailable, other calls are
 // repeated.
 //
-// A launcher that hangs is one that died: it is killed when a request takes longer than
+// A launcher that hangs is treated as dead: it is killed when a request takes longer than
 // NativeEngineOptions::patience, and a call waits for those before it for at most twice that
 // (kUnavailable).
 //
@@ -77,13 +77,13 @@ class NativeEngine : public Engine {
   pid_t launcher_pid(size_t number = 0) const { return lanes_[number]->launcher_pid; }
 
  private:
-  // A launcher, and who is served by it.
+  // A launcher, and whether a call has it.
   struct Lane {
     explicit Lane(Share lane_share) : share(lane_share) {}
     const Share share;
     std::mutex mutex;
     std::condition_variable idle;
-    bool busy = false;                   // somebody has the link
+    bool busy = false;                   // a call has the link
     std::unique_ptr<LauncherLink> link;  // null after the launcher's death, until the next call
     std::atomic<pid_t> launcher_pid = 0;
   };
@@ -93,10 +93,10 @@ class NativeEngine : public Engine {
   Lane& LaneOf(const SandboxId& id) { return *lanes_[Share::NumberOf(id, lanes_.size())]; }
   class Turn;
 
-  // Whether a request may be repeated that the launcher may have worked on when it died.
+  // Whether a request may be repeated when the launcher died while it may have worked on it.
   enum class Repeat { kIfUnsent, kAlways };
   struct Course {
-    bool asked = false;     // it had its turn, so that it may have been done
+    bool asked = false;     // it was sent, so that it may have been done
     bool repeated = false;  // the launcher died of the first, so that it may have been done twice
   };
   // `course`: how it went, also where the result is an error.
@@ -109,7 +109,7 @@ class NativeEngine : public Engine {
   };
   Asked AskOnce(Lane& lane, std::string_view request);
   Result<Fd> CallForFd(Operation operation, const SandboxId& id);
-  // The launcher's groups. `again`: not as they were found before.
+  // The launcher's groups. `again`: looks anew, instead of taking what was found before.
   Result<std::shared_ptr<const CgroupTree>> Groups(bool again);
 
   const NativeEngineOptions options_;

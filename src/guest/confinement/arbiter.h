@@ -4,11 +4,10 @@
 //   Arbiter* arbiter = TRY(Arbiter::Create(loop, proc));
 //   TRY(arbiter->Begin(listener, spawner_thread));   // once there are commands
 //
-// The thread is started by the first call that asks, as many sandboxes have none; where the sandbox
-// has no process left for it, what asks meanwhile is refused for want of resources. It is outside
-// the commands' Landlock domain and their filter. It may wait for a command (which is stopped, or
-// gets no processor while it takes a descriptor): then commands that ask wait behind it, and nobody
-// else.
+// The first such call starts the thread, since many sandboxes have none; while the sandbox has no
+// process left for it, calls that ask are refused for want of resources. It is outside the
+// commands' Landlock domain and their filter. It may wait for a command (which is stopped, or gets
+// no processor while it takes a descriptor): then only commands that ask wait behind it.
 //
 // A call that asks waits in the kernel; there are never more of them than threads. What an argument
 // points to is read once, and acted on by the arbiter itself: a command is told to go on with its
@@ -50,7 +49,7 @@ class Arbiter final : public EventLoop::Handler {
 
   void GoOn(const seccomp_notif& asked) const;
   void Return(const seccomp_notif& asked, int sys_errno) const;
-  // False: it does not ask any more.
+  // False: the caller does not ask any more.
   bool ReturnDescriptor(const seccomp_notif& asked, int fd) const;
   void Give(const seccomp_notif& asked, const Fd& socket, bool close_on_exec);
   // False: there is none for it, and it still waits.
@@ -62,8 +61,8 @@ class Arbiter final : public EventLoop::Handler {
   int listener_ = -1;
   std::optional<NestedFilters> filters_;
 
-  // A socket that was put into a command whose call was interrupted before it was told so. It
-  // mostly asks again at once.
+  // A socket that was put into a command whose call was interrupted before it got the answer. The
+  // command mostly asks again at once.
   struct Lost {
     pid_t thread;
     int fd;

@@ -14,8 +14,8 @@ namespace cay::guest {
 
 std::span<const sock_filter> CommandFilter(Undecided undecided);
 
-// Puts it on the calling thread, which has no_new_privs. What it gives is the listener that the
-// arbiter answers on; nothing where there can be none, and then the filter is the one that refuses.
+// Puts it on the calling thread, which has no_new_privs. Returns the listener that the arbiter
+// answers on; nothing where there can be none: then the filter refuses those calls.
 Result<std::optional<Fd>> InstallCommandFilter();
 
 }  // namespace cay::guest

@@ -1,10 +1,11 @@
-// What commands may less than the guest. It comes on top of the sandbox's filter
-// (engine/native/seccomp/sandbox_policy.h), on the spawner's thread, and every command inherits it.
+// Which system calls commands are refused that the guest may make. Comes on top of the sandbox's
+// filter (engine/native/seccomp/sandbox_policy.h), on the spawner's thread, and every command
+// inherits it.
 //
-// Some calls make what no memory limit counts, and no filter can tell how much of it there is: the
-// arbiter is asked then. Where there is none (the kernel has no listeners for filters, or another
-// filter above has one, of which there can be only one), they are refused as a kernel without that
-// feature would.
+// Some calls take memory that no limit counts, and no filter can tell how much of it there is: the
+// arbiter is asked about these. Where there is none (the kernel has no listeners for filters, or
+// another filter above has one, of which there can be only one), they are refused as a kernel
+// without that feature would.
 #pragma once
 
 #include <linux/netlink.h>
@@ -36,7 +37,7 @@ constexpr seccomp::Policy CommandPolicy(Undecided undecided) {
               {SYS_socket},
               {{{Low32(0, AF_NETLINK)}, ask(Action::Errno(EPROTONOSUPPORT))},
                {{seccomp::OfInternet(0)}, ask(Action::Allow())}}});
-  // The shortest address of the internet has 16 bytes.
+  // The shortest internet socket address has 16 bytes.
   policy.Add({"connect",
               "a connection is a socket at its other end, which may wait there for nobody, and one "
               "that is given up can be made again and again: they count as sockets",

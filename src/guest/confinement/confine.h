@@ -8,8 +8,8 @@
 // one domain for all of them: commands can signal each other.
 //
 // A change of ids sets "dumpable" to what fs.suid_dumpable says. The engine starts no guest where
-// that is 1; who changes ids in the guest's memory clears it all the same, in case it became 1
-// since.
+// that is 1; code that changes ids in the guest's memory clears it all the same, in case it became
+// 1 since.
 #pragma once
 
 #include <optional>

@@ -2,8 +2,9 @@
 //
 // A filter lives as long as a thread that has it, or a filter above it. The kernel tells how many
 // each thread has (Seccomp_filters in its status), not which, so the sum over all threads is what
-// there can be at most: children count what they inherited. A command that may is let go on with
-// its call, and only then has its filter; until it is seen to have it, it counts as if it had.
+// there can be at most: children count what they inherited. A command that is allowed one more goes
+// on with its call, and has the filter only then; until it is seen to have it, it counts as if it
+// had.
 #pragma once
 
 #include <sys/types.h>
@@ -37,7 +38,7 @@ class NestedFilters {
   // `proc` is /proc, borrowed; `spawner` a thread of the guest with the commands' own filters.
   NestedFilters(const Fd& proc, pid_t spawner) : proc_(proc), spawner_(spawner) {}
 
-  // Whether `thread`, which waits for the answer, may; it is taken to do so then.
+  // Whether `thread`, which waits for the answer, may add one; if so, it is taken to do it.
   bool Grant(pid_t thread);
 
  private:

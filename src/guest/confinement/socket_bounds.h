@@ -7,8 +7,8 @@
 //   (IP_RECVERR,
 //   SO_TIMESTAMPING), nor a connection that nobody has accepted yet.
 //
-// Limits on buffers act like net.core.rmem_max and wmem_max: who asks for more gets that much, and
-// no error (socket(7)).
+// Limits on buffers act like net.core.rmem_max and wmem_max: a call that asks for more gets that
+// much, and no error (socket(7)).
 #pragma once
 
 #include <cstdint>
@@ -25,13 +25,13 @@ inline constexpr uint64_t kMaxNetlinkSockets = 256;
 inline constexpr uint32_t kNetlinkReceiveBuffer = 8 * 1024;  // the kernel doubles what is asked
 inline constexpr uint32_t kNetlinkSendBuffer = 4 * 1024;
 
-// Sockets of any family that there may be for one more of the internet to be made, or a connection,
-// which is a socket at its other end.
+// One more internet socket, or connection (which is a socket at its other end), is made only while
+// there are fewer sockets of any family than this.
 inline constexpr uint64_t kMaxSockets = 2048;
 // Doubled: what net.core.rmem_default is. More is for long ways, and a sandbox has a loopback.
 inline constexpr uint32_t kInternetReceiveBuffer = 106'496;
 
-// Of those that ping, for each of IPv4 and IPv6: what waits in their receive buffers is charged to
+// Sockets that ping, for each of IPv4 and IPv6: what waits in their receive buffers is charged to
 // nobody (ping_rcv in net/ipv4/ping.c accounts no memory), 6.5 MiB together.
 inline constexpr uint64_t kMaxPingSockets = 16;
 

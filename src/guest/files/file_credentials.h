@@ -1,5 +1,4 @@
-// FileCredentials: the calling thread reaches for files as somebody else, for as long as this
-// lives.
+// FileCredentials: as long as it lives, the calling thread accesses files as another user.
 //
 //   FileCredentials as_user = TRY(FileCredentials::Assume({.uid = 1000, .gid = 1000},
 //   single_user));

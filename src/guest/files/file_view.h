@@ -1,7 +1,7 @@
-// FileView: the sandbox's files by absolute path, as whoever the calling thread is at the moment
-// (FileCredentials). Paths are resolved by openat2 with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS:
-// symlinks work, "/proc/PID/fd/N" and its like do not. Nothing here blocks on a FIFO, a device or a
-// socket, or even opens one.
+// FileView: the sandbox's files by absolute path, with the rights that the calling thread has at
+// the moment (FileCredentials). Paths are resolved by openat2 with RESOLVE_IN_ROOT |
+// RESOLVE_NO_MAGICLINKS: symlinks work, "/proc/PID/fd/N" and its like do not. Nothing here blocks
+// on a FIFO, a device or a socket, or even opens one.
 //
 //   FileView view(root, proc, temporaries);          // directories "/" and "/proc"
 //   protocol::FileInfo info = TRY(view.Stat("/etc/hosts", Follow::kYes));
@@ -42,7 +42,7 @@ class FileView {
   // kInvalidArgument for a path that is not absolute, has a NUL, or is over PATH_MAX.
   static Result<void> CheckPath(const std::string& path);
 
-  // An O_PATH descriptor: whatever it is, nothing happens to it.
+  // An O_PATH descriptor: whatever the file is, opening it so does nothing to it.
   Result<Fd> OpenPath(const std::string& path, Follow follow) const;
 
   // A regular file, O_RDONLY, whole or not; refuses everything else by its name, and files of
@@ -70,14 +70,15 @@ class FileView {
   Result<protocol::FileInfo> Stat(const std::string& path, Follow follow) const;
   Result<void> MakeDirectory(const std::string& path, mode_t mode, bool parents) const;
   Result<void> Move(const std::string& from, const std::string& to, bool replace) const;
-  // What is no directory, or an empty one.
+  // Removes a file that is no directory, or an empty directory.
   Result<void> Remove(const std::string& path) const;
   // setuid and setgid are refused; the sticky bit is for directories.
   Result<void> ChangeMode(const std::string& path, mode_t mode) const;
 
   Temporaries& temporaries() const { return temporaries_; }
 
-  // A descriptor of O_PATH as one of `flags`. Only for what was seen to be a file or a directory.
+  // Opens what an O_PATH descriptor leads to with `flags`. Only for what was seen to be a file or a
+  // directory.
   Result<Fd> Reopen(const Fd& path_fd, int flags, const std::string& path) const;
 
  private:

@@ -8,7 +8,7 @@
 // The content goes to a file of a random name in the same directory, made with O_EXCL, and then
 // rename(2). What is there already must be a regular file; a directory, FIFO, socket or device is
 // refused. A symlink stays, and what it leads to is the file that is written. The new file belongs
-// to whoever the thread is (FileCredentials) in Begin, Finish and the destructor.
+// to the user as whom the thread (FileCredentials) calls Begin, Finish and the destructor.
 #pragma once
 
 #include <optional>

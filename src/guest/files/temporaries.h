@@ -1,6 +1,6 @@
 // Temporaries: the names of the files in which content is written before it takes its place, so
-// that listings and watches tell of what happens to files and not of how Cay does it. Known by what
-// was made, and not by how a name looks: whatever a command calls its own files, they are shown.
+// that listings and watches do not tell of them. Known because they were made here, and not by how
+// a name looks: whatever a command calls its own files, they are shown.
 //
 //   const std::string name = temporaries.Take();        // ".cay-write-" and 16 digits
 //   temporaries.End(name, Temporaries::Fate::kCreated); // renamed to what was not there

@@ -15,7 +15,7 @@
 //   directories.Find(2).path                                         // "b"
 //   directories.Moved(2);                                            // IN_MOVE_SELF
 //
-// This holds as long as a place is set when what is there is what all events until then say.
+// This is right as long as each place is set at a moment when all events up to then have been told.
 #pragma once
 
 #include <cstddef>
@@ -72,8 +72,8 @@ class WatchedDirectories {
 
   // False: there are so many under way that one had to be forgotten.
   bool BeginRename(uint32_t cookie, Place from);
-  // Of a directory, or of anything else. Where it came from; nothing where nobody watches. What
-  // comes from outside stays there, to be set anew.
+  // For a directory or any other name. Returns where it came from; nothing where that was not
+  // watched. What comes from outside stays there, to be set anew.
   std::optional<Place> EndRename(uint32_t cookie, const Place& to, bool directory);
 
   // IN_MOVE_SELF. One that was set when its rename was half told is where it was set.

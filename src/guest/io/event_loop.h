@@ -1,5 +1,5 @@
-// EventLoop: the guest's one epoll loop. Everything in the guest but the spawner runs in it, on the
-// main thread; no handler may block.
+// EventLoop: the guest's one epoll loop. Everything in the guest except the spawner and the arbiter
+// runs in it, on the main thread; no handler may block.
 //
 //   class Reader : public EventLoop::Handler {
 //     void OnReady(uint32_t events) override;   // EPOLLIN | EPOLLHUP …
@@ -7,8 +7,8 @@
 //   TRY(loop.Watch(fd, EPOLLIN, reader));       // level-triggered; once per descriptor
 //   loop.Forget(fd);                            // before the descriptor is closed
 //
-// A handler may Forget any descriptor, and delete any handler but itself, while it runs: events of
-// the same batch that were for them are not delivered. To delete itself it uses Dispose.
+// A handler may Forget any descriptor, and delete any handler except itself, while it runs: events
+// of the same batch that were for them are not delivered. To delete itself it uses Dispose.
 #pragma once
 
 #include <sys/epoll.h>

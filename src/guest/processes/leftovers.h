@@ -1,5 +1,5 @@
-// Leftovers: which processes descend from a command, also when it has ended and they have become
-// PID 1's, in sessions of their own.
+// Leftovers: which processes descend from a command, even when it has ended and they have become
+// children of PID 1, in sessions of their own.
 //
 // The mark is inherited and survives fork, exec and setsid: each command starts with RLIMIT_LOCKS,
 // which the kernel has ignored since 2.4.25 (getrlimit(2)), set to MarkOf(its id), and anyone may

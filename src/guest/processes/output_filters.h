@@ -1,10 +1,11 @@
 // Filters of a command's output that outlive it: `exec > >(grep x)` leaves a grep that still reads
 // what the command wrote, and writes it to where the command's output goes.
 //
-// A filter is plainly one when it holds the output open for writing, its standard input is a pipe,
-// and that pipe comes to its end by itself: nobody has it open for writing, or only filters of the
-// same kind do. A daemon that was left behind is none: its input is no pipe, or one that something
-// feeds. The command's own input is not counted: whoever inherited it need not read it.
+// A process is plainly a filter when it holds the output open for writing, its standard input is a
+// pipe, and that pipe comes to its end by itself: no process has it open for writing, or only
+// filters of the same kind do. A daemon that was left behind is none: its input is no pipe, or one
+// that something feeds. The command's own input is not counted: a process that inherited it need
+// not read it.
 //
 // docs/decisions/0029. It is a guess about code that may want to mislead. What rests on it is how
 // long the command's own client waits, and that has its bounds (process.h).
@@ -46,8 +47,8 @@ struct FiltersLeft {
 
 inline constexpr size_t kMaxDescriptorsSeen = 4096;  // that takes some 20 ms
 
-// Looks at every process but this one, by /proc; where they have more than `most` descriptors
-// nothing is plain, and there is none.
+// Looks at every process except this one, by /proc; where they have more than `most` descriptors,
+// no filter is found.
 Result<FiltersLeft> FindOutputFilters(const Fd& proc, const OutputEnds& output,
                                       size_t most = kMaxDescriptorsSeen);
 

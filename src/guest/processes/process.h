@@ -86,7 +86,7 @@ class Process final : public EventLoop::Timer {
   bool starting() const { return state_ == State::kStarting; }
   bool leader_alive() const { return state_ == State::kRunning; }
   bool ended() const { return state_ == State::kEnded; }
-  // Its pid is surely its own: it has not been reaped.
+  // Whether its pid is surely its own: it has not been reaped.
   bool awaits_reaping() const {
     return leader_alive() || (starting() && !early_status_.has_value());
   }
@@ -109,8 +109,8 @@ class Process final : public EventLoop::Timer {
   void OnStdinPending(StdinWriter& writer);
   void RemoveWriter(StdinWriter& writer);
 
-  // When the leader has ended but not the output, that is cut instead: the leader's number may be
-  // another's by now. kIllegalState when all has ended.
+  // When the leader has ended but not the output, the output is cut instead: the leader's pid may
+  // be another process's by now. kIllegalState when all has ended.
   Result<void> Signal(int signal, protocol::SignalTarget target);
   // kIllegalState without a terminal.
   Result<void> Resize(protocol::TerminalSize size);

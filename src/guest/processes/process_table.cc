@@ -158,7 +158,7 @@ Result<void> ProcessTable::Check(const protocol::StartRequest& request) const {
   if (running() >= protocol::kMaxRunning) {
     return Failure(Error(ErrorCode::kResourceExhausted, Fault::kCaller,
                          "the sandbox runs its maximum of " +
-                             std::to_string(protocol::kMaxRunning) + " commands at a time")
+                             std::to_string(protocol::kMaxRunning) + " processes at a time")
                        .WithRemedy("wait for one to end, or end one"));
   }
   return {};

@@ -63,8 +63,8 @@ Error DescribeSpawnFailure(const SpawnJob& job) {
     case SpawnStage::kFork:
       if (job.sys_errno == EAGAIN) {
         return Error(ErrorCode::kResourceExhausted, Fault::kCaller,
-                     "the sandbox has as many processes as it may have")
-            .WithRemedy("end some, or ask for a higher pids limit");
+                     "the sandbox is at its limit of processes")
+            .WithRemedy("end some, or raise its pids limit");
       }
       return Error::FromErrno("starting a process", job.sys_errno);
     case SpawnStage::kIds:

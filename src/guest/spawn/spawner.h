@@ -1,6 +1,6 @@
 // Spawner: the guest's one other thread. It starts every command, because only it is in the
 // commands' Landlock domain (confine.h), and because a vfork parent waits: a child that hostile
-// code stops before it executes must hold up nobody but those who want to start something.
+// code stops before it executes may only hold up other starts.
 //
 //   auto spawner = TRY(Spawner::Start());
 //   spawner->Submit(job);                       // the job stays where it is …
@@ -33,7 +33,8 @@ class Spawner {
   int done_fd() const { return done_event_.fd(); }
   std::vector<SpawnJob*> TakeDone();
 
-  // Where the arbiter is asked; nothing where nobody is. Known from the first job's end on.
+  // The listener on which the arbiter is asked; nothing where there is none. Known from the first
+  // job's end on.
   std::optional<int> listener() const {
     return listener_ ? std::optional(listener_->get()) : std::nullopt;
   }

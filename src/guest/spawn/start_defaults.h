@@ -8,8 +8,8 @@
 
 namespace cay::guest {
 
-// Pure. Puts the account's own values where request.account_env says so; nothing for an account
-// without a name.
+// Pure. Puts the account's own values where request.account_env says so; does nothing for an
+// account without a name.
 void FollowAccount(protocol::StartRequest& request, const Account& account);
 
 // argv[0] becomes bash where request.shell asks for it and this root filesystem has one.

@@ -302,7 +302,7 @@ Result<std::unique_ptr<WebSocket>> ClientImpl::OpenWebSocket(std::string_view ta
   }
   if (answer.headers.Find("Sec-WebSocket-Accept") != WebSocketAccept(key) ||
       !answer.headers.ListContains("Upgrade", "websocket")) {
-    return Failure(BadAnswer("a handshake that is not a WebSocket's"));
+    return Failure(BadAnswer("a handshake that is not WebSocket's"));
   }
   return std::make_unique<OwnedWebSocket>(std::move(link));
 }

@@ -27,8 +27,8 @@ struct Url {
   std::string host;
   uint16_t port = 0;
   std::string path;  // of the Unix socket
-  // Connect to this numeric address instead of looking `host` up: whoever has checked an address
-  // gets no other. The Host header and TLS still go by `host`.
+  // Connects to this numeric address instead of looking `host` up: a caller that has checked an
+  // address gets no other. The Host header and TLS still go by `host`.
   std::string address = {};
   static Result<Url> Parse(std::string_view text);
   std::string ToString() const;
@@ -54,8 +54,8 @@ class ClientResponse {
   virtual const Headers& headers() const = 0;
   // The next piece; 0 at its end. A body that is cut short is kUnavailable.
   virtual Result<size_t> Read(std::span<char> space) = 0;
-  // What has come of it, without waiting; nothing when nothing has: then poll(fd()) knows of all
-  // that comes.
+  // What has come of it, without waiting; nothing when nothing has: poll(fd()) tells when more
+  // comes.
   virtual Result<std::optional<size_t>> TryRead(std::span<char> space) = 0;
   Result<std::string> ReadAll(size_t max_bytes);
   virtual int fd() const = 0;
@@ -63,8 +63,8 @@ class ClientResponse {
 
 class Client {
  public:
-  // Connects at the first request. kUnavailable when nobody listens.
-  // `ca_file`: PEM; who may sign an https server's certificate. Empty: whom the system trusts.
+  // Connects at the first request. kUnavailable when no server listens. `ca_file`: PEM; the
+  // authorities that may sign an https server's certificate. Empty: those that the system trusts.
   static Result<std::unique_ptr<Client>> Open(const Url& url,
                                               Millis connect_timeout = Millis(10'000),
                                               const std::string& ca_file = {});

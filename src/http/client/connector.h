@@ -10,7 +10,7 @@
 
 namespace cay::http {
 
-// A connected stream, past the TLS handshake (`context` is for https). kUnavailable when nobody
+// A connected stream, past the TLS handshake (`context` is for https). kUnavailable when no server
 // listens there, kTimeout when it takes longer than `timeout`.
 Result<Stream> Connect(const Url& url, const TlsContext* context, Millis timeout);
 

@@ -198,7 +198,7 @@ Result<ResponseHead> Proxying::ReadHead() {
     if (!head) return bad(head.error().detail);
     input_.Consume(*end);
     if (head->status == 101 && !upgrades_)
-      return bad("a switch of protocols that nobody asked for");
+      return bad("a switch of protocols that was not asked for");
     // The others below 200 are about this connection only.
     if (head->status >= 200 || head->status == 101) return std::move(*head);
     before += *end;

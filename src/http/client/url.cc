@@ -9,7 +9,7 @@ namespace cay::http {
 namespace {
 
 Error NotAnUrl(std::string_view text) {
-  return Error::Invalid("'" + std::string(text) + "' is not the address of a server")
+  return Error::Invalid("\"" + std::string(text) + "\" is not the address of a server")
       .WithRemedy("write http://HOST:PORT, https://HOST:PORT or unix:/PATH");
 }
 

@@ -1,6 +1,6 @@
 // Connection: one client's connection, as the server keeps it between requests. Exactly one thread
 // at a time has it: the one that epoll gave it to (EPOLLONESHOT), until that one arms it again.
-// What the sweep looks at meanwhile is atomic.
+// Members that the sweep looks at meanwhile are atomic.
 #pragma once
 
 #include <atomic>

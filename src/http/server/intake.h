@@ -19,11 +19,11 @@ namespace cay::http {
 struct Intake {
   enum class Lane : uint8_t {
     kNormal,
-    // For whoever asks: its places are few, and none of the others'.
+    // For requests that need no key: its places are few, and not among the others.
     kPublic,
-    // Answered from memory: takes no place, so that there is an answer when all are taken. Its
-    // client is not waited for, neither for a body nor to take the answer: then the connection is
-    // closed.
+    // Answered from memory: takes no place, so that there is an answer when all are taken. The
+    // server waits neither for a body nor for the client to take the answer: it closes the
+    // connection instead.
     kQuick,
   };
   Lane lane = Lane::kNormal;
@@ -31,12 +31,12 @@ struct Intake {
   // waits while it comes; a larger one is the handler's to refuse. Nothing: the handler reads it as
   // it comes.
   std::optional<uint64_t> whole_body = std::nullopt;
-  // In whose share of places and of held bodies it counts; empty: in nobody's.
+  // The client in whose share of places and of held bodies it counts; empty: in no share.
   std::string client = {};
 };
 
 // May note in the request what it found out (Request::screened). Called in any thread of the
-// server's; waits for locks, and for nobody else.
+// server's; waits for nothing but locks.
 using Screen = std::function<Intake(Request&)>;
 
 }  // namespace cay::http

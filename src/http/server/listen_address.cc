@@ -9,7 +9,7 @@ namespace cay::http {
 namespace {
 
 Error NotAnAddress(std::string_view text) {
-  return Error::Invalid("'" + std::string(text) + "' is not an address to listen on")
+  return Error::Invalid("\"" + std::string(text) + "\" is not an address to listen on")
       .WithRemedy("write 127.0.0.1:8888, [::1]:8888, localhost:8888 or unix:/run/cay.sock");
 }
 

@@ -72,8 +72,8 @@ uint16_t PortOf(const Fd& fd) {
 
 Error Taken(const ListenAddress& address) {
   return Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-               "somebody listens on " + address.ToString() + " already")
-      .WithRemedy("stop that server, or listen elsewhere with --listen");
+               "another program listens on " + address.ToString() + " already")
+      .WithRemedy("stop that program, or listen elsewhere with --listen");
 }
 
 // A socket file that nobody answers at is what a killed server left.
@@ -82,7 +82,7 @@ Result<void> RemoveStaleSocket(const ListenAddress& address) {
   if (::lstat(address.unix_path.c_str(), &status) != 0) return {};
   if (!S_ISSOCK(status.st_mode)) {
     return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-                         address.unix_path + " is there, and is no socket")
+                         address.unix_path + " exists, and is not a socket")
                        .WithRemedy("remove it, or listen elsewhere with --listen"));
   }
   SocketAddress where = TRY(Resolve(address));

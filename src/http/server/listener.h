@@ -19,10 +19,11 @@ struct Listener : EventSource {
   std::atomic<bool> paused{false};  // no descriptors were left to accept with
 };
 
-// Binds and listens. kAlreadyExists when somebody else does there.
+// Binds and listens. kAlreadyExists when another program listens there.
 Result<std::unique_ptr<Listener>> Listen(const ListenAddress& address, uint16_t unix_mode);
 
-// One connection that waits: its socket, non-blocking, and who it is. The errno when there is none.
+// Accepts one waiting connection: its socket, non-blocking, and its peer. The errno when there is
+// none.
 struct Accepted {
   Fd fd;
   Peer peer;

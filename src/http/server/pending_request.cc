@@ -8,12 +8,12 @@ namespace {
 Error NoRoom(Shares::Taken taken) {
   if (taken == Shares::Taken::kShareIsUsed) {
     return Error::Busy(
-               "the request bodies that the server holds for this client are as large as they "
-               "may be")
+               "the request bodies that the server holds for this client are at their maximum "
+               "together")
         .WithRemedy("send fewer large bodies at a time");
   }
   return Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-               "the request bodies that the server holds are as large as they may be together")
+               "the request bodies that the server holds are at their maximum together")
       .WithRemedy("try again after the time in Retry-After, or raise http.max_bodies_held");
 }
 
@@ -90,7 +90,7 @@ bool PendingRequest::TakeBody(Stream& stream, InputBuffer& input, bool expired) 
     used_ += **got;
     if (intake.whole_body && used_ > limit()) {
       return Fail({ErrorCode::kLimitTooHigh, Fault::kCaller,
-                   "the request body is larger than " + HumanBytes(limit())});
+                   "the request body is over the maximum of " + HumanBytes(limit())});
     }
     if (body.done() || (!waits_for_all && used_ >= limit())) {
       ahead.resize(used_);

@@ -42,20 +42,21 @@ class UnderWay {
 struct PendingRequest {
   using Clock = std::chrono::steady_clock;
 
-  // A body that its handler reads as it comes, and that is no longer than this, is there as a whole
-  // before a thread is given to it; of longer ones so much at most.
+  // Of a body that its handler reads as it comes, so much is taken in before a thread is given to
+  // it: a shorter body is there as a whole then.
   static constexpr uint64_t kMaxAhead = 64 * kKiB;
-  // So much of each body counts in no budget: it is bounded by the number of connections.
+  // The first bytes of each body count in no budget: the number of connections bounds them.
   static constexpr uint64_t kFreeBytes = 16 * kKiB;
 
   PendingRequest(RequestHead its_head, Intake its_intake, const ServerLimits& limits,
                  Shares& bodies, UnderWay counted);
 
-  // Takes in what has come, without waiting. True when the handler is to be called: the body is
-  // there, or what has to be of it, or no more of it will come (`failure`). False when there is
-  // more to wait for. `expired`: the wait is over.
+  // Takes in what has come, without waiting. True when the handler is to be called: as much of the
+  // body is there as has to be, or no more of it will come (`failure`). False when there is more to
+  // wait for. `expired`: the wait is over.
   bool TakeBody(Stream& stream, InputBuffer& input, bool expired);
-  // What a client that waits for it before it sends is to be told; once. Empty: nothing.
+  // What to send to a client that waits for "100 Continue" before it sends its body; once. Empty:
+  // nothing.
   std::string_view TakeContinue();
   bool quick() const { return intake.lane == Intake::Lane::kQuick; }
 

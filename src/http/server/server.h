@@ -4,10 +4,10 @@
 //   …
 //   server->Drain(Millis(10'000));    // no new connections; those under way may finish
 //
-// Threads wait on one epoll together; whoever gets a connection with a whole request runs the
+// Threads wait on one epoll together; the one that gets a connection with a whole request runs the
 // handler (the others take over the waiting). An idle connection costs a descriptor and its buffer,
-// no thread; nor does one whose request still comes. What is done with a request before its handler
-// is called the Screen says (intake.h).
+// no thread; nor does one whose request still comes. The Screen decides what is done with a request
+// before its handler is called (intake.h).
 #pragma once
 
 #include <atomic>

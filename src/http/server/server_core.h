@@ -1,7 +1,7 @@
 // ServerCore: the server's inside. Threads wait on one epoll together and serve what they are given
 // (server_connections.cc); one more, the sweep, ends waits that took too long (server.cc).
 //
-// Who owns what: a connection that is not armed belongs to the thread that serves it, and only that
+// Ownership: a connection that is not armed belongs to the thread that serves it, and only that
 // thread closes it. The sweep, Drain and the destructor end a wait, or a thread's I/O, by
 // shutdown(2), and leave the rest to that thread: so none of them races with a close.
 #pragma once

@@ -82,7 +82,7 @@ Result<std::optional<size_t>> ServerExchange::TryReadBody(std::span<char> space)
   const auto too_large = [&] {
     unreadable_ = true;
     return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-                         "the request body is larger than " + HumanBytes(body_limit_))
+                         "the request body is over the maximum of " + HumanBytes(body_limit_))
                        .WithRemedy("send at most " + std::to_string(body_limit_) + " bytes"));
   };
   const uint64_t ahead = pending_.ahead.size() - ahead_used_;

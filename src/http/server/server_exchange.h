@@ -38,8 +38,8 @@ class ServerExchange final : public Exchange {
   Result<std::unique_ptr<WebSocket>> AcceptWebSocket(Headers headers) override;
   Result<std::unique_ptr<ByteStream>> SwitchProtocols(Headers headers) override;
 
-  // After the handler: answers 500 when it did not, reads over what has come of a body that it
-  // left. Whether the connection can carry another request.
+  // After the handler: answers 500 when the handler did not answer, and skips what has come of a
+  // body that it left. Returns whether the connection can carry another request.
   bool Conclude();
 
  private:

@@ -86,9 +86,9 @@ void ServerCore::OnBody(Connection& connection) {
 // Answers that there is no place. Always false: the connection ends.
 bool ServerCore::RefusePlace(Connection& connection, Shares::Taken taken) {
   if (taken == Shares::Taken::kShareIsUsed) {
-    Refuse(connection, 429, "this client has as many requests under way as one may");
+    Refuse(connection, 429, "this client is at its maximum of requests under way");
   } else {
-    Refuse(connection, 503, "as many requests are under way as the server takes");
+    Refuse(connection, 503, "the server is at its maximum of requests under way");
   }
   return false;
 }

@@ -48,11 +48,11 @@ Result<std::unique_ptr<WebSocket>> ServerExchange::AcceptWebSocket(Headers heade
   const Headers& asked = head_.request.headers;
   const auto key = asked.Find("Sec-WebSocket-Key");
   if (!WantsWebSocket() || !key || !IsWebSocketKey(*key)) {
-    return Failure(Error::Invalid("this is no handshake of a WebSocket (RFC 6455, 4.2.1)")
+    return Failure(Error::Invalid("this is not a WebSocket handshake (RFC 6455, 4.2.1)")
                        .WithRemedy("connect with a WebSocket client"));
   }
   if (asked.Find("Sec-WebSocket-Version") != "13") {
-    return Failure(Error::Invalid("only version 13 of WebSockets is spoken here")
+    return Failure(Error::Invalid("this server speaks only version 13 of WebSocket")
                        .WithRemedy("send Sec-WebSocket-Version: 13"));
   }
   headers.Set("Upgrade", "websocket");

@@ -14,8 +14,8 @@ namespace cay::http {
 struct RelayRules {
   Millis stall{30'000};        // an end that takes nothing for so long is given up
   Millis half_closed{30'000};  // of silence after one of the ends has ended
-  // Asked all the while, at least every Exchange::kStandingInterval; an error ends it. Null: nobody
-  // is asked.
+  // Called all the while, at least every Exchange::kStandingInterval; an error ends the relay.
+  // Null: not called.
   std::function<Result<void>()> standing = {};
 };
 

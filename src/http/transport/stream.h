@@ -26,20 +26,20 @@ struct Pace {
   uint64_t moved = 0;
   bool is_first = true;
 
-  // After so much more waiting: is it fast enough? Begins the next window where one is over.
+  // Counts so much more waiting: is it fast enough? Begins the next window where one is over.
   bool KeepsUp(Millis more_waited);
 };
 
 class Stream {
  public:
-  // `fd` is a connected socket and is made non-blocking by whoever gives it.
+  // `fd` is a connected socket, which the caller has made non-blocking.
   explicit Stream(Fd fd) : fd_(std::move(fd)) {}
 
   int fd() const { return fd_.get(); }
   TlsSession* tls() { return tls_.get(); }
   void SetTls(std::unique_ptr<TlsSession> tls) { tls_ = std::move(tls); }
 
-  // Whether bytes can be read that poll(2) does not know of.
+  // Whether bytes can be read without poll(2) telling so.
   bool HasBuffered() const { return tls_ != nullptr && tls_->HasBuffered(); }
 
   // What has come, without waiting: nothing when nothing has, 0 at the end of file.

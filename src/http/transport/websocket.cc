@@ -140,8 +140,8 @@ bool WebSocketConnection::HasMemoryFor(size_t frame_bytes) {
 void WebSocketConnection::OnData(const FrameHead& frame, std::string_view payload) {
   const bool continues = frame.opcode == Opcode::kContinuation;
   if (continues != assembling_.has_value()) {
-    return Fail(kProtocolError, Error(ErrorCode::kProtocol, Fault::kCaller,
-                                      "WebSocket: fragments out of their order"));
+    return Fail(kProtocolError,
+                Error(ErrorCode::kProtocol, Fault::kCaller, "WebSocket: fragments out of order"));
   }
   if (!continues) assembling_ = frame.opcode;
   assembled_ += payload;
@@ -170,7 +170,7 @@ void WebSocketConnection::OnClose(std::string_view payload) {
     }
     if (payload.size() < 2 || !IsCloseCode(code) || !IsUtf8(payload.substr(2))) {
       return Fail(kProtocolError, Error(ErrorCode::kProtocol, Fault::kCaller,
-                                        "WebSocket: a close frame as it may not be"));
+                                        "WebSocket: a malformed close frame"));
     }
   }
   closed_ = true;

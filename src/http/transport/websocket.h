@@ -20,7 +20,8 @@ struct WebSocketRules {
   // Of silence before a ping is sent, and again before the peer is given up.
   Millis silence{30'000};
   Pace write_pace;
-  // Of more than a few bytes, what messages are put together in; outlives it. Null: any.
+  // The memory in which messages of more than a few bytes are put together; outlives it. Null: not
+  // bounded.
   Shares::Part* memory = nullptr;
 };
 

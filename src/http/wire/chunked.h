@@ -19,7 +19,7 @@ namespace cay::http {
 
 class ChunkDecoder {
  public:
-  // A chunk's head, and the whole of the trailer fields, have to be that small.
+  // A chunk's head, and the trailer fields together, may not be longer.
   static constexpr size_t kMaxOverhead = size_t{16} * 1024;
 
   struct Step {

@@ -50,7 +50,7 @@ std::optional<HeadError> Feed(Parser& parser, std::string_view head) {
   const std::string_view line = head.substr(0, head.find("\r\n"));
   if (error == beast::http::error::bad_version && std::ranges::count(line, ' ') == 2 &&
       line.find(" HTTP/") != std::string_view::npos) {
-    return HeadError{505, "HTTP/1.1 is spoken here"};
+    return HeadError{505, "this server speaks HTTP/1.1"};
   }
   if (error || !parser.is_header_done() || used != head.size()) {
     return HeadError{400, "not a request line and header fields as RFC 9112 has them"};
@@ -102,7 +102,7 @@ std::expected<BodyFraming, HeadError> FindFraming(const Headers& headers, bool h
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), found.length);
   if (!digits || error != std::errc() || end != text.data() + text.size() ||
       found.length > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-    return Refuse(400, "a Content-Length that is no length");
+    return Refuse(400, "a malformed Content-Length");
   }
   found.framing = Framing::kLength;
   return found;
@@ -118,7 +118,7 @@ std::optional<HeadError> CheckHost(RequestHead& parsed, const Target& target) {
   const size_t hosts = Count(headers, "Host");
   if (hosts > 1) return HeadError{400, "more than one Host"};
   if (hosts == 0 && !parsed.http_1_0) return HeadError{400, "no Host"};
-  if (hosts == 1 && !IsHost(*headers.Find("Host"))) return HeadError{400, "a Host that is none"};
+  if (hosts == 1 && !IsHost(*headers.Find("Host"))) return HeadError{400, "a malformed Host"};
   // RFC 9112, 3.2.2: the target's authority is the one that counts.
   if (!target.authority.empty()) headers.Set("Host", target.authority);
   return std::nullopt;
@@ -184,7 +184,7 @@ std::expected<ResponseHead, HeadError> ParseResponseHead(std::string_view head,
   ResponseHead parsed;
   parsed.status = static_cast<int>(message.result_int());
   parsed.headers = CopyHeaders(message);
-  if (parsed.status < 100 || parsed.status > 999) return Refuse(502, "a status that is none");
+  if (parsed.status < 100 || parsed.status > 999) return Refuse(502, "a malformed status");
   const bool http_1_0 = message.version() == 10;
   parsed.keep_alive = KeepsAlive(parsed.headers, http_1_0);
   const auto framing = FindFraming(parsed.headers, http_1_0);

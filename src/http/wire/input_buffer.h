@@ -1,5 +1,5 @@
-// InputBuffer: what has come on a connection and is not yet understood. Grows up to what its user
-// asks for, and costs nothing while it is empty and released (10 000 idle connections).
+// InputBuffer: bytes that have come on a connection and are not yet parsed. Grows up to what its
+// user asks for, and costs nothing while it is empty and released (10 000 idle connections).
 #pragma once
 
 #include <algorithm>

@@ -38,13 +38,13 @@ Wording WordingFor(int status) {
     case 505:
       return {"not_supported", "caller", "speak HTTP/1.1"};
     case 429:
-      return {"resource_exhausted", "caller", "do less at a time"};
+      return {"resource_exhausted", "caller", "send fewer requests at a time"};
     case 503:
       return {"resource_exhausted", "machine", "try again after the time in Retry-After"};
     case 502:
-      return {"protocol", "machine", "look at the program that listens there"};
+      return {"protocol", "machine", "look at the program that listens at this address"};
     case 504:
-      return {"timeout", "machine", "look at the program that listens there"};
+      return {"timeout", "machine", "look at the program that listens at this address"};
     case 500:
       return {"internal", "machine",
               "tell the operator the request_id: the server's log says more"};

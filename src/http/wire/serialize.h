@@ -1,4 +1,4 @@
-// Serialize: heads of messages as bytes, and what goes into them. Pure, but for the clock.
+// Serialize: heads of messages as bytes, and what goes into them. Pure, except for the clock.
 #pragma once
 
 #include <string>

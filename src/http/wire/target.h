@@ -17,7 +17,7 @@ struct Target {
 };
 
 // origin-form, absolute-form (http, https), authority-form for CONNECT, "*" for OPTIONS.
-// kInvalidArgument for anything else, for percent-encodings that are none, and for an encoded NUL.
+// kInvalidArgument for anything else, for malformed percent-encodings, and for an encoded NUL.
 Result<Target> ParseTarget(std::string_view method, std::string_view target);
 
 // "%41" to "A"; kInvalidArgument for what is no encoding, or an encoded NUL.

@@ -49,7 +49,7 @@ Result<std::optional<FrameHead>> ParseFrameHead(std::string_view bytes, bool exp
     frame.length = BigEndian(bytes.substr(2, extra));
     const uint64_t least = extra == 2 ? 126 : uint64_t{1} << 16;
     if (frame.length < least || frame.length >> 63 != 0)
-      return Forbidden("a length as it may not be");
+      return Forbidden("a length that is not in its shortest form, or over its maximum");
   }
   if (masked) {
     frame.mask.emplace();

@@ -49,7 +49,7 @@ bool IsCloseCode(uint16_t code);
 std::string WebSocketAccept(std::string_view key);
 // 16 random bytes in base64.
 std::string NewWebSocketKey();
-// Whether a client's key is one.
+// Whether a client's key is well-formed.
 bool IsWebSocketKey(std::string_view key);
 
 }  // namespace cay::http

@@ -56,7 +56,7 @@ Result<CommandPatterns> CommandPatterns::Compile(const std::vector<std::string>&
     }
     if (std::ranges::any_of(compiled.patterns_,
                             [&](const auto& other) { return other->name == name; })) {
-      return Wrong(pattern, "another one has its name");
+      return Wrong(pattern, "another pattern has its name");
     }
     if (expression.empty() || expression.size() > kMaxExpressionBytes) {
       return Wrong(pattern,

@@ -1,7 +1,7 @@
 // Command patterns: regular expressions of the administrator's by which commands are refused or
 // flagged (commands.refuse, commands.flag). A convenience against accidents, and for finding things
-// again; not a wall: a command says the same in any number of ways, and what it starts inside is
-// not looked at. The walls are the sandbox's.
+// again; not a wall: the same command can be written in any number of ways, and what it starts
+// inside is not looked at. The walls are the sandbox's.
 //
 //   const auto patterns = TRY(CommandPatterns::Compile({"fork-bomb=:\\(\\)\\s*\\{", "miner=(?i)xmrig"}));
 //   patterns.Matching({"sh", "-c", "wget x/xmrig"})   // {"miner"}

@@ -49,7 +49,7 @@ TEST(CommandPatterns, ThatAreNoneAreRefusedInWords) {
   EXPECT_THAT(Problem({"a=("}), HasSubstr("missing )"));
   EXPECT_THAT(Problem({"a=(x)\\1"}), HasSubstr("\"a=(x)\\1\""));
   EXPECT_THAT(Problem({"a=((a{100}){100}){100}"}), HasSubstr("\"a="));
-  EXPECT_THAT(Problem({"a=x", "a=y"}), HasSubstr("another one has its name"));
+  EXPECT_THAT(Problem({"a=x", "a=y"}), HasSubstr("another pattern has its name"));
   EXPECT_THAT(Problem({"a=" + std::string(1025, 'x')}), HasSubstr("its expression"));
   EXPECT_THAT(Problem(std::vector<std::string>(65, "a=x")), HasSubstr("64"));
 }

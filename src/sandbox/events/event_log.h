@@ -1,5 +1,5 @@
-// EventLog: what happened, for those who watch: bounded, ascending ids that survive a restart, and
-// a wait for more.
+// EventLog: what happened, for clients that watch: bounded, with ascending ids that survive a
+// restart, and a wait for more.
 //
 //   events.Append({.type = "execution.completed", .sandbox = id, .owner = owner});
 //   Event event = events.Reserve({.type = "sandbox.created", …});       // part of a transaction:
@@ -8,7 +8,8 @@
 //   done ? events.Publish(event) : events.Withdraw(event);
 //
 // Ids are ascending in the order in which readers see them, but not without gaps: each start skips
-// some, so that one that a reader saw and no database did is not given twice. Thread-safe.
+// some, so that an id that a reader saw, and that never came into the database, is not given twice.
+// Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +54,7 @@ class EventLog {
   // Waits at most `patience` for one that matches.
   Batch After(uint64_t after, const EventFilter& filter, size_t limit, Millis patience);
   uint64_t last_id() const;
-  // Wakes all who wait: the server ends.
+  // Wakes all waiting readers: the server ends.
   void Close();
 
  private:

@@ -45,11 +45,11 @@ Remedy RemedyForName(const Core& core, const Caller& caller, std::string_view wh
   Remedy owned;
   if (caller.admin) {
     for (const std::string& owner : core.registry.OwnersOfName(which, kMostNamed)) {
-      owned = owned + (owned.empty() ? "others have one of that name: " : ", ") +
+      owned = owned + (owned.empty() ? "other owners have a sandbox of that name: " : ", ") +
               Remedy(Action::kUse, owner + "/" + std::string(which));
     }
   }
-  return owned.empty() ? "list those that there are: " + Remedy(Action::kList) : owned;
+  return owned.empty() ? "list the sandboxes: " + Remedy(Action::kList) : owned;
 }
 
 }  // namespace

@@ -26,7 +26,7 @@
 
 namespace cay::sandbox {
 
-// What a server's sandboxes are labelled with in the engine, so that nobody else's are touched.
+// The label of a server's sandboxes in the engine, so that no other sandboxes are touched.
 inline constexpr std::string_view kServerLabel = "server ";
 
 class Core {
@@ -58,17 +58,17 @@ class Core {
   using Change = std::function<void(SandboxRecord&)>;
   Result<void> Commit(Sandbox& sandbox, const Change& change, const std::string& type,
                       const std::string& reason, std::string data = {});
-  // The same, and may have the store's reserve: for what makes room, or keeps what is there from
-  // growing.
+  // The same, and may use the store's reserve: for a change that makes room, or keeps a sandbox
+  // from growing.
   Result<void> CommitUrgently(Sandbox& sandbox, const Change& change, const std::string& type,
                               const std::string& reason);
-  // The same as CommitUrgently for something that is so, whether it can be written or not: what
-  // cannot is logged, and found again by reconciliation.
+  // The same as CommitUrgently, for a change that has happened already: when it cannot be written,
+  // that is logged, and reconciliation finds it again.
   void CommitFact(Sandbox& sandbox, const Change& change, const std::string& type,
                   const std::string& reason);
 
-  // What the engine is asked for, and may write down on the disk that the store is on: when there
-  // is no room for that, once more with the store's reserve given up.
+  // Runs a call of the engine that may write to the disk that the store is on: when there is no
+  // room, once more with the store's reserve given up.
   template <class Act>
   auto WithReserve(Act act) -> decltype(act()) {
     auto done = act();
@@ -77,16 +77,16 @@ class Core {
     return full && store.GiveUpReserve() ? act() : std::move(done);
   }
 
-  // Writes down with the sandbox itself for whom it is, soon after its row: nobody waits for what
-  // is needed only when the row is lost. What cannot be written is logged, and written by
-  // reconciliation.
+  // Writes the owner and the document down with the sandbox itself, soon after its row: no request
+  // waits for what is needed only when the row is lost. What cannot be written is logged, and
+  // written by reconciliation.
   void KeepPromise(const SandboxRecord& record);
 
-  // Watches the guest, `guest`, or that which the engine has.
+  // Watches the guest: `guest`, or the one that the engine has.
   Result<void> WatchGuest(Sandbox& sandbox, Fd guest);
   Result<void> WatchGuest(Sandbox& sandbox);
   void UnwatchGuest(Sandbox& sandbox);
-  // Looks at its deadlines when the next one comes.
+  // Sets the timer for the next of its deadlines.
   void SetTimer(const Sandbox& sandbox);
 
   void OnGuestGone(GuestGone callback);
@@ -97,8 +97,8 @@ class Core {
   using Write = Result<void> (store::Store::*)(const store::Work&);
   Result<void> CommitBy(Write write, Sandbox& sandbox, const Change& change, Event event);
 
-  // Whom the promises that wait in the store's queue are handed to. They may outlive us: then to
-  // nobody.
+  // Where the promises that wait in the store's queue go. They may outlive this object: then
+  // nowhere.
   struct PromisedTo {
     explicit PromisedTo(engine::Engine& an_engine) : engine(&an_engine) {}
     std::mutex mutex;

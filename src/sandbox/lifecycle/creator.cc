@@ -68,14 +68,15 @@ class Creator::Turn {
     if (!key.second.empty())
       creator.ended_.wait(lock, [&] { return !creator.keys_.contains(key); });
     if (creator.draining_) {
-      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server is ending")
+      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server is shutting down")
                          .WithRemedy("try again when it has started anew"));
     }
     if (creator.under_way_ >= most) {
-      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                           std::to_string(most) + " creates wait already")
-                         .WithRemedy("try again in a moment, or raise limits.creating in the "
-                                     "configuration"));
+      return Failure(
+          Error(ErrorCode::kUnavailable, Fault::kMachine,
+                std::to_string(most) + " creates are waiting already, which is the maximum")
+              .WithRemedy("try again in a moment, or raise limits.creating in the "
+                          "configuration"));
     }
     ++creator.under_way_;
     if (!key.second.empty()) creator.keys_.insert(key);
@@ -203,8 +204,8 @@ class Creator::Making {
 Error UsedUp(const Error& gone) {
   if (gone.code() != ErrorCode::kNotFound) return gone;
   return Error(ErrorCode::kIllegalState, Fault::kCaller,
-               "this idempotency key has made its sandbox: " + gone.message())
-      .WithRemedy("use a new key for another one");
+               "the sandbox of this idempotency key is gone: " + gone.message())
+      .WithRemedy("use a new key to create another");
 }
 
 Result<std::optional<IdempotentCreate>> Creator::FindBefore(const Caller& caller,
@@ -234,10 +235,10 @@ Result<SandboxView> Creator::Create(const Caller& caller, const SandboxSpec& spe
       if (!made) return Failure(UsedUp(made.error()));
       return (*made)->View();
     }
-    return Failure(
-        Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-              "this idempotency key stands for another create, that of sandbox " + before->sandbox)
-            .WithRemedy("use a new key for each thing that is to be created"));
+    return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
+                         "this idempotency key was used for another create, that of sandbox " +
+                             before->sandbox)
+                       .WithRemedy("use a new key for each sandbox"));
   }();
   if (!view) core_.metrics.Count([](ManagerMetrics& metrics) { ++metrics.refused; });
   return view;

@@ -29,7 +29,7 @@ class Creator {
  private:
   using Key = std::pair<std::string, std::string>;  // owner, idempotency key
 
-  // One create that is under way; with its idempotency key, which nobody else has meanwhile.
+  // One create that is under way, with its idempotency key, which no other create has meanwhile.
   class Turn;
   // What is made so far, and is undone unless it is kept.
   class Making;

@@ -28,7 +28,7 @@ Result<void> Lease::CheckKept(std::string_view path) const {
   if (std::ranges::none_of(in_memory, is_in)) return {};
   return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
                        std::string(path) + " is in memory, and sandbox " + id().text() +
-                           " is stopped: what is there is not kept")
+                           " is stopped: its files there are not kept")
                      .WithRemedy("start it first: " + Remedy(Action::kStart, id().text())));
 }
 

@@ -14,8 +14,8 @@
 
 namespace cay::sandbox {
 
-// While one lives the sandbox is in use: it is not idle, and is not destroyed under its user's
-// hands without that user's streams ending. Movable; for one thread at a time.
+// While a lease lives the sandbox is in use: it is not idle, and when it is destroyed all the same,
+// the streams of the lease end. Movable; for one thread at a time.
 class Lease {
  public:
   Lease(Lease&&) noexcept;
@@ -31,7 +31,8 @@ class Lease {
   std::vector<std::string> AccountVariables(const StringMap& more) const;
   const std::string& user() const;
   const std::string& workdir() const;
-  // kIllegalState of a place that a stopped sandbox has not: what is in memory. `path`: absolute.
+  // kIllegalState for a path that a stopped sandbox does not have: it is in memory. `path`:
+  // absolute.
   Result<void> CheckKept(std::string_view path) const;
   // A descriptor that polls readable once the guest is gone.
   Result<Fd> Watch() const;

@@ -12,8 +12,8 @@
 namespace cay::sandbox {
 
 struct Lease::Hold {
-  // The sandbox has been entered. `patience`: of each connection to its guest. `visited`: by whom
-  // it is left, of one that is stopped; null: it runs.
+  // The sandbox has been entered. `patience`: of each connection to its guest. `visited`: the
+  // visits that the end of the lease leaves, of a stopped sandbox; null: it runs.
   Hold(std::shared_ptr<Sandbox> entered, Millis patience, Visits* visited = nullptr)
       : sandbox(std::move(entered)),
         visits(visited),

@@ -23,7 +23,7 @@ Result<Place> ParseCursor(const std::string& cursor) {
     if (id) return Place{static_cast<int64_t>(*created), id->text()};
   }
   return Failure(Error::Invalid("not a cursor: \"" + cursor.substr(0, 80) + "\"")
-                     .WithRemedy("give back next_cursor of the page before as it was"));
+                     .WithRemedy("pass on next_cursor of the page before, unchanged"));
 }
 
 bool Fits(const SandboxView& view, const ListFilter& filter) {
@@ -42,7 +42,7 @@ bool Fits(const SandboxView& view, const ListFilter& filter) {
 
 Result<Page> ListSandboxes(const Core& core, const Caller& caller, const ListFilter& filter) {
   if (filter.limit == 0 || filter.limit > kMaxListed) {
-    return Failure(Error::Invalid("a page has 1 to " + std::to_string(kMaxListed) + " sandboxes"));
+    return Failure(Error::Invalid("\"limit\" must be from 1 to " + std::to_string(kMaxListed)));
   }
   std::optional<Place> after;
   if (!filter.cursor.empty()) after = TRY(ParseCursor(filter.cursor));

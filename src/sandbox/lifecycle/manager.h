@@ -8,7 +8,7 @@
 //   TRY(manager->Destroy(caller, made.id.text(), "requested"));
 //
 // `which` is an id, a name among the caller's, or OWNER/NAME. Calls block and may come from any
-// thread; those about different sandboxes do not wait for one another but in the engine. What was
+// thread; those about different sandboxes wait for one another only in the engine. What was
 // acknowledged is in the store.
 #pragma once
 
@@ -43,18 +43,18 @@ class Manager {
 
   const ReconcileReport& reconciled() const;
 
-  // Same key, same owner, the same asked for: the same sandbox again (kIllegalState when it has
-  // been destroyed since). Same key, something else asked for: kAlreadyExists. Keys are kept for 24
-  // hours.
+  // With the same key, owner and request it gives the same sandbox again (kIllegalState when that
+  // has been destroyed since); with the same key and another request, kAlreadyExists. Keys are kept
+  // for 24 hours.
   Result<SandboxView> Create(const Caller& caller, const SandboxSpec& spec,
                              const Idempotency& idempotency = {});
-  // kNotFound says when and why, of one that was destroyed not long ago.
+  // For a sandbox that was destroyed not long ago kNotFound says when and why.
   Result<SandboxView> Get(const Caller& caller, std::string_view which);
   Result<Page> List(const Caller& caller, const ListFilter& filter);
   Result<SandboxView> Update(const Caller& caller, std::string_view which,
                              const SandboxChange& change);
   Result<SandboxView> Extend(const Caller& caller, std::string_view which, Millis by);
-  // What is so already is no error: a running sandbox is started, a stopped one stopped.
+  // No error when it is in that state already: a running sandbox is started, a stopped one stopped.
   Result<SandboxView> Start(const Caller& caller, std::string_view which);
   Result<SandboxView> Stop(const Caller& caller, std::string_view which);
   Result<SandboxView> Pause(const Caller& caller, std::string_view which);
@@ -70,7 +70,7 @@ class Manager {
   Result<SandboxView> Adopt(const Caller& caller, std::string_view id, const Adoption& adoption);
   Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
   // kResourceExhausted when the state directory's disk has no room for one more sandbox with the
-  // default disk limit; where it never had, for one at all.
+  // default disk limit; where it never had that much, when it has no room for a sandbox at all.
   Result<void> CheckRoom() const;
   // How many of its processes the kernel killed for want of its memory; nothing where that is not
   // known.
@@ -78,8 +78,7 @@ class Manager {
 
   // kIllegalState unless it runs. A paused one is named as such, with the remedy.
   Result<Lease> Use(const Caller& caller, std::string_view which);
-  // For its files alone: it may be stopped as well, and is then as long as the lease lives
-  // (visits.h).
+  // For its files alone: it may be stopped as well, and stays so while the lease lives (visits.h).
   Result<Lease> UseFiles(const Caller& caller, std::string_view which);
 
   // For the keeper of processes (process_keeper.h): a lease without a caller, whose connections to

@@ -165,7 +165,7 @@ Result<SandboxView> AdoptOrphan(Core& core, const Caller& caller, std::string_vi
   if (found == all.end()) {
     return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
                          "there is no orphaned sandbox " + std::string(id.substr(0, 160)))
-                       .WithRemedy("list those that there are: " + Remedy(Action::kListOrphans)));
+                       .WithRemedy("list the orphaned sandboxes: " + Remedy(Action::kListOrphans)));
   }
   if (!found->damage.empty()) {
     return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,

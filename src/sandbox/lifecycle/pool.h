@@ -46,7 +46,7 @@ class Pools {
   // Pools that are still there keep their members. Starts the thread.
   void Configure(const std::vector<PoolOptions>& options);
 
-  // While one lives somebody waits for the engine, which does one thing at a time.
+  // While one lives a create waits for the engine, and no members are made.
   class Foreground {
    public:
     explicit Foreground(Pools& pools) : pools_(pools) { pools_.Begin(); }

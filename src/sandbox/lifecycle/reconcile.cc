@@ -122,7 +122,7 @@ class Reconciler {
       record.view.state = now.state;
       record.view.guest_end = now.end;
       record.view.reason =
-          now.state == SandboxState::kFailed ? now.reason : "as it was found by the server's start";
+          now.state == SandboxState::kFailed ? now.reason : "as found at the server's start";
       WriteFact(record.view.id.text(), [&](Database& db) { return SaveSandbox(db, record); });
       if (now.state == SandboxState::kFailed) Say("server.lost", record, now.reason);
     }
@@ -199,7 +199,7 @@ class Reconciler {
       ++report_.removed;
     } else {
       LogWarning("removing sandbox " + id.text() +
-                 ", which nobody was promised: " + destroyed.error().ToString());
+                 ", which belongs to nobody: " + destroyed.error().ToString());
     }
   }
 

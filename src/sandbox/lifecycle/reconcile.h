@@ -8,7 +8,7 @@
 //   there, promised to nobody     destroyed: members of pools, creates that were not acknowledged
 //   there, promised to somebody   by its own account: orphaned, and told (orphans.h)
 //
-// What cannot be read of one that is promised is kept too: it is failed, and says why.
+// A promised sandbox that cannot be read is kept too: it is failed, and says why.
 //
 // Sandboxes that are not the server's (`cay run`'s: ephemeral, or without its label) are not looked
 // at.
@@ -18,7 +18,7 @@
 
 namespace cay::sandbox {
 
-// Its users get so long to come back before it can be idle.
+// After a restart its users get this long to come back before it counts as idle.
 inline constexpr Millis kIdleGrace{10'000};
 
 // Before any other thread knows of the core. An error means that nothing can be said about the

@@ -19,7 +19,7 @@ class Sweeper {
   bool OnGone(const SandboxId& id);
   // On the timer's thread, often: does its work at most once in a while.
   void Look();
-  // What has changed by use since the last time.
+  // Writes what has changed by use since the last time.
   void SaveActivities();
 
  private:

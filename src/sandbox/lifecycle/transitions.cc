@@ -294,11 +294,13 @@ Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kChange, sandbox));
   const SandboxView view = sandbox.View();
-  if (by <= Millis(0)) return Failure(Error::Impossible("a life is extended by more than nothing"));
+  if (by <= Millis(0))
+    return Failure(Error::Impossible("a sandbox's life can only be extended by more than 0"));
   if (!view.expires_unix_ms) {
-    return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
-                         "sandbox " + sandbox.id().text() + " has no end to put off")
-                       .WithRemedy("set one: " + Remedy(Action::kSetTimeout, sandbox.id().text())));
+    return Failure(
+        Error(ErrorCode::kInvalidArgument, Fault::kCaller,
+              "sandbox " + sandbox.id().text() + " has no timeout that could be extended")
+            .WithRemedy("set one: " + Remedy(Action::kSetTimeout, sandbox.id().text())));
   }
   TRY(CheckLifetime(by, *core_.options()));  // before the sum, which might not fit
   // Where its life is over already, from now on.
@@ -351,7 +353,8 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
   // What cannot be written is no reason to keep it: on a full disk its end is what makes room.
   if (!promised) {
     LogWarning("sandbox " + id.text() +
-               " is destroyed before that can be written down: " + promised.error().ToString());
+               " is destroyed although that could not be written to the database: " +
+               promised.error().ToString());
     if (const auto set = SetTombstone(core_.options()->paths.state_dir, id, reason); !set)
       LogWarning("sandbox " + id.text() + ": " + set.error().ToString());
   }

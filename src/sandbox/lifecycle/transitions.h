@@ -1,7 +1,7 @@
-// Transitions: what changes a sandbox that is there; what is as it is to be is left alone. Each
-// holds the sandbox's `transition` from the check of its state to the promise in the store. The
-// engine first, then the store: the next server believes the engine about which of them happened.
-// Only what cannot be taken back is promised first: destroy.
+// Transitions: all changes of an existing sandbox's state; one that is in the wanted state already
+// is left alone. Each holds the sandbox's `transition` from the check of its state to the promise
+// in the store. The engine acts first, then the store is written: the next server believes the
+// engine about what happened. Only a destroy, which cannot be taken back, is promised first.
 #pragma once
 
 #include <memory>
@@ -45,7 +45,7 @@ class Transitions {
   Core& core_;
 };
 
-// Why one that is there cannot be had from the launcher, where its record says nothing else.
+// Why the launcher does not have a sandbox that is there, when its record gives no other reason.
 inline constexpr std::string_view kNotTakenOver =
     "it cannot be taken over: its record is damaged, or another process has it";
 

@@ -1,6 +1,5 @@
-// What is tried once more before it fails: where a second try can do better, because the first
-// failed of something that passes. Not what is the caller's fault, nor what this machine cannot do
-// or has no room for.
+// Tries once more what failed for a reason that may pass. Not for errors that are the caller's
+// fault, nor for what this machine cannot do or has no room for.
 #pragma once
 
 #include "base/os/log.h"
@@ -29,7 +28,7 @@ auto TwiceIfItMayHelp(Act act) -> decltype(act()) {
   if (done || !MayPass(done.error())) return done;
   LogWarning("trying once more: " + done.error().ToString());
   auto again = act();
-  // Otherwise it says no more than that something of the first is still there.
+  // Another error of the second try says only that something of the first is still there.
   return again || MayPass(again.error()) ? std::move(again) : std::move(done);
 }
 

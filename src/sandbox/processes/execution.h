@@ -20,8 +20,7 @@ struct Execution {
     return room->Text(stream, Of(stream).from, Of(stream).to);
   }
   uint64_t Written(OutputStream stream) const { return Of(stream).to - Of(stream).from; }
-  // Not all of it is kept; of what was lost before it came here nobody knows of which stream it
-  // was.
+  // Not all of it is kept. For output that was lost before it came here the stream is not known.
   bool Truncated(OutputStream stream) const { return lost || Text(stream).omitted > 0; }
 
   ProcessRecord record;

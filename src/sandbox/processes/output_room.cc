@@ -19,11 +19,12 @@ constexpr Bytes kSparedOf = 4;
 Error NoMemoryForAnswer(Shares::Taken taken) {
   constexpr const char* kStream = "stream the output: Accept: text/event-stream";
   if (taken == Shares::Taken::kShareIsUsed) {
-    return Error::Busy("what the server holds for answers to this owner is as much as it may be")
+    return Error::Busy(
+               "the output that the server holds for this owner's answers is at its maximum")
         .WithRemedy(std::string("ask for less at a time, or ") + kStream);
   }
   return Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-               "what the server holds for answers is as much as it may be together")
+               "the output that the server holds for answers is at its maximum")
       .WithRemedy(
           std::string("try again after the time in Retry-After, raise limits.output_held, or ") +
           kStream);

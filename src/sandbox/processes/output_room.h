@@ -9,9 +9,8 @@
 // its beginning what was done, and at its end what came of it.
 //
 // Little is taken before the command starts, and waited for: without it the command is not started.
-// The rest is taken as output comes. When no memory is left for a command that runs, that is waited
-// for once; then its output has no more than it had until then, and whoever reads the answer is
-// told. For one thread at a time.
+// The rest is taken as output comes. When no memory is left for a running command, it is waited for
+// once; after that no more output is kept, and the answer says so. For one thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +26,8 @@
 
 namespace cay::sandbox {
 
-// Why there was no memory for an answer: kResourceExhausted, the caller's fault when it was his
-// share that is used.
+// Why there was no memory for an answer: kResourceExhausted, the caller's fault when the owner's
+// share is used up.
 Error NoMemoryForAnswer(Shares::Taken taken);
 
 // A part of what was written, as far as it is kept.

@@ -1,6 +1,6 @@
 // What a server does with the processes that an earlier one left: those that run are looked after
-// again, with the deadlines they had; those that ended meanwhile get their results; of which
-// nothing is known any more, that is said.
+// again, with the deadlines they had; those that ended meanwhile get their results; those of which
+// nothing is known any more are lost, and say so.
 #pragma once
 
 #include "base/result.h"

@@ -101,7 +101,7 @@ struct ProcessEntry {
   bool running() const;
   bool timed_out() const;
   void SetTimedOut();
-  // Its time was over, and it ended for those who wait for it though its guest never said so.
+  // Its time was over, and it ended for its waiting clients although its guest never said so.
   bool given_up() const;
   // Until its time is over; nothing when it may run for ever, or has ended.
   std::optional<Millis> time_left() const;
@@ -162,7 +162,8 @@ class ProcessBook {
     ProcessBook* book_;
   };
   Result<Place> Reserve(const Lease& lease);
-  // `row`'s names and times are filled in but for record.id, sandbox and life, which are set here.
+  // In `row` all names and times are filled in, except record.id, sandbox and life, which are set
+  // here.
   std::shared_ptr<ProcessEntry> Begin(Place place, ProcessRow row);
   void NoteStartFailed(const GuestLife& life, const std::vector<std::string>& command,
                        const Error& error);

@@ -50,10 +50,9 @@ Result<protocol::Started> AwaitStart(ProcessStream& stream, Millis patience) {
     if (event) return std::get<protocol::Started>(*event);
     const auto left = std::chrono::ceil<Millis>(until - SteadyNow()).count();
     if (left <= 0) {
-      return Failure(
-          Error(ErrorCode::kTimeout, Fault::kMachine,
-                "the command was not started within " + FormatDuration(patience))
-              .WithRemedy("is the machine overloaded, or does the sandbox's guest hang?"));
+      return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                           "the command was not started within " + FormatDuration(patience))
+                         .WithRemedy("the machine is overloaded, or the sandbox's guest hangs"));
     }
     pollfd polled{.fd = stream.fd(), .events = stream.poll_events(), .revents = 0};
     ::poll(&polled, 1, static_cast<int>(left));
@@ -121,9 +120,10 @@ Result<void> ProcessKeeper::Impl::CheckCommand(const Lease& lease, const Process
   if (refused.empty()) return {};
   const Error error =
       Error(ErrorCode::kNotSupported, Fault::kCaller,
-            "the command matches the pattern \"" + refused.front() + "\", and is refused")
+            "the server refuses this command: it matches the pattern \"" + refused.front() +
+                "\", and is refused")
           .WithRemedy(
-              "run something else, or change commands.refuse in the server's configuration");
+              "run something else, or have commands.refuse changed in the server's configuration");
   book().NoteStartFailed(*TRY(book().LifeOf(lease.view())), command, error);
   return Failure(error);
 }

@@ -1,5 +1,5 @@
 // ProcessKeeper: the processes of all sandboxes: started, followed, timed out, remembered. A
-// foreground execution and a background process are the same thing; they differ in who reads.
+// foreground execution and a background process are the same thing; they differ in their readers.
 //
 //   RunningProcess process = TRY(keeper.Start(lease, spec));
 //   while (auto event = TRY(process.Next(patience))) …        // or drop it: it runs on, the keeper waits
@@ -49,9 +49,9 @@ class ProcessKeeper {
                             int also = -1);
 
   // Which commands are refused and flagged, and what the log tells of them, from now on.
-  // kInvalidArgument for patterns that are none; then the rules stay as they were.
+  // kInvalidArgument for malformed patterns; then the rules stay as they were.
   Result<void> SetRules(const CommandRules& rules);
-  // What Start does first: for who has more to do before that is not to be done in vain.
+  // What Start checks first, for callers that have more to do before Start, which would be in vain.
   // kNotSupported for a command that is refused.
   Result<void> CheckCommand(const Lease& lease, const ProcessSpec& spec);
 

@@ -27,8 +27,7 @@ Failure TooHigh(const std::string& what, const std::string& maximum) {
 Result<void> CheckEnvironment(const StringMap& env) {
   for (const auto& [name, value] : env) {
     if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
-      return Failure(
-          Error::Invalid("not a variable of the environment: \"" + ToUtf8Lossy(name) + "\""));
+      return Failure(Error::Invalid("not an environment variable: \"" + ToUtf8Lossy(name) + "\""));
     }
   }
   return {};
@@ -38,8 +37,9 @@ Result<void> CheckEnvironment(const StringMap& env) {
 
 Result<std::vector<std::string>> CommandOf(const ProcessSpec& spec) {
   if (spec.argv.empty() == spec.shell.empty()) {
-    return Failure(Error::Invalid(spec.argv.empty() ? "no command"
-                                                    : "both arguments and a shell line are given"));
+    return Failure(Error::Invalid(
+        spec.argv.empty() ? "the command is missing"
+                          : "the command is given twice: as arguments and as a shell line"));
   }
   if (!spec.shell.empty()) return std::vector<std::string>{"/bin/sh", "-c", spec.shell};
   return spec.argv;
@@ -49,9 +49,9 @@ Result<std::optional<Millis>> TimeoutOf(const ProcessSpec& spec, const KeeperOpt
   if (!spec.timeout && spec.background) return std::nullopt;
   const Millis timeout = spec.timeout.value_or(options.default_timeout);
   const bool bounded = options.max_timeout > Millis(0);
-  if (timeout < Millis(0)) return Failure(Error::Invalid("the timeout is negative"));
+  if (timeout < Millis(0)) return Failure(Error::Invalid("\"timeout\" is negative"));
   if (timeout == Millis(0)) {
-    if (bounded) return TooHigh("no timeout", FormatDuration(options.max_timeout));
+    if (bounded) return TooHigh("a command without a timeout", FormatDuration(options.max_timeout));
     return std::nullopt;
   }
   if (bounded && timeout > options.max_timeout) {
@@ -62,9 +62,9 @@ Result<std::optional<Millis>> TimeoutOf(const ProcessSpec& spec, const KeeperOpt
 
 Result<Millis> KillGraceOf(const ProcessSpec& spec, const KeeperOptions& options) {
   const Millis grace = spec.kill_grace.value_or(options.kill_grace);
-  if (grace < Millis(0)) return Failure(Error::Invalid("the kill grace is negative"));
+  if (grace < Millis(0)) return Failure(Error::Invalid("\"kill_grace\" is negative"));
   if (grace <= kMaxKillGrace) return grace;
-  return TooHigh("a kill grace of " + FormatDuration(grace), FormatDuration(kMaxKillGrace));
+  return TooHigh("a kill_grace of " + FormatDuration(grace), FormatDuration(kMaxKillGrace));
 }
 
 Result<Millis> CpuTimeOf(const Lease& lease, const ProcessSpec& spec,
@@ -93,11 +93,11 @@ Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const Proce
   request.terminal = spec.terminal;
   request.ring_bytes = spec.output_held.value_or(options.output_held);
   if (request.ring_bytes > options.max_output_held) {
-    return TooHigh("output held of " + FormatBytes(request.ring_bytes),
+    return TooHigh("an output_held of " + FormatBytes(request.ring_bytes),
                    FormatBytes(options.max_output_held));
   }
   if (spec.tag.size() > kMaxTagBytes || !IsUtf8(spec.tag)) {
-    return Failure(Error::Invalid("the tag has more than 128 bytes, or is not UTF-8"));
+    return Failure(Error::Invalid("\"tag\" has more than 128 bytes, or is not UTF-8"));
   }
   return request;
 }

@@ -26,7 +26,7 @@ struct ProcessSpec {
   // Nothing: the configured default, and none in the background. 0: none, where the maximum allows
   // it.
   std::optional<Millis> timeout;
-  bool background = false;  // nobody waits for it
+  bool background = false;  // in the background: no client waits for it
   // From the SIGTERM at its timeout to the SIGKILL; nothing: the configured default; 0: killed at
   // once.
   std::optional<Millis> kill_grace;
@@ -75,7 +75,7 @@ struct ProcessRecord {
   std::vector<int32_t> leftovers;
 };
 
-// More than these the guest refuses.
+// The guest refuses more than these.
 inline constexpr size_t kMaxRunningPerSandbox = protocol::kMaxRunning;
 
 // See process_verdict.h.

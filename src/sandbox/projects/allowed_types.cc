@@ -69,9 +69,9 @@ Result<void> AllowedTypes::Check(std::string_view client, std::string_view conte
     Error error(ErrorCode::kNotSupported, Fault::kCaller,
                 "files of the type " + type + ", which " + std::string(what) + ", are not allowed");
     error.set_sys_errno(EMEDIUMTYPE);
-    return Failure(
-        std::move(error).WithRemedy("upload what projects.allowed_types of the server's "
-                                    "configuration has, or add the type there"));
+    return Failure(std::move(error).WithRemedy(
+        "upload files of a type in projects.allowed_types of the server's "
+        "configuration, or add the type there"));
   };
   const std::string is = EssenceOf(content);
   if (!is.empty() && !Allows(is)) return refused("its content is", is);

@@ -8,8 +8,8 @@
 //   TRY(blobs.Unlink(directory, "report.txt"));
 //   blobs.DropUnused(digest);                             // gone with its last name
 //
-// Whoever may call it holds a lock for everything but Receive, Append and Finish. What returns is
-// on the disk (fsync of file and directory).
+// The caller holds a lock for everything except Receive, Append and Finish. What was done is on the
+// disk when a call returns (fsync of file and directory).
 #pragma once
 
 #include <string>
@@ -50,7 +50,8 @@ class IncomingBlob {
 
 class BlobStore {
  public:
-  // Below `directory`, which is made. Removes what was being received when the last one ended.
+  // Opens the store below `directory`, which is made if it is missing. Removes what was being
+  // received when the last program ended.
   static Result<BlobStore> Open(const std::string& directory);
 
   Result<IncomingBlob> Receive();
@@ -79,7 +80,7 @@ class BlobStore {
 // Makes what was done in a directory survive a loss of power.
 Result<void> SyncDirectory(const std::string& path);
 
-// The names in a directory but "." and "..".
+// The names in a directory except "." and "..".
 Result<std::vector<std::string>> NamesIn(const std::string& path);
 
 }  // namespace cay::sandbox

@@ -83,7 +83,8 @@ Result<void> ContentTypes::Open() {
 
 void ContentTypes::Close() {
   control_.reset();
-  if (process_ > 0 && !KillAndReap(process_)) LogWarning("cay content-types hangs: left behind");
+  if (process_ > 0 && !KillAndReap(process_))
+    LogWarning("cay content-types hangs, and is left behind");
   process_ = -1;
 }
 

@@ -24,7 +24,7 @@ namespace cay::sandbox {
 
 class ContentTypes {
  public:
-  // Of a content so many of its first bytes are looked at.
+  // How many of a content's first bytes are looked at.
   static constexpr size_t kLookedAt = 64 * 1024;
 
   // Starts the process whose standard input is to be `control`; gives its id.
@@ -38,8 +38,8 @@ class ContentTypes {
   ContentTypes(const ContentTypes&) = delete;
   ContentTypes& operator=(const ContentTypes&) = delete;
 
-  // A media type; "application/octet-stream" for what nobody knows, or what cannot be told: what
-  // its child died of, or took too long for. kUnavailable when the process is gone and cannot be
+  // A media type; "application/octet-stream" for an unknown type, and for content of which its
+  // child died, or for which it took too long. kUnavailable when the process is gone and cannot be
   // started again.
   Result<std::string> TypeOf(std::string_view first_bytes);
 

@@ -1,6 +1,6 @@
 // The process behind ContentTypes: reads libmagic's database once, then tells types of contents
-// until its standard input ends. Each content is looked at in a child of its own that can do
-// nothing but compute, take memory within a bound, and write some bytes to one pipe.
+// until its standard input ends. Each content is looked at in a child of its own that can only
+// compute, take memory within a bound, and write some bytes to one pipe.
 #pragma once
 
 #include <string_view>

@@ -47,7 +47,8 @@ Result<void> MakeOwnersDir(const Paths& paths) {
 Result<void> CheckContentType(std::string_view type) {
   const bool printable = std::ranges::all_of(type, [](char c) { return c >= 0x20 && c < 0x7f; });
   if (printable && type.size() <= kMaxContentTypeBytes) return {};
-  return Failure(Error::Invalid("not a content type: it has 255 printable characters at most"));
+  return Failure(
+      Error::Invalid("not a content type: it must have at most 255 printable characters"));
 }
 
 Failure NoSuchFile(std::string_view id) {
@@ -66,7 +67,7 @@ Failure TooLarge(Bytes limit) {
 Failure ProjectFull(const std::string& what) {
   return Failure(
       Error(ErrorCode::kResourceExhausted, Fault::kCaller, "the project has its maximum of " + what)
-          .WithRemedy("remove files of it"));
+          .WithRemedy("remove files of the project"));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Names of projects and of the files in them, as they go into paths of the host. What a client
-// sends is checked here and nowhere else; a name that passes is one component of a path. Pure but
-// for the digest.
+// sends is checked here and nowhere else; a name that passes is one component of a path. Pure,
+// except for the digest.
 #pragma once
 
 #include <functional>

@@ -11,7 +11,7 @@
 
 namespace cay::sandbox {
 
-// What the store keeps of a sandbox. Of the view not: how many processes run, and when it will be
+// What the store keeps of a sandbox. Not part of it: how many processes run, and when it will be
 // idle.
 struct SandboxRecord {
   explicit SandboxRecord(SandboxId id) : view{.id = std::move(id)} {}
@@ -21,7 +21,7 @@ struct SandboxRecord {
   std::string workdir;  // likewise
 };
 
-// What of it has changed by use: for the store.
+// The parts that change by use: for the store.
 struct Activity {
   int64_t last_activity_ms;
   uint64_t executions;

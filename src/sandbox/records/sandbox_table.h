@@ -1,7 +1,7 @@
 // SandboxTable: the rows of sandboxes. The functions are parts of transactions of store::Store's.
 //
-// A destroyed sandbox's row stays for a while, without its document, so that who asks for it is
-// told what became of it.
+// A destroyed sandbox's row stays for a while, without its document, so that a client that asks for
+// it is told what became of it.
 #pragma once
 
 #include <cstdint>

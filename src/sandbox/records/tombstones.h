@@ -20,7 +20,7 @@ namespace cay::sandbox {
 // While there is room: what the others need to be there.
 Result<void> PrepareTombstones(const std::string& state_dir);
 
-// Set already is set.
+// No error when it is set already.
 Result<void> SetTombstone(const std::string& state_dir, const SandboxId& id,
                           const std::string& reason);
 void RemoveTombstone(const std::string& state_dir, const SandboxId& id);

@@ -1,11 +1,11 @@
 // Deadlines: when a sandbox's time is over, and what is to be done then. Pure; the thread that
 // waits is timer.h's.
 //
-// Two times are kept: the end of its life, and idleness. At both is done what the sandbox's creator
-// chose. Whoever uses it (a lease, a process that runs) keeps it from being idle, and not from the
-// end of its life. What is paused or stopped is not idle: it costs little, and waits for its owner.
-// At the end of its life it is destroyed, or a paused one stopped, where that was chosen; what is
-// as it was to be, or has failed and was not to be destroyed, is kept. Whoever starts or resumes it
+// Two times are kept: the end of its life, and idleness. At both, what the sandbox's creator chose
+// is done. Use (a lease, a running process) keeps it from being idle, and not from the end of its
+// life. A paused or stopped sandbox is not idle: it costs little, and waits for its owner. At the
+// end of its life it is destroyed, or a paused one stopped, where that was chosen; one that is in
+// the chosen state already, or has failed and was not to be destroyed, is kept. A start or resume
 // after that end gives it another life (transitions.h).
 #pragma once
 

@@ -20,8 +20,8 @@ struct HealthLook {
   engine::Stats before;
   engine::Stats after;
   Millis apart{0};
-  // What its guest says, for a disk that takes no more: the filesystem's own share, and the number
-  // of files, are in no count.
+  // What its guest says, to see a full disk: the engine's figures do not count the filesystem's own
+  // share, nor the number of files.
   std::optional<protocol::Info> guest{};
 };
 

@@ -60,7 +60,7 @@ Result<std::string> ResolveBelow(const Root& root, const std::string& below) {
   if (::fstat(found.get(), &info) < 0) return Failure(Error::FromErrno("looking at a mount"));
   if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode)) {
     return Failure(Error::Impossible("it is neither a directory nor a regular file")
-                       .WithRemedy("devices, sockets and pipes are not shown to a sandbox"));
+                       .WithRemedy("devices, sockets and pipes cannot be mounted"));
   }
   return PathOf(found);
 }
@@ -68,14 +68,14 @@ Result<std::string> ResolveBelow(const Root& root, const std::string& below) {
 Error NotAllowed(const engine::Mount& mount, bool read_only_root) {
   if (read_only_root) {
     return Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                 "the mount of " + mount.source + " may only be read-only")
+                 "the mount of " + mount.source + " can only be read-only")
         .WithRemedy(
-            "ask for read_only, or let the administrator end its root in mount_roots with "
-            "\":rw\"");
+            "ask for read_only, or have \":rw\" added to its root in mount_roots of the server's "
+            "configuration");
   }
   return Error(ErrorCode::kPermissionDenied, Fault::kCaller,
                "the mount of " + mount.source + " is not allowed")
-      .WithRemedy("the administrator lists the directories that may be mounted in mount_roots");
+      .WithRemedy("only what is below mount_roots of the server's configuration can be mounted");
 }
 
 Result<engine::Mount> ResolveMount(const engine::Mount& mount, const std::vector<Root>& roots) {

@@ -2,9 +2,9 @@
 // directory that the administrator listed, read-only, or read-write where the root ends in ":rw"
 // and the client asks for it.
 //
-// Paths are resolved in the kernel, beneath the root (openat2(2), RESOLVE_BENEATH): what somebody
-// makes of symlinks below it never leads out. What is handed to the engine is the path without
-// symlinks that was found, and the engine follows none on it.
+// Paths are resolved in the kernel, beneath the root (openat2(2), RESOLVE_BENEATH): symlinks below
+// it never lead out. What is handed to the engine is the path without symlinks that was found, and
+// the engine follows none on it.
 #pragma once
 
 #include <string>

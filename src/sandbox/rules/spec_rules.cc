@@ -46,15 +46,15 @@ bool HasNul(std::string_view text) { return text.find('\0') != std::string_view:
 
 Result<void> CheckMetadata(const StringMap& metadata) {
   if (metadata.size() > kMaxMetadata) {
-    return Failure(
-        Error::Invalid("more than " + std::to_string(kMaxMetadata) + " pieces of metadata"));
+    return Failure(Error::Invalid("\"metadata\" has more than the maximum of " +
+                                  std::to_string(kMaxMetadata) + " entries"));
   }
   for (const auto& [key, value] : metadata) {
     if (key.empty() || key.size() > kMaxMetadataKeyBytes || value.size() > kMaxMetadataValueBytes) {
-      return Failure(
-          Error::Impossible("metadata \"" + key.substr(0, kMaxMetadataKeyBytes) +
-                            "\": keys have 1 to " + std::to_string(kMaxMetadataKeyBytes) +
-                            " bytes, values at most " + std::to_string(kMaxMetadataValueBytes)));
+      return Failure(Error::Impossible(
+          "the entry of \"metadata\" named \"" + key.substr(0, kMaxMetadataKeyBytes) +
+          "\" is too long: keys have 1 to " + std::to_string(kMaxMetadataKeyBytes) +
+          " bytes, values at most " + std::to_string(kMaxMetadataValueBytes)));
     }
   }
   return {};
@@ -62,8 +62,8 @@ Result<void> CheckMetadata(const StringMap& metadata) {
 
 Result<void> CheckEnv(const StringMap& env) {
   if (env.size() > kMaxEnv)
-    return Failure(
-        Error::Impossible("more than " + std::to_string(kMaxEnv) + " environment variables"));
+    return Failure(Error::Impossible("\"env\" has more than the maximum of " +
+                                     std::to_string(kMaxEnv) + " variables"));
   size_t bytes = 0;
   for (const auto& [name, value] : env) {
     if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
@@ -74,8 +74,8 @@ Result<void> CheckEnv(const StringMap& env) {
     bytes += name.size() + value.size() + 2;
   }
   if (bytes <= kMaxEnvBytes) return {};
-  return Failure(Error::Impossible("the environment has " + std::to_string(bytes) +
-                                   " bytes, and may have " + std::to_string(kMaxEnvBytes)));
+  return Failure(Error::Impossible("\"env\" has " + std::to_string(bytes) +
+                                   " bytes, over the maximum of " + std::to_string(kMaxEnvBytes)));
 }
 
 // The bounds that the list of fields has.
@@ -85,7 +85,7 @@ Result<void> CheckTexts(const SandboxSpec& spec) {
     if constexpr (std::is_same_v<decltype(kind), field::Text>) {
       if (wrong || member.size() <= kind.max_bytes) return;
       wrong = Error::Impossible("\"" + std::string(about.name) + "\" has " +
-                                std::to_string(member.size()) + " bytes, and may have " +
+                                std::to_string(member.size()) + " bytes, over the maximum of " +
                                 std::to_string(kind.max_bytes));
     }
   };
@@ -96,7 +96,7 @@ Result<void> CheckTexts(const SandboxSpec& spec) {
 
 Result<void> CheckPlaces(const SandboxSpec& spec) {
   if (spec.user.size() > protocol::kMaxUserBytes || HasNul(spec.user))
-    return Failure(Error::Invalid("not a user: \"" + spec.user.substr(0, 80) + "\""));
+    return Failure(Error::Invalid("not a user's name: \"" + spec.user.substr(0, 80) + "\""));
   if (spec.workdir.empty()) return {};
   if (spec.workdir.front() == '/' && spec.workdir.size() <= protocol::kMaxPathBytes &&
       !HasNul(spec.workdir))
@@ -188,7 +188,7 @@ Result<void> CheckCpuTime(Millis cpu_time, const ManagerOptions& options) {
   if (cpu_time.count() % 1000 != 0) {
     return Failure(Error::Impossible("a cpu_time limit of " + FormatDuration(cpu_time) +
                                      " is not whole seconds")
-                       .WithRemedy("the kernel counts seconds: as in 300 or \"5m\""));
+                       .WithRemedy("write whole seconds, as in 300 or \"5m\""));
   }
   return CheckTime("a process", "cpu_time limit", cpu_time, options.max_cpu_time,
                    "limits.maxima.cpu_time");
@@ -207,7 +207,7 @@ Result<void> CheckOwnerName(std::string_view owner) {
   if (good) return {};
   return Failure(
       Error::Invalid("not the name of an owner: \"" + std::string(owner.substr(0, 80)) + "\"")
-          .WithRemedy("up to " + std::to_string(kMaxOwnerBytes) +
+          .WithRemedy("use up to " + std::to_string(kMaxOwnerBytes) +
                       " letters, digits and . _ @ + -, beginning with a letter or digit"));
 }
 
@@ -216,7 +216,7 @@ Result<void> CheckIdempotencyKey(std::string_view key) {
   if (printable && key.size() <= kMaxIdempotencyKeyBytes) return {};
   return Failure(Error::Invalid("not an idempotency key")
                      .WithRemedy("use at most " + std::to_string(kMaxIdempotencyKeyBytes) +
-                                 " printable characters without spaces: a UUID"));
+                                 " printable characters without spaces, such as a UUID"));
 }
 
 Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions& options) {

@@ -26,8 +26,8 @@ enum class Act : uint8_t {
   kDestroy,  // any → destroyed
 };
 
-// Whether there is nothing to do: what the act is to bring about is so. Of one that has failed
-// nothing runs: it is as stopped as can be, and stays failed.
+// Whether there is nothing to do, because the sandbox is in the wanted state already. Nothing runs
+// in one that has failed: it counts as stopped, and stays failed.
 bool IsDone(Act act, SandboxState state);
 
 // Also kIllegalState where the act is done (IsDone).

@@ -5,7 +5,8 @@ namespace {
 
 Error ServerFull(std::string message, const std::string& key) {
   return Error(ErrorCode::kResourceExhausted, Fault::kMachine, std::move(message))
-      .WithRemedy("try again when others have ended, or raise " + key + " in the configuration");
+      .WithRemedy("try again when other sandboxes have ended, or raise " + key +
+                  " in the configuration");
 }
 
 // `most` 0: no bound.
@@ -14,7 +15,8 @@ Result<void> CheckRoom(const std::string& what, Bytes held, Bytes more, Bytes mo
   const bool fits = most == 0 || more == 0 || (held < most && more <= most - held);
   if (fits) return {};
   return Failure(ServerFull("the server is full: " + HumanBytes(held) + " of " + HumanBytes(most) +
-                                " " + what + " are promised, and this needs " + FormatBytes(more),
+                                " " + what + " are promised to sandboxes, and this one needs " +
+                                FormatBytes(more),
                             key));
 }
 
@@ -26,9 +28,9 @@ Result<void> Admission::CheckOwner(const std::string& owner, size_t quota) const
   const size_t has = found == owners_.end() ? 0 : found->second;
   if (has < allowed) return {};
   return Failure(
-      Error(
-          ErrorCode::kResourceExhausted, Fault::kCaller,
-          "you have " + std::to_string(has) + " sandboxes, and may have " + std::to_string(allowed))
+      Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+            "you have " + std::to_string(has) + " sandboxes, and your maximum is " +
+                std::to_string(allowed))
           .WithRemedy(quota != 0 ? "destroy one, or ask an administrator for a higher max_sandboxes"
                                  : "destroy one, or raise limits.sandboxes_per_owner in the "
                                    "configuration"));
@@ -37,7 +39,7 @@ Result<void> Admission::CheckOwner(const std::string& owner, size_t quota) const
 Result<void> Admission::CheckServer(size_t more, const Holding& holding) const {
   if (count_ + more > rules_.max_sandboxes) {
     return Failure(ServerFull("the server is full: it has " + std::to_string(count_) +
-                                  " sandboxes, and may have " +
+                                  " sandboxes, and its maximum is " +
                                   std::to_string(rules_.max_sandboxes),
                               "limits.sandboxes"));
   }

@@ -4,8 +4,8 @@
 //   TRY(admission.Admit(owner, quota, {.memory = …, .disk = …}));       // counted from here on …
 //   admission.Release(owner, {.memory = …, .disk = …});                 // … to here
 //
-// Members of pools belong to nobody: they count for the server, and become an owner's by Claim.
-// Stopped and failed sandboxes count and hold their disk, and no memory. Thread-safe.
+// Members of pools have no owner: they count for the server, and get an owner by Claim. Stopped and
+// failed sandboxes count and hold their disk, and no memory. Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -54,7 +54,7 @@ class Admission {
   void ReleasePooled(const Holding& holding);
   // A member of a pool becomes the owner's.
   Result<void> Claim(const std::string& owner, size_t quota);
-  // … and is nobody's again.
+  // … and has no owner again.
   void Unclaim(const std::string& owner);
 
   void SetRules(AdmissionRules rules);

@@ -19,9 +19,9 @@ namespace cay::sandbox {
 
 class Registry {
  public:
-  // kAlreadyExists when it is anybody's id: who said it would be answered of that one. Asked where
-  // a name is given, and not where it is read again: a name that older programs allowed must not
-  // keep a sandbox, or the server, from starting.
+  // kAlreadyExists when the name is the id of any sandbox: a request that used the name would get
+  // that sandbox. Asked where a name is given, and not where it is read again: a name that older
+  // programs allowed must not keep a sandbox, or the server, from starting.
   Result<void> CheckIsNoId(const std::string& name) const;
   // kAlreadyExists when the owner has another of that name.
   Result<void> Insert(const std::shared_ptr<Sandbox>& sandbox, const std::string& name);
@@ -29,7 +29,7 @@ class Registry {
   // kAlreadyExists likewise; then nothing has changed. Either may be empty.
   Result<void> Rename(const Sandbox& sandbox, const std::string& before, const std::string& after);
 
-  // An id of anybody's.
+  // The sandbox with this id, whoever owns it.
   std::shared_ptr<Sandbox> Find(std::string_view id) const;
   // An id, a name among the caller's, or OWNER/NAME, as far as the caller may know of it.
   std::shared_ptr<Sandbox> Find(const Caller& caller, std::string_view which) const;

@@ -59,11 +59,11 @@ Result<void> CheckGuestProtocol(const SandboxId& id, uint32_t version) {
   const std::string whose = version > protocol::kProtocolVersion ? "newer" : "much older";
   return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
                        "the guest of sandbox " + id.text() + " was started by a " + whose +
-                           " cay: it speaks version " + std::to_string(version) +
-                           " of the protocol, and this one " +
+                           " version of cay: it speaks version " + std::to_string(version) +
+                           " of the protocol, and this server speaks " +
                            std::to_string(protocol::kOldestGuestProtocol) + " to " +
                            std::to_string(protocol::kProtocolVersion))
-                     .WithRemedy("use that cay, or stop and start the sandbox"));
+                     .WithRemedy("use that version, or stop and start the sandbox"));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Sandbox: one sandbox, as the manager holds it: what is promised (the record, which the store
-// keeps) and what is so just now (who uses it, its guest).
+// keeps) and what is so just now (its users, its guest).
 //
 // Two locks. `transition` is held over a whole change of state, the engine's work included; one at
 // a time. The other is inside, and is held for moments: looking and using never wait for the
@@ -38,7 +38,7 @@ class Sandbox {
 
   std::mutex transition;
 
-  // Who is at the files of a stopped one (visits.h). With the transition held.
+  // The users of a stopped sandbox's files (visits.h). With the transition held.
   struct Visit {
     size_t users = 0;  // also those whose guest has become the sandbox's own, or is gone
     std::optional<Bytes> memory{};  // admitted for the guest; nothing: there is none
@@ -56,15 +56,15 @@ class Sandbox {
   Result<void> Enter(Act act);
   void Leave();
   void NoteExecution(int running_delta, bool begins);
-  // Somebody did something with it.
+  // Notes activity.
   void Touch();
 
-  // While its guest gives way to another nobody enters (kUnavailable): what is asked of the one
-  // would be answered by the other. Whoever can wait for `transition` asks again then.
+  // While its guest gives way to another, Enter fails (kUnavailable): a request to the one would be
+  // answered by the other. A caller that can wait for `transition` asks again then.
   void SetRenewing(bool renewing);
   bool renewing() const;
 
-  // From here on nobody enters: it is being destroyed. Or it is not, after all.
+  // True: it is being destroyed, and Enter fails from here on. False: it is not, after all.
   void SetEnding(bool ending);
   bool ending() const;
 

@@ -4,8 +4,8 @@
 //   timer.Earlier(id, unix_ms);        // calls at that time, unless an earlier one is set
 //
 // Use moves deadlines later all the time; that costs nothing here: the call comes at the old time,
-// and whoever is called looks and sets the new one. Times are of the wall clock, because they
-// outlive the server; the thread looks at it again every `longest_wait`, in case somebody set it.
+// and the callee looks and sets the new one. Times are of the wall clock, because they outlive the
+// server; the thread looks at the clock again every `longest_wait`, in case it was set.
 #pragma once
 
 #include <condition_variable>

@@ -1,5 +1,5 @@
 // The parts of a root filesystem that Cay makes itself: for `host` all but /usr, for an imported
-// template what every sandbox needs and it lacks.
+// template what every sandbox needs and the template lacks.
 //
 // The skeleton has what programs expect of a Linux system: the machine's public files of /etc
 // (host_sources.h), a generated passwd, group, hosts and resolv.conf, mount points, a home, and
@@ -25,7 +25,7 @@ namespace cay::templates {
 // Writes the whole skeleton of `host` into an empty layer; returns its size in bytes.
 Result<uint64_t> WriteHostSkeleton(LayerTree& tree, const HostSources& sources);
 
-// Who commands run as in an imported template.
+// The user as whom commands run in an imported template.
 struct TemplateUser {
   std::string name;  // of passwd
   std::string home;

@@ -197,8 +197,8 @@ Result<std::optional<std::set<std::string>>> LayerStore::NeededLayers() const {
   }
   for (const engine::SandboxStatus& sandbox : TRY(sandboxes_())) {
     if (!sandbox.damage.empty()) {
-      LogWarning("layers of templates are kept: of sandbox " + sandbox.id.text() +
-                 " it is not known what it stands on: " + sandbox.damage);
+      LogWarning("layers of templates are kept: which of them sandbox " + sandbox.id.text() +
+                 " uses is not known: " + sandbox.damage);
       return std::nullopt;
     }
     for (const engine::LayerReference& layer : sandbox.layers) {

@@ -1,4 +1,4 @@
-// LayerStore: layers on disk, and who still needs them.
+// LayerStore: layers on disk, and which of them are still needed.
 //
 //   templates/
 //     NAME.json             metadata of an imported template: names its layer
@@ -13,8 +13,8 @@
 //
 // A layer is needed while a metadata file names it, while somebody holds it (a shared flock on its
 // directory: Hold), or while a sandbox stands on it, by its engine's word. Everything else is
-// deleted by Collect. Who makes a layer holds an exclusive flock on its partial directory, so what
-// a killed process left is told from what is being made by the lock alone.
+// deleted by Collect. A process that makes a layer holds an exclusive flock on its partial
+// directory, so the lock alone tells what a killed process left from what is being made.
 //
 // Any number of threads and processes may use one directory.
 #pragma once
@@ -35,7 +35,7 @@
 
 namespace cay::templates {
 
-// The sandboxes that there are, whoever has them: what Engine::List says, or would.
+// All sandboxes, whoever owns them: what Engine::List says, or would.
 using SandboxLister = std::function<Result<std::vector<engine::SandboxStatus>>()>;
 
 // A layer being made. Deleted when it goes away unpublished.
@@ -75,11 +75,11 @@ class LayerStore {
   // kNotFound when the layer has been deleted: read the metadata again.
   Result<std::shared_ptr<const Fd>> Hold(const std::string& id) const;
 
-  // Runs `act` under the lock: for whoever changes metadata.
+  // Runs `act` under the lock: for changes of metadata.
   Result<void> WithLock(const std::function<Result<void>()>& act) const;
 
-  // Deletes the layers that nobody needs; returns how many. None where a metadata file or a sandbox
-  // is damaged: it may need any. With `dry_run` only counts.
+  // Deletes the layers that are not needed; returns how many. Deletes none while a metadata file or
+  // a sandbox is damaged: it may need any. With `dry_run` only counts.
   Result<uint64_t> Collect(bool dry_run = false);
 
  private:
@@ -89,7 +89,7 @@ class LayerStore {
   std::string layers_dir() const { return directory_ + "/.layers"; }
   std::string partial_dir() const { return directory_ + "/.partial"; }
   Result<Fd> Lock() const;
-  // Their ids; nothing when somebody may need a layer that cannot be known.
+  // Their ids; nothing when it cannot be known which layers are needed.
   Result<std::optional<std::set<std::string>>> NeededLayers() const;
   Result<std::optional<std::string>> LayerOfMetadata(const std::string& file) const;
   Result<uint64_t> MoveUnneededAside(bool dry_run);

@@ -70,7 +70,7 @@ std::string DescribeNotes(const ImportNotes& notes) {
       {notes.changed_meanwhile, "files that changed while they were copied: "},
       {notes.stripped_modes, "took setuid or setgid from files: "},
       {notes.dropped_xattrs, "dropped extended attributes: "},
-      {notes.replaced_owners, "gave to nobody, because of an owner over 65535: "},
+      {notes.replaced_owners, "gave to nobody, since their owner was over 65535: "},
   };
   std::string text;
   for (const auto& [count, sentence] : sentences) {

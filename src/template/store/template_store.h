@@ -22,7 +22,7 @@ namespace cay::templates {
 
 class TemplateStore {
  public:
-  // `sandboxes`: whose layers stay. It outlives nothing that the caller does not keep alive.
+  // `sandboxes`: lists the sandboxes whose layers stay. The caller keeps alive what it uses.
   static Result<TemplateStore> Open(const Paths& paths, SandboxLister sandboxes);
 
   // kNotFound names the templates that exist. `host` is (re)built when the machine's files changed.

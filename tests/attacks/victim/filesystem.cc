@@ -82,7 +82,7 @@ Verdict Create(Arguments arguments) {
   return Through();
 }
 
-// What of the tree takes a new file or opens for writing, but for the places that may.
+// The parts of the tree that take a new file or open for writing, except for the allowed places.
 // write_outside PLACE…
 Verdict WriteOutside(Arguments arguments) {
   static Arguments may;

@@ -22,7 +22,7 @@ void WriteName(JsonWriter& json, const std::string& member, std::string_view byt
 void WriteFileObject(JsonWriter& json, const protocol::FileInfo& info, std::string_view path);
 JsonWriter FileJson(const protocol::FileInfo& info, std::string_view path);
 
-// Whose rights: ?user=, or the sandbox's.
+// The user with whose rights it is done: ?user=, or the sandbox's.
 std::string UserOf(const http::Request& request, const sandbox::Lease& lease);
 // ?path=, which must be there.
 Result<std::string> PathOf(const http::Request& request, const sandbox::Lease& lease);

@@ -29,7 +29,7 @@ struct ExecuteRequest {
   std::string stdin_bytes;                                 // of each command
   Bytes max_output = kDefaultMaxOutput;                    // of each stream, all commands together
   bool continue_on_error = false;
-  bool below_workdir = false;  // an absolute path of `files` is workdir's, too (BelowWorkdir)
+  bool below_workdir = false;  // absolute paths of `files` are below workdir, too (BelowWorkdir)
 };
 
 // Kinds that only an execute has.

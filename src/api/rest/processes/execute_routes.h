@@ -1,4 +1,4 @@
-// How an execute is answered: the one way, under whichever path it came.
+// How an execute is answered, the same under every path.
 #pragma once
 
 #include "api/rest/processes/execute_request.h"

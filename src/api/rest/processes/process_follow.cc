@@ -62,7 +62,7 @@ Result<std::optional<ProcessRecord>> Follow(RunningProcess& process, http::Excha
     const bool more = taken == kEventsInARound;
     if (!more && process.finished()) {
       return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                           "the process's connection ended without its result"));
+                           "the connection to the process ended before its result came"));
     }
     if (stdin_open) TRY(Feed(process, stdin_bytes, stdin_open));
     const Millis patience = more ? Millis(0) : TRY(sink.OnQuiet());

@@ -9,26 +9,27 @@
 
 namespace cay::api::rest {
 
-// So many events of a process are taken before its client and the server are looked at again: one
-// that writes without pause keeps neither the end of the server nor a key that was revoked from
-// ending this.
+// How many events of a process are taken before its client and the server are looked at again: so a
+// process that writes without pause cannot keep the server's end, or a revoked key, from ending
+// this.
 inline constexpr size_t kEventsInARound = 64;
 
-// What is done with what comes. An error ends the following and is its result.
+// Takes what comes of the process. An error ends the following and is its result.
 class ProcessSink {
  public:
   virtual ~ProcessSink() = default;
   virtual Result<void> OnOutput(const ProcessOutput& output) = 0;
   virtual Result<void> OnGap(const protocol::Gap& gap) = 0;
-  // Nothing more has come yet; how long it may take until this is called again.
+  // Nothing more has come yet. Returns how long it may take until this is called again.
   virtual Result<Millis> OnQuiet() = 0;
-  // Whether it is left off when the server ends, for a client that comes back.
+  // Whether it stops when the server ends, for a client that comes back.
   virtual bool EndsWithServer() const { return false; }
 };
 
-// The record, once the process has ended; nothing when the client hung up, or was left off (then
-// the process runs on, and the keeper looks after it; also when the client has no standing any
-// more, which is an error). `stdin_bytes` are fed meanwhile, and then closed, when `feed`.
+// The record, once the process has ended; nothing when the client hung up, or the server ends: then
+// the process runs on, and the keeper looks after it. It runs on, too, when the client has no
+// standing any more, which is an error. `stdin_bytes` are fed meanwhile, and then closed, when
+// `feed`.
 Result<std::optional<sandbox::ProcessRecord>> Follow(sandbox::RunningProcess& process,
                                                      http::Exchange& client, bool feed,
                                                      std::string_view stdin_bytes,

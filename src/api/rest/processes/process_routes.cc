@@ -31,7 +31,7 @@ Result<uint64_t> ProcessId(const http::Request& request) {
   if (id) return *id;
   return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
                        "there is no process \"" + request.Capture("pid") + "\"")
-                     .WithRemedy("a process is named by its process_id"));
+                     .WithRemedy("name it by its process_id"));
 }
 
 Result<Lease> Use(const Services& services, const Exchange& exchange, const Caller& caller) {
@@ -190,7 +190,7 @@ class WaitOnly : public ProcessSink {
     const auto left = std::chrono::ceil<Millis>(deadline_ - std::chrono::steady_clock::now());
     if (left <= Millis(0)) {
       expired_ = true;
-      return Failure(Error(ErrorCode::kTimeout, Fault::kMachine, "it has not ended yet"));
+      return Failure(Error(ErrorCode::kTimeout, Fault::kMachine, "the process has not ended yet"));
     }
     return left;
   }
@@ -212,7 +212,7 @@ Result<void> Wait(const Services& services, Exchange& exchange, const Caller& ca
     return Failure(
         Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
               "the parameter \"timeout\" is over the maximum of " + FormatDuration(kMaxWait))
-            .WithRemedy("ask again when it is up"));
+            .WithRemedy("ask for less, and ask again when that time is up"));
   }
   const uint64_t id = TRY(ProcessId(exchange.request()));
   const auto view = TRY(services.manager.Get(caller, exchange.request().Capture("id")));

@@ -121,7 +121,8 @@ class Terminal {
       auto record = TRY(TakeOutput());
       if (record) return record;
       if (!more_ && process_.finished()) {
-        return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the terminal was cut"));
+        return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                             "the connection to the terminal was lost"));
       }
       TRY(GiveInput());
       if (!TRY(Wait())) return std::nullopt;
@@ -222,7 +223,7 @@ Result<RunningProcess> OpenProcess(const Services& services, const Lease& lease,
 Result<void> Serve(const Services& services, Exchange& exchange, const Caller& caller) {
   if (!exchange.WantsWebSocket()) {
     return exchange.Respond(ProblemResponse(
-        Error::Invalid("a terminal is a WebSocket").WithRemedy("ask with Upgrade: websocket"),
+        Error::Invalid("a terminal is a WebSocket").WithRemedy("connect with a WebSocket client"),
         {.request_id = exchange.request().id, .status = 426}));
   }
   const TerminalRequest wanted =
@@ -238,12 +239,12 @@ Result<void> Serve(const Services& services, Exchange& exchange, const Caller& c
     const bool clients = record.error().fault() == Fault::kCaller;
     const bool denied = record.error().code() == ErrorCode::kPermissionDenied;
     socket->Close(clients ? kPolicyViolation : kInternalError,
-                  denied ? record.error().message() : "the terminal was cut");
+                  denied ? record.error().message() : "the connection to the terminal was lost");
   } else if (*record) {
     TRY(socket->Send(WebSocket::Kind::kText, ExitedText(**record)));
     socket->Close(kNormalClosure, "exited");
   } else if (exchange.Ending()) {
-    socket->Close(kGoingAway, "the server ends");
+    socket->Close(kGoingAway, "the server is shutting down");
   }
   // Of a server that ends it is not the client that goes: the process waits for it at the next one.
   if (!wanted.kill_on_close || (record && *record) || exchange.Ending()) return {};

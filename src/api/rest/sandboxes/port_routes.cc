@@ -24,7 +24,7 @@ Result<uint16_t> ParsePort(std::string_view text) {
   const auto port = ParseUnsigned(text, UINT16_MAX);
   if (!port || *port == 0) {
     return Failure(Error::Invalid("not a port: \"" + std::string(text) + "\"")
-                       .WithRemedy("a number from 1 to 65535"));
+                       .WithRemedy("write a number from 1 to 65535"));
   }
   return static_cast<uint16_t>(*port);
 }
@@ -41,7 +41,7 @@ std::vector<std::string> KeyFields(const http::Request& request) {
 // application.
 Result<void> RefuseTrace(Exchange& exchange) {
   http::Response response =
-      ProblemResponse(Error::Invalid("TRACE is not passed on"),
+      ProblemResponse(Error::Invalid("the method TRACE is not passed on"),
                       {.request_id = exchange.request().id, .status = kMethodNotAllowed});
   response.headers.Add("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
   return exchange.Respond(std::move(response));
@@ -111,7 +111,7 @@ Result<void> ToPort(const Services& services, Exchange& exchange, const Caller& 
   }
   if (AsksForServiceWorker(request) && !request.headers.Find(kOwnOriginField)) {
     return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                         "a sandbox has no service worker in the origin of the API")
+                         "a sandbox cannot have a service worker in the API's origin")
                        .WithRemedy("open it as {port}-{id}.localhost, or through " +
                                    Remedy(Action::kForwardPort)));
   }

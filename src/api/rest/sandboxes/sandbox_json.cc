@@ -21,7 +21,7 @@ Result<void> CheckNetwork(JsonFields& fields) {
   if (!network || *network == "none") return {};
   return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
                        "\"network\" can only be \"none\": sandboxes reach nothing outside")
-                     .WithRemedy("leave it out; reach ports inside through the server"));
+                     .WithRemedy("leave it out; ports inside are reached through the server"));
 }
 
 class SpecReader : public FieldReader {

@@ -12,7 +12,8 @@ namespace cay::api::rest {
 
 // The body of a create. kInvalidArgument names the field.
 Result<sandbox::SandboxSpec> ReadSandboxSpec(const JsonValue& body);
-// What the Idempotency-Key of a create with this body stands for; none when there is no such field.
+// The Idempotency-Key of a create and this body, for which it stands; none when there is no such
+// field.
 sandbox::Idempotency IdempotencyOf(const http::Request& request, const JsonValue& body);
 // The body of a PATCH.
 Result<sandbox::SandboxChange> ReadSandboxChange(const JsonValue& body);

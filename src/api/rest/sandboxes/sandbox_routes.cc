@@ -44,8 +44,10 @@ Result<sandbox::ListFilter> ReadFilter(const http::Request& request, const Calle
     if (name == "state") {
       filter.state = sandbox::SandboxStateFromName(value);
       if (!filter.state) {
-        return Failure(Error::Invalid("the parameter \"state\" is no state: \"" + value + "\"")
-                           .WithRemedy("creating, running, paused, stopped or failed"));
+        return Failure(
+            Error::Invalid("the parameter \"state\" must be the state of a sandbox, not \"" +
+                           value + "\"")
+                .WithRemedy("write creating, running, paused, stopped or failed"));
       }
     } else if (name == "project_name") {
       filter.project = value;
@@ -62,7 +64,8 @@ Result<sandbox::ListFilter> ReadFilter(const http::Request& request, const Calle
     }
   }
   filter.limit = TRY(QueryNumber(request, "limit", kMaxPage)).value_or(kDefaultPage);
-  if (filter.limit == 0) return Failure(Error::Invalid("the parameter \"limit\" must be over 0"));
+  if (filter.limit == 0)
+    return Failure(Error::Invalid("the parameter \"limit\" must be at least 1"));
   return filter;
 }
 

@@ -14,8 +14,9 @@ struct Use {
   sandbox::Health health;
 };
 
-// Looks twice, a tenth of a second apart, which this waits; that is no activity of the sandbox.
-// `guest`: what its guest says, where that was asked. kIllegalState unless it runs or is paused.
+// Looks twice, and waits a tenth of a second between; this does not count as activity of the
+// sandbox. `guest`: what its guest says, where that was asked. kIllegalState unless it runs or is
+// paused.
 Result<Use> LookAtUse(sandbox::Manager& manager, const sandbox::Caller& caller,
                       std::string_view which, std::optional<protocol::Info> guest = std::nullopt);
 

@@ -78,7 +78,7 @@ Result<void> Pump(EventLog& events, Exchange& exchange, const EventFilter& filte
     }
     const auto waited = std::chrono::steady_clock::now() - begin;
     closed = !moved && Closed(batch, waited) ? closed + 1 : 0;
-    if (closed > 1) return stream.End("end", R"({"reason":"the server ends"})");
+    if (closed > 1) return stream.End("end", R"({"reason":"the server is shutting down"})");
     TRY(stream.PingIfQuiet());
   }
   return {};

@@ -43,7 +43,7 @@ constexpr int kMaxKillRounds = 64;
 
 Error NoGroup(std::string_view what) {
   return Error(ErrorCode::kNotSupported, Fault::kMachine,
-               "this sandbox has no cgroup that could " + std::string(what))
+               "this sandbox has no cgroup by which it could " + std::string(what))
       .WithRemedy("see: cay doctor");
 }
 

@@ -50,8 +50,9 @@ enum class CgroupPurpose {
 
 struct CgroupUse {
   CgroupPurpose purpose = CgroupPurpose::kUse;
-  // Of the group that holds the sandboxes' groups. Each state directory has one of its own: who
-  // cleans up after a crash must not take another's groups for what was left behind.
+  // The name of the group that holds the sandboxes' groups. Each state directory has one of its
+  // own: a clean-up after a crash must not take the groups of another state directory for what was
+  // left behind.
   std::string name = "cay";
 };
 
@@ -128,7 +129,7 @@ class CgroupTree {
 
   CgroupLayout layout() const;
   bool Has(Controller controller) const;
-  // Why it has not: one sentence and what would mend it. Empty when it has.
+  // Why the controller is not there: one sentence, and what would mend it. Empty when it is there.
   std::string WhyNot(Controller controller) const;
 
   // Makes the group. On error nothing of it remains.

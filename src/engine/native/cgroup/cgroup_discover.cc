@@ -56,7 +56,7 @@ Result<OwnPaths> ParseOwnPaths(std::string_view text) {
         first == std::string_view::npos ? std::string_view::npos : line.find(':', first + 1);
     if (second == std::string_view::npos) {
       return Failure(Error(ErrorCode::kIo, Fault::kMachine,
-                           "/proc/self/cgroup has a line that is none: " + std::string(line)));
+                           "/proc/self/cgroup has a malformed line: " + std::string(line)));
     }
     const std::string_view path = line.substr(second + 1);
     for (std::string_view word : Split(line.substr(first + 1, second - first - 1), ',')) {
@@ -100,7 +100,7 @@ Result<MountLine> ParseMountLine(std::string_view line) {
   const auto left = Split(line.substr(0, dash), ' ');
   if (dash == std::string_view::npos || left.size() < 6) {
     return Failure(Error(ErrorCode::kIo, Fault::kMachine,
-                         "/proc/self/mountinfo has a line that is none: " + std::string(line)));
+                         "/proc/self/mountinfo has a malformed line: " + std::string(line)));
   }
   const auto right = Split(line.substr(dash + 3), ' ');
   const std::string_view super_options = right.size() > 2 ? right[2] : std::string_view();

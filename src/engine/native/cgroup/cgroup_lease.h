@@ -21,8 +21,8 @@ class CgroupLease {
   static Result<CgroupLease> Take(const std::string& state_dir);
 
   // Removes the parents if nobody else has a lease, no group is left in them and they are not those
-  // of the default state directory: making those anew would cost every `cay run`. A lease that just
-  // goes away leaves them.
+  // of the default state directory: making those anew would cost every `cay run`. The destructor
+  // leaves them.
   void GiveBack(const CgroupTree& tree) &&;
 
  private:

@@ -59,8 +59,8 @@ std::string NotWritable(const CgroupPlace& place) {
            " is mounted read-only; mend it with: mount -o " + "remount,rw " + place.mount_point;
   }
   if (!place.v2)
-    return "this user may not make groups below " + place.mount_point + "; run as root";
-  return "this user may not make groups below " + place.mount_point +
+    return "this user cannot make cgroups below " + place.mount_point + "; run as root";
+  return "this user cannot make cgroups below " + place.mount_point +
          "; run as root, or in a group of its own: systemd-run --user --scope -p Delegate=yes "
          "COMMAND";
 }

@@ -4,10 +4,10 @@
 //   CgroupParents parents = TRY(FindCgroupParents({}));
 //
 // In v1: at the top of the controller's mount, or in this process's own group where the top is not
-// writable. In v2 the same for who may write the top; an ordinary user gets the nearest group above
-// (or of) its own that it may write and that has the most controllers. A v2 group with processes in
-// it cannot hand controllers down ("no internal processes"): when that is this process's own group,
-// everything in it moves to a leaf "cay-owner" beside "cay" first.
+// writable. In v2 the same for a process that may write the top; an ordinary user's process gets
+// its own group or the nearest one above that it may write and that has the most controllers. A v2
+// group with processes in it cannot hand controllers down ("no internal processes"): when that is
+// this process's own group, everything in it moves to a leaf "cay-owner" beside "cay" first.
 //
 // On a hybrid machine the v2 tree serves even though it has no controller: freezing, killing and
 // the CPU time of a group are there without one, entering it is free with CLONE_INTO_CGROUP, and

@@ -16,8 +16,8 @@ namespace cay::engine::native {
 Result<std::vector<pid_t>> ReadProcesses(const CgroupDir& dir);
 
 // SIGKILL to every process in the group, by pidfd, and only after looking that the pid is still in
-// the group once its pidfd is held: a pid that was reused meanwhile is nobody of ours. Returns how
-// many it sent.
+// the group once its pidfd is held: a pid that was reused meanwhile belongs to another process.
+// Returns how many it sent.
 Result<size_t> SignalKill(const CgroupDir& dir);
 
 // rmdir of the group, and of groups inside it first; EBUSY (a process is still going) is tried

@@ -23,14 +23,14 @@ Result<void> SetMemory(const CgroupDir& dir, Bytes bytes, bool fresh, KnobChange
 constexpr Bytes SocketBytes(Bytes memory) { return std::max(memory / 8, 4 * kMiB); }
 
 // Makes the kernel count sockets in this group. The first limit of the machine patches the kernel's
-// code (190 µs); from then on one in a group below costs 10. Where it does not work, no group below
-// has one.
+// code (190 µs); from then on a limit in a group below costs 10 µs. Where this does not work, no
+// group below can have one.
 void CountSockets(const CgroupDir& parent);
 
 Result<void> SetCpus(const CgroupDir& dir, MilliCpus cpus, KnobChanges& changes);
 Result<void> LiftCpus(const CgroupDir& dir);
 
-// Each fills what its tree knows.
+// Each fills in what its own tree knows.
 Result<std::optional<uint64_t>> ReadOomKills(const CgroupDir& dir);
 Result<void> ReadMemory(const CgroupDir& dir, Stats& stats);
 Result<void> ReadCpuacct(const CgroupDir& dir, Stats& stats);

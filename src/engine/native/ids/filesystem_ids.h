@@ -1,5 +1,5 @@
-// FilesystemIds: while it lives, the calling thread's uid and gid towards files (setfsuid(2)): with
-// their rights files are opened, and theirs is what is made.
+// FilesystemIds: while it lives, the calling thread has this uid and gid towards files
+// (setfsuid(2)): files are opened with their rights, and new ones belong to them.
 //
 //   {
 //     const FilesystemIds as_user(kUserId);

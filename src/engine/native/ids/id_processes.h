@@ -24,15 +24,15 @@ namespace cay::engine::native {
 struct RangeProcess {
   pid_t pid;
   unsigned range;  // number of the range that its real, effective, saved or file-system uid is in
-  std::string sandbox;  // whose cgroup it is in; empty: no sandbox's
+  std::string sandbox;  // the sandbox whose cgroup it is in; empty: none
 
   bool BelongsTo(IdRange of, std::string_view id) const {
     return range == of.number() && (sandbox.empty() || sandbox == id);
   }
 };
 
-// All that have a uid of any range. What is only a zombie runs no more and is not among them. An
-// error when one could not be looked at.
+// All that have a uid of any range. Zombies run no more and are not among them. An error when a
+// process could not be looked at.
 Result<std::vector<RangeProcess>> FindRangeProcesses();
 
 // SIGKILL, by pidfd, until there are none; kTimeout when `patience` is over.

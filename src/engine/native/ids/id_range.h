@@ -41,22 +41,22 @@ class IdRange {
 
 class IdRangeAllocator {
  public:
-  // `run_dir` is the machine's run directory. Of several that share a machine's sandboxes each
-  // takes the ranges that are its own by their number first, so that they do not meet.
+  // `run_dir` is the machine's run directory. Of several allocators that share a machine's
+  // sandboxes, each first takes the ranges whose numbers are its own, so that they do not collide.
   static Result<IdRangeAllocator> Open(const std::string& run_dir, size_t number = 0,
                                        size_t of = 1);
 
   // kResourceExhausted when all are taken.
   Result<IdRange> Take(const SandboxId& owner);
 
-  // Takes that very range: a sandbox of an earlier life comes back. No error when the owner has it
-  // already; kResourceExhausted when another has.
+  // Takes the range of this number, for a sandbox that comes back from an earlier launcher. No
+  // error when `owner` has it already; kResourceExhausted when another sandbox has.
   Result<void> Retake(IdRange range, const SandboxId& owner);
 
-  // No error when it is another's, or nobody's.
+  // No error when it belongs to another sandbox, or to none.
   Result<void> Free(IdRange range, std::string_view owner);
 
-  // Those that the symlinks say are this sandbox's: one, as a rule.
+  // The ranges that symlinks say are this sandbox's: one, as a rule.
   Result<std::vector<IdRange>> OwnedBy(const SandboxId& owner) const;
 
   struct Taken {
@@ -75,8 +75,8 @@ class IdRangeAllocator {
   Fd dir_;
   size_t number_;
   size_t of_;
-  // Those that were had from here: whoever removes a symlink does not make two sandboxes share a
-  // range.
+  // The ranges that were taken here: so two sandboxes do not share one when somebody removes a
+  // symlink.
   std::bitset<IdRange::kCount> held_;
   unsigned next_ = 0;  // where to look first
 };

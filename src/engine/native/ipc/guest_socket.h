@@ -4,8 +4,8 @@
 //   Fd listening = TRY(BindGuestSocket(dir));           // before the guest is made
 //   Fd stream = TRY(ConnectToGuest(dir, Millis(1000)));
 //
-// A paused sandbox's socket has another name, so that who connects without asking the launcher does
-// not end up in the queue of a guest that cannot answer.
+// A paused sandbox's socket has another name, so that a caller that connects without asking the
+// launcher does not end up in the queue of a guest that cannot answer.
 #pragma once
 
 #include "base/os/fd.h"
@@ -17,7 +17,7 @@ namespace cay::engine::native {
 enum class GuestSocketName { kReachable, kPaused };
 const char* FileName(GuestSocketName name);
 
-// Bound, not listening; nobody but its owner may connect. What had the name before goes.
+// Bound, not listening; only its owner may connect. What had the name before is removed.
 Result<Fd> BindGuestSocket(const Fd& sandbox_dir);
 
 // A blocking stream. Waits for at most `patience` while the guest's queue is full; kUnavailable for
@@ -29,7 +29,7 @@ Result<Fd> ConnectToGuest(const Fd& sandbox_dir, Millis patience,
 // listen(2) noted.
 Result<Fd> OpenGuest(const Fd& connection);
 
-// Gives the socket the other name. Done already is done.
+// Gives the socket the other name. No error when it has that already.
 Result<void> RenameGuestSocket(const Fd& sandbox_dir, GuestSocketName to);
 
 }  // namespace cay::engine::native

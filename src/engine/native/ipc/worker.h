@@ -1,6 +1,6 @@
-// Worker: a process of the launcher's for what it should not wait for. Forked from it, with one
-// SEQPACKET socket to it and no other descriptor (the copies of the launcher's locks, above all);
-// ends when that is closed, and is reaped by ReapStrays (base/os/reap.h).
+// Worker: a process of the launcher's for work that the launcher should not wait for. Forked from
+// it, with one SEQPACKET socket to it and no other descriptor (the copies of the launcher's locks,
+// above all); ends when that is closed, and is reaped by ReapStrays (base/os/reap.h).
 #pragma once
 
 #include <functional>

@@ -13,7 +13,8 @@ namespace cay::engine::native {
 // Every sandbox, whoever owns it, but those that are being made or removed.
 Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths);
 
-// What Engine::List says, and no figures: without a launcher, and whoever owns them.
+// What Engine::List says, without figures; needs no launcher, and lists sandboxes whoever owns
+// them.
 Result<std::vector<SandboxStatus>> ListStatuses(const Paths& paths);
 
 // As root; nothing as an ordinary user, who cannot tell.

@@ -1,9 +1,9 @@
 // Janitor: a worker of the launcher's (worker.h) that closes the last descriptors of what a sandbox
 // had. With its mount an image is unmounted, with its file the disk's blocks are freed:
-// milliseconds that nobody who destroys a sandbox, or creates the next one, should wait for.
+// milliseconds that neither a destroy nor the next create should wait for.
 //
-// It holds nothing but what it was sent and one socket. If it dies, or does not keep up, the
-// launcher does the work itself.
+// It holds only what it was sent, and one socket. If it dies, or does not keep up, the launcher
+// does the work itself.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ class Janitor {
  public:
   Janitor() = default;
 
-  // Has some loop devices removed that nobody needs (loop_device.h), each of which takes
+  // Has some loop devices removed that are not needed (loop_device.h), each of which takes
   // milliseconds.
   void RemoveSpareLoops();
   // Closes them elsewhere.

@@ -144,7 +144,8 @@ Result<std::vector<NotEnforced>> Launcher::CheckEnforceable(const CreateRequest&
       return Failure(Error(ErrorCode::kNotEnforceable, Fault::kCaller,
                            "the " + std::string(LimitName(check.limit)) +
                                " limit cannot be enforced here: " + check.why_not)
-                         .WithRemedy("mend that, or accept it: " + Remedy(Action::kAcceptWeaker)));
+                         .WithRemedy("mend that, or accept a sandbox without it: " +
+                                     Remedy(Action::kAcceptWeaker)));
     }
     not_enforced.push_back({check.limit, std::move(check.why_not)});
   }
@@ -157,8 +158,8 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
   if (why_not.empty()) return Scratch::kDisk;
   if (request.scratch == Scratch::kAuto) return Scratch::kMemory;
   return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
-                       "a writable layer on disk cannot be had here: " + why_not)
-                     .WithRemedy("ask for one in memory: " + Remedy(Action::kScratchInMemory)));
+                       "a writable layer on disk is not possible here: " + why_not)
+                     .WithRemedy("ask for a layer in memory: " + Remedy(Action::kScratchInMemory)));
 }
 
 // Everything but processes and the writable layer. What was made before a failure is undone by

@@ -38,14 +38,15 @@ namespace cay::engine::native {
 struct LauncherOptions {
   Paths paths;
   size_t netns_pool = 1;  // network namespaces kept ready
-  // No persistent sandboxes are taken over, and nothing is made ahead but for the first sandbox.
+  // No persistent sandboxes are taken over, and nothing is made ahead except for the first sandbox.
   bool one_shot = false;
-  // Of the sandboxes that are there it takes over those of its share, and is asked for no others.
+  // It takes over the persistent sandboxes of its share, and is asked only for sandboxes of its
+  // share.
   Share share{};
-  // No other launcher that takes over sandboxes of the share is to be there: one that is, and does
-  // not end, is killed (launcher_lock.h).
+  // There must be no other launcher that takes over sandboxes of the share: one that is there, and
+  // does not end, is killed (launcher_lock.h).
   bool sole = false;
-  // Of a sandbox on disk that will be asked for: its writable layer is begun at once.
+  // The limits of a sandbox on disk that will be asked for: its writable layer is begun at once.
   std::optional<Limits> disk_ahead = std::nullopt;
   // Null: every guest is executed from an image. Otherwise those of root's sandboxes are forked
   // from the launcher, which takes a third of the time: an ordinary user's might write to the file
@@ -90,11 +91,11 @@ class Launcher {
   void OrderAhead();
 
   bool one_shot() const { return options_.one_shot; }
-  // Whether so much is left for idle moments that it must not wait for one.
+  // Whether so much work was left for idle moments that it must be done without waiting for one.
   bool IsBehind() const { return doomed_.size() + spent_.size() > kMaxBehind; }
 
-  // Whether more is kept ready than is worth keeping when nobody asks for a sandbox for a while:
-  // without sandboxes anything, else what a burst has had made. Then, let go of it.
+  // Whether more is kept ready than is worth keeping when no sandbox is asked for for a while:
+  // without sandboxes anything, otherwise what a burst has had made. And the letting go of it.
   bool HoldsAhead() const;
   void LetGoOfAhead();
 

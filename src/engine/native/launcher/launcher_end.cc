@@ -210,9 +210,11 @@ Result<void> Launcher::Stop(const SandboxId& id) {
                          "an ephemeral sandbox has nothing to start again from: destroy it"));
   }
   if (!ids_) {
-    return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
-                         "an ordinary user's sandbox has its files in memory, and they end with it")
-                       .WithRemedy("run as root, or pause it"));
+    return Failure(
+        Error(
+            ErrorCode::kNotSupported, Fault::kMachine,
+            "an ordinary user's sandbox has its files in memory, where they are lost when it stops")
+            .WithRemedy("run as root, or pause it"));
   }
   // Before the deed: a disk that has no room for it leaves the sandbox as it is.
   Record next = sandbox->record;

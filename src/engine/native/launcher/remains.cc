@@ -78,8 +78,8 @@ Result<bool> EndUnowned(const SandboxId& id, const Fd* sandbox_dir, CgroupTree& 
 
 Error NothingLeadsToIt() {
   return Error(ErrorCode::kUnavailable, Fault::kMachine,
-               "whether the sandbox's processes run cannot be seen: nothing leads to them")
-      .WithRemedy("end the processes named cay-guest that are nobody's, and try again");
+               "nothing tells whether the sandbox's processes still run")
+      .WithRemedy("end the processes named cay-guest that belong to no sandbox, and try again");
 }
 
 }  // namespace cay::engine::native

@@ -25,22 +25,22 @@ struct Remains {
 };
 
 // Ends every process, and removes the groups: when this returns without an error, nothing of it
-// runs. The ranges stay taken: to free them is for who has seen this. kTimeout when something does
-// not die within `patience`.
+// runs. The ranges stay taken: the caller frees them after that. kTimeout when something does not
+// die within `patience`.
 Result<void> EndRemains(Remains& remains, Millis patience);
 
-// Ends who listens at the guest's sockets in a sandbox's directory, and with it all its processes.
-// False when there is no socket, and so nothing is known; kTimeout when it does not die within
-// `patience`.
+// Ends the process that listens at the guest's sockets in a sandbox's directory, and with it all
+// its processes. False when there is no socket, so that nothing is known; kTimeout when it does not
+// die within `patience`.
 Result<bool> EndListeners(const Fd& sandbox_dir, Millis patience);
 
-// All of that for a sandbox that no launcher has, and its uid ranges are freed. `sandbox_dir` is
+// Does all of that for a sandbox that no launcher has, and frees its uid ranges. `sandbox_dir` is
 // null where that is lost too, `ids` for an ordinary user. False when nothing led to it: where it
 // had processes, they may run on.
 Result<bool> EndUnowned(const SandboxId& id, const Fd* sandbox_dir, CgroupTree& cgroups,
                         IdRangeAllocator* ids, Millis patience);
 
-// kUnavailable: for one that was promised to somebody, and that nothing leads to.
+// The kUnavailable for a sandbox that was promised to somebody, and that nothing leads to.
 Error NothingLeadsToIt();
 
 }  // namespace cay::engine::native

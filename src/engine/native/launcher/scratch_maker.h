@@ -1,10 +1,10 @@
 // ScratchMaker: a worker of the launcher's (worker.h) that makes and mounts an empty writable layer
-// ahead of the sandbox that will have it: some 1.5 ms, most of them waiting for a loop device and
-// the disk, which nobody who creates a sandbox should wait for.
+// ahead of the sandbox that will have it: some 1.5 ms, most of it waiting for a loop device and the
+// disk, which no create should wait for.
 //
-// Of one size, that which was asked for last: one, and up to kMostByDemand while one at a time is
-// not enough. It has no name yet: whatever dies, nothing remains of it. Where it fails, Take gives
-// nothing, and the launcher does the work itself and finds out why.
+// It makes layers of the size that was asked for last: one, and up to kMostByDemand while one at a
+// time is not enough. A layer has no name yet: whatever dies, nothing remains of it. Where it
+// fails, Take gives nothing, and the launcher does the work itself and finds out why.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
-// Share: which sandboxes are one launcher's, where a server has several of them: those whose ids
-// say so. Nothing is written down: which launcher takes a sandbox over follows from its id and from
-// how many there are now, whoever had it before.
+// Share: which sandboxes belong to one launcher, where a server has several: their ids say so.
+// Nothing is written down: which launcher takes a sandbox over follows from its id and from how
+// many there are now, whoever had it before.
 #pragma once
 
 #include <cstddef>

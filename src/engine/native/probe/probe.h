@@ -35,7 +35,7 @@ enum class Feature : uint8_t {
   kMountProc,  // a fresh /proc: refused where the machine's own is partly hidden (containers)
   kTmpfs,
   kDevpts,
-  kOverlay,          // as who we are: in the initial or in an own user namespace
+  kOverlay,          // as the user that we are: in the initial or in an own user namespace
   kNamespaceLimits,  // max_user_namespaces = 0 inside ends nesting
   kNoNewPrivileges,
   kSeccomp,

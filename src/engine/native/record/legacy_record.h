@@ -1,5 +1,5 @@
 // The records of programs before 0.1.0, whose fields have no numbers but places: read for as long
-// as a sandbox may be that was made by one, never written.
+// as there may be a sandbox that was made by one, never written.
 #pragma once
 
 #include <string_view>

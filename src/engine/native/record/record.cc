@@ -46,7 +46,7 @@ struct Heading {
 Result<void> CheckFormat(std::string_view bytes) {
   const auto heading = TRY(protocol::Decode<Heading>(bytes, Unknown::kSkipped));
   if (!heading.format) {
-    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "this is no sandbox's record"));
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "this is not a sandbox's record"));
   }
   if (*heading.format <= kRecordFormat) return {};
   return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,

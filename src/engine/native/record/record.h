@@ -2,10 +2,10 @@
 // sandbox's directory (sandbox_dir.h).
 //
 // It outlives the program that wrote it, and may be read by an older one. Its fields have numbers
-// (message_codec.h): one that is missing is what it was before there was such a field; one that is
-// not known is kept, and written again. Inside the request one that is not known is skipped, and
-// gone when the older program writes the record. So what must not be missed raises kRecordFormat,
-// as what would be misread does: an older program then refuses the record, and what cannot be read
+// (message_codec.h): a missing field has the meaning that it had before there was such a field; an
+// unknown field is kept, and written again. Inside the request an unknown field is skipped, and is
+// gone once the older program writes the record. So a field that must not be missed, or would be
+// misread, raises kRecordFormat: an older program then refuses the record, and what cannot be read
 // is left alone. Records of programs that numbered no fields are read by legacy_record.h.
 #pragma once
 
@@ -28,8 +28,8 @@ struct Record {
   std::optional<IdRange> id_range;  // none for an ordinary user's sandbox
   Scratch scratch = Scratch::kDisk;
   bool stopped = false;  // by Stop: no guest is to be looked for …
-  // … but this: it was visited (Engine::Visit). Says nothing of one that is not stopped, since an
-  // older program, which does not know it, writes it again as it was.
+  // … except this one: it was visited (Engine::Visit). Means nothing unless the sandbox is stopped:
+  // an older program, which does not know this field, writes it again as it was.
   bool visited = false;
   bool paused = false;  // written before freezing, cleared after thawing
   int64_t created_unix_ms = 0;
@@ -41,8 +41,8 @@ struct Record {
 std::string EncodeRecord(const Record& record);
 
 // The record of sandbox `id`. kNotSupported for a newer program's, kProtocol for what is no record,
-// or another's. What it asks for is not checked by this program's rules, which may be stricter than
-// the writer's.
+// or that of another sandbox. What it asks for is not checked by this program's rules, which may be
+// stricter than the writer's.
 Result<Record> DecodeRecord(std::string_view bytes, const SandboxId& id);
 
 }  // namespace cay::engine::native

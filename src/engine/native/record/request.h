@@ -1,4 +1,4 @@
-// What a CreateRequest may say, and its encoding on the way to the launcher.
+// What a CreateRequest may ask for, and its encoding on the way to the launcher.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ inline constexpr size_t kMaxRequestBytes = 64 * kKiB;
 // "..", mounts over /proc, /sys and /dev, limits below what a sandbox needs to run at all.
 Result<void> ValidateRequest(const CreateRequest& request);
 
-// kNotSupported for what the native engine makes no root filesystem of.
+// kNotSupported unless the root filesystem is of a kind that the native engine can make.
 Result<void> CheckIsOfHostLayers(const RootFilesystem& root);
 
 // The limits of Update: those ValidateRequest would take.

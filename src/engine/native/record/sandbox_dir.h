@@ -13,8 +13,8 @@
 // The directory is made first and removed last, so that everything else of a sandbox (cgroups, id
 // range) can be found from it after a crash.
 //
-// Whether it may be removed when nobody owns it is said by the names of files, so that it can be
-// told where nothing can be read: only what says that it is garbage is garbage.
+// The names of files say whether it may be removed when nobody owns it, so that this is known even
+// where no file can be read: only what says that it is garbage is garbage.
 #pragma once
 
 #include <initializer_list>
@@ -44,15 +44,15 @@ class SandboxDir {
   // Makes it, and takes its lock. kAlreadyExists when it is there.
   static Result<SandboxDir> Make(const std::string& sandboxes_dir, const SandboxId& id);
 
-  // One made ahead of the sandbox that will have it, under a name that nobody else has, with the
-  // files that it will have: an inode takes ext4 long where many were freed a moment ago
-  // (recently_deleted in fs/ext4/ialloc.c).
+  // Makes one ahead of the sandbox that will have it, under a unique name, with the files that it
+  // will have: ext4 takes long for an inode where many were freed a moment ago (recently_deleted in
+  // fs/ext4/ialloc.c).
   static Result<SandboxDir> MakeAhead(const std::string& sandboxes_dir);
 
   // Gives it the name of its sandbox. kAlreadyExists when it is there.
   Result<void> Rename(const std::string& sandboxes_dir, const SandboxId& id);
 
-  // One that is there, with its lock: kUnavailable when somebody else owns it.
+  // Opens an existing one and takes its lock: kUnavailable when another process owns it.
   static Result<SandboxDir> Claim(const std::string& sandboxes_dir, const SandboxId& id);
 
   // Ids of all that are there, whoever owns them.
@@ -62,13 +62,13 @@ class SandboxDir {
   static Result<Record> ReadRecordOf(const std::string& sandboxes_dir, const SandboxId& id);
   static Result<bool> IsOwned(const std::string& sandboxes_dir, const SandboxId& id);
   static Standing StandingOf(const std::string& sandboxes_dir, const SandboxId& id);
-  // Since when it is orphaned; when it was made, or promised last. In Unix milliseconds; nothing
-  // when it is not, or is gone.
+  // Since when it is orphaned, and when it was made or promised last, in Unix milliseconds; nothing
+  // when it is not orphaned, or is gone.
   static std::optional<int64_t> OrphanedSince(const std::string& sandboxes_dir,
                                               const SandboxId& id);
   static std::optional<int64_t> MadeAt(const std::string& sandboxes_dir, const SandboxId& id);
 
-  // Whoever owns it may do something else meanwhile.
+  // Its owner may change it meanwhile.
   static Result<void> WritePromise(const std::string& sandboxes_dir, const SandboxId& id,
                                    std::string_view promise);
   // What the image of a persistent one takes on the disk. Nothing without an image, and of one that
@@ -88,7 +88,7 @@ class SandboxDir {
 
   Result<void> MarkUnpromised() const;
   Result<void> SetOrphaned(bool orphaned) const;
-  // It is garbage as soon as nobody has the lock.
+  // From here on it is garbage as soon as nobody has the lock.
   Result<void> MarkDestroyed() const;
 
   // Removes it and gives the lock up.

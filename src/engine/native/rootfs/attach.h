@@ -34,8 +34,8 @@ struct OwnMounts {
 };
 Result<OwnMounts> MakeOwnMounts(const AttachOptions& options);
 
-// Covers what /proc is not to show while it is detached still. Before Linux 6.15 that cannot be,
-// and AttachRoot does.
+// Covers what /proc is not to show while /proc is still detached. Before Linux 6.15 that is not
+// possible, and AttachRoot does it.
 Result<void> CoverAhead(OwnMounts& own);
 
 // Attaches everything, covers what /proc is not to show, pivots, detaches the host's tree. The

@@ -1,6 +1,6 @@
-// Covers: what is mounted over a file or directory of a sandbox that code inside is not to reach. A
-// file's cannot be opened (EACCES), a directory's is empty, and one file says something else than
-// the one below it.
+// Covers: what is mounted over a file or directory of a sandbox that code inside is not to reach.
+// The cover of a file cannot be opened (EACCES), that of a directory is empty, and one is a file
+// with another text than the file below it.
 //
 //   const Covers covers = TRY(Covers::Make("#subsys_name…"));
 //   TRY(covers.Put(proc, "locks", Cover::kFile));

@@ -1,5 +1,5 @@
-// Loop devices under the writable layers. One clears itself with the last mount (autoclear); the
-// device stays, free, for whoever needs one next.
+// Loop devices under the writable layers. A device clears itself with its last mount (autoclear),
+// and stays, free, for the next use.
 #pragma once
 
 #include <sys/stat.h>
@@ -18,10 +18,10 @@ struct LoopDevice {
   std::string path;
 };
 
-// Binds the image to a free loop device. Others may take the same one first: then again.
+// Binds the image to a free loop device. Tries again when another process takes the same one first.
 Result<LoopDevice> AttachLoop(const Fd& image);
 
-// The device under a mounted image; nothing where it is none of these.
+// The device under a mounted image; nothing where it is no loop device.
 std::optional<dev_t> LoopDeviceOf(const Fd& mount);
 
 // Whether a loop device holds the image, which is told by its number and its filesystem's.
@@ -30,10 +30,10 @@ std::optional<dev_t> LoopDeviceOf(const Fd& mount);
 Result<bool> IsOnALoopDevice(const struct stat& image, std::optional<dev_t> device);
 
 // Devices that are free, and numbered `first` or higher: after a burst there are more than will be
-// needed. Those below, and those that are somebody's, stay.
+// needed. Those below, and those in use, stay.
 inline constexpr unsigned kKeptLoopDevices = 64;
 size_t CountSpareLoopDevices(unsigned first = kKeptLoopDevices);
-// Removes so many of them at most; the number of those that went.
+// Removes at most so many of them; returns how many it removed.
 size_t RemoveSpareLoopDevices(size_t most, unsigned first = kKeptLoopDevices);
 
 }  // namespace cay::engine::native

@@ -1,8 +1,8 @@
 // Own names: what a sandbox is called, in the files of /etc that say so, written to its writable
 // layer.
 //
-// A template has them for one host name (HostLayers::hostname); a sandbox of another name, or of a
-// template that nobody completed, gets its own.
+// A template has them for one host name (HostLayers::hostname); a sandbox with another name, or of
+// a template without them, gets its own.
 #pragma once
 
 #include <sys/types.h>

@@ -1,10 +1,10 @@
 // Rootfs: the filesystems of a sandbox, built as detached mounts that nobody can see until the
 // child attaches them in its own mount namespace.
 //
-// Who builds depends on who we are. A launcher that is root builds in the initial user namespace
-// and maps the ids of each layer to the sandbox's (mount_setattr(2), MOUNT_ATTR_IDMAP), so that
-// what is on disk stays owned by 0 and 1000 whatever range a sandbox has. For an ordinary user the
-// child builds, as root of its own user namespace, and layers keep the owners they have.
+// Where they are built depends on the user. A launcher that is root builds in the initial user
+// namespace and maps the ids of each layer to the sandbox's (mount_setattr(2), MOUNT_ATTR_IDMAP),
+// so that what is on disk stays owned by 0 and 1000 whatever range a sandbox has. For an ordinary
+// user the child builds, as root of its own user namespace, and layers keep the owners they have.
 //
 //   RootfsBuilder builder(options);
 //   std::vector<PlacedMount> mounts = TRY(builder.Build(request, scratch));
@@ -29,7 +29,7 @@ enum class Place : uint8_t {
   kRoot = 1,       // becomes "/"
   kFixed,          // a file or directory that must be there, and no symlink on the way to it
   kDirectory,      // a directory, made if it is not there
-  kHostDirectory,  // likewise, of a user of the host's: it may have sockets and FIFOs (special_files.h)
+  kHostDirectory,  // likewise, of the host's: it may have sockets and FIFOs (special_files.h)
   kFile,           // a regular file, made if it is not there
 };
 
@@ -63,7 +63,7 @@ class RootfsBuilder {
   Result<std::vector<PlacedMount>> Build(const CreateRequest& request, Fd& scratch);
 
   // What the overlays of the last build were made of, which they do not need any more. To close one
-  // takes a grace period of the kernel, some 0.2 ms: not while somebody waits.
+  // takes a grace period of the kernel, some 0.2 ms: do it when no request waits.
   std::vector<Fd> TakeLayers() { return std::exchange(layers_, {}); }
 
  private:
@@ -77,8 +77,8 @@ class RootfsBuilder {
   std::vector<Fd> layers_;
 };
 
-// Whether a build failed because overlayfs (before Linux 6.15) takes no detached mounts: then
-// again, with attach_layers.
+// Whether a build failed because overlayfs (before Linux 6.15) takes no detached mounts: build
+// again then, with attach_layers.
 bool RefusesDetachedMounts(const Error& error);
 
 // Whether this kernel's overlayfs is older than Linux 6.5: it takes neither layers one by one nor

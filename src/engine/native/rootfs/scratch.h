@@ -32,8 +32,7 @@ uint64_t EffectiveInodes(const Limits& limits);
 // Why images cannot be used here (not root, no loop devices, no mke2fs); empty when they can.
 std::string WhyNoDiskScratch();
 
-// Refused (kResourceExhausted) when the disk of `dir` has not the room for a layer that is written
-// in full.
+// kResourceExhausted when the disk of `dir` has no room for a layer that is written in full.
 Result<void> CheckScratchRoom(const Fd& dir, Bytes disk);
 
 // Makes sandbox_dir/scratch.img, a copy of the empty image for these limits from `images_dir` (made
@@ -53,15 +52,15 @@ Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const L
 Result<UnnamedScratch> MakeUnnamedScratchIn(const Fd& home, const std::string& images_dir,
                                             const Limits& limits);
 
-// Whether an image without a name can get one there: both are on one mount. One that was opened in
-// another mount namespace is not, be it the same filesystem.
+// Whether an image without a name can get one there: both must be on one mount. An image that was
+// opened in another mount namespace is not, even on the same filesystem.
 Result<bool> CanBeNamedIn(const Fd& sandbox_dir, const Fd& image);
 
 // Makes it sandbox_dir/scratch.img. Refused as MakeScratchImage is: the room may have gone since it
 // was made.
 Result<void> NameScratchImage(const Fd& image, const Fd& sandbox_dir, const Limits& limits);
 
-// The same in the place of the one that is there.
+// The same, replacing the image that is there.
 Result<void> ReplaceScratchImage(const Fd& image, const Fd& sandbox_dir);
 
 // Mounts the image: a detached mount, nosuid and nodev. What is in it belongs to 0: to be idmapped.
@@ -71,8 +70,8 @@ Result<Fd> MountScratchImage(const Fd& sandbox_dir);
 // after 5 s. `device`: see IsOnALoopDevice.
 Result<void> AwaitDetached(const Fd& sandbox_dir, std::optional<dev_t> device);
 
-// Whether the image is as its last mount left it: one that a crash of the machine cut off is not.
-// Detached, see above.
+// Whether the image was unmounted properly: after a crash of the machine it was not. Detached, see
+// above.
 Result<void> CheckScratchWhole(const Fd& sandbox_dir);
 
 // The writable layer of "/".

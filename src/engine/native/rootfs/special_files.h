@@ -1,5 +1,5 @@
-// Sockets and FIFOs of the host in a mounted directory: whoever opens one speaks to a process of
-// the host, with the rights of the directory's owner (a docker.sock is the machine).
+// Sockets and FIFOs of the host in a mounted directory: a process that opens one speaks to a
+// process of the host, with the rights of the directory's owner (a docker.sock is the machine).
 //
 // What keeps them away, the strongest first:
 //   - read-only, as root, on a filesystem with idmapped mounts: the kernel refuses to write to what has a group without a
@@ -34,8 +34,8 @@ struct SpecialFiles {
 };
 
 // Looks through `mount`, the descriptor of a mounted directory, with the caller's filesystem ids,
-// but not through what is mounted in it. Follows no symlink. Who moves things meanwhile, such as
-// another sandbox with the same mount, can make it see less, and not always so that it is noticed,
+// but not through what is mounted in it. Follows no symlink. A process that moves things meanwhile,
+// such as one in another sandbox with the same mount, can make it see less, sometimes unnoticed,
 // but never something outside. kInvalidArgument when there are more than bounds.found.
 Result<SpecialFiles> FindSpecialFiles(const Fd& mount, const SpecialFileBounds& bounds = {});
 

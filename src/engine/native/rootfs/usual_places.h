@@ -1,4 +1,4 @@
-// Usual places: the directories of the usual template that others than id 0 may write to, made in
+// Usual places: the directories of the usual template that ids other than 0 may write to, made in
 // the writable layer ahead.
 //
 // A directory that is in a template and in the writable layer is listed by overlayfs itself: each
@@ -21,10 +21,10 @@ struct UsualPlace {
   const char* path;  // in the root filesystem
   mode_t mode;
   uid_t owner;  // and group, inside
-  bool opaque;  // what it is in is in the template, too
+  bool opaque;  // the directory that it is in is in the template, too
 };
 
-// Each after what it is in. In the template all but those that are not opaque are empty.
+// A directory comes before what is in it. In the template all opaque ones are empty.
 inline constexpr std::array<UsualPlace, 11> kUsualPlaces = {{
     {"home", 0755, 0, false},
     {"home/user", 0755, 1000, true},

@@ -1,9 +1,9 @@
 // The system calls of every sandbox. Each group says why it is treated as it is.
 //
 // Point of departure: what the default profile of moby (profiles/seccomp/default.json) allows a
-// container without capabilities. Cay takes more away, because nobody vouches for the code inside
-// and because some of those calls spend what all sandboxes of a machine share. Refusals are chosen
-// so that programs fall back: ENOSYS says "an older kernel", EPERM "not you"; nothing of the native
+// container without capabilities. Cay takes more away, because the code inside is not trusted and
+// because some of those calls spend what all sandboxes of a machine share. Refusals are chosen so
+// that programs fall back: ENOSYS says "an older kernel", EPERM "not you"; nothing of the native
 // ABI kills. Unknown and future calls are ENOSYS.
 //
 // A change here shows in seccomp_golden.txt beside it; review both.
@@ -280,8 +280,8 @@ constexpr void AddProcessCallsWithArguments(Policy& policy) {
                {{Low32(0, kPrSetVma)}, Action::Errno(EINVAL)}}});
 }
 
-// Pages of the machine's pools of huge pages belong to no cgroup but hugetlb's, which few machines
-// have. As where the pools are empty.
+// Pages of the machine's pools of huge pages belong to no cgroup except hugetlb's, which few
+// machines have. The answer is that of a machine whose pools are empty.
 constexpr void AddHugePages(Policy& policy) {
   constexpr uint64_t kMapHugetlb = 0x4'0000;  // MAP_HUGETLB, MFD_HUGETLB, SHM_HUGETLB
   constexpr uint64_t kMfdHugetlb = 0x4;
@@ -317,9 +317,9 @@ constexpr Policy SandboxPolicy() {
   return policy;
 }
 
-// On top of it where nothing writable is to be executable. A memfd is a file that can be executed
-// and is on no mount, so only those are made that never can be. Before Linux 6.3, which brought the
-// flag, there are none: ENOSYS, as before there were memfds.
+// Added where nothing writable is to be executable. A memfd is a file that can be executed and is
+// on no mount, so only those are made that never can be. Before Linux 6.3, which brought the flag,
+// there are none: ENOSYS, as before there were memfds.
 constexpr Policy NoexecPolicy() {
   Policy policy(Action::Allow());
   policy.Add({"memfd_create",

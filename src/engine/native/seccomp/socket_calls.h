@@ -53,8 +53,9 @@ constexpr void AddSockets(Policy& policy) {
               {{{Low32(0, AF_UNIX)}, allow}}});
 }
 
-// A connection that is made by sending asks nobody (guest/confinement/command_policy.h). As where
-// net.ipv4.tcp_fastopen is 0.
+// A connection that is made by sending would not ask the arbiter
+// (guest/confinement/command_policy.h). The answer is that of a machine with net.ipv4.tcp_fastopen
+// 0.
 constexpr void AddSending(Policy& policy) {
   const auto add = [&policy](std::string_view name, uint32_t call, uint8_t flags) {
     policy.Add({name,

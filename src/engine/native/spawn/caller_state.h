@@ -1,5 +1,5 @@
-// What a process inherits from who started it, and a sandbox is not to have: the launcher sheds it
-// when it starts, and so all its sandboxes are without.
+// What a process inherits from its parent, and a sandbox is not to have: the launcher sheds it when
+// it starts, so that none of its sandboxes has it.
 //
 // Niceness, I/O class and priority, scheduling policy, processor affinity (back to all that the
 // cpuset gives), memory policy, timer slack, personality (`setarch -R`: no address space
@@ -8,10 +8,10 @@
 // anew (confine.cc), and the guest resets signals and closes descriptors; a new user namespace has
 // default securebits.
 //
-// Without CAP_SYS_NICE and CAP_SYS_RESOURCE the kernel lets nobody take back what makes one weaker:
-// under `nice -n 10` an ordinary user's sandboxes are nice, too. Not shed, because they cannot be:
-// seccomp filters and Landlock domains of the caller, its hard resource limits, its audit session,
-// and an ordinary user's supplementary groups.
+// Without CAP_SYS_NICE and CAP_SYS_RESOURCE the kernel lets a process take back nothing that makes
+// it weaker: under `nice -n 10` an ordinary user's sandboxes are nice, too. Not shed, because they
+// cannot be: seccomp filters and Landlock domains of the caller, its hard resource limits, its
+// audit session, and an ordinary user's supplementary groups.
 #pragma once
 
 #include "base/os/fd.h"

@@ -59,8 +59,8 @@ Result<void> SetSoft(__rlimit_resource resource, rlim_t value) {
 }
 
 Result<void> SetResourceLimits(const ConfineOptions& options) {
-  // 1 and not 0: a core dump helper (a core_pattern with "|") runs whatever the limit is, but for
-  // 1, with which fs/coredump.c marks helpers that crash themselves. The filter keeps it so.
+  // 1 and not 0: a core dump helper (a core_pattern with "|") runs whatever the limit is, except
+  // for 1, with which fs/coredump.c marks helpers that crash themselves. The filter keeps it so.
   TRY(Lower(RLIMIT_CORE, 1));
   TRY(Lower(RLIMIT_NOFILE, options.limits.open_files));
   TRY(Lower(RLIMIT_FSIZE, FileSizeLimit(options.limits)));

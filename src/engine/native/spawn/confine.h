@@ -30,8 +30,8 @@ Result<std::vector<Fd>> OpenNamespaceKnobs(const Fd& proc);
 // counts as a mount namespace.
 Result<void> ForbidNamespaces(const std::vector<Fd>& knobs);
 
-// Takes from the bounding set all that the guest does not need. What the caller holds already it
-// keeps until Confine.
+// Takes from the bounding set all that the guest does not need. The caller keeps the capabilities
+// that it holds until Confine.
 Result<void> DropBoundingSet(bool single_user);
 
 // In order, after DropBoundingSet: resource limits; capabilities down to what the guest needs (none

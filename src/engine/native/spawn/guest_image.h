@@ -1,5 +1,5 @@
-// The guest's program, as something that can become a sandbox's PID 1: a function of this same
-// program, or the one that is embedded in cay, executed from a file that cannot be changed.
+// The guest's program, as it becomes a sandbox's PID 1: a function of this same program, or the
+// program that is embedded in cay, executed from a file that cannot be changed.
 #pragma once
 
 #include <optional>

@@ -4,8 +4,8 @@
 //
 // Only `lo` exists in it, and is up. It belongs to the initial user namespace, so that root inside
 // a sandbox has no CAP_NET_ADMIN over it. Each is used by one sandbox only: abstract sockets and
-// loopback ports are shared by all who share a namespace. For a launcher that is root; an ordinary
-// user's comes with clone3.
+// loopback ports are shared by all processes in a namespace. For a launcher that is root; an
+// ordinary user's comes with clone3.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ class NetnsPool {
   // moments.
   Result<bool> Refill();
 
-  // Has the worker make what is missing, without waiting for it.
+  // Has the worker make the missing ones, without waiting for it.
   Result<void> Order();
   // Keeps no more than were wanted at first.
   void Shrink();

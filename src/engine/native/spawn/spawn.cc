@@ -89,8 +89,8 @@ void Note(StageLaps& stage_us, Stage stage, Stopwatch& watch) {
 Error WhyNoClone(const SpawnPlan& plan, const Error& error) {
   if (!plan.single_user || error.sys_errno() != EPERM) return error;
   return Error(ErrorCode::kPermissionDenied, Fault::kMachine,
-               "this user may not make user namespaces here")
-      .WithRemedy("see: cay doctor; in a chroot nobody may: leave it, or run as root");
+               "this user cannot make user namespaces here")
+      .WithRemedy("see: cay doctor; in a chroot no user can: leave it, or run as root");
 }
 
 std::vector<CgroupView> ViewsOf(const SpawnPlan& plan) {
@@ -287,7 +287,7 @@ Error WhyNoGuest(const std::optional<Reaped>& end, bool oom_killed, Bytes memory
     how = ", with exit code " + std::to_string(end->status);
   }
   return Error(ErrorCode::kInternal, Fault::kMachine, died + how)
-      .WithRemedy("look at dmesg, and at: cay doctor");
+      .WithRemedy("see dmesg, and: cay doctor");
 }
 
 Result<Spawned> Spawn(const SpawnPlan& plan, StageLaps& stage_us) {

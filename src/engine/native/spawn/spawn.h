@@ -61,8 +61,8 @@ struct Reaped {
 };
 Result<Reaped> Reap(const Fd& pidfd);
 
-// What the end of a child tells that said nothing itself; nothing: it has not ended. `oom_killed`:
-// its group's memory was used up. Pure.
+// The error for a child that ended without reporting one; without a status it has not ended.
+// `oom_killed`: its group's memory was used up. Pure.
 Error WhyNoGuest(const std::optional<Reaped>& end, bool oom_killed, Bytes memory);
 
 }  // namespace cay::engine::native
