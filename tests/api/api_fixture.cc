@@ -59,7 +59,7 @@ Result<void> Program::OpenServices() {
   engine = TRY(engine::native::NativeEngine::Start(
       {.paths = paths, .launcher_path = CAY_PROGRAM_PATH, .netns_pool = 2}));
   templates.emplace(TRY(templates::TemplateStore::Open(
-      paths, [paths] { return engine::native::ListStatuses(paths); })));
+      paths, [this] { return engine::native::ListStatuses(paths); })));
   store = TRY(store::Store::Open(paths));
   events = TRY(sandbox::EventLog::Open(*store));
   sandbox::ManagerOptions options;

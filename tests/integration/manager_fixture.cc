@@ -61,7 +61,7 @@ Result<Server> ManagerTest::OpenServer(const ManagerOptions& options) {
   server.engine = TRY(engine::native::NativeEngine::Start(
       {.paths = paths_, .launcher_path = CAY_PATH, .netns_pool = 1}));
   server.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
-      paths_, [this] { return engine::native::ListStatuses(paths_); })));
+      paths_, [paths = paths_] { return engine::native::ListStatuses(paths); })));
   server.store = TRY(store::Store::Open(paths_));
   server.events = TRY(EventLog::Open(*server.store));
   server.manager =

@@ -40,7 +40,7 @@ class LegacySchema : public FieldSchema {
     json().Key("items").BeginObject().Member("type", "string").EndObject().Member("maxItems", 0);
     End("none: they would need a network");
     FieldSchema::operator()(About{.name = "env_vars", .text = "as env"}, field::kEnvironment,
-                            sandbox::StringMap());
+                            StringMap());
     json().EndObject().Member("additionalProperties", false);
     End(about.text);
   }
