@@ -1,5 +1,5 @@
-// Included before all of an earlier release's sources, which include linux/ioprio.h: that of today's
-// Debian 12 is no C++. What those sources use of it, under its guard.
+// Included before all of an earlier release's sources, which include linux/ioprio.h: that of
+// today's Debian 12 is no C++. What those sources use of it, under its guard.
 #pragma once
 #define _LINUX_IOPRIO_H  // NOLINT(bugprone-reserved-identifier)
 #define IOPRIO_WHO_PROCESS 1
