@@ -1,7 +1,6 @@
 #include "base/os/fd.h"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -21,15 +20,6 @@ Result<Pipe> MakePipe(int extra_flags) {
   }
   return Pipe{Fd::Adopt(ends[0]), Fd::Adopt(ends[1])};
 }
-
-Result<Fd> MakeEvent() {
-  const int raw = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (raw < 0) return Failure(Error::FromErrno("eventfd"));
-  return Fd::Adopt(raw);
-}
-
-// Full it is readable all the same.
-void Raise(const Fd& event) { (void)::eventfd_write(event.get(), 1); }
 
 Result<SocketPair> MakeSocketPair(int type) {
   std::array<int, 2> ends{};

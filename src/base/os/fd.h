@@ -52,11 +52,6 @@ struct Pipe {
 };
 Result<Pipe> MakePipe(int extra_flags = 0);
 
-// eventfd(2), close-on-exec and non-blocking, for poll loops: readable from Raise() on, until it is
-// read.
-Result<Fd> MakeEvent();
-void Raise(const Fd& event);
-
 // The two ends of socketpair(AF_UNIX, type | SOCK_CLOEXEC).
 struct SocketPair {
   Fd first;

@@ -1,7 +1,6 @@
 #include "sandbox/processes/process_supervisor.h"
 
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -18,11 +17,11 @@ Result<std::unique_ptr<ProcessSupervisor>> ProcessSupervisor::Start(ProcessBook&
   const int raw_epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (raw_epoll < 0) return Failure(Error::FromErrno("epoll_create1"));
   Fd epoll = Fd::Adopt(raw_epoll);
-  Fd wake = TRY(MakeEvent());
+  Wakeup wake = TRY(Wakeup::Make());
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.ptr = nullptr;
-  if (::epoll_ctl(raw_epoll, EPOLL_CTL_ADD, wake.get(), &event) < 0) {
+  if (::epoll_ctl(raw_epoll, EPOLL_CTL_ADD, wake.fd(), &event) < 0) {
     return Failure(Error::FromErrno("epoll_ctl"));
   }
   std::unique_ptr<ProcessSupervisor> supervisor(
@@ -36,11 +35,9 @@ ProcessSupervisor::~ProcessSupervisor() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  Wake();
+  wake_.Raise();
   thread_.join();
 }
-
-void ProcessSupervisor::Wake() const { Raise(wake_); }
 
 // Most deadlines are later than those before them: then nobody has to be woken.
 void ProcessSupervisor::SetDeadline(const std::shared_ptr<ProcessEntry>& entry, SteadyTime when) {
@@ -53,7 +50,7 @@ void ProcessSupervisor::SetDeadline(const std::shared_ptr<ProcessEntry>& entry, 
       wake = true;
     }
   }
-  if (wake) Wake();
+  if (wake) wake_.Raise();
 }
 
 void ProcessSupervisor::CancelDeadline(const ProcessEntry& entry) {
@@ -69,7 +66,7 @@ void ProcessSupervisor::Adopt(std::shared_ptr<ProcessEntry> entry) {
     const std::lock_guard lock(mutex_);
     adopted_.push_back(std::move(entry));
   }
-  Wake();
+  wake_.Raise();
 }
 
 void ProcessSupervisor::LookAt(const SandboxId& sandbox) {
@@ -77,7 +74,7 @@ void ProcessSupervisor::LookAt(const SandboxId& sandbox) {
     const std::lock_guard lock(mutex_);
     look_at_.push_back(sandbox);
   }
-  Wake();
+  wake_.Raise();
 }
 
 void ProcessSupervisor::Run() {
@@ -90,8 +87,7 @@ void ProcessSupervisor::Run() {
     for (int i = 0; i < ready; ++i) {
       void* what = events[static_cast<size_t>(i)].data.ptr;
       if (what == nullptr) {
-        uint64_t count = 0;
-        [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
+        wake_.Drain();
       } else if (static_cast<Watched*>(what)->watch) {  // not dropped in this round
         Advance(*static_cast<Watched*>(what));
       }

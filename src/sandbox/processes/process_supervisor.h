@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/os/fd.h"
+#include "base/os/wakeup.h"
 #include "base/result.h"
 #include "sandbox/processes/process_book.h"
 #include "sandbox/processes/process_watch.h"
@@ -48,9 +49,8 @@ class ProcessSupervisor {
     std::optional<SteadyTime> timer{};    // where it stands in timers_
   };
 
-  ProcessSupervisor(ProcessBook& book, Fd epoll, Fd wake)
+  ProcessSupervisor(ProcessBook& book, Fd epoll, Wakeup wake)
       : book_(book), epoll_(std::move(epoll)), wake_(std::move(wake)) {}
-  void Wake() const;
   void Run();
   int WaitMillis();
   void TakeOrders();
@@ -64,7 +64,7 @@ class ProcessSupervisor {
 
   ProcessBook& book_;
   Fd epoll_;
-  Fd wake_;
+  Wakeup wake_;
 
   std::mutex mutex_;
   std::vector<std::shared_ptr<ProcessEntry>> adopted_;
