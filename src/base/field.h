@@ -14,8 +14,9 @@
 // (json/field_writer.h) and its schema (api/openapi/field_schema.h); what is special about a struct
 // is an overload of a visitor that is derived from those.
 //
-// A list: kSchema, the name of its schema, unless it is described where it is used; Of; and, where
-// its members must go together, Result<void> Check(const T&), which a reader asks at the end.
+// A list: kSchema, the name of its schema, unless it is described where it is used; kText, where
+// the schema says what the whole is; Of; and, where its members must go together, Result<void>
+// Check(const T&), which a reader asks at the end.
 #pragma once
 
 #include <array>

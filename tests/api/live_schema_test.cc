@@ -50,16 +50,16 @@ class LiveSchemas : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    // Webhooks may come here, where nobody listens.
+    std::ofstream(config_file_) << "[webhooks]\nallow_private = true\n";
     server_ = std::make_unique<LiveServer>(
-        std::vector<std::string>{"--pool", "host=1", "--config", ConfigFile()});
+        std::vector<std::string>{"--pool", "host=1", "--config", config_file_});
     server_->set_key(server_->MakeKey("admin"));
     description_ = server_->Call("GET", "/openapi.json");
   }
-  // Webhooks may come here, where nobody listens.
-  static std::string ConfigFile() {
-    const std::string path = ::testing::TempDir() + "cay-schemas.toml";
-    std::ofstream(path) << "[webhooks]\nallow_private = true\n";
-    return path;
+  void TearDown() override {
+    server_.reset();
+    ::unlink(config_file_.c_str());
   }
   Reply Get(const std::string& target) { return server_->Call("GET", target); }
   Reply Post(const std::string& target, const std::string& body = {}) {
@@ -72,6 +72,8 @@ class LiveSchemas : public ::testing::Test {
   void CheckLegacy(const SchemaChecker& schema);
   void CheckServer(const SchemaChecker& schema);
 
+  const std::string config_file_ =
+      ::testing::TempDir() + "cay-schemas-" + std::to_string(::getpid()) + ".toml";
   std::unique_ptr<LiveServer> server_;
   Reply description_;
 };
