@@ -34,7 +34,7 @@ struct About {
   std::string_view name{};  // in the API; empty: not there
   // In the store's documents, where names are never changed and never reused; empty: not there.
   std::string_view kept{};
-  std::string_view text{};  // for who reads the schema; empty: the name says it
+  std::string_view text{};  // for readers of the schema; empty: the name says it
   bool needed = false;      // of what is asked for: it cannot be left out
   bool sometimes = false;   // of what is told: where there is nothing to tell it is left out
 };

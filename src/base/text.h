@@ -15,10 +15,10 @@ std::vector<std::string_view> Split(std::string_view text, char separator);
 // Without spaces and tabs at its ends.
 std::string_view Trim(std::string_view text);
 
-// With small ASCII letters.
+// With ASCII letters in lower case.
 std::string Lower(std::string_view text);
 
-// Whether both are the same except for the case of ASCII letters.
+// Whether both are the same, except for the case of ASCII letters.
 bool EqualsIgnoringCase(std::string_view one, std::string_view other);
 
 // The candidate that `typed` was probably meant to be, or empty: at most one edit in three letters.

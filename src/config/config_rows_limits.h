@@ -192,9 +192,8 @@ inline constexpr Key kLimitRows[] = {
      .flag = "",
      .value = "NUMBER",
      .example = "2",
-     .doc =
-         "Processes that make sandboxes, each for its share of them, at most 16; 0: one for each "
-         "processor, at least 2 and at most 8.",
+     .doc = "Launchers: processes that make sandboxes, each for its share of them; at most 16. 0: "
+            "one for each processor, at least 2 and at most 8.",
      .list = false,
      .reloads = false,
      CAY_KIND(Count, launchers)},

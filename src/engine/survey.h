@@ -25,7 +25,8 @@ struct InventoryEntry {
   Stats stats;
 };
 
-// One that runs and has no directory here: of another state directory, or of one that is gone.
+// A sandbox that runs and has no directory here: it is of another state directory, or of one that
+// is gone.
 struct Elsewhere {
   std::string id;
   pid_t process = 0;  // the first of its processes: as a rule its guest, with which all of it ends
@@ -45,7 +46,7 @@ class Survey {
   // The same as Engine::List has it: no figures.
   virtual Result<std::vector<SandboxStatus>> List() = 0;
 
-  // As root; nothing as an ordinary user, who cannot tell.
+  // As root; empty as an ordinary user, who cannot tell.
   virtual Result<std::vector<Elsewhere>> FindElsewhere() = 0;
 
   // As Engine::CollectGarbage.

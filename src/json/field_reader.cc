@@ -11,7 +11,7 @@ Result<std::optional<std::string>> FieldReader::ReadText(const About& about,
   if (text && other && *text != *other) {
     return Failure(Error::Impossible("\"" + std::string(about.name) + "\" and \"" +
                                      std::string(kind.alias) +
-                                     "\" are two names of one thing, and differ"));
+                                     "\" mean the same, and have different values"));
   }
   return text ? text : other;
 }

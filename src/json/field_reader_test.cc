@@ -79,7 +79,7 @@ TEST(FieldReader, TheFirstThatIsWrongIsNamed) {
   EXPECT_EQ(Complaint(R"({"count":100,"name":"much too long"})"),
             "\"name\" is over the maximum of 9b");
   EXPECT_EQ(Complaint(R"({"name":"a","title":"b"})"),
-            R"("name" and "title" are two names of one thing, and differ)");
+            R"("name" and "title" mean the same, and have different values)");
   EXPECT_EQ(Complaint(R"({"count":100})"), "\"count\" is over the maximum of 99");
   EXPECT_EQ(Complaint(R"({"texts":["a",1]})"),
             "\"texts\" must be an array of strings, not a number");

@@ -1,7 +1,7 @@
-// Fields of sandboxes, and of what happens to them: what clients send and what they are told, each
-// field once (base/field.h). Made of these lists: the documents of the store
-// (records/sandbox_json.cc), the API's readers and writers (api/rest/sandboxes/sandbox_json.cc) and
-// its schemas (api/openapi/sandbox_schemas.cc). docs/extending.md says what else a new field needs.
+// Fields of sandboxes, and of what happens to them, in requests and in answers, each field once
+// (base/field.h). Made of these lists: the documents of the store (records/sandbox_json.cc), the
+// API's readers and writers (api/rest/sandboxes/sandbox_json.cc) and its schemas
+// (api/openapi/sandbox_schemas.cc). docs/extending.md says what else a new field needs.
 #pragma once
 
 #include <array>
@@ -45,8 +45,8 @@ struct Tmpfs {
   }
 };
 
-// A SandboxChange: what can be asked for at a create as well. The members have the same names in
-// both.
+// A SandboxChange: what can be asked for at a create and changed later. The members have the same
+// names in both.
 struct Change {
   static constexpr std::string_view kSchema = "SandboxChange";
   static void Of(auto& one, auto& visit) {
@@ -79,7 +79,7 @@ struct Spec {
         About{
             "cpu_time_limit", "cpu_time_ms",
             "processor time of each process, in whole seconds, unless its starter says otherwise; "
-            "0: any"},
+            "0: no limit"},
         field::Duration{}, spec.cpu_time);
     visit(About{"env", "env"}, field::kEnvironment, spec.env);
     visit(About{"mounts", "mounts"}, field::Objects<Mount>{.max = 32, .max_read = 64}, spec.mounts);
@@ -91,7 +91,7 @@ struct Spec {
           spec.hostname);
     visit(About{"noexec", "noexec", "nothing writable is executable"}, field::Flag{}, spec.noexec);
     visit(About{"read_only", "read_only",
-                "the root filesystem is read-only, but for /tmp, /var/tmp, /run, /home, /root and "
+                "the root filesystem is read-only, except /tmp, /var/tmp, /run, /home, /root and "
                 "/workspace; mounts are as they were asked for"},
           field::Flag{}, spec.read_only);
     visit(About{"best_effort", "best_effort",
@@ -101,7 +101,7 @@ struct Spec {
   }
 };
 
-// Limits as numbers. `cpu_time`: of each process; nothing where there is none to tell.
+// Limits as numbers. `cpu_time`: of each process; nothing of a pool.
 struct LimitsInForce {
   const engine::Limits& limits;
   std::optional<Millis> cpu_time = std::nullopt;
@@ -116,11 +116,12 @@ struct Limits {
     visit(About{"disk"}, field::Number{}, limits.disk);
     visit(About{"open_files"}, field::Number{}, limits.open_files);
     visit(About{"file_size"}, field::Number{}, limits.file_size);
-    visit(About{.name = "cpu_time",
-                .text = "seconds of processor time of each process; 0: any. Not of a pool, whose "
-                        "sandboxes get it when they are taken",
-                .sometimes = true},
-          field::Seconds{}, force.cpu_time);
+    visit(
+        About{.name = "cpu_time",
+              .text = "seconds of processor time of each process; 0: no limit. Not told of a pool: "
+                      "its sandboxes get it when they are taken",
+              .sometimes = true},
+        field::Seconds{}, force.cpu_time);
   }
 };
 
@@ -131,7 +132,7 @@ struct NotEnforced {
   }
 };
 
-// A SandboxView.
+// A SandboxView. In the order in which clients get them.
 struct View {
   static constexpr std::string_view kSchema = "Sandbox";
   static void Of(const SandboxView& view, auto& visit) {
@@ -196,13 +197,15 @@ struct Event {
 // A sandbox::Orphan.
 struct Orphan {
   static constexpr std::string_view kSchema = "Orphan";
-  static constexpr std::string_view kText = "it runs on, nobody can use it, and nothing ends it";
+  static constexpr std::string_view kText =
+      "a sandbox that the database does not know: it runs on, nobody can use it, and nothing ends "
+      "it";
   static void Of(const sandbox::Orphan& orphan, auto& visit) {
     visit(About{"id"}, field::Text{}, orphan.id.text());
     visit(About{"orphaned_at"}, field::Time{.always = true}, orphan.since_unix_ms);
     visit(About{"created_at"}, field::Time{.always = true}, orphan.created_unix_ms);
-    visit(About{.name = "owner", .text = "as it says itself; empty: it does not"}, field::Text{},
-          orphan.owner);
+    visit(About{.name = "owner", .text = "the owner in its record; empty: not known"},
+          field::Text{}, orphan.owner);
     visit(About{"name"}, field::Text{}, orphan.name);
     visit(About{"template"}, field::Text{}, orphan.template_name);
     visit(About{"state"}, field::Word{.words = kStates}, engine::StateName(orphan.state));

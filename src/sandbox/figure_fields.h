@@ -1,5 +1,5 @@
-// Fields of figures: what a sandbox uses, and how a pool does, each once (base/field.h). Made of
-// these lists: what the API tells, and its schemas.
+// Fields of figures, each once (base/field.h): what a sandbox uses, and how a pool does. Made of
+// these lists: the API's writers and its schemas.
 #pragma once
 
 #include <cstdint>

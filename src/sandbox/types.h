@@ -36,7 +36,7 @@ struct QualifiedName {
 };
 QualifiedName Qualify(const Caller& caller, std::string_view which);
 
-// The life of a sandbox (state_machine.h). Creating is seen only by others than its creator.
+// The life of a sandbox (state_machine.h). Its creator never sees kCreating; other callers do.
 enum class SandboxState : uint8_t { kCreating, kRunning, kPaused, kStopped, kFailed, kDestroyed };
 std::string_view SandboxStateName(SandboxState state);  // "running" …
 std::optional<SandboxState> SandboxStateFromName(std::string_view name);
@@ -160,7 +160,7 @@ struct Orphan {
   SandboxId id;
   int64_t since_unix_ms = 0;
   int64_t created_unix_ms = 0;
-  std::string owner{};  // as it says itself; empty: it does not
+  std::string owner{};  // that in its record; empty: not known
   std::string name{};
   std::string template_name{};
   engine::State state = engine::State::kRunning;

@@ -1,4 +1,4 @@
-// Fields of a template, each once (base/field.h): what the API and `cay template list --json` tell.
+// Fields of a template, each once (base/field.h): in the API and in `cay template list --json`.
 #pragma once
 
 #include <string_view>

@@ -71,7 +71,8 @@ class KeyReader : public FieldReader {
       const std::string name = TRY(fields.String(about.name, 16)).value_or("use");
       const auto known = ScopeFromName(name);
       if (!known) {
-        return Failure(Error::Invalid("scope: \"" + name + "\" is none of read, use, admin"));
+        return Failure(Error::Invalid("\"scope\" must be \"read\", \"use\" or \"admin\", not \"" +
+                                      name + "\""));
       }
       scope = *known;
       return {};

@@ -1,5 +1,5 @@
-// Fields of keys and of what the audit has, each once (base/field.h). Made of these lists: what the
-// API reads and tells, and its schemas.
+// Fields of keys and of entries of the audit, each once (base/field.h). Made of these lists: the
+// API's readers and writers, and its schemas.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ namespace cay::api::fields {
 
 using field::About;
 
-// Those that a key can have.
+// The scopes that a key can have.
 inline constexpr std::array<std::string_view, 3> kKeyScopes = {"read", "use", "admin"};
 inline constexpr std::string_view kOwnerPattern = "^([A-Za-z0-9][A-Za-z0-9._@+-]{0,63})?$";
 
@@ -23,7 +23,7 @@ struct KeySpec {
   static constexpr std::string_view kSchema = "KeySpec";
   static void Of(auto& spec, auto& visit) {
     constexpr uint64_t kMost = 1'000'000;
-    visit(About{.name = "name", .text = "for people", .needed = true},
+    visit(About{.name = "name", .text = "a name for people", .needed = true},
           field::Text{.max_bytes = 128,
                       .pattern = "^[^\\u0000-\\u001f\\u007f]*$",
                       .min_length = 1,
@@ -38,7 +38,7 @@ struct KeySpec {
     visit(About{"rate_limit"}, field::Count{.max = kMost, .bounded = true},
           spec.requests_per_second);
     visit(About{.name = "max_sandboxes",
-                .text = "becomes the owner's, for all of its keys; left out: as it is"},
+                .text = "sandboxes of the owner, over all of its keys; left out: unchanged"},
           field::Count{.max = kMost, .bounded = true}, spec.max_sandboxes);
   }
 };
@@ -49,15 +49,16 @@ struct Key {
   static void Of(const ApiKey& key, auto& visit) {
     visit(About{"id"}, field::Text{}, key.id);
     visit(About{"name"}, field::Text{}, key.name);
-    visit(About{.name = "owner", .text = "whose it is, and whose what is made with it is"},
+    visit(About{.name = "owner", .text = "the owner of the key, and of all that is made with it"},
           field::Text{}, key.owner);
     visit(About{"scope"}, field::Word{.words = kKeyScopes}, ScopeName(key.scope));
     visit(About{.name = "works", .text = "neither expired nor revoked"}, field::Flag{},
           key.Works(UnixMs()));
-    visit(About{.name = "rate_limit", .text = "requests a second; 0: no bound"}, field::Number{},
+    visit(About{.name = "rate_limit", .text = "requests a second; 0: no maximum"}, field::Number{},
           key.requests_per_second);
     visit(About{.name = "max_sandboxes",
-                .text = "of the owner, by all of its keys; 0: limits.sandboxes_per_owner"},
+                .text =
+                    "sandboxes of the owner, over all of its keys; 0: limits.sandboxes_per_owner"},
           field::Number{}, key.max_sandboxes);
     visit(About{"created_at"}, field::Time{.always = true}, key.created_unix_ms);
     visit(About{"expires_at"}, field::Time{}, key.expires_unix_ms);

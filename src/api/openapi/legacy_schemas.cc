@@ -6,7 +6,8 @@ namespace {
 
 struct EnvironmentConfig {};
 
-// What is asked for of a sandbox, and what earlier systems have for it (api/legacy/legacy_spec.cc).
+// A request for a sandbox: Cay's own fields, and those of earlier systems
+// (api/legacy/legacy_spec.cc).
 struct LegacySpec {
   static constexpr std::string_view kSchema = "LegacySpec";
   static void Of(const sandbox::SandboxSpec& spec, auto& visit) {
@@ -39,8 +40,8 @@ class LegacySchema : public FieldSchema {
     WriteType("array");
     json().Key("items").BeginObject().Member("type", "string").EndObject().Member("maxItems", 0);
     End("none: they would need a network");
-    FieldSchema::operator()(About{.name = "env_vars", .text = "as env"}, field::kEnvironment,
-                            StringMap());
+    FieldSchema::operator()(About{.name = "env_vars", .text = "the same as env"},
+                            field::kEnvironment, StringMap());
     json().EndObject().Member("additionalProperties", false);
     End(about.text);
   }

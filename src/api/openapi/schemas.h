@@ -1,5 +1,5 @@
-// Schemas of what clients send and are told, made of the lists of fields (base/field.h): what is
-// read and written is what is described.
+// Schemas of requests and answers, made of the lists of fields (base/field.h): so what is described
+// is what is read and written.
 #pragma once
 
 #include <string>

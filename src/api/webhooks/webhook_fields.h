@@ -1,5 +1,5 @@
-// Fields of webhooks, each once (base/field.h). Made of these lists: what the API reads and tells,
-// and its schemas.
+// Fields of webhooks, each once (base/field.h). Made of these lists: the API's readers and
+// writers, and its schemas.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace cay::api::fields {
 
-inline constexpr size_t kMaxWebhookText = 4096;  // what more it may not be, the rules say
+inline constexpr size_t kMaxWebhookText = 4096;  // the rules of each are narrower
 
 // An api::WebhookSpec.
 struct WebhookSpec {
@@ -30,14 +30,14 @@ struct WebhookSpec {
                        .min = 1,
                        .max = kMaxPatterns},
           spec.events);
-    visit(About{.name = "owner", .text = "whose events; left out: everybody's"},
+    visit(About{.name = "owner", .text = "the owner whose events it gets; left out: all owners"},
           field::Text{.max_bytes = kMaxWebhookText, .pattern = kOwnerPattern}, spec.owner);
     visit(About{"secret"}, field::Text{.max_bytes = kMaxWebhookText, .pattern = "^[!-~]{16,256}$"},
           spec.secret);
   }
   static Result<void> Check(const api::WebhookSpec& spec) {
     if (spec.secret != "") return {};
-    return Failure(Error::Invalid("secret: it is empty"));
+    return Failure(Error::Invalid("\"secret\" is empty"));
   }
 };
 
@@ -53,11 +53,13 @@ struct Webhook {
     visit(About{"id"}, field::Text{}, hook.id);
     visit(About{"url"}, field::Text{}, hook.url);
     visit(About{"events"}, field::Texts{}, hook.events);
-    visit(About{.name = "owner", .text = "whose events it is told; empty: everybody's"},
+    visit(About{.name = "owner", .text = "the owner whose events it gets; empty: all owners"},
           field::Text{}, hook.owner);
     visit(About{"created_at"}, field::Time{.always = true}, hook.created_unix_ms);
-    visit(About{.name = "secret", .text = "shown once, by the create", .sometimes = true},
-          field::Text{}, told.with_secret ? std::optional(hook.secret) : std::nullopt);
+    visit(
+        About{
+            .name = "secret", .text = "shown only when the webhook is created", .sometimes = true},
+        field::Text{}, told.with_secret ? std::optional(hook.secret) : std::nullopt);
   }
 };
 

@@ -29,7 +29,7 @@ struct WebhookSpec {
   std::string url = {};
   std::vector<std::string> events = {"*"};
   std::optional<std::string> secret = {};  // nothing: made here
-  std::string owner = {};                  // only what happens to this owner's; empty: everything
+  std::string owner = {};                  // only this owner's events; empty: all
 };
 
 class Webhooks {

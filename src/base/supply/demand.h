@@ -1,5 +1,5 @@
-// Demand: how many of a thing to keep ready. So many as at rest; each time that none was ready
-// doubles it, up to a bound; when it is no longer asked for it is taken back, whole or one by one.
+// Demand: how many of a thing to keep ready. A number at rest; each time that none was ready it
+// doubles, up to a bound; when there is no more demand it is taken back, at once or one by one.
 //
 //   Demand wanted(1, 4);
 //   … none was ready: wanted.NoteMiss(); …           // 2
@@ -21,7 +21,7 @@ class Demand {
 
   void NoteMiss() { target_ = std::min(2 * std::max<size_t>(target_, 1), most_); }
   void Rest() { target_ = at_rest_; }
-  // One less; false when it is as at rest.
+  // One less; false when it is the number at rest already.
   bool TakeOneBack() {
     if (target_ == at_rest_) return false;
     --target_;

@@ -1,5 +1,5 @@
-// The server's JSON (json_members.h) as people read it: names, cells, times, ages. Pure: whoever
-// asks for an age says what time it is.
+// The server's JSON (json_members.h) as people read it: names, cells, times, ages. Pure: the
+// callers of ages say what time it is.
 //
 //   Cell(sandbox, "state")           -> "running", or "-"
 //   ParseTime("2026-01-31T12:00:00.250Z")  -> unix milliseconds
@@ -20,8 +20,8 @@
 
 namespace cay::cli {
 
-// A name, or a path, which may be any bytes: KEY_base64 where there is that. And the other way: a
-// string, or {"base64": …}.
+// A name, or a path, which may be any bytes: KEY_base64 where that is there. And back: a string, or
+// {"base64": …}.
 std::string Name(const boost::json::object& object, std::string_view key);
 boost::json::value NameValue(std::string_view bytes);
 // A request's body. kInvalidArgument for a string that is not UTF-8, which JSON cannot hold.

@@ -57,7 +57,7 @@ std::optional<CallersSignal> CallersSignals::Meaning(int signal, TerminalMode* m
   return CallersSignal{again ? Kind::kEndNow : Kind::kEnd, signal};
 }
 
-// A terminal that was hung up has nobody before it.
+// Nobody sits at a terminal that was hung up.
 bool CallersSignals::AsksToEnd(int signal) const {
   return signal == SIGINT || signal == SIGTERM || signal == SIGQUIT ||
          (signal == SIGHUP && terminal_);

@@ -5,8 +5,8 @@
 
 namespace cay::cli {
 
-// Null in a sanitized build: what a sanitizer's run time does, the system call filter does not
-// allow.
+// Null in a sanitized build: the system call filter does not allow what a sanitizer's run time
+// does.
 engine::GuestMain ForkedGuest();
 
 }  // namespace cay::cli

@@ -24,7 +24,7 @@ Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths) {
 void NoteElsewhere(engine::Survey& survey) {
   const auto elsewhere = survey.FindElsewhere();
   if (!elsewhere || elsewhere->empty()) return;
-  std::string line = "of other state directories, or of one that is gone, run here:";
+  std::string line = "sandboxes of other state directories, or of one that is gone, run here:";
   for (size_t i = 0; i < std::min(elsewhere->size(), kMaxNamed); ++i) {
     const engine::Elsewhere& one = (*elsewhere)[i];
     line += (i == 0 ? " " : ", ") + one.id + " (process " + std::to_string(one.process) + ")";

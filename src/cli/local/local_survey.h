@@ -16,9 +16,8 @@ Result<std::unique_ptr<engine::Survey>> SurveyMachine(const Paths& paths);
 // The templates of this machine. Which sandboxes use them is asked of a survey when it matters.
 Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths);
 
-// What `cay ps` and `cay gc` say, beside what they are asked for, of sandboxes that have no
-// directory under this state directory: on standard error, in one line; nothing where there are
-// none.
+// A note of `cay ps` and `cay gc` about sandboxes that have no directory under this state
+// directory: one line on standard error; nothing where there are none.
 void NoteElsewhere(engine::Survey& survey);
 
 }  // namespace cay::cli

@@ -56,12 +56,13 @@ Result<void> PutTimeoutAction(Options& options, std::string_view value) {
 }
 
 template <class Options>
-constexpr OptionSpec kOnTimeoutOption = {.name = "on-timeout",
-                                         .value = "WHAT",
-                                         .help = "What happens then: destroy, stop or pause",
-                                         .example = "stop",
-                                         .completes = Completes::kWords,
-                                         .words = kTimeoutActions,
-                                         .apply = &Into<Options, PutTimeoutAction<Options>>};
+constexpr OptionSpec kOnTimeoutOption = {
+    .name = "on-timeout",
+    .value = "WHAT",
+    .help = "What happens when its time is over: destroy, stop or pause",
+    .example = "stop",
+    .completes = Completes::kWords,
+    .words = kTimeoutActions,
+    .apply = &Into<Options, PutTimeoutAction<Options>>};
 
 }  // namespace cay::cli

@@ -113,7 +113,7 @@ Result<Parts> MakeParts(const Config& config) {
   if (auto diagnosis = survey->Diagnose()) {
     parts.diagnosis = std::move(*diagnosis);
   } else {
-    LogWarning("what this machine enforces is not known: " + diagnosis.error().ToString());
+    LogWarning("cannot find out what this machine enforces: " + diagnosis.error().ToString());
   }
   // Before all that writes: it holds the lock on the state directory.
   parts.store = TRY(store::Store::Open(parts.paths));

@@ -24,7 +24,7 @@ inline constexpr std::string_view kUsualEngine = "native";
 // The most that EngineOptions::at_a_time can be.
 inline constexpr size_t kMostAtATime = 16;
 
-// What engines can be told at their start. What means nothing to one it does not look at.
+// What engines can be told at their start. An engine ignores what means nothing to it.
 struct EngineOptions {
   Paths paths{};
   // The caller knows that no other engine has the state directory.
@@ -34,7 +34,7 @@ struct EngineOptions {
   bool one_shot = false;
   // How long one request may take.
   Millis patience{60'000};
-  // How many requests it is to work on at a time: 1 to kMostAtATime.
+  // How many requests it works on at a time: 1 to kMostAtATime.
   size_t at_a_time = 1;
   // The limits of the sandbox on disk that will be asked for first: it may be made ready meanwhile.
   std::optional<Limits> expected{};

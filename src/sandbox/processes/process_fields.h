@@ -1,7 +1,7 @@
-// Fields of processes: what clients send about them and what they are told, each field once
-// (base/field.h). Made of these lists: the API's readers and writers (api/rest/processes) and its
-// schemas (api/openapi/process_schemas.cc). What the store keeps of a process has a list of its
-// own, with numbers and bounds (process_table.cc).
+// Fields of processes, in requests and in answers, each field once (base/field.h). Made of these
+// lists: the API's readers and writers (api/rest/processes) and its schemas
+// (api/openapi/process_schemas.cc). What the store keeps of a process has a list of its own, with
+// numbers and bounds (process_table.cc).
 #pragma once
 
 #include <array>
@@ -34,7 +34,7 @@ struct TerminalSize {
   }
 };
 
-// Of a ProcessSpec: what every way of starting a command has.
+// Of a ProcessSpec: the fields that every way of starting a command has.
 struct ProcessOptions {
   static void Of(auto& spec, auto& visit) {
     visit(About{"workdir"}, field::Argument{.max_bytes = protocol::kMaxPathBytes}, spec.workdir);
@@ -47,7 +47,7 @@ struct ProcessOptions {
     visit(About{"timeout"}, field::Duration{}, spec.timeout);
     visit(About{"kill_grace"}, field::Duration{}, spec.kill_grace);
     visit(About{.name = "cpu_time",
-                .text = "processor time of each process, in whole seconds; without it that of the "
+                .text = "processor time of each process, in whole seconds; left out: that of the "
                         "sandbox"},
           field::Duration{}, spec.cpu_time);
     visit(About{"kill_leftovers"}, field::Flag{}, spec.kill_leftovers);
@@ -66,29 +66,29 @@ struct ProcessSpec {
     visit(About{.name = "command", .needed = true}, field::Own{.schema = "Command"}, spec);
     ProcessOptions::Of(spec, visit);
     visit(About{.name = "background",
-                .text = "nobody waits for it: without a timeout it has none. Otherwise that of the "
+                .text = "true: a process without a timeout has none; false: it has that of the "
                         "configuration (timeouts.command)"},
           field::Flag{.otherwise = true}, spec.background);
-    visit(About{.name = "stdin", .text = "it stays open for writes"}, field::Flag{},
-          spec.stdin_open);
+    visit(About{.name = "stdin", .text = "true: its standard input stays open for writes"},
+          field::Flag{}, spec.stdin_open);
     visit(About{"output_held"}, field::Size{}, spec.output_held);
     visit(About{"terminal"}, field::Object<TerminalSize>{}, spec.terminal);
   }
 };
 
-// Of a ProcessRecord: what came of it, without its output.
+// Of a ProcessRecord: the result of a process, without its output.
 struct Ending {
   static constexpr std::array<std::string_view, 2> kFaults = {"caller", "machine"};
 
   static void OfState(const ProcessRecord& record, auto& visit) {
     const std::string_view fault = kFaults[IsByItsOwner(record.guest_end) ? 0 : 1];
     visit(About{"state"}, field::Word{.words = kProcessStateNames}, ProcessStateName(record.state));
-    visit(About{.name = "reason", .text = "of what was lost: why, as in \"oom_killed\""},
+    visit(About{.name = "reason", .text = "of a process that was lost: why, as in \"oom_killed\""},
           field::Text{}, record.reason);
-    visit(About{.name = "fault", .text = "of what was lost: whose fault it is"},
+    visit(About{.name = "fault", .text = "of a process that was lost: whose fault it is"},
           field::Word{.words = kFaults}, If(record.state == ProcessState::kLost, fault));
   }
-  // How it ended, and which of its limits that was.
+  // How it ended, and which of its limits ended it.
   static void OfVerdict(const ProcessRecord& record, auto& visit) {
     const uint32_t signal = record.signal.value_or(0);
     visit(About{"exit_code"}, field::Number{}, record.exit_code);
@@ -109,7 +109,7 @@ struct Ending {
     OfVerdict(record, visit);
     visit(About{"core_dumped"}, field::Flag{}, record.core_dumped);
     visit(About{.name = "output_cut",
-                .text = "something that it left behind still held its output open"},
+                .text = "a process that it left running still held its output open"},
           field::Flag{}, record.output_cut);
     visit(About{"duration_ms"}, field::Number{}, record.duration_ms);
     visit(About{"cpu_ms"}, field::Number{}, record.cpu_ms);
@@ -140,7 +140,8 @@ struct Process {
     visit(About{"tag"}, field::Text{}, record.tag);
     visit(About{"terminal"}, field::Flag{}, record.terminal);
     visit(About{"started_at"}, field::Time{}, record.started_unix_ms);
-    visit(About{.name = "deadline_at", .text = "when its time is over, while it runs; null: never"},
+    visit(About{.name = "deadline_at",
+                .text = "when its timeout ends it, while it runs; null: never"},
           field::Time{}, runs ? record.deadline_unix_ms : std::nullopt);
     visit(About{"ended_at"}, field::Time{}, record.ended_unix_ms);
     visit(About{.name = "output_end", .text = "the sequence number after its last byte"},
@@ -165,7 +166,7 @@ struct LeftoversKilled {
   }
 };
 
-// What is kept of a stream of output, and how much it was.
+// What is kept of a stream of output, and how many bytes it had.
 struct ToldOutput {
   KeptText kept;
   uint64_t bytes = 0;
@@ -177,8 +178,8 @@ struct ToldOutputs {
   bool out_of_memory = false;  // and not the maximum, where something was truncated
 };
 
-// A text, with a mark where something is missing, which begins and ends between two characters; in
-// base64 beside it where the bytes are no UTF-8: those that are kept, without the mark.
+// A text, with a mark where something is missing, which begins and ends between two characters; and
+// in base64 beside it where the bytes are not UTF-8: those that are kept, without the mark.
 struct Outputs {
   static void OfTexts(const ToldOutputs& outputs, auto& visit) {
     OfText({"stdout", "stdout_base64", "stdout_gap"}, outputs.out.kept, visit);
@@ -219,7 +220,8 @@ struct Outputs {
     const ShownText shown = Show(kept);
     visit(About{names.text}, field::Text{}, field::TextPieces{shown.begin, shown.mark, shown.end});
     visit(
-        About{.name = names.base64, .text = "only where the bytes are no UTF-8", .sometimes = true},
+        About{
+            .name = names.base64, .text = "only where the output is not UTF-8", .sometimes = true},
         field::Base64{}, shown.is_utf8 ? std::nullopt : std::optional(kept.bytes));
     visit(About{.name = names.gap,
                 .text = "where output is missing: after how many of the bytes that are kept, and "

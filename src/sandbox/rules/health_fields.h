@@ -12,7 +12,7 @@
 
 namespace cay::sandbox {
 
-// What is told of a sandbox whose guest has answered.
+// The health of a sandbox whose guest has answered, and what it was made of.
 struct HealthReport {
   const Health& health;
   SandboxState state;
@@ -28,8 +28,8 @@ struct SandboxHealth {
     const sandbox::Health& health = report.health;
     visit(About{"status"}, field::Word{.words = kAnswers}, kAnswers[0]);
     visit(About{"health"}, field::Word{.words = kHealth}, kHealth[health.healthy() ? 0 : 1]);
-    visit(About{.name = "reason", .text = "why it is UNHEALTHY; empty: it is not"}, field::Text{},
-          health.reason);
+    visit(About{.name = "reason", .text = "why the sandbox is UNHEALTHY; empty when it is HEALTHY"},
+          field::Text{}, health.reason);
     visit(About{"summary"}, field::Text{.example = "HEALTHY: Memory=45% CPU=12%"}, health.Line());
     visit(About{.name = "memory_percent", .text = "of its limit"}, field::Fraction{},
           health.memory_percent);

@@ -24,7 +24,7 @@ struct ExecuteRequest {
 
   std::vector<CommandText> commands;
   bool several = false;  // `commands` was given: results are a list
-  std::vector<std::pair<std::string, std::string>> files;  // path, content; written first
+  std::vector<std::pair<std::string, std::string>> files;  // path, content
   sandbox::ProcessSpec options;                            // without a command
   std::string stdin_bytes;                                 // of each command
   Bytes max_output = kDefaultMaxOutput;                    // of each stream, all commands together
@@ -41,8 +41,11 @@ struct ExecuteRequestFields {
   static void Of(auto& request, auto& visit) {
     visit(field::About{"command"}, field::Own{.schema = "Command"}, request);
     visit(field::About{"commands"}, ExecuteCommands{}, request);
-    visit(field::About{.name = "files", .text = "written first; relative paths are workdir's"},
-          ExecuteFiles{}, request);
+    visit(
+        field::About{
+            .name = "files",
+            .text = "written before the commands run; paths are relative to workdir, or absolute"},
+        ExecuteFiles{}, request);
     sandbox::fields::ProcessOptions::Of(request.options, visit);
     visit(field::About{"stdin"}, field::Content{.max_bytes = kMaxJsonBody}, request.stdin_bytes);
     visit(field::About{"max_output"}, field::Size{}, request.max_output);
@@ -57,7 +60,7 @@ Result<ExecuteRequest> TakeExecuteRequest(http::Exchange& exchange);
 // Writes the files, with the rights of the user that the commands will have.
 Result<void> WriteFiles(const sandbox::Lease& lease, const ExecuteRequest& request);
 
-// How to start this one.
+// How to start one of its commands.
 sandbox::ProcessSpec SpecOf(const ExecuteRequest& request, const CommandText& command);
 // As it is shown: its arguments, or the shell that executes the line, `-c` and the line. `ran`:
 // what was executed of it, as ProcessRecord has it; empty: nothing.

@@ -1,4 +1,4 @@
-// What is told of an execute of several commands, and its fields.
+// The results of an execute of several commands, and their fields.
 #pragma once
 
 #include <algorithm>

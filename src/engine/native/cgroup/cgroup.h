@@ -59,8 +59,8 @@ struct CgroupUse {
 // "cay" for the default state directory, "cay-HASH" for any other.
 std::string CgroupParentName(std::string_view state_dir);
 
-// One sandbox's group (in v1: one directory in each controller's tree). Removing is explicit: a
-// handle that goes away leaves the group, because sandboxes outlive the process that made them.
+// One sandbox's group (in v1: one directory in each controller's tree). Removing is explicit: the
+// destructor leaves the group, because sandboxes outlive the process that made them.
 class Cgroup {
  public:
   class Impl;

@@ -10,14 +10,14 @@
 
 namespace cay::engine::native {
 
-// Every sandbox, whoever owns it, but those that are being made or removed.
+// Every sandbox, whoever owns it, except those that are being made or removed.
 Result<std::vector<InventoryEntry>> TakeInventory(const Paths& paths);
 
-// What Engine::List says, without figures; needs no launcher, and lists sandboxes whoever owns
-// them.
+// The same list as Engine::List, without figures; needs no launcher, and lists sandboxes
+// whoever owns them.
 Result<std::vector<SandboxStatus>> ListStatuses(const Paths& paths);
 
-// As root; nothing as an ordinary user, who cannot tell.
+// As root; empty as an ordinary user, who cannot tell.
 Result<std::vector<Elsewhere>> FindElsewhere(const Paths& paths);
 
 // Removes what belongs to no living launcher: ephemeral sandboxes, with the processes that still
