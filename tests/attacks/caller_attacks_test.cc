@@ -14,6 +14,7 @@
 
 #include <array>
 
+#include "base/os/file.h"
 #include "base/os/linux_abi.h"
 #include "base/os/reap.h"
 #include "live_sandbox.h"
@@ -88,6 +89,24 @@ TEST(Caller, LeavesAnOrdinaryUsersSandboxOnlyItsNiceness) {
               const std::string said = VerdictOf(arena.Attack("caller_state")->Wait());
               EXPECT_EQ(said, expected);
               return said == expected ? 0 : 1;
+            }),
+            0);
+}
+
+// Hosts that forbid core files give their users a hard limit of 0, with which the kernel starts the
+// machine's core dump helper: so it is 1 all the same where that may be, and where it may not, a
+// sandbox starts only where there is no helper.
+TEST(Caller, WithoutCoreFilesStartsNoHelperOfTheHost) {
+  EXPECT_EQ(InChild([&] {
+              const rlimit none{};
+              if (::setrlimit(RLIMIT_CORE, &none) != 0) return 1;
+              const std::string said = VerdictOf(Arena::Own().Attack("core_limit")->Wait());
+              if (said == "helpers are not run") return 0;
+              const auto pattern = ReadFile("/proc/sys/kernel/core_pattern");
+              if (!pattern) return 2;
+              const bool helper = pattern->starts_with('|');
+              EXPECT_EQ(said, helper ? "" : "through limit 0");
+              return said == (helper ? "" : "through limit 0") ? 0 : 3;
             }),
             0);
 }

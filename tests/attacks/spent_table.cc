@@ -18,7 +18,7 @@ constexpr const char* kJitBound =
 constexpr const char* kHugePages = "`vm.nr_hugepages`";
 constexpr const char* kHugePagesBound = "refused by the filter, as where the pool is empty";
 constexpr const char* kSockets =
-    "errors and time stamps queued for senders, connections nobody accepted";
+    "errors and time stamps queued for senders, connections that are not accepted";
 constexpr const char* kSocketsBound =
     "2,048 sockets and connections, and of receive buffer 208 KiB for each (512 KiB for one of "
     "TCP)";
@@ -30,7 +30,7 @@ constexpr std::array kTable = {
     Spent{"NetlinkSockets", kNetlink, kNetlinkBound, "spend_netlink", "refused ENOBUFS", 16 * 1024},
     Spent{"NetlinkSocketsInFlight", kNetlink, kNetlinkBound, "spend_netlink_in_flight",
           "refused ENOBUFS", 256},
-    Spent{"PingSockets", "answers to pings that nobody reads",
+    Spent{"PingSockets", "answers to pings that are not read",
           "16 sockets of 208 KiB for each of IPv4 and IPv6", "spend_pings", "refused ENOBUFS", 16},
     Spent{"FiltersOfCommands", kJit, kJitBound, "spend_filters", "refused EINVAL", 64},
     Spent{"FiltersOfCommandsAtOnce", kJit, kJitBound, "spend_filters_at_once", "done", 64},
@@ -106,7 +106,7 @@ constexpr std::array kTable = {
     Spent{"Mounts", "`fs.mount-max`", "refused by the filter", "spend_mounts", "refused EPERM", 0},
     Spent{"ListsOfDirectories",
           "lists of directories that the template and the writable layer have",
-          "none has both that others than id 0 may write to; by id 0 not bounded",
+          "there is no such directory that ids other than 0 may write to; for id 0 not bounded",
           "spend_lists_of_directories", "through", 100, Counter::kKernelKiB, 100 * 1024,
           Caller::kRoot},
     Spent{"Dentries", "dentries and inodes", "the memory limit", "spend_dentries", "done", 100'000},

@@ -27,6 +27,7 @@
 #include "engine/native/rootfs/usual_places.h"
 #include "engine/native/spawn/caller_state.h"
 #include "engine/native/spawn/confine.h"
+#include "engine/native/spawn/core_helper.h"
 #include "engine/native/spawn/spawn.h"
 #include "protocol/messages.h"
 
@@ -87,6 +88,7 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   TRY(ReserveDescriptors());
   TRY(AllowManyDescriptors());
   ShedCaller();
+  AllowCoreLimit();
   TRY(MakeDirectories(options.paths.sandboxes_dir(), 0700));
   std::optional<LauncherLock> sole;
   if (options.sole) {

@@ -27,6 +27,7 @@
 #include "engine/native/cgroup/cgroup_discover.h"
 #include "engine/native/probe/probe_child.h"
 #include "engine/native/spawn/confine.h"
+#include "engine/native/spawn/core_helper.h"
 
 namespace cay::engine::native {
 namespace {
@@ -275,6 +276,7 @@ Result<Facts> Probe(const std::string& state_dir) {
     facts.machine = name.machine;
   }
   facts.highest_open_files = HighestOpenFiles();
+  facts.core_helper = WhyCoreHelperRuns(/*can_raise=*/true);
   TRY(LookAtCgroups(facts));
   LookAtSettings(facts);
   TrySystemCalls(facts.outcomes);

@@ -100,6 +100,7 @@ struct Facts {
       false;  // vm.overcommit_memory is 2: what is reserved counts, for all together
 
   uint64_t highest_open_files = 0;  // RLIMIT_NOFILE that this process can give
+  std::string core_helper;          // why a crash would start it; empty: it would not
 
   int landlock_abi = 0;    // 0: none
   int landlock_errno = 0;  // when none

@@ -8,6 +8,7 @@
 
 #include "base/os/linux_abi.h"
 #include "engine/native/cgroup/cgroup_v1.h"
+#include "engine/native/spawn/core_helper.h"
 
 namespace cay::engine::native {
 namespace {
@@ -306,6 +307,13 @@ Protection Mounts(const Facts& facts) {
   return mounts;
 }
 
+Protection CoreHelper(const Facts& facts) {
+  Protection helper = Isolation("core_dumps", "no core dump helper of the host");
+  if (!facts.core_helper.empty())
+    Lower(helper, Status::kBlocks, facts.core_helper, std::string(kCoreHelperRemedy));
+  return helper;
+}
+
 Protection NestedNamespaces(const Facts& facts) {
   return Needs(facts, Isolation("nested_namespaces", "no nested namespaces"),
                {Feature::kNamespaceLimits}, "use a kernel with CONFIG_SYSCTL and CONFIG_PROC_FS");
@@ -369,6 +377,7 @@ Verdict Evaluate(const Facts& facts) {
       Privileges(facts),
       Landlock(facts),
       Mounts(facts),
+      CoreHelper(facts),
       NestedNamespaces(facts),
       KernelCalls(facts),
   };

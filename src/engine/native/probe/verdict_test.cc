@@ -206,6 +206,16 @@ TEST(VerdictTest, AProcessThatMayOpenFewFilesIsAGap) {
   EXPECT_EQ(Get(Evaluate(facts), "open_files").status, Status::kPartly);
 }
 
+TEST(VerdictTest, ACoreDumpHelperThatACrashWouldStartBlocks) {
+  Facts facts = RootOnV2();
+  EXPECT_EQ(Get(Evaluate(facts), "core_dumps").status, Status::kEnforced);
+  facts.core_helper = "the hard limit of core files is 0";
+  const Verdict verdict = Evaluate(facts);
+  EXPECT_EQ(Get(verdict, "core_dumps").status, Status::kBlocks);
+  EXPECT_FALSE(Get(verdict, "core_dumps").remedy.empty());
+  EXPECT_FALSE(verdict.can_run);
+}
+
 TEST(VerdictTest, ForbiddenUserNamespacesBlockAndNameTheSwitch) {
   Facts facts = OrdinaryUser(CgroupLayout::kV2);
   facts.outcomes[Feature::kUserNamespace] = ENOSPC;

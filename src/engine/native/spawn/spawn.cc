@@ -19,6 +19,7 @@
 #include "engine/native/ipc/guest_socket.h"
 #include "engine/native/rootfs/rootfs.h"
 #include "engine/native/spawn/child.h"
+#include "engine/native/spawn/core_helper.h"
 
 namespace cay::engine::native {
 namespace {
@@ -290,7 +291,17 @@ Error WhyNoGuest(const std::optional<Reaped>& end, bool oom_killed, Bytes memory
       .WithRemedy("see dmesg, and: cay doctor");
 }
 
+// Each time: the machine's pattern may change while a server runs.
+Result<void> CheckCoreHelper() {
+  const std::string why = WhyCoreHelperRuns(/*can_raise=*/false);
+  if (why.empty()) return {};
+  return Failure(
+      Error(ErrorCode::kNotEnforceable, Fault::kMachine, "a sandbox would not be contained: " + why)
+          .WithRemedy(std::string(kCoreHelperRemedy)));
+}
+
 Result<Spawned> Spawn(const SpawnPlan& plan, StageLaps& stage_us) {
+  TRY(CheckCoreHelper());
   Stopwatch watch;
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
   const timeval patience{.tv_sec = kChildPatienceS, .tv_usec = 0};
