@@ -33,6 +33,8 @@ std::string_view RequestFor(Action action) {
       return "GET …/files/list";
     case Action::kGetArchive:
       return "GET …/archive";
+    case Action::kRemoveTree:
+      return "?recursive=true";
     case Action::kForwardPort:
       return "cay port";
     case Action::kAcceptWeaker:

@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, kActionCount> kNames = {
     "kill_leftovers",
     "list_directory",
     "get_archive",
+    "remove_tree",
     "forward_port",
     "best_effort",
     "scratch_in_memory",

@@ -33,6 +33,7 @@ enum class Action : uint8_t {
   kKillLeftovers,    // (of a process)
   kListDirectory,    //
   kGetArchive,       // of a directory
+  kRemoveTree,       // (a directory) with all that is in it
   kForwardPort,      //
   kAcceptWeaker,     // best effort: a limit that cannot be enforced
   kScratchInMemory,  // the writable layer in memory
@@ -43,7 +44,7 @@ enum class Action : uint8_t {
   kListKeys,         //
   kListWebhooks,     //
 };
-inline constexpr size_t kActionCount = 24;
+inline constexpr size_t kActionCount = 25;
 std::string_view ActionName(Action action);  // "start"
 std::optional<Action> ActionFromName(std::string_view name);
 

@@ -80,7 +80,7 @@ load client_suite
 @test "files rm of a directory names -r" {
   "$CAY" exec web -- sh -c 'mkdir -p /tmp/full && touch /tmp/full/x'
   cay files rm web /tmp/full
-  assert_error 1 "/tmp/full" "cay files rm -r web /tmp/full"
+  assert_error 1 "/tmp/full" "cay files rm -r SANDBOX /tmp/full"
   cay files rm -r web /tmp/full
   [[ $status == 0 ]]
 }

@@ -33,6 +33,8 @@ std::string_view CommandFor(Action action) {
       return "cay files ls";
     case Action::kGetArchive:
       return "cay cp";
+    case Action::kRemoveTree:
+      return "cay files rm -r SANDBOX {}";
     case Action::kForwardPort:
       return "cay port";
     case Action::kAcceptWeaker:

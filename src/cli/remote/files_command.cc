@@ -186,10 +186,6 @@ Result<int> RmMain(ApiClient& api, FilesOptions& options, Positionals& rest) {
     if (removed) continue;
     Error error = std::move(removed).error();
     if (error.code() == ErrorCode::kNotFound && options.force) continue;
-    if (!options.recursive && error.message().contains("is a directory")) {
-      return Failure(std::move(error).WithRemedy("with all that is in it: cay files rm -r " +
-                                                 rest.values.front() + " " + rest.values[i]));
-    }
     return Failure(std::move(error));
   }
   return 0;

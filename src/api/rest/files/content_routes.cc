@@ -1,4 +1,6 @@
 // The content of files: down, whole or in part, and up; never held in memory.
+#include <cerrno>
+
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/rest/files/byte_range.h"
@@ -142,7 +144,12 @@ Result<void> Delete(const Services& services, Exchange& exchange, const Caller& 
   remove.path = TRY(PathOf(request, lease));
   remove.recursive = TRY(QueryBool(request, "recursive", false));
   remove.missing_is_fine = TRY(QueryBool(request, "missing_ok", false));
-  TRY(lease.guest().Remove(remove));
+  if (auto removed = lease.guest().Remove(remove); !removed) {
+    const int why = removed.error().sys_errno();
+    if (why != EISDIR && why != ENOTEMPTY) return removed;
+    return Failure(std::move(removed).error().WithRemedy("with all that is in it: " +
+                                                         Remedy(Action::kRemoveTree, remove.path)));
+  }
   return RespondNothing(exchange);
 }
 
