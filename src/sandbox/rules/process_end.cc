@@ -6,84 +6,40 @@ namespace {
 using enum EndStage;
 using enum EndEvent;
 
-std::optional<EndStage> AfterRunning(EndEvent event) {
-  switch (event) {
-    case kTimeOver:
-      return kAsked;
-    case kTimeOverNow:
-      return kKilling;
-    case kExitedLeaving:
-      return kClearing;
-    case kExited:
-      return kJudging;
-    default:
-      return std::nullopt;
-  }
-}
+struct Change {
+  EndStage stage;
+  EndEvent event;
+  EndStage next;
+};
 
-std::optional<EndStage> AfterAsked(EndEvent event) {
-  switch (event) {
-    case kGraceOver:
-      return kKilling;
-    case kExitedLeaving:
-      return kClearing;
-    case kExited:
-      return kJudging;
-    default:
-      return std::nullopt;
-  }
-}
-
-// What is under way when it exits is awaited: the answer says what is left.
-std::optional<EndStage> AfterKilling(EndEvent event) {
-  switch (event) {
-    case kAllKilled:
-      return kKilled;
-    case kExited:
-    case kExitedLeaving:
-      return kClearing;
-    default:
-      return std::nullopt;
-  }
-}
-
-std::optional<EndStage> AfterKilled(EndEvent event) {
-  if (event == kExited || event == kExitedLeaving) return kJudging;
-  return std::nullopt;
-}
-
-// One attempt: its end is known, and what is left is told with it.
-std::optional<EndStage> AfterClearing(EndEvent event) {
-  switch (event) {
-    case kAllKilled:
-    case kSomeKilled:
-    case kKillFailed:
-      return kJudging;
-    default:
-      return std::nullopt;
-  }
-}
+// Beside these, kGone ends every stage.
+constexpr Change kChanges[] = {
+    {kRunning, kTimeOver, kAsked},
+    {kRunning, kTimeOverNow, kKilling},
+    {kRunning, kExited, kJudging},
+    {kRunning, kExitedLeaving, kClearing},
+    {kAsked, kGraceOver, kKilling},
+    {kAsked, kExited, kJudging},
+    {kAsked, kExitedLeaving, kClearing},
+    // A kill that is under way when it exits is awaited: the answer says what is left.
+    {kKilling, kAllKilled, kKilled},
+    {kKilling, kExited, kClearing},
+    {kKilling, kExitedLeaving, kClearing},
+    {kKilled, kExited, kJudging},
+    {kKilled, kExitedLeaving, kJudging},
+    // One attempt: its end is known, and what is left is told with it.
+    {kClearing, kAllKilled, kJudging},
+    {kClearing, kSomeKilled, kJudging},
+    {kClearing, kKillFailed, kJudging},
+    {kJudging, kJudged, kDone},
+};
 
 }  // namespace
 
 std::optional<EndStage> After(EndStage stage, EndEvent event) {
   if (event == kGone) return kDone;
-  switch (stage) {
-    case kRunning:
-      return AfterRunning(event);
-    case kAsked:
-      return AfterAsked(event);
-    case kKilling:
-      return AfterKilling(event);
-    case kKilled:
-      return AfterKilled(event);
-    case kClearing:
-      return AfterClearing(event);
-    case kJudging:
-      if (event == kJudged) return kDone;
-      return std::nullopt;
-    case kDone:
-      return std::nullopt;
+  for (const Change& change : kChanges) {
+    if (change.stage == stage && change.event == event) return change.next;
   }
   return std::nullopt;
 }
