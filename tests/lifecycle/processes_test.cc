@@ -176,9 +176,9 @@ TEST_F(ProcessesTest, TheGraceOfWhatIsPausedBeginsWhenItCanHearOfIt) {
   const uint64_t process = Start(Spec({"sleep", "100000"}, kMinute));
   ASSERT_TRUE(manager_->Pause(me_, id_->text()));
   Advance(kMinute);
+  ASSERT_TRUE(Eventually([&] { return Get(process).timed_out; }));
   for (int i = 0; i < 5; ++i) Advance(kMinute);
   EXPECT_EQ(Get(process).state, ProcessState::kRunning);
-  EXPECT_TRUE(Get(process).timed_out);
   ASSERT_TRUE(manager_->Resume(me_, id_->text()));
   ASSERT_TRUE(InTime([&] { return Get(process).state != ProcessState::kRunning; }));
   EXPECT_EQ(Get(process).signal, static_cast<uint32_t>(SIGTERM)) << "it was asked, not killed";
