@@ -14,7 +14,7 @@ setup() {
 }
 
 @test "a fork bomb under --pids ends with the timeout" {
-  run_cay --pids 32 --timeout 2s -- sh -c 'f() { f | f & }; f; sleep 60' 2> /dev/null
+  run_cay --pids 32 --timeout 2s -- sh -c 'f() { f | f & }; f; exec sleep 60' 2> /dev/null
   [[ $status == 124 && $stderr == *"timed out after 2s"* ]]
 }
 
