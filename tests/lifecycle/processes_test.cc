@@ -1,15 +1,20 @@
 // The book and the supervisor of processes, over a fake engine whose guests end, hang and refuse.
 #include <signal.h>
 
+#include <map>
+#include <type_traits>
+
 #include "lifecycle_fixture.h"
 #include "sandbox/lifecycle/manager.h"
 #include "sandbox/processes/output_room.h"
+#include "sandbox/processes/process_fields.h"
 #include "sandbox/processes/process_keeper.h"
 
 namespace cay::sandbox {
 namespace {
 
 using engine::ExitReason;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -84,6 +89,46 @@ class ProcessesTest : public LifecycleTest {
   std::optional<SandboxId> id_;
   std::optional<SandboxId> other_;
 };
+
+using Texts = std::map<std::string, std::string, std::less<>>;
+
+// The texts that a list tells, by their names.
+struct TextsTold {
+  Texts texts{};
+  template <class Kind, class Member>
+  void operator()(const field::About& about, const Kind&, const Member& member) {
+    if constexpr (std::is_same_v<Member, std::string>) texts.emplace(about.name, member);
+  }
+};
+
+// Gives each text that can be asked for, and is told of a process, its own name.
+struct TextsAskedFor {
+  const Texts& told;
+  std::vector<std::string> names{};
+  template <class Kind, class Member>
+  void operator()(const field::About& about, const Kind&, Member& member) {
+    if constexpr (std::is_same_v<Member, std::string>) {
+      if (!told.contains(about.name)) return;
+      names.emplace_back(about.name);
+      member = about.name;
+    }
+  }
+};
+
+// The record is another struct than what was asked for: what both have is copied.
+TEST_F(ProcessesTest, WhatIsAskedForIsToldUnderTheSameName) {
+  TextsTold told;
+  fields::Process::Of(ProcessRecord{}, told);
+  ProcessSpec spec = Spec({"true"});
+  TextsAskedFor asked{told.texts};
+  fields::ProcessSpec::Of(spec, asked);
+  EXPECT_THAT(asked.names, Contains("tag"));
+  const uint64_t process = Start(spec);
+  ASSERT_TRUE(AwaitEnd(process));
+  TextsTold answer;
+  fields::Process::Of(Get(process), answer);
+  for (const std::string& name : asked.names) EXPECT_EQ(answer.texts[name], name);
+}
 
 TEST_F(ProcessesTest, WhatIsExecutedEndsWithItsOutput) {
   const auto done = keeper_->Execute(Use(), Spec({"echo", "one"}), "", OutputRoom::Unshared(kMiB));
