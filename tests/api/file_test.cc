@@ -162,7 +162,7 @@ TEST_F(FileApi, DirectoriesAreMadeMovedAndRemoved) {
   EXPECT_EQ(Post(path_ + "/chmod", R"({"path":"m/g","mode":"0755"})").Text("mode"), "0755");
   ExpectProblem(Post(path_ + "/chmod", R"({"path":"m/g"})"), 400, "invalid_argument");
   const auto full = Call("DELETE", path_ + "?path=m");
-  ExpectProblem(full, 400, "invalid_argument");
+  ExpectProblem(full, 422, "invalid_argument");
   EXPECT_THAT(full.Text("remedy"), HasSubstr("?recursive=true"));
   EXPECT_EQ(Call("DELETE", path_ + "?path=m&recursive=true").status, 204);
   ExpectProblem(Call("DELETE", path_ + "?path=m"), 404, "not_found");
