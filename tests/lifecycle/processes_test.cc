@@ -193,6 +193,23 @@ TEST_F(ProcessesTest, AGuestThatSaysNothingDoesNotKeepAProcessBeyondItsTime) {
   ExpectNothingRuns();
 }
 
+// Nobody waits for its grace any more: it is killed all the same.
+TEST_F(ProcessesTest, WhatIsOwedItsKillGetsItHoweverLongItsGraceWas) {
+  ProcessSpec spec = Spec({"stubborn"}, kMinute);
+  spec.kill_grace = kMinute;
+  const uint64_t process = Start(spec);
+  engine_->SetSilent(*id_, true);
+  Advance(kMinute);
+  ASSERT_TRUE(InTime([&] { return Get(process).state != ProcessState::kRunning; }));
+  EXPECT_EQ(Get(process).state, ProcessState::kLost);
+  engine_->SetSilent(*id_, false);
+  ASSERT_TRUE(InTime([&] {
+    const auto list = Use().guest().ListProcesses();
+    return list && !list->empty() && list->back().exited;
+  }));
+  ExpectNothingRuns();
+}
+
 TEST_F(ProcessesTest, WhatForksFasterThanItIsKilledIsKilledAgain) {
   const uint64_t process = Start(Spec({"breed", "3"}, kMinute));
   Advance(kMinute);

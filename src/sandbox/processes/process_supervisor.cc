@@ -20,7 +20,7 @@ Result<std::unique_ptr<ProcessSupervisor>> ProcessSupervisor::Start(ProcessBook&
   Wakeup wake = TRY(Wakeup::Make());
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.ptr = nullptr;
+  event.data.u64 = kWakeToken;
   if (::epoll_ctl(raw_epoll, EPOLL_CTL_ADD, wake.fd(), &event) < 0) {
     return Failure(Error::FromErrno("epoll_ctl"));
   }
@@ -85,17 +85,16 @@ void ProcessSupervisor::Run() {
     const int ready =
         ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms);
     for (int i = 0; i < ready; ++i) {
-      void* what = events[static_cast<size_t>(i)].data.ptr;
-      if (what == nullptr) {
-        wake_.Drain();
-      } else if (static_cast<Watched*>(what)->watch) {  // not dropped in this round
-        Advance(*static_cast<Watched*>(what));
-      }
+      const uint64_t token = events[static_cast<size_t>(i)].data.u64;
+      if (token == kWakeToken) wake_.Drain();
+      // Otherwise it was dropped: in this round, or while a child that was being started still had
+      // copies of its descriptors.
+      if (const auto found = by_token_.find(token); found != by_token_.end())
+        Advance(*found->second);
     }
     TakeOrders();
     TakeDeadlines();
     TakeTimers();
-    dropped_.clear();
   }
 }
 
@@ -167,9 +166,11 @@ ProcessSupervisor::Watched& ProcessSupervisor::WatchedOf(
     const std::shared_ptr<ProcessEntry>& entry) {
   std::unique_ptr<Watched>& watched = watched_[entry.get()];
   if (!watched) {
-    watched = std::make_unique<Watched>();
+    watched = std::make_unique<Watched>(++last_token_);
+    const uint64_t token = watched->token;
     watched->watch = std::make_unique<ProcessWatch>(
-        book_, entry, [this, raw = watched.get()](int fd) { return Poll(fd, *raw); });
+        book_, entry, [this, token](int fd) { return Poll(fd, token); });
+    by_token_.emplace(token, watched.get());
   }
   return *watched;
 }
@@ -183,13 +184,10 @@ void ProcessSupervisor::Advance(Watched& watched) {
   }
 }
 
-// An event of it may come later in the round: so it stays until the round is over, empty.
 void ProcessSupervisor::Drop(Watched& watched) {
   if (watched.timer) timers_.erase({*watched.timer, &watched});
-  const auto found = watched_.find(&watched.watch->entry());
-  dropped_.push_back(std::move(found->second));
-  watched_.erase(found);
-  watched.watch.reset();
+  by_token_.erase(watched.token);
+  watched_.erase(watched_.find(&watched.watch->entry()));
 }
 
 void ProcessSupervisor::SetTimer(Watched& watched) {
@@ -200,10 +198,10 @@ void ProcessSupervisor::SetTimer(Watched& watched) {
   if (next) timers_.emplace(*next, &watched);
 }
 
-Result<void> ProcessSupervisor::Poll(int fd, Watched& watched) {
+Result<void> ProcessSupervisor::Poll(int fd, uint64_t token) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.ptr = &watched;
+  event.data.u64 = token;
   if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0) {
     return Failure(Error::FromErrno("epoll_ctl"));
   }

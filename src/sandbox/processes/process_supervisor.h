@@ -45,9 +45,12 @@ class ProcessSupervisor {
  private:
   // A watch in the loop. On the thread only.
   struct Watched {
-    std::unique_ptr<ProcessWatch> watch;  // none: it was dropped in this round
-    std::optional<SteadyTime> timer{};    // where it stands in timers_
+    const uint64_t token;  // its descriptors' in the loop; never used again
+    std::unique_ptr<ProcessWatch> watch{};
+    std::optional<SteadyTime> timer{};  // where it stands in timers_
   };
+
+  static constexpr uint64_t kWakeToken = 0;
 
   ProcessSupervisor(ProcessBook& book, Fd epoll, Wakeup wake)
       : book_(book), epoll_(std::move(epoll)), wake_(std::move(wake)) {}
@@ -59,7 +62,7 @@ class ProcessSupervisor {
   Watched& WatchedOf(const std::shared_ptr<ProcessEntry>& entry);
   void Advance(Watched& watched);
   void SetTimer(Watched& watched);
-  Result<void> Poll(int fd, Watched& watched);
+  Result<void> Poll(int fd, uint64_t token);
   void Drop(Watched& watched);
 
   ProcessBook& book_;
@@ -76,7 +79,8 @@ class ProcessSupervisor {
 
   // The thread's own.
   std::unordered_map<const ProcessEntry*, std::unique_ptr<Watched>> watched_;
-  std::vector<std::unique_ptr<Watched>> dropped_;  // until the round is over
+  std::unordered_map<uint64_t, Watched*> by_token_;
+  uint64_t last_token_ = kWakeToken;
   std::set<std::pair<SteadyTime, Watched*>> timers_;
   std::thread thread_;
 };

@@ -114,6 +114,7 @@ void ProcessWatch::TakeWait() {
     return;
   }
   exited_ = *std::move(end);
+  retry_.reset();  // what is still to be asked is asked now
   const bool ends_all = entry_->kill_leftovers || entry_->timed_out();
   const bool leaves = ends_all && exited_->leftover_count > 0;
   Apply(leaves ? EndEvent::kExitedLeaving : EndEvent::kExited);
@@ -152,6 +153,8 @@ void ProcessWatch::TakeSilence() {
   owed_ = true;
   Finish(ProcessEnding::Lost(
       {.reason = "its time was over, and the sandbox's guest does not answer"}));
+  // Its grace is nobody's any more: no deadline of it comes, since it has ended.
+  Apply(EndEvent::kGraceOver);
 }
 
 // One attempt: where the guest cannot be asked, nothing is said of its disk.
@@ -197,6 +200,7 @@ void ProcessWatch::Connect() {
         view && (view->state == SandboxState::kPaused || view->state == SandboxState::kRunning);
     if (!comes_back) NoteCut();
     Retry();
+    Apply(EndEvent::kKillFailed);
     return;
   }
   if (lease->view().started_unix_ms != life.started_unix_ms) {
@@ -206,6 +210,7 @@ void ProcessWatch::Connect() {
   }
   if (auto connected = ConnectTo(lease->guest()); !connected) {
     OnRefused(connected.error());
+    Apply(EndEvent::kKillFailed);
   } else {
     cut_.reset();
   }
