@@ -16,6 +16,11 @@ Error UnexpectedFrame(FrameType type) {
                    std::to_string(static_cast<unsigned>(type)) + " that was not asked for");
 }
 
+Error Ended() {
+  return Error(ErrorCode::kUnavailable, Fault::kMachine,
+               "the sandbox's guest ended the connection");
+}
+
 Result<GuestCall> GuestCall::Open(Fd connection, FrameType type, std::string_view payload,
                                   Millis patience, size_t read_bytes) {
   TRY(SetNonBlocking(connection, true));
@@ -47,8 +52,9 @@ Result<void> GuestCall::Send(FrameType type, std::string_view payload) {
     } else if (errno == EAGAIN) {
       TRY(Wait(POLLOUT));
     } else if (errno == EPIPE || errno == ECONNRESET) {
-      const Frame reason = TRY(Receive());  // returns the guest's error, if it sent one
-      return Failure(UnexpectedFrame(reason.type));
+      // The guest's error, if it sent one before. One that only stops to listen is not waited for.
+      const std::optional<Frame> reason = TRY(TryReceive());
+      return Failure(reason ? UnexpectedFrame(reason->type) : Ended());
     } else if (errno != EINTR) {
       return Failure(Error::FromErrno("writing to the sandbox's guest"));
     }
@@ -74,8 +80,7 @@ Result<std::optional<Frame>> GuestCall::TryReceive() {
     if (got > 0) {
       parser_.Commit(static_cast<size_t>(got));
     } else if (got == 0 || errno == ECONNRESET) {
-      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                           "the sandbox's guest ended the connection"));
+      return Failure(Ended());
     } else if (errno == EAGAIN) {
       return std::nullopt;
     } else if (errno != EINTR) {
