@@ -70,6 +70,8 @@ bool ComputeOnly(int result) {
       !Limit(RLIMIT_CORE, 0) || !Limit(RLIMIT_FSIZE, 0)) {
     return false;
   }
+  // A crash of it starts no core dump helper, which a limit of 0 does not prevent.
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return false;
   // Nobody would end it otherwise, if whoever forked it is killed meanwhile.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return false;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return false;

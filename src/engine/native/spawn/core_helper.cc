@@ -43,14 +43,16 @@ void AllowCoreLimit() {
 }
 
 std::string WhyCoreHelperRuns(rlim_t hard_limit, std::string_view core_pattern) {
+  if (core_pattern.starts_with('@'))
+    return "a crash would be sent to the machine's core dump socket (kernel.core_pattern)";
   if (hard_limit > 0 || !core_pattern.starts_with('|')) return {};
   return "the hard limit of core files (RLIMIT_CORE) is 0, so that a crash would start the "
          "machine's core dump helper (kernel.core_pattern)";
 }
 
 std::string WhyCoreHelperRuns(bool can_raise) {
-  const rlim_t hard_limit = HardLimit();
-  if (hard_limit > 0 || (can_raise && MayRaise())) return {};
+  rlim_t hard_limit = HardLimit();
+  if (hard_limit == 0 && can_raise && MayRaise()) hard_limit = 1;
   return WhyCoreHelperRuns(hard_limit, CorePattern());
 }
 

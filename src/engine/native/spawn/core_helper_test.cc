@@ -12,6 +12,8 @@ TEST(CoreHelper, RunsOnlyWhereThePatternIsAPipeAndTheLimitIsZero) {
   EXPECT_FALSE(WhyCoreHelperRuns(0, "|").empty());
   EXPECT_TRUE(WhyCoreHelperRuns(1, "|/usr/lib/systemd/systemd-coredump %P").empty());
   EXPECT_TRUE(WhyCoreHelperRuns(RLIM_INFINITY, "|/usr/share/apport/apport -p%p").empty());
+  EXPECT_FALSE(WhyCoreHelperRuns(1, "@/run/systemd/coredump").empty());
+  EXPECT_FALSE(WhyCoreHelperRuns(RLIM_INFINITY, "@@/run/systemd/coredump").empty());
   EXPECT_TRUE(WhyCoreHelperRuns(0, "core").empty());
   EXPECT_TRUE(WhyCoreHelperRuns(0, "").empty());
 }
