@@ -88,6 +88,12 @@ StringMap StringsOf(const json::object& object) {
   return map;
 }
 
+// Only where it says so itself.
+bool IsWritable(const json::object& mount) {
+  const json::value* read_only = mount.if_contains("read_only");
+  return read_only != nullptr && read_only->is_bool() && !read_only->get_bool();
+}
+
 class SpecReader {
  public:
   explicit SpecReader(const json::object& object) : object_(object) {}
@@ -98,13 +104,11 @@ class SpecReader {
   template <class Kind, class T>
     requires std::is_arithmetic_v<T>
   void operator()(const field::About& about, Kind, std::optional<T>& value) {
-    if (Find(object_, about.kept) != nullptr)
-      value = static_cast<T>(NumberOf(object_, about.kept, 0));
+    value = cay::NumberOf<T>(object_, about.kept);
   }
   void operator()(const field::About& about, field::Duration, std::optional<Millis>& value) {
-    if (Find(object_, about.kept) != nullptr) {
-      value = Millis(static_cast<int64_t>(NumberOf(object_, about.kept, 0)));
-    }
+    const auto ms = cay::NumberOf<int64_t>(object_, about.kept);
+    if (ms && *ms >= 0) value = Millis(*ms);
   }
   void operator()(const field::About& about, field::Word, std::optional<OnTimeout>& value) {
     value = OnTimeoutFromName(TextOf(object_, about.kept));
@@ -121,16 +125,15 @@ class SpecReader {
     for (const json::value& value : ArrayOf(object_, about.kept)) {
       if (!value.is_object()) continue;
       const json::object& mount = value.get_object();
-      mounts.push_back(
-          {TextOf(mount, "source"), TextOf(mount, "target"), FlagOf(mount, "read_only")});
+      mounts.push_back({TextOf(mount, "source"), TextOf(mount, "target"), !IsWritable(mount)});
     }
   }
   void operator()(const field::About& about, field::Objects<fields::Tmpfs>,
                   std::vector<engine::Tmpfs>& all) {
     for (const json::value& value : ArrayOf(object_, about.kept)) {
       if (!value.is_object()) continue;
-      all.push_back(
-          {TextOf(value.get_object(), "target"), NumberOf(value.get_object(), "size", 0)});
+      all.push_back({TextOf(value.get_object(), "target"),
+                     NumberOf(value.get_object(), "size", engine::Tmpfs{}.size)});
     }
   }
 
