@@ -48,7 +48,8 @@ TEST(Url, RefusesTheRest) {
   for (const std::string_view text :
        {"", "localhost:8888", "ftp://x", "http://", "http://x:0", "http://x:65536", "http://x/path",
         "http://user@x", "http://x?q", "http://x#f", "unix:run", "unix:", "unix://host/x",
-        "http://a b", "http://[::1"}) {
+        "http://a b", "http://[::1", "http://x%0aX-Y:1", "http://a%3ab", "http://%41",
+        "http://[v1.a]"}) {
     EXPECT_FALSE(Url::Parse(text)) << text;
   }
 }

@@ -36,6 +36,9 @@ Result<Url> Url::Parse(std::string_view text) {
       view.encoded_host().empty()) {
     return Failure(NotAnUrl(text));
   }
+  // No name that can be looked up needs escapes; decoded they could be a line of the head.
+  if (view.encoded_host().contains('%') || view.host_type() == boost::urls::host_type::ipvfuture)
+    return Failure(NotAnUrl(text));
   url.scheme = tls ? "https" : "http";
   url.host = view.host_address();  // without brackets
   url.port = tls ? 443 : 80;
