@@ -55,10 +55,15 @@ class FieldReader {
   }
 
  private:
-  template <class T>
-  static Result<void> Put(Result<std::optional<T>> found, auto& member) {
+  template <class T, class Member>
+  static Result<void> Put(Result<std::optional<T>> found, Member& member) {
     if (!found) return Failure(std::move(found).error());
-    if (*found) member = **std::move(found);
+    if (!*found) return {};
+    if constexpr (std::is_same_v<Member, std::optional<T>>) {
+      member = *std::move(found);
+    } else {
+      member = **std::move(found);
+    }
     return {};
   }
 

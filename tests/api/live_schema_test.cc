@@ -38,10 +38,9 @@ void Gather(const json::value& document, const json::value& from, std::set<std::
 
 std::set<std::string> SchemasOfAnswers(const json::value& document) {
   std::set<std::string> names;
-  for (const auto& [path, operations] : document.at("paths").as_object()) {
-    for (const auto& [method, operation] : operations.as_object()) {
-      Gather(document, operation.at("responses"), names);
-    }
+  for (const json::key_value_pair& path : document.at("paths").as_object()) {
+    for (const json::key_value_pair& operation : path.value().as_object())
+      Gather(document, operation.value().at("responses"), names);
   }
   return names;
 }

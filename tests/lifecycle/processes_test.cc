@@ -16,7 +16,6 @@ namespace {
 using engine::ExitReason;
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 constexpr Millis kMinute{60'000};
 

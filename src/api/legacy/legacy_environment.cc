@@ -81,8 +81,8 @@ Error NotInstalled(const std::string& name, const std::optional<Environment>& kn
                    const std::string& found) {
   const std::string as = templates::CheckTemplateName(name) || !known ? name : NameOf(*known);
   const std::string called = templates::CheckTemplateName(as) ? as : "NAME";
-  const Remedy remedy = "import it from a root filesystem (docker export makes one): " +
-                        Remedy(Action::kImportTemplate, called);
+  Remedy remedy = "import it from a root filesystem (docker export makes one): " +
+                  Remedy(Action::kImportTemplate, called);
   return Error(ErrorCode::kNotFound, Fault::kCaller,
                "the environment \"" + name + "\" is not installed" + found)
       .WithRemedy(std::move(remedy));

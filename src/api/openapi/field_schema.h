@@ -43,8 +43,6 @@ class FieldSchema {
 
   // After the last field.
   void WriteRequired();
-  // What else a schema has, of what is derived from this.
-  void WriteRest() {}
 
  protected:
   // A property, with what a derived schema writes between the two.
@@ -127,7 +125,8 @@ void WriteObjectSchema(JsonWriter& json, Side side, const auto& sample) {
   List::Of(sample, visitor);
   json.EndObject();
   visitor.WriteRequired();
-  visitor.WriteRest();
+  // What else a schema has, of what is derived from this.
+  if constexpr (requires { visitor.WriteRest(); }) visitor.WriteRest();
   json.Member("additionalProperties", false);
 }
 

@@ -10,7 +10,6 @@ namespace cay::cli {
 namespace {
 
 using engine::Diagnosis;
-using engine::Protection;
 using engine::ProtectionGroup;
 using engine::ProtectionStatus;
 using ::testing::HasSubstr;

@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "sandbox/processes/process_adoption.h"
 #include "sandbox/processes/process_book.h"
 #include "sandbox/processes/process_request.h"
