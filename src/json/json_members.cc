@@ -27,9 +27,14 @@ std::string TextOf(const json::object& object, std::string_view name) {
   return FindText(object, name).value_or("");
 }
 
-bool FlagOf(const json::object& object, std::string_view name) {
+std::optional<bool> FindFlag(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
-  return value != nullptr && value->is_bool() && value->get_bool();
+  if (value == nullptr || !value->is_bool()) return std::nullopt;
+  return value->get_bool();
+}
+
+bool FlagOf(const json::object& object, std::string_view name) {
+  return FindFlag(object, name).value_or(false);
 }
 
 const json::object& ObjectOf(const json::object& object, std::string_view name) {

@@ -21,6 +21,7 @@ std::optional<boost::json::object> ParseObject(std::string_view text);
 
 std::optional<std::string> FindText(const boost::json::object& object, std::string_view name);
 std::string TextOf(const boost::json::object& object, std::string_view name);
+std::optional<bool> FindFlag(const boost::json::object& object, std::string_view name);
 bool FlagOf(const boost::json::object& object, std::string_view name);
 const boost::json::object& ObjectOf(const boost::json::object& object, std::string_view name);
 const boost::json::array& ArrayOf(const boost::json::object& object, std::string_view name);

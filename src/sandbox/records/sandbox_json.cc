@@ -73,10 +73,6 @@ json::object SpecOf(const SandboxSpec& spec) {
 
 // Reading: what is absent or of another kind is the default; the whole text must be JSON.
 
-const json::value* Find(const json::object& object, std::string_view key) {
-  return object.if_contains(key);
-}
-
 uint64_t NumberOf(const json::object& object, std::string_view key, uint64_t otherwise) {
   return cay::NumberOf<uint64_t>(object, key).value_or(otherwise);
 }
@@ -86,12 +82,6 @@ StringMap StringsOf(const json::object& object) {
   for (const auto& [key, value] : object)
     if (value.is_string()) map.emplace(key, value.get_string());
   return map;
-}
-
-// Only where it says so itself.
-bool IsWritable(const json::object& mount) {
-  const json::value* read_only = mount.if_contains("read_only");
-  return read_only != nullptr && read_only->is_bool() && !read_only->get_bool();
 }
 
 class SpecReader {
@@ -125,7 +115,8 @@ class SpecReader {
     for (const json::value& value : ArrayOf(object_, about.kept)) {
       if (!value.is_object()) continue;
       const json::object& mount = value.get_object();
-      mounts.push_back({TextOf(mount, "source"), TextOf(mount, "target"), !IsWritable(mount)});
+      mounts.push_back({TextOf(mount, "source"), TextOf(mount, "target"),
+                        FindFlag(mount, "read_only").value_or(true)});
     }
   }
   void operator()(const field::About& about, field::Objects<fields::Tmpfs>,
@@ -190,7 +181,7 @@ engine::StageTimes ReadNumberedStages(const json::array& numbers) {
 }
 
 engine::StageTimes ReadStages(const json::object& object) {
-  if (Find(object, kStages) == nullptr) return ReadNumberedStages(ArrayOf(object, kNumberedStages));
+  if (!object.contains(kStages)) return ReadNumberedStages(ArrayOf(object, kNumberedStages));
   engine::StageTimes times;
   for (const json::value& value : ArrayOf(object, kStages)) {
     if (!value.is_object() || times.size() == engine::kMaxStages) continue;
