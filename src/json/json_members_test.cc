@@ -17,6 +17,9 @@ TEST(JsonMembers, OneThatIsMissingOrOfAnotherKindIsEmpty) {
   EXPECT_EQ(FindText(object, "null"), std::nullopt);
   EXPECT_TRUE(FlagOf(object, "flag"));
   EXPECT_FALSE(FlagOf(object, "null"));
+  EXPECT_EQ(FindFlag(object, "flag"), true);
+  EXPECT_EQ(FindFlag(object, "number"), std::nullopt);
+  EXPECT_EQ(FindFlag(object, "absent"), std::nullopt);
   EXPECT_TRUE(ObjectOf(object, "text").empty());
   EXPECT_TRUE(ArrayOf(object, "absent").empty());
   EXPECT_EQ(ArrayOf(object, "list").size(), 1U);

@@ -267,6 +267,27 @@ TEST_F(KeptState, StagesWithoutNamesAreThoseOfTheEngineThatThereWas) {
   EXPECT_EQ(back.view.stage_us, expected);
 }
 
+// Nothing is taken for a zero, which means no limit or no protection.
+TEST_F(KeptState, AValueOfAnotherKindIsAsIfItWereNotThere) {
+  SandboxRecord record(*SandboxId::Generate());
+  ASSERT_TRUE(ReadDocument(
+      R"({"spec":{"memory":"much","pids":4294967296,"timeout_ms":"x","cpu_time_ms":-1,"mounts":[)"
+      R"({"source":"/a","target":"/a"},{"source":"/b","target":"/b","read_only":"no"},)"
+      R"({"source":"/c","target":"/c","read_only":false}],"tmpfs":[{"target":"/t","size":null}]}})",
+      record));
+  const SandboxSpec& spec = record.view.spec;
+  EXPECT_FALSE(spec.memory);
+  EXPECT_FALSE(spec.pids);
+  EXPECT_FALSE(spec.timeout);
+  EXPECT_FALSE(spec.cpu_time);
+  ASSERT_EQ(spec.mounts.size(), 3U);
+  EXPECT_TRUE(spec.mounts[0].read_only);
+  EXPECT_TRUE(spec.mounts[1].read_only);
+  EXPECT_FALSE(spec.mounts[2].read_only);
+  ASSERT_EQ(spec.tmpfs.size(), 1U);
+  EXPECT_EQ(spec.tmpfs[0].size, engine::Tmpfs{}.size);
+}
+
 TEST_F(KeptState, ADamagedDocumentIsAnErrorAndNotAnEmptySandbox) {
   SandboxRecord record = Full();
   EXPECT_EQ(ReadDocument("{\"spec\":", record).error().code(), ErrorCode::kIo);
