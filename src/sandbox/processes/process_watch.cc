@@ -30,6 +30,10 @@ ProcessEnding JudgeEnding(ProcessBook& book, const ProcessEntry& entry, protocol
   return ending;
 }
 
+bool LeavesToBeKilled(const ProcessEntry& entry, const protocol::Exited& exited) {
+  return exited.leftover_count > 0 && (entry.kill_leftovers || entry.timed_out());
+}
+
 GuestEnd WhyLost(ProcessBook& book, GuestLife& life, Millis patience) {
   if (auto end = life.end()) return *std::move(end);
   const auto view = book.manager().Get(ForServer(life), life.sandbox.text());
@@ -115,9 +119,7 @@ void ProcessWatch::TakeWait() {
   }
   exited_ = *std::move(end);
   retry_.reset();  // what is still to be asked is asked now
-  const bool ends_all = entry_->kill_leftovers || entry_->timed_out();
-  const bool leaves = ends_all && exited_->leftover_count > 0;
-  Apply(leaves ? EndEvent::kExitedLeaving : EndEvent::kExited);
+  Apply(LeavesToBeKilled(*entry_, *exited_) ? EndEvent::kExitedLeaving : EndEvent::kExited);
 }
 
 void ProcessWatch::TakeKill() {

@@ -37,6 +37,9 @@ inline constexpr Millis kHungPatience{2000};
 ProcessEnding JudgeEnding(ProcessBook& book, const ProcessEntry& entry, protocol::Exited exited,
                           const std::optional<protocol::Info>& info);
 
+// Whether what it left behind is to be killed: it was started so, or its time was over.
+bool LeavesToBeKilled(const ProcessEntry& entry, const protocol::Exited& exited);
+
 // Why a process of that life is lost: what is known of its sandbox.
 GuestEnd WhyLost(ProcessBook& book, GuestLife& life, Millis patience);
 

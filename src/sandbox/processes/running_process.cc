@@ -72,13 +72,13 @@ Result<RunningEvent> RunningProcess::Impl::OnError(const Error& error) {
 
 Result<RunningEvent> RunningProcess::Impl::OnExited(protocol::Exited exited) {
   ProcessBook& book = *parts->book;
-  const bool ends_all = entry->kill_leftovers || entry->timed_out();
+  const bool leaves = LeavesToBeKilled(*entry, exited);
   std::optional<protocol::Info> info;
   std::optional<uint64_t> remaining;
-  if (entry->running() && (Failed(exited) || (ends_all && exited.leftover_count > 0))) {
+  if (entry->running() && (Failed(exited) || leaves)) {
     if (const auto lease =
             book.manager().UseForServer(entry->life->sandbox, engine::Engine::kConnectPatience)) {
-      if (ends_all && exited.leftover_count > 0) {
+      if (leaves) {
         const auto killed = Await<protocol::LeftoversKilled>(
             lease->guest().BeginKillLeftovers(entry->guest_process), kKillPatience);
         if (killed) remaining = killed->remaining;
