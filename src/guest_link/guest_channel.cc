@@ -218,10 +218,12 @@ Result<protocol::LeftoversKilled> GuestChannel::KillLeftovers(uint64_t process) 
   return call.Expect<protocol::LeftoversKilled>(FrameType::kLeftoversKilled);
 }
 
-Result<protocol::FileInfo> GuestChannel::ReadFile(const protocol::ReadFileRequest& request,
-                                                  const Sink& sink) const {
+Result<protocol::FileInfo> GuestChannel::ReadFile(
+    const protocol::ReadFileRequest& request, const Sink& sink,
+    const std::function<Result<void>(const protocol::FileInfo&)>& opened) const {
   GuestCall call = TRY(Open(FrameType::kReadFile, request));
   auto info = TRY(call.Expect<protocol::FileInfo>(FrameType::kFileInfo));
+  if (opened) TRY(opened(info));
   for (uint64_t left = request.length;;) {
     const protocol::Frame frame = TRY(call.Receive());
     if (frame.type == FrameType::kDataEnd) return info;

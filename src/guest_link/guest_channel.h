@@ -136,8 +136,10 @@ class GuestChannel {
   Result<protocol::LeftoversKilled> KillLeftovers(uint64_t process) const;
 
   // Files. kNotFound, kPermissionDenied, kAlreadyExists … as the guest says.
-  Result<protocol::FileInfo> ReadFile(const protocol::ReadFileRequest& request,
-                                      const Sink& sink) const;
+  // `opened`, where it is given, hears before the first byte what the file is that is open now.
+  Result<protocol::FileInfo> ReadFile(
+      const protocol::ReadFileRequest& request, const Sink& sink,
+      const std::function<Result<void>(const protocol::FileInfo&)>& opened = {}) const;
   Result<protocol::FileInfo> WriteFile(const protocol::WriteFileRequest& request,
                                        const Source& source) const;
   Result<void> List(const protocol::ListRequest& request,

@@ -1,6 +1,7 @@
 // Files: up and down, whole and in ranges; what is done with them; archives and watches.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <thread>
 
 #include "api_fixture.h"
@@ -272,6 +273,46 @@ TEST_F(FileApi, AnArchiveOfWhatTheUserMayNotReadIs403) {
   EXPECT_EQ(Post(sandbox_ + "/execute", R"({"command":"mkdir shut && chmod 000 shut"})").status,
             200);
   ExpectProblem(Get(sandbox_ + "/archive?path=shut"), 403, "permission_denied");
+}
+
+TEST_F(FileApi, AFileThatTheUserMayNotReadIs403) {
+  ASSERT_EQ(Put("path=shut&mode=0000", "four").status, 201);
+  ExpectProblem(Get(path_ + "?path=shut"), 403, "permission_denied");
+  ExpectProblem(Call("GET", path_ + "?path=shut", "", {{"Range", "bytes=1-2"}}), 403,
+                "permission_denied");
+  EXPECT_EQ(Call("HEAD", path_ + "?path=shut").status, 403);
+}
+
+TEST_F(FileApi, AFileThatIsReplacedWhileItIsReadIsOneOfBoth) {
+  const std::string large(300'000, 'l');
+  const std::string file = path_ + "?path=replaced";
+  ASSERT_EQ(Put("path=replaced", large).status, 201);
+  std::atomic<bool> over = false;
+  std::thread writer([&] {
+    for (int round = 0; round < 60; ++round) {
+      EXPECT_EQ(Put("path=replaced", round % 2 == 0 ? "small" : large).status, 201);
+    }
+    over = true;
+  });
+  while (!over) {
+    const Reply got = Get(file);
+    EXPECT_EQ(got.status, 200) << got.body.substr(0, 1000);
+    EXPECT_TRUE(got.body == "small" || got.body == large) << got.body.size();
+    const Reply part = Call("GET", file, "", {{"Range", "bytes=-2"}});
+    if (part.status == 409) continue;  // another file each of the times that it was looked at
+    EXPECT_EQ(part.status, 206) << part.body.substr(0, 1000);
+    EXPECT_THAT(part.Header("Content-Range"),
+                ::testing::AnyOf("bytes 3-4/5", "bytes 299998-299999/300000"));
+    EXPECT_EQ(part.body, "ll");
+  }
+  writer.join();
+}
+
+// Lengths of schemas are of characters, those of names are of bytes.
+TEST_F(FileApi, AUsersNameThatIsTooLongInBytesAloneIsNoBadRequest) {
+  std::string user;
+  for (int i = 0; i < 40; ++i) user += "%C3%BC";
+  ExpectProblem(Get(path_ + "?path=/etc/passwd&user=" + user), 422, "limit_too_high");
 }
 
 TEST_F(FileApi, WhatDoesNotFitOnTheSandboxsDiskIs507) {

@@ -49,36 +49,95 @@ http::Headers ContentHeaders(const FileInfo& info, const std::string& path) {
           {"Accept-Ranges", "bytes"}};
 }
 
-// Exactly the bytes that were promised: a file that shrinks meanwhile cuts the response, what it
-// grows by is not sent.
-Result<void> SendBytes(Exchange& exchange, const Lease& lease,
-                       const protocol::ReadFileRequest& request) {
-  uint64_t left = request.length;
-  if (left > 0) {
-    TRY(lease.guest().ReadFile(request, [&](std::string_view bytes) -> Result<void> {
-      if (bytes.size() > left) {
-        return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "more bytes than asked for"));
-      }
-      left -= bytes.size();
-      return exchange.Write(bytes);
-    }));
-  }
-  if (left > 0) {
-    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                         "the file became shorter while it was read"));
-  }
-  return exchange.Finish();
-}
+// How many times a file is looked at and then opened, when another one is there by then.
+constexpr int kMaxLooks = 4;
 
-// A file of no size, which may have content all the same (those of /proc have): sent as it comes.
-Result<void> SendUnsized(Exchange& exchange, const Lease& lease,
-                         const protocol::ReadFileRequest& request, const http::Headers& headers) {
-  TRY(lease.guest().ReadFile(request, [&](std::string_view bytes) -> Result<void> {
-    if (!exchange.started()) TRY(exchange.Begin(200, headers));
-    return exchange.Write(bytes);
-  }));
-  if (!exchange.started()) TRY(exchange.Begin(200, headers, 0));
-  return exchange.Finish();
+// One answer with the content of a file. It begins when the file is open, with what that file is:
+// one that cannot be read is an error of its own, and nothing is promised of another file.
+class Content {
+ public:
+  Content(Exchange& exchange, std::string path, const FileInfo& seen,
+          std::optional<ByteRange> range)
+      : exchange_(exchange),
+        path_(std::move(path)),
+        tag_(EntityTag(seen)),
+        range_(range),
+        // A file of no size may have content all the same (those of /proc have): sent as it comes.
+        unsized_(seen.size == 0 && !range && !head() && !exchange.request().headers.Find("Range")) {
+  }
+
+  // False: the range was of another file than the one that is there by now; nothing is sent yet.
+  Result<bool> Send(const Lease& lease, const std::string& user) {
+    protocol::ReadFileRequest read{.user = user, .path = path_};
+    if (range_) {
+      read.offset = range_->offset;
+      read.length = range_->length;
+    }
+    if (head()) read.length = 0;
+    auto done = lease.guest().ReadFile(
+        read, [this](std::string_view bytes) { return Write(bytes); },
+        [this](const FileInfo& info) { return Opened(info); });
+    if (!done && other_) return false;
+    if (!complete_) TRY(std::move(done));
+    if (!exchange_.started()) TRY(exchange_.Begin(200, std::move(headers_), 0));
+    if (!unsized_ && !head() && written_ < promised_) {
+      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                           "the file became shorter while it was read"));
+    }
+    TRY(exchange_.Finish());
+    return true;
+  }
+
+ private:
+  bool head() const { return exchange_.request().method == "HEAD"; }
+
+  Result<void> Opened(const FileInfo& info) {
+    headers_ = ContentHeaders(info, path_);
+    unsized_ = unsized_ && info.size == 0;
+    if (unsized_) return {};  // begun when it is known whether there is any content
+    promised_ = info.size;
+    if (range_) {
+      other_ = EntityTag(info) != tag_;
+      if (other_) return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "another file"));
+      promised_ = range_->length;
+      headers_.Add("Content-Range", "bytes " + std::to_string(range_->offset) + "-" +
+                                        std::to_string(range_->offset + promised_ - 1) + "/" +
+                                        std::to_string(info.size));
+    }
+    return exchange_.Begin(range_ ? 206 : 200, std::move(headers_), promised_);
+  }
+
+  // What a file grows by while it is read is not sent.
+  Result<void> Write(std::string_view bytes) {
+    if (unsized_) {
+      if (!exchange_.started()) TRY(exchange_.Begin(200, std::move(headers_)));
+      return exchange_.Write(bytes);
+    }
+    bytes = bytes.substr(0, promised_ - written_);
+    if (bytes.empty()) {
+      complete_ = true;
+      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the file grows"));
+    }
+    written_ += bytes.size();
+    return exchange_.Write(bytes);
+  }
+
+  Exchange& exchange_;
+  std::string path_;
+  std::string tag_;                 // of what was looked at
+  std::optional<ByteRange> range_;  // what was asked for, if not all
+  bool unsized_;
+  http::Headers headers_;
+  uint64_t promised_ = 0;
+  uint64_t written_ = 0;
+  bool other_ = false;
+  bool complete_ = false;  // all that was promised is written, and more has come
+};
+
+Result<void> NotInRange(Exchange& exchange, const Error& error, uint64_t size) {
+  http::Response response = ProblemResponse(error, exchange.request().id);
+  response.headers.Add("Content-Range", "bytes */" + std::to_string(size));
+  return exchange.Respond(std::move(response));
 }
 
 Result<void> Get(const Services& services, Exchange& exchange, const Caller& caller) {
@@ -86,34 +145,21 @@ Result<void> Get(const Services& services, Exchange& exchange, const Caller& cal
   const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   const std::string path = TRY(PathOf(request, lease));
   const std::string user = UserOf(request, lease);
-  const FileInfo info = TRY(StatRegular(lease, user, path));
-  http::Headers headers = ContentHeaders(info, path);
-  if (request.headers.ListContains("If-None-Match", EntityTag(info)) ||
-      request.headers.Find("If-None-Match") == "*") {
-    return exchange.Respond({.status = 304, .headers = std::move(headers), .body = {}});
+  for (int look = 1; look <= kMaxLooks; ++look) {
+    const FileInfo info = TRY(StatRegular(lease, user, path));
+    if (request.headers.ListContains("If-None-Match", EntityTag(info)) ||
+        request.headers.Find("If-None-Match") == "*") {
+      return exchange.Respond({.status = 304, .headers = ContentHeaders(info, path), .body = {}});
+    }
+    // If-Range wants a strong tag, which there is none of (RFC 9110, 13.1.5): then all is sent.
+    const bool whole = request.headers.Find("If-Range").has_value();
+    const auto range = whole ? Result<std::optional<ByteRange>>(std::nullopt)
+                             : ParseRange(request.headers.Find("Range").value_or(""), info.size);
+    if (!range) return NotInRange(exchange, range.error(), info.size);
+    if (TRY(Content(exchange, path, info, *range).Send(lease, user))) return {};
   }
-  if (info.size == 0 && request.method != "HEAD" && !request.headers.Find("Range")) {
-    return SendUnsized(exchange, lease, {.user = user, .path = path}, headers);
-  }
-  // If-Range wants a strong tag, which there is none of (RFC 9110, 13.1.5): then all is sent.
-  const bool whole = request.headers.Find("If-Range").has_value();
-  const auto range = whole ? Result<std::optional<ByteRange>>(std::nullopt)
-                           : ParseRange(request.headers.Find("Range").value_or(""), info.size);
-  if (!range) {
-    http::Response response = ProblemResponse(range.error(), request.id);
-    response.headers.Add("Content-Range", "bytes */" + std::to_string(info.size));
-    return exchange.Respond(std::move(response));
-  }
-  const ByteRange part = range->value_or(ByteRange{0, info.size});
-  if (*range) {
-    headers.Add("Content-Range", "bytes " + std::to_string(part.offset) + "-" +
-                                     std::to_string(part.offset + part.length - 1) + "/" +
-                                     std::to_string(info.size));
-  }
-  TRY(exchange.Begin(*range ? 206 : 200, std::move(headers), part.length));
-  if (request.method == "HEAD") return exchange.Finish();
-  return SendBytes(exchange, lease,
-                   {.user = user, .path = path, .offset = part.offset, .length = part.length});
+  return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
+                       "\"" + path + "\" is another file each time that it is looked at"));
 }
 
 Result<void> Put(const Services& services, Exchange& exchange, const Caller& caller) {
