@@ -25,7 +25,7 @@ std::string TooMany(size_t count, std::string_view what, size_t maximum) {
 
 Result<void> CheckLength(std::string_view what, std::string_view text, size_t maximum) {
   if (text.size() <= maximum) return {};
-  return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
+  return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
                        std::string(what) + " has " + std::to_string(text.size()) +
                            " bytes, over the maximum of " + std::to_string(maximum)));
 }

@@ -1,9 +1,11 @@
 // Request limits: a request that is too long for the protocol is refused in words, before it is
 // encoded.
 //
-//   TRY(CheckLengths(request));      // kLimitTooHigh for a command line, otherwise kInvalidArgument
+//   TRY(CheckLengths(request));      // kLimitTooHigh
 //
-// protocol::CheckLimits, which comes after it, knows fields by their numbers alone. Pure.
+// The bounds are of bytes, where schemas of the API count characters: what is too long is therefore
+// no invalid argument but one over a maximum. protocol::CheckLimits, which comes after it, knows
+// fields by their numbers alone. Pure.
 #pragma once
 
 #include <string_view>
@@ -14,7 +16,7 @@
 
 namespace cay {
 
-// kInvalidArgument: "WHAT has 5000 bytes, over the maximum of 4095".
+// kLimitTooHigh: "WHAT has 5000 bytes, over the maximum of 4095".
 Result<void> CheckLength(std::string_view what, std::string_view text, size_t maximum);
 
 // Arguments and environment, as execve(2) bounds them, and what else a start says.

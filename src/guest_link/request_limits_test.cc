@@ -43,21 +43,19 @@ TEST(RequestLimits, WhatDoesNotIsNamedWithItsLengthAndTheMost) {
   ExpectTooLong(CheckLengths(request), "for one variable: LONG");
   request.env.clear();
   request.cwd = "/" + std::string(5000, 'x');
-  ExpectTooLong(CheckLengths(request), "the working directory has 5001 bytes",
-                ErrorCode::kInvalidArgument);
+  ExpectTooLong(CheckLengths(request), "the working directory has 5001 bytes");
   request.cwd = "/";
   request.user = std::string(65, 'x');
-  ExpectTooLong(CheckLengths(request), "the user has 65 bytes, over the maximum of 64",
-                ErrorCode::kInvalidArgument);
+  ExpectTooLong(CheckLengths(request), "the user has 65 bytes, over the maximum of 64");
   ExpectTooLong(CheckStartSize(protocol::kMaxStartBytes + 1), "together");
 }
 
 TEST(RequestLimits, RequestsAboutFilesNameUserAndPath) {
   protocol::StatRequest request{.user = std::string(65, 'x'), .path = "/"};
-  ExpectTooLong(CheckLengths(request), "the user", ErrorCode::kInvalidArgument);
+  ExpectTooLong(CheckLengths(request), "the user");
   request.user.clear();
   request.path = std::string(4096, '/');
-  ExpectTooLong(CheckLengths(request), "the path", ErrorCode::kInvalidArgument);
+  ExpectTooLong(CheckLengths(request), "the path");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/field.h"
+#include "protocol/messages.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox::fields {
@@ -85,7 +86,10 @@ struct Spec {
     visit(About{"mounts", "mounts"}, field::Objects<Mount>{.max = 32, .max_read = 64}, spec.mounts);
     visit(About{"tmpfs", "tmpfs"}, field::Objects<Tmpfs>{.max = 64, .max_read = 64}, spec.tmpfs);
     visit(About{"user", "user", "a name, a uid, or uid:gid"},
-          field::Text{.pattern = field::kWithoutNul, .max_length = 64}, spec.user);
+          field::Text{.max_bytes = protocol::kMaxUserBytes,
+                      .pattern = field::kWithoutNul,
+                      .max_length = protocol::kMaxUserBytes},
+          spec.user);
     visit(About{"workdir", "workdir"}, field::Text{.pattern = "^(/[^\\u0000]*)?$"}, spec.workdir);
     visit(About{"hostname", "hostname"}, field::Text{.pattern = "^[A-Za-z0-9.-]{0,64}$"},
           spec.hostname);

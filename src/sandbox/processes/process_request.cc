@@ -4,6 +4,7 @@
 
 #include "base/encoding.h"
 #include "guest_link/file_paths.h"
+#include "guest_link/request_limits.h"
 #include "protocol/cbor.h"
 #include "sandbox/rules/spec_rules.h"
 
@@ -96,9 +97,8 @@ Result<protocol::StartRequest> BuildStartRequest(const Lease& lease, const Proce
     return TooHigh("an output_held of " + FormatBytes(request.ring_bytes),
                    FormatBytes(options.max_output_held));
   }
-  if (spec.tag.size() > kMaxTagBytes || !IsUtf8(spec.tag)) {
-    return Failure(Error::Invalid("\"tag\" has more than 128 bytes, or is not UTF-8"));
-  }
+  TRY(CheckLength("\"tag\"", spec.tag, kMaxTagBytes));
+  if (!IsUtf8(spec.tag)) return Failure(Error::Invalid("\"tag\" is not UTF-8"));
   return request;
 }
 

@@ -95,7 +95,7 @@ Result<void> CheckTexts(const SandboxSpec& spec) {
 }
 
 Result<void> CheckPlaces(const SandboxSpec& spec) {
-  if (spec.user.size() > protocol::kMaxUserBytes || HasNul(spec.user))
+  if (HasNul(spec.user))
     return Failure(Error::Invalid("not a user's name: \"" + spec.user.substr(0, 80) + "\""));
   if (spec.workdir.empty()) return {};
   if (spec.workdir.front() == '/' && spec.workdir.size() <= protocol::kMaxPathBytes &&
