@@ -95,6 +95,7 @@ room() {
   case $1 in
     base | base/testing) ;;
     base/os | base/supply) echo base ;;
+    base/loop) echo base base/os ;;
     base/bpf) echo base base/os ;;
     guest/io | guest/files) ;;
     guest/confinement) echo guest/io ;;

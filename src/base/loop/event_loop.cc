@@ -1,4 +1,4 @@
-#include "guest/io/event_loop.h"
+#include "base/loop/event_loop.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-namespace cay::guest {
+namespace cay {
 namespace {
 
 // The descriptor and the generation of its registration: an event for a descriptor that was closed
@@ -106,4 +106,4 @@ Result<void> EventLoop::Run() {
   return {};
 }
 
-}  // namespace cay::guest
+}  // namespace cay

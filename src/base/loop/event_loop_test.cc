@@ -1,4 +1,4 @@
-#include "guest/io/event_loop.h"
+#include "base/loop/event_loop.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "base/os/file.h"
 
-namespace cay::guest {
+namespace cay {
 namespace {
 
 using std::chrono::milliseconds;
@@ -141,4 +141,4 @@ TEST(EventLoop, ADescriptorThatCannotBeWatchedIsAnError) {
 }
 
 }  // namespace
-}  // namespace cay::guest
+}  // namespace cay

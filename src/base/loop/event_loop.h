@@ -1,5 +1,5 @@
-// EventLoop: the guest's one epoll loop. Everything in the guest except the spawner and the arbiter
-// runs in it, on the main thread; no handler may block.
+// EventLoop: one epoll loop of one thread, which no handler may block. The guest's connections run
+// in one, and the relay of networks.
 //
 //   class Reader : public EventLoop::Handler {
 //     void OnReady(uint32_t events) override;   // EPOLLIN | EPOLLHUP …
@@ -23,7 +23,7 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 
-namespace cay::guest {
+namespace cay {
 
 class EventLoop {
  public:
@@ -81,4 +81,4 @@ class EventLoop {
   bool stopped_ = false;
 };
 
-}  // namespace cay::guest
+}  // namespace cay
