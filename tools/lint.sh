@@ -77,6 +77,7 @@ layer() {
     protocol) echo base protocol ;;
     archive) echo base archive ;;
     store) echo base store ;;
+    network) echo base protocol network ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
     config) echo base archive protocol guest_link engine template store sandbox http api config ;;
@@ -103,6 +104,10 @@ room() {
     guest/processes) echo guest/io guest/confinement guest/spawn ;;
     guest/operations) echo guest/io guest/files guest/spawn guest/processes ;;
     guest) echo guest/io guest/files guest/confinement guest/processes guest/operations ;;
+    network/policy) ;;
+    network/wire) echo network/policy ;;
+    network/link) echo network/policy ;;
+    network/relay) echo network/{policy,wire,link} ;;
     engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
     engine/native/cgroup) echo engine ;;
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;

@@ -208,6 +208,29 @@ struct Created {
   std::optional<Fd> guest;           // what Watch gives; Create and Start always bring it
 };
 
+// How a connection's destination is found on the host's end.
+enum class Steering : uint8_t {
+  kLookup,    // it is the accepted socket's own address (BPF sk_lookup)
+  kRedirect,  // SO_ORIGINAL_DST, and IP6T_SO_ORIGINAL_DST (nftables)
+};
+
+// Through these a sandbox's network is served from outside of it. Its namespace has only `lo`, on
+// which every address is local; each connection that a program inside makes to an address other
+// than 127.0.0.0/8, ::1 and the sandbox's own (kOwnV4, kOwnV6) is accepted here, by whoever holds
+// these, who knows what it may reach. When they are closed, connections are refused. All of them are
+// non-blocking and close-on-exec; sockets of a family that the machine has not are not there.
+struct NetworkSockets {
+  static constexpr const char* kOwnV4 = "10.200.0.2";
+  static constexpr const char* kOwnV6 = "fd00:ca1::2";
+
+  Steering steering = Steering::kLookup;
+  std::optional<Fd> tcp_v4;  // listening
+  std::optional<Fd> tcp_v6;
+  std::optional<Fd> dns_udp_v4;  // datagrams to port 53 of every address; IP_PKTINFO is on
+  std::optional<Fd> dns_udp_v6;
+  std::optional<Fd> hold;  // nothing is done with it: steering ends when it is closed
+};
+
 struct Stats {
   std::optional<Bytes> memory;
   std::optional<Bytes> memory_peak;
@@ -313,6 +336,11 @@ class Engine {
 
   // A descriptor that polls readable once the guest is gone (a pidfd).
   virtual Result<Fd> Watch(const SandboxId& id) = 0;
+
+  // Makes the network of a running sandbox, which had none: see NetworkSockets. What was made
+  // before, and is not open any more, may be made again. Nothing of it exists in other sandboxes.
+  // kNotSupported, with what is missing, where this machine cannot; kIllegalState when one is open.
+  virtual Result<NetworkSockets> OpenNetwork(const SandboxId& id) = 0;
   virtual Result<Exit> GetExit(const SandboxId& id) = 0;
 
   virtual Result<std::vector<SandboxStatus>> List() = 0;

@@ -1,0 +1,32 @@
+// Presets: lists of rules with a name, for what many policies need: registries of packages. The
+// data is presets.txt beside this; it is part of the program.
+//
+//   pypi      pypi.org:443 files.pythonhosted.org:443
+//   packages  = pypi npm …                               (the rules of other presets together)
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "network/policy/rule.h"
+
+namespace cay::network {
+
+struct Preset {
+  std::string name;
+  std::string text;  // one sentence for people
+  std::vector<Rule> rules;
+};
+
+// All of them, by name. Read once; that they can be read is a test.
+std::span<const Preset> Presets();
+// kInvalidArgument, with the names that there are.
+Result<const Preset*> FindPreset(std::string_view name);
+
+// What the data file has. For the test, and for Presets.
+Result<std::vector<Preset>> ParsePresets(std::string_view text);
+
+}  // namespace cay::network
