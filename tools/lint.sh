@@ -77,7 +77,7 @@ layer() {
     protocol) echo base protocol ;;
     archive) echo base archive ;;
     store) echo base store ;;
-    network) echo base protocol network ;;
+    network) echo base json protocol network ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
     config) echo base archive protocol guest_link engine template store sandbox http api config ;;
@@ -96,7 +96,7 @@ room() {
   case $1 in
     base | base/testing) ;;
     base/os | base/supply) echo base ;;
-    base/loop) echo base base/os ;;
+    base/loop | base/ipc) echo base base/os ;;
     base/bpf) echo base base/os ;;
     guest/io | guest/files) ;;
     guest/confinement) echo guest/io ;;

@@ -1,0 +1,173 @@
+// Messages between the relay and who controls it (the server, `cay run`), in packets
+// (base/ipc/packet.h) over one SEQPACKET socket. Each request has one reply, in the order of the
+// requests; between them the relay sends kNews where that was asked for.
+//
+//   kHello   HelloRequest                       kDone
+//   kOpen    OpenRequest + its sockets          kDone
+//   kPolicy  PolicyRequest                      kDone
+//   kClose   SandboxRequest                     kDone
+//   kFlows   FlowsRequest                       kFlowsAre   Flows
+//   kList    (empty)                            kNetworksAre   Networks
+//                                               kFailed     EncodeError
+//                                               kNews       SandboxRequest: it has flows that
+//                                                           were not asked for yet
+//
+// Numbered fields, as all that programs of different versions say to each other
+// (protocol/message_codec.h): a relay outlives a server.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "network/link/counts.h"
+#include "network/link/flow.h"
+#include "network/link/limits.h"
+#include "network/link/sockets.h"
+#include "network/policy/policy.h"
+#include "protocol/message_codec.h"
+
+namespace cay::protocol {
+
+template <>
+struct FieldsOf<network::Spec> {
+  static void Visit(auto& self, auto& codec) {
+    constexpr size_t kText = network::Rule::kMaxBytes;
+    codec.Field(1, self.mode, network::Mode::kOpen);
+    codec.Field(2, self.allow, network::Spec::kMaxRules, kText);
+    codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
+    codec.Field(4, self.presets, network::Spec::kMaxRules, kText);
+  }
+};
+
+template <>
+struct FieldsOf<network::Bounds> {
+  static void Visit(auto& self, auto& codec) {
+    constexpr size_t kText = network::Rule::kMaxBytes;
+    codec.Field(1, self.max_mode, network::Mode::kOpen);
+    codec.Field(2, self.private_allowed, network::Spec::kMaxRules, kText);
+    codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
+  }
+};
+
+}  // namespace cay::protocol
+
+namespace cay::network {
+
+enum class MessageType : uint8_t {
+  kHello = 1,
+  kOpen = 2,
+  kPolicy = 3,
+  kClose = 4,
+  kFlows = 5,
+  kList = 6,
+  kDone = 64,
+  kFailed = 65,
+  kFlowsAre = 66,
+  kNetworksAre = 67,
+  kNews = 68,
+};
+
+inline constexpr uint32_t kLinkVersion = 1;
+// Of flows in one reply: with the longest texts they fit into a packet.
+inline constexpr uint32_t kMaxFlowsAtOnce = 64;
+inline constexpr size_t kMaxNetworks = 4096;
+
+struct HelloRequest {
+  static constexpr size_t kMaxResolvers = 8;
+
+  uint32_t version = kLinkVersion;
+  std::vector<std::string> resolvers{};  // "127.0.0.1:53"; empty: the machine's own
+  bool news = false;
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.version);
+    codec.Field(2, self.resolvers, kMaxResolvers, size_t{64});
+    codec.Field(3, self.news);
+  }
+};
+
+// What a sandbox may do.
+struct Terms {
+  uint64_t version = 0;  // its client's number for it
+  Spec spec{};
+  Bounds bounds{};
+  NetworkLimits limits{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.version);
+    codec.Field(2, self.spec);
+    codec.Field(3, self.bounds);
+    codec.Field(4, self.limits);
+  }
+};
+
+struct OpenRequest {
+  std::string sandbox{};
+  Terms terms{};
+  Steering steering = Steering::kLookup;
+  // Which of Sockets come with it, in their order there: bit 0 is tcp_v4.
+  uint32_t sockets = 0;
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.terms);
+    codec.Field(3, self.steering, Steering::kRedirect);
+    codec.Field(4, self.sockets);
+  }
+};
+
+struct PolicyRequest {
+  std::string sandbox{};
+  Terms terms{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.terms);
+  }
+};
+
+struct SandboxRequest {
+  std::string sandbox{};
+  static void Fields(auto& self, auto& codec) { codec.Field(1, self.sandbox, SandboxId::kLength); }
+};
+
+struct FlowsRequest {
+  std::string sandbox{};
+  uint64_t after = 0;  // the number of the last one that is known; they begin with 1
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.after);
+  }
+};
+
+// At most kMaxFlowsAtOnce: what is left is asked for with the last one's number.
+struct Flows {
+  uint64_t first = 1;  // the number of the first; larger than asked for: those between were dropped
+  std::vector<Flow> flows{};
+  uint64_t last = 0;  // the newest that there is
+  NetworkCounts counts{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.first);
+    codec.Field(2, self.flows, size_t{kMaxFlowsAtOnce});
+    codec.Field(3, self.last);
+    codec.Field(4, self.counts);
+  }
+};
+
+struct Networks {
+  struct Entry {
+    std::string sandbox{};
+    uint64_t version = 0;
+    static void Fields(auto& self, auto& codec) {
+      codec.Field(1, self.sandbox, SandboxId::kLength);
+      codec.Field(2, self.version);
+    }
+  };
+  std::vector<Entry> networks{};
+  static void Fields(auto& self, auto& codec) { codec.Field(1, self.networks, kMaxNetworks); }
+};
+
+}  // namespace cay::network

@@ -1,0 +1,85 @@
+#include "network/link/relay_link.h"
+
+#include <poll.h>
+
+namespace cay::network {
+namespace {
+
+Error Gone() {
+  return Error(ErrorCode::kUnavailable, Fault::kMachine, "the network relay has ended");
+}
+
+}  // namespace
+
+Result<Packet> RelayLink::Receive() {
+  pollfd poller{.fd = control_.get(), .events = POLLIN, .revents = 0};
+  const int ready = ::poll(&poller, 1, static_cast<int>(kPatience.count()));
+  if (ready == 0) {
+    return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                         "the network relay did not answer within " + FormatDuration(kPatience)));
+  }
+  auto packet = ReceivePacket(control_);
+  if (!packet && packet.error().sys_errno() == ECONNRESET) return Failure(Gone());
+  if (!packet) return Failure(std::move(packet).error());
+  if (!*packet) return Failure(Gone());
+  return **std::move(packet);
+}
+
+Result<std::string> RelayLink::Call(MessageType type, std::string_view body, MessageType wanted,
+                                    const std::vector<const Fd*>& fds) {
+  const std::lock_guard lock(mutex_);
+  if (auto sent = SendPacket(control_, static_cast<uint8_t>(type), body, fds); !sent) {
+    const int why = sent.error().sys_errno();
+    // What it said before it ended tells more.
+    if (why != EPIPE && why != ECONNRESET) return Failure(std::move(sent).error());
+  }
+  Packet packet = TRY(Receive());
+  const auto got = static_cast<MessageType>(packet.type);
+  if (got == MessageType::kFailed) return Failure(DecodeError(packet.body));
+  if (got != wanted)
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the relay's answer"));
+  return std::move(packet.body);
+}
+
+Result<void> RelayLink::Hello(const HelloRequest& request) {
+  TRY(Call(MessageType::kHello, protocol::Encode(request), MessageType::kDone));
+  return {};
+}
+
+Result<void> RelayLink::Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets) {
+  OpenRequest request{
+      .sandbox = sandbox.text(), .terms = terms, .steering = sockets.steering, .sockets = 0};
+  std::vector<const Fd*> fds;
+  uint32_t bit = 1;
+  for (const std::optional<Fd>* socket : {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4,
+                                          &sockets.dns_udp_v6, &sockets.hold}) {
+    if (*socket) {
+      request.sockets |= bit;
+      fds.push_back(&**socket);
+    }
+    bit <<= 1;
+  }
+  TRY(Call(MessageType::kOpen, protocol::Encode(request), MessageType::kDone, fds));
+  return {};
+}
+
+Result<void> RelayLink::SetTerms(const SandboxId& sandbox, const Terms& terms) {
+  const PolicyRequest request{.sandbox = sandbox.text(), .terms = terms};
+  TRY(Call(MessageType::kPolicy, protocol::Encode(request), MessageType::kDone));
+  return {};
+}
+
+Result<void> RelayLink::Close(const SandboxId& sandbox) {
+  TRY(Call(MessageType::kClose, protocol::Encode(SandboxRequest{.sandbox = sandbox.text()}),
+           MessageType::kDone));
+  return {};
+}
+
+Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number) {
+  const FlowsRequest request{.sandbox = sandbox.text(), .after = number};
+  const std::string body =
+      TRY(Call(MessageType::kFlows, protocol::Encode(request), MessageType::kFlowsAre));
+  return protocol::Decode<Flows>(body, protocol::Unknown::kSkipped);
+}
+
+}  // namespace cay::network

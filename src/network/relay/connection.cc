@@ -1,0 +1,344 @@
+#include "network/relay/connection.h"
+
+#include <sys/socket.h>
+
+#include <array>
+
+#include "base/clock.h"
+#include "json/json_writer.h"
+
+namespace cay::network {
+namespace {
+
+// Pipes come back when others have sent theirs on.
+constexpr Millis kRetry{20};
+
+Millis Since(EventLoop::Clock::time_point began) {
+  return std::chrono::duration_cast<Millis>(EventLoop::Clock::now() - began);
+}
+
+// The other side hears ECONNRESET, and no end that it could take for one of what was sent.
+void ResetOnClose(const Fd& socket) {
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+// A problem document (RFC 9457).
+std::string DeniedResponse(const std::string& reason) {
+  JsonWriter json;
+  json.BeginObject()
+      .Member("type", "about:blank")
+      .Member("title", "Forbidden")
+      .Member("status", 403)
+      .Member("detail", "the sandbox's network policy does not allow this: " + reason)
+      .Member("code", "permission_denied")
+      .EndObject();
+  const std::string body = std::move(json).Take();
+  return "HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+}
+
+// The socket is ready when it has more than `bytes`, or has ended.
+void WakeBeyond(const Fd& socket, size_t bytes) {
+  const int low = static_cast<int>(bytes + 1);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVLOWAT, &low, sizeof low);
+}
+
+}  // namespace
+
+class Connection::End final : public EventLoop::Handler {
+ public:
+  End(Connection& connection, Side side) : connection_(connection), side_(side) {}
+  void OnReady(uint32_t /*events*/) override { connection_.OnReady(side_); }
+
+ private:
+  Connection& connection_;
+  const Side side_;
+};
+
+Connection::Connection(const RelayParts& parts, Owner& owner, Fd client, Destination destination)
+    : parts_(parts),
+      owner_(owner),
+      client_(std::move(client)),
+      destination_(std::move(destination)),
+      began_unix_ms_(UnixMs()),
+      client_end_(std::make_unique<End>(*this, Side::kClient)),
+      upstream_end_(std::make_unique<End>(*this, Side::kUpstream)),
+      up_(parts.pipes),
+      down_(parts.pipes),
+      first_bytes_(parts.deadlines,
+                   [this] {
+                     Deny("its first bytes did not come whole within " +
+                          FormatDuration(kFirstBytesPatience));
+                   }),
+      idle_(parts.deadlines, [this] { OnIdle(); }),
+      retry_(parts.deadlines, [this] { Relay(); }) {}
+
+Connection::~Connection() {
+  if (!over_) Abandon();
+}
+
+// Before anything is known of where a name leads to.
+Decision Connection::Decide() const {
+  const Policy& policy = owner_.policy();
+  if (IsHostName(destination_.name)) return policy.OfHost(destination_.port);
+  if (!destination_.name.empty()) return policy.OfConnection(destination_.name, destination_.port);
+  return policy.OfAddress({}, destination_.address, destination_.port,
+                          parts_.machine.IsOwn(destination_.address));
+}
+
+void Connection::Begin() {
+  const Decision decision = Decide();
+  rule_ = decision.rule;
+  if (!decision.allowed) {
+    const Address* literal = destination_.name.empty() ? &destination_.address : nullptr;
+    Finish(Verdict::kDenied, Explain(decision, destination_.name, literal), decision.rule, true);
+    return;
+  }
+  if (!Await(*client_, *client_end_, EPOLLIN, client_events_)) return;
+  idle_.Set(owner_.idle_limit());
+  Resolve();
+}
+
+void Connection::Resolve() {
+  if (destination_.name.empty()) {
+    Dial(std::vector<Address>{destination_.address});
+  } else if (IsHostName(destination_.name)) {
+    Dial(MachineAddresses::Loopback());
+  } else {
+    resolving_ = parts_.resolver.Resolve(
+        destination_.name,
+        [this](Result<std::vector<Address>> addresses) { Dial(std::move(addresses)); });
+  }
+}
+
+// Each is asked about after it is resolved, and exactly these are dialled.
+Result<std::vector<Address>> Connection::Permitted(const std::vector<Address>& addresses) {
+  if (IsHostName(destination_.name)) return addresses;
+  std::vector<Address> permitted;
+  std::optional<Error> refused;
+  for (const Address& address : addresses) {
+    const Decision decision = owner_.policy().OfAddress(
+        destination_.name, address, destination_.port, parts_.machine.IsOwn(address));
+    if (decision.allowed) {
+      permitted.push_back(address);
+    } else if (!refused) {
+      refused = Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                      Explain(decision, destination_.name, &address));
+    }
+  }
+  if (permitted.empty() && refused) return Failure(*std::move(refused));
+  return permitted;
+}
+
+void Connection::Dial(Result<std::vector<Address>> addresses) {
+  if (!addresses) {
+    Finish(Verdict::kFailed, addresses.error().message(), rule_, true);
+    return;
+  }
+  const auto permitted = Permitted(*addresses);
+  if (!permitted) {
+    Finish(Verdict::kDenied, permitted.error().message(), rule_, true);
+    return;
+  }
+  dialer_.emplace(parts_.loop, parts_.deadlines, *permitted, destination_.port,
+                  [this](Result<Dialer::Dialled> dialled) { Dialled(std::move(dialled)); });
+}
+
+void Connection::Dialled(Result<Dialer::Dialled> dialled) {
+  dialer_.reset();
+  if (!dialled) {
+    Finish(Verdict::kFailed, dialled.error().message(), rule_, true);
+    return;
+  }
+  dialled_ = dialled->address;
+  upstream_ = std::move(dialled->socket);
+  Relay();
+}
+
+// Of a descriptor that is watched a hang-up is told whether it was asked for or not, again and
+// again: so one of which nothing is awaited is not watched.
+bool Connection::Await(const Fd& socket, End& end, uint32_t events, uint32_t& now) {
+  if (events == now) return true;
+  const uint32_t before = std::exchange(now, events);
+  if (events == 0) {
+    parts_.loop.Forget(socket.get());
+  } else if (before != 0) {
+    parts_.loop.Change(socket.get(), events);
+  } else if (const auto watched = parts_.loop.Watch(socket.get(), events, end); !watched) {
+    Finish(Verdict::kFailed, watched.error().message(), {}, true);
+    return false;
+  }
+  return true;
+}
+
+void Connection::OnReady(Side side) {
+  if (over_) return;
+  if (side == Side::kClient && !judged_) {
+    Judge();
+    if (over_) return;
+  }
+  if (upstream_) Relay();
+}
+
+void Connection::Judge() {
+  std::array<char, kMaxPeek + 1> space;
+  const ssize_t got = ::recv(client_->get(), space.data(), space.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got < 0) {
+    Finish(Verdict::kAllowed, "the sandbox's end was reset", rule_, true);
+    return;
+  }
+  const size_t count = static_cast<size_t>(got);
+  // Ready, and no more there than the last time: nothing else will come.
+  const bool ended = count == peeked_;
+  const FirstBytesVerdict verdict =
+      JudgeFirstBytes(owner_.policy(), destination_, {space.data(), count}, ended);
+  switch (verdict.kind) {
+    case FirstBytesVerdict::Kind::kMore:
+      peeked_ = count;
+      WakeBeyond(*client_, count);
+      if (!first_bytes_.set()) first_bytes_.Set(kFirstBytesPatience);
+      return;
+    case FirstBytesVerdict::Kind::kRefuse:
+      Refuse(verdict);
+      return;
+    case FirstBytesVerdict::Kind::kPass:
+      break;
+  }
+  first_bytes_.Clear();
+  if (peeked_ > 0) WakeBeyond(*client_, 0);
+  judged_ = true;
+  seen_name_ = verdict.seen_name;
+  if (!upstream_) Await(*client_, *client_end_, 0, client_events_);
+}
+
+void Connection::Relay() {
+  const uint64_t sent = up_.bytes();
+  const uint64_t received = down_.bytes();
+  const uint64_t allowance = owner_.Allowance();
+  paused_ = allowance == 0;
+  if (!paused_) {
+    Result<void> moved = judged_ ? up_.Move(*client_, *upstream_, allowance) : Result<void>();
+    if (moved) moved = down_.Move(*upstream_, *client_, allowance);
+    owner_.Spent(up_.bytes() - sent, down_.bytes() - received);
+    if (over_) return;
+    if (!moved) {
+      Finish(Verdict::kAllowed, "it was reset: " + moved.error().message(), rule_, true);
+      return;
+    }
+  }
+  if (up_.over() && down_.over()) {
+    Finish(Verdict::kAllowed, {}, rule_, false);
+    return;
+  }
+  Arm();
+}
+
+void Connection::Arm() {
+  uint32_t client = 0;
+  uint32_t upstream = 0;
+  if (!judged_) client |= EPOLLIN;
+  if (!paused_) {
+    if (judged_ && up_.wants_source()) client |= EPOLLIN;
+    if (up_.wants_target()) upstream |= EPOLLOUT;
+    if (down_.wants_source()) upstream |= EPOLLIN;
+    if (down_.wants_target()) client |= EPOLLOUT;
+  }
+  if (up_.starved() || down_.starved()) retry_.Set(kRetry);
+  if (!Await(*client_, *client_end_, client, client_events_)) return;
+  Await(*upstream_, *upstream_end_, upstream, upstream_events_);
+}
+
+void Connection::OnIdle() {
+  const uint64_t moved = up_.bytes() + down_.bytes();
+  if (moved == moved_ && !paused_) {
+    Deny("nothing was sent for " + FormatDuration(owner_.idle_limit()));
+    return;
+  }
+  moved_ = moved;
+  idle_.Set(owner_.idle_limit());
+}
+
+void Connection::Resume() {
+  if (paused_ && upstream_ && !over_) Relay();
+}
+
+void Connection::Reconsider() {
+  if (over_) return;
+  Decision decision = Decide();
+  if (decision.allowed && upstream_ && !IsHostName(destination_.name)) {
+    decision = owner_.policy().OfAddress(destination_.name, dialled_, destination_.port,
+                                         parts_.machine.IsOwn(dialled_));
+  }
+  if (!decision.allowed)
+    Deny("the policy was changed: " + Explain(decision, destination_.name, nullptr));
+}
+
+void Connection::Deny(std::string reason) {
+  if (!over_) Finish(Verdict::kDenied, std::move(reason), rule_, true);
+}
+
+void Connection::Refuse(const FirstBytesVerdict& verdict) {
+  if (verdict.http) AnswerInWords(verdict.reason);
+  Finish(Verdict::kDenied, verdict.reason, verdict.rule, !verdict.http);
+}
+
+// As far as the socket takes it at once: a client that does not read hears nothing.
+void Connection::AnswerInWords(const std::string& reason) {
+  std::array<char, kMaxPeek + 1> space;  // what is unread would turn the end into a reset
+  while (::recv(client_->get(), space.data(), space.size(), MSG_DONTWAIT) > 0) {
+  }
+  const std::string response = DeniedResponse(reason);
+  (void)!::send(client_->get(), response.data(), response.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void Connection::Abandon() {
+  over_ = true;
+  first_bytes_.Clear();
+  idle_.Clear();
+  retry_.Clear();
+  resolving_.Cancel();
+  dialer_.reset();
+  for (std::optional<Fd>* socket : {&client_, &upstream_}) {
+    if (!*socket) continue;
+    parts_.loop.Forget((*socket)->get());
+    ResetOnClose(**socket);
+    socket->reset();
+  }
+}
+
+void Connection::Finish(Verdict verdict, std::string reason, std::string rule, bool reset) {
+  over_ = true;
+  first_bytes_.Clear();
+  idle_.Clear();
+  retry_.Clear();
+  resolving_.Cancel();
+  Flow flow{.time_unix_ms = began_unix_ms_,
+            .duration_ms = static_cast<uint32_t>(Since(began_).count()),
+            .name = destination_.name.empty() ? seen_name_ : destination_.name,
+            .port = destination_.port,
+            .verdict = verdict,
+            .reason = std::move(reason),
+            .rule = std::move(rule),
+            .sent = up_.bytes(),
+            .received = down_.bytes()};
+  if (upstream_) {
+    flow.address = dialled_.Text();
+  } else if (destination_.name.empty()) {
+    flow.address = destination_.address.Text();
+  }
+  if (client_) {
+    parts_.loop.Forget(client_->get());
+    if (reset) ResetOnClose(*client_);
+    client_.reset();
+  }
+  if (upstream_) {
+    parts_.loop.Forget(upstream_->get());
+    if (reset) ResetOnClose(*upstream_);
+    upstream_.reset();
+  }
+  owner_.Over(*this, std::move(flow));
+}
+
+}  // namespace cay::network

@@ -1,0 +1,167 @@
+#include "network/relay/relay.h"
+
+#include <sys/resource.h>
+
+#include <cerrno>
+
+#include "base/os/log.h"
+
+namespace cay::network {
+namespace {
+
+// A pipe has two descriptors, a connection two sockets beside those.
+size_t MostPipes() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return 64;
+  return static_cast<size_t>(std::clamp<rlim_t>(limit.rlim_cur / 8, 16, 2048));
+}
+
+// The order of OpenRequest::sockets.
+std::array<std::optional<Fd>*, 5> InOrder(Sockets& sockets) {
+  return {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4, &sockets.dns_udp_v6,
+          &sockets.hold};
+}
+
+Result<Sockets> Adopt(const OpenRequest& request, std::vector<Fd> fds) {
+  Sockets sockets{.steering = request.steering};
+  size_t next = 0;
+  uint32_t bit = 1;
+  for (std::optional<Fd>* place : InOrder(sockets)) {
+    if ((request.sockets & bit) != 0 && next < fds.size()) *place = std::move(fds[next++]);
+    bit <<= 1;
+  }
+  if (next != fds.size() || (!sockets.tcp_v4 && !sockets.tcp_v6))
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the sockets of a network"));
+  return sockets;
+}
+
+}  // namespace
+
+Relay::Relay(EventLoop loop, Fd control)
+    : loop_(std::move(loop)),
+      control_(std::move(control)),
+      deadlines_(loop_),
+      pipes_(MostPipes()) {}
+
+Relay::~Relay() = default;
+
+Result<std::unique_ptr<Relay>> Relay::Create(Fd control) {
+  TRY(SetNonBlocking(control, true));
+  std::unique_ptr<Relay> relay(new Relay(TRY(EventLoop::Create()), std::move(control)));
+  TRY(relay->loop_.Watch(relay->control_.get(), EPOLLIN, *relay));
+  return relay;
+}
+
+Result<void> Relay::Run() { return loop_.Run(); }
+
+Result<void> Relay::Send(MessageType type, std::string_view body) {
+  return SendPacket(control_, static_cast<uint8_t>(type), body);
+}
+
+void Relay::OnReady(uint32_t /*events*/) {
+  auto packet = ReceivePacket(control_);
+  if (!packet && packet.error().sys_errno() == EAGAIN) return;
+  if (!packet || !*packet) {  // its controller is gone, and every network with it
+    entries_.clear();
+    loop_.Stop();
+    return;
+  }
+  const auto reply = Answer(**packet);
+  const auto sent = reply ? Send(reply->type, reply->body)
+                          : Send(MessageType::kFailed, EncodeError(reply.error()));
+  if (sent) return;
+  // It asks without reading the answers: nothing that it could go on with.
+  LogError("the controller of the network relay does not read: " + sent.error().message());
+  loop_.Stop();
+}
+
+Result<Relay::Reply> Relay::Answer(Packet& packet) {
+  using protocol::Decode;
+  const std::string_view body = packet.body;
+  switch (static_cast<MessageType>(packet.type)) {
+    case MessageType::kHello:
+      return Hello(TRY(Decode<HelloRequest>(body, protocol::Unknown::kSkipped)));
+    case MessageType::kOpen:
+      return Open(TRY(Decode<OpenRequest>(body)), std::move(packet.fds));
+    case MessageType::kPolicy:
+      return SetPolicy(TRY(Decode<PolicyRequest>(body)));
+    case MessageType::kClose:
+      return Close(TRY(Decode<SandboxRequest>(body)));
+    case MessageType::kFlows:
+      return FlowsAfter(TRY(Decode<FlowsRequest>(body)));
+    case MessageType::kList:
+      return List();
+    default:
+      return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not a request to a relay"));
+  }
+}
+
+Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
+  news_ = request.news;
+  if (resolver_) return Reply{};
+  resolver_ = TRY(Resolver::Create(loop_, {.servers = request.resolvers}));
+  parts_.reset(new RelayParts{loop_, deadlines_, *resolver_, pipes_, machine_});
+  return Reply{};
+}
+
+Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds) {
+  if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
+  if (entries_.size() >= kMaxNetworks)
+    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine, "too many networks"));
+  Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
+  Sockets sockets = TRY(Adopt(request, std::move(fds)));
+  Entry entry{.version = request.terms.version};
+  entry.network = TRY(SandboxNetwork::Open(
+      *parts_, std::move(sockets), std::move(policy), request.terms.limits,
+      [this, sandbox = request.sandbox](Flow flow) { Heard(sandbox, std::move(flow)); }));
+  entries_.insert_or_assign(request.sandbox, std::move(entry));
+  return Reply{};
+}
+
+Result<Relay::Entry*> Relay::Find(const std::string& sandbox) {
+  const auto found = entries_.find(sandbox);
+  if (found != entries_.end()) return &found->second;
+  return Failure(Error(ErrorCode::kNotFound, Fault::kMachine,
+                       "the relay serves no network of the sandbox " + sandbox));
+}
+
+Result<Relay::Reply> Relay::SetPolicy(const PolicyRequest& request) {
+  Entry* const entry = TRY(Find(request.sandbox));
+  Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
+  entry->version = request.terms.version;
+  entry->network->SetPolicy(std::move(policy), request.terms.limits);
+  return Reply{};
+}
+
+Result<Relay::Reply> Relay::Close(const SandboxRequest& request) {
+  TRY(Find(request.sandbox));
+  entries_.erase(request.sandbox);
+  return Reply{};
+}
+
+Result<Relay::Reply> Relay::FlowsAfter(const FlowsRequest& request) {
+  Entry* const entry = TRY(Find(request.sandbox));
+  Flows flows = entry->flows.After(request.after);
+  flows.counts = entry->network->counts();
+  entry->news_told = false;
+  return Reply{MessageType::kFlowsAre, protocol::Encode(flows)};
+}
+
+Result<Relay::Reply> Relay::List() const {
+  Networks networks;
+  for (const auto& [sandbox, entry] : entries_)
+    networks.networks.push_back({.sandbox = sandbox, .version = entry.version});
+  return Reply{MessageType::kNetworksAre, protocol::Encode(networks)};
+}
+
+void Relay::Heard(const std::string& sandbox, Flow flow) {
+  const auto found = entries_.find(sandbox);
+  if (found == entries_.end()) return;
+  found->second.flows.Add(std::move(flow));
+  if (!news_ || found->second.news_told) return;
+  // Where the socket is full its controller has much to read already, and asks after that.
+  if (Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox})))
+    found->second.news_told = true;
+}
+
+}  // namespace cay::network

@@ -1,0 +1,78 @@
+// SandboxNetwork: the network of one sandbox as the relay serves it: its sockets (engine's
+// NetworkSockets), its policy, its names, its connections, its counts.
+//
+// A new policy is in force at once: connections that it does not allow are ended.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "network/link/counts.h"
+#include "network/link/flow.h"
+#include "network/link/limits.h"
+#include "network/link/sockets.h"
+#include "network/policy/policy.h"
+#include "network/relay/connection.h"
+#include "network/relay/dns_service.h"
+#include "network/relay/name_table.h"
+#include "network/relay/token_bucket.h"
+
+namespace cay::network {
+
+class SandboxNetwork final : private Connection::Owner {
+ public:
+  using Told = std::function<void(Flow flow)>;
+
+  // Serves from now on. `told` hears of each flow when it is over.
+  static Result<std::unique_ptr<SandboxNetwork>> Open(const RelayParts& parts, Sockets sockets,
+                                                      Policy policy, const NetworkLimits& limits,
+                                                      Told told);
+  ~SandboxNetwork();
+  SandboxNetwork(const SandboxNetwork&) = delete;
+  SandboxNetwork& operator=(const SandboxNetwork&) = delete;
+
+  void SetPolicy(Policy policy, const NetworkLimits& limits);
+  const NetworkCounts& counts() const { return counts_; }
+
+ private:
+  class Listener;
+
+  SandboxNetwork(const RelayParts& parts, Sockets sockets, Policy policy,
+                 const NetworkLimits& limits, Told told);
+  Result<void> Watch();
+  void Accept(const Fd& listener);
+  void Accepted(Fd client);
+  Result<Destination> DestinationOf(const Fd& client);
+  void DenyConnection(const Destination& destination, std::string reason);
+  void Tell(Flow flow);
+
+  const Policy& policy() const override { return policy_; }
+  Millis idle_limit() const override { return std::chrono::seconds(limits_.idle_seconds); }
+  uint64_t Allowance() override;
+  void Spent(uint64_t sent, uint64_t received) override;
+  void Over(Connection& connection, Flow flow) override;
+  void ResumePaused();
+  bool Exhausted() const;
+  void EndAll(const std::string& reason);
+
+  const RelayParts& parts_;
+  Sockets sockets_;
+  Policy policy_;
+  NetworkLimits limits_;
+  Told told_;
+  NetworkCounts counts_;
+  NameTable names_;
+  TokenBucket accepts_;
+  TokenBucket bandwidth_;
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::optional<DnsService> dns_;
+  Deadline resume_;
+  Deadline listen_again_;
+};
+
+}  // namespace cay::network
