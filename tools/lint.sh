@@ -86,7 +86,7 @@ layer() {
     template) echo base json archive protocol engine template ;;
     sandbox) echo base json crypto archive protocol guest_link engine template store sandbox ;;
     api) echo base json crypto archive protocol guest_link engine template store sandbox http api ;;
-    cli) echo base json crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
+    cli) echo base json network crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
     *) return 1 ;;
   esac
 }
@@ -145,8 +145,9 @@ room() {
     cli/client) echo cli/frame ;;
     cli/local | cli/copy) echo cli/{frame,client} ;;
     cli/serve) echo cli/{frame,local} ;;
-    cli/session) echo cli/{frame,client,local} ;;
-    cli/remote) echo cli/{frame,client,local,copy,serve,session} ;;
+    cli/run) echo cli/{frame,local} ;;
+    cli/session) echo cli/{frame,client,local,run} ;;
+    cli/remote) echo cli/{frame,client,local,run,copy,serve,session} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;

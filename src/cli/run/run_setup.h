@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "cli/local/run_options.h"
+#include "cli/run/run_options.h"
 #include "engine/engine.h"
 #include "protocol/process_messages.h"
 #include "template/store/template_store.h"

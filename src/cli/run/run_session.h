@@ -25,7 +25,7 @@
 #include "cli/frame/output_writer.h"
 #include "cli/frame/signal_scope.h"
 #include "cli/frame/terminal_mode.h"
-#include "cli/local/run_result.h"
+#include "cli/run/run_result.h"
 #include "guest_link/guest_channel.h"
 
 namespace cay::cli {

@@ -15,6 +15,7 @@
 #include "cli/frame/argument_values.h"
 #include "cli/frame/command.h"
 #include "engine/engine.h"
+#include "network/policy/policy.h"
 
 namespace cay::cli {
 
@@ -34,6 +35,7 @@ struct RunOptions {
   std::vector<Transfer> copies;        // machine to sandbox, before the command
   std::vector<Transfer> outs;          // sandbox to machine, after it
   std::vector<engine::Tmpfs> tmpfs;
+  network::Spec network;
   bool interactive = false;
   bool no_input = false;
   bool tty = false;

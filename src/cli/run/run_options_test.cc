@@ -1,4 +1,4 @@
-#include "cli/local/run_options.h"
+#include "cli/run/run_options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

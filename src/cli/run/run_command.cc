@@ -11,11 +11,12 @@
 #include "cli/frame/console.h"
 #include "cli/local/forked_guest.h"
 #include "cli/local/local_survey.h"
-#include "cli/local/run_options.h"
-#include "cli/local/run_result.h"
-#include "cli/local/run_session.h"
-#include "cli/local/run_setup.h"
-#include "cli/local/transfer.h"
+#include "cli/run/run_network.h"
+#include "cli/run/run_options.h"
+#include "cli/run/run_result.h"
+#include "cli/run/run_session.h"
+#include "cli/run/run_setup.h"
+#include "cli/run/transfer.h"
 #include "engine/factory/factory.h"
 #include "guest_link/guest_channel.h"
 #include "guest_link/process_verdict.h"
@@ -63,6 +64,7 @@ class Run {
   std::optional<Template> template_;
   std::optional<SandboxId> id_;
   std::optional<GuestChannel> guest_;
+  std::unique_ptr<RunNetwork> network_;  // null: none
 };
 
 void Run::Stage(std::string name) {
@@ -128,6 +130,8 @@ Result<void> Run::Create() {
   engine_options.fork_with_guest = ForkedGuest();
   engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
+  if (options_.network.mode != network::Mode::kNone)
+    network_ = TRY(RunNetwork::Start(options_.network));
   Stage("launcher");
   TemplateStore store = TRY(OpenLocalTemplates(paths));
   template_ = TRY(store.Find(options_.template_name));
@@ -140,6 +144,9 @@ Result<void> Run::Create() {
   Clock::time_point now = Clock::now();
   NoteCreated(created, MicrosBetween(last_, now));
   last_ = now;
+  if (!network_) return {};
+  TRY(network_->Open(*engine_, id));
+  Stage("network");
   return {};
 }
 
@@ -196,6 +203,7 @@ Result<SessionEnd> Run::Command() {
   // Figures before files: what is taken out may be slow, and the sandbox may end meanwhile.
   bool asked_to_end = end.kind == EndKind::kInterrupted || end.kind == EndKind::kOutputClosed;
   if (options_.json || (result_.exit_code != 0 && !asked_to_end)) TakeFigures(end);
+  if (network_) result_.network = network_->Told();
   TRY(TakeOut(session, end));
   return end;
 }

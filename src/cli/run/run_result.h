@@ -6,7 +6,7 @@
 //   {"stdout":"…","stdout_gap":null,"stderr":"…","stderr_gap":null,"stdout_bytes":3,"stderr_bytes":0,"stdout_truncated":false,
 //    "stderr_truncated":false,"truncated_by":null,"exit_code":1,"signal":null,"timed_out":false,"oom_killed":false,
 //    "disk_full":false,"file_size_exceeded":false,"cpu_time_exceeded":false,"output_cut":false,"duration_ms":52,"cpu_ms":31,
-//    "success":false,"memory_peak_bytes":9437184,"memory_peak":9437184,"not_enforced":[]}
+//    "success":false,"memory_peak_bytes":9437184,"memory_peak":9437184,"not_enforced":[],"network_denied":[]}
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "cli/run/run_network.h"
 #include "engine/engine.h"
 #include "sandbox/processes/output_room.h"
 
@@ -68,6 +69,7 @@ struct RunResult {
   HeldOutput out;
   HeldOutput err;
   std::vector<engine::NotEnforced> not_enforced;
+  RunFlows network;
   std::vector<StageTime> stages;  // in the order of time; shown with --timing
   std::optional<Error> error;     // Cay's own failure: then there was no command's end
 };

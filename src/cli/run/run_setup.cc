@@ -1,4 +1,4 @@
-#include "cli/local/run_setup.h"
+#include "cli/run/run_setup.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "cli/local/run_session.h"
+#include "cli/run/run_session.h"
 
 #include <poll.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "cli/local/run_result.h"
+#include "cli/run/run_result.h"
 
 #include <algorithm>
 
@@ -52,6 +52,40 @@ void WriteError(JsonWriter& json, const Error& error) {
   json.EndObject();
 }
 
+// What the policy has refused, and what could not be reached.
+void WriteDenied(JsonWriter& json, const RunFlows& flows) {
+  json.Key("network_denied").BeginArray();
+  for (const network::Flow& flow : flows.denied) {
+    json.BeginObject().Member("time_unix_ms", flow.time_unix_ms);
+    json.Member("name", flow.name).Member("address", flow.address);
+    json.Member("port", flow.port == 0 ? std::nullopt : std::optional<unsigned>(flow.port));
+    json.Member("verdict", network::VerdictName(flow.verdict)).Member("reason", flow.reason);
+    json.Member("rule", flow.rule).Member("times", flow.times).EndObject();
+  }
+  json.EndArray();
+}
+
+// "github.com:443"
+std::string PlaceOf(const network::Flow& flow) {
+  const std::string& place = flow.name.empty() ? flow.address : flow.name;
+  const bool brackets = flow.name.empty() && place.find(':') != std::string::npos;
+  std::string text = brackets ? "[" + place + "]" : place;
+  return flow.port == 0 ? text : text + ":" + std::to_string(flow.port);
+}
+
+void AddNetworkNotes(const RunFlows& flows, std::vector<std::string>& notes) {
+  constexpr size_t kMostNotes = 5;
+  for (size_t i = 0; i < std::min(flows.denied.size(), kMostNotes); ++i) {
+    const network::Flow& flow = flows.denied[i];
+    notes.push_back("network: " + PlaceOf(flow) + " " +
+                    std::string(network::VerdictName(flow.verdict)) + ": " + flow.reason +
+                    (flow.times > 1 ? " (" + std::to_string(flow.times) + " times)" : ""));
+  }
+  const uint64_t more = flows.denied.size() - std::min(flows.denied.size(), kMostNotes);
+  if (more + flows.dropped > 0)
+    notes.push_back("network: " + std::to_string(more + flows.dropped) + " more; see --json");
+}
+
 // 1234 -> "1.234 ms"
 std::string FormatMicros(uint64_t us) {
   std::string fraction = std::to_string(us % 1000);
@@ -78,6 +112,7 @@ std::string RenderJson(const RunResult& result, bool timing) {
     json.Member("why", limit.why).EndObject();
   }
   json.EndArray();
+  WriteDenied(json, result.network);
   if (timing) {
     json.Key("timing_us").BeginObject();
     for (const StageTime& stage : result.stages) json.Member(stage.name, stage.us);
@@ -118,6 +153,7 @@ std::vector<std::string> RenderNotes(const RunResult& result, const engine::Limi
   }
   if (result.cpu_time_exceeded) notes.emplace_back("used up its processor time (--cpu-time)");
   if (result.output_cut && !result.timed_out) notes.emplace_back(kOutputCutNote);
+  AddNetworkNotes(result.network, notes);
   return notes;
 }
 

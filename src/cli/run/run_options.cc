@@ -1,7 +1,8 @@
-#include "cli/local/run_options.h"
+#include "cli/run/run_options.h"
 
 #include "cli/frame/env_options.h"
 #include "cli/frame/limits_file.h"
+#include "cli/frame/network_options.h"
 #include "cli/frame/option_tables.h"
 #include "cli/frame/terminal_mode.h"
 #include "sandbox/rules/spec_rules.h"
@@ -189,6 +190,10 @@ constexpr OptionSpec kOptions[] = {
      .help = "Run even if a named limit cannot be enforced here; say which",
      .apply = kFlag<RunOptions, &RunOptions::best_effort>},
 
+    kNetOption<RunOptions>,
+    kAllowOption<RunOptions>,
+    kDenyOption<RunOptions>,
+
     {.name = "interactive",
      .short_name = 'i',
      .help = "Pass standard input on even from a terminal (a pipe or file always is)",
@@ -271,9 +276,10 @@ constinit const Command kRunCommand = {
     .summary = "Run a command in a fresh sandbox and exit as it does",
     .usage = "[OPTIONS] [--] COMMAND [ARG...]",
     .description =
-        "The command sees the template's files, a writable layer of its own, no network and "
-        "nothing\n"
-        "of this machine's environment. Its output streams as it comes, its input is passed on "
+        "The command sees the template's files, a writable layer of its own, no network (or what "
+        "--net\n"
+        "and --allow say) and nothing of this machine's environment. Its output streams as it "
+        "comes, its input is passed on "
         "when\n"
         "it is not a terminal (or with -i or -t), signals are passed on, and when it ends "
         "everything\n"
@@ -291,6 +297,7 @@ constinit const Command kRunCommand = {
         "echo 'print(6 * 7)' | cay run -- python3 -\n"
         "cay run --copy ./app:app --out report.xml:. -- sh -c 'cd app && pytest --junitxml "
         "../report.xml'\n"
+        "cay run --net pypi -- sh -c 'pip install --user requests && python3 app.py'\n"
         "cay run --memory 256m --cpus 0.5 --timeout 10s --json -- node untrusted.js\n"
         "cay run -it --mount .:/workspace/src --workdir /workspace/src -- bash\n",
     .max_arguments = SIZE_MAX,

@@ -1,4 +1,4 @@
-#include "cli/local/run_result.h"
+#include "cli/run/run_result.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

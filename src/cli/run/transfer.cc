@@ -1,4 +1,4 @@
-#include "cli/local/transfer.h"
+#include "cli/run/transfer.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,0 +1,64 @@
+#include "cli/run/run_network.h"
+
+#include <utility>
+
+#include "network/relay/relay_process.h"
+
+namespace cay::cli {
+namespace {
+
+// Who runs a command here reaches what this machine reaches: a rule of theirs is enough. Addresses
+// that are not public must still be named.
+network::Bounds BoundsOf(const network::Spec& spec) {
+  network::Bounds bounds;
+  for (const std::string& text : spec.allow) {
+    const auto rule = network::Rule::Parse(text);
+    if (rule && rule->name() == nullptr) bounds.private_allowed.push_back(text);
+  }
+  return bounds;
+}
+
+network::Sockets SocketsOf(engine::NetworkSockets opened) {
+  return {.steering = opened.steering == engine::Steering::kLookup ? network::Steering::kLookup
+                                                                   : network::Steering::kRedirect,
+          .tcp_v4 = std::move(opened.tcp_v4),
+          .tcp_v6 = std::move(opened.tcp_v6),
+          .dns_udp_v4 = std::move(opened.dns_udp_v4),
+          .dns_udp_v6 = std::move(opened.dns_udp_v6),
+          .hold = std::move(opened.hold)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec) {
+  network::Terms terms{.version = 1, .spec = spec, .bounds = BoundsOf(spec)};
+  TRY(network::Policy::Compile(terms.spec, terms.bounds));
+  return std::unique_ptr<RunNetwork>(new RunNetwork(std::move(terms), TRY(network::ForkRelay())));
+}
+
+Result<void> RunNetwork::Open(engine::Engine& engine, const SandboxId& id) {
+  engine::NetworkSockets sockets = TRY(engine.OpenNetwork(id));
+  TRY(link_.Hello({}));
+  TRY(link_.Open(id, terms_, SocketsOf(std::move(sockets))));
+  id_ = id;
+  return {};
+}
+
+RunFlows RunNetwork::Told() {
+  RunFlows told;
+  uint64_t known = 0;
+  while (id_) {
+    auto flows = link_.FlowsAfter(*id_, known);
+    if (!flows) break;
+    told.counts = flows->counts;
+    told.dropped += flows->first - known - 1;
+    known = flows->first + flows->flows.size() - 1;
+    for (network::Flow& flow : flows->flows) {
+      if (flow.verdict != network::Verdict::kAllowed) told.denied.push_back(std::move(flow));
+    }
+    if (known >= flows->last) break;
+  }
+  return told;
+}
+
+}  // namespace cay::cli

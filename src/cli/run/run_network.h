@@ -1,0 +1,42 @@
+// The network of one run: its relay is a fork of `cay run`, and ends with it.
+//
+//   auto network = TRY(RunNetwork::Start(options.network));      // while the launcher starts
+//   TRY(network->Open(*engine, id));                             // the sandbox is there
+//   … the command …
+//   result.network = network->Told();
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/engine.h"
+#include "network/link/relay_link.h"
+
+namespace cay::cli {
+
+// What a run's result says of its network.
+struct RunFlows {
+  std::vector<network::Flow> denied;  // and those that failed
+  uint64_t dropped = 0;               // older ones, which nobody remembers
+  network::NetworkCounts counts;
+};
+
+class RunNetwork {
+ public:
+  // kInvalidArgument for a policy that cannot be: before anything is made.
+  static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec);
+
+  Result<void> Open(engine::Engine& engine, const SandboxId& id);
+  // Of a relay that has ended: nothing.
+  RunFlows Told();
+
+ private:
+  RunNetwork(network::Terms terms, Fd control)
+      : terms_(std::move(terms)), link_(std::move(control)) {}
+
+  network::Terms terms_;
+  network::RelayLink link_;
+  std::optional<SandboxId> id_;
+};
+
+}  // namespace cay::cli
