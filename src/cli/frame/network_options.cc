@@ -27,7 +27,8 @@ Result<void> AddNet(Spec& spec, std::string_view value) {
   }
   for (std::string_view rest = value; !rest.empty();) {
     const size_t end = std::min(rest.find(','), rest.size());
-    TRY(network::FindPreset(rest.substr(0, end)));
+    if (const auto found = network::FindPreset(rest.substr(0, end)); !found)
+      return Failure(found.error());
     spec.presets.emplace_back(rest.substr(0, end));
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
@@ -37,14 +38,14 @@ Result<void> AddNet(Spec& spec, std::string_view value) {
 }
 
 Result<void> AddAllow(Spec& spec, std::string_view value) {
-  TRY(network::Rule::Parse(value));
+  if (const auto rule = network::Rule::Parse(value); !rule) return Failure(rule.error());
   spec.allow.emplace_back(value);
   AllowAtLeast(spec);
   return {};
 }
 
 Result<void> AddDeny(Spec& spec, std::string_view value) {
-  TRY(network::Rule::Parse(value));
+  if (const auto rule = network::Rule::Parse(value); !rule) return Failure(rule.error());
   spec.deny.emplace_back(value);
   return {};
 }

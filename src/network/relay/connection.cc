@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "json/json_writer.h"
+#include "network/wire/client_hello.h"
 
 namespace cay::network {
 namespace {
@@ -317,6 +318,7 @@ void Connection::Finish(Verdict verdict, std::string reason, std::string rule, b
   Flow flow{.time_unix_ms = began_unix_ms_,
             .duration_ms = static_cast<uint32_t>(Since(began_).count()),
             .name = destination_.name.empty() ? seen_name_ : destination_.name,
+            .address = {},
             .port = destination_.port,
             .verdict = verdict,
             .reason = std::move(reason),

@@ -35,6 +35,11 @@ Result<Sockets> Adopt(const OpenRequest& request, std::vector<Fd> fds) {
   return sockets;
 }
 
+Error NotServed(const std::string& sandbox) {
+  return {ErrorCode::kNotFound, Fault::kMachine,
+          "the relay serves no network of the sandbox " + sandbox};
+}
+
 }  // namespace
 
 Relay::Relay(EventLoop loop, Fd control)
@@ -121,8 +126,7 @@ Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds
 Result<Relay::Entry*> Relay::Find(const std::string& sandbox) {
   const auto found = entries_.find(sandbox);
   if (found != entries_.end()) return &found->second;
-  return Failure(Error(ErrorCode::kNotFound, Fault::kMachine,
-                       "the relay serves no network of the sandbox " + sandbox));
+  return Failure(NotServed(sandbox));
 }
 
 Result<Relay::Reply> Relay::SetPolicy(const PolicyRequest& request) {
@@ -134,8 +138,7 @@ Result<Relay::Reply> Relay::SetPolicy(const PolicyRequest& request) {
 }
 
 Result<Relay::Reply> Relay::Close(const SandboxRequest& request) {
-  TRY(Find(request.sandbox));
-  entries_.erase(request.sandbox);
+  if (entries_.erase(request.sandbox) == 0) return Failure(NotServed(request.sandbox));
   return Reply{};
 }
 

@@ -1,6 +1,5 @@
 #include "network/relay/sandbox_network.h"
 
-#include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -17,8 +16,8 @@ constexpr uint16_t kDnsPort = 53;
 constexpr int kAcceptsAtOnce = 64;
 constexpr Millis kListenAgain{100};  // after there was no descriptor to be had
 constexpr Millis kResume{20};
-// linux/netfilter_ipv6/ip6_tables.h, which does not go with netinet/in.h.
-constexpr int kOriginalDestinationV6 = 80;
+// SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST, of headers that do not go with netinet/in.h.
+constexpr int kOriginalDestination = 80;
 
 struct Endpoint {
   Address address;
@@ -144,8 +143,7 @@ Result<Destination> SandboxNetwork::DestinationOf(const Fd& client) {
   if (sockets_.steering == Steering::kRedirect) {
     const bool v4 = space.ss_family == AF_INET;
     size = sizeof space;
-    if (::getsockopt(client.get(), v4 ? SOL_IP : SOL_IPV6,
-                     v4 ? SO_ORIGINAL_DST : kOriginalDestinationV6, &space, &size) < 0)
+    if (::getsockopt(client.get(), v4 ? SOL_IP : SOL_IPV6, kOriginalDestination, &space, &size) < 0)
       return Failure(Error::FromErrno("the listener of the network itself was asked"));
   }
   const Endpoint endpoint = EndpointOf(space);
