@@ -23,13 +23,13 @@ struct Flow {
   int64_t time_unix_ms = 0;  // of its beginning
   uint32_t duration_ms = 0;
   // A question for a name that was refused has no address and no port.
-  std::string name;     // empty: the program named an address
-  std::string address;  // that was asked for or dialled; empty: none was
+  std::string name{};     // empty: the program named an address
+  std::string address{};  // that was asked for or dialled; empty: none was
   uint16_t port = 0;
   Verdict verdict = Verdict::kAllowed;
-  std::string reason;  // a sentence; empty: it went well
-  std::string rule;    // the policy's, that decided; empty: none
-  uint64_t sent = 0;   // bytes from the sandbox
+  std::string reason{};  // a sentence; empty: it went well
+  std::string rule{};    // the policy's, that decided; empty: none
+  uint64_t sent = 0;     // bytes from the sandbox
   uint64_t received = 0;
   uint32_t times = 1;  // the same again and again is told once
 

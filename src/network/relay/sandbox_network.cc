@@ -180,8 +180,9 @@ void SandboxNetwork::Accepted(Fd client) {
     return refuse("over the limit of " + std::to_string(limits_.connections_per_second) +
                   " new connections a second");
   accepts_.Spend(1);
+  Connection::Owner& owner = *this;
   auto connection =
-      std::make_unique<Connection>(parts_, *this, std::move(client), *std::move(destination));
+      std::make_unique<Connection>(parts_, owner, std::move(client), *std::move(destination));
   Connection& begun = *connection;
   connections_.emplace(&begun, std::move(connection));
   ++counts_.open;
