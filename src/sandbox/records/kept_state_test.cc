@@ -164,6 +164,8 @@ struct Teller {
       told.push_back(std::to_string(value->count()));
     } else if constexpr (requires { value.value(); }) {
       told.push_back(value ? std::to_string(static_cast<uint64_t>(*value)) : "-");
+    } else if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(value)>, bool>) {
+      told.push_back(std::to_string(value));
     } else {
       told.push_back(value ? "true" : "false");
     }
@@ -182,9 +184,6 @@ struct Teller {
     for (const auto* list : {&spec.policy.allow, &spec.policy.deny, &spec.policy.presets})
       told.insert(told.end(), list->begin(), list->end());
     fields::NetworkLimits::Of(spec.limits, *this);
-  }
-  void operator()(const field::About&, auto, std::unsigned_integral auto number) {
-    told.push_back(std::to_string(number));
   }
 };
 
