@@ -131,7 +131,7 @@ room() {
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/network) echo sandbox sandbox/events ;;
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,network} ;;
-    sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,lifecycle} ;;
+    sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
     api/gate) echo api ;;
