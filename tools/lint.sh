@@ -107,7 +107,8 @@ room() {
     network/policy) ;;
     network/wire) echo network/policy ;;
     network/link) echo network/policy ;;
-    network/relay) echo network/{policy,wire,link} ;;
+    network/resolver) echo network/policy ;;
+    network/relay) echo network/{policy,wire,link,resolver} ;;
     engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
     engine/native/cgroup) echo engine ;;
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;
