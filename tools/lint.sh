@@ -114,9 +114,10 @@ room() {
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;
     engine/native/spawn) echo engine engine/native/{ids,ipc,cgroup,seccomp,rootfs} ;;
     engine/native/record) echo engine engine/native/{ids,ipc,rootfs} ;;
-    engine/native/launcher) echo engine engine/native/{ids,ipc,cgroup,rootfs,spawn,record} ;;
-    engine/native/probe) echo engine engine/native/{cgroup,spawn} ;;
-    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,launcher,probe} ;;
+    engine/native/network) echo engine engine/native/{ipc,spawn} ;;
+    engine/native/launcher) echo engine engine/native/{ids,ipc,cgroup,rootfs,spawn,record,network} ;;
+    engine/native/probe) echo engine engine/native/{cgroup,spawn,network} ;;
+    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,network,launcher,probe} ;;
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
     template) ;;
