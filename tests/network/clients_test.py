@@ -164,7 +164,7 @@ def make_debian(net, names):
         write(work, "DEBIAN/control", "Package: demo\nVersion: 1.0\nArchitecture: all\nMaintainer: a <a@b>\nDescription: from afar\n")
         deb = os.path.join(site, "demo_1.0_all.deb")
         os.makedirs(site, exist_ok=True)
-        subprocess.run(["dpkg-deb", "-q", "--build", "--root-owner-group", work, deb], check=True)
+        subprocess.run(["dpkg-deb", "--build", "--root-owner-group", work, deb], check=True, stdout=subprocess.DEVNULL)
     content = open(deb, "rb").read()
     packages = ("Package: demo\nVersion: 1.0\nArchitecture: all\nMaintainer: a <a@b>\nFilename: demo_1.0_all.deb\n"
                 f"Size: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\nDescription: from afar\n")

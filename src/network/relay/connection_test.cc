@@ -101,7 +101,9 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
     connection_ = std::make_unique<Connection>(parts, owner, *std::move(relays_), destination);
     std::thread other(beside);
     connection_->Begin();
-    if (!flow_) EXPECT_TRUE(loop->Run());
+    if (!flow_) {
+      EXPECT_TRUE(loop->Run());
+    }
     other.join();
     connection_.reset();
   }

@@ -50,7 +50,9 @@ TEST(FlowLog, KeepsTheLastOnesAndShowsThatThereWereMore) {
     const Flows flows = log.After(known);
     if (flows.flows.empty()) break;
     EXPECT_LE(flows.flows.size(), kMaxFlowsAtOnce);
-    if (known == 0) EXPECT_EQ(flows.first, 101U);
+    if (known == 0) {
+      EXPECT_EQ(flows.first, 101U);
+    }
     for (size_t i = 0; i < flows.flows.size(); ++i)
       EXPECT_EQ(flows.flows[i].name, std::to_string(flows.first + i));
     count += flows.flows.size();
