@@ -21,15 +21,17 @@ network::Bounds BoundsOf(const network::Spec& spec) {
 
 }  // namespace
 
-Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec) {
+Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec,
+                                                      std::vector<std::string> resolvers) {
   network::Terms terms{.version = 1, .spec = spec, .bounds = BoundsOf(spec)};
   TRY(network::Policy::Compile(terms.spec, terms.bounds));
-  return std::unique_ptr<RunNetwork>(new RunNetwork(std::move(terms), TRY(network::ForkRelay())));
+  return std::unique_ptr<RunNetwork>(
+      new RunNetwork(std::move(terms), std::move(resolvers), TRY(network::ForkRelay())));
 }
 
 Result<void> RunNetwork::Open(engine::Engine& engine, const SandboxId& id) {
   engine::NetworkSockets sockets = TRY(engine.OpenNetwork(id));
-  TRY(link_.Hello({}));
+  TRY(link_.Hello({.resolvers = resolvers_}));
   TRY(link_.Open(id, terms_, sandbox::SocketsOf(std::move(sockets))));
   id_ = id;
   return {};

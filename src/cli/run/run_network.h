@@ -24,17 +24,19 @@ struct RunFlows {
 class RunNetwork {
  public:
   // kInvalidArgument for a policy that cannot be: before anything is made.
-  static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec);
+  static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec,
+                                                   std::vector<std::string> resolvers);
 
   Result<void> Open(engine::Engine& engine, const SandboxId& id);
   // Of a relay that has ended: nothing.
   RunFlows Told();
 
  private:
-  RunNetwork(network::Terms terms, Fd control)
-      : terms_(std::move(terms)), link_(std::move(control)) {}
+  RunNetwork(network::Terms terms, std::vector<std::string> resolvers, Fd control)
+      : terms_(std::move(terms)), resolvers_(std::move(resolvers)), link_(std::move(control)) {}
 
   network::Terms terms_;
+  std::vector<std::string> resolvers_;
   network::RelayLink link_;
   std::optional<SandboxId> id_;
 };

@@ -36,6 +36,7 @@ struct RunOptions {
   std::vector<Transfer> outs;          // sandbox to machine, after it
   std::vector<engine::Tmpfs> tmpfs;
   network::Spec network;
+  std::vector<std::string> resolvers;  // name servers; none: the machine's
   bool interactive = false;
   bool no_input = false;
   bool tty = false;

@@ -40,6 +40,7 @@ enum class Call : uint8_t {
   kOomKills,
   kConnect,
   kWatch,
+  kOpenNetwork,
   kGetExit,
   kList,
   kPromise,
@@ -48,7 +49,7 @@ enum class Call : uint8_t {
   kAdopt,
   kCollectGarbage,
 };
-inline constexpr size_t kCallCount = 21;
+inline constexpr size_t kCallCount = 22;
 
 // Whether a call that fails did its work before.
 enum class When : uint8_t { kBefore, kAfter };
@@ -93,6 +94,7 @@ class FakeEngine : public Engine {
   using Engine::Connect;
   Result<Fd> Connect(const SandboxId& id, Millis patience) override;
   Result<Fd> Watch(const SandboxId& id) override;
+  Result<NetworkSockets> OpenNetwork(const SandboxId& id) override;
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
   Result<void> Promise(const SandboxId& id, std::string_view promise) override;

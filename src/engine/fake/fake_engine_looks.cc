@@ -42,6 +42,13 @@ Result<Fd> FakeEngine::Watch(const SandboxId& id) {
   });
 }
 
+// Its sandboxes have no kernel to make a network with, whatever it was told to claim.
+Result<NetworkSockets> FakeEngine::OpenNetwork(const SandboxId&) {
+  return Do(Call::kOpenNetwork, [&]() -> Result<NetworkSockets> {
+    return Failure(CheckCan(false, "open networks").error());
+  });
+}
+
 Result<Exit> FakeEngine::GetExit(const SandboxId& id) {
   return Do(Call::kGetExit, [&]() -> Result<engine::Exit> { return TRY(Find(id))->exit; });
 }

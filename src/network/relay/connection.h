@@ -26,7 +26,7 @@
 #include "network/relay/first_bytes.h"
 #include "network/relay/lane.h"
 #include "network/relay/machine_addresses.h"
-#include "network/relay/resolver.h"
+#include "network/resolver/resolver.h"
 
 namespace cay::network {
 

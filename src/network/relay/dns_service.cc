@@ -26,7 +26,7 @@ class DnsService::Datagrams final : public EventLoop::Handler {
   Datagrams& operator=(const Datagrams&) = delete;
 
   Result<void> Begin() { return service_.loop_.Watch(socket_.get(), EPOLLIN, *this); }
-  void Listen(bool on) { service_.loop_.Change(socket_.get(), on ? EPOLLIN : 0); }
+  void Listen(bool on) { service_.loop_.Change(socket_.get(), on ? uint32_t{EPOLLIN} : 0U); }
 
   void OnReady(uint32_t /*events*/) override {
     for (int i = 0; i < kAtOnce; ++i) {

@@ -7,8 +7,6 @@
 #include <cstring>
 #include <memory>
 
-#include "network/policy/rule.h"
-
 namespace cay::network {
 namespace {
 
@@ -41,10 +39,6 @@ std::optional<std::vector<Address>> LookUp() {
 }
 
 }  // namespace
-
-bool IsHostName(std::string_view lower_case_name) {
-  return lower_case_name == kHostName || lower_case_name == kDockerHostName;
-}
 
 bool MachineAddresses::IsOwn(const Address& address) {
   const Clock::time_point now = Clock::now();

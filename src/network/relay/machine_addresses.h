@@ -4,15 +4,11 @@
 #pragma once
 
 #include <chrono>
-#include <string_view>
 #include <vector>
 
 #include "network/policy/address.h"
 
 namespace cay::network {
-
-// host.cay.internal, host.docker.internal.
-bool IsHostName(std::string_view lower_case_name);
 
 class MachineAddresses {
  public:

@@ -58,7 +58,7 @@ class SandboxNetwork::Listener final : public EventLoop::Handler {
   Listener& operator=(const Listener&) = delete;
 
   Result<void> Begin() { return network_.parts_.loop.Watch(socket_.get(), EPOLLIN, *this); }
-  void Listen(bool on) { network_.parts_.loop.Change(socket_.get(), on ? EPOLLIN : 0); }
+  void Listen(bool on) { network_.parts_.loop.Change(socket_.get(), on ? uint32_t{EPOLLIN} : 0U); }
   void OnReady(uint32_t /*events*/) override { network_.Accept(socket_); }
 
  private:

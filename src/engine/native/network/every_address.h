@@ -1,0 +1,17 @@
+// A network namespace in which every address is local: whatever a program inside connects to, the
+// connection ends at a socket of the namespace.
+#pragma once
+
+#include "base/result.h"
+
+namespace cay::engine::native {
+
+// Whether the machine, and the calling thread's network namespace, have IPv6.
+bool HasIpv6();
+
+// In the calling thread's network namespace, whose `lo` is up: gives `lo` the sandbox's own
+// addresses (engine.h) and makes all others local. No ping is answered any more, as otherwise every
+// address would. What is there already stays.
+Result<void> MakeEveryAddressLocal(bool ipv6);
+
+}  // namespace cay::engine::native

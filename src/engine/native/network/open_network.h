@@ -1,0 +1,23 @@
+// OpenNetwork: the making of a sandbox's network while it runs (engine.h, NetworkSockets). Without
+// it the sandbox's namespace has `lo` and nothing more, and nothing of this exists.
+#pragma once
+
+#include <optional>
+
+#include "base/os/fd.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "engine/native/spawn/netns.h"
+
+namespace cay::engine::native {
+
+// In the network namespace of the guest behind the pidfd. `pool`: of a launcher that is root, whose
+// thread enters the namespace and comes back. Null: the sandbox is an ordinary user's, and a child
+// process enters it, as root of the sandbox's user namespace. What fails leaves the network as it
+// was, except that addresses may have become local.
+Result<NetworkSockets> OpenNetwork(const Fd& guest, const NetnsPool* pool);
+
+// In the calling thread's network namespace. `steering`: only that way, for trials of it.
+Result<NetworkSockets> OpenNetworkHere(std::optional<Steering> steering = std::nullopt);
+
+}  // namespace cay::engine::native

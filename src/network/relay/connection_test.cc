@@ -1,0 +1,227 @@
+#include "network/relay/connection.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <thread>
+
+#include "network/relay/name_table.h"
+
+namespace cay::network {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Server {
+  Fd socket;
+  uint16_t port;
+};
+
+Server Listen() {
+  Fd socket = Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const SocketAddress any(Address::V4(0x7f00'0001), 0);
+  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&any.space), any.size), 0);
+  EXPECT_EQ(::listen(socket.get(), 16), 0);
+  sockaddr_in bound{};
+  socklen_t size = sizeof bound;
+  EXPECT_EQ(::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size), 0);
+  return {std::move(socket), ntohs(bound.sin_port)};
+}
+
+Fd Connect(uint16_t port) {
+  Fd socket = Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const SocketAddress to(Address::V4(0x7f00'0001), port);
+  EXPECT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to.space), to.size), 0);
+  return socket;
+}
+
+Fd Accept(const Fd& listener) {
+  const int raw = ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
+  EXPECT_GE(raw, 0);
+  return Fd::Adopt(raw);
+}
+
+void Send(const Fd& socket, std::string_view text) {
+  EXPECT_EQ(::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(text.size()));
+}
+
+// Until its end; "(reset)" where that is none.
+std::string ReadAll(const Fd& socket) {
+  std::string all;
+  std::array<char, 65'536> space;
+  for (;;) {
+    const ssize_t got = ::recv(socket.get(), space.data(), space.size(), 0);
+    if (got == 0) return all;
+    if (got < 0) return all + "(reset)";
+    all.append(space.data(), static_cast<size_t>(got));
+  }
+}
+
+// One connection of a program (client_) to a server of this machine (server_), relayed in a loop
+// of its own that ends with it.
+class ConnectionTest : public ::testing::Test, protected Connection::Owner {
+ protected:
+  ConnectionTest() : server_(Listen()) {
+    Pair();
+    Allow({.mode = Mode::kAllow, .allow = {"host.cay.internal:" + std::to_string(server_.port)}});
+  }
+  ~ConnectionTest() override = default;
+
+  void Pair() {
+    const Server meeting = Listen();
+    client_.emplace(Connect(meeting.port));
+    relays_.emplace(Accept(meeting.socket));
+    EXPECT_TRUE(SetNonBlocking(*relays_, true));
+  }
+  void Allow(const Spec& spec) {
+    auto policy = Policy::Compile(spec, {.private_allowed = {"host.cay.internal"}});
+    ASSERT_TRUE(policy) << policy.error().message();
+    policy_ = *std::move(policy);
+  }
+  Destination ToServer() {
+    return {.name = std::string(kHostName),
+            .address = Address::V4(NameTable::kFirst + 1),
+            .port = server_.port};
+  }
+  // `beside` is the test's, on another thread while the connection lives.
+  void Relay(const Destination& destination, const std::function<void()>& beside) {
+    auto loop = EventLoop::Create();
+    ASSERT_TRUE(loop);
+    loop_ = &*loop;
+    Deadlines deadlines(*loop);
+    auto resolver = Resolver::Create(*loop, {.servers = {"127.0.0.1:1"}});
+    ASSERT_TRUE(resolver);
+    PipePool pipes(16);
+    MachineAddresses machine;
+    const RelayParts parts{*loop, deadlines, **resolver, pipes, machine};
+    Connection::Owner& owner = *this;
+    connection_ = std::make_unique<Connection>(parts, owner, *std::move(relays_), destination);
+    std::thread other(beside);
+    connection_->Begin();
+    if (!flow_) {
+      EXPECT_TRUE(loop->Run());
+    }
+    other.join();
+    connection_.reset();
+  }
+
+  const Policy& policy() const override { return *policy_; }
+  Millis idle_limit() const override { return idle_; }
+  uint64_t Allowance() override { return UINT64_MAX; }
+  void Spent(uint64_t sent, uint64_t received) override {
+    sent_ += sent;
+    received_ += received;
+  }
+  void Over(Connection& connection, Flow flow) override {
+    EXPECT_EQ(&connection, connection_.get());
+    flow_ = std::move(flow);
+    loop_->Stop();
+  }
+
+  Server server_;
+  std::optional<Policy> policy_;
+  Millis idle_{60'000};
+  std::optional<Fd> client_;
+  std::optional<Fd> relays_;
+  EventLoop* loop_ = nullptr;
+  std::unique_ptr<Connection> connection_;
+  std::optional<Flow> flow_;
+  uint64_t sent_ = 0;
+  uint64_t received_ = 0;
+};
+
+TEST_F(ConnectionTest, BytesAndEndsGoBothWays) {
+  const std::string large(3'000'000, 'x');
+  Relay(ToServer(), [&] {
+    const Fd upstream = Accept(server_.socket);
+    std::thread writer([&] {
+      Send(*client_, "GET / of no kind\n");
+      ::shutdown(client_->get(), SHUT_WR);
+    });
+    EXPECT_EQ(ReadAll(upstream), "GET / of no kind\n") << "its half has ended, the other goes on";
+    writer.join();
+    std::thread reader([&] { EXPECT_TRUE(ReadAll(*client_) == large); });
+    Send(upstream, large);
+    ::shutdown(upstream.get(), SHUT_WR);
+    reader.join();
+  });
+  ASSERT_TRUE(flow_);
+  EXPECT_EQ(flow_->verdict, Verdict::kAllowed);
+  EXPECT_EQ(flow_->reason, "");
+  EXPECT_EQ(flow_->sent, 17U);
+  EXPECT_EQ(flow_->received, large.size());
+  EXPECT_EQ(flow_->address, "127.0.0.1");
+  EXPECT_EQ(received_, large.size());
+}
+
+TEST_F(ConnectionTest, AServerThatSpeaksFirstIsHeard) {
+  Relay(ToServer(), [&] {
+    const Fd upstream = Accept(server_.socket);
+    Send(upstream, "220 hello\r\n");
+    std::array<char, 11> greeting;
+    EXPECT_EQ(::recv(client_->get(), greeting.data(), greeting.size(), MSG_WAITALL), 11);
+    client_.reset();
+    EXPECT_EQ(ReadAll(upstream), "");
+  });
+  EXPECT_EQ(flow_->verdict, Verdict::kAllowed);
+}
+
+TEST_F(ConnectionTest, WhatIsDeniedIsReset) {
+  Destination other = ToServer();
+  other.port = 1;
+  Relay(other, [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kDenied);
+  EXPECT_THAT(flow_->reason, HasSubstr("no rule"));
+  EXPECT_EQ(flow_->address, "");
+}
+
+TEST_F(ConnectionTest, AServerThatIsNotThereIsAReset) {
+  {
+    const Fd gone = std::move(server_.socket);
+  }
+  server_.socket = Fd::Adopt(::dup(0));
+  Relay(ToServer(), [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kFailed);
+  EXPECT_THAT(flow_->reason, HasSubstr("refused"));
+}
+
+TEST_F(ConnectionTest, NothingOfAFrontedHelloReachesTheServer) {
+  const std::string hello("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", 10);  // no hello at all
+  Relay(ToServer(), [&] {
+    const Fd upstream = Accept(server_.socket);
+    Send(*client_, hello);
+    EXPECT_EQ(ReadAll(*client_), "(reset)");
+    EXPECT_EQ(ReadAll(upstream), "(reset)") << "not one byte";
+  });
+  EXPECT_EQ(flow_->verdict, Verdict::kDenied);
+  EXPECT_EQ(flow_->sent, 0U);
+}
+
+TEST_F(ConnectionTest, AnIdleConnectionEnds) {
+  idle_ = Millis(50);
+  Relay(ToServer(), [&] {
+    const Fd upstream = Accept(server_.socket);
+    EXPECT_EQ(ReadAll(*client_), "(reset)");
+  });
+  EXPECT_THAT(flow_->reason, HasSubstr("nothing was sent"));
+}
+
+TEST_F(ConnectionTest, AResetOfTheServerIsAResetInside) {
+  Relay(ToServer(), [&] {
+    {
+      const Fd upstream = Accept(server_.socket);
+      Send(upstream, "half of the answer");
+      const linger now{.l_onoff = 1, .l_linger = 0};
+      ::setsockopt(upstream.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
+    EXPECT_THAT(ReadAll(*client_), HasSubstr("(reset)")) << "no end that could be taken for one";
+  });
+  EXPECT_EQ(flow_->verdict, Verdict::kAllowed);
+  EXPECT_THAT(flow_->reason, HasSubstr("reset"));
+}
+
+}  // namespace
+}  // namespace cay::network
