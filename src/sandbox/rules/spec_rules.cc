@@ -1,6 +1,7 @@
 #include "sandbox/rules/spec_rules.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <type_traits>
 
@@ -181,7 +182,13 @@ Result<void> CheckIdleTimeout(Millis idle, const ManagerOptions& options) {
 }  // namespace
 
 Result<void> CheckNetwork(const NetworkSpec& spec, const ManagerOptions& options) {
-  TRY(network::Policy::Compile(spec.policy, options.network.bounds));
+  const auto compiled = network::Policy::Compile(spec.policy, options.network.bounds);
+  if (!compiled) {
+    Error error = compiled.error();
+    // Well formed it is.
+    if (error.code() == ErrorCode::kInvalidArgument) error.set_sys_errno(EINVAL);
+    return Failure(std::move(error).WithContext("network"));
+  }
   const network::NetworkLimits& limits = spec.limits;
   const auto between = [](std::string_view name, uint64_t value, uint64_t most) -> Result<void> {
     if (value >= 1 && value <= most) return {};

@@ -98,7 +98,10 @@ Result<NetworkSpec> OfText(std::string_view text) {
 Result<std::optional<NetworkSpec>> ReadNetwork(JsonFields& fields, std::string_view name) {
   const JsonValue* const value = fields.Find(name);
   if (value == nullptr) return std::nullopt;
-  if (value->AsString() != nullptr) return OfText(*TRY(fields.String(name, kMaxWord)));
+  if (value->AsString() != nullptr) {
+    const auto text = TRY(fields.String(name, kMaxWord));
+    return OfText(text.value_or(std::string()));
+  }
   auto members = TRY(JsonFields::Of(*value, std::string(name)));
   NetworkSpec spec;
   NetworkReader reader(members);
