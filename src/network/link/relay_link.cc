@@ -11,14 +11,14 @@ Error Gone() {
 
 }  // namespace
 
-Result<Packet> RelayLink::Receive() {
+Result<ipc::Packet> RelayLink::Receive() {
   pollfd poller{.fd = control_.get(), .events = POLLIN, .revents = 0};
   const int ready = ::poll(&poller, 1, static_cast<int>(kPatience.count()));
   if (ready == 0) {
     return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
                          "the network relay did not answer within " + FormatDuration(kPatience)));
   }
-  auto packet = ReceivePacket(control_);
+  auto packet = ipc::ReceivePacket(control_);
   if (!packet && packet.error().sys_errno() == ECONNRESET) return Failure(Gone());
   if (!packet) return Failure(std::move(packet).error());
   if (!*packet) return Failure(Gone());
@@ -28,14 +28,14 @@ Result<Packet> RelayLink::Receive() {
 Result<std::string> RelayLink::Call(MessageType type, std::string_view body, MessageType wanted,
                                     const std::vector<const Fd*>& fds) {
   const std::lock_guard lock(mutex_);
-  if (auto sent = SendPacket(control_, static_cast<uint8_t>(type), body, fds); !sent) {
+  if (auto sent = ipc::SendPacket(control_, static_cast<uint8_t>(type), body, fds); !sent) {
     const int why = sent.error().sys_errno();
     // What it said before it ended tells more.
     if (why != EPIPE && why != ECONNRESET) return Failure(std::move(sent).error());
   }
-  Packet packet = TRY(Receive());
+  ipc::Packet packet = TRY(Receive());
   const auto got = static_cast<MessageType>(packet.type);
-  if (got == MessageType::kFailed) return Failure(DecodeError(packet.body));
+  if (got == MessageType::kFailed) return Failure(ipc::DecodeError(packet.body));
   if (got != wanted)
     return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the relay's answer"));
   return std::move(packet.body);

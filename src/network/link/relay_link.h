@@ -32,7 +32,7 @@ class RelayLink {
  private:
   Result<std::string> Call(MessageType type, std::string_view body, MessageType wanted,
                            const std::vector<const Fd*>& fds = {});
-  Result<Packet> Receive();
+  Result<ipc::Packet> Receive();
 
   std::mutex mutex_;
   Fd control_;

@@ -60,11 +60,11 @@ Result<std::unique_ptr<Relay>> Relay::Create(Fd control) {
 Result<void> Relay::Run() { return loop_.Run(); }
 
 Result<void> Relay::Send(MessageType type, std::string_view body) {
-  return SendPacket(control_, static_cast<uint8_t>(type), body);
+  return ipc::SendPacket(control_, static_cast<uint8_t>(type), body);
 }
 
 void Relay::OnReady(uint32_t /*events*/) {
-  auto packet = ReceivePacket(control_);
+  auto packet = ipc::ReceivePacket(control_);
   if (!packet && packet.error().sys_errno() == EAGAIN) return;
   if (!packet || !*packet) {  // its controller is gone, and every network with it
     entries_.clear();
@@ -73,14 +73,14 @@ void Relay::OnReady(uint32_t /*events*/) {
   }
   const auto reply = Answer(**packet);
   const auto sent = reply ? Send(reply->type, reply->body)
-                          : Send(MessageType::kFailed, EncodeError(reply.error()));
+                          : Send(MessageType::kFailed, ipc::EncodeError(reply.error()));
   if (sent) return;
   // It asks without reading the answers: nothing that it could go on with.
   LogError("the controller of the network relay does not read: " + sent.error().message());
   loop_.Stop();
 }
 
-Result<Relay::Reply> Relay::Answer(Packet& packet) {
+Result<Relay::Reply> Relay::Answer(ipc::Packet& packet) {
   using protocol::Decode;
   const std::string_view body = packet.body;
   switch (static_cast<MessageType>(packet.type)) {

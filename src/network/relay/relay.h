@@ -41,7 +41,7 @@ class Relay final : private EventLoop::Handler {
 
   Relay(EventLoop loop, Fd control);
   void OnReady(uint32_t events) override;
-  Result<Reply> Answer(Packet& packet);
+  Result<Reply> Answer(ipc::Packet& packet);
   Result<Reply> Hello(const HelloRequest& request);
   Result<Reply> Open(const OpenRequest& request, std::vector<Fd> fds);
   Result<Reply> SetPolicy(const PolicyRequest& request);
