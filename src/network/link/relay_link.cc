@@ -82,4 +82,10 @@ Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number) {
   return protocol::Decode<Flows>(body, protocol::Unknown::kSkipped);
 }
 
+Result<Checked> RelayLink::Check(const CheckRequest& request) {
+  const std::string body =
+      TRY(Call(MessageType::kCheck, protocol::Encode(request), MessageType::kCheckedIs));
+  return protocol::Decode<Checked>(body, protocol::Unknown::kSkipped);
+}
+
 }  // namespace cay::network

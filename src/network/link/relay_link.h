@@ -28,6 +28,7 @@ class RelayLink {
   Result<void> SetTerms(const SandboxId& sandbox, const Terms& terms);
   Result<void> Close(const SandboxId& sandbox);
   Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number);
+  Result<Checked> Check(const CheckRequest& request);
 
  private:
   Result<std::string> Call(MessageType type, std::string_view body, MessageType wanted,
