@@ -1,4 +1,4 @@
-#include "network/relay/dialer.h"
+#include "network/transfer/dialer.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

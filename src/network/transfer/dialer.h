@@ -20,7 +20,7 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "network/policy/address.h"
-#include "network/relay/deadlines.h"
+#include "network/transfer/deadlines.h"
 
 namespace cay::network {
 
