@@ -80,12 +80,12 @@ layer() {
     network) echo base json protocol network ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
-    config) echo base archive protocol guest_link engine template store sandbox http api config ;;
+    config) echo base network archive protocol guest_link engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
     template) echo base json archive protocol engine template ;;
-    sandbox) echo base json crypto archive protocol guest_link engine template store sandbox ;;
-    api) echo base json crypto archive protocol guest_link engine template store sandbox http api ;;
+    sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
+    api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
     cli) echo base json network crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
     *) return 1 ;;
   esac
@@ -133,8 +133,9 @@ room() {
     sandbox/rules | sandbox/commands | sandbox/events | sandbox/records) echo sandbox ;;
     sandbox/state) echo sandbox sandbox/{rules,records} ;;
     sandbox/projects) echo sandbox sandbox/events ;;
-    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects} ;;
-    sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,lifecycle} ;;
+    sandbox/network) echo sandbox sandbox/events ;;
+    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,network} ;;
+    sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
     api/gate) echo api ;;

@@ -261,6 +261,32 @@ TEST(Projects, AllowedTypesAreCheckedAndRendered) {
   EXPECT_THAT(Problem("[projects]\nallowed_types = [\"png\"]\n"), HasSubstr("\"png\""));
 }
 
+TEST(Network, BoundsAreCheckedAndRendered) {
+  const LoadResult loaded = LoadAndExplain(
+      From("[network]\nmax_mode = \"allow\"\nprivate_allowed = [\"10.1.2.0/24:5432\", "
+           "\"host.cay.internal:8000\"]\ndeny = [\"*.example.com\"]\n"
+           "resolver = [\"192.0.2.53:53\", \"[2001:db8::53]:5353\"]\n"));
+  const auto& network = Good(From(RenderToml(loaded.loaded))).manager.network;
+  EXPECT_EQ(network.bounds.max_mode, network::Mode::kAllow);
+  EXPECT_THAT(network.bounds.private_allowed,
+              ElementsAre("10.1.2.0/24:5432", "host.cay.internal:8000"));
+  EXPECT_THAT(network.bounds.deny, ElementsAre("*.example.com"));
+  EXPECT_THAT(network.resolvers, ElementsAre("192.0.2.53:53", "[2001:db8::53]:5353"));
+}
+
+TEST(Network, WhatIsWrongIsRefusedWithItsLine) {
+  EXPECT_THAT(Problem("[network]\nmax_mode = \"all\"\n"), HasSubstr(":2:"));
+  EXPECT_THAT(Problem("[network]\ndeny = [\"*\"]\n"), HasSubstr("network.deny"));
+  EXPECT_THAT(Problem("[network]\nprivate_allowed = [\"db.example.com:5432\"]\n"),
+              HasSubstr("what a name resolves to is not trusted"));
+  for (const char* wrong : {"192.0.2.53", "dns.example.com:53", "192.0.2.0/24:53",
+                            "192.0.2.53:53,54", "192.0.2.53:53-54", "192.0.2.53/32:53"}) {
+    EXPECT_THAT(Problem("[network]\nresolver = [\"" + std::string(wrong) + "\"]\n"),
+                HasSubstr("is not ADDRESS:PORT"))
+        << wrong;
+  }
+}
+
 // CAY_WRITE_DOCS=1 writes it anew.
 TEST(RenderMarkdown, IsTheDocumentInTheTree) {
   const std::string path = CAY_SOURCE_DIR "/docs/configuration.md";

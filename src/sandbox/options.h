@@ -8,6 +8,7 @@
 #include "base/os/paths.h"
 #include "base/units.h"
 #include "engine/engine.h"
+#include "network/policy/policy.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox {
@@ -26,6 +27,12 @@ struct HealthThresholds {
   double memory = 90;
   double cpu = 95;
   double disk = 95;
+};
+
+struct NetworkOptions {
+  network::Bounds bounds;
+  // Of the names that sandboxes ask for: "127.0.0.1:53"; none: the machine's own.
+  std::vector<std::string> resolvers;
 };
 
 struct ManagerOptions {
@@ -51,6 +58,7 @@ struct ManagerOptions {
   std::vector<PoolOptions> pools;
   Millis sweep_interval{60'000};  // at the latest; deadlines are met when they come
   HealthThresholds health;
+  NetworkOptions network;
   size_t max_creating = 1024;  // creates that wait for the engine; more get kUnavailable
 };
 

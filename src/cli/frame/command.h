@@ -138,6 +138,8 @@ extern const Command kFilesCommand;       // files_command.cc
 extern const Command kPortCommand;        // port_command.cc
 extern const Command kEventsCommand;      // events_command.cc
 extern const Command kHealthCommand;      // health_command.cc
+extern const Command kNetworkCommand;     // network_command.cc
+extern const Command kFlowsCommand;       // likewise
 extern const Command kStatsCommand;       // system_commands.cc
 extern const Command kTopCommand;         //
 extern const Command kSystemCommand;      //

@@ -2,7 +2,12 @@
 // `request` of a struct of options, as they were typed.
 #pragma once
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <optional>
+
 #include "cli/client/json_fields.h"
+#include "cli/frame/network_options.h"
 
 namespace cay::cli {
 
@@ -64,5 +69,39 @@ constexpr OptionSpec kOnTimeoutOption = {
     .completes = Completes::kWords,
     .words = kTimeoutActions,
     .apply = &Into<Options, PutTimeoutAction<Options>>};
+
+// The network that was asked for, in an `options.network` that is an optional. The server has the
+// last word on its rules.
+template <class Options, auto kAdd>
+Result<void> PutNetwork(Options& options, std::string_view value) {
+  if (!options.network) options.network.emplace();
+  return kAdd(*options.network, value);
+}
+
+inline boost::json::object NetworkObject(const network::Spec& spec) {
+  const auto list = [](const std::vector<std::string>& texts) {
+    return boost::json::array(texts.begin(), texts.end());
+  };
+  return {{"mode", network::ModeName(spec.mode)},
+          {"allow", list(spec.allow)},
+          {"deny", list(spec.deny)},
+          {"presets", list(spec.presets)}};
+}
+
+struct NamedNetwork {
+  network::Spec network;
+};
+
+template <class Options, auto kAdd>
+constexpr OptionSpec OfNetwork(OptionSpec option) {
+  option.apply = &Into<Options, PutNetwork<Options, kAdd>>;
+  return option;
+}
+template <class Options>
+constexpr OptionSpec kServerNetOption = OfNetwork<Options, &AddNet>(kNetOption<NamedNetwork>);
+template <class Options>
+constexpr OptionSpec kServerAllowOption = OfNetwork<Options, &AddAllow>(kAllowOption<NamedNetwork>);
+template <class Options>
+constexpr OptionSpec kServerDenyOption = OfNetwork<Options, &AddDeny>(kDenyOption<NamedNetwork>);
 
 }  // namespace cay::cli

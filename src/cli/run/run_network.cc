@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "network/relay/relay_process.h"
+#include "sandbox/network/engine_sockets.h"
 
 namespace cay::cli {
 namespace {
@@ -16,16 +17,6 @@ network::Bounds BoundsOf(const network::Spec& spec) {
     if (rule && rule->name() == nullptr) bounds.private_allowed.push_back(text);
   }
   return bounds;
-}
-
-network::Sockets SocketsOf(engine::NetworkSockets opened) {
-  return {.steering = opened.steering == engine::Steering::kLookup ? network::Steering::kLookup
-                                                                   : network::Steering::kRedirect,
-          .tcp_v4 = std::move(opened.tcp_v4),
-          .tcp_v6 = std::move(opened.tcp_v6),
-          .dns_udp_v4 = std::move(opened.dns_udp_v4),
-          .dns_udp_v6 = std::move(opened.dns_udp_v6),
-          .hold = std::move(opened.hold)};
 }
 
 }  // namespace
@@ -46,7 +37,7 @@ Result<network::Checked> RunNetwork::Check(const std::string& host, uint16_t por
 Result<void> RunNetwork::Open(engine::Engine& engine, const SandboxId& id) {
   engine::NetworkSockets sockets = TRY(engine.OpenNetwork(id));
   TRY(link_.Hello({.resolvers = resolvers_}));
-  TRY(link_.Open(id, terms_, SocketsOf(std::move(sockets))));
+  TRY(link_.Open(id, terms_, sandbox::SocketsOf(std::move(sockets))));
   id_ = id;
   return {};
 }

@@ -64,7 +64,8 @@ struct FakeOptions {
                       .disk_limit = false,
                       .host_mounts = true,
                       .host_layers = true,
-                      .files_on_state_disk = false};
+                      .files_on_state_disk = false,
+                      .network_policy = true};
   LimitSet not_enforced{};
 };
 
@@ -126,6 +127,9 @@ class FakeEngine : public Engine {
 
   // What would happen in or to a sandbox, which exists.
   void EndGuest(const SandboxId& id, const engine::Exit& end);
+  // Whether somebody serves its network, and a connection that a program inside makes.
+  bool HasNetwork(const SandboxId& id);
+  Result<Fd> ConnectInside(const SandboxId& id);
   void KillInside(const SandboxId& id);  // one process, for want of memory
   void SetSilent(const SandboxId& id, bool silent);
   void Damage(const SandboxId& id, std::string why);

@@ -2,6 +2,12 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <utility>
+
 namespace cay::network {
 namespace {
 
@@ -11,34 +17,70 @@ Error Gone() {
 
 }  // namespace
 
-Result<ipc::Packet> RelayLink::Receive() {
+Result<std::optional<ipc::Packet>> RelayLink::Receive(Millis patience) {
   pollfd poller{.fd = control_.get(), .events = POLLIN, .revents = 0};
-  const int ready = ::poll(&poller, 1, static_cast<int>(kPatience.count()));
-  if (ready == 0) {
-    return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
-                         "the network relay did not answer within " + FormatDuration(kPatience)));
-  }
+  if (::poll(&poller, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
   auto packet = ipc::ReceivePacket(control_);
-  if (!packet && packet.error().sys_errno() == ECONNRESET) return Failure(Gone());
-  if (!packet) return Failure(std::move(packet).error());
-  if (!*packet) return Failure(Gone());
-  return **std::move(packet);
+  if (packet && *packet) return packet;
+  // What came after an end, or after a packet that is none, is not to be trusted.
+  gone_ = true;
+  if (packet || packet.error().sys_errno() == ECONNRESET) return Failure(Gone());
+  return packet;
+}
+
+void RelayLink::NoteNews(const ipc::Packet& packet) {
+  auto news = protocol::Decode<SandboxRequest>(packet.body, protocol::Unknown::kSkipped);
+  if (news && news_.size() < kMaxNetworks) news_.insert(std::move(news->sandbox));
+}
+
+Result<ipc::Packet> RelayLink::ReceiveAnswer() {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (true) {
+    const auto left = std::chrono::ceil<Millis>(until - std::chrono::steady_clock::now());
+    std::optional<ipc::Packet> packet = TRY(Receive(std::max(left, Millis(0))));
+    if (!packet && std::chrono::steady_clock::now() < until) continue;  // a signal came
+    if (!packet) {
+      gone_ = true;  // its answer would be taken for that of the next request
+      return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                           "the network relay did not answer within " + FormatDuration(kPatience)));
+    }
+    if (static_cast<MessageType>(packet->type) != MessageType::kNews) return *std::move(packet);
+    NoteNews(*packet);
+  }
 }
 
 Result<std::string> RelayLink::Call(MessageType type, std::string_view body, MessageType wanted,
                                     const std::vector<const Fd*>& fds) {
   const std::lock_guard lock(mutex_);
+  if (gone_) return Failure(Gone());
   if (auto sent = ipc::SendPacket(control_, static_cast<uint8_t>(type), body, fds); !sent) {
     const int why = sent.error().sys_errno();
     // What it said before it ended tells more.
     if (why != EPIPE && why != ECONNRESET) return Failure(std::move(sent).error());
   }
-  ipc::Packet packet = TRY(Receive());
+  ipc::Packet packet = TRY(ReceiveAnswer());
   const auto got = static_cast<MessageType>(packet.type);
   if (got == MessageType::kFailed) return Failure(ipc::DecodeError(packet.body));
-  if (got != wanted)
-    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the relay's answer"));
-  return std::move(packet.body);
+  if (got == wanted) return std::move(packet.body);
+  gone_ = true;
+  return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the relay's answer"));
+}
+
+Result<std::set<std::string>> RelayLink::AwaitNews(int wake, Millis patience) {
+  std::array<pollfd, 2> pollers = {{{.fd = control_.get(), .events = POLLIN, .revents = 0},
+                                    {.fd = wake, .events = POLLIN, .revents = 0}}};
+  ::poll(pollers.data(), pollers.size(), static_cast<int>(patience.count()));
+  const std::lock_guard lock(mutex_);
+  if (gone_) return Failure(Gone());
+  // What is readable may have been a call's.
+  while (std::optional<ipc::Packet> packet = TRY(Receive(Millis(0)))) {
+    if (static_cast<MessageType>(packet->type) != MessageType::kNews) {
+      gone_ = true;
+      return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "an answer to no request"));
+    }
+    NoteNews(*packet);
+  }
+  return std::exchange(news_, {});
 }
 
 Result<void> RelayLink::Hello(const HelloRequest& request) {

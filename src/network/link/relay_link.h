@@ -6,10 +6,13 @@
 //   const Flows flows = TRY(link.FlowsAfter(id, 0));
 //
 // Each call waits for its answer, for at most kPatience (kTimeout). kUnavailable: the relay is gone,
-// and no call of this link succeeds any more. Thread-safe: one request at a time.
+// or did not answer an earlier call, and no call of this link succeeds any more. Thread-safe: one
+// request at a time.
 #pragma once
 
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "base/ipc/packet.h"
@@ -30,13 +33,23 @@ class RelayLink {
   Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number);
   Result<Checked> Check(const CheckRequest& request);
 
+  // Waits until the relay has news, has ended (kUnavailable), `wake` is readable or the time is
+  // over. The sandboxes of which there are flows that were not asked for yet, each once. For one
+  // thread, beside those that call.
+  Result<std::set<std::string>> AwaitNews(int wake, Millis patience);
+
  private:
   Result<std::string> Call(MessageType type, std::string_view body, MessageType wanted,
                            const std::vector<const Fd*>& fds = {});
-  Result<ipc::Packet> Receive();
+  // With the lock. Nothing: no packet came within the time.
+  Result<std::optional<ipc::Packet>> Receive(Millis patience);
+  Result<ipc::Packet> ReceiveAnswer();
+  void NoteNews(const ipc::Packet& packet);
 
   std::mutex mutex_;
   Fd control_;
+  bool gone_ = false;
+  std::set<std::string> news_;
 };
 
 }  // namespace cay::network

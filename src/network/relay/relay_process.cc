@@ -11,6 +11,7 @@
 #include "base/os/log.h"
 #include "base/os/process_title.h"
 #include "base/os/reap.h"
+#include "base/os/sys.h"
 #include "network/relay/confine.h"
 #include "network/relay/relay.h"
 
@@ -37,7 +38,7 @@ Result<Fd> ForkRelay() {
   return std::move(pair.first);
 }
 
-Result<Fd> SpawnRelay() {
+Result<RelayProcess> SpawnRelay() {
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
@@ -51,8 +52,10 @@ Result<Fd> SpawnRelay() {
       ::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv.data(), envp.data());
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return Failure(Error::FromErrno("starting the network relay", error));
+  auto pidfd = sys::PidfdOpen(pid);
   ReapLater(pid);
-  return std::move(pair.first);
+  if (!pidfd) return Failure(std::move(pidfd).error());  // it ends with its socket
+  return RelayProcess{.control = std::move(pair.first), .pidfd = *std::move(pidfd)};
 }
 
 int ServeRelay(Fd control) {

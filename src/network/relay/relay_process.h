@@ -13,8 +13,12 @@ inline constexpr const char* kRelayCommand = "net-relay";
 // one thread.
 Result<Fd> ForkRelay();
 
-// Starts this program's file anew as one, for a process with threads.
-Result<Fd> SpawnRelay();
+// Starts this program's file anew as one, for a process with threads. `pidfd`: for one that hangs.
+struct RelayProcess {
+  Fd control;
+  Fd pidfd;
+};
+Result<RelayProcess> SpawnRelay();
 
 // In the new process. Its exit code.
 int ServeRelay(Fd control);

@@ -117,6 +117,7 @@ class Creator::Making {
     if (kept_) return;
     if (sandbox_) core_.registry.Remove(*sandbox_, resolved_.spec.name);
     if (made_) {
+      core_.networks->Forget(id_);
       const auto destroyed = core_.engine.Destroy(id_);
       if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound)
         LogWarning("undoing a create: " + destroyed.error().ToString());
@@ -253,6 +254,7 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
   templates::Template base = TRY(core_.templates.Find(resolved.spec.template_name));
   Making making(core_, caller, std::move(resolved), std::move(base), TRY(SandboxId::Generate()));
   TRY(Obtain(making));
+  TRY(OpenNetwork(making));
   TRY(Promise(making, idempotency_key, digest));
   SandboxView view = making.sandbox().View();
   core_.SetTimer(making.sandbox());
@@ -335,6 +337,11 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   auto created = TRY(TwiceIfItMayHelp([&] { return core_.engine.Create(request); }));
   making.NoteMade(making.id(), std::move(created), false);
   return {};
+}
+
+Result<void> Creator::OpenNetwork(Making& making) {
+  const std::lock_guard lock(making.sandbox().transition);
+  return core_.networks->Open(making.id(), making.caller().owner, making.resolved().spec.network);
 }
 
 Result<void> Creator::Promise(Making& making, const std::string& idempotency_key,

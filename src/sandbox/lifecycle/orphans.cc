@@ -107,6 +107,10 @@ class Adopter {
     if (const auto watched = core_.watch->Add(status_.id, *guest); !watched)
       LogWarning("sandbox " + status_.id.text() + ": " + watched.error().ToString());
     sandbox.SetGuest(std::move(*guest));
+    // What cannot be opened is closed, and tried again.
+    const auto opened =
+        core_.networks->Want(sandbox.id(), sandbox.owner(), record_.view.spec.network);
+    if (!opened) LogWarning("sandbox " + status_.id.text() + ": " + opened.error().ToString());
     return {};
   }
 

@@ -136,8 +136,16 @@ class Reconciler {
     if (now.guest) {
       TRY(core_.watch->Add(sandbox->id(), *now.guest));
       sandbox->SetGuest(std::move(now.guest));
+      OpenNetwork(*sandbox);
     }
     return {};
+  }
+
+  // What cannot be opened is closed, and tried again.
+  void OpenNetwork(const Sandbox& sandbox) {
+    const NetworkSpec& spec = sandbox.View().spec.network;
+    const auto opened = core_.networks->Want(sandbox.id(), sandbox.owner(), spec);
+    if (!opened) LogWarning("sandbox " + sandbox.id().text() + ": " + opened.error().ToString());
   }
 
   Result<void> FinishDestroying(StoredSandbox& stored, const engine::SandboxStatus& status) {

@@ -1,6 +1,7 @@
 #include "sandbox/rules/spec_rules.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <type_traits>
 
@@ -180,6 +181,26 @@ Result<void> CheckIdleTimeout(Millis idle, const ManagerOptions& options) {
 
 }  // namespace
 
+Result<void> CheckNetwork(const NetworkSpec& spec, const ManagerOptions& options) {
+  const auto compiled = network::Policy::Compile(spec.policy, options.network.bounds);
+  if (!compiled) {
+    Error error = compiled.error();
+    // Well formed it is.
+    if (error.code() == ErrorCode::kInvalidArgument) error.set_sys_errno(EINVAL);
+    return Failure(std::move(error).WithContext("network"));
+  }
+  const network::NetworkLimits& limits = spec.limits;
+  const auto between = [](std::string_view name, uint64_t value, uint64_t most) -> Result<void> {
+    if (value >= 1 && value <= most) return {};
+    return Failure(Error::Impossible("\"network.limits." + std::string(name) + "\" of " +
+                                     std::to_string(value) + " is not from 1 to " +
+                                     std::to_string(most)));
+  };
+  TRY(between("connections", limits.connections, network::NetworkLimits::kMaxConnections));
+  TRY(between("connections_per_second", limits.connections_per_second, UINT32_MAX));
+  return between("idle", limits.idle_seconds, UINT32_MAX);
+}
+
 Result<void> CheckLifetime(Millis life, const ManagerOptions& options) {
   return CheckTime("a sandbox", "timeout", life, options.max_timeout, "timeouts.max_lifetime");
 }
@@ -237,6 +258,7 @@ Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions&
   TRY(CheckIdleTimeout(*spec.idle_timeout, options));
   spec.cpu_time = asked.cpu_time.value_or(options.default_cpu_time);
   TRY(CheckCpuTime(*spec.cpu_time, options));
+  TRY(CheckNetwork(asked.network, options));
   spec.mounts = TRY(ResolveMounts(asked.mounts, options.mount_roots));
   return resolved;
 }
@@ -275,6 +297,7 @@ Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limi
   if (change.metadata) TRY(CheckMetadata(*change.metadata));
   if (change.timeout) TRY(CheckLifetime(*change.timeout, options));
   if (change.idle_timeout) TRY(CheckIdleTimeout(*change.idle_timeout, options));
+  if (change.network) TRY(CheckNetwork(*change.network, options));
   Changer changer(changed.spec);
   fields::Change::Of(change, changer);
   TRY(CheckTexts(changed.spec));

@@ -1,0 +1,118 @@
+// NetworkKeeper: the networks of a server's sandboxes. One relay serves all of them
+// (network/relay/); it is started with the first sandbox that has a network, and where there is none
+// there is no process, no thread and nothing to remember.
+//
+//   TRY(networks.Open(id, owner, spec));        // it runs: before anybody is told so
+//   TRY(networks.Open(id, owner, other_spec));  // other terms, for connections from now on
+//   networks.Close(id);                         // it does not run any more; its flows are still told
+//   networks.Forget(id);                        // it is gone
+//
+// When the relay ends the kernel refuses connections, and so it does while nothing serves them; a
+// thread starts another relay and opens every network anew, with the newest terms. What a relay was
+// not asked for before it ended is not told.
+//
+// Open, Close and Forget: with the sandbox's transition held. Thread-safe.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/os/wakeup.h"
+#include "engine/engine.h"
+#include "sandbox/events/event_log.h"
+#include "sandbox/metrics.h"
+#include "sandbox/network/network_report.h"
+#include "sandbox/network/relay_supply.h"
+#include "sandbox/options.h"
+
+namespace cay::sandbox {
+
+class NetworkKeeper {
+ public:
+  // Of "sandbox.network_denied": so many of a sandbox within a second; the next event says how many
+  // there were beside them.
+  static constexpr uint32_t kEventsPerSecond = 5;
+
+  NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
+                RelaySupply::Start start);
+  ~NetworkKeeper() { Stop(); }
+  NetworkKeeper(const NetworkKeeper&) = delete;
+  NetworkKeeper& operator=(const NetworkKeeper&) = delete;
+
+  // Whose network is open already gets these terms; mode "none" closes it. On error all is as
+  // before.
+  Result<void> Open(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
+  // The same; on error the network is wanted nevertheless, and is tried again until it is closed.
+  Result<void> Want(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
+  void Close(const SandboxId& id);
+  void Forget(const SandboxId& id);
+
+  // The administrator's bounds, for what is open as well. A network that they do not allow any more
+  // is closed, and opened again when they do.
+  void Reconfigure(const NetworkOptions& options);
+
+  NetworkStanding Look(const SandboxId& id);
+  FlowPage FlowsAfter(const SandboxId& id, uint64_t number, size_t limit);
+  // The number of the newest flow; nothing: it never had a network.
+  std::optional<uint64_t> NewestFlow(const SandboxId& id);
+  DeniedFlows DeniedAfter(const SandboxId& id, uint64_t number);
+  NetworkMetrics Metrics();
+
+  // Ends the thread, and the relay with every network.
+  void Stop();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Entry;
+  using Served = std::shared_ptr<ServedRelay>;
+
+  std::shared_ptr<Entry> Find(const SandboxId& id) const;
+  std::shared_ptr<Entry> FindOrMake(const SandboxId& id, const std::string& owner);
+  std::vector<std::shared_ptr<Entry>> All() const;
+  network::Bounds bounds() const;
+
+  // With the entry's lock.
+  Result<void> Apply(Entry& entry, network::Terms terms);
+  Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
+  Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
+  Result<network::Sockets> OpenSockets(const SandboxId& id);
+  void Detach(Entry& entry);
+  Served ServerOf(const Entry& entry) const;  // null: none
+  void Pull(Entry& entry);
+  void Note(Entry& entry, network::Flow flow);
+  void Count(Entry& entry, const network::NetworkCounts& counts);
+  void Tell(Entry& entry, const network::Flow& flow);
+
+  Result<Served> GetRelay();
+  void Run();
+  void OpenWanted();
+  bool Serve(ServedRelay& relay);
+  void PullNews();
+  void Pause(Millis time);
+
+  engine::Engine& engine_;
+  EventLog& events_;
+  RelaySupply supply_;
+
+  mutable std::mutex mutex_;
+  std::map<SandboxId, std::shared_ptr<Entry>> entries_;
+  network::Bounds bounds_;
+  NetworkMetrics totals_{};
+  std::optional<Wakeup> wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+
+  // The thread's.
+  std::set<std::string> news_;
+  Clock::time_point next_pull_{};
+};
+
+}  // namespace cay::sandbox

@@ -1,0 +1,41 @@
+// What is told of a sandbox's network.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "network/link/counts.h"
+#include "network/link/flow.h"
+#include "network/link/sockets.h"
+#include "network/policy/policy.h"
+#include "sandbox/network/flow_ring.h"
+#include "sandbox/types.h"
+
+namespace cay::sandbox {
+
+// How a sandbox's network does.
+struct NetworkStanding {
+  bool wanted = false;  // the sandbox runs, and has a network
+  bool served = false;
+  std::string problem{};  // why it is wanted and not served
+  std::optional<network::Steering> steering{};
+  network::NetworkCounts counts{};  // since the server knows the sandbox
+};
+
+// What was denied, or failed, since some moment.
+struct DeniedFlows {
+  static constexpr size_t kMost = 32;
+  std::vector<network::Flow> flows{};  // the first
+  uint64_t more = 0;
+};
+
+struct NetworkReport {
+  SandboxState state = SandboxState::kRunning;
+  NetworkSpec spec{};
+  network::Bounds bounds{};
+  NetworkStanding standing{};
+};
+
+}  // namespace cay::sandbox

@@ -1,0 +1,64 @@
+// RelaySupply: the one relay process of a server: started when it is first needed, and another when
+// it has ended.
+//
+//   const auto relay = TRY(supply.Get());          // the one that there is, or a new one
+//   const auto done = relay->link.Close(id);
+//   if (RelaySupply::HasEnded(done)) supply.Drop(*relay);
+//
+// Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "network/link/relay_link.h"
+#include "network/relay/relay_process.h"
+
+namespace cay::sandbox {
+
+struct ServedRelay {
+  ServedRelay(uint64_t a_number, network::RelayProcess process)
+      : number(a_number), link(std::move(process.control)), pidfd(std::move(process.pidfd)) {}
+  const uint64_t number;  // from 1: which of a server's relays it is
+  network::RelayLink link;
+  const Fd pidfd;
+};
+
+class RelaySupply {
+ public:
+  using Start = std::function<Result<network::RelayProcess>()>;
+
+  explicit RelaySupply(Start start) : start_(std::move(start)) {}
+
+  // Of relays that are started from now on.
+  void SetResolvers(std::vector<std::string> resolvers);
+  Result<std::shared_ptr<ServedRelay>> Get();
+  // Null: there is none.
+  std::shared_ptr<ServedRelay> Current() const;
+  // It does not answer any more: it is killed, where it lives, and its networks end with it.
+  void Drop(const ServedRelay& relay);
+  // No more is needed: it ends by itself, and its networks with it.
+  void End();
+  // How many have ended before their time.
+  uint64_t lost() const { return lost_; }
+
+  // Whether a call failed because the relay has ended, or hangs.
+  static bool HasEnded(const Error& error);
+
+ private:
+  const Start start_;
+  std::mutex starting_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<ServedRelay> current_;
+  std::vector<std::string> resolvers_;
+  uint64_t started_ = 0;  // with starting_
+  std::atomic<uint64_t> lost_ = 0;
+};
+
+}  // namespace cay::sandbox
