@@ -108,7 +108,9 @@ room() {
     network/wire) echo network/policy ;;
     network/link) echo network/policy ;;
     network/resolver) echo network/policy ;;
-    network/relay) echo network/{policy,wire,link,resolver} ;;
+    network/transfer) echo network/policy ;;
+    network/names) echo network/{policy,wire,transfer} ;;
+    network/relay) echo network/{policy,wire,link,resolver,transfer,names} ;;
     engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
     engine/native/cgroup) echo engine ;;
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;

@@ -123,6 +123,14 @@ class Internet:
         except FileNotFoundError:
             return []
 
+    def recorded(self):
+        """What has come to port 2223 of any server."""
+        try:
+            with open(os.path.join(self.directory, "recorded"), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
     def _make_certificates(self):
         where = self.directory
         key, request, certificate = (os.path.join(where, name) for name in ("key.pem", "request.pem", "certificate.pem"))

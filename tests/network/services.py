@@ -1,5 +1,6 @@
 """The servers of a test's internet (internet.py), in its namespace: a name server that says what names.json has and writes
-down what it was asked; files of sites by HTTP and HTTPS, by the Host of the request; and a server that speaks first.
+down what it was asked; files of sites by HTTP and HTTPS, by the Host of the request; a server that speaks first; and one
+that writes down what it gets.
 
 A name's addresses are a list; a list of lists is answered with one after the other, as a rebinding server does it.
 """
@@ -15,7 +16,7 @@ import struct
 import sys
 import threading
 
-HTTP, HTTPS, BANNER = 80, 443, 2222
+HTTP, HTTPS, BANNER, RECORDER = 80, 443, 2222, 2223
 A, AAAA = 1, 28
 DIRECTORY, RESOLVER = sys.argv[1:3]
 
@@ -75,6 +76,21 @@ class Banner(socketserver.StreamRequestHandler):
             self.wfile.write(b"you said " + line)
 
 
+class Recorder(socketserver.BaseRequestHandler):
+    """Writes down all that it gets, and answers nothing."""
+
+    def handle(self):
+        with open(os.path.join(DIRECTORY, "recorded"), "ab", buffering=0) as file:
+            while True:
+                try:
+                    got = self.request.recv(65536)
+                except OSError:
+                    return
+                if not got:
+                    return
+                file.write(got)
+
+
 class Files(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -92,6 +108,9 @@ class Threads(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 128
     address_family = socket.AF_INET6
+
+    def handle_error(self, *_):
+        pass  # connections that are reset are what is tested
 
     def server_bind(self):
         self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -127,7 +146,7 @@ NAMES = Names()
 
 if __name__ == "__main__":
     servers = [Datagrams((RESOLVER, 53), Datagram), Streams((RESOLVER, 53), Stream), Threads(("::", HTTP), Files),
-               Secure(("::", HTTPS), Files), Threads(("::", BANNER), Banner)]
+               Secure(("::", HTTPS), Files), Threads(("::", BANNER), Banner), Threads(("::", RECORDER), Recorder)]
     for server in servers:
         threading.Thread(target=functools.partial(server.serve_forever, 0.05), daemon=True).start()
     print("ready", flush=True)

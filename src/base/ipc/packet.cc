@@ -9,7 +9,7 @@
 
 #include "base/units.h"
 
-namespace cay {
+namespace cay::ipc {
 
 Result<void> SendPacket(const Fd& socket, uint8_t type, std::string_view body,
                         const std::vector<const Fd*>& fds) {
@@ -110,4 +110,4 @@ Error DecodeError(std::string_view body) {
   return std::move(error).WithRemedy(Remedy::Decoded(fields[3]));
 }
 
-}  // namespace cay
+}  // namespace cay::ipc

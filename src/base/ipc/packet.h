@@ -11,7 +11,7 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 
-namespace cay {
+namespace cay::ipc {
 
 inline constexpr size_t kMaxPacketBytes = 128 * 1024;
 inline constexpr size_t kMaxPacketFds = 128;
@@ -36,4 +36,4 @@ Result<std::optional<Packet>> ReceivePacket(const Fd& socket);
 std::string EncodeError(const Error& error);
 Error DecodeError(std::string_view body);
 
-}  // namespace cay
+}  // namespace cay::ipc

@@ -29,6 +29,11 @@ Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec,
       new RunNetwork(std::move(terms), std::move(resolvers), TRY(network::ForkRelay())));
 }
 
+Result<network::Checked> RunNetwork::Check(const std::string& host, uint16_t port) {
+  TRY(link_.Hello({.resolvers = resolvers_}));
+  return link_.Check({.terms = terms_, .host = host, .port = port});
+}
+
 Result<void> RunNetwork::Open(engine::Engine& engine, const SandboxId& id) {
   engine::NetworkSockets sockets = TRY(engine.OpenNetwork(id));
   TRY(link_.Hello({.resolvers = resolvers_}));

@@ -27,6 +27,8 @@ class RunNetwork {
   static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec,
                                                    std::vector<std::string> resolvers);
 
+  // What would become of a connection.
+  Result<network::Checked> Check(const std::string& host, uint16_t port);
   Result<void> Open(engine::Engine& engine, const SandboxId& id);
   // Of a relay that has ended: nothing.
   RunFlows Told();

@@ -8,6 +8,7 @@
 //   kClose   SandboxRequest                     kDone
 //   kFlows   FlowsRequest                       kFlowsAre   Flows
 //   kList    (empty)                            kNetworksAre   Networks
+//   kCheck   CheckRequest                       kCheckedIs     Checked
 //                                               kFailed     EncodeError
 //                                               kNews       SandboxRequest: it has flows that
 //                                                           were not asked for yet
@@ -62,11 +63,13 @@ enum class MessageType : uint8_t {
   kClose = 4,
   kFlows = 5,
   kList = 6,
+  kCheck = 7,
   kDone = 64,
   kFailed = 65,
   kFlowsAre = 66,
   kNetworksAre = 67,
   kNews = 68,
+  kCheckedIs = 69,
 };
 
 inline constexpr uint32_t kLinkVersion = 1;
@@ -154,6 +157,45 @@ struct Flows {
     codec.Field(2, self.flows, size_t{kMaxFlowsAtOnce});
     codec.Field(3, self.last);
     codec.Field(4, self.counts);
+  }
+};
+
+// What would become of a connection under these terms. Other requests wait for the answer, which
+// may take as long as name servers do: whoever has networks open asks a relay of its own.
+struct CheckRequest {
+  Terms terms{};
+  std::string host{};  // a name or an address
+  uint16_t port = 0;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.terms);
+    codec.Field(2, self.host, Flow::kMaxName);
+    codec.Field(3, self.port);
+  }
+};
+
+struct Checked {
+  struct Target {
+    std::string address{};
+    bool allowed = false;
+    std::string reason{};
+    static void Fields(auto& self, auto& codec) {
+      codec.Field(1, self.address, size_t{64});
+      codec.Field(2, self.allowed);
+      codec.Field(3, self.reason, Flow::kMaxReason);
+    }
+  };
+  static constexpr size_t kMaxTargets = 128;
+
+  bool allowed = false;
+  std::string rule{};             // that decided; empty: none
+  std::string reason{};           // a sentence
+  std::vector<Target> targets{};  // the addresses that would be tried, or why not
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.allowed);
+    codec.Field(2, self.rule, Flow::kMaxReason);
+    codec.Field(3, self.reason, Flow::kMaxReason);
+    codec.Field(4, self.targets, kMaxTargets);
   }
 };
 

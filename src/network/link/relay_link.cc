@@ -17,10 +17,10 @@ Error Gone() {
 
 }  // namespace
 
-Result<std::optional<Packet>> RelayLink::Receive(Millis patience) {
+Result<std::optional<ipc::Packet>> RelayLink::Receive(Millis patience) {
   pollfd poller{.fd = control_.get(), .events = POLLIN, .revents = 0};
   if (::poll(&poller, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
-  auto packet = ReceivePacket(control_);
+  auto packet = ipc::ReceivePacket(control_);
   if (packet && *packet) return packet;
   // What came after an end, or after a packet that is none, is not to be trusted.
   gone_ = true;
@@ -28,16 +28,16 @@ Result<std::optional<Packet>> RelayLink::Receive(Millis patience) {
   return packet;
 }
 
-void RelayLink::NoteNews(const Packet& packet) {
+void RelayLink::NoteNews(const ipc::Packet& packet) {
   auto news = protocol::Decode<SandboxRequest>(packet.body, protocol::Unknown::kSkipped);
   if (news && news_.size() < kMaxNetworks) news_.insert(std::move(news->sandbox));
 }
 
-Result<Packet> RelayLink::ReceiveAnswer() {
+Result<ipc::Packet> RelayLink::ReceiveAnswer() {
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (true) {
     const auto left = std::chrono::ceil<Millis>(until - std::chrono::steady_clock::now());
-    std::optional<Packet> packet = TRY(Receive(std::max(left, Millis(0))));
+    std::optional<ipc::Packet> packet = TRY(Receive(std::max(left, Millis(0))));
     if (!packet && std::chrono::steady_clock::now() < until) continue;  // a signal came
     if (!packet) {
       gone_ = true;  // its answer would be taken for that of the next request
@@ -53,14 +53,14 @@ Result<std::string> RelayLink::Call(MessageType type, std::string_view body, Mes
                                     const std::vector<const Fd*>& fds) {
   const std::lock_guard lock(mutex_);
   if (gone_) return Failure(Gone());
-  if (auto sent = SendPacket(control_, static_cast<uint8_t>(type), body, fds); !sent) {
+  if (auto sent = ipc::SendPacket(control_, static_cast<uint8_t>(type), body, fds); !sent) {
     const int why = sent.error().sys_errno();
     // What it said before it ended tells more.
     if (why != EPIPE && why != ECONNRESET) return Failure(std::move(sent).error());
   }
-  Packet packet = TRY(ReceiveAnswer());
+  ipc::Packet packet = TRY(ReceiveAnswer());
   const auto got = static_cast<MessageType>(packet.type);
-  if (got == MessageType::kFailed) return Failure(DecodeError(packet.body));
+  if (got == MessageType::kFailed) return Failure(ipc::DecodeError(packet.body));
   if (got == wanted) return std::move(packet.body);
   gone_ = true;
   return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the relay's answer"));
@@ -73,7 +73,7 @@ Result<std::set<std::string>> RelayLink::AwaitNews(int wake, Millis patience) {
   const std::lock_guard lock(mutex_);
   if (gone_) return Failure(Gone());
   // What is readable may have been a call's.
-  while (std::optional<Packet> packet = TRY(Receive(Millis(0)))) {
+  while (std::optional<ipc::Packet> packet = TRY(Receive(Millis(0)))) {
     if (static_cast<MessageType>(packet->type) != MessageType::kNews) {
       gone_ = true;
       return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "an answer to no request"));
@@ -122,6 +122,12 @@ Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number) {
   const std::string body =
       TRY(Call(MessageType::kFlows, protocol::Encode(request), MessageType::kFlowsAre));
   return protocol::Decode<Flows>(body, protocol::Unknown::kSkipped);
+}
+
+Result<Checked> RelayLink::Check(const CheckRequest& request) {
+  const std::string body =
+      TRY(Call(MessageType::kCheck, protocol::Encode(request), MessageType::kCheckedIs));
+  return protocol::Decode<Checked>(body, protocol::Unknown::kSkipped);
 }
 
 }  // namespace cay::network

@@ -31,6 +31,7 @@ class RelayLink {
   Result<void> SetTerms(const SandboxId& sandbox, const Terms& terms);
   Result<void> Close(const SandboxId& sandbox);
   Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number);
+  Result<Checked> Check(const CheckRequest& request);
 
   // Waits until the relay has news, has ended (kUnavailable), `wake` is readable or the time is
   // over. The sandboxes of which there are flows that were not asked for yet, each once. For one
@@ -41,9 +42,9 @@ class RelayLink {
   Result<std::string> Call(MessageType type, std::string_view body, MessageType wanted,
                            const std::vector<const Fd*>& fds = {});
   // With the lock. Nothing: no packet came within the time.
-  Result<std::optional<Packet>> Receive(Millis patience);
-  Result<Packet> ReceiveAnswer();
-  void NoteNews(const Packet& packet);
+  Result<std::optional<ipc::Packet>> Receive(Millis patience);
+  Result<ipc::Packet> ReceiveAnswer();
+  void NoteNews(const ipc::Packet& packet);
 
   std::mutex mutex_;
   Fd control_;

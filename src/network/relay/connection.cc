@@ -144,6 +144,7 @@ void Connection::Dial(Result<std::vector<Address>> addresses) {
   }
   dialer_.emplace(parts_.loop, parts_.deadlines, *permitted, destination_.port,
                   [this](Result<Dialer::Dialled> dialled) { Dialled(std::move(dialled)); });
+  dialer_->Start();
 }
 
 void Connection::Dialled(Result<Dialer::Dialled> dialled) {
@@ -281,6 +282,7 @@ void Connection::Deny(std::string reason) {
 }
 
 void Connection::Refuse(const FirstBytesVerdict& verdict) {
+  seen_name_ = verdict.seen_name;
   if (verdict.http) AnswerInWords(verdict.reason);
   Finish(Verdict::kDenied, verdict.reason, verdict.rule, !verdict.http);
 }

@@ -21,12 +21,12 @@
 #include "base/os/fd.h"
 #include "network/link/flow.h"
 #include "network/policy/policy.h"
-#include "network/relay/deadlines.h"
-#include "network/relay/dialer.h"
 #include "network/relay/first_bytes.h"
-#include "network/relay/lane.h"
 #include "network/relay/machine_addresses.h"
 #include "network/resolver/resolver.h"
+#include "network/transfer/deadlines.h"
+#include "network/transfer/dialer.h"
+#include "network/transfer/lane.h"
 
 namespace cay::network {
 

@@ -7,7 +7,7 @@
 
 #include <thread>
 
-#include "network/relay/name_table.h"
+#include "network/names/name_table.h"
 
 namespace cay::network {
 namespace {

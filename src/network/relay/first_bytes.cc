@@ -34,8 +34,12 @@ FirstBytesVerdict Compare(const Policy& policy, const Destination& destination,
   }
   if (!name) return {.kind = Kind::kPass};
   const Decision decision = policy.OfConnection(*name, destination.port);
-  if (!decision.allowed && decision.why == Why::kRule)
-    return Refuse(std::string(what) + " " + *name + ", which a rule denies", decision.rule);
+  if (!decision.allowed && decision.why == Why::kRule) {
+    return {.kind = Kind::kRefuse,
+            .reason = std::string(what) + " " + *name + ", which a rule denies",
+            .rule = decision.rule,
+            .seen_name = *name};
+  }
   return {.kind = Kind::kPass, .seen_name = *name};
 }
 

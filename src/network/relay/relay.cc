@@ -60,11 +60,11 @@ Result<std::unique_ptr<Relay>> Relay::Create(Fd control) {
 Result<void> Relay::Run() { return loop_.Run(); }
 
 Result<void> Relay::Send(MessageType type, std::string_view body) {
-  return SendPacket(control_, static_cast<uint8_t>(type), body);
+  return ipc::SendPacket(control_, static_cast<uint8_t>(type), body);
 }
 
 void Relay::OnReady(uint32_t /*events*/) {
-  auto packet = ReceivePacket(control_);
+  auto packet = ipc::ReceivePacket(control_);
   if (!packet && packet.error().sys_errno() == EAGAIN) return;
   if (!packet || !*packet) {  // its controller is gone, and every network with it
     entries_.clear();
@@ -72,15 +72,21 @@ void Relay::OnReady(uint32_t /*events*/) {
     return;
   }
   const auto reply = Answer(**packet);
+  if (!reply) return Respond(Failure(reply.error()));
+  if (*reply) Respond(**reply);
+}
+
+void Relay::Respond(const Result<Reply>& reply) {
   const auto sent = reply ? Send(reply->type, reply->body)
-                          : Send(MessageType::kFailed, EncodeError(reply.error()));
+                          : Send(MessageType::kFailed, ipc::EncodeError(reply.error()));
   if (sent) return;
   // It asks without reading the answers: nothing that it could go on with.
   LogError("the controller of the network relay does not read: " + sent.error().message());
   loop_.Stop();
 }
 
-Result<Relay::Reply> Relay::Answer(Packet& packet) {
+// Nothing: the answer comes later.
+Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
   using protocol::Decode;
   const std::string_view body = packet.body;
   switch (static_cast<MessageType>(packet.type)) {
@@ -96,6 +102,9 @@ Result<Relay::Reply> Relay::Answer(Packet& packet) {
       return FlowsAfter(TRY(Decode<FlowsRequest>(body)));
     case MessageType::kList:
       return List();
+    case MessageType::kCheck:
+      TRY(BeginCheck(TRY(Decode<CheckRequest>(body))));
+      return std::nullopt;
     default:
       return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not a request to a relay"));
   }
@@ -155,6 +164,21 @@ Result<Relay::Reply> Relay::List() const {
   for (const auto& [sandbox, entry] : entries_)
     networks.networks.push_back({.sandbox = sandbox, .version = entry.version});
   return Reply{MessageType::kNetworksAre, protocol::Encode(networks)};
+}
+
+Result<void> Relay::BeginCheck(const CheckRequest& request) {
+  if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
+  Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
+  loop_.Change(control_.get(), 0);
+  check_.emplace(*resolver_, machine_, std::move(policy),
+                 [this](const Checked& checked) { EndCheck(checked); });
+  check_->Start(request.host, request.port);
+  return {};
+}
+
+void Relay::EndCheck(const Checked& checked) {
+  loop_.Change(control_.get(), EPOLLIN);
+  Respond(Reply{MessageType::kCheckedIs, protocol::Encode(checked)});
 }
 
 void Relay::Heard(const std::string& sandbox, Flow flow) {

@@ -12,6 +12,7 @@
 #include "base/ipc/packet.h"
 #include "base/loop/event_loop.h"
 #include "network/link/messages.h"
+#include "network/relay/check.h"
 #include "network/relay/flow_log.h"
 #include "network/relay/sandbox_network.h"
 
@@ -41,13 +42,16 @@ class Relay final : private EventLoop::Handler {
 
   Relay(EventLoop loop, Fd control);
   void OnReady(uint32_t events) override;
-  Result<Reply> Answer(Packet& packet);
+  Result<std::optional<Reply>> Answer(ipc::Packet& packet);
   Result<Reply> Hello(const HelloRequest& request);
   Result<Reply> Open(const OpenRequest& request, std::vector<Fd> fds);
   Result<Reply> SetPolicy(const PolicyRequest& request);
   Result<Reply> Close(const SandboxRequest& request);
   Result<Reply> FlowsAfter(const FlowsRequest& request);
   Result<Reply> List() const;
+  Result<void> BeginCheck(const CheckRequest& request);
+  void EndCheck(const Checked& checked);
+  void Respond(const Result<Reply>& reply);
   Result<Entry*> Find(const std::string& sandbox);
   void Heard(const std::string& sandbox, Flow flow);
   Result<void> Send(MessageType type, std::string_view body);
@@ -61,6 +65,7 @@ class Relay final : private EventLoop::Handler {
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;
   std::map<std::string, Entry> entries_;
+  std::optional<Check> check_;  // under way: nothing else is answered
 };
 
 }  // namespace cay::network

@@ -63,8 +63,8 @@ int ServeRelay(Fd control) {
   // A ^C at the terminal is for the sandbox's caller; a relay ends when its controller does.
   for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
   if (const auto confined = ConfineRelay(); !confined) {
-    (void)SendPacket(control, static_cast<uint8_t>(MessageType::kFailed),
-                     EncodeError(confined.error()));
+    (void)ipc::SendPacket(control, static_cast<uint8_t>(MessageType::kFailed),
+                          ipc::EncodeError(confined.error()));
     return 1;
   }
   auto relay = Relay::Create(std::move(control));

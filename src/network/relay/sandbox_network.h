@@ -15,11 +15,11 @@
 #include "network/link/flow.h"
 #include "network/link/limits.h"
 #include "network/link/sockets.h"
+#include "network/names/dns_service.h"
+#include "network/names/name_table.h"
 #include "network/policy/policy.h"
 #include "network/relay/connection.h"
-#include "network/relay/dns_service.h"
-#include "network/relay/name_table.h"
-#include "network/relay/token_bucket.h"
+#include "network/transfer/token_bucket.h"
 
 namespace cay::network {
 

@@ -8,7 +8,7 @@
 // for it neither asks nor deletes the channel. The sockets of a channel are there while it has
 // questions: for ports that are hard to guess a channel is used for so many questions only.
 //
-// c-ares reads no file and no search list here: names are asked for as they are. It chooses no ids
+// c-ares reads no configuration here: names are asked for as they are. It chooses no ids
 // either; those of c-ares 1.18 are not random (CVE-2023-31147).
 #pragma once
 

@@ -111,7 +111,7 @@ class Resolver::Core final : public std::enable_shared_from_this<Core>, private 
   void Tell(uint64_t question, Outcome outcome);
   Result<void> Begin(const std::string& name, uint64_t question, Clock::time_point now);
   Result<DnsChannel*> Channel();
-  void OnAnswer(uint64_t lookup, Family family, Result<DnsAnswer> answer);
+  void OnAnswer(uint64_t id, Family family, Result<DnsAnswer> answer);
   void SetDeadline(uint64_t id, Lookup& lookup, Clock::time_point deadline);
   void End(uint64_t id);
   Outcome OutcomeOf(const Lookup& lookup) const;

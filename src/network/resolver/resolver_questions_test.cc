@@ -14,7 +14,6 @@ namespace cay::network {
 namespace {
 
 using namespace dns_test;  // NOLINT(google-build-using-namespace)
-using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;

@@ -18,7 +18,6 @@ namespace {
 using namespace dns_test;  // NOLINT(google-build-using-namespace)
 using testing::Contains;
 using testing::ElementsAre;
-using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;

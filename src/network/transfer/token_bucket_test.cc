@@ -1,4 +1,4 @@
-#include "network/relay/token_bucket.h"
+#include "network/transfer/token_bucket.h"
 
 #include <gtest/gtest.h>
 

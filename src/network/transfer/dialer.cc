@@ -1,4 +1,4 @@
-#include "network/relay/dialer.h"
+#include "network/transfer/dialer.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -67,17 +67,18 @@ class Dialer::Attempt final : public EventLoop::Handler {
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
 
-  Result<void> Begin(uint16_t port) {
+  // True: it is connected already, as connections within a machine are.
+  Result<bool> Begin(uint16_t port) {
     const int family = address_.family() == Family::kV4 ? AF_INET : AF_INET6;
     const int raw = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
     if (raw < 0) return Failure(Error::FromErrno("opening a socket"));
     socket_ = Fd::Adopt(raw);
     KeepAlive(*socket_);
     const SocketAddress to(address_, port);
-    if (::connect(raw, reinterpret_cast<const sockaddr*>(&to.space), to.size) < 0 &&
-        errno != EINPROGRESS)
-      return Failure(Error::FromErrno("connecting to " + address_.Text()));
-    return loop_.Watch(raw, EPOLLOUT, *this);
+    if (::connect(raw, reinterpret_cast<const sockaddr*>(&to.space), to.size) == 0) return true;
+    if (errno != EINPROGRESS) return Failure(Error::FromErrno("connecting to " + address_.Text()));
+    TRY(loop_.Watch(raw, EPOLLOUT, *this));
+    return false;
   }
 
   void OnReady(uint32_t /*events*/) override {
@@ -117,9 +118,11 @@ Dialer::Dialer(EventLoop& loop, Deadlines& deadlines, const std::vector<Address>
       stagger_(deadlines, [this] { TryNext(); }),
       patience_(deadlines, [this] {
         Finish(Failure(last_.value_or(Error::FromErrno("connecting", ETIMEDOUT))));
-      }) {
+      }) {}
+
+void Dialer::Start() {
   patience_.Set(kPatience);
-  stagger_.Set(Millis(0));
+  TryNext();
 }
 
 Dialer::~Dialer() { LetGo(); }
@@ -136,7 +139,8 @@ void Dialer::LetGo() {
 void Dialer::TryNext() {
   while (next_ < addresses_.size()) {
     auto attempt = std::make_unique<Attempt>(*this, addresses_[next_++]);
-    const Result<void> begun = attempt->Begin(port_);
+    const Result<bool> begun = attempt->Begin(port_);
+    if (begun && *begun) return Finish(attempt->Take());
     if (begun) {
       attempts_.push_back(std::move(attempt));
       if (next_ < addresses_.size()) stagger_.Set(kStagger);

@@ -11,8 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "network/names/name_table.h"
 #include "network/policy/policy.h"
-#include "network/relay/name_table.h"
 #include "network/wire/dns_message.h"
 
 namespace cay::network {

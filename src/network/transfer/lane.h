@@ -19,6 +19,9 @@ namespace cay::network {
 
 // Pipes that are empty, for lanes of all connections. Not more than `most` are open at a time: a
 // lane that gets none asks again.
+// Half as much moves a sixth less on one processor, twice as much no more.
+inline constexpr size_t kPipeBytes = 128 * 1024;
+
 class PipePool {
  public:
   explicit PipePool(size_t most) : most_(most) {}
@@ -58,7 +61,6 @@ class Lane {
  private:
   // Of one call, so that no connection keeps the others waiting.
   static constexpr uint64_t kBurst = 1 << 20;
-  static constexpr size_t kAtOnce = 64 * 1024;
 
   enum class Step : uint8_t { kMoved, kWaits };
   Result<Step> Fill(const Fd& source, uint64_t most);

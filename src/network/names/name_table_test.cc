@@ -1,4 +1,4 @@
-#include "network/relay/name_table.h"
+#include "network/names/name_table.h"
 
 #include <gtest/gtest.h>
 

@@ -9,9 +9,9 @@
 
 #include "base/loop/event_loop.h"
 #include "base/os/fd.h"
-#include "network/relay/deadlines.h"
-#include "network/relay/dns_responder.h"
-#include "network/relay/token_bucket.h"
+#include "network/names/dns_responder.h"
+#include "network/transfer/deadlines.h"
+#include "network/transfer/token_bucket.h"
 
 namespace cay::network {
 

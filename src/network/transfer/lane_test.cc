@@ -1,4 +1,4 @@
-#include "network/relay/lane.h"
+#include "network/transfer/lane.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

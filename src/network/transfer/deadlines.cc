@@ -1,4 +1,4 @@
-#include "network/relay/deadlines.h"
+#include "network/transfer/deadlines.h"
 
 namespace cay::network {
 

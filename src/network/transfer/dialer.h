@@ -2,8 +2,10 @@
 // other a quarter of a second apart (RFC 8305), the families in turns.
 //
 //   Dialer dialer(loop, deadlines, addresses, 443, [](Result<Dialer::Dialled> dialled) { … });
+//   dialer.Start();
 //
-// `done` is called once, from the loop and never from the constructor; not after the destructor.
+// `done` is called once, in Start or later from the loop, and not after the destructor. It may
+// destroy the dialer.
 #pragma once
 
 #include <sys/socket.h>
@@ -18,7 +20,7 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "network/policy/address.h"
-#include "network/relay/deadlines.h"
+#include "network/transfer/deadlines.h"
 
 namespace cay::network {
 
@@ -37,6 +39,7 @@ class Dialer {
   Dialer(EventLoop& loop, Deadlines& deadlines, const std::vector<Address>& addresses,
          uint16_t port, Done done);
   ~Dialer();
+  void Start();
   Dialer(const Dialer&) = delete;
   Dialer& operator=(const Dialer&) = delete;
 

@@ -1,4 +1,4 @@
-#include "network/relay/lane.h"
+#include "network/transfer/lane.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -17,6 +17,8 @@ std::optional<Pipe> PipePool::Take() {
   if (open_ >= most_) return std::nullopt;
   auto made = MakePipe(O_NONBLOCK);
   if (!made) return std::nullopt;
+  // Of a user who has too many already it stays as it is: then a lane moves less at once.
+  (void)::fcntl(made->write.get(), F_SETPIPE_SZ, static_cast<int>(kPipeBytes));
   ++open_;
   return *std::move(made);
 }
@@ -51,7 +53,7 @@ Result<Lane::Step> Lane::Fill(const Fd& source, uint64_t most) {
   if (!pipe_) pipe_ = pipes_.Take();
   starved_ = !pipe_;
   if (starved_) return Step::kWaits;
-  const size_t want = static_cast<size_t>(std::min<uint64_t>(most, kAtOnce));
+  const size_t want = static_cast<size_t>(std::min<uint64_t>(most, kPipeBytes));
   const ssize_t got = ::splice(source.get(), nullptr, pipe_->write.get(), nullptr, want,
                                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Step::kWaits;

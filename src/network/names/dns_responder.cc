@@ -1,4 +1,4 @@
-#include "network/relay/dns_responder.h"
+#include "network/names/dns_responder.h"
 
 #include <algorithm>
 #include <array>

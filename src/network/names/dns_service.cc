@@ -1,4 +1,4 @@
-#include "network/relay/dns_service.h"
+#include "network/names/dns_service.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
