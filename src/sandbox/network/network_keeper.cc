@@ -20,8 +20,10 @@ constexpr Millis kPace{100};
 // How often what could not be opened is tried again.
 constexpr Millis kTryAgain{2000};
 constexpr Millis kFirstBackoff{20};
-// The relay of a server that was killed ends a moment later, and its networks with it.
-constexpr Millis kOldRelayPatience{2000};
+// A relay that is killed ends a moment later, and its networks with it: that of this server, or of
+// the one before.
+constexpr Millis kRelayEnds{100};
+constexpr Millis kOldRelayEnds{2000};
 constexpr Millis kOldRelayLook{10};
 // Of one pull. A relay keeps no more flows than these rounds bring.
 constexpr size_t kMostRounds = 16;
@@ -119,10 +121,11 @@ Result<NetworkKeeper::Served> NetworkKeeper::GetRelay() {
   return relay;
 }
 
-Result<network::Sockets> NetworkKeeper::OpenSockets(const SandboxId& id) {
-  const auto until = Clock::now() + kOldRelayPatience;
+Result<network::Sockets> NetworkKeeper::OpenSockets(const Entry& entry) {
+  const bool is_first = entry.terms.version == 0;
+  const auto until = Clock::now() + (is_first ? kOldRelayEnds : kRelayEnds);
   while (true) {
-    auto opened = engine_.OpenNetwork(id);
+    auto opened = engine_.OpenNetwork(entry.id);
     if (opened) return SocketsOf(*std::move(opened));
     const bool may_pass = opened.error().code() == ErrorCode::kIllegalState;
     if (!may_pass || Clock::now() >= until) return Failure(std::move(opened).error());
@@ -131,7 +134,7 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(const SandboxId& id) {
 }
 
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
-  network::Sockets sockets = TRY(OpenSockets(entry.id));
+  network::Sockets sockets = TRY(OpenSockets(entry));
   entry.steering = sockets.steering;
   TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
   entry.relay = relay.number;

@@ -83,7 +83,7 @@ class NetworkKeeper {
   Result<void> Apply(Entry& entry, network::Terms terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
-  Result<network::Sockets> OpenSockets(const SandboxId& id);
+  Result<network::Sockets> OpenSockets(const Entry& entry);
   void Detach(Entry& entry);
   Served ServerOf(const Entry& entry) const;  // null: none
   void Pull(Entry& entry);
