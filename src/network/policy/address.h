@@ -67,7 +67,8 @@ struct Prefix {
 
 // What an address leads to, by the registries of special addresses (RFC 6890, and the IANA's two
 // tables of special-purpose addresses). Everything but kPublic is reached only where a rule and the
-// administrator both name it.
+// administrator both name it. What is in those tables is not public, even where they say that it is
+// globally reachable: an anycast address leads to whoever is nearest, perhaps to one's own router.
 enum class AddressKind : uint8_t {
   kPublic,
   kUnspecified,  // 0.0.0.0/8, ::
@@ -75,15 +76,31 @@ enum class AddressKind : uint8_t {
   kPrivate,      // 10/8, 172.16/12, 192.168/16, fc00::/7, fec0::/10
   kShared,       // 100.64.0.0/10: carriers' (RFC 6598)
   kLinkLocal,    // 169.254.0.0/16, fe80::/10
-  kMetadata,  // where clouds tell machines their secrets: 169.254.169.254, fd00:ec2::254, 100.100.100.200 …
-  kMulticast,  // 224.0.0.0/4, ff00::/8
-  kReserved,   // documentation, benchmarks (198.18.0.0/15 too), 240.0.0.0/4, broadcast, discard …
-  kTunnel,     // holds an IPv4 address that somebody else unpacks: 64:ff9b::/96, 64:ff9b:1::/48,
-               // 2002::/16, 2001::/32, ::a.b.c.d
+  kMetadata,     // where clouds tell machines their secrets: 169.254.169.254, fd00:ec2::254 …
+  kMulticast,    // 224.0.0.0/4, ff00::/8
+  kReserved,     // documentation, benchmarks (198.18.0.0/15 too), 240.0.0.0/4, discard …
+  kTunnel,       // holds an IPv4 address that somebody else unpacks: 64:ff9b::/96, 64:ff9b:1::/48,
+                 // 2002::/16, 2001::/32, ::a.b.c.d, ::ffff:0:a.b.c.d
 };
 
-// Of what Unmapped gives. `2000::/3` is public, and what else there is of IPv6 reserved.
+// Of what Unmapped gives. `2000::/3` is public, and what else there is of IPv6 reserved. An address
+// of a tunnel that can be read as one of kMetadata is kMetadata.
 AddressKind KindOf(const Address& address);
+// Whether any address of it is kPublic.
+bool HasPublic(const Prefix& prefix);
+// Whether all of it is in one of the ranges of kTunnel.
+bool InTunnel(const Prefix& prefix);
+
+// The IPv4 addresses that are in an address of a tunnel: what is at its other end unpacks them.
+// Where they are is fixed, except in 64:ff9b:1::/48 (RFC 8215), whose operators choose one of the
+// lengths of RFC 6052: there it is each that could be meant.
+struct Embedded {
+  std::array<Address, 4> addresses;
+  size_t count = 0;  // 0: no address of a tunnel
+  bool fixed = true;
+};
+Embedded EmbeddedIn(const Address& address);
+
 // "a private address", for sentences: "10.1.2.3 is a private address".
 std::string_view KindText(AddressKind kind);
 
