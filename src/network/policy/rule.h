@@ -5,8 +5,10 @@
 //
 // Without a port every port is meant. A name is exact; "*.example.com" is every name below it, and
 // not it itself; "*" alone is no rule (mode "open" says that). Names are of ASCII (an international
-// one is written as xn--…), compared without regard to case, at most 253 bytes, labels of 1 to 63 of
-// letters, digits, '-' and '_', no trailing dot.
+// one is written as xn--…), compared without regard to case, at most 253 bytes, labels of 1 to 63
+// of letters, digits, '-' and '_', no trailing dot. A last label that is a number ("1.2.3",
+// "0x7f.1") is no name: resolvers read such a thing as an address. A rule that allows has no
+// wildcard as wide as "*.com", and none over the names of the machine itself.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +35,8 @@ struct PortRange {
 
 // Nothing: every port.
 using Ports = std::vector<PortRange>;
-bool Contains(const Ports& ports, uint16_t port);
+bool Contains(const Ports& ports, uint16_t port);  // 0 is no port, and in none of them
+bool Contains(const Ports& ports, const Ports& others);
 
 struct NamePattern {
   std::string name;    // lower case, without "*."
@@ -46,16 +49,18 @@ struct HostTarget {
   friend bool operator==(const HostTarget&, const HostTarget&) = default;
 };
 
+enum class Effect : uint8_t { kAllow, kDeny };
+
 struct Rule {
   static constexpr size_t kMaxBytes = 512;  // of its text
   static constexpr size_t kMaxPorts = 16;
 
-  std::variant<NamePattern, Prefix, HostTarget> target;
-  Ports ports;
-  std::string text;  // as it was written
+  std::variant<NamePattern, Prefix, HostTarget> target{};
+  Ports ports{};
+  std::string text{};  // as it was written
 
   // kInvalidArgument, with a remedy that shows the forms.
-  static Result<Rule> Parse(std::string_view text);
+  static Result<Rule> Parse(std::string_view text, Effect effect = Effect::kAllow);
   const NamePattern* name() const { return std::get_if<NamePattern>(&target); }
   const Prefix* prefix() const { return std::get_if<Prefix>(&target); }
   bool host() const { return std::holds_alternative<HostTarget>(target); }
@@ -63,5 +68,7 @@ struct Rule {
 
 // The name in lower case, without a trailing dot; nothing where no rule could name it.
 std::optional<std::string> NormalName(std::string_view name);
+// Of a name in lower case: kHostName or kDockerHostName.
+bool IsHostName(std::string_view lower_case_name);
 
 }  // namespace cay::network
