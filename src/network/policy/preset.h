@@ -1,8 +1,11 @@
 // Presets: lists of rules with a name, for what many policies need: registries of packages. The
 // data is presets.txt beside this; it is part of the program.
 //
-//   pypi      pypi.org:443 files.pythonhosted.org:443
-//   packages  = pypi npm …                               (the rules of other presets together)
+//   # A comment.
+//   one: What this is, for people
+//     example.com:443 *.example.com:80,443
+//   both: What these are together, for people
+//     = one two                              (the rules of presets that stand above)
 #pragma once
 
 #include <span>
@@ -26,7 +29,8 @@ std::span<const Preset> Presets();
 // kInvalidArgument, with the names that there are.
 Result<const Preset*> FindPreset(std::string_view name);
 
-// What the data file has. For the test, and for Presets.
+// What a data file has, in its order; kInvalidArgument with the number of the line that is wrong.
+// For the test, and for Presets.
 Result<std::vector<Preset>> ParsePresets(std::string_view text);
 
 }  // namespace cay::network
