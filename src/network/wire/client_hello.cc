@@ -108,7 +108,7 @@ Result<ClientHello> ReadExtensions(std::string_view extensions) {
 // RFC 8446, 4.1.2; before TLS 1.2 the extensions could be left out.
 Result<ClientHello> ReadBody(std::string_view body) {
   ByteReader reader(body);
-  TRY(reader.Integer(2));  // legacy_version: servers choose by the extension, too
+  TRY(reader.Take(2));  // legacy_version: servers choose by the extension, too
   TRY(reader.Take(kRandom));
   if (TRY(reader.Vector(1)).size() > kMaxSessionId) return Malformed("a long session id");
   const size_t suites = TRY(reader.Vector(2)).size();

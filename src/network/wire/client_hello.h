@@ -34,10 +34,11 @@ struct ClientHello {
 // All that is kFound is within kMaxPeek. `hello` is written only then.
 //
 // kBad is what could make a server see a hello where we see none, or another name than we do:
-// - A first record of another type (an alert, say), or of a version below 16.0 that is not 3.x. Go's
-//   servers pass over warnings before the hello, and read any such version.
-// - A hello of SSLv2's form (RFC 5246, E.2), which has no place for a name. OpenSSL's servers take it.
-// - Another handshake message, or lengths that do not add up.
+// - A first record of another type (an alert, say), or of a version below 16.0 that is not 3.x:
+//   Go's servers pass over warnings before the hello, and read any such version.
+// - A hello of SSLv2's form (RFC 5246, E.2), which has no place for a name, and which OpenSSL's
+//   servers still take.
+// - An empty record, another handshake message, lengths that do not add up.
 // - More than one SNI extension, one whose list is not exactly one host name, a name with NUL or of
 //   more than kMaxName bytes.
 Peek ReadClientHello(std::string_view bytes, ClientHello& hello);

@@ -80,9 +80,10 @@ struct Record {
 
 // The whole reply: the question as it was asked, authoritative for nothing, recursion available.
 // What does not fit in `limit` bytes is left out and TC is set; a limit below kPlainDnsBytes counts
-// as that, one over kMaxDnsMessage as this. kOk and kNoSuchName without a record carry a SOA, so that
-// their not being there is remembered for `negative_ttl_seconds` only. A record that is none (another
-// type, an address of the other family, a name that DNS cannot say) makes all of it Rcode::kFailed.
+// as that, one over kMaxDnsMessage as this. kOk and kNoSuchName without a record carry a SOA, so
+// that their not being there is remembered for `negative_ttl_seconds` only. A record that is none
+// (another type, an address of the other family, a name that DNS cannot say) makes all of it
+// Rcode::kFailed.
 std::string Answer(const Query& query, Rcode rcode, std::span<const Record> records, size_t limit,
                    uint32_t negative_ttl_seconds);
 // A reply to what could not be parsed: it has no question.
