@@ -96,8 +96,8 @@ struct RequestLine {
 // RFC 9112, 3.2: the host of a target of one of the four forms; "" where it has none, nothing for a
 // target of another form.
 std::optional<std::string> HostOfTarget(std::string_view method, std::string_view target) {
-  // Of what a line can have, neither is in a target. Bytes over ASCII are none of RFC 9112's either,
-  // but curl sends a path as it was typed.
+  // A line can have both, a target neither. Bytes over ASCII are not RFC 9112's either, but curl
+  // sends a path as it was typed.
   if (target.find_first_of("\t#") != std::string_view::npos) return std::nullopt;
   if (method == "CONNECT") {
     const size_t colon = target.rfind(':');
