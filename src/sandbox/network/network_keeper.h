@@ -1,5 +1,5 @@
 // NetworkKeeper: the networks of a server's sandboxes. One relay serves all of them
-// (network/relay/); it is started with the first sandbox that has a network, and where there is none
+// (network/relay/). It is started with the first sandbox that has a network; where there is none
 // there is no process, no thread and nothing to remember.
 //
 //   TRY(networks.Open(id, owner, spec));        // it runs: before anybody is told so
