@@ -1,14 +1,18 @@
 #include "support/network_world.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <linux/netfilter_ipv4.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,17 +63,20 @@ std::string TextOf(const sockaddr_storage& address) {
   return text.data();
 }
 
+// Whoever has opened a launcher keeps capabilities across ids (SECBIT_NO_SETUID_FIXUP).
 void BecomeOrdinary() {
-  if (::setgroups(0, nullptr) < 0 || ::setresgid(kOrdinaryUser, kOrdinaryUser, kOrdinaryUser) < 0 ||
+  if (::prctl(PR_SET_SECUREBITS, 0, 0, 0, 0) < 0 || ::setgroups(0, nullptr) < 0 ||
+      ::setresgid(kOrdinaryUser, kOrdinaryUser, kOrdinaryUser) < 0 ||
       ::setresuid(kOrdinaryUser, kOrdinaryUser, kOrdinaryUser) < 0) {
     ::_exit(1);
   }
-}
-
-void RunBody(const std::function<void(NetworkWorld&)>& body, std::string& why_not) {
-  NetworkWorld world;
-  why_not = world.WhyNot();
-  if (why_not.empty()) body(world);
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, 2> has{};
+  if (::syscall(SYS_capget, &header, has.data()) < 0) ::_exit(1);
+  for (const auto& half : has)
+    if ((half.effective | half.permitted) != 0) ::_exit(1);
+  // As a program that this user has started.
+  if (::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0) ::_exit(1);
 }
 
 }  // namespace
@@ -101,7 +108,8 @@ NetworkWorld::~NetworkWorld() {
   }
   launcher_.reset();
   (void)engine::native::CollectGarbage(paths_, {});
-  std::filesystem::remove_all(directory_);
+  if (const auto removed = RemoveTreeAt(AT_FDCWD, directory_); !removed)
+    ADD_FAILURE() << removed.error().ToString();
 }
 
 engine::CreateRequest NetworkWorld::Request() {
@@ -129,12 +137,14 @@ SandboxId NetworkWorld::Create() {
   return request.id;
 }
 
-ProcessStream NetworkWorld::Start(const SandboxId& id, const std::string& probe) {
+ProcessStream NetworkWorld::Start(const SandboxId& id, const std::string& probe,
+                                  const std::string& user) {
   protocol::StartRequest request;
   request.argv = {"/attack/attack-victim"};
   std::istringstream words(probe);
   for (std::string word; words >> word;) request.argv.push_back(word);
   request.env = {"PATH=/usr/bin:/bin"};
+  request.user = user;
   request.stdin_open = true;
   const GuestChannel guest([this, id] { return launcher_->Connect(id); });
   return Must(guest.Start(request), "start a probe");
@@ -174,35 +184,38 @@ void NetworkWorld::AwaitLine(ProcessStream& stream, std::string_view line) {
   EXPECT_NE(out.find(wanted), std::string::npos) << out;
 }
 
-std::string NetworkWorld::Run(const SandboxId& id, const std::string& probe) {
-  ProcessStream stream = Start(id, probe);
+std::string NetworkWorld::Run(const SandboxId& id, const std::string& probe,
+                              const std::string& user) {
+  ProcessStream stream = Start(id, probe, user);
   return VerdictOf(stream);
 }
 
-void RunAs(Caller caller, const std::function<void(NetworkWorld&)>& body) {
-  std::string why_not;
-  if (caller == Caller::kRoot && ::geteuid() != 0) GTEST_SKIP() << "needs root";
-  if (caller == Caller::kRoot) KeepMountsApart();
-  if (caller == Caller::kRoot || ::geteuid() != 0) {
-    RunBody(body, why_not);
-    if (!why_not.empty()) GTEST_SKIP() << why_not;
-    return;
-  }
+void InChild(const std::function<void()>& body) {
   std::fflush(nullptr);
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    BecomeOrdinary();
-    RunBody(body, why_not);
-    if (!why_not.empty()) std::printf("skipped: %s\n", why_not.c_str());
+    body();
     std::fflush(nullptr);
-    ::_exit(::testing::Test::HasFailure() ? 1 : why_not.empty() ? 0 : kSkipped);
+    const bool skipped = ::testing::Test::IsSkipped();
+    ::_exit(::testing::Test::HasFailure() ? 1 : skipped ? kSkipped : 0);
   }
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status)) << "the child of an ordinary user died";
-  if (WEXITSTATUS(status) == kSkipped) GTEST_SKIP() << "an ordinary user has no sandboxes here";
+  ASSERT_TRUE(WIFEXITED(status)) << "the child died";
+  if (WEXITSTATUS(status) == kSkipped) GTEST_SKIP() << "see why above";
   EXPECT_EQ(WEXITSTATUS(status), 0) << "see the failures above";
+}
+
+void RunAs(Caller caller, const std::function<void(NetworkWorld&)>& body) {
+  if (caller == Caller::kRoot && ::geteuid() != 0) GTEST_SKIP() << "needs root";
+  InChild([&] {
+    if (caller == Caller::kRoot) KeepMountsApart();
+    if (caller == Caller::kOrdinaryUser && ::geteuid() == 0) BecomeOrdinary();
+    NetworkWorld world;
+    if (const std::string why_not = world.WhyNot(); !why_not.empty()) GTEST_SKIP() << why_not;
+    body(world);
+  });
 }
 
 std::optional<Fd> Accept(const Fd& listener) {

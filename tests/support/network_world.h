@@ -44,12 +44,13 @@ class NetworkWorld {
   SandboxId Create();
   Result<engine::NetworkSockets> Open(const SandboxId& id) { return launcher_->OpenNetwork(id); }
 
-  ProcessStream Start(const SandboxId& id, const std::string& probe);
+  // `user`: empty for the sandbox's usual one.
+  ProcessStream Start(const SandboxId& id, const std::string& probe, const std::string& user = {});
   // Waits for its end, and gives the last line that it wrote.
   static std::string VerdictOf(ProcessStream& stream);
   // … or until it wrote that line.
   static void AwaitLine(ProcessStream& stream, std::string_view line);
-  std::string Run(const SandboxId& id, const std::string& probe);
+  std::string Run(const SandboxId& id, const std::string& probe, const std::string& user = {});
 
  private:
   engine::CreateRequest Request();
@@ -60,8 +61,10 @@ class NetworkWorld {
   std::optional<engine::native::Launcher> launcher_;
 };
 
-// Skips the test where there can be no such caller. An ordinary user's body runs in a child; its
-// failures are the test's.
+// The failures of the body are the test's.
+void InChild(const std::function<void()>& body);
+
+// In a child, of which a launcher changes much. Skips the test where there can be no such caller.
 void RunAs(Caller caller, const std::function<void(NetworkWorld&)>& body);
 
 // The next connection; fails the test when none comes.

@@ -57,7 +57,7 @@ constinit const Command kUpdateCommand = {
     .usage = "[OPTIONS] SANDBOX...",
     .description =
         "The options of the network together replace all that was said of it before; connections\n"
-        "that are open go on.\n",
+        "that are not allowed any more end.\n",
     .options = kOptions,
     .examples = "cay update --memory 1g --cpus 2 web\ncay update --net none web\n",
     .min_arguments = 1,

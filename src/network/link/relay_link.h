@@ -5,9 +5,9 @@
 //   TRY(link.Open(id, terms, std::move(sockets)));
 //   const Flows flows = TRY(link.FlowsAfter(id, 0));
 //
-// Each call waits for its answer, for at most kPatience (kTimeout). kUnavailable: the relay is gone,
-// or did not answer an earlier call, and no call of this link succeeds any more. Thread-safe: one
-// request at a time.
+// Each call waits for its answer, for at most kPatience (kTimeout). kUnavailable: the relay is
+// gone, or did not answer an earlier call, and no call of this link succeeds any more. Thread-safe:
+// one request at a time.
 #pragma once
 
 #include <mutex>

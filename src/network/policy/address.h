@@ -67,8 +67,8 @@ struct Prefix {
 
 // What an address leads to, by the registries of special addresses (RFC 6890, and the IANA's two
 // tables of special-purpose addresses). Everything but kPublic is reached only where a rule and the
-// administrator both name it. What is in those tables is not public, reachable from everywhere or
-// not: an anycast address of theirs leads to whoever is nearest, and so perhaps to one's own router.
+// administrator both name it. What is in those tables is not public, even where they say that it is
+// globally reachable: an anycast address leads to whoever is nearest, perhaps to one's own router.
 enum class AddressKind : uint8_t {
   kPublic,
   kUnspecified,  // 0.0.0.0/8, ::
@@ -78,7 +78,7 @@ enum class AddressKind : uint8_t {
   kLinkLocal,    // 169.254.0.0/16, fe80::/10
   kMetadata,     // where clouds tell machines their secrets: 169.254.169.254, fd00:ec2::254 …
   kMulticast,    // 224.0.0.0/4, ff00::/8
-  kReserved,     // documentation, benchmarks (198.18.0.0/15 too), 240.0.0.0/4, broadcast, discard …
+  kReserved,     // documentation, benchmarks (198.18.0.0/15 too), 240.0.0.0/4, discard …
   kTunnel,       // holds an IPv4 address that somebody else unpacks: 64:ff9b::/96, 64:ff9b:1::/48,
                  // 2002::/16, 2001::/32, ::a.b.c.d, ::ffff:0:a.b.c.d
 };
@@ -91,11 +91,11 @@ bool HasPublic(const Prefix& prefix);
 // Whether all of it is in one of the ranges of kTunnel.
 bool InTunnel(const Prefix& prefix);
 
-// The IPv4 addresses that are in an address of a tunnel: what is at its other end unpacks them. Where
-// they are is fixed, except in 64:ff9b:1::/48 (RFC 8215), whose operators choose one of the lengths
-// of RFC 6052: there it is each that could be meant.
+// The IPv4 addresses that are in an address of a tunnel: what is at its other end unpacks them.
+// Where they are is fixed, except in 64:ff9b:1::/48 (RFC 8215), whose operators choose one of the
+// lengths of RFC 6052: there it is each that could be meant.
 struct Embedded {
-  std::array<Address, 4> addresses{};
+  std::array<Address, 4> addresses;
   size_t count = 0;  // 0: no address of a tunnel
   bool fixed = true;
 };

@@ -100,7 +100,7 @@ using Places = std::array<uint8_t, 4>;
 constexpr Places kAtTheEnd = {12, 13, 14, 15};
 constexpr Places kAfter6to4 = {2, 3, 4, 5};
 constexpr Places kTeredoServer = {4, 5, 6, 7};
-// After 48, 56 and 64 bits, without the eighth byte, which is 0 (RFC 6052 section 2.2); and after 96.
+// After 48, 56 and 64 bits, without the eighth byte (RFC 6052 section 2.2), which is 0; after 96.
 constexpr Places kLocalNat64[] = {{6, 7, 9, 10}, {7, 9, 10, 11}, {9, 10, 11, 12}, kAtTheEnd};
 
 uint64_t Half(const Address& address, size_t from) {
@@ -160,13 +160,13 @@ Prefix HalfOf(const Prefix& prefix, bool bit) {
 
 }  // namespace
 
-AddressKind KindOf(const Address& mapped_or_not) {
-  const Address address = mapped_or_not.Unmapped();
-  if (IsMetadata(address)) return kMetadata;
-  const Range* range = Find(kSpecial, Prefix::Of(address));
+AddressKind KindOf(const Address& address) {
+  const Address unmapped = address.Unmapped();
+  if (IsMetadata(unmapped)) return kMetadata;
+  const Range* range = Find(kSpecial, Prefix::Of(unmapped));
   if (range == nullptr) return kPublic;
   if (range->kind != kTunnel) return range->kind;
-  const Embedded inner = EmbeddedIn(address);
+  const Embedded inner = EmbeddedIn(unmapped);
   const std::span read(inner.addresses.data(), inner.count);
   return std::ranges::any_of(read, IsMetadata) ? kMetadata : kTunnel;
 }

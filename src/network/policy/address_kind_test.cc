@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <ostream>
+#include <span>
 
 #include "network/policy/address.h"
 

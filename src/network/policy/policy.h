@@ -9,11 +9,11 @@
 //   policy.OfAddress("", literal, 443, own);               // the program named an address itself
 //
 // Denying rules come before allowing ones, whatever their order. An address that is not public is
-// dialled only where an allowing rule names its range (or host:PORT for the machine itself), and the
-// administrator's bounds do too; a rule that names a name says nothing about ranges, whatever the
-// name resolves to. A cloud's metadata is named by its one address alone; an address of a tunnel by
-// a range of that tunnel, and the IPv4 address in it (where its place is fixed) as if it were dialled
-// itself. A rule that denies an IPv4 address denies it in tunnels too.
+// dialled only where an allowing rule names its range (or host:PORT for the machine itself), and
+// the administrator's bounds do too; a rule that names a name says nothing about ranges, whatever
+// the name resolves to. A cloud's metadata is named by its one address alone; an address of a
+// tunnel by a range of that tunnel, and the IPv4 address in it (where its place is fixed) as if it
+// were dialled itself. A rule that denies an IPv4 address denies it in tunnels too.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +50,8 @@ struct Spec {
 // What an administrator says for all sandboxes.
 struct Bounds {
   Mode max_mode = Mode::kOpen;
-  // Rules whose targets are prefixes or the host: what rules of sandboxes may name of addresses that
-  // are not public.
+  // Rules whose targets are prefixes or the host: what rules of sandboxes may name of addresses
+  // that are not public.
   std::vector<std::string> private_allowed{};
   std::vector<std::string> deny{};  // for everybody
 
@@ -92,8 +92,8 @@ class Policy {
   // denying rule for some ports leaves it there.
   Decision OfName(std::string_view name) const;
   Decision OfConnection(std::string_view name, uint16_t port) const;
-  // `own`: the address is one of this machine's (the caller knows them): only a connection to one of
-  // the machine's names in rules reaches it, and such a connection nothing else but loopback
+  // `own`: the address is one of this machine's (the caller knows them): only a connection to one
+  // of the machine's names in rules reaches it, and such a connection nothing else but loopback
   // addresses. `name` empty: none was used.
   Decision OfAddress(std::string_view name, const Address& address, uint16_t port, bool own) const;
   // The machine itself, by one of its names in rules.

@@ -6,11 +6,12 @@
 #include "base/encoding.h"
 #include "base/text.h"
 
-// presets_data.S
+// NOLINTBEGIN(readability-identifier-naming): symbols of the assembler
 extern "C" {
 extern const char cay_network_presets_begin[];
 extern const char cay_network_presets_end[];
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace cay::network {
 namespace {

@@ -29,8 +29,8 @@ std::span<const Preset> Presets();
 // kInvalidArgument, with the names that there are.
 Result<const Preset*> FindPreset(std::string_view name);
 
-// What a data file has, in its order; kInvalidArgument with the number of the line that is wrong. For
-// the test, and for Presets.
+// What a data file has, in its order; kInvalidArgument with the number of the line that is wrong.
+// For the test, and for Presets.
 Result<std::vector<Preset>> ParsePresets(std::string_view text);
 
 }  // namespace cay::network

@@ -5,10 +5,10 @@
 //
 // Without a port every port is meant. A name is exact; "*.example.com" is every name below it, and
 // not it itself; "*" alone is no rule (mode "open" says that). Names are of ASCII (an international
-// one is written as xn--…), compared without regard to case, at most 253 bytes, labels of 1 to 63 of
-// letters, digits, '-' and '_', no trailing dot. A last label that is a number ("1.2.3", "0x7f.1") is
-// no name: resolvers read such a thing as an address. A rule that allows has no wildcard as wide as
-// "*.com", and none over the names of the machine itself.
+// one is written as xn--…), compared without regard to case, at most 253 bytes, labels of 1 to 63
+// of letters, digits, '-' and '_', no trailing dot. A last label that is a number ("1.2.3",
+// "0x7f.1") is no name: resolvers read such a thing as an address. A rule that allows has no
+// wildcard as wide as "*.com", and none over the names of the machine itself.
 #pragma once
 
 #include <cstdint>

@@ -25,6 +25,12 @@ std::string Number(size_t value, size_t width) {
 
 std::string Label(std::string_view label) { return Number(label.size(), 1).append(label); }
 
+std::string LabelsOf(size_t count) {
+  std::string labels;
+  for (size_t i = 0; i < count; ++i) labels += Label("x");
+  return labels;
+}
+
 constexpr std::string_view kA("\0\x01\0\x01", 4);  // type A, class IN
 const std::string kName = Label("Example") + Label("com") + "\0"s;
 
@@ -149,10 +155,8 @@ TEST(ParseQuery, ReadsANameOf253BytesAndNoMore) {
       Label(std::string(63, 'a')) + Label(std::string(63, 'b')) + Label(std::string(63, 'c'));
   EXPECT_EQ(ParseQuery(Asking(longest + Label(std::string(61, 'd')) + "\0"s))->name.size(), 253U);
   EXPECT_FALSE(ParseQuery(Asking(longest + Label(std::string(62, 'd')) + "\0"s)));
-  std::string labels;
-  for (int i = 0; i < 127; ++i) labels += Label("x");
-  EXPECT_EQ(ParseQuery(Asking(labels + "\0"s))->name.size(), 253U);
-  EXPECT_FALSE(ParseQuery(Asking(labels + Label("x") + "\0"s)));
+  EXPECT_EQ(ParseQuery(Asking(LabelsOf(127) + "\0"s))->name.size(), 253U);
+  EXPECT_FALSE(ParseQuery(Asking(LabelsOf(128) + "\0"s)));
 }
 
 TEST(ParseQuery, LeavesOtherClassesAndOpcodesToTheCaller) {
@@ -231,6 +235,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"said_to_be_cut", Message(kQuestion, {.flags = 0x0300})},
         Refused{"no_question", Message("", {.questions = 0})},
         Refused{"two_questions", Message(kQuestion + kQuestion, {.questions = 2})},
+        Refused{"second_question_that_is_not_there", Message(kQuestion, {.questions = 2})},
+        Refused{"answer_that_is_not_there", Message(kQuestion, {.answers = 1})},
+        Refused{"authority_that_is_not_there", Message(kQuestion, {.authorities = 1})},
         Refused{"answer", Message(kQuestion + kQuestion, {.answers = 1})},
         Refused{"authority", Message(kQuestion + kQuestion, {.authorities = 1})},
         Refused{"compressed_question", Asking("\xc0\x0c")},
@@ -247,16 +254,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"opt_record_of_a_pointer", Asking(kName, "\xc0" + Opt(1232), 1)},
         Refused{"additional_that_is_not_there", Asking(kName, "", 1)},
         Refused{"additional_that_is_not_counted", Asking(kName, Opt(1232), 0)},
-        Refused{"additional_with_a_long_name", Asking(
-                                                   kName,
-                                                   [] {
-                                                     std::string labels;
-                                                     for (int i = 0; i < 128; ++i)
-                                                       labels += Label("x");
-                                                     return labels;
-                                                   }() +
-                                                       Opt(1232),
-                                                   1)},
+        Refused{"additional_with_a_long_name",
+                Asking(kName, LabelsOf(128) + "\0\0\x01\0\x01\0\0\0\0\0\0"s, 1)},
         Refused{"additional_with_a_label_of_64",
                 Asking(kName, Label(std::string(64, 'x')) + "\0\0\x01\0\x01\0\0\0\0\0\0"s, 1)},
         Refused{"over_65535_bytes", Asking(kName, Opt(1232, 0, std::string(65'535, 'x')), 1)}),
@@ -392,6 +391,13 @@ TEST(Answer, FitsItsBoundsWhateverTheLimit) {
   EXPECT_TRUE(IsCut(longest));
 }
 
+// A name of so many bytes: "a.a.…aa".
+std::string OfLabels(size_t bytes) {
+  std::string name;
+  while (name.size() + 2 < bytes) name += "a.";
+  return name.append(bytes - name.size(), 'a');
+}
+
 TEST(Answer, FailsForARecordThatIsNone) {
   const Query query = Asked("Example.com", RecordType::kA);
   const std::string failed = Answer(query, Rcode::kFailed, {}, 512, 10);
@@ -402,10 +408,12 @@ TEST(Answer, FailsForARecordThatIsNone) {
                            {.type = RecordType::kPtr, .name = std::string(64, 'x')},
                            {.type = RecordType::kPtr, .name = "a..example"},
                            {.type = RecordType::kPtr, .name = "a.example."},
-                           {.type = RecordType::kPtr, .name = std::string(254, 'x')}}) {
+                           {.type = RecordType::kPtr, .name = OfLabels(254)}}) {
     const std::vector<Record> records{V4(1), record};
     EXPECT_EQ(Answer(query, Rcode::kOk, records, 512, 10), failed);
   }
+  const std::vector<Record> longest{{.type = RecordType::kPtr, .name = OfLabels(253)}};
+  EXPECT_NE(Answer(query, Rcode::kOk, longest, 512, 10), failed);
 }
 
 TEST(Answer, FailsForAQuestionThatNobodyCanHaveAsked) {
@@ -449,6 +457,7 @@ TEST(AddressOfReverse, IsNothingForOtherNames) {
                                   ".2.0.192.in-addr.arpa"s,
                                   "7.2.0.192.in-addr.arpa."s,
                                   "7.2.0.192.in-addr.arpa.example"s,
+                                  "7.2.0.192.in-addr.example"s,
                                   "7.2.0.192.ip6.arpa"s,
                                   "4.3.2.::1.in-addr.arpa"s,
                                   digits + "in-addr.arpa",

@@ -94,6 +94,8 @@ Verdict AskFrom(Arguments arguments) {
   const Address from = ParseAddress(arguments[0], arguments[1]);
   const Address to = ParseAddress(arguments[2], arguments[3]);
   const int fd = Socket(from.family, SOCK_DGRAM);
+  const int on = 1;
+  ::setsockopt(fd, SOL_IP, IP_RECVERR, &on, sizeof on);  // so that it is told of refusals
   if (::bind(fd, from.get(), from.size) < 0) return "not bound: " + Refused();
   if (::sendto(fd, "question", 8, 0, to.get(), to.size) != 8) return Refused();
   Address by;
@@ -146,6 +148,16 @@ Verdict OwnAddress(Arguments arguments) {
   if (::connect(fd, to.get(), to.size) < 0 || ::getsockname(fd, to.get(), &to.size) < 0)
     return Refused();
   return TextOf(to);
+}
+
+// ping ADDRESS: whether it answers within some tenths of a second.
+Verdict Ping(Arguments arguments) {
+  const Address to = ParseAddress(arguments[0], "0");
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_ICMP);
+  const std::array<char, 8> echo = {8};  // its type; the kernel does the rest
+  if (fd < 0 || ::sendto(fd, echo.data(), echo.size(), 0, to.get(), to.size) < 0) return Refused();
+  pollfd wait = {.fd = fd, .events = POLLIN, .revents = 0};
+  return ::poll(&wait, 1, 300) == 1 ? "answered" : "not answered";
 }
 
 template <class Header>
@@ -217,6 +229,7 @@ constexpr std::array kProbes = {
     Probe{"take", Take},
     Probe{"hold", Hold},
     Probe{"own_address", OwnAddress},
+    Probe{"ping", Ping},
     Probe{"change_network", ChangeNetwork},
     Probe{"open_netfilter", OpenNetfilter},
 };

@@ -31,7 +31,7 @@ class LimitsReader : public FieldReader {
       seconds = static_cast<uint32_t>(time->count() / 1000);
       return {};
     }
-    return Failure(Error::Invalid("\"" + fields.PathOf(name) + "\" is not whole seconds"));
+    return Failure(Error::Invalid(fields.PathOf(name) + " is not whole seconds"));
   }
 };
 
@@ -63,7 +63,7 @@ class NetworkReader : public FieldReader {
                   network::NetworkLimits& limits) {
     Read([&](JsonFields& fields) -> Result<void> {
       const JsonValue* const value = fields.Find(about.name);
-      if (value != nullptr) limits = TRY(ReadLimits(*value, fields.PathOf(about.name)));
+      if (value != nullptr) limits = TRY(ReadLimits(*value, "network." + std::string(about.name)));
       return {};
     });
   }

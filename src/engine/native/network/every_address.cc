@@ -4,8 +4,12 @@
 #include <fcntl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <cstring>
+#include <memory>
 #include <string>
 
 #include "base/os/file.h"
@@ -67,6 +71,27 @@ Result<void> IgnorePings(const char* file) {
 }
 
 }  // namespace
+
+Result<void> CheckLeadsNowhere() {
+  const int raw = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (raw < 0) return Failure(Error::FromErrno("opening a socket"));
+  const Fd socket = Fd::Adopt(raw);
+  struct NamesFreer {
+    void operator()(struct if_nameindex* names) const { ::if_freenameindex(names); }
+  };
+  const std::unique_ptr<struct if_nameindex, NamesFreer> names(::if_nameindex());
+  if (!names) return Failure(Error::FromErrno("listing interfaces"));
+  for (const auto* each = names.get(); each->if_index != 0; ++each) {
+    if (each->if_index == kLoopbackIndex) continue;
+    ifreq request{};
+    std::strncpy(request.ifr_name, each->if_name, IFNAMSIZ - 1);
+    TRY(sys::Ioctl(socket, SIOCGIFFLAGS, &request, "asking for the state of an interface"));
+    if ((request.ifr_flags & IFF_UP) == 0) continue;
+    return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
+                         "the network to be opened has an interface: it is no sandbox's"));
+  }
+  return {};
+}
 
 bool HasIpv6() {
   const int raw = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);

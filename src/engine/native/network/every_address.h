@@ -6,6 +6,10 @@
 
 namespace cay::engine::native {
 
+// kInternal where an interface besides `lo` is up in the calling thread's network namespace: that is
+// the machine's own network, or a container's, and must stay as it is.
+Result<void> CheckLeadsNowhere();
+
 // Whether the machine, and the calling thread's network namespace, have IPv6.
 bool HasIpv6();
 

@@ -92,6 +92,8 @@ Result<NetworkSockets> OpenByChild(const Fd& guest) {
   }
   TRY(SendPacket(child, PacketType::kRequest, {}, {&guest}));
   auto reply = TRY(ReceivePacket(child));
+  // Until it has closed its copies, and what was received here is all that is open.
+  if (reply) (void)ReceivePacket(child);
   if (reply && reply->type == PacketType::kFailed) return Failure(DecodeError(reply->body));
   if (!reply || reply->type != PacketType::kReply) {
     return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
@@ -110,6 +112,7 @@ Result<void> TrySteering(Steering steering) {
 }
 
 Result<NetworkSockets> OpenNetworkHere(std::optional<Steering> steering) {
+  TRY(CheckLeadsNowhere());
   const bool ipv6 = HasIpv6();
   if (steering) return OpenBy(*steering, ipv6);
   const auto steered = IsSteeredByLookup();
