@@ -131,7 +131,7 @@ Result<void> Run::Create() {
   engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   if (options_.network.mode != network::Mode::kNone)
-    network_ = TRY(RunNetwork::Start(options_.network, options_.resolvers));
+    network_ = TRY(RunNetwork::Start(options_.network, options_.ways));
   Stage("launcher");
   TemplateStore store = TRY(OpenLocalTemplates(paths));
   template_ = TRY(store.Find(options_.template_name));

@@ -22,21 +22,22 @@ network::Bounds BoundsOf(const network::Spec& spec) {
 }  // namespace
 
 Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec,
-                                                      std::vector<std::string> resolvers) {
+                                                      const Ways& ways) {
+  network::HelloRequest greeting = TRY(GreetingOf(ways));
   network::Terms terms{.version = 1, .spec = spec, .bounds = BoundsOf(spec)};
   TRY(network::Policy::Compile(terms.spec, terms.bounds));
   return std::unique_ptr<RunNetwork>(
-      new RunNetwork(std::move(terms), std::move(resolvers), TRY(network::ForkRelay())));
+      new RunNetwork(std::move(terms), std::move(greeting), TRY(network::ForkRelay())));
 }
 
 Result<network::Checked> RunNetwork::Check(const std::string& host, uint16_t port) {
-  TRY(link_.Hello({.resolvers = resolvers_}));
+  TRY(link_.Hello(greeting_));
   return link_.Check({.terms = terms_, .host = host, .port = port});
 }
 
 Result<void> RunNetwork::Open(engine::Engine& engine, const SandboxId& id) {
   engine::NetworkSockets sockets = TRY(engine.OpenNetwork(id));
-  TRY(link_.Hello({.resolvers = resolvers_}));
+  TRY(link_.Hello(greeting_));
   TRY(link_.Open(id, terms_, sandbox::SocketsOf(std::move(sockets))));
   id_ = id;
   return {};

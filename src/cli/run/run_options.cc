@@ -93,11 +93,6 @@ constexpr auto kSetHostname = [](RunOptions& o, string_view value) -> Result<voi
   return {};
 };
 
-constexpr auto kAddResolver = [](RunOptions& o, string_view value) -> Result<void> {
-  o.resolvers.emplace_back(value);
-  return {};
-};
-
 // What `docker run` users type, and where it leads here.
 constexpr auto kRefuseName = [](RunOptions&, string_view value) -> Result<void> {
   return Failure(Error::Invalid("the sandbox of cay run ends with its command, and has no name")
@@ -198,11 +193,8 @@ constexpr OptionSpec kOptions[] = {
     kNetOption<RunOptions>,
     kAllowOption<RunOptions>,
     kDenyOption<RunOptions>,
-    {.name = "resolver",
-     .value = "ADDR:PORT",
-     .help = "Name server for what it reaches (default: this machine's); repeatable",
-     .example = "192.0.2.53:53",
-     .apply = kInto<kAddResolver>},
+    kResolverOption<RunOptions>,
+    kProxyOption<RunOptions>,
 
     {.name = "interactive",
      .short_name = 'i',

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "cli/frame/network_options.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/command.h"
 #include "engine/engine.h"
@@ -36,7 +37,7 @@ struct RunOptions {
   std::vector<Transfer> outs;          // sandbox to machine, after it
   std::vector<engine::Tmpfs> tmpfs;
   network::Spec network;
-  std::vector<std::string> resolvers;  // name servers; none: the machine's
+  Ways ways;
   bool interactive = false;
   bool no_input = false;
   bool tty = false;

@@ -62,6 +62,7 @@ class Relay final : private EventLoop::Handler {
   PipePool pipes_;
   MachineAddresses machine_;
   std::unique_ptr<Resolver> resolver_;  // null before kHello
+  std::optional<ProxyPlan> proxy_;
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;
   std::map<std::string, Entry> entries_;

@@ -105,6 +105,12 @@ Result<NetworkSockets> OpenByChild(const Fd& guest) {
 
 }  // namespace
 
+Result<void> TrySteering(Steering steering) {
+  const NetworkSockets sockets = TRY(OpenPolicySockets(steering, HasIpv6()));
+  TRY(steering == Steering::kLookup ? SteerByLookup(sockets) : SteerByRedirect(sockets));
+  return {};
+}
+
 Result<NetworkSockets> OpenNetworkHere(std::optional<Steering> steering) {
   TRY(CheckLeadsNowhere());
   const bool ipv6 = HasIpv6();

@@ -20,4 +20,8 @@ Result<NetworkSockets> OpenNetwork(const Fd& guest, const NetnsPool* pool);
 // In the calling thread's network namespace. `steering`: only that way, for trials of it.
 Result<NetworkSockets> OpenNetworkHere(std::optional<Steering> steering = std::nullopt);
 
+// Whether connections could be steered so, in the calling thread's network namespace, which is one
+// of the caller's own: nothing of it stays, but an empty table may.
+Result<void> TrySteering(Steering steering);
+
 }  // namespace cay::engine::native
