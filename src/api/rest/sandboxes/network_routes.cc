@@ -40,8 +40,8 @@ Result<void> CheckNetwork(Manager& manager, Exchange& exchange, const Caller& ca
   }
   const uint64_t port = TRY(QueryNumber(request, "port", UINT16_MAX)).value_or(kDefaultPort);
   if (port == 0) return Failure(Error::Invalid("the parameter \"port\" must be at least 1"));
-  const auto check = TRY(
-      manager.CheckNetwork(caller, request.Capture("id"), host, static_cast<uint16_t>(port)));
+  const auto check =
+      TRY(manager.CheckNetwork(caller, request.Capture("id"), host, static_cast<uint16_t>(port)));
   return RespondJson(exchange, 200, ObjectJson<fields::NetworkCheck>(check));
 }
 
@@ -56,8 +56,8 @@ void AddNetworkRoutes(const Services& services, Routes& routes) {
   };
   const std::string one = "/api/sandboxes/{id}";
   routes.push_back({"GET", one + "/network", Scope::kRead, "getSandboxNetwork", bind(&GetNetwork)});
-  routes.push_back({"GET", one + "/network/check", Scope::kRead, "checkSandboxNetwork",
-                    bind(&CheckNetwork)});
+  routes.push_back(
+      {"GET", one + "/network/check", Scope::kRead, "checkSandboxNetwork", bind(&CheckNetwork)});
   routes.push_back({"GET", one + "/flows", Scope::kRead, "listSandboxFlows", bind(&ListFlows)});
 }
 
