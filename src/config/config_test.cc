@@ -288,9 +288,9 @@ TEST(Network, WhatIsWrongIsRefusedWithItsLine) {
 }
 
 TEST(Network, AProxyIsShownWithoutItsPassword) {
-  const LoadResult loaded = LoadAndExplain(
-      From("[network]\nproxy = \"http://me:hunter2@proxy.example:3128\"\n"
-           "no_proxy = [\"*.corp.example\", \"10.0.0.0/8\"]\n"));
+  const LoadResult loaded =
+      LoadAndExplain(From("[network]\nproxy = \"http://me:hunter2@proxy.example:3128\"\n"
+                          "no_proxy = [\"*.corp.example\", \"10.0.0.0/8\"]\n"));
   EXPECT_EQ(loaded.loaded.config.manager.network.proxy, "http://me:hunter2@proxy.example:3128");
   EXPECT_THAT(loaded.loaded.config.manager.network.no_proxy,
               ElementsAre("*.corp.example", "10.0.0.0/8"));

@@ -139,8 +139,7 @@ Values ShowProxy(const Config& config) {
 
 Result<void> SetNoProxy(Config& config, const Values& values) {
   TRY(CheckCount(values, network::ProxyPlan::kMaxDirect));
-  for (const std::string& value : values)
-    TRY(network::Rule::Parse(value, network::Effect::kDeny));
+  for (const std::string& value : values) TRY(network::Rule::Parse(value, network::Effect::kDeny));
   config.manager.network.no_proxy = values;
   return {};
 }

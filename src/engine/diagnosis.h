@@ -1,7 +1,7 @@
 // Diagnosis: what an engine enforces on this machine, and what would mend each gap.
 //
-// A default sandbox (no options, template `host`) is fully enforced when every protection is, but for
-// those of networks, which it has none of.
+// A default sandbox (no options, template `host`) is fully enforced when every protection is, but
+// for those of networks, which it has none of.
 #pragma once
 
 #include <sys/types.h>

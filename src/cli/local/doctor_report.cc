@@ -108,8 +108,8 @@ std::string RenderConclusion(const Diagnosis& diagnosis) {
 std::string RenderNetworks(const Diagnosis& diagnosis) {
   std::string by;
   for (const Protection& protection : diagnosis.protections) {
-    const bool works = protection.group == ProtectionGroup::kNetworks &&
-                       protection.status == Status::kEnforced;
+    const bool works =
+        protection.group == ProtectionGroup::kNetworks && protection.status == Status::kEnforced;
     if (works && by.empty()) by = protection.name;
   }
   return by.empty() ? "Sandboxes can have no network for this user.\n"
@@ -151,8 +151,7 @@ std::string RenderDoctor(const Diagnosis& diagnosis, bool utf8, const DoctorFind
          RenderGroup(diagnosis, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
          RenderGroup(diagnosis, ProtectionGroup::kIsolation, utf8) + "\nNETWORKS\n" +
          RenderGroup(diagnosis, ProtectionGroup::kNetworks, utf8) + "\n" +
-         RenderConcerns(found.concerns) + RenderConclusion(diagnosis) +
-         RenderNetworks(diagnosis);
+         RenderConcerns(found.concerns) + RenderConclusion(diagnosis) + RenderNetworks(diagnosis);
 }
 
 std::string RenderDoctorJson(const Diagnosis& diagnosis, const DoctorFindings& found) {
@@ -168,12 +167,11 @@ std::string RenderDoctorJson(const Diagnosis& diagnosis, const DoctorFindings& f
   }
   boost::json::array protections;
   for (const Protection& protection : diagnosis.protections) {
-    protections.push_back(
-        {{"name", protection.key},
-         {"group", GroupName(protection.group)},
-         {"status", StatusName(protection.status)},
-         {"why", protection.why},
-         {"remedy", protection.remedy}});
+    protections.push_back({{"name", protection.key},
+                           {"group", GroupName(protection.group)},
+                           {"status", StatusName(protection.status)},
+                           {"why", protection.why},
+                           {"remedy", protection.remedy}});
   }
   boost::json::array sandboxes;
   for (const Concern& concern : found.concerns) {

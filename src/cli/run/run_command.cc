@@ -11,7 +11,7 @@
 #include "cli/frame/console.h"
 #include "cli/local/forked_guest.h"
 #include "cli/local/local_survey.h"
-#include "cli/run/run_network.h"
+#include "cli/network/run_network.h"
 #include "cli/run/run_options.h"
 #include "cli/run/run_result.h"
 #include "cli/run/run_session.h"

@@ -2,9 +2,9 @@
 
 #include "cli/frame/env_options.h"
 #include "cli/frame/limits_file.h"
-#include "cli/frame/network_options.h"
 #include "cli/frame/option_tables.h"
 #include "cli/frame/terminal_mode.h"
+#include "cli/network/network_options.h"
 #include "sandbox/rules/spec_rules.h"
 
 namespace cay::cli {

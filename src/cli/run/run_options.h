@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/units.h"
-#include "cli/frame/network_options.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/command.h"
+#include "cli/network/network_options.h"
 #include "engine/engine.h"
 #include "network/policy/policy.h"
 

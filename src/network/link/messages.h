@@ -79,7 +79,7 @@ inline constexpr size_t kMaxNetworks = 4096;
 
 struct HelloRequest {
   static constexpr size_t kMaxResolvers = 8;
-  static constexpr size_t kMaxProxy = 1024;   // Proxy::kMaxUrl
+  static constexpr size_t kMaxProxy = 1024;  // Proxy::kMaxUrl
   static constexpr size_t kMaxNoProxy = 64;  // ProxyPlan::kMaxDirect
 
   uint32_t version = kLinkVersion;

@@ -5,8 +5,7 @@ namespace cay::network {
 Checked::Target Check::Judge(const Address& address) {
   if (parts_.proxy != nullptr && parts_.proxy->Leads({}, address, proxy_addresses_))
     return {.address = address.Text(), .allowed = false, .reason = std::string(kIsTheProxy)};
-  const Decision decision =
-      policy_.OfAddress(name_, address, port_, parts_.machine.IsOwn(address));
+  const Decision decision = policy_.OfAddress(name_, address, port_, parts_.machine.IsOwn(address));
   return {.address = address.Text(),
           .allowed = decision.allowed,
           .reason = Explain(decision, name_, &address)};

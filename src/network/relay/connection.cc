@@ -158,8 +158,7 @@ Result<std::vector<Address>> Connection::Permitted(const std::vector<Address>& a
   std::optional<Error> refused;
   for (const Address& address : addresses) {
     if (parts_.proxy != nullptr && parts_.proxy->Leads({}, address, proxy_addresses_)) {
-      refused =
-          Error(ErrorCode::kPermissionDenied, Fault::kCaller, std::string(kIsTheProxy));
+      refused = Error(ErrorCode::kPermissionDenied, Fault::kCaller, std::string(kIsTheProxy));
       continue;
     }
     const Decision decision = owner_.policy().OfAddress(

@@ -292,8 +292,7 @@ TEST_F(ProxiedConnectionTest, WhatIsNotAllowedIsNotSaidToTheProxy) {
 
 // An address is judged here, whoever connects.
 TEST_F(ProxiedConnectionTest, AnAddressIsJudgedBeforeTheProxyHearsOfIt) {
-  const Destination metadata{
-      .name = "", .address = *Address::Parse("169.254.169.254"), .port = 80};
+  const Destination metadata{.name = "", .address = *Address::Parse("169.254.169.254"), .port = 80};
   Allow({.mode = Mode::kOpen});
   Relay(metadata, [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
   EXPECT_EQ(flow_->verdict, Verdict::kDenied);

@@ -176,8 +176,7 @@ Result<void> Relay::BeginCheck(const CheckRequest& request) {
   if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
   Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
   loop_.Change(control_.get(), 0);
-  check_.emplace(*parts_, std::move(policy),
-                 [this](const Checked& checked) { EndCheck(checked); });
+  check_.emplace(*parts_, std::move(policy), [this](const Checked& checked) { EndCheck(checked); });
   check_->Start(request.host, request.port);
   return {};
 }

@@ -123,7 +123,8 @@ Result<Proxy> Proxy::Parse(std::string_view url) {
   if (url.size() > kMaxUrl) return Failure(NoProxy("it is over 1024 bytes"));
   const size_t colon = url.find("://");
   const std::string scheme = Lower(url.substr(0, std::min(colon, url.size())));
-  const auto* const found = std::ranges::find(kSchemes, scheme, &decltype(kSchemes)::value_type::first);
+  const auto* const found =
+      std::ranges::find(kSchemes, scheme, &decltype(kSchemes)::value_type::first);
   if (colon == std::string_view::npos || found == kSchemes.end())
     return Failure(NoProxy("it begins with neither http:// nor socks5://"));
   Proxy proxy{.kind = found->second};
@@ -149,10 +150,9 @@ std::string Proxy::Masked() const {
 bool IsPrivateName(std::string_view lower_case_name) {
   constexpr std::array<std::string_view, 4> kZones = {".localhost", ".local", ".internal",
                                                       ".home.arpa"};
-  return !lower_case_name.contains('.') ||
-         std::ranges::any_of(kZones, [&](std::string_view zone) {
-           return lower_case_name.ends_with(zone) || lower_case_name == zone.substr(1);
-         });
+  return !lower_case_name.contains('.') || std::ranges::any_of(kZones, [&](std::string_view zone) {
+    return lower_case_name.ends_with(zone) || lower_case_name == zone.substr(1);
+  });
 }
 
 Result<ProxyPlan> ProxyPlan::Make(std::string_view url, const std::vector<std::string>& direct) {

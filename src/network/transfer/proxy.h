@@ -48,8 +48,8 @@ struct ProxyPlan {
 
   static Result<ProxyPlan> Make(std::string_view url, const std::vector<std::string>& direct);
 
-  // Whether the proxy connects to it. Not to what `direct` names, nor to names that are of no public
-  // zone (IsPrivateName): where those lead to is known on this machine, if anywhere.
+  // Whether the proxy connects to it. Not to what `direct` names, nor to names that are of no
+  // public zone (IsPrivateName): where those lead to is known on this machine, if anywhere.
   bool Through(std::string_view name, const Address& address, uint16_t port) const;
   // The machine of the proxy, by its own name or address: what speaks to a proxy is not under the
   // policy any more, so no sandbox's connection leads there.

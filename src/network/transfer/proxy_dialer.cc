@@ -91,8 +91,8 @@ Result<bool> ProxyDialer::Hear() {
   }
   if (got < 0) return Failure(Error::FromErrno("hearing the proxy"));
   if (got == 0) {
-    return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                         "the proxy hung up instead of answering"));
+    return Failure(
+        Error(ErrorCode::kUnavailable, Fault::kMachine, "the proxy hung up instead of answering"));
   }
   const size_t own = TRY(talk_.Read({space.data(), static_cast<size_t>(got)}));
   for (size_t taken = 0; taken < own;) {

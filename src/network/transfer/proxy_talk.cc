@@ -41,8 +41,8 @@ std::string ConnectRequest(const Proxy& proxy, const std::string& host, uint16_t
   const std::string authority = Authority(host, port);
   std::string request = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
   if (!proxy.user.empty()) {
-    request += "Proxy-Authorization: Basic " + EncodeBase64(proxy.user + ":" + proxy.password) +
-               "\r\n";
+    request +=
+        "Proxy-Authorization: Basic " + EncodeBase64(proxy.user + ":" + proxy.password) + "\r\n";
   }
   return request + "\r\n";
 }
@@ -71,8 +71,7 @@ std::string SocksRequest(const std::string& host, uint16_t port) {
   if (const auto address = Address::Parse(host)) {
     const bool v4 = address->family() == Family::kV4;
     request += static_cast<char>(v4 ? 1 : 4);
-    for (size_t i = 0; i < (v4 ? 4U : 16U); ++i)
-      request += static_cast<char>(address->bytes()[i]);
+    for (size_t i = 0; i < (v4 ? 4U : 16U); ++i) request += static_cast<char>(address->bytes()[i]);
   } else {
     request += static_cast<char>(kNameKind);
     request += static_cast<char>(host.size());
@@ -85,16 +84,15 @@ std::string SocksRequest(const std::string& host, uint16_t port) {
 
 // RFC 1928, 6.
 std::string_view ReplyText(uint8_t reply) {
-  constexpr std::array<std::string_view, 9> kTexts = {
-      "",
-      "it has failed",
-      "its rules do not allow it",
-      "the network cannot be reached",
-      "the host cannot be reached",
-      "the connection was refused",
-      "the time to live has expired",
-      "it does not know the command",
-      "it does not know this kind of address"};
+  constexpr std::array<std::string_view, 9> kTexts = {"",
+                                                      "it has failed",
+                                                      "its rules do not allow it",
+                                                      "the network cannot be reached",
+                                                      "the host cannot be reached",
+                                                      "the connection was refused",
+                                                      "the time to live has expired",
+                                                      "it does not know the command",
+                                                      "it does not know this kind of address"};
   return reply < kTexts.size() ? kTexts[reply] : "for a reason that has no name";
 }
 

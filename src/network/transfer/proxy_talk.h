@@ -50,9 +50,9 @@ class ProxyTalk {
   const uint16_t port_;
   Stage stage_ = Stage::kHead;
   std::string unsent_;
-  std::string heard_;    // of the answer that is being read
-  size_t read_ = 0;      // of all answers
-  size_t wanted_ = 0;    // of SOCKS5: how long it is
+  std::string heard_;  // of the answer that is being read
+  size_t read_ = 0;    // of all answers
+  size_t wanted_ = 0;  // of SOCKS5: how long it is
   int interim_ = 0;
 };
 

@@ -33,14 +33,26 @@ TEST(Proxy, IsReadWithAndWithoutAUser) {
 }
 
 TEST(Proxy, IsNotReadOfWhatIsNone) {
-  for (const std::string_view url :
-       {"", "proxy.example:3128", "https://proxy.example:3128", "ftp://proxy.example:21",
-        "http://proxy.example", "http://proxy.example:0", "http://proxy.example:65536",
-        "http://proxy.example:3128/path", "http://:3128", "http://@proxy.example:3128",
-        "http://:word@proxy.example:3128", "http://a%3ab:c@proxy.example:1",
-        "http://a%0d%0aX:c@proxy.example:1", "http://a%zz:c@proxy.example:1",
-        "http://a%4:c@proxy.example:1", "http://pro xy:3128", "http://[proxy.example]:3128",
-        "http://2001:db8::7:3128", "http://0x7f.1:3128", "socks5://me@proxy.example:1080"}) {
+  for (const std::string_view url : {"",
+                                     "proxy.example:3128",
+                                     "https://proxy.example:3128",
+                                     "ftp://proxy.example:21",
+                                     "http://proxy.example",
+                                     "http://proxy.example:0",
+                                     "http://proxy.example:65536",
+                                     "http://proxy.example:3128/path",
+                                     "http://:3128",
+                                     "http://@proxy.example:3128",
+                                     "http://:word@proxy.example:3128",
+                                     "http://a%3ab:c@proxy.example:1",
+                                     "http://a%0d%0aX:c@proxy.example:1",
+                                     "http://a%zz:c@proxy.example:1",
+                                     "http://a%4:c@proxy.example:1",
+                                     "http://pro xy:3128",
+                                     "http://[proxy.example]:3128",
+                                     "http://2001:db8::7:3128",
+                                     "http://0x7f.1:3128",
+                                     "socks5://me@proxy.example:1080"}) {
     EXPECT_FALSE(Proxy::Parse(url)) << url;
   }
   EXPECT_FALSE(Proxy::Parse("http://" + std::string(256, 'u') + ":p@proxy.example:1"));
@@ -85,9 +97,8 @@ TEST(ProxyPlan, SaysWhatGoesThroughTheProxy) {
 TEST(ProxyPlan, NamesOfNoPublicZoneGoThroughNoProxy) {
   const auto plan = ProxyPlan::Make("http://proxy.example:3128", {});
   ASSERT_TRUE(plan);
-  for (const std::string_view name :
-       {"localhost", "a.localhost", "intranet", "printer.local", "metadata.google.internal",
-        "internal", "nas.home.arpa"}) {
+  for (const std::string_view name : {"localhost", "a.localhost", "intranet", "printer.local",
+                                      "metadata.google.internal", "internal", "nas.home.arpa"}) {
     EXPECT_FALSE(plan->Through(name, {}, 80)) << name;
   }
   EXPECT_TRUE(plan->Through("notlocal.example", {}, 80));

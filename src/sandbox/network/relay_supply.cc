@@ -49,10 +49,10 @@ network::HelloRequest RelaySupply::greeting(bool news) const {
 Result<network::Checked> RelaySupply::Check(const network::CheckRequest& request) {
   const CountedCheck counted(checks_);
   if (counted.number() > kMaxChecks) {
-    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-                         "the server makes " + std::to_string(kMaxChecks) +
-                             " checks of networks at a time")
-                       .WithRemedy("try again after the time in Retry-After"));
+    return Failure(
+        Error(ErrorCode::kResourceExhausted, Fault::kMachine,
+              "the server makes " + std::to_string(kMaxChecks) + " checks of networks at a time")
+            .WithRemedy("try again after the time in Retry-After"));
   }
   ReapStrays();
   network::RelayProcess process = TRY(start_());

@@ -1,5 +1,5 @@
-#include "engine/native/network/open_network.h"
 #include "engine/native/probe/probe_child.h"
+#include "engine/native/network/open_network.h"
 
 #include <fcntl.h>
 #include <linux/seccomp.h>

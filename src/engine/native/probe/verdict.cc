@@ -328,12 +328,16 @@ Protection KernelCalls(const Facts& facts) {
 }
 
 Protection NetworkWay(std::string key, Feature feature) {
-  return {ProtectionGroup::kNetworks, std::move(key), std::string(FeatureName(feature)),
-          Status::kEnforced,          {},             {}};
+  return {ProtectionGroup::kNetworks,
+          std::move(key),
+          std::string(FeatureName(feature)),
+          Status::kEnforced,
+          {},
+          {}};
 }
 
-// How connections leave a sandbox that has a network. Root's sandboxes have it by either way, and by
-// this one where it works; an ordinary user's have the other.
+// How connections leave a sandbox that has a network. Root's sandboxes have it by either way, and
+// by this one where it works; an ordinary user's have the other.
 Protection NetworkLookup(const Facts& facts) {
   Protection way = NetworkWay("network_lookup", Feature::kLookup);
   const Outcome outcome = facts.outcomes[Feature::kLookup];
@@ -342,7 +346,8 @@ Protection NetworkLookup(const Facts& facts) {
     return way;
   }
   if (!facts.root()) {
-    Lower(way, Status::kNotEnforced, "it is for root: an ordinary user has nftables", {});
+    Lower(way, Status::kNotEnforced, "it is for root: an ordinary user has nftables",
+          std::string(kAsRoot));
     return way;
   }
   const bool forbidden = outcome == EPERM || outcome == EACCES;
@@ -424,10 +429,9 @@ Verdict Evaluate(const Facts& facts) {
       NetworkLookup(facts),
       NetworkRedirect(facts),
   };
-  verdict.fully_enforced = std::ranges::all_of(
-      verdict.protections, [](const Protection& p) {
-        return p.status == Status::kEnforced || p.group == ProtectionGroup::kNetworks;
-      });
+  verdict.fully_enforced = std::ranges::all_of(verdict.protections, [](const Protection& p) {
+    return p.status == Status::kEnforced || p.group == ProtectionGroup::kNetworks;
+  });
   verdict.can_run = std::ranges::none_of(
       verdict.protections, [](const Protection& p) { return p.status == Status::kBlocks; });
   return verdict;

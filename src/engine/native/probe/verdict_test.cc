@@ -30,9 +30,9 @@ Facts RootOnV2() { return WholeMachine(0, CgroupLayout::kV2); }
 
 Facts OrdinaryUser(CgroupLayout layout) {
   Facts facts = WholeMachine(1234, layout);
-  for (const Feature feature : {Feature::kIdmappedMounts, Feature::kIdmappedUsr,
-                                Feature::kOverlayOnIdmapped, Feature::kLoopDevices,
-                                Feature::kLookup}) {
+  for (const Feature feature :
+       {Feature::kIdmappedMounts, Feature::kIdmappedUsr, Feature::kOverlayOnIdmapped,
+        Feature::kLoopDevices, Feature::kLookup}) {
     facts.outcomes[feature] = kNotTried;
   }
   return facts;
@@ -326,7 +326,7 @@ TEST(VerdictTest, WhatNetworksNeedIsNoGapOfASandboxWithoutOne) {
 TEST(VerdictTest, AnOrdinaryUsersNetworksAreByNftables) {
   Facts facts = OrdinaryUser(CgroupLayout::kV2);
   EXPECT_THAT(Get(Evaluate(facts), "network_lookup").why, HasSubstr("for root"));
-  EXPECT_THAT(Get(Evaluate(facts), "network_lookup").remedy, IsEmpty());
+  EXPECT_EQ(Get(Evaluate(facts), "network_lookup").remedy, "sudo cay ...");
   EXPECT_EQ(Get(Evaluate(facts), "network_redirect").status, Status::kEnforced);
   facts.outcomes[Feature::kRedirect] = kNotTried;
   facts.outcomes[Feature::kUserNamespace] = ENOSPC;

@@ -6,9 +6,9 @@
 #include "cli/client/target.h"
 #include "cli/client/values.h"
 #include "cli/frame/console.h"
-#include "cli/frame/network_options.h"
 #include "cli/frame/option_tables.h"
-#include "cli/run/run_network.h"
+#include "cli/network/network_options.h"
+#include "cli/network/run_network.h"
 #include "json/field_writer.h"
 #include "json/json_writer.h"
 #include "network/policy/preset.h"
@@ -78,13 +78,12 @@ sandbox::NetworkCheck CheckOf(const json::object& answer) {
     const json::value* const flag = object.if_contains("allowed");
     return flag != nullptr && flag->is_bool() && flag->get_bool();
   };
-  sandbox::NetworkCheck check{
-      .host = OneLine(TextOf(answer, "host")),
-      .port = static_cast<uint16_t>(NumberOf(answer, "port").value_or(0)),
-      .checked = {.allowed = is_allowed(answer),
-                  .rule = OneLine(TextOf(answer, "rule")),
-                  .reason = OneLine(TextOf(answer, "reason")),
-                  .proxy = OneLine(TextOf(answer, "proxy"))}};
+  sandbox::NetworkCheck check{.host = OneLine(TextOf(answer, "host")),
+                              .port = static_cast<uint16_t>(NumberOf(answer, "port").value_or(0)),
+                              .checked = {.allowed = is_allowed(answer),
+                                          .rule = OneLine(TextOf(answer, "rule")),
+                                          .reason = OneLine(TextOf(answer, "reason")),
+                                          .proxy = OneLine(TextOf(answer, "proxy"))}};
   for (const json::value& entry : ArrayOf(answer, "addresses")) {
     if (!entry.is_object()) continue;
     const json::object& target = entry.get_object();
@@ -104,18 +103,17 @@ Result<int> Tell(const CheckOptions& options, const sandbox::NetworkCheck& check
 
 Result<int> CheckHere(CheckOptions& options, const Place& place) {
   const auto network = TRY(RunNetwork::Start(options.network, options.ways));
-  return Tell(options, {.host = place.host,
-                        .port = place.port,
-                        .checked = TRY(network->Check(place.host, place.port))});
+  Checked checked = TRY(network->Check(place.host, place.port));
+  return Tell(options, {.host = place.host, .port = place.port, .checked = std::move(checked)});
 }
 
 Result<int> CheckThere(ApiClient& api, CheckOptions& options, Positionals& rest) {
   const Place place = TRY(ParsePlace(rest.values.front()));
   const std::string path = SandboxPath(TRY(api.ResolveSandbox(options.sandbox)), "/network/check");
-  return Tell(options, CheckOf(TRY(api.Get(Target(path)
-                                               .Add("host", place.host)
-                                               .Add("port", std::to_string(place.port))
-                                               .text()))));
+  return Tell(
+      options,
+      CheckOf(TRY(api.Get(
+          Target(path).Add("host", place.host).Add("port", std::to_string(place.port)).text()))));
 }
 
 Result<int> CheckMain(CheckOptions& options, Positionals& rest) {
@@ -124,8 +122,9 @@ Result<int> CheckMain(CheckOptions& options, Positionals& rest) {
   const bool said = options.network != network::Spec() || !options.ways.resolvers.empty() ||
                     !options.ways.proxy.empty();
   if (said) {
-    return Failure(Error::Invalid("a sandbox has its network already: --sandbox goes with none of "
-                                  "--net, --allow, --deny, --resolver and --proxy"));
+    return Failure(
+        Error::Invalid("a sandbox has its network already: --sandbox goes with none of "
+                       "--net, --allow, --deny, --resolver and --proxy"));
   }
   auto code = CallServer<CheckOptions, CheckThere>(options, rest);
   return code ? code : ReportFailure(code.error(), true);

@@ -29,8 +29,8 @@ struct Ways {
 };
 // A proxy without a password: everybody sees a command line.
 Result<void> SetProxy(Ways& ways, std::string_view value);
-// For a relay. The proxy's password comes with CAY_NETWORK_PROXY, and what goes without a proxy with
-// CAY_NETWORK_NO_PROXY: the same variables as a server's, network.proxy and network.no_proxy.
+// For a relay. The proxy's password comes with CAY_NETWORK_PROXY, and what goes without a proxy
+// with CAY_NETWORK_NO_PROXY: the same variables as a server's, network.proxy and network.no_proxy.
 Result<network::HelloRequest> GreetingOf(const Ways& ways);
 
 template <class Options>

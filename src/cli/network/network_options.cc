@@ -1,4 +1,4 @@
-#include "cli/frame/network_options.h"
+#include "cli/network/network_options.h"
 
 #include <cstdlib>
 #include <string>

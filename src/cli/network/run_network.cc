@@ -1,4 +1,4 @@
-#include "cli/run/run_network.h"
+#include "cli/network/run_network.h"
 
 #include <utility>
 
@@ -21,8 +21,7 @@ network::Bounds BoundsOf(const network::Spec& spec) {
 
 }  // namespace
 
-Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec,
-                                                      const Ways& ways) {
+Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec, const Ways& ways) {
   network::HelloRequest greeting = TRY(GreetingOf(ways));
   network::Terms terms{.version = 1, .spec = spec, .bounds = BoundsOf(spec)};
   TRY(network::Policy::Compile(terms.spec, terms.bounds));

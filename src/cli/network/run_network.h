@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "cli/frame/network_options.h"
+#include "cli/network/network_options.h"
 #include "engine/engine.h"
 #include "network/link/relay_link.h"
 
