@@ -41,6 +41,15 @@ struct MachineFeature {
   std::optional<bool> works;
 };
 
+// A way of leading the connections of a sandbox to who decides about them (Engine::OpenNetwork).
+// One that works is enough, and sandboxes without a network need none.
+struct NetworkWay {
+  std::string key;   // "sk_lookup": stable, for JSON
+  std::string name;  // for people
+  bool works = false;
+  std::string why{};  // it does not
+};
+
 // What the engine found. For people and reports: what follows from it is in the protections.
 struct Machine {
   std::string kernel;  // uname(2) release
@@ -50,6 +59,7 @@ struct Machine {
   std::vector<MachineFeature> controllers;  // of cgroups
   int landlock_abi = 0;                     // 0: none
   std::vector<MachineFeature> features;
+  std::vector<NetworkWay> network_ways{};  // the best first
   // What other engines could use.
   bool kvm = false;
   bool docker = false;

@@ -103,6 +103,18 @@ std::string RenderConclusion(const Diagnosis& diagnosis) {
                            : "No sandbox can run for this user: " + gaps + ".\n";
 }
 
+std::string RenderNetwork(const Machine& machine, bool utf8) {
+  if (machine.network_ways.empty()) return {};
+  std::string text = "NETWORK POLICY (one is enough)\n";
+  for (const engine::NetworkWay& way : machine.network_ways) {
+    text.append("  ").append(Mark(way.works ? Status::kEnforced : Status::kNotEnforced, utf8));
+    text.append(" ").append(way.name);
+    if (!way.why.empty()) text.append(": ").append(OneLine(way.why));
+    text.push_back('\n');
+  }
+  return text + "\n";
+}
+
 std::string RenderConcerns(const std::vector<Concern>& concerns) {
   if (concerns.empty()) return {};
   std::string text = "SANDBOXES\n";
@@ -137,7 +149,8 @@ std::string RenderDoctor(const Diagnosis& diagnosis, bool utf8, const DoctorFind
   return RenderMachine(diagnosis.machine) + "\n" + disk + "LIMITS\n" +
          RenderGroup(diagnosis, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
          RenderGroup(diagnosis, ProtectionGroup::kIsolation, utf8) + "\n" +
-         RenderConcerns(found.concerns) + RenderConclusion(diagnosis);
+         RenderNetwork(diagnosis.machine, utf8) + RenderConcerns(found.concerns) +
+         RenderConclusion(diagnosis);
 }
 
 std::string RenderDoctorJson(const Diagnosis& diagnosis, const DoctorFindings& found) {
@@ -151,6 +164,9 @@ std::string RenderDoctorJson(const Diagnosis& diagnosis, const DoctorFindings& f
     features[feature.key] =
         feature.works ? boost::json::value(*feature.works) : boost::json::value(nullptr);
   }
+  boost::json::array network;
+  for (const engine::NetworkWay& way : machine.network_ways)
+    network.push_back({{"name", way.key}, {"works", way.works}, {"why", way.why}});
   boost::json::array protections;
   for (const Protection& protection : diagnosis.protections) {
     protections.push_back(
@@ -172,6 +188,7 @@ std::string RenderDoctorJson(const Diagnosis& diagnosis, const DoctorFindings& f
       {"cgroups", {{"layout", machine.cgroup_layout}, {"controllers", controllers}}},
       {"landlock_abi", machine.landlock_abi},
       {"features", features},
+      {"network", network},
       {"kvm", machine.kvm},
       {"docker", machine.docker},
       {"runtimes", boost::json::array(machine.runtimes.begin(), machine.runtimes.end())},

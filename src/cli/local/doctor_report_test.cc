@@ -25,6 +25,11 @@ Diagnosis WholeMachine() {
                        .features = {{"seccomp", "system call filters", true},
                                     {"overlay", "overlayfs", true},
                                     {"loop_devices", "loop devices", true}},
+                       .network_ways = {{.key = "sk_lookup", .name = "sk_lookup", .works = true},
+                                        {.key = "nft_redirect",
+                                         .name = "nftables redirect",
+                                         .works = false,
+                                         .why = "a module is missing"}},
                        .runtimes = {}};
   const auto add = [&](ProtectionGroup group, std::string key, std::string name) {
     diagnosis.protections.push_back(
@@ -60,6 +65,19 @@ TEST(DoctorReportTest, AGapIsMarkedWithItsReasonAndItsRemedy) {
   EXPECT_THAT(text, HasSubstr("not fully enforced: memory limit"));
   EXPECT_THAT(text, HasSubstr("overlayfs\n"));
   EXPECT_THAT(text, Not(HasSubstr("loop devices")));
+}
+
+TEST(DoctorReportTest, TheWaysOfANetworkAreNamedAndOneThatIsMissingIsNoGap) {
+  const std::string text = RenderDoctor(WholeMachine(), true);
+  EXPECT_THAT(text, HasSubstr("✓ sk_lookup\n"));
+  EXPECT_THAT(text, HasSubstr("✗ nftables redirect: a module is missing\n"));
+  EXPECT_THAT(text, HasSubstr("fully enforced for this user"));
+  const auto json = boost::json::parse(RenderDoctorJson(WholeMachine()));
+  const auto& ways = json.at("network").as_array();
+  ASSERT_EQ(ways.size(), 2U);
+  EXPECT_TRUE(ways[0].at("works").as_bool());
+  EXPECT_EQ(ways[1].at("name").as_string(), "nft_redirect");
+  EXPECT_EQ(ways[1].at("why").as_string(), "a module is missing");
 }
 
 TEST(DoctorReportTest, WithoutUtf8OnlyAsciiIsUsed) {

@@ -66,6 +66,8 @@ constexpr std::array<FeatureNames, kFeatureCount> kNames = {{
     {"close_range", "close_range"},
     {"openat2", "openat2"},
     {"executable_memfd", "executable memfd"},
+    {"sk_lookup", "sk_lookup"},
+    {"nft_redirect", "nftables redirect"},
 }};
 
 constexpr unsigned kMfdExec = 0x10;                  // linux/memfd.h, 6.3

@@ -53,8 +53,11 @@ enum class Feature : uint8_t {
   kCloseRange,
   kOpenat2,
   kExecutableMemfd,
+  // How a sandbox's connections are led to who decides about them (network/).
+  kSkLookup,     // root only
+  kNftRedirect,  // over a network namespace of the own user namespace
 };
-inline constexpr size_t kFeatureCount = 28;
+inline constexpr size_t kFeatureCount = 30;
 
 std::string_view FeatureName(Feature feature);  // "user namespaces", for people
 std::string_view FeatureKey(Feature feature);   // "user_namespace", for JSON

@@ -23,6 +23,7 @@
 #include "base/os/linux_abi.h"
 #include "base/os/reap.h"
 #include "base/os/sys.h"
+#include "engine/native/network/open_network.h"
 
 namespace cay::engine::native {
 namespace {
@@ -214,6 +215,8 @@ Outcomes TryInside(bool with_overlay) {
     out[Feature::kDevpts] = OutcomeOf(MountNew("devpts"));
     if (with_overlay) out[Feature::kOverlay] = OutcomeOf(TryOverlay(/*userxattr=*/true));
   }
+  if (out.Works(Feature::kNetworkNamespace))
+    out[Feature::kNftRedirect] = OutcomeOf(TrySteering(Steering::kRedirect));
   if (out.Works(Feature::kPidNamespace)) Merge(out, TryProc());
   out[Feature::kNoNewPrivileges] = OutcomeOf(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
   out[Feature::kSeccomp] = TrySeccomp();
@@ -280,6 +283,21 @@ Outcomes TryOverlays(const Fd& userns, bool idmapped) {
   return out;
 }
 
+// BPF asks for capabilities of the machine: in its own user namespace, and a network namespace of
+// the child's.
+Outcome TrySkLookup() {
+  const Result<Pipe> pipe = MakePipe();
+  if (!pipe) return pipe.error().sys_errno();
+  const Result<Child> child = Start(CLONE_NEWNET, [&] {
+    Outcomes inside;
+    inside[Feature::kSkLookup] = OutcomeOf(TrySteering(Steering::kLookup));
+    Send(pipe->write, inside);
+  });
+  if (!child) return child.error().sys_errno();
+  const Result<Outcomes> inside = Receive(pipe->read);
+  return inside ? (*inside)[Feature::kSkLookup] : kNotTried;
+}
+
 Result<void> TryAsRoot(const std::string& state_dir, const Fd& userns, Outcomes& out) {
   out[Feature::kIdmappedMounts] = OutcomeOf(TryIdmap(state_dir, userns));
   out[Feature::kIdmappedUsr] = OutcomeOf(TryIdmap("/usr", userns));
@@ -295,6 +313,7 @@ Result<void> TryAsRoot(const std::string& state_dir, const Fd& userns, Outcomes&
 Result<void> TryInChildren(const std::string& state_dir, Facts& facts) {
   Outcomes& out = facts.outcomes;
   const bool root = facts.root();
+  if (root) out[Feature::kSkLookup] = TrySkLookup();
   const Pipe go = TRY(MakePipe());
   const Pipe report = TRY(MakePipe());
   Result<Child> child = Start(CLONE_NEWUSER, [&] {

@@ -10,8 +10,9 @@
 namespace cay::engine::native {
 
 // Enters a user namespace and, inside it, everything that a sandbox consists of. Fills
-// kUserNamespace to kLandlockScopes (kOverlay only for an ordinary user) and what root tries with
-// that namespace as a map: kIdmappedMounts, kIdmappedUsr, kOverlayOnIdmapped and kOverlay.
+// kUserNamespace to kLandlockScopes (kOverlay only for an ordinary user), kNftRedirect, and what
+// root tries with that namespace as a map: kIdmappedMounts, kIdmappedUsr, kOverlayOnIdmapped and
+// kOverlay. In another child kSkLookup.
 Result<void> TryInChildren(const std::string& state_dir, Facts& facts);
 
 }  // namespace cay::engine::native

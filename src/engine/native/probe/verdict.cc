@@ -327,6 +327,34 @@ Protection KernelCalls(const Facts& facts) {
                                                           : "use Linux 5.14 or newer");
 }
 
+std::string WhyNoWay(const Facts& facts, native::Feature feature) {
+  const Outcome outcome = facts.outcomes[feature];
+  switch (outcome) {
+    case kWorks:
+      return {};
+    case kNotTried:
+      return feature == native::Feature::kSkLookup && !facts.root() ? "needs root"
+                                                                    : "needs a network namespace";
+    case EPERM:
+      return feature == native::Feature::kSkLookup
+                 ? "bpf(2) is refused: it needs CAP_BPF and CAP_NET_ADMIN of the machine"
+                 : "changes of nftables are refused";
+    case ENOENT:
+    case EOPNOTSUPP:
+    case EPROTONOSUPPORT:
+      return "a module is missing: modprobe -a nft_chain_nat nft_nat";
+    default:
+      return Because(outcome);
+  }
+}
+
+NetworkWay WayOf(const Facts& facts, native::Feature feature) {
+  return {.key = std::string(FeatureKey(feature)),
+          .name = std::string(FeatureName(feature)),
+          .works = facts.outcomes.Works(feature),
+          .why = WhyNoWay(facts, feature)};
+}
+
 Machine MachineOf(const Facts& facts) {
   Machine machine{.kernel = facts.kernel,
                   .architecture = facts.machine,
@@ -335,6 +363,8 @@ Machine MachineOf(const Facts& facts) {
                   .controllers = {},
                   .landlock_abi = facts.landlock_abi,
                   .features = {},
+                  .network_ways = {WayOf(facts, native::Feature::kSkLookup),
+                                   WayOf(facts, native::Feature::kNftRedirect)},
                   .kvm = facts.kvm,
                   .docker = facts.docker,
                   .runtimes = facts.runtimes};

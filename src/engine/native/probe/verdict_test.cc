@@ -30,8 +30,9 @@ Facts RootOnV2() { return WholeMachine(0, CgroupLayout::kV2); }
 
 Facts OrdinaryUser(CgroupLayout layout) {
   Facts facts = WholeMachine(1234, layout);
-  for (const Feature feature : {Feature::kIdmappedMounts, Feature::kIdmappedUsr,
-                                Feature::kOverlayOnIdmapped, Feature::kLoopDevices}) {
+  for (const Feature feature :
+       {Feature::kIdmappedMounts, Feature::kIdmappedUsr, Feature::kOverlayOnIdmapped,
+        Feature::kLoopDevices, Feature::kSkLookup}) {
     facts.outcomes[feature] = kNotTried;
   }
   return facts;
@@ -81,6 +82,27 @@ TEST(VerdictTest, WhatWasFoundOfTheMachineIsHandedOn) {
   ASSERT_EQ(machine.controllers.size(), kControllerCount);
   for (const MachineFeature& controller : machine.controllers)
     EXPECT_EQ(controller.works, controller.key != "cpu");
+}
+
+TEST(VerdictTest, EachWayOfANetworkThatIsMissingSaysWhyAndIsNoGap) {
+  Facts facts = RootOnV2();
+  ASSERT_EQ(Evaluate(facts).machine.network_ways.size(), 2U);
+  for (const NetworkWay& way : Evaluate(facts).machine.network_ways) {
+    EXPECT_TRUE(way.works) << way.key;
+    EXPECT_THAT(way.why, IsEmpty());
+  }
+  for (const Outcome outcome : {kNotTried, EPERM, ENOENT, EOPNOTSUPP, ENOSYS, EINVAL}) {
+    facts.outcomes[Feature::kSkLookup] = facts.outcomes[Feature::kNftRedirect] = outcome;
+    const Verdict verdict = Evaluate(facts);
+    EXPECT_TRUE(verdict.fully_enforced);
+    for (const NetworkWay& way : verdict.machine.network_ways) {
+      EXPECT_FALSE(way.works) << way.key;
+      EXPECT_THAT(way.why, Not(IsEmpty())) << way.key;
+    }
+  }
+  facts = OrdinaryUser(CgroupLayout::kV2);
+  facts.outcomes[Feature::kSkLookup] = kNotTried;
+  EXPECT_EQ(Evaluate(facts).machine.network_ways.front().why, "needs root");
 }
 
 TEST(VerdictTest, EveryGapHasAReasonAndARemedy) {

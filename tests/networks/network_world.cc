@@ -1,4 +1,4 @@
-#include "support/network_world.h"
+#include "networks/network_world.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
