@@ -311,6 +311,18 @@ TEST(Network, AWrongProxyIsRefusedWithoutItsPassword) {
   EXPECT_THAT(Problem("[network]\nno_proxy = [\"10.0.0.1/8\"]\n"), HasSubstr("network.no_proxy"));
 }
 
+TEST(Network, AProxysPasswordIsNotTakenFromACommandLine) {
+  Sources sources = From("");
+  sources.flags = {{"network.proxy", {"http://me:hunter2@proxy.example:3128"}}};
+  const LoadResult refused = LoadAndExplain(sources);
+  ASSERT_FALSE(refused.problems.empty());
+  EXPECT_THAT(refused.problems.front().ToString(),
+              testing::AllOf(HasSubstr("--set network.proxy: everybody"),
+                             HasSubstr("CAY_NETWORK_PROXY"), testing::Not(HasSubstr("hunter2"))));
+  sources.flags = {{"network.proxy", {"http://me@proxy.example:3128"}}};
+  EXPECT_TRUE(LoadAndExplain(sources).problems.empty());
+}
+
 // CAY_WRITE_DOCS=1 writes it anew.
 TEST(RenderMarkdown, IsTheDocumentInTheTree) {
   const std::string path = CAY_SOURCE_DIR "/docs/configuration.md";

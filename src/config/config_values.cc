@@ -137,6 +137,16 @@ Values ShowProxy(const Config& config) {
   return {proxy ? proxy->Masked() : std::string(network::Proxy::kHidden)};
 }
 
+Result<void> CheckProxyFlag(const Values& values) {
+  for (const std::string& value : values) {
+    const auto proxy = network::Proxy::Parse(value);
+    if (!proxy || proxy->password.empty()) continue;
+    return Failure(Error::Invalid("everybody on this machine sees a password in a command line")
+                       .WithRemedy("put the URL into the file, or into CAY_NETWORK_PROXY"));
+  }
+  return {};
+}
+
 Result<void> SetNoProxy(Config& config, const Values& values) {
   TRY(CheckCount(values, network::ProxyPlan::kMaxDirect));
   for (const std::string& value : values) TRY(network::Rule::Parse(value, network::Effect::kDeny));
