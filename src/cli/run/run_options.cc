@@ -98,6 +98,11 @@ constexpr auto kAddResolver = [](RunOptions& o, string_view value) -> Result<voi
   return {};
 };
 
+constexpr auto kAddAuthority = [](RunOptions& o, string_view value) -> Result<void> {
+  o.authorities.emplace_back(value);
+  return {};
+};
+
 // What `docker run` users type, and where it leads here.
 constexpr auto kRefuseName = [](RunOptions&, string_view value) -> Result<void> {
   return Failure(Error::Invalid("the sandbox of cay run ends with its command, and has no name")
@@ -198,6 +203,18 @@ constexpr OptionSpec kOptions[] = {
     kNetOption<RunOptions>,
     kAllowOption<RunOptions>,
     kDenyOption<RunOptions>,
+    {.name = "secret",
+     .value = "NAME=HOST[,HOST]",
+     .help = "The command gets a placeholder as variable NAME, and these hosts the value that NAME "
+             "has here; repeatable",
+     .example = "API_TOKEN=api.example.com",
+     .apply = kAppended<RunOptions, &RunOptions::secrets, ParseRunSecret>},
+    {.name = "ca",
+     .value = "FILE",
+     .help = "Hosts of secrets may have certificates of the authorities in FILE, too; repeatable",
+     .example = "./ca.pem",
+     .completes = Completes::kFiles,
+     .apply = kInto<kAddAuthority>},
     {.name = "resolver",
      .value = "ADDR:PORT",
      .help = "Name server for what it reaches (default: this machine's); repeatable",

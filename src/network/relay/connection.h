@@ -1,6 +1,7 @@
 // Connection: one that a sandbox's program has made, from its acceptance to its end:
 //
 //   decided by the policy → its name is resolved → dialled → relayed
+//                                                      or, to a secret's host, intercepted
 //
 // and beside that, from its first byte on, its first bytes are judged (first_bytes.h): nothing that
 // the program sends is passed on before. What is refused ends in a reset, and in a line of the flow
@@ -19,6 +20,7 @@
 
 #include "base/loop/event_loop.h"
 #include "base/os/fd.h"
+#include "network/intercept/interception.h"
 #include "network/link/flow.h"
 #include "network/policy/policy.h"
 #include "network/relay/first_bytes.h"
@@ -37,6 +39,7 @@ struct RelayParts {
   Resolver& resolver;
   PipePool& pipes;
   MachineAddresses& machine;
+  Interceptor* interceptor = nullptr;  // null: none has come yet
 };
 
 class Connection final : public EventLoop::Object {
@@ -48,6 +51,7 @@ class Connection final : public EventLoop::Object {
   class Owner {
    public:
     virtual const Policy& policy() const = 0;
+    virtual std::shared_ptr<const Credentials> credentials() const = 0;
     virtual Millis idle_limit() const = 0;
     // How many bytes may be relayed now; 0: wait until Connection::Resume is called.
     virtual uint64_t Allowance() = 0;
@@ -86,8 +90,14 @@ class Connection final : public EventLoop::Object {
   bool Await(const Fd& socket, End& end, uint32_t events, uint32_t& now);
   void OnReady(Side side);
   void Judge();
+  std::optional<FirstBytesVerdict> RefuseForSecrets(const FirstBytesVerdict& verdict,
+                                                    std::string_view bytes) const;
   void Relay();
+  void Intercept();
+  void EndInterception();
   void Arm();
+  uint64_t Sent() const;
+  uint64_t Received() const;
   void OnIdle();
   void Refuse(const FirstBytesVerdict& verdict);
   void AnswerInWords(const std::string& reason);
@@ -114,6 +124,8 @@ class Connection final : public EventLoop::Object {
   std::string seen_name_;
   Lane up_;
   Lane down_;
+  std::shared_ptr<const Credentials> covered_;  // by these; null: it is not intercepted
+  std::unique_ptr<Interception> interception_;
   bool paused_ = false;  // for want of an allowance
   bool over_ = false;
   uint64_t moved_ = 0;  // at the last look for idleness

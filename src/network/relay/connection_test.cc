@@ -109,6 +109,7 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
   }
 
   const Policy& policy() const override { return *policy_; }
+  std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
   Millis idle_limit() const override { return idle_; }
   uint64_t Allowance() override { return UINT64_MAX; }
   void Spent(uint64_t sent, uint64_t received) override {
@@ -123,6 +124,7 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
 
   Server server_;
   std::optional<Policy> policy_;
+  std::shared_ptr<const Credentials> credentials_;
   Millis idle_{60'000};
   std::optional<Fd> client_;
   std::optional<Fd> relays_;

@@ -77,7 +77,12 @@ FirstBytesVerdict JudgeFirstBytes(const Policy& policy, const Destination& desti
     case Peek::kBad:
       return Refuse("the TLS hello cannot be read");
     case Peek::kFound:
-      return Compare(policy, destination, "the TLS hello asks for", hello.name);
+    {
+      FirstBytesVerdict verdict =
+          Compare(policy, destination, "the TLS hello asks for", hello.name);
+      verdict.tls = verdict.kind == Kind::kPass;
+      return verdict;
+    }
     case Peek::kOther:
       break;
   }
