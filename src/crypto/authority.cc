@@ -55,7 +55,9 @@ Result<Identity> ToPem(X509* certificate, EVP_PKEY* key) {
   if (::PEM_write_bio_X509(for_certificate.get(), certificate) != 1 ||
       ::PEM_write_bio_PrivateKey(for_key.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1)
     return Failure(Failed("writing PEM"));
-  return Identity{.certificate = TRY(TextOf(for_certificate)), .key = TRY(TextOf(for_key))};
+  std::string text = TRY(TextOf(for_certificate));
+  std::string key_text = TRY(TextOf(for_key));
+  return Identity{.certificate = std::move(text), .key = std::move(key_text)};
 }
 
 Result<void> Extend(X509* certificate, X509* issuer, int what, const char* value) {
@@ -141,8 +143,7 @@ Result<Identity> IssueLeaf(const Identity& authority, std::string_view name) {
   if (!key) return Failure(Failed("making a key"));
   const long seconds = std::chrono::duration_cast<std::chrono::seconds>(kLeafLife).count();
   const Certificate made = TRY(Begin(key.get(), seconds));
-  if (name.size() <= kMaxCommonName)
-    TRY(SetCommonName(::X509_get_subject_name(made.get()), name));
+  if (name.size() <= kMaxCommonName) TRY(SetCommonName(::X509_get_subject_name(made.get()), name));
   if (::X509_set_issuer_name(made.get(), ::X509_get_subject_name(root.get())) != 1)
     return Failure(Failed("an issuer"));
   // Where there is no subject, the names must be critical (RFC 5280, 4.2.1.6).

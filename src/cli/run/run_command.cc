@@ -140,6 +140,7 @@ Result<void> Run::Create() {
       return Failure(Error::Invalid("--secret, and no network that it could be sent over")
                          .WithRemedy("allow its host: --allow HOST:443"));
     }
+    RunSecrets::LeaveNoCore();
     TRY(network_->UseSecrets(secrets_->Copies(), options_.authorities));
   }
   Stage("launcher");
@@ -198,8 +199,9 @@ Result<SessionEnd> Run::Command() {
     session_options.out = &result_.out;
     session_options.err = &result_.err;
   }
-  protocol::StartRequest request = BuildStartRequest(
-      options_, *template_, TRY(BuildEnv(options_, *template_, secrets_->told())), session_options.pass_stdin);
+  protocol::StartRequest request =
+      BuildStartRequest(options_, *template_, TRY(BuildEnv(options_, *template_, secrets_->told())),
+                        session_options.pass_stdin);
   RunSession session(*guest_, session_options);
   SessionEnd end = TRY(session.Run(request));
   result_.stages.push_back({"start", MicrosBetween(last_, end.started)});

@@ -39,7 +39,7 @@ struct RunOptions {
   network::Spec network;
   std::vector<RunSecret> secrets;
   std::vector<std::string> authorities;  // files: whom to trust when secrets are sent
-  std::vector<std::string> resolvers;  // name servers; none: the machine's
+  std::vector<std::string> resolvers;    // name servers; none: the machine's
   bool interactive = false;
   bool no_input = false;
   bool tty = false;

@@ -1,6 +1,7 @@
 #include "cli/run/run_secrets.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -48,8 +49,8 @@ Result<RunSecrets> RunSecrets::Take(const std::vector<RunSecret>& wanted) {
                                   " secrets"));
   }
   taken.size_ = wanted.size() * network::Secret::kMaxValue;
-  void* const memory = ::mmap(nullptr, taken.size_, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const memory =
+      ::mmap(nullptr, taken.size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return Failure(Error::FromErrno("memory for secrets"));
   taken.memory_ = memory;
   if (::madvise(memory, taken.size_, MADV_DONTFORK) != 0 ||
@@ -73,9 +74,9 @@ Result<RunSecrets> RunSecrets::Take(const std::vector<RunSecret>& wanted) {
     ::unsetenv(one.variable.c_str());
     taken.values_.emplace_back(next, size);
     next += size;
-    taken.secrets_.push_back({.name = one.variable,
-                              .hosts = one.hosts,
-                              .placeholder = TRY(network::MakePlaceholder())});
+    std::string placeholder = TRY(network::MakePlaceholder());
+    taken.secrets_.push_back(
+        {.name = one.variable, .hosts = one.hosts, .placeholder = std::move(placeholder)});
   }
   return taken;
 }
@@ -90,6 +91,14 @@ RunSecrets::~RunSecrets() {
   if (memory_ == nullptr) return;
   ::explicit_bzero(memory_, size_);
   ::munmap(memory_, size_);
+}
+
+// 1 byte: less than any dump has, and unlike 0 it holds for dumps that are piped too (core(5)).
+void RunSecrets::LeaveNoCore() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_CORE, &limit) < 0) return;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1);
+  ::setrlimit(RLIMIT_CORE, &limit);
 }
 
 std::vector<network::Secret> RunSecrets::Copies() const {

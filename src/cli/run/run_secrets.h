@@ -32,6 +32,9 @@ class RunSecrets {
   RunSecrets& operator=(RunSecrets&&) = delete;
   ~RunSecrets();
 
+  // For this process, when it has forked what has its limits: a core dump would have the values.
+  static void LeaveNoCore();
+
   bool empty() const { return secrets_.empty(); }
   // Without their values.
   const std::vector<network::Secret>& told() const { return secrets_; }

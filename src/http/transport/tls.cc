@@ -114,8 +114,7 @@ Result<size_t> EachCertificate(std::string_view text, const Use& use) {
   const Memory memory = Reading(text);
   size_t count = 0;
   while (memory) {
-    const Certificate certificate(
-        ::PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr));
+    const Certificate certificate(::PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr));
     if (!certificate) break;
     if (!use(certificate.get(), count++)) return Failure(SetUpError("a certificate"));
   }

@@ -20,8 +20,8 @@ constexpr std::string_view kBasic = "Basic ";
 
 // What says how a message goes on, or where it goes to, is not a secret's.
 constexpr std::array<std::string_view, 9> kReserved = {
-    "Host",    "Connection", "Content-Length",   "Transfer-Encoding", "TE",
-    "Trailer", "Upgrade",    "Proxy-Connection", "Expect"};
+    "Host",    "Connection",       "Content-Length", "Transfer-Encoding", "TE", "Trailer",
+    "Upgrade", "Proxy-Connection", "Expect"};
 
 bool IsReserved(std::string_view header) {
   return std::ranges::any_of(
@@ -36,8 +36,7 @@ bool IsOf(const Secret& secret, std::string_view name, uint16_t port) {
 }
 
 std::string ReplaceAll(std::string text, std::string_view what, std::string_view with) {
-  for (size_t at = text.find(what); at != std::string::npos;
-       at = text.find(what, at + with.size()))
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
     text.replace(at, what.size(), with);
   return text;
 }
@@ -52,12 +51,12 @@ std::optional<std::string> BasicOf(std::string_view value) {
 }
 
 Result<void> CheckName(std::string_view name) {
-  const bool good =
-      !name.empty() && name.size() <= Secret::kMaxName && name[0] != '-' && name[0] != '.' &&
-      std::ranges::all_of(name, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::string_view("._-").find(c) != std::string_view::npos;
-      });
+  const bool good = !name.empty() && name.size() <= Secret::kMaxName && name[0] != '-' &&
+                    name[0] != '.' && std::ranges::all_of(name, [](char c) {
+                      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                             (c >= '0' && c <= '9') ||
+                             std::string_view("._-").find(c) != std::string_view::npos;
+                    });
   if (good) return {};
   return Failure(Error::Invalid("not the name of a secret")
                      .WithRemedy("use up to " + std::to_string(Secret::kMaxName) +
@@ -118,8 +117,9 @@ Result<void> CheckSecret(const Secret& secret) {
   if (secret.value.empty() || secret.value.size() > Secret::kMaxValue)
     return wrong("needs a value of 1 to " + std::to_string(Secret::kMaxValue) + " bytes");
   if (!http::IsFieldText(secret.value) || Trim(secret.value).size() != secret.value.size())
-    return wrong("has a value that cannot stand in a header: with control characters, or spaces "
-                 "around it");
+    return wrong(
+        "has a value that cannot stand in a header: with control characters, or spaces "
+        "around it");
   return {};
 }
 
@@ -171,8 +171,7 @@ std::string Credentials::Filled(std::string_view name, uint16_t port, const std:
     if (!IsOf(secret, name, port)) continue;
     if (auto basic = BasicOf(value)) {
       if (basic->find(secret.placeholder) == std::string::npos) continue;
-      const std::string inside =
-          ReplaceAll(*std::move(basic), secret.placeholder, secret.value);
+      const std::string inside = ReplaceAll(*std::move(basic), secret.placeholder, secret.value);
       value = std::string(kBasic) + EncodeBase64(inside);
       continue;
     }
@@ -183,8 +182,7 @@ std::string Credentials::Filled(std::string_view name, uint16_t port, const std:
   return value;
 }
 
-Result<void> Credentials::Fill(std::string_view name, uint16_t port,
-                               http::Headers& headers) const {
+Result<void> Credentials::Fill(std::string_view name, uint16_t port, http::Headers& headers) const {
   http::Headers filled;
   for (const auto& [header, value] : headers.fields()) {
     const auto basic = BasicOf(value);

@@ -18,7 +18,8 @@ Secret Mine() {
   return {.name = "mine", .hosts = {"api.example.com"}, .placeholder = kMine, .value = "v4lue"};
 }
 Secret Other() {
-  return {.name = "other", .hosts = {"other.example:8443"}, .placeholder = kOther, .value = "0ther"};
+  return {
+      .name = "other", .hosts = {"other.example:8443"}, .placeholder = kOther, .value = "0ther"};
 }
 Credentials Both(Secret mine = Mine()) {
   auto compiled = Credentials::Compile({std::move(mine), Other()});

@@ -51,7 +51,8 @@ HttpExchange::HttpExchange(const Credentials& credentials, std::string name, uin
     : credentials_(credentials), name_(std::move(name)), port_(port) {}
 
 bool HttpExchange::WantsClient() const {
-  return !over() && !client_ended_ && client_in.size() < kMaxHead && upstream_out.size() < kMaxQueued;
+  return !over() && !client_ended_ && client_in.size() < kMaxHead &&
+         upstream_out.size() < kMaxQueued;
 }
 
 bool HttpExchange::WantsUpstream() const {
@@ -77,8 +78,8 @@ void HttpExchange::Finish(End::Kind kind, std::string reason) {
 
 void HttpExchange::Refuse(int status, const std::string& reason, End::Kind kind) {
   if (!answer_begun_) {
-    client_out += http::ProblemResponse(status, "the sandbox's network: " + reason,
-                                        http::NewRequestId());
+    client_out +=
+        http::ProblemResponse(status, "the sandbox's network: " + reason, http::NewRequestId());
   }
   // What is not sent yet belongs to a request that is no more.
   upstream_out.clear();
@@ -149,8 +150,8 @@ bool HttpExchange::ReadRequestHead() {
 void HttpExchange::CheckRequest(const http::RequestHead& head) {
   const http::Request& request = head.request;
   if (head.http_1_0) return Refuse(505, "requests with secrets are HTTP/1.1");
-  const bool is_path = request.target.starts_with('/') ||
-                       (request.target == "*" && request.method == "OPTIONS");
+  const bool is_path =
+      request.target.starts_with('/') || (request.target == "*" && request.method == "OPTIONS");
   if (request.method == "CONNECT" || !is_path)
     return Refuse(400, "the target of a request is not a path");
   if (!IsForHost(request.headers.Find("Host").value_or(""), name_, port_))
@@ -158,8 +159,8 @@ void HttpExchange::CheckRequest(const http::RequestHead& head) {
   upgrade_ = false;
   if (const auto upgrade = request.headers.Find("Upgrade")) {
     // RFC 6455, 4.1: a GET, and so without a body.
-    if (!EqualsIgnoringCase(*upgrade, "websocket") || request.method != "GET" ||
-        request.has_body || !request.headers.ListContains("Connection", "upgrade"))
+    if (!EqualsIgnoringCase(*upgrade, "websocket") || request.method != "GET" || request.has_body ||
+        !request.headers.ListContains("Connection", "upgrade"))
       return Refuse(400, "a request asks for an Upgrade to something else than a WebSocket");
     upgrade_ = true;
   }
@@ -202,8 +203,7 @@ void HttpExchange::WriteRequest(const http::RequestHead& head) {
 // Of a body whose length is known.
 bool HttpExchange::PassOn(std::string& from, std::string& to, uint64_t& left, bool scan) {
   const size_t room = kMaxQueued - std::min(kMaxQueued, to.size());
-  const size_t count =
-      static_cast<size_t>(std::min<uint64_t>({left, from.size(), uint64_t{room}}));
+  const size_t count = static_cast<size_t>(std::min<uint64_t>({left, from.size(), uint64_t{room}}));
   if (count == 0) {
     if (from.empty() && (scan ? client_ended_ : upstream_ended_)) {
       Finish(scan ? End::Kind::kRefused : End::Kind::kFailed,
@@ -339,11 +339,9 @@ bool HttpExchange::ReadAnswerHead() {
     return true;
   }
   upstream_scanned_ = 0;
-  const auto head =
-      http::ParseResponseHead(std::string_view(upstream_in).substr(0, *end), method_);
+  const auto head = http::ParseResponseHead(std::string_view(upstream_in).substr(0, *end), method_);
   if (!head) {
-    Refuse(502, "the server's answer has " + std::string(head.error().detail),
-           End::Kind::kFailed);
+    Refuse(502, "the server's answer has " + std::string(head.error().detail), End::Kind::kFailed);
     return true;
   }
   if (head->status == 101 && !upgrade_) {

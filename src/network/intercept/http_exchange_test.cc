@@ -54,8 +54,9 @@ TEST_F(HttpExchangeTest, ARequestGetsItsSecretAndIsWrittenAnew) {
 }
 
 TEST_F(HttpExchangeTest, WhateverPiecesItComesInTheSameGoesOut) {
-  const std::string asked = "POST / HTTP/1.1\r\n" + kHost + "A: " + kMine +
-                            "\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: u\r\n\r\n";
+  const std::string asked =
+      "POST / HTTP/1.1\r\n" + kHost + "A: " + kMine +
+      "\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: u\r\n\r\n";
   const std::string answered =
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
       "2\r\nhi\r\n0\r\n\r\n";
@@ -79,8 +80,9 @@ TEST_F(HttpExchangeTest, RequestsThatComeTogetherAreAskedOneAfterTheOther) {
 
 TEST_F(HttpExchangeTest, TheBodyThatIsASecondRequestStaysABody) {
   const std::string inner = "GET /evil HTTP/1.1\r\n" + kHost + "X: " + kMine + "\r\n\r\n";
-  const std::string sent = Ask("POST / HTTP/1.1\r\n" + kHost + "Content-Length: " +
-                               std::to_string(inner.size()) + "\r\n\r\n" + inner);
+  const std::string sent =
+      Ask("POST / HTTP/1.1\r\n" + kHost + "Content-Length: " + std::to_string(inner.size()) +
+          "\r\n\r\n" + inner);
   EXPECT_THAT(sent, HasSubstr(kMine));
   EXPECT_THAT(sent, Not(HasSubstr("v4lue")));
 }
@@ -124,16 +126,20 @@ TEST_F(HttpExchangeTest, WhatTwoServersCouldReadDifferentlyIsRefused) {
       {"a WebSocket with a body",
        get + "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\nabc", 400},
       {"a malformed chunk", post + "Transfer-Encoding: chunked\r\n\r\n0x3\r\nabc\r\n", 400},
-      {"a chunk that ends in LF", post + "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", 400},
-      {"a chunk that is longer", post + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", 400},
+      {"a chunk that ends in LF", post + "Transfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+       400},
+      {"a chunk that is longer", post + "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+       400},
       {"a head without end", get + "A: " + std::string(HttpExchange::kMaxHead, 'a'), 431},
-      {"another's placeholder in the target", "GET /" + kOther + " HTTP/1.1\r\n" + kHost + "\r\n", 403},
+      {"another's placeholder in the target", "GET /" + kOther + " HTTP/1.1\r\n" + kHost + "\r\n",
+       403},
       {"another's placeholder in a header", get + "A: " + kOther + "\r\n\r\n", 403},
-      {"another's placeholder in a body",
-       post + "Content-Length: 50\r\n\r\n" + kOther + "1234567", 403},
+      {"another's placeholder in a body", post + "Content-Length: 50\r\n\r\n" + kOther + "1234567",
+       403},
       {"another's placeholder over chunks",
-       post + "Transfer-Encoding: chunked\r\n\r\nb\r\ncay-secret-\r\n20\r\n" + std::string(32, 'b') +
-           "\r\n0\r\n\r\n", 403},
+       post + "Transfer-Encoding: chunked\r\n\r\nb\r\ncay-secret-\r\n20\r\n" +
+           std::string(32, 'b') + "\r\n0\r\n\r\n",
+       403},
       {"not HTTP", std::string("\x16\x03\x01\r\n\r\n"), 400},
   };
   for (const Refused& one : cases) {
@@ -187,9 +193,9 @@ TEST_F(HttpExchangeTest, ABodyUntilTheEndIsWrittenInChunksAndABrokenOneIsNotEnde
 }
 
 TEST_F(HttpExchangeTest, AWebSocketIsPassedOnAfterTheServersWord) {
-  const std::string sent = Ask("GET /w HTTP/1.1\r\n" + kHost +
-                               "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nA: " +
-                               kMine + "\r\n\r\nearly");
+  const std::string sent =
+      Ask("GET /w HTTP/1.1\r\n" + kHost +
+          "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nA: " + kMine + "\r\n\r\nearly");
   EXPECT_THAT(sent, HasSubstr("A: v4lue\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
   EXPECT_THAT(sent, Not(HasSubstr("early")));
   EXPECT_THAT(Answer("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nhello"),

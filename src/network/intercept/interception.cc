@@ -12,7 +12,7 @@ using Wants = http::TlsSession::Wants;
 using End = HttpExchange::End;
 
 constexpr size_t kPiece = size_t{16} * 1024;  // a record of TLS
-constexpr int kMostRounds = 32;               // of one step, so that no connection keeps others waiting
+constexpr int kMostRounds = 32;  // of one step, so that no connection keeps others waiting
 
 }  // namespace
 

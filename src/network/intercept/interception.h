@@ -27,9 +27,9 @@ class Interception {
     uint16_t port = 0;
   };
 
-  static Result<std::unique_ptr<Interception>> Begin(
-      Interceptor& interceptor, std::shared_ptr<const Credentials> credentials, Place place,
-      int client, int upstream);
+  static Result<std::unique_ptr<Interception>> Begin(Interceptor& interceptor,
+                                                     std::shared_ptr<const Credentials> credentials,
+                                                     Place place, int client, int upstream);
 
   // Moves about `allowance` bytes at most.
   void Step(uint64_t allowance);

@@ -1,5 +1,5 @@
-// Secret: a value that a sandbox's programs use and never hold: where they send its placeholder, the
-// relay sends the value.
+// Secret: a value that a sandbox's programs use and never hold: where they send its placeholder,
+// the relay sends the value.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct Secret {
   std::string name{};
   std::vector<std::string> hosts{};  // "api.example.com", or with a port other than 443
   std::string header{};              // the only one that may carry it; empty: any
-  std::string format{};  // "Bearer {}": what this header is then; empty: as it was sent
+  std::string format{};              // "Bearer {}": what this header is then; empty: as it was sent
   std::string placeholder{};
   std::string value{};
 

@@ -63,7 +63,7 @@ class Relay final : private EventLoop::Handler {
   Deadlines deadlines_;
   PipePool pipes_;
   MachineAddresses machine_;
-  std::unique_ptr<Resolver> resolver_;  // null before kHello
+  std::unique_ptr<Resolver> resolver_;        // null before kHello
   std::unique_ptr<Interceptor> interceptor_;  // null before kAuthority
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;

@@ -17,9 +17,9 @@ constexpr std::string_view kBesides = "/run/cay-certificates.crt";
 constexpr std::string_view kRoot = "0:0";
 constexpr uint64_t kMaxBundle = uint64_t{4} * 1024 * 1024;
 
-constexpr std::array<std::string_view, 5> kVariables = {
-    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
-    "NODE_EXTRA_CA_CERTS"};
+constexpr std::array<std::string_view, 5> kVariables = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
+                                                        "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
+                                                        "NODE_EXTRA_CA_CERTS"};
 
 // Of Debian, Fedora, SUSE, Alpine.
 constexpr std::array<const char*, 4> kMachineBundles = {
@@ -48,8 +48,7 @@ std::string_view TrustFile(bool read_only) { return read_only ? kBesides : kBund
 
 std::vector<std::pair<std::string, std::string>> TrustVariables(bool read_only) {
   std::vector<std::pair<std::string, std::string>> variables;
-  for (const std::string_view name : kVariables)
-    variables.emplace_back(name, TrustFile(read_only));
+  for (const std::string_view name : kVariables) variables.emplace_back(name, TrustFile(read_only));
   return variables;
 }
 
