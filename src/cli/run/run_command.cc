@@ -158,7 +158,9 @@ Result<void> Run::Create() {
   if (!network_) return {};
   TRY(network_->Open(*engine_, id));
   if (!network_->certificate().empty())
-    TRY(sandbox::InstallAuthority(*guest_, network_->certificate(), options_.read_only));
+    TRY(sandbox::InstallAuthority(
+        *guest_, network_->certificate(), options_.read_only,
+        ::geteuid() == 0 ? sandbox::SandboxUsers::kAll : sandbox::SandboxUsers::kOne));
   Stage("network");
   return {};
 }

@@ -53,7 +53,7 @@ TEST_F(HttpExchangeTest, ARequestGetsItsSecretAndIsWrittenAnew) {
   EXPECT_EQ(Reason(), "goes on");
 }
 
-TEST_F(HttpExchangeTest, WhateverPiecesItComesInTheSameGoesOut) {
+TEST_F(HttpExchangeTest, WhateverPiecesItComesInItIsTheSameMessage) {
   const std::string asked =
       "POST / HTTP/1.1\r\n" + kHost + "A: " + kMine +
       "\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: u\r\n\r\n";
@@ -65,7 +65,8 @@ TEST_F(HttpExchangeTest, WhateverPiecesItComesInTheSameGoesOut) {
   for (const char c : asked) upstream += Ask({&c, 1});
   for (const char c : answered) client += Answer({&c, 1});
   EXPECT_EQ(upstream, "POST / HTTP/1.1\r\n" + kHost +
-                          "A: v4lue\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+                          "A: v4lue\r\nTransfer-Encoding: chunked\r\n\r\n"
+                          "1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n");
   EXPECT_THAT(client, StartsWith("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
   EXPECT_EQ(Reason(), "goes on");
 }

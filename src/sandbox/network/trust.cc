@@ -27,11 +27,11 @@ constexpr std::array<const char*, 4> kMachineBundles = {
     "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
 
 // Empty: there is none.
-Result<std::string> ReadBundle(const GuestChannel& guest, std::string_view path) {
+Result<std::string> ReadBundle(const GuestChannel& guest, const std::string& user,
+                               std::string_view path) {
   std::string text;
   const auto read = guest.ReadFile(
-      {.user = std::string(kRoot), .path = std::string(path)},
-      [&](std::string_view bytes) -> Result<void> {
+      {.user = user, .path = std::string(path)}, [&](std::string_view bytes) -> Result<void> {
         if (text.size() + bytes.size() > kMaxBundle)
           return Failure(Error::Impossible(std::string(path) + " of the sandbox has over 4 MiB"));
         text += bytes;
@@ -53,8 +53,9 @@ std::vector<std::pair<std::string, std::string>> TrustVariables(bool read_only) 
 }
 
 Result<void> InstallAuthority(const GuestChannel& guest, std::string_view certificate,
-                              bool read_only) {
-  std::string bundle = TRY(ReadBundle(guest, kBundle));
+                              bool read_only, SandboxUsers users) {
+  const std::string user(users == SandboxUsers::kAll ? kRoot : std::string_view());
+  std::string bundle = TRY(ReadBundle(guest, user, kBundle));
   const bool there = bundle.find(certificate) != std::string::npos;
   if (there && !read_only) return {};
   if (!bundle.empty() && !bundle.ends_with('\n')) bundle += '\n';
@@ -66,7 +67,7 @@ Result<void> InstallAuthority(const GuestChannel& guest, std::string_view certif
     at += count;
     return count;
   };
-  const auto written = guest.WriteFile({.user = std::string(kRoot),
+  const auto written = guest.WriteFile({.user = user,
                                         .path = std::string(TrustFile(read_only)),
                                         .mode = 0644U,
                                         .make_parents = true},

@@ -20,9 +20,12 @@ std::string_view TrustFile(bool read_only);
 // Variables by which programs are told of that file: names and values.
 std::vector<std::pair<std::string, std::string>> TrustVariables(bool read_only);
 
+// Whom the sandbox's files belong to: an ordinary user's has one user only.
+enum class SandboxUsers : uint8_t { kAll, kOne };
+
 // Adds the certificate (PEM) to those that the sandbox has there. Again: nothing is changed.
 Result<void> InstallAuthority(const GuestChannel& guest, std::string_view certificate,
-                              bool read_only);
+                              bool read_only, SandboxUsers users);
 
 // This machine's certificates of authorities, and these files' beside them, opened.
 Result<std::vector<Fd>> OpenTrusted(const std::vector<std::string>& extra);
