@@ -135,6 +135,7 @@ Result<void> Run::Create() {
   ::signal(SIGPIPE, SIG_IGN);
   if (options_.network.mode != network::Mode::kNone)
     network_ = TRY(RunNetwork::Start(options_.network, options_.resolvers));
+  TRY(secrets_->AddKept(options_.secrets, paths.state_dir));
   if (!secrets_->empty()) {
     if (!network_) {
       return Failure(Error::Invalid("--secret, and no network that it could be sent over")
@@ -201,9 +202,9 @@ Result<SessionEnd> Run::Command() {
     session_options.out = &result_.out;
     session_options.err = &result_.err;
   }
-  protocol::StartRequest request =
-      BuildStartRequest(options_, *template_, TRY(BuildEnv(options_, *template_, secrets_->told())),
-                        session_options.pass_stdin);
+  protocol::StartRequest request = BuildStartRequest(
+      options_, *template_, TRY(BuildEnv(options_, *template_, secrets_->variables())),
+      session_options.pass_stdin);
   RunSession session(*guest_, session_options);
   SessionEnd end = TRY(session.Run(request));
   result_.stages.push_back({"start", MicrosBetween(last_, end.started)});

@@ -204,9 +204,9 @@ constexpr OptionSpec kOptions[] = {
     kAllowOption<RunOptions>,
     kDenyOption<RunOptions>,
     {.name = "secret",
-     .value = "NAME=HOST[,HOST]",
-     .help = "The command gets a placeholder as variable NAME, and these hosts the value that NAME "
-             "has here; repeatable",
+     .value = "NAME[=HOST,...]",
+     .help = "The command gets a placeholder, and hosts the value: of the variable NAME here, or, "
+             "without HOST, as cay secrets keeps it; repeatable",
      .example = "API_TOKEN=api.example.com",
      .apply = kAppended<RunOptions, &RunOptions::secrets, ParseRunSecret>},
     {.name = "ca",

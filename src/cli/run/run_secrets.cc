@@ -9,27 +9,18 @@
 #include <utility>
 
 #include "network/intercept/credentials.h"
+#include "sandbox/network/secret_book.h"
 
 namespace cay::cli {
-namespace {
-
-bool IsVariable(std::string_view name) {
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  return !name.empty() && name.size() <= network::Secret::kMaxName && letter(name[0]) &&
-         std::ranges::all_of(name, [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
-}
-
-}  // namespace
-
 Result<RunSecret> ParseRunSecret(std::string_view text) {
   const size_t equals = text.find('=');
-  RunSecret secret{.variable = std::string(text.substr(0, equals)), .hosts = {}};
-  if (!IsVariable(secret.variable) || equals == std::string_view::npos) {
-    return Failure(Error::Invalid("not NAME=HOST, with NAME a variable of your environment")
-                       .WithRemedy("write --secret GITHUB_TOKEN=api.github.example, and the value "
-                                   "in the variable: never on the command line"));
+  RunSecret secret{.name = std::string(text.substr(0, equals)), .hosts = {}};
+  if (secret.name.empty()) return Failure(Error::Invalid("not NAME or NAME=HOST"));
+  if (equals == std::string_view::npos) return secret;
+  if (!sandbox::IsVariableName(secret.name)) {
+    return Failure(Error::Invalid("\"" + secret.name + "\" is no variable of your environment")
+                       .WithRemedy("write --secret NAME=HOST, and the value in the variable NAME; "
+                                   "or keep it: cay secrets set NAME --host HOST"));
   }
   std::string_view rest = text.substr(equals + 1);
   while (true) {
@@ -58,25 +49,27 @@ Result<RunSecrets> RunSecrets::Take(const std::vector<RunSecret>& wanted) {
     return Failure(Error::FromErrno("keeping secrets from forks"));
   char* next = static_cast<char*>(memory);
   for (const RunSecret& one : wanted) {
-    char* const value = ::getenv(one.variable.c_str());
+    if (one.hosts.empty()) continue;
+    char* const value = ::getenv(one.name.c_str());
     if (value == nullptr) {
       return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
-                           "--secret " + one.variable + ": the variable is not set")
+                           "--secret " + one.name + ": the variable is not set")
                          .WithRemedy("set it in the environment of cay run"));
     }
     const size_t size = ::strlen(value);
     if (size > network::Secret::kMaxValue) {
-      return Failure(Error::Invalid("--secret " + one.variable + ": its value has more than " +
+      return Failure(Error::Invalid("--secret " + one.name + ": its value has more than " +
                                     std::to_string(network::Secret::kMaxValue) + " bytes"));
     }
     std::memcpy(next, value, size);
     ::explicit_bzero(value, size);  // of the environment, which forks have
-    ::unsetenv(one.variable.c_str());
+    ::unsetenv(one.name.c_str());
     taken.values_.emplace_back(next, size);
     next += size;
     std::string placeholder = TRY(network::MakePlaceholder());
+    taken.variables_.push_back({one.name, placeholder});
     taken.secrets_.push_back(
-        {.name = one.variable, .hosts = one.hosts, .placeholder = std::move(placeholder)});
+        {.name = one.name, .hosts = one.hosts, .placeholder = std::move(placeholder)});
   }
   return taken;
 }
@@ -84,6 +77,7 @@ Result<RunSecrets> RunSecrets::Take(const std::vector<RunSecret>& wanted) {
 RunSecrets::RunSecrets(RunSecrets&& other) noexcept
     : secrets_(std::move(other.secrets_)),
       values_(std::move(other.values_)),
+      variables_(std::move(other.variables_)),
       memory_(std::exchange(other.memory_, nullptr)),
       size_(other.size_) {}
 
@@ -91,6 +85,19 @@ RunSecrets::~RunSecrets() {
   if (memory_ == nullptr) return;
   ::explicit_bzero(memory_, size_);
   ::munmap(memory_, size_);
+}
+
+Result<void> RunSecrets::AddKept(const std::vector<RunSecret>& wanted,
+                                 const std::string& state_dir) {
+  const sandbox::SecretBook book(state_dir);
+  for (const RunSecret& one : wanted) {
+    if (!one.hosts.empty()) continue;
+    sandbox::KeptSecret kept = TRY(book.Find(one.name));
+    kept.secret.placeholder = TRY(network::MakePlaceholder());
+    variables_.push_back({kept.variable, kept.secret.placeholder});
+    secrets_.push_back(std::move(kept.secret));
+  }
+  return {};
 }
 
 // 1 byte: less than any dump has, and unlike 0 it holds for dumps that are piped too (core(5)).
@@ -103,7 +110,7 @@ void RunSecrets::LeaveNoCore() {
 
 std::vector<network::Secret> RunSecrets::Copies() const {
   std::vector<network::Secret> copies = secrets_;
-  for (size_t i = 0; i < copies.size(); ++i) copies[i].value = values_[i];
+  for (size_t i = 0; i < values_.size(); ++i) copies[i].value = values_[i];
   return copies;
 }
 

@@ -46,7 +46,7 @@ Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount
 }
 
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base,
-                            const std::vector<network::Secret>& secrets) {
+                            const std::vector<EnvChange>& secrets) {
   std::vector<EnvChange> changes;
   if (options.tty) changes.push_back({"TERM", LookupEnvironment("TERM").value_or("xterm")});
   for (EnvChange& change : TRY(EnvChanges(options.env_files, options.env)))
@@ -65,8 +65,7 @@ Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template
         changes.push_back({name, value});
     }
   }
-  for (const network::Secret& secret : secrets)
-    changes.push_back({secret.name, secret.placeholder});
+  changes.insert(changes.end(), secrets.begin(), secrets.end());
   env.variables = ApplyEnv(base.env, changes);
   return env;
 }

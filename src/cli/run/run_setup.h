@@ -25,7 +25,7 @@ struct CommandEnv {
 // Nothing of the caller's environment except what an option names.
 // With secrets: their placeholders, and whom to trust, as far as nothing else says so.
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base,
-                            const std::vector<network::Secret>& secrets);
+                            const std::vector<EnvChange>& secrets);
 
 engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,
                                          const templates::Template& base,
