@@ -86,6 +86,12 @@ void HttpExchange::Refuse(int status, const std::string& reason, End::Kind kind)
   Finish(kind, reason);
 }
 
+void HttpExchange::Shrink() {
+  constexpr size_t kKept = 1024;
+  for (std::string* queue : {&client_in, &client_out, &upstream_in, &upstream_out})
+    if (queue->empty() && queue->capacity() > kKept) std::string().swap(*queue);
+}
+
 void HttpExchange::Pump() {
   while (!over()) {
     const bool asked = PumpRequest();

@@ -29,7 +29,7 @@ namespace cay::network {
 class HttpExchange {
  public:
   static constexpr size_t kMaxHead = size_t{64} * 1024;
-  static constexpr size_t kMaxQueued = size_t{128} * 1024;  // to each side, before it is sent
+  static constexpr size_t kMaxQueued = size_t{64} * 1024;  // to each side, before it is sent
 
   // How it came to its end.
   struct End {
@@ -52,6 +52,8 @@ class HttpExchange {
   void UpstreamEnded(bool in_order);
   // There is no server to be had: the first request is answered with this.
   void RefuseAll(int status, std::string reason);
+  // Gives back memory that is not used now.
+  void Shrink();
   // Does what can be done with what is there.
   void Pump();
   // What is in client_out and upstream_out is still to be sent.

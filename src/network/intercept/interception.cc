@@ -127,7 +127,9 @@ void Interception::Step(uint64_t allowance) {
   const uint64_t before = sent_ + received_;
   for (int round = 0; round < kMostRounds && !over_; ++round) {
     if (sent_ + received_ - before >= allowance) break;
-    if (!Round()) return;
+    if (Round()) continue;
+    exchange_.Shrink();
+    return;
   }
   again_ = !over_;
 }
