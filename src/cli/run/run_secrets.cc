@@ -61,7 +61,7 @@ Result<RunSecrets> RunSecrets::Take(const std::vector<RunSecret>& wanted) {
       return Failure(Error::Invalid("--secret " + one.name + ": its value has more than " +
                                     std::to_string(network::Secret::kMaxValue) + " bytes"));
     }
-    std::memcpy(next, value, size);
+    std::copy_n(value, size, next);
     ::explicit_bzero(value, size);  // of the environment, which forks have
     ::unsetenv(one.name.c_str());
     taken.values_.emplace_back(next, size);

@@ -27,8 +27,8 @@ Result<RunSecret> ParseRunSecret(std::string_view text);
 
 class RunSecrets {
  public:
-  // Takes those with hosts out of the environment, with placeholders made for them. kNotFound for a variable
-  // that is not set.
+  // Takes those with hosts out of the environment, with placeholders made for them. kNotFound for a
+  // variable that is not set.
   static Result<RunSecrets> Take(const std::vector<RunSecret>& wanted);
   RunSecrets(RunSecrets&& other) noexcept;
   RunSecrets& operator=(RunSecrets&&) = delete;
