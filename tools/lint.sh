@@ -151,9 +151,10 @@ room() {
     cli/client) echo cli/frame ;;
     cli/local | cli/copy) echo cli/{frame,client} ;;
     cli/serve) echo cli/{frame,local} ;;
-    cli/run) echo cli/{frame,local} ;;
+    cli/network) echo cli/{frame,client} ;;
+    cli/run) echo cli/{frame,local,network} ;;
     cli/session) echo cli/{frame,client,local,run} ;;
-    cli/remote) echo cli/{frame,client,local,run,copy,serve,session} ;;
+    cli/remote) echo cli/{frame,client,local,network,run,copy,serve,session} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;

@@ -112,6 +112,9 @@ Result<void> SetNetworkMode(Config& config, const Values& values);
 Values ShowNetworkMode(const Config& config);
 Result<void> SetPrivateAllowed(Config& config, const Values& values);
 Result<void> SetNetworkDeny(Config& config, const Values& values);
+Result<void> SetProxy(Config& config, const Values& values);
+Values ShowProxy(const Config& config);  // without its password
+Result<void> SetNoProxy(Config& config, const Values& values);
 Result<void> SetResolvers(Config& config, const Values& values);
 Result<void> SetListen(Config& config, const Values& values);
 Result<void> SetPools(Config& config, const Values& values);

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "cli/client/json_fields.h"
-#include "cli/frame/network_options.h"
+#include "cli/network/network_options.h"
 
 namespace cay::cli {
 

@@ -11,7 +11,7 @@
 #include "cli/frame/console.h"
 #include "cli/local/forked_guest.h"
 #include "cli/local/local_survey.h"
-#include "cli/run/run_network.h"
+#include "cli/network/run_network.h"
 #include "cli/run/run_options.h"
 #include "cli/run/run_result.h"
 #include "cli/run/run_session.h"
@@ -134,7 +134,7 @@ Result<void> Run::Create() {
   engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   if (options_.network.mode != network::Mode::kNone)
-    network_ = TRY(RunNetwork::Start(options_.network, options_.resolvers));
+    network_ = TRY(RunNetwork::Start(options_.network, options_.ways));
   TRY(secrets_->AddKept(options_.secrets, paths.state_dir));
   if (!secrets_->empty()) {
     if (!network_) {

@@ -2,9 +2,9 @@
 
 #include "cli/frame/env_options.h"
 #include "cli/frame/limits_file.h"
-#include "cli/frame/network_options.h"
 #include "cli/frame/option_tables.h"
 #include "cli/frame/terminal_mode.h"
+#include "cli/network/network_options.h"
 #include "sandbox/rules/spec_rules.h"
 
 namespace cay::cli {
@@ -90,11 +90,6 @@ constexpr auto kSetWorkdir = [](RunOptions& o, string_view value) -> Result<void
 };
 constexpr auto kSetHostname = [](RunOptions& o, string_view value) -> Result<void> {
   o.hostname = TRY(ParseHostname(value));
-  return {};
-};
-
-constexpr auto kAddResolver = [](RunOptions& o, string_view value) -> Result<void> {
-  o.resolvers.emplace_back(value);
   return {};
 };
 
@@ -215,11 +210,8 @@ constexpr OptionSpec kOptions[] = {
      .example = "./ca.pem",
      .completes = Completes::kFiles,
      .apply = kInto<kAddAuthority>},
-    {.name = "resolver",
-     .value = "ADDR:PORT",
-     .help = "Name server for what it reaches (default: this machine's); repeatable",
-     .example = "192.0.2.53:53",
-     .apply = kInto<kAddResolver>},
+    kResolverOption<RunOptions>,
+    kProxyOption<RunOptions>,
 
     {.name = "interactive",
      .short_name = 'i',

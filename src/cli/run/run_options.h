@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/command.h"
+#include "cli/network/network_options.h"
 #include "cli/run/run_secrets.h"
 #include "engine/engine.h"
 #include "network/policy/policy.h"
@@ -39,7 +40,7 @@ struct RunOptions {
   network::Spec network;
   std::vector<RunSecret> secrets;
   std::vector<std::string> authorities;  // files: whom to trust when secrets are sent
-  std::vector<std::string> resolvers;    // name servers; none: the machine's
+  Ways ways;
   bool interactive = false;
   bool no_input = false;
   bool tty = false;

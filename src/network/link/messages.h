@@ -82,15 +82,21 @@ inline constexpr size_t kMaxNetworks = 4096;
 
 struct HelloRequest {
   static constexpr size_t kMaxResolvers = 8;
+  static constexpr size_t kMaxProxy = 1024;  // Proxy::kMaxUrl
+  static constexpr size_t kMaxNoProxy = 64;  // ProxyPlan::kMaxDirect
 
   uint32_t version = kLinkVersion;
   std::vector<std::string> resolvers{};  // "127.0.0.1:53"; empty: the machine's own
   bool news = false;
+  std::string proxy{};  // network/transfer/proxy.h; with its password. Empty: none
+  std::vector<std::string> no_proxy{};
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
     codec.Field(2, self.resolvers, kMaxResolvers, size_t{64});
     codec.Field(3, self.news);
+    codec.Field(4, self.proxy, kMaxProxy);
+    codec.Field(5, self.no_proxy, kMaxNoProxy, network::Rule::kMaxBytes);
   }
 };
 
@@ -210,12 +216,14 @@ struct Checked {
   std::string rule{};             // that decided; empty: none
   std::string reason{};           // a sentence
   std::vector<Target> targets{};  // the addresses that would be tried, or why not
+  std::string proxy{};            // that would connect; empty: none would be asked
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.allowed);
     codec.Field(2, self.rule, Flow::kMaxReason);
     codec.Field(3, self.reason, Flow::kMaxReason);
     codec.Field(4, self.targets, kMaxTargets);
+    codec.Field(5, self.proxy, size_t{512});
   }
 };
 

@@ -116,10 +116,45 @@ void Connection::Begin() {
 }
 
 void Connection::Resolve() {
+  if (IsHostName(destination_.name)) {
+    Dial(MachineAddresses::Loopback());
+  } else if (parts_.proxy == nullptr) {
+    ResolveItself();
+  } else if (const auto literal = Address::Parse(parts_.proxy->proxy.host)) {
+    OfProxy(std::vector<Address>{*literal});
+  } else {
+    resolving_ = parts_.resolver.Resolve(
+        parts_.proxy->proxy.host,
+        [this](Result<std::vector<Address>> addresses) { OfProxy(std::move(addresses)); });
+  }
+}
+
+// What is connected to without the proxy is, whether the proxy is there or not.
+void Connection::OfProxy(Result<std::vector<Address>> addresses) {
+  const ProxyPlan& plan = *parts_.proxy;
+  if (addresses) proxy_addresses_ = *addresses;
+  if (plan.Leads(destination_.name, destination_.address, proxy_addresses_)) {
+    Finish(Verdict::kDenied, std::string(kIsTheProxy), {}, true);
+    return;
+  }
+  if (!plan.Through(destination_.name, destination_.address, destination_.port))
+    return ResolveItself();
+  proxied_ = true;
+  if (!addresses) {
+    Finish(Verdict::kFailed, "through " + plan.proxy.Text() + ": " + addresses.error().message(),
+           rule_, true);
+    return;
+  }
+  proxy_dialer_ = std::make_unique<ProxyDialer>(
+      parts_.loop, parts_.deadlines, plan.proxy, *addresses,
+      destination_.name.empty() ? destination_.address.Text() : destination_.name,
+      destination_.port, [this](Result<Dialer::Dialled> dialled) { Dialled(std::move(dialled)); });
+  proxy_dialer_->Start();
+}
+
+void Connection::ResolveItself() {
   if (destination_.name.empty()) {
     Dial(std::vector<Address>{destination_.address});
-  } else if (IsHostName(destination_.name)) {
-    Dial(MachineAddresses::Loopback());
   } else {
     resolving_ = parts_.resolver.Resolve(
         destination_.name,
@@ -133,6 +168,10 @@ Result<std::vector<Address>> Connection::Permitted(const std::vector<Address>& a
   std::vector<Address> permitted;
   std::optional<Error> refused;
   for (const Address& address : addresses) {
+    if (parts_.proxy != nullptr && parts_.proxy->Leads({}, address, proxy_addresses_)) {
+      refused = Error(ErrorCode::kPermissionDenied, Fault::kCaller, std::string(kIsTheProxy));
+      continue;
+    }
     const Decision decision = owner_.policy().OfAddress(
         destination_.name, address, destination_.port, parts_.machine.IsOwn(address));
     if (decision.allowed) {
@@ -163,6 +202,7 @@ void Connection::Dial(Result<std::vector<Address>> addresses) {
 
 void Connection::Dialled(Result<Dialer::Dialled> dialled) {
   dialer_.reset();
+  proxy_dialer_.reset();
   if (!dialled) {
     Finish(Verdict::kFailed, dialled.error().message(), rule_, true);
     return;
@@ -365,7 +405,7 @@ void Connection::Resume() {
 void Connection::Reconsider() {
   if (over_) return;
   Decision decision = Decide();
-  if (decision.allowed && upstream_ && !IsHostName(destination_.name)) {
+  if (decision.allowed && upstream_ && !proxied_ && !IsHostName(destination_.name)) {
     decision = owner_.policy().OfAddress(destination_.name, dialled_, destination_.port,
                                          parts_.machine.IsOwn(dialled_));
   }
@@ -401,6 +441,7 @@ void Connection::Abandon() {
   retry_.Clear();
   resolving_.Cancel();
   dialer_.reset();
+  proxy_dialer_.reset();
   for (std::optional<Fd>* socket : {&client_, &upstream_}) {
     if (!*socket) continue;
     parts_.loop.Forget((*socket)->get());
@@ -416,6 +457,8 @@ void Connection::Finish(Verdict verdict, std::string reason, std::string rule, b
   idle_.Clear();
   retry_.Clear();
   resolving_.Cancel();
+  dialer_.reset();
+  proxy_dialer_.reset();
   Flow flow{.time_unix_ms = began_unix_ms_,
             .duration_ms = static_cast<uint32_t>(Since(began_).count()),
             .name = destination_.name.empty() ? seen_name_ : destination_.name,
@@ -425,9 +468,10 @@ void Connection::Finish(Verdict verdict, std::string reason, std::string rule, b
             .reason = std::move(reason),
             .rule = std::move(rule),
             .sent = Sent(),
-            .received = Received()};
+            .received = Received(),
+            .proxied = proxied_};
   interception_.reset();
-  if (upstream_) {
+  if (upstream_ && !proxied_) {
     flow.address = dialled_.Text();
   } else if (destination_.name.empty()) {
     flow.address = destination_.address.Text();

@@ -1,6 +1,7 @@
 // Connection: one that a sandbox's program has made, from its acceptance to its end:
 //
 //   decided by the policy → its name is resolved → dialled → relayed
+//   decided by the policy → its name is given to the proxy, which dials → relayed
 //                                                      or, to a secret's host, intercepted
 //
 // and beside that, from its first byte on, its first bytes are judged (first_bytes.h): nothing that
@@ -29,6 +30,7 @@
 #include "network/transfer/deadlines.h"
 #include "network/transfer/dialer.h"
 #include "network/transfer/lane.h"
+#include "network/transfer/proxy_dialer.h"
 
 namespace cay::network {
 
@@ -40,6 +42,7 @@ struct RelayParts {
   PipePool& pipes;
   MachineAddresses& machine;
   Interceptor* interceptor = nullptr;  // null: none has come yet
+  const ProxyPlan* proxy = nullptr;    // null: there is none
 };
 
 class Connection final : public EventLoop::Object {
@@ -86,6 +89,8 @@ class Connection final : public EventLoop::Object {
   class End;  // a handler of one side's events
 
   void Resolve();
+  void ResolveItself();
+  void OfProxy(Result<std::vector<Address>> addresses);
   void Dial(Result<std::vector<Address>> addresses);
   Result<std::vector<Address>> Permitted(const std::vector<Address>& addresses);
   void Dialled(Result<Dialer::Dialled> dialled);
@@ -123,6 +128,9 @@ class Connection final : public EventLoop::Object {
   uint32_t upstream_events_ = 0;
   Resolver::Ticket resolving_;
   std::optional<Dialer> dialer_;
+  std::unique_ptr<ProxyDialer> proxy_dialer_;
+  bool proxied_ = false;
+  std::vector<Address> proxy_addresses_;  // what leads to them is refused
   bool judged_ = false;
   size_t peeked_ = 0;
   int looks_ = 0;

@@ -135,8 +135,14 @@ Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
 Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
   news_ = request.news;
   if (resolver_) return Reply{};
+  if (!request.proxy.empty()) proxy_ = TRY(ProxyPlan::Make(request.proxy, request.no_proxy));
   resolver_ = TRY(Resolver::Create(loop_, {.servers = request.resolvers}));
-  parts_.reset(new RelayParts{loop_, deadlines_, *resolver_, pipes_, machine_});
+  parts_.reset(new RelayParts{.loop = loop_,
+                              .deadlines = deadlines_,
+                              .resolver = *resolver_,
+                              .pipes = pipes_,
+                              .machine = machine_,
+                              .proxy = proxy_ ? &*proxy_ : nullptr});
   return Reply{};
 }
 
@@ -210,8 +216,7 @@ Result<void> Relay::BeginCheck(const CheckRequest& request) {
   if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
   Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
   loop_.Change(control_.get(), 0);
-  check_.emplace(*resolver_, machine_, std::move(policy),
-                 [this](const Checked& checked) { EndCheck(checked); });
+  check_.emplace(*parts_, std::move(policy), [this](const Checked& checked) { EndCheck(checked); });
   check_->Start(request.host, request.port);
   return {};
 }

@@ -65,6 +65,7 @@ class Relay final : private EventLoop::Handler {
   MachineAddresses machine_;
   std::unique_ptr<Resolver> resolver_;        // null before kHello
   std::unique_ptr<Interceptor> interceptor_;  // null before kAuthority
+  std::optional<ProxyPlan> proxy_;
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;
   std::map<std::string, Entry> entries_;

@@ -38,7 +38,9 @@ NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOp
       events_(events),
       supply_(std::move(start)),
       bounds_(std::move(options.bounds)) {
-  supply_.SetResolvers(std::move(options.resolvers));
+  supply_.SetGreeting({.resolvers = std::move(options.resolvers),
+                       .proxy = std::move(options.proxy),
+                       .no_proxy = std::move(options.no_proxy)});
 }
 
 std::shared_ptr<NetworkKeeper::Entry> NetworkKeeper::Find(const SandboxId& id) const {
@@ -229,6 +231,13 @@ void NetworkKeeper::Forget(const SandboxId& id) {
   Close(id);
   const std::lock_guard lock(mutex_);
   entries_.erase(id);
+}
+
+Result<network::Checked> NetworkKeeper::Check(const NetworkSpec& spec, const std::string& host,
+                                              uint16_t port) {
+  return supply_.Check({.terms = {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits},
+                        .host = host,
+                        .port = port});
 }
 
 void NetworkKeeper::Reconfigure(const NetworkOptions& options) {

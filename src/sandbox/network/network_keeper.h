@@ -67,6 +67,9 @@ class NetworkKeeper {
   void Reconfigure(const NetworkOptions& options);
 
   NetworkStanding Look(const SandboxId& id);
+  // What would become of a connection of a sandbox with this network, whether it runs or not.
+  // kResourceExhausted, of the machine: too many are asked about at this moment.
+  Result<network::Checked> Check(const NetworkSpec& spec, const std::string& host, uint16_t port);
   FlowPage FlowsAfter(const SandboxId& id, uint64_t number, size_t limit);
   // The number of the newest flow; nothing: it never had a network.
   std::optional<uint64_t> NewestFlow(const SandboxId& id);

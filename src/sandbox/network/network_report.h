@@ -8,6 +8,7 @@
 
 #include "network/link/counts.h"
 #include "network/link/flow.h"
+#include "network/link/messages.h"
 #include "network/link/sockets.h"
 #include "network/policy/policy.h"
 #include "sandbox/network/flow_ring.h"
@@ -29,6 +30,13 @@ struct DeniedFlows {
   static constexpr size_t kMost = 32;
   std::vector<network::Flow> flows{};  // the first
   uint64_t more = 0;
+};
+
+// What would become of a connection.
+struct NetworkCheck {
+  std::string host{};
+  uint16_t port = 0;
+  network::Checked checked{};
 };
 
 struct NetworkReport {

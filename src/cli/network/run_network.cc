@@ -1,4 +1,4 @@
-#include "cli/run/run_network.h"
+#include "cli/network/run_network.h"
 
 #include <utility>
 
@@ -24,12 +24,12 @@ network::Bounds BoundsOf(const network::Spec& spec) {
 
 }  // namespace
 
-Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec,
-                                                      std::vector<std::string> resolvers) {
+Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec, const Ways& ways) {
+  network::HelloRequest greeting = TRY(GreetingOf(ways));
   network::Terms terms{.version = 1, .spec = spec, .bounds = BoundsOf(spec)};
   TRY(network::Policy::Compile(terms.spec, terms.bounds));
   return std::unique_ptr<RunNetwork>(
-      new RunNetwork(std::move(terms), std::move(resolvers), TRY(network::ForkRelay())));
+      new RunNetwork(std::move(terms), std::move(greeting), TRY(network::ForkRelay())));
 }
 
 Result<void> RunNetwork::UseSecrets(std::vector<network::Secret> secrets,
@@ -44,13 +44,13 @@ Result<void> RunNetwork::UseSecrets(std::vector<network::Secret> secrets,
 }
 
 Result<network::Checked> RunNetwork::Check(const std::string& host, uint16_t port) {
-  TRY(link_.Hello({.resolvers = resolvers_}));
+  TRY(link_.Hello(greeting_));
   return link_.Check({.terms = terms_, .host = host, .port = port});
 }
 
 Result<void> RunNetwork::Open(engine::Engine& engine, const SandboxId& id) {
   engine::NetworkSockets sockets = TRY(engine.OpenNetwork(id));
-  TRY(link_.Hello({.resolvers = resolvers_}));
+  TRY(link_.Hello(greeting_));
   if (!terms_.secrets.empty()) {
     TRY(link_.SetAuthority({.certificate = authority_.certificate, .key = authority_.key},
                            trusted_));

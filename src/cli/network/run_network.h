@@ -1,7 +1,7 @@
 // The network of one run: its relay is a fork of `cay run`, and ends with it.
 //
-//   auto network = TRY(RunNetwork::Start(options.network));      // while the launcher starts
-//   TRY(network->Open(*engine, id));                             // the sandbox is there
+//   auto network = TRY(RunNetwork::Start(options.network, options.ways)); // while the launcher starts
+//   TRY(network->Open(*engine, id));                                      // the sandbox is there
 //   … the command …
 //   result.network = network->Told();
 #pragma once
@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "cli/network/network_options.h"
 #include "crypto/authority.h"
 #include "engine/engine.h"
 #include "network/link/relay_link.h"
@@ -25,8 +26,7 @@ struct RunFlows {
 class RunNetwork {
  public:
   // kInvalidArgument for a policy that cannot be: before anything is made.
-  static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec,
-                                                   std::vector<std::string> resolvers);
+  static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec, const Ways& ways);
   // Before Open. `trusted`: files with authorities, beside this machine's. kImpossible for a
   // host of a secret that the policy does not let the command reach.
   Result<void> UseSecrets(std::vector<network::Secret> secrets,
@@ -41,11 +41,11 @@ class RunNetwork {
   RunFlows Told();
 
  private:
-  RunNetwork(network::Terms terms, std::vector<std::string> resolvers, Fd control)
-      : terms_(std::move(terms)), resolvers_(std::move(resolvers)), link_(std::move(control)) {}
+  RunNetwork(network::Terms terms, network::HelloRequest greeting, Fd control)
+      : terms_(std::move(terms)), greeting_(std::move(greeting)), link_(std::move(control)) {}
 
   network::Terms terms_;
-  std::vector<std::string> resolvers_;
+  network::HelloRequest greeting_;
   network::RelayLink link_;
   Identity authority_;
   std::vector<Fd> trusted_;
