@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/network/network_options.h"
+#include "crypto/authority.h"
 #include "engine/engine.h"
 #include "network/link/relay_link.h"
 
@@ -26,10 +27,16 @@ class RunNetwork {
  public:
   // kInvalidArgument for a policy that cannot be: before anything is made.
   static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec, const Ways& ways);
+  // Before Open. `trusted`: files with authorities, beside this machine's. kImpossible for a
+  // host of a secret that the policy does not let the command reach.
+  Result<void> UseSecrets(std::vector<network::Secret> secrets,
+                          const std::vector<std::string>& trusted);
 
   // What would become of a connection.
   Result<network::Checked> Check(const std::string& host, uint16_t port);
   Result<void> Open(engine::Engine& engine, const SandboxId& id);
+  // The certificate with which requests with secrets are intercepted; empty: there are no secrets.
+  const std::string& certificate() const { return authority_.certificate; }
   // Of a relay that has ended: nothing.
   RunFlows Told();
 
@@ -40,6 +47,8 @@ class RunNetwork {
   network::Terms terms_;
   network::HelloRequest greeting_;
   network::RelayLink link_;
+  Identity authority_;
+  std::vector<Fd> trusted_;
   std::optional<SandboxId> id_;
 };
 

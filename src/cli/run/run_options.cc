@@ -93,6 +93,11 @@ constexpr auto kSetHostname = [](RunOptions& o, string_view value) -> Result<voi
   return {};
 };
 
+constexpr auto kAddAuthority = [](RunOptions& o, string_view value) -> Result<void> {
+  o.authorities.emplace_back(value);
+  return {};
+};
+
 // What `docker run` users type, and where it leads here.
 constexpr auto kRefuseName = [](RunOptions&, string_view value) -> Result<void> {
   return Failure(Error::Invalid("the sandbox of cay run ends with its command, and has no name")
@@ -193,6 +198,18 @@ constexpr OptionSpec kOptions[] = {
     kNetOption<RunOptions>,
     kAllowOption<RunOptions>,
     kDenyOption<RunOptions>,
+    {.name = "secret",
+     .value = "NAME[=HOST,...]",
+     .help = "The command gets a placeholder, and hosts the value: of the variable NAME here, or, "
+             "without HOST, as cay secrets keeps it; repeatable",
+     .example = "API_TOKEN=api.example.com",
+     .apply = kAppended<RunOptions, &RunOptions::secrets, ParseRunSecret>},
+    {.name = "ca",
+     .value = "FILE",
+     .help = "Hosts of secrets may have certificates of the authorities in FILE, too; repeatable",
+     .example = "./ca.pem",
+     .completes = Completes::kFiles,
+     .apply = kInto<kAddAuthority>},
     kResolverOption<RunOptions>,
     kProxyOption<RunOptions>,
 

@@ -15,6 +15,7 @@
 #include "cli/frame/argument_values.h"
 #include "cli/frame/command.h"
 #include "cli/network/network_options.h"
+#include "cli/run/run_secrets.h"
 #include "engine/engine.h"
 #include "network/policy/policy.h"
 
@@ -37,6 +38,8 @@ struct RunOptions {
   std::vector<Transfer> outs;          // sandbox to machine, after it
   std::vector<engine::Tmpfs> tmpfs;
   network::Spec network;
+  std::vector<RunSecret> secrets;
+  std::vector<std::string> authorities;  // files: whom to trust when secrets are sent
   Ways ways;
   bool interactive = false;
   bool no_input = false;

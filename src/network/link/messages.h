@@ -4,6 +4,7 @@
 //
 //   kHello   HelloRequest                       kDone
 //   kOpen    OpenRequest + its sockets          kDone
+//   kAuthority  AuthorityRequest + files        kDone   before networks with secrets are opened
 //   kPolicy  PolicyRequest                      kDone
 //   kClose   SandboxRequest                     kDone
 //   kFlows   FlowsRequest                       kFlowsAre   Flows
@@ -25,6 +26,7 @@
 #include "network/link/counts.h"
 #include "network/link/flow.h"
 #include "network/link/limits.h"
+#include "network/link/secret.h"
 #include "network/link/sockets.h"
 #include "network/policy/policy.h"
 #include "protocol/message_codec.h"
@@ -64,6 +66,7 @@ enum class MessageType : uint8_t {
   kFlows = 5,
   kList = 6,
   kCheck = 7,
+  kAuthority = 8,
   kDone = 64,
   kFailed = 65,
   kFlowsAre = 66,
@@ -97,18 +100,35 @@ struct HelloRequest {
   }
 };
 
+// What requests with secrets are given on with: the certificate authority that sandboxes trust, as
+// PEM, and files of certificates by which servers are verified, as descriptors.
+struct AuthorityRequest {
+  static constexpr size_t kMaxPem = size_t{16} * 1024;
+  static constexpr size_t kMaxFiles = 16;
+
+  std::string certificate{};
+  std::string key{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.certificate, kMaxPem);
+    codec.Field(2, self.key, kMaxPem);
+  }
+};
+
 // What a sandbox may do.
 struct Terms {
   uint64_t version = 0;  // its client's number for it
   Spec spec{};
   Bounds bounds{};
   NetworkLimits limits{};
+  std::vector<Secret> secrets{};
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
     codec.Field(2, self.spec);
     codec.Field(3, self.bounds);
     codec.Field(4, self.limits);
+    codec.Field(5, self.secrets, Secret::kMostOfASandbox);
   }
 };
 

@@ -27,6 +27,7 @@ class RelayLink {
   explicit RelayLink(Fd control) : control_(std::move(control)) {}
 
   Result<void> Hello(const HelloRequest& request);
+  Result<void> SetAuthority(const AuthorityRequest& request, const std::vector<Fd>& trusted);
   Result<void> Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets);
   Result<void> SetTerms(const SandboxId& sandbox, const Terms& terms);
   Result<void> Close(const SandboxId& sandbox);

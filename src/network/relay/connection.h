@@ -2,6 +2,7 @@
 //
 //   decided by the policy → its name is resolved → dialled → relayed
 //   decided by the policy → its name is given to the proxy, which dials → relayed
+//                                                      or, to a secret's host, intercepted
 //
 // and beside that, from its first byte on, its first bytes are judged (first_bytes.h): nothing that
 // the program sends is passed on before. What is refused ends in a reset, and in a line of the flow
@@ -20,6 +21,7 @@
 
 #include "base/loop/event_loop.h"
 #include "base/os/fd.h"
+#include "network/intercept/interception.h"
 #include "network/link/flow.h"
 #include "network/policy/policy.h"
 #include "network/relay/first_bytes.h"
@@ -39,7 +41,8 @@ struct RelayParts {
   Resolver& resolver;
   PipePool& pipes;
   MachineAddresses& machine;
-  const ProxyPlan* proxy = nullptr;  // null: there is none
+  Interceptor* interceptor = nullptr;  // null: none has come yet
+  const ProxyPlan* proxy = nullptr;    // null: there is none
 };
 
 class Connection final : public EventLoop::Object {
@@ -54,6 +57,7 @@ class Connection final : public EventLoop::Object {
   class Owner {
    public:
     virtual const Policy& policy() const = 0;
+    virtual std::shared_ptr<const Credentials> credentials() const = 0;
     virtual Millis idle_limit() const = 0;
     // How many bytes may be relayed now; 0: wait until Connection::Resume is called.
     virtual uint64_t Allowance() = 0;
@@ -95,8 +99,14 @@ class Connection final : public EventLoop::Object {
   void OnReady(Side side);
   uint32_t AwaitedOfClient() const;
   void Judge();
+  std::optional<FirstBytesVerdict> RefuseForSecrets(const FirstBytesVerdict& verdict,
+                                                    std::string_view bytes) const;
   void Relay();
+  void Intercept();
+  void EndInterception();
   void Arm();
+  uint64_t Sent() const;
+  uint64_t Received() const;
   void OnIdle();
   void Refuse(const FirstBytesVerdict& verdict);
   void AnswerInWords(const std::string& reason);
@@ -127,6 +137,8 @@ class Connection final : public EventLoop::Object {
   std::string seen_name_;
   Lane up_;
   Lane down_;
+  std::shared_ptr<const Credentials> covered_;  // by these; null: it is not intercepted
+  std::unique_ptr<Interception> interception_;
   bool paused_ = false;  // for want of an allowance
   bool over_ = false;
   uint64_t moved_ = 0;  // at the last look for idleness

@@ -114,6 +114,7 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
   }
 
   const Policy& policy() const override { return *policy_; }
+  std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
   Millis idle_limit() const override { return idle_; }
   uint64_t Allowance() override { return UINT64_MAX; }
   void Spent(uint64_t sent, uint64_t received) override {
@@ -128,6 +129,7 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
 
   Server server_;
   std::optional<Policy> policy_;
+  std::shared_ptr<const Credentials> credentials_;
   std::optional<ProxyPlan> proxy_;
   Millis idle_{60'000};
   std::optional<Fd> client_;

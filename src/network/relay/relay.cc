@@ -2,6 +2,9 @@
 
 #include <sys/resource.h>
 
+#include <unistd.h>
+
+#include <array>
 #include <cerrno>
 
 #include "base/os/log.h"
@@ -33,6 +36,23 @@ Result<Sockets> Adopt(const OpenRequest& request, std::vector<Fd> fds) {
   if (next != fds.size() || (!sockets.tcp_v4 && !sockets.tcp_v6))
     return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the sockets of a network"));
   return sockets;
+}
+
+Result<void> AppendFile(const Fd& file, std::string& text) {
+  std::array<char, 65'536> space;
+  while (true) {
+    const ssize_t got = ::read(file.get(), space.data(), space.size());
+    if (got < 0) return Failure(Error::FromErrno("reading certificates"));
+    if (got == 0) return {};
+    text.append(space.data(), static_cast<size_t>(got));
+    if (text.size() > Interceptor::kMaxTrusted)
+      return Failure(Error::Invalid("more than 4 MiB of certificates to trust"));
+  }
+}
+
+Result<std::shared_ptr<const Credentials>> CredentialsOf(const Terms& terms) {
+  if (terms.secrets.empty()) return nullptr;
+  return std::make_shared<const Credentials>(TRY(Credentials::Compile(terms.secrets)));
 }
 
 Error NotServed(const std::string& sandbox) {
@@ -92,6 +112,8 @@ Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
   switch (static_cast<MessageType>(packet.type)) {
     case MessageType::kHello:
       return Hello(TRY(Decode<HelloRequest>(body, protocol::Unknown::kSkipped)));
+    case MessageType::kAuthority:
+      return SetAuthority(TRY(Decode<AuthorityRequest>(body)), packet.fds);
     case MessageType::kOpen:
       return Open(TRY(Decode<OpenRequest>(body)), std::move(packet.fds));
     case MessageType::kPolicy:
@@ -124,16 +146,32 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
   return Reply{};
 }
 
+Result<Relay::Reply> Relay::SetAuthority(AuthorityRequest request, const std::vector<Fd>& files) {
+  if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
+  if (interceptor_) return Reply{};  // one for the life of a relay
+  std::string trusted;
+  for (const Fd& file : files) {
+    TRY(AppendFile(file, trusted));
+    trusted += '\n';
+  }
+  interceptor_ = TRY(Interceptor::Make(
+      {.certificate = std::move(request.certificate), .key = std::move(request.key)}, trusted));
+  parts_->interceptor = interceptor_.get();
+  return Reply{};
+}
+
 Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds) {
   if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
   if (entries_.size() >= kMaxNetworks)
     return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine, "too many networks"));
   Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
+  auto credentials = TRY(CredentialsOf(request.terms));
   Sockets sockets = TRY(Adopt(request, std::move(fds)));
   Entry entry{.version = request.terms.version};
   entry.network = TRY(SandboxNetwork::Open(
       *parts_, std::move(sockets), std::move(policy), request.terms.limits,
       [this, sandbox = request.sandbox](Flow flow) { Heard(sandbox, std::move(flow)); }));
+  entry.network->SetCredentials(std::move(credentials));
   entries_.insert_or_assign(request.sandbox, std::move(entry));
   return Reply{};
 }
@@ -147,7 +185,9 @@ Result<Relay::Entry*> Relay::Find(const std::string& sandbox) {
 Result<Relay::Reply> Relay::SetPolicy(const PolicyRequest& request) {
   Entry* const entry = TRY(Find(request.sandbox));
   Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
+  auto credentials = TRY(CredentialsOf(request.terms));
   entry->version = request.terms.version;
+  entry->network->SetCredentials(std::move(credentials));
   entry->network->SetPolicy(std::move(policy), request.terms.limits);
   return Reply{};
 }

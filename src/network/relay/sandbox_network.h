@@ -35,6 +35,10 @@ class SandboxNetwork final : private Connection::Owner {
   SandboxNetwork(const SandboxNetwork&) = delete;
   SandboxNetwork& operator=(const SandboxNetwork&) = delete;
 
+  // Null: none.
+  void SetCredentials(std::shared_ptr<const Credentials> credentials) {
+    credentials_ = std::move(credentials);
+  }
   void SetPolicy(Policy policy, const NetworkLimits& limits);
   const NetworkCounts& counts() const { return counts_; }
 
@@ -51,6 +55,7 @@ class SandboxNetwork final : private Connection::Owner {
   void Tell(Flow flow);
 
   const Policy& policy() const override { return policy_; }
+  std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
   Millis idle_limit() const override { return std::chrono::seconds(limits_.idle_seconds); }
   uint64_t Allowance() override;
   void Spent(uint64_t sent, uint64_t received) override;
@@ -63,6 +68,7 @@ class SandboxNetwork final : private Connection::Owner {
   Sockets sockets_;
   Policy policy_;
   NetworkLimits limits_;
+  std::shared_ptr<const Credentials> credentials_;
   Told told_;
   NetworkCounts counts_;
   NameTable names_;
