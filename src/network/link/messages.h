@@ -13,6 +13,13 @@
 //                                               kNews       SandboxRequest: it has flows that
 //                                                           were not asked for yet
 //
+// Connections into a sandbox are made by the controller, which alone reaches a sandbox's guest. What
+// is said of them has no reply:
+//
+//   kDialled  DialledNote + one descriptor      kDial   DialRequest: one of its programs has
+//             where it came about                       connected to a peer
+//   kRelay    RelayOrder + two descriptors, between which bytes are moved until both have ended
+//
 // Numbered fields, as all that programs of different versions say to each other
 // (protocol/message_codec.h): a relay outlives a server.
 #pragma once
@@ -64,12 +71,15 @@ enum class MessageType : uint8_t {
   kFlows = 5,
   kList = 6,
   kCheck = 7,
+  kDialled = 8,
+  kRelay = 9,
   kDone = 64,
   kFailed = 65,
   kFlowsAre = 66,
   kNetworksAre = 67,
   kNews = 68,
   kCheckedIs = 69,
+  kDial = 70,
 };
 
 inline constexpr uint32_t kLinkVersion = 1;
@@ -91,18 +101,35 @@ struct HelloRequest {
   }
 };
 
+// Another sandbox, whose listening ports this one reaches by a name.
+struct Peer {
+  static constexpr size_t kMaxName = 128;
+
+  std::string name{};  // in lower case
+  std::string sandbox{};
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.name, kMaxName);
+    codec.Field(2, self.sandbox, SandboxId::kLength);
+  }
+  friend bool operator==(const Peer&, const Peer&) = default;
+};
+
 // What a sandbox may do.
 struct Terms {
+  static constexpr size_t kMaxPeers = 256;
+
   uint64_t version = 0;  // its client's number for it
   Spec spec{};
   Bounds bounds{};
   NetworkLimits limits{};
+  std::vector<Peer> peers{};  // their names come before all rules
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
     codec.Field(2, self.spec);
     codec.Field(3, self.bounds);
     codec.Field(4, self.limits);
+    codec.Field(5, self.peers, kMaxPeers);
   }
 };
 
@@ -142,6 +169,41 @@ struct FlowsRequest {
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.sandbox, SandboxId::kLength);
     codec.Field(2, self.after);
+  }
+};
+
+// `number` is the relay's, for the answer.
+struct DialRequest {
+  uint64_t number = 0;
+  std::string from{};
+  std::string to{};
+  uint16_t port = 0;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.number);
+    codec.Field(2, self.from, SandboxId::kLength);
+    codec.Field(3, self.to, SandboxId::kLength);
+    codec.Field(4, self.port);
+  }
+};
+
+struct DialledNote {
+  uint64_t number = 0;
+  std::string error{};  // a sentence, where no descriptor comes with it
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.number);
+    codec.Field(2, self.error, Flow::kMaxReason);
+  }
+};
+
+// Stream sockets: one of who connected from outside, one that leads to a port of the sandbox.
+struct RelayOrder {
+  std::string sandbox{};
+  uint32_t connections = 0;  // more of this sandbox at a time are reset
+  uint32_t idle_seconds = 0;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.connections);
+    codec.Field(3, self.idle_seconds);
   }
 };
 

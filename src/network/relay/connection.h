@@ -2,6 +2,10 @@
 //
 //   decided by the policy → its name is resolved → dialled → relayed
 //
+// one to a peer, whose name comes before the policy:
+//
+//   the controller is asked for a socket that leads there → relayed
+//
 // and beside that, from its first byte on, its first bytes are judged (first_bytes.h): nothing that
 // the program sends is passed on before. What is refused ends in a reset, and in a line of the flow
 // log; a request in the clear on port 80 is answered in words.
@@ -23,6 +27,7 @@
 #include "network/policy/policy.h"
 #include "network/relay/first_bytes.h"
 #include "network/relay/machine_addresses.h"
+#include "network/relay/peer_dials.h"
 #include "network/resolver/resolver.h"
 #include "network/transfer/deadlines.h"
 #include "network/transfer/dialer.h"
@@ -37,6 +42,7 @@ struct RelayParts {
   Resolver& resolver;
   PipePool& pipes;
   MachineAddresses& machine;
+  PeerDials& peers;
 };
 
 class Connection final : public EventLoop::Object {
@@ -48,6 +54,10 @@ class Connection final : public EventLoop::Object {
   class Owner {
    public:
     virtual const Policy& policy() const = 0;
+    // The sandbox that has this name here; empty: none has.
+    virtual std::string PeerOf(const std::string& name) const = 0;
+    virtual PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port,
+                                       PeerDials::Done done) = 0;
     virtual Millis idle_limit() const = 0;
     // How many bytes may be relayed now; 0: wait until Connection::Resume is called.
     virtual uint64_t Allowance() = 0;
@@ -78,6 +88,7 @@ class Connection final : public EventLoop::Object {
   enum class Side : uint8_t { kClient, kUpstream };
   class End;  // a handler of one side's events
 
+  void BeginToPeer();
   void Resolve();
   void Dial(Result<std::vector<Address>> addresses);
   Result<std::vector<Address>> Permitted(const std::vector<Address>& addresses);
@@ -107,6 +118,8 @@ class Connection final : public EventLoop::Object {
   std::unique_ptr<End> upstream_end_;
   uint32_t client_events_ = 0;  // that are awaited
   uint32_t upstream_events_ = 0;
+  std::string peer_;  // the sandbox to which it leads; empty: none
+  PeerDials::Ticket peer_dial_;
   Resolver::Ticket resolving_;
   std::optional<Dialer> dialer_;
   bool judged_ = false;

@@ -14,6 +14,8 @@
 #include "network/link/messages.h"
 #include "network/relay/check.h"
 #include "network/relay/flow_log.h"
+#include "network/relay/inbound.h"
+#include "network/relay/peer_dials.h"
 #include "network/relay/sandbox_network.h"
 
 namespace cay::network {
@@ -43,6 +45,7 @@ class Relay final : private EventLoop::Handler {
   Relay(EventLoop loop, Fd control);
   void OnReady(uint32_t events) override;
   Result<std::optional<Reply>> Answer(ipc::Packet& packet);
+  Result<void> TakeIn(ipc::Packet& packet);
   Result<Reply> Hello(const HelloRequest& request);
   Result<Reply> Open(const OpenRequest& request, std::vector<Fd> fds);
   Result<Reply> SetPolicy(const PolicyRequest& request);
@@ -61,6 +64,8 @@ class Relay final : private EventLoop::Handler {
   Deadlines deadlines_;
   PipePool pipes_;
   MachineAddresses machine_;
+  PeerDials peers_;
+  Inbound inbound_;
   std::unique_ptr<Resolver> resolver_;  // null before kHello
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;
