@@ -249,7 +249,7 @@ TEST_F(GuestChannelTest, AcknowledgementsThatSayNothingNewAreRefused) {
 
 TEST_F(GuestChannelTest, RefusesARequestOverTheLimitsBeforeItIsSent) {
   EXPECT_EQ(Answering("").Stat({.user = "", .path = std::string(5000, 'x')}).error().code(),
-            ErrorCode::kInvalidArgument);
+            ErrorCode::kLimitTooHigh);
 }
 
 TEST_F(GuestChannelTest, ASilentGuestIsATimeout) {

@@ -181,6 +181,16 @@ TEST_F(LiveNetwork, ARelayThatIsKilledIsReplaced) {
               HasSubstr("cay_network_relay_restarts_total 1"));
 }
 
+TEST_F(LiveNetwork, APausedOneWhoseRelayIsKilledHasItsNetworkWhenItIsResumed) {
+  const std::string path = "/api/sandboxes/" + server_.Create(Allowed());
+  ASSERT_EQ(server_.Call("POST", path + "/pause").status, 200);
+  ASSERT_EQ(::kill(Relay(), SIGKILL), 0);
+  EXPECT_TRUE(Eventually([&] { return State(path) == "unavailable"; }));
+  ASSERT_EQ(server_.Call("POST", path + "/resume").status, 200);
+  EXPECT_EQ(Reached(path), "hello\n");
+  EXPECT_EQ(State(path), "open");
+}
+
 TEST_F(LiveNetwork, TheNextServerServesWhatRuns) {
   const std::string path = "/api/sandboxes/" + server_.Create(Allowed());
   const std::string none = "/api/sandboxes/" + server_.Create();

@@ -56,6 +56,33 @@ load client_suite
   assert_error 1 "there is no sandbox never-there" "cay ls"
 }
 
+@test "network, flows: what a sandbox reaches is said, shown and changed" {
+  cay create --name reaches --net pypi --allow api.example.com:443 --deny '*.example.org' -q
+  [[ $status == 0 ]]
+  cay inspect -f '{{.network}}' reaches
+  [[ $output == allow ]]
+  cay network --json reaches
+  [[ $(json 'o["state"]') == open && $(json 'o["presets"][0]["name"]') == pypi ]]
+  [[ $(json 'o["allow"][0]') == api.example.com:443 && $(json 'o["deny"][0]') == '*.example.org' ]]
+  cay exec reaches -- bash -c 'cat < /dev/tcp/never.example/80'
+  [[ $status != 0 ]]
+  cay flows reaches
+  output_has never.example && output_has denied && output_has "no rule allows it"
+  cay flows --json reaches
+  [[ $(head -1 <<< "$output") == *'"verdict":"denied"'* ]]
+  cay update --net none reaches
+  [[ $status == 0 ]]
+  cay network reaches
+  output_has "mode             none" && output_has "state            none"
+  cay update --allow 10.0.0.1:5432 reaches
+  assert_error 1 network.private_allowed
+  cay update --net nonesuch reaches
+  assert_error 125 nonesuch
+  cay create --net none --name quiet --json
+  [[ $(json 'o["network"]') == none ]]
+  cay rm -f reaches quiet
+}
+
 @test "the beginning of an id has four letters, and no name goes before its owner's" {
   id=$("$CAY" create)
   cay inspect -f '{{.id}}' "${id:0:4}"

@@ -78,10 +78,12 @@ TEST_P(NetworkTest, AConnectionInsideIsAcceptedOutsideWithTheAddressItWasFor) {
     if (GetParam() == Caller::kOrdinaryUser) {
       EXPECT_EQ(network->steering, Steering::kRedirect);
     }
-    for (const char* to : {"203.0.113.9 443", "8.8.8.8 53", "127.0.0.1 53", "10.200.0.2 53",
-                           "169.254.169.254 80", "10.200.0.3 61853", "0.0.0.1 1"})
+    for (const char* to :
+         {"203.0.113.9 443", "8.8.8.8 53", "127.0.0.1 53", "10.200.0.2 53", "169.254.169.254 80",
+          "10.200.0.3 61853", "0.0.0.1 1", "126.255.255.255 2", "128.0.0.0 3", "10.200.0.1 4"})
       EXPECT_EQ(Connects(world, id, *network, *network->tcp_v4, to), to);
-    for (const char* to : {"2001:db8::1 80", "::1 53", "fd00:ec2::254 80", "fd00:ca1::3 61853"})
+    for (const char* to : {"2001:db8::1 80", "::1 53", "fd00:ec2::254 80", "fd00:ca1::3 61853",
+                           "fd00:ca1::1 1", "::2 2"})
       EXPECT_EQ(Connects(world, id, *network, *network->tcp_v6, to), to);
   });
 }
@@ -319,6 +321,23 @@ TEST_P(NetworkTest, WhereBpfIsRefusedConnectionsAreRedirected) {
       EXPECT_EQ(Connects(world, other, *network, *network->tcp_v4, "203.0.113.9 443"),
                 "203.0.113.9 443");
     }
+  });
+}
+
+// Which the kernel says only when it is asked to: the program is loaded once more for it.
+TEST_P(NetworkTest, WhatTheVerifierSaysIsInTheError) {
+  As([](NetworkWorld& world) {
+    if (GetParam() != Caller::kRoot) return;
+    const SandboxId id = world.Create();
+    if (world.Open(id).value().steering != Steering::kLookup)
+      GTEST_SKIP() << "this root has no CAP_BPF";
+    constexpr int kLoad = 6;  // after a question, the map and its four sockets
+    const sys::ScopedFault fault(sys::Call::kBpf, EACCES, kLoad);
+    const auto network = world.Open(id);
+    ASSERT_FALSE(network);
+    EXPECT_EQ(network.error().sys_errno(), EACCES);
+    EXPECT_THAT(network.error().message(), HasSubstr("loading the BPF program"));
+    EXPECT_THAT(network.error().message(), HasSubstr("processed"));
   });
 }
 

@@ -130,6 +130,46 @@ TEST_F(NetworksTest, ItIsOpenWhileTheSandboxRuns) {
   EXPECT_EQ(relays_.started, 1U);
 }
 
+TEST_F(NetworksTest, OfAPausedOneWhatIsNotOpenIsOpenedWhenItIsResumed) {
+  Sandbox& sandbox = Create(With(Internet()));
+  Sandbox& other = Create();
+  ASSERT_TRUE(transitions().Pause(sandbox, "requested"));
+  ASSERT_TRUE(transitions().Pause(other, "requested"));
+  ASSERT_TRUE(transitions().Update(other, {.network = Internet()}));
+  relays_.EndLast();
+  EXPECT_TRUE(Eventually([&] { return !networks().Look(sandbox.id()).served; }));
+  EXPECT_EQ(engine_->calls(Call::kOpenNetwork), 1U);
+  EXPECT_TRUE(networks().Look(other.id()).wanted);
+  engine_->Fail(Call::kOpenNetwork, Broken());
+  EXPECT_THAT(transitions().Resume(sandbox), FailsWith(ErrorCode::kIo));
+  EXPECT_EQ(sandbox.state(), SandboxState::kPaused);
+  ASSERT_TRUE(transitions().Resume(sandbox));
+  EXPECT_TRUE(engine_->HasNetwork(sandbox.id()));
+  ASSERT_TRUE(transitions().Resume(other));
+  EXPECT_TRUE(engine_->HasNetwork(other.id()));
+}
+
+TEST_F(NetworksTest, AChangeOfAPausedOneThatIsOpenHolds) {
+  Sandbox& sandbox = Create(With(Internet()));
+  ASSERT_TRUE(transitions().Pause(sandbox, "requested"));
+  ASSERT_TRUE(transitions().Update(sandbox, {.network = Allow({"example.com:443"})}));
+  EXPECT_TRUE(engine_->HasNetwork(sandbox.id()));
+  ASSERT_TRUE(transitions().Update(sandbox, {.network = NetworkSpec{}}));
+  EXPECT_FALSE(engine_->HasNetwork(sandbox.id()));
+  ASSERT_TRUE(transitions().Resume(sandbox));
+  EXPECT_FALSE(engine_->HasNetwork(sandbox.id()));
+}
+
+TEST_F(NetworksTest, TheNextServerOpensTheNetworkOfAPausedOneWhenItIsResumed) {
+  Sandbox& paused = Create(With(Internet()));
+  const SandboxId id = paused.id();
+  ASSERT_TRUE(transitions().Pause(paused, "requested"));
+  ASSERT_TRUE(Restart());
+  EXPECT_EQ(engine_->calls(Call::kOpenNetwork), 0U);
+  ASSERT_TRUE(transitions().Resume(Get(id)));
+  EXPECT_TRUE(engine_->HasNetwork(id));
+}
+
 TEST_F(NetworksTest, AVisitHasNone) {
   Sandbox& sandbox = Create(With(Internet()));
   ASSERT_TRUE(transitions().Stop(sandbox, "requested"));

@@ -286,15 +286,15 @@ constinit const Command kRunCommand = {
     .summary = "Run a command in a fresh sandbox and exit as it does",
     .usage = "[OPTIONS] [--] COMMAND [ARG...]",
     .description =
-        "The command sees the template's files, a writable layer of its own, no network (or what "
+        "The command sees the template's files, a writable layer of its own, no network or what "
         "--net\n"
-        "and --allow say) and nothing of this machine's environment. Its output streams as it "
-        "comes, its input is passed on "
-        "when\n"
-        "it is not a terminal (or with -i or -t), signals are passed on, and when it ends "
-        "everything\n"
-        "ends with it. One string with spaces and no \"--\" is a line for the shell: cay run 'ls | "
-        "wc'.\n"
+        "and --allow say, and nothing of this machine's environment. Its output streams as it "
+        "comes,\n"
+        "its input is passed on when it is not a terminal (or with -i or -t), signals are passed "
+        "on,\n"
+        "and when it ends everything ends with it. One string with spaces and no \"--\" is a line "
+        "for\n"
+        "the shell: cay run 'ls | wc'.\n"
         "\n"
         "Exit code: the command's; 128+N when signal N ended it; 124 after --timeout; 125 when "
         "Cay\n"

@@ -86,7 +86,7 @@ Result<Fd> ListenOnLoopback() {
 Result<NetworkSockets> FakeEngine::OpenNetwork(const SandboxId& id) {
   return Do(Call::kOpenNetwork, [&]() -> Result<NetworkSockets> {
     TRY(CheckCan(options_.can.network_policy, "open networks"));
-    FakeSandbox& sandbox = *TRY(FindIn(id, {State::kRunning, State::kPaused}));
+    FakeSandbox& sandbox = *TRY(FindIn(id, {State::kRunning}));
     if (sandbox.network && !IsClosed(*sandbox.network)) {
       return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
                            "the network of the sandbox is open already"));

@@ -8,11 +8,21 @@
 #include <chrono>
 #include <utility>
 
+#include "base/encoding.h"
+
 namespace cay::network {
 namespace {
 
 Error Gone() {
   return Error(ErrorCode::kUnavailable, Fault::kMachine, "the network relay has ended");
+}
+
+// A name that was asked for may be any bytes, and ends at somebody's terminal.
+void MakePrintable(std::string& text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  }
+  if (!IsUtf8(text)) text = ToUtf8Lossy(text);
 }
 
 }  // namespace
@@ -152,7 +162,12 @@ Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number) {
   const FlowsRequest request{.sandbox = sandbox.text(), .after = number};
   const std::string body =
       TRY(Call(MessageType::kFlows, protocol::Encode(request), MessageType::kFlowsAre));
-  return protocol::Decode<Flows>(body, protocol::Unknown::kSkipped);
+  Flows flows = TRY(protocol::Decode<Flows>(body, protocol::Unknown::kSkipped));
+  for (Flow& flow : flows.flows) {
+    for (std::string* text : {&flow.name, &flow.address, &flow.reason, &flow.rule})
+      MakePrintable(*text);
+  }
+  return flows;
 }
 
 Result<Checked> RelayLink::Check(const CheckRequest& request) {

@@ -73,6 +73,9 @@ Connection::Connection(const RelayParts& parts, Owner& owner, Fd client, Destina
                           FormatDuration(kFirstBytesPatience));
                    }),
       idle_(parts.deadlines, [this] { OnIdle(); }),
+      look_again_(
+          parts.deadlines,
+          [this] { Await(*client_, *client_end_, client_events_ | EPOLLIN, client_events_); }),
       retry_(parts.deadlines, [this] { Relay(); }) {}
 
 Connection::~Connection() {
@@ -195,7 +198,16 @@ void Connection::OnReady(Side side) {
     Judge();
     if (over_) return;
   }
-  if (upstream_) Relay();
+  if (upstream_) {
+    Relay();
+  } else {
+    Await(*client_, *client_end_, AwaitedOfClient(), client_events_);
+  }
+}
+
+// Its first bytes, unless there is a pause between two looks at them.
+uint32_t Connection::AwaitedOfClient() const {
+  return !judged_ && !look_again_.set() ? uint32_t{EPOLLIN} : 0U;
 }
 
 void Connection::Judge() {
@@ -216,6 +228,7 @@ void Connection::Judge() {
       peeked_ = count;
       WakeBeyond(*client_, count);
       if (!first_bytes_.set()) first_bytes_.Set(kFirstBytesPatience);
+      if (++looks_ > kQuickLooks) look_again_.Set(kLookPause);
       return;
     case FirstBytesVerdict::Kind::kRefuse:
       Refuse(verdict);
@@ -224,10 +237,10 @@ void Connection::Judge() {
       break;
   }
   first_bytes_.Clear();
+  look_again_.Clear();
   if (peeked_ > 0) WakeBeyond(*client_, 0);
   judged_ = true;
   seen_name_ = verdict.seen_name;
-  if (!upstream_) Await(*client_, *client_end_, 0, client_events_);
 }
 
 void Connection::Relay() {
@@ -253,9 +266,8 @@ void Connection::Relay() {
 }
 
 void Connection::Arm() {
-  uint32_t client = 0;
+  uint32_t client = AwaitedOfClient();
   uint32_t upstream = 0;
-  if (!judged_) client |= EPOLLIN;
   if (!paused_) {
     if (judged_ && up_.wants_source()) client |= EPOLLIN;
     if (up_.wants_target()) upstream |= EPOLLOUT;
@@ -319,6 +331,7 @@ void Connection::AnswerInWords(const std::string& reason) {
 void Connection::Abandon() {
   over_ = true;
   first_bytes_.Clear();
+  look_again_.Clear();
   idle_.Clear();
   retry_.Clear();
   resolving_.Cancel();
@@ -335,6 +348,7 @@ void Connection::Abandon() {
 void Connection::Finish(Verdict verdict, std::string reason, std::string rule, bool reset) {
   over_ = true;
   first_bytes_.Clear();
+  look_again_.Clear();
   idle_.Clear();
   retry_.Clear();
   resolving_.Cancel();

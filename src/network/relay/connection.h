@@ -49,6 +49,9 @@ class Connection final : public EventLoop::Object {
  public:
   // Of the whole first bytes, once there is one.
   static constexpr Millis kFirstBytesPatience{10'000};
+  // Each look reads them all again: after so many there is a pause between one and the next.
+  static constexpr int kQuickLooks = 4;
+  static constexpr Millis kLookPause{10};
 
   // What it asks of its sandbox's network.
   class Owner {
@@ -96,6 +99,7 @@ class Connection final : public EventLoop::Object {
   Decision Decide() const;
   bool Await(const Fd& socket, End& end, uint32_t events, uint32_t& now);
   void OnReady(Side side);
+  uint32_t AwaitedOfClient() const;
   void Judge();
   void Relay();
   void Arm();
@@ -124,6 +128,7 @@ class Connection final : public EventLoop::Object {
   std::optional<Dialer> dialer_;
   bool judged_ = false;
   size_t peeked_ = 0;
+  int looks_ = 0;
   std::string seen_name_;
   Lane up_;
   Lane down_;
@@ -132,6 +137,7 @@ class Connection final : public EventLoop::Object {
   uint64_t moved_ = 0;  // at the last look for idleness
   Deadline first_bytes_;
   Deadline idle_;
+  Deadline look_again_;
   Deadline retry_;
 };
 

@@ -11,6 +11,7 @@ namespace {
 
 using Kind = FirstBytesVerdict::Kind;
 constexpr uint16_t kHttpPort = 80;
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2";
 
 FirstBytesVerdict Refuse(std::string reason, std::string rule = {}) {
   return {.kind = Kind::kRefuse, .reason = std::move(reason), .rule = std::move(rule)};
@@ -53,7 +54,9 @@ FirstBytesVerdict JudgeRequest(const Policy& policy, const Destination& destinat
       verdict = Refuse("the connection ended within the head of a request");
       break;
     case Peek::kOther:
-      return {.kind = Kind::kPass};
+      if (!bytes.starts_with(kHttp2Preface)) return {.kind = Kind::kPass};
+      verdict = Refuse("HTTP/2 in the clear does not say which host it is for");
+      return verdict;
     case Peek::kBad:
       verdict = Refuse("the head of the request is not as HTTP has it");
       break;

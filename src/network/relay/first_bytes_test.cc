@@ -82,6 +82,11 @@ TEST_F(FirstBytes, ARequestInTheClearMustBeForTheName) {
   EXPECT_EQ(judge("GET / HTTP/1.1\r\nHost: example.com\r\nHost: hidden.example\r\n\r\n").kind,
             Kind::kRefuse);
   EXPECT_EQ(judge("GET / HTTP/1.1\r\nHost: exam").kind, Kind::kMore);
+  const std::string preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  for (size_t i = 1; i <= preface.size(); ++i)
+    EXPECT_NE(judge(preface.substr(0, i)).kind, Kind::kPass) << i;
+  EXPECT_EQ(judge(preface).kind, Kind::kRefuse);
+  EXPECT_EQ(judge("SSH-2.0-OpenSSH\r\n").kind, Kind::kPass);
   Destination elsewhere = http_;
   elsewhere.port = 3128;
   EXPECT_EQ(

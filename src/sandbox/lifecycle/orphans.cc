@@ -108,8 +108,10 @@ class Adopter {
       LogWarning("sandbox " + status_.id.text() + ": " + watched.error().ToString());
     sandbox.SetGuest(std::move(*guest));
     // What cannot be opened is closed, and tried again.
-    const auto opened =
-        core_.networks->Want(sandbox.id(), sandbox.owner(), record_.view.spec.network);
+    const NetworkSpec& network = record_.view.spec.network;
+    const bool paused = record_.view.state == SandboxState::kPaused;
+    const auto opened = paused ? core_.networks->OpenPaused(sandbox.id(), sandbox.owner(), network)
+                               : core_.networks->Want(sandbox.id(), sandbox.owner(), network);
     if (!opened) LogWarning("sandbox " + status_.id.text() + ": " + opened.error().ToString());
     return {};
   }

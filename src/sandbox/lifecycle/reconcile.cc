@@ -144,7 +144,9 @@ class Reconciler {
   // What cannot be opened is closed, and tried again.
   void OpenNetwork(const Sandbox& sandbox) {
     const NetworkSpec& spec = sandbox.View().spec.network;
-    const auto opened = core_.networks->Want(sandbox.id(), sandbox.owner(), spec);
+    const bool paused = sandbox.state() == SandboxState::kPaused;
+    const auto opened = paused ? core_.networks->OpenPaused(sandbox.id(), sandbox.owner(), spec)
+                               : core_.networks->Want(sandbox.id(), sandbox.owner(), spec);
     if (!opened) LogWarning("sandbox " + sandbox.id().text() + ": " + opened.error().ToString());
   }
 

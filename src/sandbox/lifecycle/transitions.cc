@@ -171,7 +171,11 @@ Result<void> Transitions::PauseLocked(Sandbox& sandbox, const std::string& reaso
         record.view.reason = reason;
       },
       "sandbox.paused", reason);
-  if (!done) (void)core_.engine.Resume(sandbox.id());
+  if (!done) {
+    (void)core_.engine.Resume(sandbox.id());
+  } else {
+    core_.networks->Pause(sandbox.id());
+  }
   return done;
 }
 
@@ -188,17 +192,21 @@ Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
   TRY(CheckNow(Act::kResume, sandbox));
   TRY(core_.WithReserve([&] { return core_.engine.Resume(sandbox.id()); }));
   const int64_t now = UnixMs();
-  const auto done = core_.Commit(
-      sandbox,
-      [&](SandboxRecord& record) {
-        record.view.state = SandboxState::kRunning;
-        record.view.reason = "resumed";
-        record.view.last_activity_unix_ms = now;
-        RenewLife(record.view, now);
-      },
-      "sandbox.resumed", kRequested);
+  auto done = core_.networks->Resume(sandbox.id());
+  if (done) {
+    done = core_.Commit(
+        sandbox,
+        [&](SandboxRecord& record) {
+          record.view.state = SandboxState::kRunning;
+          record.view.reason = "resumed";
+          record.view.last_activity_unix_ms = now;
+          RenewLife(record.view, now);
+        },
+        "sandbox.resumed", kRequested);
+  }
   if (!done) {
     (void)core_.engine.Pause(sandbox.id());
+    core_.networks->Pause(sandbox.id());
     return Failure(done.error());
   }
   core_.SetTimer(sandbox);
@@ -262,9 +270,16 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
 namespace {
 
 // One that does not run gets its network when it is started.
-bool HasNetworkNow(const Sandbox& sandbox) {
-  const SandboxState state = sandbox.state();
-  return state == SandboxState::kRunning || state == SandboxState::kPaused;
+Result<void> ChangeNetwork(NetworkKeeper& networks, const Sandbox& sandbox,
+                           const NetworkSpec& spec) {
+  switch (sandbox.state()) {
+    case SandboxState::kRunning:
+      return networks.Open(sandbox.id(), sandbox.owner(), spec);
+    case SandboxState::kPaused:
+      return networks.OpenPaused(sandbox.id(), sandbox.owner(), spec);
+    default:
+      return {};
+  }
 }
 
 }  // namespace
@@ -284,9 +299,8 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   const bool resized = done.has_value();
   if (done && changed.limits_changed) done = core_.engine.Update(sandbox.id(), changed.limits);
   const bool updated = done && changed.limits_changed;
-  const bool renetworked =
-      done && HasNetworkNow(sandbox) && changed.spec.network != before.spec.network;
-  if (renetworked) done = core_.networks->Open(sandbox.id(), sandbox.owner(), changed.spec.network);
+  const bool renetworked = done && changed.spec.network != before.spec.network;
+  if (renetworked) done = ChangeNetwork(*core_.networks, sandbox, changed.spec.network);
   if (done) {
     const int64_t now = UnixMs();
     done = core_.Commit(
@@ -302,7 +316,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
         "sandbox.updated", kRequested);
   }
   if (!done) {
-    if (renetworked) (void)core_.networks->Want(sandbox.id(), sandbox.owner(), before.spec.network);
+    if (renetworked) (void)ChangeNetwork(*core_.networks, sandbox, before.spec.network);
     if (updated) (void)core_.engine.Update(sandbox.id(), before.limits);
     if (resized) (void)core_.admission.Resize(HoldingOf(after).memory, HoldingOf(before).memory);
     (void)core_.registry.Rename(sandbox, changed.spec.name, before.spec.name);

@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/clock.h"
 #include "base/os/log.h"
 #include "base/os/reap.h"
-#include "json/json_writer.h"
 #include "sandbox/network/engine_sockets.h"
+#include "sandbox/network/network_entry.h"
 
 namespace cay::sandbox {
 namespace {
@@ -20,52 +19,18 @@ constexpr Millis kPace{100};
 // How often what could not be opened is tried again.
 constexpr Millis kTryAgain{2000};
 constexpr Millis kFirstBackoff{20};
-// The relay of a server that was killed ends a moment later, and its networks with it.
-constexpr Millis kOldRelayPatience{2000};
+// A relay that is killed ends a moment later, and its networks with it: that of this server, or of
+// the one before.
+constexpr Millis kRelayEnds{100};
+constexpr Millis kOldRelayEnds{2000};
 constexpr Millis kOldRelayLook{10};
-// Of one pull. A relay keeps no more flows than these rounds bring.
-constexpr size_t kMostRounds = 16;
 
-network::NetworkCounts Sum(network::NetworkCounts a, const network::NetworkCounts& b) {
-  a.connections += b.connections;
-  a.denied += b.denied;
-  a.failed += b.failed;
-  a.sent += b.sent;
-  a.received += b.received;
-  a.open = b.open;
-  return a;
+Result<void> Permitted(const network::Terms& terms) {
+  TRY(network::Policy::Compile(terms.spec, terms.bounds));
+  return {};
 }
 
-uint64_t Grown(uint64_t before, uint64_t now) { return now > before ? now - before : 0; }
-
-bool IsRefused(const network::Flow& flow) { return flow.verdict != network::Verdict::kAllowed; }
-
 }  // namespace
-
-struct NetworkKeeper::Entry {
-  Entry(SandboxId its_id, std::string its_owner)
-      : id(std::move(its_id)),
-        owner(std::move(its_owner)),
-        flows(static_cast<uint64_t>(std::max<int64_t>(UnixMs(), 0))) {}
-
-  const SandboxId id;
-  const std::string owner;
-
-  std::mutex mutex;     // over a whole opening, change or closing
-  bool wanted = false;  // terms are not for "none"
-  network::Terms terms{};
-  uint64_t relay = 0;  // the number of the one that serves it; 0: none
-  network::Steering steering = network::Steering::kLookup;
-  std::string problem{};
-  FlowRing flows;
-  uint64_t known = 0;               // of the relay's flows
-  network::NetworkCounts before{};  // of relays before
-  network::NetworkCounts counts{};  // of this one
-  // Events within a second.
-  Clock::time_point second{};
-  uint32_t told = 0;
-  uint64_t untold = 0;
-};
 
 NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
                              RelaySupply::Start start)
@@ -108,21 +73,27 @@ NetworkKeeper::Served NetworkKeeper::ServerOf(const Entry& entry) const {
   return relay && relay->number == entry.relay ? relay : nullptr;
 }
 
-Result<NetworkKeeper::Served> NetworkKeeper::GetRelay() {
-  Served relay = TRY(supply_.Get());
+Result<void> NetworkKeeper::StartThread() {
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the server is shutting down"));
   }
   if (!wake_) wake_ = TRY(Wakeup::Make());
   if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  return {};
+}
+
+Result<NetworkKeeper::Served> NetworkKeeper::GetRelay() {
+  Served relay = TRY(supply_.Get());
+  TRY(StartThread());
   return relay;
 }
 
-Result<network::Sockets> NetworkKeeper::OpenSockets(const SandboxId& id) {
-  const auto until = Clock::now() + kOldRelayPatience;
+Result<network::Sockets> NetworkKeeper::OpenSockets(const Entry& entry) {
+  const bool is_first = entry.terms.version == 0;
+  const auto until = Clock::now() + (is_first ? kOldRelayEnds : kRelayEnds);
   while (true) {
-    auto opened = engine_.OpenNetwork(id);
+    auto opened = engine_.OpenNetwork(entry.id);
     if (opened) return SocketsOf(*std::move(opened));
     const bool may_pass = opened.error().code() == ErrorCode::kIllegalState;
     if (!may_pass || Clock::now() >= until) return Failure(std::move(opened).error());
@@ -131,7 +102,7 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(const SandboxId& id) {
 }
 
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
-  network::Sockets sockets = TRY(OpenSockets(entry.id));
+  network::Sockets sockets = TRY(OpenSockets(entry));
   entry.steering = sockets.steering;
   TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
   entry.relay = relay.number;
@@ -141,7 +112,7 @@ Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const netwo
 
 // With none that serves it. A relay that has just ended is replaced once.
 Result<void> NetworkKeeper::OpenAnew(Entry& entry, const network::Terms& terms) {
-  TRY(network::Policy::Compile(terms.spec, terms.bounds));
+  TRY(Permitted(terms));
   for (bool again = true;; again = false) {
     const Served relay = TRY(GetRelay());
     auto opened = OpenAt(*relay, entry, terms);
@@ -161,7 +132,7 @@ Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
   }
   if (!ServerOf(entry)) {
     Detach(entry);
-    done = OpenAnew(entry, terms);
+    done = entry.paused ? Permitted(terms) : OpenAnew(entry, terms);
   }
   if (done) {
     entry.terms = std::move(terms);
@@ -170,17 +141,28 @@ Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
   return done;
 }
 
-Result<void> NetworkKeeper::Open(const SandboxId& id, const std::string& owner,
-                                 const NetworkSpec& spec) {
+Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::string& owner,
+                                   const NetworkSpec& spec) {
   if (spec.none()) {
     Close(id);
     return {};
   }
   const auto entry = FindOrMake(id, owner);
   const std::lock_guard lock(entry->mutex);
+  entry->paused = paused;
   TRY(Apply(*entry, {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits}));
   entry->wanted = true;
   return {};
+}
+
+Result<void> NetworkKeeper::Open(const SandboxId& id, const std::string& owner,
+                                 const NetworkSpec& spec) {
+  return OpenAs(false, id, owner, spec);
+}
+
+Result<void> NetworkKeeper::OpenPaused(const SandboxId& id, const std::string& owner,
+                                       const NetworkSpec& spec) {
+  return OpenAs(true, id, owner, spec);
 }
 
 Result<void> NetworkKeeper::Want(const SandboxId& id, const std::string& owner,
@@ -197,11 +179,25 @@ Result<void> NetworkKeeper::Want(const SandboxId& id, const std::string& owner,
     entry->terms.limits = spec.limits;
     entry->problem = opened.error().message();
   }
-  // The thread goes on trying, if there can be one.
-  const std::lock_guard lock(mutex_);
-  if (stopping_) return opened;
-  if (!wake_) wake_ = TRY(Wakeup::Make());
-  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+  TRY(StartThread());
+  return opened;
+}
+
+void NetworkKeeper::Pause(const SandboxId& id) {
+  const auto entry = Find(id);
+  if (!entry) return;
+  const std::lock_guard lock(entry->mutex);
+  entry->paused = true;
+}
+
+Result<void> NetworkKeeper::Resume(const SandboxId& id) {
+  const auto entry = Find(id);
+  if (!entry) return {};
+  const std::lock_guard lock(entry->mutex);
+  entry->paused = false;
+  if (!entry->wanted || ServerOf(*entry)) return {};
+  auto opened = Apply(*entry, entry->terms);
+  if (!opened) entry->paused = true;
   return opened;
 }
 
@@ -224,7 +220,7 @@ void NetworkKeeper::Close(const SandboxId& id) {
   const auto entry = Find(id);
   if (!entry) return;
   const std::lock_guard lock(entry->mutex);
-  entry->wanted = false;
+  entry->wanted = entry->paused = false;
   entry->problem.clear();
   Detach(*entry);
 }
@@ -256,135 +252,7 @@ void NetworkKeeper::Reconfigure(const NetworkOptions& options) {
   }
 }
 
-// What the relay has and the entry has not.
-void NetworkKeeper::Pull(Entry& entry) {
-  for (size_t round = 0; round < kMostRounds; ++round) {
-    const Served relay = ServerOf(entry);
-    if (!relay) return;
-    auto got = relay->link.FlowsAfter(entry.id, entry.known);
-    if (!got) {
-      if (RelaySupply::HasEnded(got.error())) supply_.Drop(*relay);
-      return;
-    }
-    Count(entry, got->counts);
-    if (got->flows.empty() || got->first <= entry.known) return;
-    entry.flows.Skip(got->first - entry.known - 1);
-    entry.known = got->first + got->flows.size() - 1;
-    for (network::Flow& flow : got->flows) Note(entry, std::move(flow));
-    if (entry.known >= got->last) return;
-  }
-}
-
-void NetworkKeeper::Count(Entry& entry, const network::NetworkCounts& counts) {
-  const network::NetworkCounts& before = entry.counts;
-  {
-    const std::lock_guard lock(mutex_);
-    totals_.connections += Grown(before.connections, counts.connections);
-    totals_.denied += Grown(before.denied, counts.denied);
-    totals_.failed += Grown(before.failed, counts.failed);
-    totals_.sent += Grown(before.sent, counts.sent);
-    totals_.received += Grown(before.received, counts.received);
-  }
-  entry.counts = counts;
-}
-
-void NetworkKeeper::Note(Entry& entry, network::Flow flow) {
-  if (flow.verdict == network::Verdict::kDenied) Tell(entry, flow);
-  entry.flows.Add(std::move(flow));
-}
-
-void NetworkKeeper::Tell(Entry& entry, const network::Flow& flow) {
-  constexpr std::chrono::seconds kSecond{1};
-  const Clock::time_point now = Clock::now();
-  if (now - entry.second >= kSecond) {
-    entry.second = now;
-    entry.told = 0;
-  }
-  if (entry.told >= kEventsPerSecond) {
-    entry.untold += flow.times;
-    return;
-  }
-  ++entry.told;
-  JsonWriter data;
-  data.BeginObject()
-      .Member("name", flow.name)
-      .Member("address", flow.address)
-      .Member("port", uint64_t{flow.port})
-      .Member("reason", flow.reason)
-      .Member("rule", flow.rule)
-      .Member("times", uint64_t{flow.times})
-      .Member("untold_before", std::exchange(entry.untold, 0))
-      .EndObject();
-  events_.Append({.type = "sandbox.network_denied",
-                  .sandbox = entry.id.text(),
-                  .owner = entry.owner,
-                  .reason = flow.reason,
-                  .data = std::move(data).Take()});
-}
-
-NetworkStanding NetworkKeeper::Look(const SandboxId& id) {
-  const auto entry = Find(id);
-  if (!entry) return {};
-  const std::lock_guard lock(entry->mutex);
-  Pull(*entry);
-  NetworkStanding standing{.wanted = entry->wanted,
-                           .served = ServerOf(*entry) != nullptr,
-                           .problem = entry->problem,
-                           .counts = Sum(entry->before, entry->counts)};
-  if (standing.served) standing.steering = entry->steering;
-  if (standing.wanted && !standing.served && standing.problem.empty())
-    standing.problem = "the network relay has ended; another is being started";
-  return standing;
-}
-
-FlowPage NetworkKeeper::FlowsAfter(const SandboxId& id, uint64_t number, size_t limit) {
-  const auto entry = Find(id);
-  if (!entry) return {.next = number};
-  const std::lock_guard lock(entry->mutex);
-  Pull(*entry);
-  return entry->flows.After(number, limit);
-}
-
-std::optional<uint64_t> NetworkKeeper::NewestFlow(const SandboxId& id) {
-  const auto entry = Find(id);
-  if (!entry) return std::nullopt;
-  const std::lock_guard lock(entry->mutex);
-  Pull(*entry);
-  return entry->flows.last();
-}
-
-DeniedFlows NetworkKeeper::DeniedAfter(const SandboxId& id, uint64_t number) {
-  DeniedFlows denied;
-  for (NumberedFlow& one : FlowsAfter(id, number, FlowRing::kKept).flows) {
-    if (!IsRefused(one.flow)) continue;
-    if (denied.flows.size() < DeniedFlows::kMost) {
-      denied.flows.push_back(std::move(one.flow));
-    } else {
-      denied.more += one.flow.times;
-    }
-  }
-  return denied;
-}
-
-NetworkMetrics NetworkKeeper::Metrics() {
-  uint64_t served = 0;
-  uint64_t open = 0;
-  for (const auto& entry : All()) {
-    const std::lock_guard lock(entry->mutex);
-    Pull(*entry);
-    if (!ServerOf(*entry)) continue;
-    ++served;
-    open += entry->counts.open;
-  }
-  const std::lock_guard lock(mutex_);
-  NetworkMetrics metrics = totals_;
-  metrics.networks = served;
-  metrics.open = open;
-  metrics.relay_restarts = supply_.lost();
-  return metrics;
-}
-
-void NetworkKeeper::Pause(Millis time) {
+void NetworkKeeper::Rest(Millis time) {
   pollfd poller{.fd = wake_->fd(), .events = POLLIN, .revents = 0};
   ::poll(&poller, 1, static_cast<int>(time.count()));
 }
@@ -393,7 +261,7 @@ void NetworkKeeper::Pause(Millis time) {
 void NetworkKeeper::OpenWanted() {
   for (const auto& entry : All()) {
     const std::lock_guard lock(entry->mutex);
-    if (!entry->wanted || ServerOf(*entry)) continue;
+    if (!entry->wanted || entry->paused || ServerOf(*entry)) continue;
     const auto applied = Apply(*entry, entry->terms);
     if (applied) continue;
     const Error& error = applied.error();
@@ -450,12 +318,12 @@ void NetworkKeeper::Run() {
     OpenWanted();
     const Served relay = supply_.Current();
     if (!relay) {
-      Pause(kTryAgain);
+      Rest(kTryAgain);
     } else if (Serve(*relay)) {
       backoff = Millis(0);
     } else {
       // One that ends at once each time costs no more than a process now and then.
-      Pause(backoff);
+      Rest(backoff);
       backoff = std::clamp(backoff * 2, kFirstBackoff, kTryAgain);
     }
   }

@@ -4,6 +4,7 @@
 //
 //   TRY(networks.Open(id, owner, spec));        // it runs: before anybody is told so
 //   TRY(networks.Open(id, owner, other_spec));  // other terms, for connections from now on
+//   networks.Pause(id); TRY(networks.Resume(id));
 //   networks.Close(id);                         // it does not run any more; its flows are still told
 //   networks.Forget(id);                        // it is gone
 //
@@ -11,7 +12,9 @@
 // thread starts another relay and opens every network anew, with the newest terms. What a relay was
 // not asked for before it ended is not told.
 //
-// Open, Close and Forget: with the sandbox's transition held. Thread-safe.
+// A paused sandbox keeps what is open; what is not is opened when it is resumed.
+//
+// What changes a network: with the sandbox's transition held. Thread-safe.
 #pragma once
 
 #include <chrono>
@@ -52,6 +55,10 @@ class NetworkKeeper {
   Result<void> Open(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   // The same; on error the network is wanted nevertheless, and is tried again until it is closed.
   Result<void> Want(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
+  // The same of one that is paused.
+  Result<void> OpenPaused(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
+  void Pause(const SandboxId& id);
+  Result<void> Resume(const SandboxId& id);
   void Close(const SandboxId& id);
   void Forget(const SandboxId& id);
 
@@ -79,11 +86,15 @@ class NetworkKeeper {
   std::vector<std::shared_ptr<Entry>> All() const;
   network::Bounds bounds() const;
 
+  Result<void> OpenAs(bool paused, const SandboxId& id, const std::string& owner,
+                      const NetworkSpec& spec);
+  Result<void> StartThread();
+
   // With the entry's lock.
   Result<void> Apply(Entry& entry, network::Terms terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
-  Result<network::Sockets> OpenSockets(const SandboxId& id);
+  Result<network::Sockets> OpenSockets(const Entry& entry);
   void Detach(Entry& entry);
   Served ServerOf(const Entry& entry) const;  // null: none
   void Pull(Entry& entry);
@@ -96,7 +107,7 @@ class NetworkKeeper {
   void OpenWanted();
   bool Serve(ServedRelay& relay);
   void PullNews();
-  void Pause(Millis time);
+  void Rest(Millis time);
 
   engine::Engine& engine_;
   EventLog& events_;
