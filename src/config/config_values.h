@@ -112,6 +112,7 @@ Result<void> SetNetworkMode(Config& config, const Values& values);
 Values ShowNetworkMode(const Config& config);
 Result<void> SetPrivateAllowed(Config& config, const Values& values);
 Result<void> SetNetworkDeny(Config& config, const Values& values);
+Result<void> SetPublishAddresses(Config& config, const Values& values);
 Result<void> SetResolvers(Config& config, const Values& values);
 Result<void> SetListen(Config& config, const Values& values);
 Result<void> SetPools(Config& config, const Values& values);

@@ -33,6 +33,8 @@ struct NetworkOptions {
   network::Bounds bounds;
   // Of the names that sandboxes ask for: "127.0.0.1:53"; none: the machine's own.
   std::vector<std::string> resolvers;
+  // Where ports of sandboxes may be published beside loopback addresses.
+  std::vector<std::string> publish_addresses;
 };
 
 struct ManagerOptions {

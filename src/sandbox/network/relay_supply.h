@@ -34,7 +34,12 @@ class RelaySupply {
  public:
   using Start = std::function<Result<network::RelayProcess>()>;
 
-  explicit RelaySupply(Start start) : start_(std::move(start)) {}
+  // Told of what a relay asks its controller for (RelayLink::TellDials).
+  using OnDial = std::function<void(const std::weak_ptr<ServedRelay>& relay,
+                                    const network::DialRequest& request)>;
+
+  RelaySupply(Start start, OnDial on_dial)
+      : start_(std::move(start)), on_dial_(std::move(on_dial)) {}
 
   // Of relays that are started from now on.
   void SetResolvers(std::vector<std::string> resolvers);
@@ -53,6 +58,7 @@ class RelaySupply {
 
  private:
   const Start start_;
+  const OnDial on_dial_;
   std::mutex starting_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedRelay> current_;
