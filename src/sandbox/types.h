@@ -143,7 +143,7 @@ struct SandboxView {
 // "sandbox.reset", "sandbox.updated", "sandbox.extended", "sandbox.network_denied",
 // "execution.started", "execution.flagged", "execution.completed", "execution.error",
 // "file.uploaded", "server.started", "server.adopted", "server.lost", "server.orphaned",
-// "sandbox.adopted".
+// "sandbox.adopted", "sandbox.publish_failed".
 struct Event {
   uint64_t id = 0;  // ascending, also over restarts
   int64_t unix_ms = 0;
