@@ -111,8 +111,8 @@ class PendingPort {
   PendingPort& operator=(PendingPort&&) noexcept;
   ~PendingPort();
   int fd() const;
-  // From then on a plain stream socket, non-blocking; nothing while it is on its way. To be asked no
-  // more after a socket or an error.
+  // From then on a plain stream socket, non-blocking; nothing while it is on its way. To be asked
+  // no more after a socket or an error.
   Result<std::optional<Fd>> Next();
 
  private:

@@ -1,5 +1,5 @@
-// Connections into sandboxes, over guests that a test plays: what does not answer costs only its own
-// sandbox, and what is listened on is listened on once.
+// Connections into sandboxes, over guests that a test plays: what does not answer costs only its
+// own sandbox, and what is listened on is listened on once.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

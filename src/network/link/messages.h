@@ -13,8 +13,8 @@
 //                                               kNews       SandboxRequest: it has flows that
 //                                                           were not asked for yet
 //
-// Connections into a sandbox are made by the controller, which alone reaches a sandbox's guest. What
-// is said of them has no reply:
+// Connections into a sandbox are made by the controller, which alone reaches a sandbox's guest.
+// What is said of them has no reply:
 //
 //   kDialled  DialledNote + one descriptor      kDial   DialRequest: one of its programs has
 //             where it came about                       connected to a peer

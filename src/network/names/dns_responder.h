@@ -1,6 +1,6 @@
 // DnsResponder: answers the questions for names of one sandbox's programs, by its policy and its
 // names, without asking anybody. A name that may not be reached does not exist: every client takes
-// that at once, where a refusal makes some wait and ask again. Names of peers come before all rules.
+// that at once, where a refusal makes some wait and ask again. Names of peers precede all rules.
 //
 // Answered are A (an address that stands for the name) and PTR (back from it). A name that exists
 // has no other records here: AAAA, so that one family is enough; HTTPS and SVCB, so that no

@@ -1,4 +1,4 @@
-// Doors: connections into sandboxes, from their peers and from outside: one thread, which is started
+// Doors: connections into sandboxes, from their peers and from outside: one thread, which starts
 // when it is first needed, makes them through the guests (port_dialer.h) and listens for published
 // ports.
 //

@@ -53,8 +53,8 @@ class NetworkKeeper {
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
 
   // What others reach of it, while it is known here: its names in the networks that it has joined,
-  // and its published ports. The rules of those, with the ports that were chosen; kAlreadyExists for
-  // one that is taken. On error a part of it may be done: it is settled again as it was, or forgotten.
+  // and its published ports. The rules of those, with the ports that were chosen; kAlreadyExists
+  // for one that is taken. On error a part may be done: it is settled again as it was, or forgotten.
   Result<std::vector<std::string>> Settle(const SandboxId& id, const std::string& owner,
                                           const std::string& name, const NetworkSpec& spec);
   // The same; what cannot be listened on is told, and tried again.
