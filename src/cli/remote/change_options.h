@@ -128,7 +128,6 @@ constexpr OptionSpec kJoinOption = {
     .name = "join",
     .value = "NETWORK",
     .help = "It and your other sandboxes of this network reach each other by name; repeatable",
-    .group = "Network",
     .example = "app",
     .apply = &Into<Options, PutInNetwork<Options, &AskedNetwork::join>>};
 
@@ -137,7 +136,6 @@ constexpr OptionSpec kAliasOption = {
     .name = "alias",
     .value = "NAME",
     .help = "Another name for it in the networks it joins; repeatable",
-    .group = "Network",
     .example = "postgres",
     .apply = &Into<Options, PutInNetwork<Options, &AskedNetwork::aliases>>};
 
@@ -147,7 +145,6 @@ constexpr OptionSpec kPublishOption = {
     .short_name = 'p',
     .value = "[ADDRESS:]HOST_PORT:PORT",
     .help = "A port of the server's machine (0: a free one) leads to this port of it; repeatable",
-    .group = "Network",
     .example = "8080:80",
     .apply = &Into<Options, PutInNetwork<Options, &AskedNetwork::publish>>};
 

@@ -54,7 +54,7 @@ class NetworkKeeper {
 
   // What others reach of it, while it is known here: its names in the networks that it has joined,
   // and its published ports. The rules of those, with the ports that were chosen; kAlreadyExists
-  // for one that is taken. On error a part may be done: it is settled again as it was, or forgotten.
+  // for one that is taken. On error a part may be done: it is settled again as it was, or dropped.
   Result<std::vector<std::string>> Settle(const SandboxId& id, const std::string& owner,
                                           const std::string& name, const NetworkSpec& spec);
   // The same; what cannot be listened on is told, and tried again.
