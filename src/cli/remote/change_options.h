@@ -143,7 +143,7 @@ template <class Options>
 constexpr OptionSpec kPublishOption = {
     .name = "publish",
     .short_name = 'p',
-    .value = "[ADDRESS:]HOST_PORT:PORT",
+    .value = "[ADDR:]HOST_PORT:PORT",
     .help = "A port of the server's machine (0: a free one) leads to this port of it; repeatable",
     .example = "8080:80",
     .apply = &Into<Options, PutInNetwork<Options, &AskedNetwork::publish>>};
