@@ -68,6 +68,16 @@ inline constexpr Key kNetworkRows[] = {
      .reloads = false,
      .set = &SetNoProxy,
      .show = &ShowTexts<CAY_AT(manager.network.no_proxy)>},
+    {.name = "network.publish_addresses",
+     .flag = "",
+     .value = "ADDRESS",
+     .example = "0.0.0.0",
+     .doc = "Addresses of this machine on which ports of sandboxes may be published, beside "
+            "loopback ones; 0.0.0.0 is all of IPv4.",
+     .list = true,
+     .reloads = true,
+     .set = &SetPublishAddresses,
+     .show = &ShowTexts<CAY_AT(manager.network.publish_addresses)>},
 };
 
 }  // namespace cay::config

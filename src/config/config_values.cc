@@ -110,6 +110,16 @@ Result<void> SetNetworkDeny(Config& config, const Values& values) {
   return {};
 }
 
+Result<void> SetPublishAddresses(Config& config, const Values& values) {
+  constexpr size_t kMostAddresses = 64;
+  TRY(CheckCount(values, kMostAddresses));
+  std::vector<std::string> addresses;
+  for (const std::string& value : values)
+    addresses.push_back(TRY(network::Address::Parse(value)).Unmapped().Text());
+  config.manager.network.publish_addresses = std::move(addresses);
+  return {};
+}
+
 Result<void> SetResolvers(Config& config, const Values& values) {
   TRY(CheckCount(values, network::HelloRequest::kMaxResolvers));
   for (const std::string& value : values) {

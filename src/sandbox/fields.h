@@ -83,8 +83,22 @@ struct Network {
           field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.deny);
     visit(About{"presets", "presets", "names of lists of rules, as in \"pypi\""},
           field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.presets);
+    visit(About{"join", "join",
+                "networks of sandboxes of one owner, which reach each other's listening ports by "
+                "name"},
+          field::Texts{.max_length = kMaxNetworkName, .max = NetworkSpec::kMaxJoin}, spec.join);
+    visit(About{"aliases", "aliases", "other names of it there"},
+          field::Texts{.max_length = kMaxNetworkName, .max = NetworkSpec::kMaxAliases},
+          spec.aliases);
+    visit(About{"publish", "publish",
+                "ports of the machine that lead to ports of it: [ADDRESS:]HOST_PORT:PORT, on "
+                "127.0.0.1 unless another address is said; 0 as the HOST_PORT: one is chosen"},
+          field::Texts{.max_length = network::PublishRule::kMaxBytes,
+                       .max = NetworkSpec::kMaxPublish},
+          spec.publish);
     visit(About{"limits", "limits"}, field::Object<NetworkLimits>{}, spec.limits);
   }
+  static constexpr size_t kMaxNetworkName = 64;
   static constexpr std::array<std::string_view, 3> kModes = {"none", "allow", "open"};
 };
 

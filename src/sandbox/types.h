@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "network/link/limits.h"
 #include "network/policy/policy.h"
+#include "network/policy/publish.h"
 #include "sandbox/guest_end.h"
 
 namespace cay::sandbox {
@@ -50,9 +51,19 @@ std::optional<OnTimeout> OnTimeoutFromName(std::string_view name);
 // What a sandbox reaches, and how much of it it may use.
 struct NetworkSpec {
   network::Spec policy{};
-  network::NetworkLimits limits{};
+  static constexpr size_t kMaxJoin = 16;
+  static constexpr size_t kMaxAliases = 8;
+  static constexpr size_t kMaxPublish = 16;
 
-  bool none() const { return policy.mode == network::Mode::kNone; }
+  network::NetworkLimits limits{};
+  // Networks of its owner's sandboxes, which reach each other's listening ports by name …
+  std::vector<std::string> join{};
+  std::vector<std::string> aliases{};  // … or by these
+  std::vector<std::string>
+      publish{};  // network::PublishRule; made: with the ports that were chosen
+
+  // Whether nothing is reached from inside.
+  bool none() const { return policy.mode == network::Mode::kNone && join.empty(); }
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
 
@@ -132,7 +143,7 @@ struct SandboxView {
 // "sandbox.reset", "sandbox.updated", "sandbox.extended", "sandbox.network_denied",
 // "execution.started", "execution.flagged", "execution.completed", "execution.error",
 // "file.uploaded", "server.started", "server.adopted", "server.lost", "server.orphaned",
-// "sandbox.adopted".
+// "sandbox.adopted", "sandbox.publish_failed".
 struct Event {
   uint64_t id = 0;  // ascending, also over restarts
   int64_t unix_ms = 0;

@@ -74,6 +74,15 @@ class NetworksTest : public LifecycleTest {
   }
   static NetworkSpec Internet() { return {.policy = {.mode = Mode::kOpen}}; }
 
+  static SandboxSpec Joined(const std::string& name, std::vector<std::string> aliases = {}) {
+    return {.name = name, .network = {.join = {"app"}, .aliases = std::move(aliases)}};
+  }
+  std::vector<std::string> Peers(const SandboxId& id) {
+    std::vector<std::string> names;
+    for (const network::Peer& peer : networks().PeersOf(id)) names.push_back(peer.name);
+    return names;
+  }
+
   // A connection that a program inside makes, until it is refused.
   void Knock(const SandboxId& id) {
     const auto socket = engine_->ConnectInside(id);
@@ -96,6 +105,61 @@ class NetworksTest : public LifecycleTest {
 
   Relays relays_;
 };
+
+TEST_F(NetworksTest, WhoHasJoinedANetworkHasPeersAsTheyComeAndGo) {
+  Sandbox& db = Create(Joined("db", {"postgres"}));
+  Sandbox& web = Create(Joined("web"));
+  const SandboxId id = web.id();
+  EXPECT_TRUE(engine_->HasNetwork(id)) << "the mode is none";
+  EXPECT_THAT(Peers(id), ElementsAre("db", "postgres"));
+  EXPECT_THAT(Peers(db.id()), ElementsAre("web"));
+  ASSERT_TRUE(transitions().Update(db, {.name = "store"}));
+  EXPECT_THAT(Peers(id), ElementsAre("postgres", "store"));
+  FailRows();
+  EXPECT_FALSE(transitions().Update(db, {.name = "lost"}));
+  AllowRows();
+  EXPECT_THAT(Peers(id), ElementsAre("postgres", "store"));
+  ASSERT_TRUE(transitions().Stop(db, "requested"));
+  EXPECT_THAT(Peers(id), ElementsAre("postgres", "store")) << "running or not";
+  ASSERT_TRUE(Restart());
+  EXPECT_THAT(Peers(id), ElementsAre("postgres", "store"));
+  ASSERT_TRUE(transitions().Destroy(Get(db.id()), "requested"));
+  EXPECT_THAT(Peers(id), IsEmpty());
+  EXPECT_TRUE(networks().Look(id).served);
+}
+
+TEST_F(NetworksTest, ACreateThatFailsIsNobodysPeerAndPublishesNothing) {
+  Sandbox& web = Create(Joined("web"));
+  SandboxSpec spec = Joined("db");
+  spec.network.publish = {"0:80"};
+  const Standings before = Take();
+  FailRows();
+  EXPECT_FALSE(TryCreate(spec));
+  AllowRows();
+  EXPECT_EQ(Take(), before);
+  EXPECT_THAT(Peers(web.id()), IsEmpty());
+}
+
+TEST_F(NetworksTest, AChosenPortIsKeptAndPublishedAgainByTheNextServer) {
+  Sandbox& sandbox = Create(With({.publish = {"0:80"}}));
+  const SandboxId id = sandbox.id();
+  EXPECT_FALSE(engine_->HasNetwork(id)) << "it takes none";
+  const std::vector<std::string> rules = sandbox.View().spec.network.publish;
+  ASSERT_THAT(rules, SizeIs(1));
+  EXPECT_THAT(rules[0], ::testing::Not(HasSubstr(":0:")));
+  ASSERT_TRUE(transitions().Stop(sandbox, "requested"));
+  EXPECT_TRUE(networks().Published(id).at(0).listening);
+  EXPECT_THAT(TryCreate(With({.publish = rules})), FailsWith(ErrorCode::kAlreadyExists));
+  FailRows();
+  EXPECT_FALSE(transitions().Update(sandbox, {.network = NetworkSpec{}}));
+  AllowRows();
+  EXPECT_TRUE(networks().Published(id).at(0).listening) << "as it was";
+  ASSERT_TRUE(Restart());
+  EXPECT_EQ(networks().Published(id).at(0).rule, rules[0]);
+  EXPECT_TRUE(networks().Published(id).at(0).listening);
+  ASSERT_TRUE(transitions().Destroy(Get(id), "requested"));
+  EXPECT_THAT(networks().Published(id), IsEmpty());
+}
 
 TEST_F(NetworksTest, WithoutANetworkThereIsNoRelayAndNothingIsAsked) {
   Sandbox& sandbox = Create();

@@ -24,7 +24,7 @@ struct CreateOptions : ServerOptions {
   json::object metadata;
   json::array mounts;
   json::array tmpfs;
-  std::optional<network::Spec> network;
+  std::optional<AskedNetwork> network;
   std::string idempotency_key;
   std::string limits_file;
 };
@@ -169,6 +169,9 @@ constexpr OptionSpec kOptions[] = {
     kServerNetOption<CreateOptions>,
     kServerAllowOption<CreateOptions>,
     kServerDenyOption<CreateOptions>,
+    kJoinOption<CreateOptions>,
+    kAliasOption<CreateOptions>,
+    kPublishOption<CreateOptions>,
 
     InGroup("Limits (defaults are the server's)", kMemoryOption<CreateOptions>),
     kCpusOption<CreateOptions>,
@@ -223,6 +226,7 @@ constinit const Command kCreateCommand = {
         "cay create\n"
         "cay create --name web --memory 1g --timeout 2h\n"
         "cay create --net pypi --allow api.example.com:443\n"
+        "cay create --name web --join app --publish 8080:80\n"
         "cay create --label run=17 --on-timeout stop host\n",
     .max_arguments = 1,
     .completes = Completes::kTemplates,

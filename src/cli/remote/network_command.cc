@@ -29,6 +29,23 @@ std::string PresetList(const json::array& presets) {
   return text.empty() ? "-" : text;
 }
 
+// "127.0.0.1:8080:80", and why it is not there where it is not.
+std::string PublishList(const json::array& ports) {
+  std::string text;
+  for (const json::value& entry : ports) {
+    if (!entry.is_object()) continue;
+    const json::object& port = entry.get_object();
+    const std::string reason = TextOf(port, "reason");
+    const std::string address = TextOf(port, "address");
+    const bool is_v6 = address.contains(':');
+    text.append(text.empty() ? "" : " ")
+        .append(OneLine(is_v6 ? "[" + address + "]" : address))
+        .append(":" + Cell(port, "host_port") + ":" + Cell(port, "port"))
+        .append(reason.empty() ? "" : " (" + OneLine(reason) + ")");
+  }
+  return text.empty() ? "-" : text;
+}
+
 std::string RenderNetwork(const json::object& network) {
   const json::object limits = ObjectOf(network, "limits");
   const json::object bounds = ObjectOf(network, "bounds");
@@ -40,6 +57,10 @@ std::string RenderNetwork(const json::object& network) {
       {"presets", PresetList(ArrayOf(network, "presets"))},
       {"allow", RuleList(ArrayOf(network, "allow"))},
       {"deny", RuleList(ArrayOf(network, "deny"))},
+      {"networks", RuleList(ArrayOf(network, "join"))},
+      {"aliases", RuleList(ArrayOf(network, "aliases"))},
+      {"peers", PresetList(ArrayOf(network, "peers"))},
+      {"published", PublishList(ArrayOf(network, "publish"))},
       {"denied to all", RuleList(ArrayOf(bounds, "deny"))},
       {"private allowed", RuleList(ArrayOf(bounds, "private_allowed"))},
       {"connections", Cell(counts, "connections") + ", open " + Cell(counts, "open") + " of " +

@@ -14,7 +14,7 @@ namespace json = boost::json;
 
 struct UpdateOptions : ServerOptions {
   json::object request;
-  std::optional<network::Spec> network;
+  std::optional<AskedNetwork> network;
 };
 
 Result<int> UpdateMain(ApiClient& api, UpdateOptions& options, Positionals& rest) {
@@ -39,6 +39,9 @@ constexpr OptionSpec kOptions[] = {
     kServerNetOption<UpdateOptions>,
     kServerAllowOption<UpdateOptions>,
     kServerDenyOption<UpdateOptions>,
+    kJoinOption<UpdateOptions>,
+    kAliasOption<UpdateOptions>,
+    kPublishOption<UpdateOptions>,
     InGroup("Output", kJsonOption<UpdateOptions>),
     {.name = "quiet",
      .short_name = 'q',

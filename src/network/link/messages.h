@@ -14,6 +14,13 @@
 //                                               kNews       SandboxRequest: it has flows that
 //                                                           were not asked for yet
 //
+// Connections into a sandbox are made by the controller, which alone reaches a sandbox's guest.
+// What is said of them has no reply:
+//
+//   kDialled  DialledNote + one descriptor      kDial   DialRequest: one of its programs has
+//             where it came about                       connected to a peer
+//   kRelay    RelayOrder + two descriptors, between which bytes are moved until both have ended
+//
 // Numbered fields, as all that programs of different versions say to each other
 // (protocol/message_codec.h): a relay outlives a server.
 #pragma once
@@ -67,12 +74,15 @@ enum class MessageType : uint8_t {
   kList = 6,
   kCheck = 7,
   kAuthority = 8,
+  kDialled = 9,
+  kRelay = 10,
   kDone = 64,
   kFailed = 65,
   kFlowsAre = 66,
   kNetworksAre = 67,
   kNews = 68,
   kCheckedIs = 69,
+  kDial = 70,
 };
 
 inline constexpr uint32_t kLinkVersion = 1;
@@ -115,13 +125,29 @@ struct AuthorityRequest {
   }
 };
 
+// Another sandbox, whose listening ports this one reaches by a name.
+struct Peer {
+  static constexpr size_t kMaxName = 128;
+
+  std::string name{};  // in lower case
+  std::string sandbox{};
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.name, kMaxName);
+    codec.Field(2, self.sandbox, SandboxId::kLength);
+  }
+  friend bool operator==(const Peer&, const Peer&) = default;
+};
+
 // What a sandbox may do.
 struct Terms {
+  static constexpr size_t kMaxPeers = 256;
+
   uint64_t version = 0;  // its client's number for it
   Spec spec{};
   Bounds bounds{};
   NetworkLimits limits{};
   std::vector<Secret> secrets{};
+  std::vector<Peer> peers{};  // their names come before all rules
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
@@ -129,6 +155,7 @@ struct Terms {
     codec.Field(3, self.bounds);
     codec.Field(4, self.limits);
     codec.Field(5, self.secrets, Secret::kMostOfASandbox);
+    codec.Field(6, self.peers, kMaxPeers);
   }
 };
 
@@ -168,6 +195,41 @@ struct FlowsRequest {
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.sandbox, SandboxId::kLength);
     codec.Field(2, self.after);
+  }
+};
+
+// `number` is the relay's, for the answer.
+struct DialRequest {
+  uint64_t number = 0;
+  std::string from{};
+  std::string to{};
+  uint16_t port = 0;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.number);
+    codec.Field(2, self.from, SandboxId::kLength);
+    codec.Field(3, self.to, SandboxId::kLength);
+    codec.Field(4, self.port);
+  }
+};
+
+struct DialledNote {
+  uint64_t number = 0;
+  std::string error{};  // a sentence, where no descriptor comes with it
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.number);
+    codec.Field(2, self.error, Flow::kMaxReason);
+  }
+};
+
+// Stream sockets: one of who connected from outside, one that leads to a port of the sandbox.
+struct RelayOrder {
+  std::string sandbox{};
+  uint32_t connections = 0;  // more of this sandbox at a time are reset
+  uint32_t idle_seconds = 0;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.connections);
+    codec.Field(3, self.idle_seconds);
   }
 };
 

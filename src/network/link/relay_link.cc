@@ -38,9 +38,21 @@ Result<std::optional<ipc::Packet>> RelayLink::Receive(Millis patience) {
   return packet;
 }
 
-void RelayLink::NoteNews(const ipc::Packet& packet) {
-  auto news = protocol::Decode<SandboxRequest>(packet.body, protocol::Unknown::kSkipped);
-  if (news && news_.size() < kMaxNetworks) news_.insert(std::move(news->sandbox));
+bool RelayLink::NoteUnasked(const ipc::Packet& packet) {
+  switch (static_cast<MessageType>(packet.type)) {
+    case MessageType::kNews: {
+      auto news = protocol::Decode<SandboxRequest>(packet.body, protocol::Unknown::kSkipped);
+      if (news && news_.size() < kMaxNetworks) news_.insert(std::move(news->sandbox));
+      return true;
+    }
+    case MessageType::kDial: {
+      auto dial = protocol::Decode<DialRequest>(packet.body, protocol::Unknown::kSkipped);
+      if (dial && on_dial_) on_dial_(*std::move(dial));
+      return true;
+    }
+    default:
+      return false;
+  }
 }
 
 Result<ipc::Packet> RelayLink::ReceiveAnswer() {
@@ -54,8 +66,7 @@ Result<ipc::Packet> RelayLink::ReceiveAnswer() {
       return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
                            "the network relay did not answer within " + FormatDuration(kPatience)));
     }
-    if (static_cast<MessageType>(packet->type) != MessageType::kNews) return *std::move(packet);
-    NoteNews(*packet);
+    if (!NoteUnasked(*packet)) return *std::move(packet);
   }
 }
 
@@ -84,13 +95,33 @@ Result<std::set<std::string>> RelayLink::AwaitNews(int wake, Millis patience) {
   if (gone_) return Failure(Gone());
   // What is readable may have been a call's.
   while (std::optional<ipc::Packet> packet = TRY(Receive(Millis(0)))) {
-    if (static_cast<MessageType>(packet->type) != MessageType::kNews) {
-      gone_ = true;
-      return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "an answer to no request"));
-    }
-    NoteNews(*packet);
+    if (NoteUnasked(*packet)) continue;
+    gone_ = true;
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "an answer to no request"));
   }
   return std::exchange(news_, {});
+}
+
+Result<void> RelayLink::Tell(MessageType type, std::string_view body,
+                             const std::vector<const Fd*>& fds) {
+  const std::lock_guard lock(mutex_);
+  if (gone_) return Failure(Gone());
+  return ipc::SendPacket(control_, static_cast<uint8_t>(type), body, fds);
+}
+
+Result<void> RelayLink::Dialled(uint64_t number, const Result<Fd>& socket) {
+  DialledNote note{.number = number};
+  std::vector<const Fd*> fds;
+  if (socket) {
+    fds.push_back(&*socket);
+  } else {
+    note.error = socket.error().message().substr(0, Flow::kMaxReason);
+  }
+  return Tell(MessageType::kDialled, protocol::Encode(note), fds);
+}
+
+Result<void> RelayLink::Relay(const RelayOrder& order, const Fd& outside, const Fd& inside) {
+  return Tell(MessageType::kRelay, protocol::Encode(order), {&outside, &inside});
 }
 
 Result<void> RelayLink::Hello(const HelloRequest& request) {

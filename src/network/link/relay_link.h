@@ -10,6 +10,7 @@
 // one request at a time.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -24,7 +25,14 @@ class RelayLink {
  public:
   static constexpr Millis kPatience{10'000};
 
+  // Told of each kDial, by whichever thread receives it, with the link's lock: it must neither wait
+  // nor call the link.
+  using OnDial = std::function<void(network::DialRequest request)>;
+
   explicit RelayLink(Fd control) : control_(std::move(control)) {}
+
+  // Before the first call.
+  void TellDials(OnDial on_dial) { on_dial_ = std::move(on_dial); }
 
   Result<void> Hello(const HelloRequest& request);
   Result<void> SetAuthority(const AuthorityRequest& request, const std::vector<Fd>& trusted);
@@ -33,6 +41,9 @@ class RelayLink {
   Result<void> Close(const SandboxId& sandbox);
   Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number);
   Result<Checked> Check(const CheckRequest& request);
+  // These have no answer.
+  Result<void> Dialled(uint64_t number, const Result<Fd>& socket);
+  Result<void> Relay(const RelayOrder& order, const Fd& outside, const Fd& inside);
 
   // Waits until the relay has news, has ended (kUnavailable), `wake` is readable or the time is
   // over. The sandboxes of which there are flows that were not asked for yet, each once. For one
@@ -45,12 +56,15 @@ class RelayLink {
   // With the lock. Nothing: no packet came within the time.
   Result<std::optional<ipc::Packet>> Receive(Millis patience);
   Result<ipc::Packet> ReceiveAnswer();
-  void NoteNews(const ipc::Packet& packet);
+  // Whether it is an answer to no request; then it was dealt with.
+  bool NoteUnasked(const ipc::Packet& packet);
+  Result<void> Tell(MessageType type, std::string_view body, const std::vector<const Fd*>& fds);
 
   std::mutex mutex_;
   Fd control_;
   bool gone_ = false;
   std::set<std::string> news_;
+  OnDial on_dial_;
 };
 
 }  // namespace cay::network

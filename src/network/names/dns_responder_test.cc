@@ -43,9 +43,10 @@ class DnsResponderTest : public ::testing::Test {
   Policy policy_ = PolicyOf({.mode = Mode::kAllow, .allow = {"example.com:443", "*.example.org"}});
   NameTable names_;
   std::vector<std::string> denied_;
-  DnsResponder responder_{policy_, names_, [this](const std::string& name, const Decision&) {
-                            denied_.push_back(name);
-                          }};
+  PeerNames peers_;
+  DnsResponder responder_{
+      policy_, peers_, names_,
+      [this](const std::string& name, const Decision&) { denied_.push_back(name); }};
 };
 
 TEST_F(DnsResponderTest, AnAllowedNameHasAnAddressThatLeadsBack) {
@@ -84,6 +85,18 @@ TEST_F(DnsResponderTest, AnyOtherNameDoesNotExistAndIsTold) {
   EXPECT_EQ(CodeOf(Ask("a.example.org")), 0);
   EXPECT_EQ(CodeOf(Ask("10.2.0.192.in-addr.arpa", 12)), 3);
   EXPECT_EQ(CodeOf(Ask("")), 3) << "the root";
+}
+
+TEST_F(DnsResponderTest, ThePeersNamesComeBeforeAllRules) {
+  policy_ = PolicyOf({.deny = {"db"}});
+  EXPECT_EQ(CodeOf(Ask("db")), 3);
+  peers_ = {{"db", "its-id"}, {"web.v2", "another"}};
+  EXPECT_EQ(AnswersOf(Ask("DB")), 1U);
+  EXPECT_EQ(AnswersOf(Ask("web.v2")), 1U);
+  EXPECT_EQ(CodeOf(Ask("web")), 3);
+  EXPECT_EQ(CodeOf(Ask("a.db")), 3);
+  peers_.clear();
+  EXPECT_EQ(CodeOf(Ask("db")), 3) << "it is gone";
 }
 
 TEST_F(DnsResponderTest, LocalhostIsTheSandboxItself) {

@@ -99,7 +99,22 @@ Decision Connection::Decide() const {
                           parts_.machine.IsOwn(destination_.address));
 }
 
+// What it sends is between the two, and nothing is held against it.
+void Connection::BeginToPeer() {
+  rule_ = "peer " + peer_;
+  judged_ = true;
+  idle_.Set(owner_.idle_limit());
+  peer_dial_ = owner_.DialPeer(peer_, destination_.port, [this](Result<Fd> socket) {
+    if (over_) return;
+    if (!socket) return Finish(Verdict::kFailed, socket.error().message(), rule_, true);
+    upstream_ = *std::move(socket);
+    Relay();
+  });
+}
+
 void Connection::Begin() {
+  peer_ = owner_.PeerOf(destination_.name);
+  if (!peer_.empty()) return BeginToPeer();
   const Decision decision = Decide();
   rule_ = decision.rule;
   if (!decision.allowed) {
@@ -404,6 +419,11 @@ void Connection::Resume() {
 
 void Connection::Reconsider() {
   if (over_) return;
+  if (!peer_.empty()) {
+    if (owner_.PeerOf(destination_.name) != peer_)
+      Deny("the policy was changed: " + destination_.name + " is not the name of that sandbox now");
+    return;
+  }
   Decision decision = Decide();
   if (decision.allowed && upstream_ && !proxied_ && !IsHostName(destination_.name)) {
     decision = owner_.policy().OfAddress(destination_.name, dialled_, destination_.port,
@@ -440,6 +460,7 @@ void Connection::Abandon() {
   idle_.Clear();
   retry_.Clear();
   resolving_.Cancel();
+  peer_dial_.Cancel();
   dialer_.reset();
   proxy_dialer_.reset();
   for (std::optional<Fd>* socket : {&client_, &upstream_}) {
@@ -459,6 +480,7 @@ void Connection::Finish(Verdict verdict, std::string reason, std::string rule, b
   resolving_.Cancel();
   dialer_.reset();
   proxy_dialer_.reset();
+  peer_dial_.Cancel();
   Flow flow{.time_unix_ms = began_unix_ms_,
             .duration_ms = static_cast<uint32_t>(Since(began_).count()),
             .name = destination_.name.empty() ? seen_name_ : destination_.name,
@@ -471,7 +493,7 @@ void Connection::Finish(Verdict verdict, std::string reason, std::string rule, b
             .received = Received(),
             .proxied = proxied_};
   interception_.reset();
-  if (upstream_ && !proxied_) {
+  if (upstream_ && !proxied_ && peer_.empty()) {
     flow.address = dialled_.Text();
   } else if (destination_.name.empty()) {
     flow.address = destination_.address.Text();

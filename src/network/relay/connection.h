@@ -4,6 +4,10 @@
 //   decided by the policy → its name is given to the proxy, which dials → relayed
 //                                                      or, to a secret's host, intercepted
 //
+// one to a peer, whose name comes before the policy:
+//
+//   the controller is asked for a socket that leads there → relayed
+//
 // and beside that, from its first byte on, its first bytes are judged (first_bytes.h): nothing that
 // the program sends is passed on before. What is refused ends in a reset, and in a line of the flow
 // log; a request in the clear on port 80 is answered in words.
@@ -26,6 +30,7 @@
 #include "network/policy/policy.h"
 #include "network/relay/first_bytes.h"
 #include "network/relay/machine_addresses.h"
+#include "network/relay/peer_dials.h"
 #include "network/resolver/resolver.h"
 #include "network/transfer/deadlines.h"
 #include "network/transfer/dialer.h"
@@ -41,6 +46,7 @@ struct RelayParts {
   Resolver& resolver;
   PipePool& pipes;
   MachineAddresses& machine;
+  PeerDials& peers;
   Interceptor* interceptor = nullptr;  // null: none has come yet
   const ProxyPlan* proxy = nullptr;    // null: there is none
 };
@@ -58,6 +64,10 @@ class Connection final : public EventLoop::Object {
    public:
     virtual const Policy& policy() const = 0;
     virtual std::shared_ptr<const Credentials> credentials() const = 0;
+    // The sandbox that has this name here; empty: none has.
+    virtual std::string PeerOf(const std::string& name) const = 0;
+    virtual PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port,
+                                       PeerDials::Done done) = 0;
     virtual Millis idle_limit() const = 0;
     // How many bytes may be relayed now; 0: wait until Connection::Resume is called.
     virtual uint64_t Allowance() = 0;
@@ -88,6 +98,7 @@ class Connection final : public EventLoop::Object {
   enum class Side : uint8_t { kClient, kUpstream };
   class End;  // a handler of one side's events
 
+  void BeginToPeer();
   void Resolve();
   void ResolveItself();
   void OfProxy(Result<std::vector<Address>> addresses);
@@ -126,6 +137,8 @@ class Connection final : public EventLoop::Object {
   std::unique_ptr<End> upstream_end_;
   uint32_t client_events_ = 0;  // that are awaited
   uint32_t upstream_events_ = 0;
+  std::string peer_;  // the sandbox to which it leads; empty: none
+  PeerDials::Ticket peer_dial_;
   Resolver::Ticket resolving_;
   std::optional<Dialer> dialer_;
   std::unique_ptr<ProxyDialer> proxy_dialer_;

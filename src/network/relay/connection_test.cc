@@ -96,11 +96,21 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
     ASSERT_TRUE(resolver);
     PipePool pipes(16);
     MachineAddresses machine;
+    PeerDials peers(deadlines, [this](const DialRequest& request) -> Result<void> {
+      asked_ = request;
+      return {};
+    });
+    peers_ = &peers;
+    Deadline answer(deadlines, [this] {
+      if (asked_) peers_->Answered(asked_->number, controller_(*asked_));
+    });
+    if (controller_) answer.Set(Millis(20));
     const RelayParts parts{.loop = *loop,
                            .deadlines = deadlines,
                            .resolver = **resolver,
                            .pipes = pipes,
                            .machine = machine,
+                           .peers = peers,
                            .proxy = proxy_ ? &*proxy_ : nullptr};
     Connection::Owner& owner = *this;
     connection_ = std::make_unique<Connection>(parts, owner, *std::move(relays_), destination);
@@ -115,6 +125,11 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
 
   const Policy& policy() const override { return *policy_; }
   std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
+  std::string PeerOf(const std::string& name) const override { return name == "db" ? peer_ : ""; }
+  PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port,
+                             PeerDials::Done done) override {
+    return peers_->Dial("me", peer, port, std::move(done));
+  }
   Millis idle_limit() const override { return idle_; }
   uint64_t Allowance() override { return UINT64_MAX; }
   void Spent(uint64_t sent, uint64_t received) override {
@@ -135,6 +150,10 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
   std::optional<Fd> client_;
   std::optional<Fd> relays_;
   EventLoop* loop_ = nullptr;
+  std::string peer_;
+  PeerDials* peers_ = nullptr;
+  std::function<Result<Fd>(const DialRequest&)> controller_;  // empty: it does not answer
+  std::optional<DialRequest> asked_;
   std::unique_ptr<Connection> connection_;
   std::optional<Flow> flow_;
   uint64_t sent_ = 0;
@@ -215,6 +234,43 @@ TEST_F(ConnectionTest, AnIdleConnectionEnds) {
     EXPECT_EQ(ReadAll(*client_), "(reset)");
   });
   EXPECT_THAT(flow_->reason, HasSubstr("nothing was sent"));
+}
+
+TEST_F(ConnectionTest, APeerIsReachedBySocketsOfTheController) {
+  peer_ = "its-id";
+  Destination to_peer = ToServer();
+  to_peer.name = "db";
+  controller_ = [&](const DialRequest&) -> Result<Fd> { return Connect(server_.port); };
+  Relay(to_peer, [&] {
+    const Fd upstream = Accept(server_.socket);
+    // Neither a hello nor a request is held against the name.
+    Send(*client_, "GET / HTTP/1.1\r\nHost: other\r\n\r\n");
+    ::shutdown(client_->get(), SHUT_WR);
+    EXPECT_THAT(ReadAll(upstream), HasSubstr("Host: other"));
+    Send(upstream, "answer");
+    ::shutdown(upstream.get(), SHUT_WR);
+    EXPECT_EQ(ReadAll(*client_), "answer");
+  });
+  ASSERT_TRUE(asked_);
+  EXPECT_EQ(asked_->to, "its-id");
+  EXPECT_EQ(asked_->port, server_.port);
+  EXPECT_EQ(flow_->verdict, Verdict::kAllowed);
+  EXPECT_EQ(flow_->name, "db");
+  EXPECT_EQ(flow_->rule, "peer its-id");
+  EXPECT_EQ(flow_->address, "");
+  EXPECT_EQ(flow_->received, 6U);
+}
+
+TEST_F(ConnectionTest, APeerWhosePortDoesNotListenIsAReset) {
+  peer_ = "its-id";
+  Destination to_peer = ToServer();
+  to_peer.name = "db";
+  controller_ = [](const DialRequest&) -> Result<Fd> {
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kCaller, "nothing listens"));
+  };
+  Relay(to_peer, [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kFailed);
+  EXPECT_EQ(flow_->reason, "nothing listens");
 }
 
 TEST_F(ConnectionTest, AResetOfTheServerIsAResetInside) {

@@ -66,7 +66,12 @@ Relay::Relay(EventLoop loop, Fd control)
     : loop_(std::move(loop)),
       control_(std::move(control)),
       deadlines_(loop_),
-      pipes_(MostPipes()) {}
+      pipes_(MostPipes()),
+      peers_(deadlines_,
+             [this](const DialRequest& request) {
+               return Send(MessageType::kDial, protocol::Encode(request));
+             }),
+      inbound_(loop_, deadlines_, pipes_) {}
 
 Relay::~Relay() = default;
 
@@ -127,9 +132,34 @@ Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
     case MessageType::kCheck:
       TRY(BeginCheck(TRY(Decode<CheckRequest>(body))));
       return std::nullopt;
+    case MessageType::kDialled:
+    case MessageType::kRelay:
+      if (const auto done = TakeIn(packet); !done)
+        LogWarning("the network relay's controller: " + done.error().ToString());
+      return std::nullopt;
     default:
       return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not a request to a relay"));
   }
+}
+
+// What has no reply, good or bad.
+Result<void> Relay::TakeIn(ipc::Packet& packet) {
+  using protocol::Decode;
+  if (static_cast<MessageType>(packet.type) == MessageType::kRelay) {
+    const auto order = TRY(Decode<RelayOrder>(packet.body));
+    if (packet.fds.size() != 2)
+      return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not two sockets to relay"));
+    inbound_.Relay(order, std::move(packet.fds[0]), std::move(packet.fds[1]));
+    return {};
+  }
+  const auto note = TRY(Decode<DialledNote>(packet.body));
+  if (packet.fds.size() == 1) {
+    peers_.Answered(note.number, std::move(packet.fds.front()));
+  } else {
+    peers_.Answered(note.number,
+                    Failure(Error(ErrorCode::kUnavailable, Fault::kCaller, note.error)));
+  }
+  return {};
 }
 
 Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
@@ -142,6 +172,7 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
                               .resolver = *resolver_,
                               .pipes = pipes_,
                               .machine = machine_,
+                              .peers = peers_,
                               .proxy = proxy_ ? &*proxy_ : nullptr});
   return Reply{};
 }
@@ -164,12 +195,12 @@ Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds
   if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
   if (entries_.size() >= kMaxNetworks)
     return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine, "too many networks"));
-  Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
+  CompiledTerms terms = TRY(CompiledTerms::Of(request.terms));
   auto credentials = TRY(CredentialsOf(request.terms));
   Sockets sockets = TRY(Adopt(request, std::move(fds)));
   Entry entry{.version = request.terms.version};
   entry.network = TRY(SandboxNetwork::Open(
-      *parts_, std::move(sockets), std::move(policy), request.terms.limits,
+      *parts_, request.sandbox, std::move(sockets), std::move(terms),
       [this, sandbox = request.sandbox](Flow flow) { Heard(sandbox, std::move(flow)); }));
   entry.network->SetCredentials(std::move(credentials));
   entries_.insert_or_assign(request.sandbox, std::move(entry));
@@ -184,11 +215,11 @@ Result<Relay::Entry*> Relay::Find(const std::string& sandbox) {
 
 Result<Relay::Reply> Relay::SetPolicy(const PolicyRequest& request) {
   Entry* const entry = TRY(Find(request.sandbox));
-  Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
+  CompiledTerms terms = TRY(CompiledTerms::Of(request.terms));
   auto credentials = TRY(CredentialsOf(request.terms));
   entry->version = request.terms.version;
   entry->network->SetCredentials(std::move(credentials));
-  entry->network->SetPolicy(std::move(policy), request.terms.limits);
+  entry->network->SetTerms(std::move(terms));
   return Reply{};
 }
 

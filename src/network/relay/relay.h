@@ -15,6 +15,8 @@
 #include "network/link/messages.h"
 #include "network/relay/check.h"
 #include "network/relay/flow_log.h"
+#include "network/relay/inbound.h"
+#include "network/relay/peer_dials.h"
 #include "network/relay/sandbox_network.h"
 
 namespace cay::network {
@@ -44,6 +46,7 @@ class Relay final : private EventLoop::Handler {
   Relay(EventLoop loop, Fd control);
   void OnReady(uint32_t events) override;
   Result<std::optional<Reply>> Answer(ipc::Packet& packet);
+  Result<void> TakeIn(ipc::Packet& packet);
   Result<Reply> Hello(const HelloRequest& request);
   Result<Reply> SetAuthority(AuthorityRequest request, const std::vector<Fd>& files);
   Result<Reply> Open(const OpenRequest& request, std::vector<Fd> fds);
@@ -63,6 +66,8 @@ class Relay final : private EventLoop::Handler {
   Deadlines deadlines_;
   PipePool pipes_;
   MachineAddresses machine_;
+  PeerDials peers_;
+  Inbound inbound_;
   std::unique_ptr<Resolver> resolver_;        // null before kHello
   std::unique_ptr<Interceptor> interceptor_;  // null before kAuthority
   std::optional<ProxyPlan> proxy_;

@@ -66,16 +66,26 @@ class SandboxNetwork::Listener final : public EventLoop::Handler {
   const Fd& socket_;
 };
 
-SandboxNetwork::SandboxNetwork(const RelayParts& parts, Sockets sockets, Policy policy,
-                               const NetworkLimits& limits, Told told)
+Result<CompiledTerms> CompiledTerms::Of(const Terms& terms) {
+  CompiledTerms compiled{.policy = TRY(Policy::Compile(terms.spec, terms.bounds)),
+                         .peers = {},
+                         .limits = terms.limits};
+  for (const Peer& peer : terms.peers) compiled.peers.emplace(peer.name, peer.sandbox);
+  return compiled;
+}
+
+SandboxNetwork::SandboxNetwork(const RelayParts& parts, std::string sandbox, Sockets sockets,
+                               CompiledTerms terms, Told told)
     : parts_(parts),
+      sandbox_(std::move(sandbox)),
       sockets_(std::move(sockets)),
-      policy_(std::move(policy)),
-      limits_(limits),
+      policy_(std::move(terms.policy)),
+      peers_(std::move(terms.peers)),
+      limits_(terms.limits),
       told_(std::move(told)),
-      accepts_(limits.connections_per_second, 2 * uint64_t{limits.connections_per_second},
+      accepts_(limits_.connections_per_second, 2 * uint64_t{limits_.connections_per_second},
                TokenBucket::Clock::now()),
-      bandwidth_(limits.bytes_per_second, BurstOf(limits.bytes_per_second),
+      bandwidth_(limits_.bytes_per_second, BurstOf(limits_.bytes_per_second),
                  TokenBucket::Clock::now()),
       resume_(parts.deadlines, [this] { ResumePaused(); }),
       listen_again_(parts.deadlines, [this] {
@@ -90,11 +100,10 @@ SandboxNetwork::~SandboxNetwork() {
 }
 
 Result<std::unique_ptr<SandboxNetwork>> SandboxNetwork::Open(const RelayParts& parts,
-                                                             Sockets sockets, Policy policy,
-                                                             const NetworkLimits& limits,
-                                                             Told told) {
-  std::unique_ptr<SandboxNetwork> network(
-      new SandboxNetwork(parts, std::move(sockets), std::move(policy), limits, std::move(told)));
+                                                             std::string sandbox, Sockets sockets,
+                                                             CompiledTerms terms, Told told) {
+  std::unique_ptr<SandboxNetwork> network(new SandboxNetwork(
+      parts, std::move(sandbox), std::move(sockets), std::move(terms), std::move(told)));
   TRY(network->Watch());
   return network;
 }
@@ -107,7 +116,7 @@ Result<void> SandboxNetwork::Watch() {
           .reason = Explain(why, name, nullptr),
           .rule = why.rule});
   };
-  dns_.emplace(parts_.loop, parts_.deadlines, DnsResponder(policy_, names_, denied));
+  dns_.emplace(parts_.loop, parts_.deadlines, DnsResponder(policy_, peers_, names_, denied));
   for (const auto* socket : {&sockets_.dns_udp_v4, &sockets_.dns_udp_v6}) {
     if (*socket) TRY(dns_->ServeDatagrams(**socket));
   }
@@ -245,8 +254,20 @@ void SandboxNetwork::Over(Connection& connection, Flow flow) {
   Tell(std::move(flow));
 }
 
-void SandboxNetwork::SetPolicy(Policy policy, const NetworkLimits& limits) {
-  policy_ = std::move(policy);
+std::string SandboxNetwork::PeerOf(const std::string& name) const {
+  const auto found = peers_.find(name);
+  return found == peers_.end() ? std::string() : found->second;
+}
+
+PeerDials::Ticket SandboxNetwork::DialPeer(const std::string& peer, uint16_t port,
+                                           PeerDials::Done done) {
+  return parts_.peers.Dial(sandbox_, peer, port, std::move(done));
+}
+
+void SandboxNetwork::SetTerms(CompiledTerms terms) {
+  policy_ = std::move(terms.policy);
+  peers_ = std::move(terms.peers);
+  const NetworkLimits& limits = terms.limits;
   const auto now = TokenBucket::Clock::now();
   if (limits.connections_per_second != limits_.connections_per_second) {
     accepts_ = TokenBucket(limits.connections_per_second,

@@ -14,22 +14,33 @@
 #include "network/link/counts.h"
 #include "network/link/flow.h"
 #include "network/link/limits.h"
+#include "network/link/messages.h"
 #include "network/link/sockets.h"
 #include "network/names/dns_service.h"
 #include "network/names/name_table.h"
+#include "network/names/peer_names.h"
 #include "network/policy/policy.h"
 #include "network/relay/connection.h"
 #include "network/transfer/token_bucket.h"
 
 namespace cay::network {
 
+// What it may do, ready for use.
+struct CompiledTerms {
+  static Result<CompiledTerms> Of(const Terms& terms);
+
+  Policy policy;
+  PeerNames peers;
+  NetworkLimits limits;
+};
+
 class SandboxNetwork final : private Connection::Owner {
  public:
   using Told = std::function<void(Flow flow)>;
 
   // Serves from now on. `told` hears of each flow when it is over.
-  static Result<std::unique_ptr<SandboxNetwork>> Open(const RelayParts& parts, Sockets sockets,
-                                                      Policy policy, const NetworkLimits& limits,
+  static Result<std::unique_ptr<SandboxNetwork>> Open(const RelayParts& parts, std::string sandbox,
+                                                      Sockets sockets, CompiledTerms terms,
                                                       Told told);
   ~SandboxNetwork();
   SandboxNetwork(const SandboxNetwork&) = delete;
@@ -39,14 +50,14 @@ class SandboxNetwork final : private Connection::Owner {
   void SetCredentials(std::shared_ptr<const Credentials> credentials) {
     credentials_ = std::move(credentials);
   }
-  void SetPolicy(Policy policy, const NetworkLimits& limits);
+  void SetTerms(CompiledTerms terms);
   const NetworkCounts& counts() const { return counts_; }
 
  private:
   class Listener;
 
-  SandboxNetwork(const RelayParts& parts, Sockets sockets, Policy policy,
-                 const NetworkLimits& limits, Told told);
+  SandboxNetwork(const RelayParts& parts, std::string sandbox, Sockets sockets, CompiledTerms terms,
+                 Told told);
   Result<void> Watch();
   void Accept(const Fd& listener);
   void Accepted(Fd client);
@@ -56,6 +67,8 @@ class SandboxNetwork final : private Connection::Owner {
 
   const Policy& policy() const override { return policy_; }
   std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
+  std::string PeerOf(const std::string& name) const override;
+  PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port, PeerDials::Done done) override;
   Millis idle_limit() const override { return std::chrono::seconds(limits_.idle_seconds); }
   uint64_t Allowance() override;
   void Spent(uint64_t sent, uint64_t received) override;
@@ -65,8 +78,10 @@ class SandboxNetwork final : private Connection::Owner {
   void EndAll(const std::string& reason);
 
   const RelayParts& parts_;
+  const std::string sandbox_;
   Sockets sockets_;
   Policy policy_;
+  PeerNames peers_;
   NetworkLimits limits_;
   std::shared_ptr<const Credentials> credentials_;
   Told told_;

@@ -139,6 +139,10 @@ class Creator::Making {
     created_ = std::move(created);
     from_pool_ = from_pool;
   }
+  // The rules, with the ports that were chosen.
+  void NotePublished(std::vector<std::string> rules) {
+    resolved_.spec.network.publish = std::move(rules);
+  }
   void Keep() { kept_ = true; }
 
   // Others see it from here on, as one that is being created.
@@ -341,7 +345,10 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
 
 Result<void> Creator::OpenNetwork(Making& making) {
   const std::lock_guard lock(making.sandbox().transition);
-  return core_.networks->Open(making.id(), making.caller().owner, making.resolved().spec.network);
+  const SandboxSpec& spec = making.resolved().spec;
+  const std::string& owner = making.caller().owner;
+  making.NotePublished(TRY(core_.networks->Settle(making.id(), owner, spec.name, spec.network)));
+  return core_.networks->Open(making.id(), owner, spec.network);
 }
 
 Result<void> Creator::Promise(Making& making, const std::string& idempotency_key,

@@ -178,7 +178,9 @@ Result<NetworkReport> Manager::GetNetwork(const Caller& caller, std::string_view
     return NetworkReport{.state = view.state,
                          .spec = std::move(view.spec.network),
                          .bounds = impl_->core.options()->network.bounds,
-                         .standing = impl_->core.networks->Look(sandbox.id())};
+                         .standing = impl_->core.networks->Look(sandbox.id()),
+                         .peers = impl_->core.networks->PeersOf(sandbox.id()),
+                         .published = impl_->core.networks->Published(sandbox.id())};
   });
 }
 

@@ -85,6 +85,8 @@ class Adopter {
       return Failure(adopted.error());
     }
     core_.admission.Adopt(record_.view.owner, HoldingOf(record_.view));
+    core_.networks->Resettle(status_.id, record_.view.owner, record_.view.spec.name,
+                             record_.view.spec.network);
     core_.KeepPromise(record_);
     core_.SetTimer(*sandbox);
     return sandbox->View();

@@ -131,6 +131,8 @@ class Reconciler {
     sandbox->SetIdleNotBefore(UnixMs() + kIdleGrace.count());
     TRY(core_.registry.Insert(sandbox, record.view.spec.name));
     core_.admission.Adopt(record.view.owner, HoldingOf(record.view));
+    core_.networks->Resettle(record.view.id, record.view.owner, record.view.spec.name,
+                             record.view.spec.network);
     // A program before 0.1.0 wrote none, or it was not written.
     if (!core_.engine.ReadPromise(record.view.id)) core_.KeepPromise(record);
     if (now.guest) {

@@ -284,11 +284,17 @@ Result<void> ChangeNetwork(NetworkKeeper& networks, const Sandbox& sandbox,
 
 }  // namespace
 
+// With the ports that were chosen in it afterwards.
+Result<void> Transitions::Settle(const Sandbox& sandbox, SandboxSpec& spec) {
+  spec.network.publish =
+      TRY(core_.networks->Settle(sandbox.id(), sandbox.owner(), spec.name, spec.network));
+  return {};
+}
+
 Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& change) {
   const auto lock = TRY(LockTransition(sandbox));
   const SandboxView before = sandbox.View();
-  const ResolvedChange changed =
-      TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
+  ResolvedChange changed = TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
   TRY(CheckNow(changed.limits_changed ? Act::kLimit : Act::kChange, sandbox));
   if (change.on_timeout || change.network) TRY(CheckCan(changed.spec, core_.engine_is));
   SandboxView after = before;
@@ -299,6 +305,9 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   const bool resized = done.has_value();
   if (done && changed.limits_changed) done = core_.engine.Update(sandbox.id(), changed.limits);
   const bool updated = done && changed.limits_changed;
+  const bool resettled = done && (changed.spec.network != before.spec.network ||
+                                  changed.spec.name != before.spec.name);
+  if (resettled) done = Settle(sandbox, changed.spec);
   const bool renetworked = done && changed.spec.network != before.spec.network;
   if (renetworked) done = ChangeNetwork(*core_.networks, sandbox, changed.spec.network);
   if (done) {
@@ -317,6 +326,10 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   }
   if (!done) {
     if (renetworked) (void)ChangeNetwork(*core_.networks, sandbox, before.spec.network);
+    if (resettled) {
+      core_.networks->Resettle(sandbox.id(), sandbox.owner(), before.spec.name,
+                               before.spec.network);
+    }
     if (updated) (void)core_.engine.Update(sandbox.id(), before.limits);
     if (resized) (void)core_.admission.Resize(HoldingOf(after).memory, HoldingOf(before).memory);
     (void)core_.registry.Rename(sandbox, changed.spec.name, before.spec.name);

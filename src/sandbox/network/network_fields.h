@@ -25,8 +25,9 @@ struct Flow {
           flow.time_unix_ms);
     visit(About{.name = "name", .text = "empty: the program named an address"}, field::Text{},
           flow.name);
-    visit(About{.name = "address", .text = "empty: it was a question for a name"}, field::Text{},
-          flow.address);
+    visit(About{.name = "address",
+                .text = "empty: it was a question for a name, or it led to a peer"},
+          field::Text{}, flow.address);
     visit(About{"port"}, field::Number{}, flow.port);
     visit(About{"verdict"}, field::Word{.words = kVerdicts}, network::VerdictName(flow.verdict));
     visit(About{.name = "reason", .text = "why it was denied or failed"}, field::Text{},
@@ -148,6 +149,27 @@ struct NetworkBounds {
   }
 };
 
+// A network::Peer.
+struct Peer {
+  static void Of(const network::Peer& peer, auto& visit) {
+    visit(About{.name = "name", .text = "in lower case"}, field::Text{}, peer.name);
+    visit(About{.name = "sandbox", .text = "its id"}, field::Text{}, peer.sandbox);
+  }
+};
+
+// A PublishedStanding.
+struct Published {
+  static void Of(const PublishedStanding& standing, auto& visit) {
+    visit(About{.name = "address", .text = "of the machine"}, field::Text{}, standing.address);
+    visit(About{"host_port"}, field::Number{}, standing.host_port);
+    visit(About{.name = "port", .text = "of the sandbox"}, field::Number{}, standing.port);
+    visit(About{.name = "listening", .text = "false: it is tried again"}, field::Flag{},
+          standing.listening);
+    visit(About{.name = "reason", .text = "why it is not listening"}, field::Text{},
+          standing.problem);
+  }
+};
+
 // A sandbox::NetworkReport.
 struct NetworkReport {
   static constexpr std::string_view kSchema = "Network";
@@ -164,6 +186,11 @@ struct NetworkReport {
     visit(About{"allow"}, field::Texts{}, policy.allow);
     visit(About{"deny"}, field::Texts{}, policy.deny);
     visit(About{"presets"}, field::Objects<Preset>{}, policy.presets);
+    visit(About{"join"}, field::Texts{}, report.spec.join);
+    visit(About{"aliases"}, field::Texts{}, report.spec.aliases);
+    visit(About{.name = "peers", .text = "what it reaches by name in the networks it has joined"},
+          field::Objects<Peer>{}, report.peers);
+    visit(About{"publish"}, field::Objects<Published>{}, report.published);
     visit(About{"limits"}, field::Object<ToldNetworkLimits>{}, report.spec.limits);
     visit(About{.name = "bounds", .text = "the administrator's, for all sandboxes"},
           field::Object<NetworkBounds>{}, report.bounds);

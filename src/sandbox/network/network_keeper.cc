@@ -30,17 +30,38 @@ Result<void> Permitted(const network::Terms& terms) {
   return {};
 }
 
+// The request for a port is the same in every version of the protocol.
+constexpr uint32_t kFirstProtocol = 1;
+constexpr Millis kAskPatience{1000};
+
+Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint16_t port) {
+  const GuestChannel guest([&] { return engine.Connect(id, Millis(0)); }, kAskPatience,
+                           kFirstProtocol);
+  return guest.BeginConnectPort(port);
+}
+
 }  // namespace
 
 NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
                              RelaySupply::Start start)
     : engine_(engine),
       events_(events),
-      supply_(std::move(start)),
+      supply_(std::move(start),
+              [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
+                OnDial(relay, request);
+              }),
+      doors_([&engine](const SandboxId& id, uint16_t port) { return AskForPort(engine, id, port); },
+             [this](const Publisher& publisher, const Fd& outside, const Fd& inside) {
+               return PassOn(publisher, outside, inside);
+             },
+             [this](const Publisher& publisher, const PublishedStanding& standing) {
+               TellUnpublished(publisher, standing);
+             }),
       bounds_(std::move(options.bounds)) {
   supply_.SetGreeting({.resolvers = std::move(options.resolvers),
                        .proxy = std::move(options.proxy),
                        .no_proxy = std::move(options.no_proxy)});
+  doors_.Permit(std::move(options.publish_addresses));
 }
 
 std::shared_ptr<NetworkKeeper::Entry> NetworkKeeper::Find(const SandboxId& id) const {
@@ -126,6 +147,7 @@ Result<void> NetworkKeeper::OpenAnew(Entry& entry, const network::Terms& terms) 
 
 Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
   terms.version = entry.terms.version + 1;
+  terms.peers = PeersOf(entry.id);
   Result<void> done = Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "no relay"));
   const Served relay = ServerOf(entry);
   if (relay) {
@@ -229,8 +251,14 @@ void NetworkKeeper::Close(const SandboxId& id) {
 
 void NetworkKeeper::Forget(const SandboxId& id) {
   Close(id);
-  const std::lock_guard lock(mutex_);
-  entries_.erase(id);
+  doors_.Unpublish(id);
+  std::set<SandboxId> around;
+  {
+    const std::lock_guard lock(mutex_);
+    entries_.erase(id);
+    around = neighbours_.Remove(id);
+  }
+  TellPeers(around);
 }
 
 Result<network::Checked> NetworkKeeper::Check(const NetworkSpec& spec, const std::string& host,
@@ -241,6 +269,7 @@ Result<network::Checked> NetworkKeeper::Check(const NetworkSpec& spec, const std
 }
 
 void NetworkKeeper::Reconfigure(const NetworkOptions& options) {
+  doors_.Permit(options.publish_addresses);
   {
     const std::lock_guard lock(mutex_);
     if (bounds_ == options.bounds) return;
@@ -345,6 +374,7 @@ void NetworkKeeper::Stop() {
     if (wake_) wake_->Raise();
   }
   if (thread_.joinable()) thread_.join();
+  doors_.Stop();
   supply_.End();
 }
 

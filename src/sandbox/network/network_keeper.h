@@ -32,6 +32,8 @@
 #include "engine/engine.h"
 #include "sandbox/events/event_log.h"
 #include "sandbox/metrics.h"
+#include "sandbox/network/doors.h"
+#include "sandbox/network/neighbours.h"
 #include "sandbox/network/network_report.h"
 #include "sandbox/network/relay_supply.h"
 #include "sandbox/options.h"
@@ -49,6 +51,15 @@ class NetworkKeeper {
   ~NetworkKeeper() { Stop(); }
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
+
+  // What others reach of it, while it is known here: its names in the networks that it has joined,
+  // and its published ports. The rules of those, with the ports that were chosen; kAlreadyExists
+  // for one that is taken. On error a part may be done: it is settled again as it was, or dropped.
+  Result<std::vector<std::string>> Settle(const SandboxId& id, const std::string& owner,
+                                          const std::string& name, const NetworkSpec& spec);
+  // The same; what cannot be listened on is told, and tried again.
+  void Resettle(const SandboxId& id, const std::string& owner, const std::string& name,
+                const NetworkSpec& spec);
 
   // Whose network is open already gets these terms; mode "none" closes it. On error all is as
   // before.
@@ -70,6 +81,8 @@ class NetworkKeeper {
   // What would become of a connection of a sandbox with this network, whether it runs or not.
   // kResourceExhausted, of the machine: too many are asked about at this moment.
   Result<network::Checked> Check(const NetworkSpec& spec, const std::string& host, uint16_t port);
+  std::vector<network::Peer> PeersOf(const SandboxId& id) const;
+  std::vector<PublishedStanding> Published(const SandboxId& id) { return doors_.Look(id); }
   FlowPage FlowsAfter(const SandboxId& id, uint64_t number, size_t limit);
   // The number of the newest flow; nothing: it never had a network.
   std::optional<uint64_t> NewestFlow(const SandboxId& id);
@@ -88,6 +101,14 @@ class NetworkKeeper {
   std::shared_ptr<Entry> FindOrMake(const SandboxId& id, const std::string& owner);
   std::vector<std::shared_ptr<Entry>> All() const;
   network::Bounds bounds() const;
+
+  Result<std::set<SandboxId>> Place(const SandboxId& id, const std::string& owner,
+                                    const std::string& name, const NetworkSpec& spec);
+  void TellPeers(const std::set<SandboxId>& ids);
+  // Of a relay: with its link's lock.
+  void OnDial(const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request);
+  Result<void> PassOn(const Publisher& publisher, const Fd& outside, const Fd& inside);
+  void TellUnpublished(const Publisher& publisher, const PublishedStanding& standing);
 
   Result<void> OpenAs(bool paused, const SandboxId& id, const std::string& owner,
                       const NetworkSpec& spec);
@@ -115,10 +136,12 @@ class NetworkKeeper {
   engine::Engine& engine_;
   EventLog& events_;
   RelaySupply supply_;
+  Doors doors_;
 
   mutable std::mutex mutex_;
   std::map<SandboxId, std::shared_ptr<Entry>> entries_;
   network::Bounds bounds_;
+  Neighbours neighbours_;
   NetworkMetrics totals_{};
   std::optional<Wakeup> wake_;
   bool stopping_ = false;

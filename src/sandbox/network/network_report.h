@@ -25,6 +25,16 @@ struct NetworkStanding {
   network::NetworkCounts counts{};  // since the server knows the sandbox
 };
 
+// A published port, and how it does.
+struct PublishedStanding {
+  std::string rule{};
+  std::string address{};
+  uint16_t host_port = 0;
+  uint16_t port = 0;
+  bool listening = false;
+  std::string problem{};  // why it does not listen
+};
+
 // What was denied, or failed, since some moment.
 struct DeniedFlows {
   static constexpr size_t kMost = 32;
@@ -44,6 +54,8 @@ struct NetworkReport {
   NetworkSpec spec{};
   network::Bounds bounds{};
   NetworkStanding standing{};
+  std::vector<network::Peer> peers{};
+  std::vector<PublishedStanding> published{};
 };
 
 }  // namespace cay::sandbox

@@ -72,6 +72,9 @@ Result<std::shared_ptr<ServedRelay>> RelaySupply::Get() {
   ReapStrays();
   auto relay = std::make_shared<ServedRelay>(started_ + 1, TRY(start_()));
   ++started_;
+  relay->link.TellDials([this, weak = std::weak_ptr(relay)](const network::DialRequest& request) {
+    on_dial_(weak, request);
+  });
   if (auto greeted = relay->link.Hello(greeting(true)); !greeted) {
     (void)sys::PidfdSendSignal(relay->pidfd, SIGKILL);
     return Failure(std::move(greeted).error().WithContext("the network relay does not start"));

@@ -35,7 +35,12 @@ class RelaySupply {
   using Start = std::function<Result<network::RelayProcess>()>;
   static constexpr int kMaxChecks = 4;  // at the same time
 
-  explicit RelaySupply(Start start) : start_(std::move(start)) {}
+  // Told of what a relay asks its controller for (RelayLink::TellDials).
+  using OnDial = std::function<void(const std::weak_ptr<ServedRelay>& relay,
+                                    const network::DialRequest& request)>;
+
+  RelaySupply(Start start, OnDial on_dial)
+      : start_(std::move(start)), on_dial_(std::move(on_dial)) {}
 
   // Of relays that are started from now on.
   void SetGreeting(network::HelloRequest greeting);
@@ -59,6 +64,7 @@ class RelaySupply {
   network::HelloRequest greeting(bool news) const;
 
   const Start start_;
+  const OnDial on_dial_;
   std::mutex starting_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedRelay> current_;

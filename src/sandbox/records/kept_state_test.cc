@@ -148,6 +148,9 @@ struct Filler {
                    .allow = {"a.example:" + std::to_string(next++)},
                    .deny = {"b.example"},
                    .presets = {"pypi", "npm"}};
+    spec.join = {"app", "shop"};
+    spec.aliases = {"db"};
+    spec.publish = {"127.0.0.1:8080:80"};
     fields::NetworkLimits::Of(spec.limits, *this);
   }
   void operator()(const field::About&, auto, std::unsigned_integral auto& number) {
@@ -181,7 +184,8 @@ struct Teller {
   }
   void operator()(const field::About&, auto, const NetworkSpec& spec) {
     told.emplace_back(network::ModeName(spec.policy.mode));
-    for (const auto* list : {&spec.policy.allow, &spec.policy.deny, &spec.policy.presets})
+    for (const auto* list : {&spec.policy.allow, &spec.policy.deny, &spec.policy.presets,
+                             &spec.join, &spec.aliases, &spec.publish})
       told.insert(told.end(), list->begin(), list->end());
     fields::NetworkLimits::Of(spec.limits, *this);
   }
@@ -215,7 +219,7 @@ TEST(SandboxDocument, WhatSaysNothingOfANetworkHasNone) {
 TEST(SandboxDocument, ANetworkOfANewerProgramIsNoneOrAsFarAsItIsKnown) {
   SandboxRecord back(*SandboxId::Generate());
   ASSERT_TRUE(ReadDocument(
-      R"({"spec":{"network":{"mode":"mesh","allow":["a.example",7],"join":["x"],
+      R"({"spec":{"network":{"mode":"mesh","allow":["a.example",7],"mesh":["x"],
           "limits":{"connections":9,"idle_seconds":"long"}}}})",
       back));
   const NetworkSpec& spec = back.view.spec.network;

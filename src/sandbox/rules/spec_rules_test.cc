@@ -179,6 +179,25 @@ TEST(SpecRules, AChangeTouchesWhatItNames) {
   EXPECT_FALSE(ResolveChange(resolved->spec, resolved->limits, {.memory = 3 * kGiB}, Options()));
 }
 
+TEST(SpecRules, WhoReachesASandboxIsSaidInNamesAndPortsWithBounds) {
+  const auto code = [](NetworkSpec network) { return CodeOf({.network = std::move(network)}); };
+  EXPECT_TRUE(ResolveSpec({.network = {.join = {"app", "B.2_x"},
+                                       .aliases = {"db.internal"},
+                                       .publish = {"0:80", "0:80", "8080:80"}}},
+                          Options()));
+  for (const char* name : {"", "-a", "a b", "a/b", "ä"}) {
+    EXPECT_EQ(code({.join = {name}}), ErrorCode::kInvalidArgument) << name;
+    EXPECT_EQ(code({.aliases = {name}}), ErrorCode::kInvalidArgument) << name;
+  }
+  const auto many = [](size_t count) { return std::vector<std::string>(count, "a"); };
+  EXPECT_EQ(code({.join = many(NetworkSpec::kMaxJoin + 1)}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({.aliases = many(NetworkSpec::kMaxAliases + 1)}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({.publish = std::vector<std::string>(NetworkSpec::kMaxPublish + 1, "0:80")}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({.publish = {"8080"}}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({.publish = {"8080:80", "127.0.0.1:8080:81"}}), ErrorCode::kInvalidArgument);
+}
+
 TEST(SpecRules, IdempotencyKeysArePrintableAndShort) {
   EXPECT_TRUE(CheckIdempotencyKey("0b8c6a3e-2f1d-4b6e"));
   EXPECT_FALSE(CheckIdempotencyKey("a b"));
