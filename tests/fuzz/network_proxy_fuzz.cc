@@ -1,6 +1,6 @@
-// What a proxy answers, and how one is written: whatever the bytes, and however they come in pieces,
-// the same is read of them, no more than belongs to the proxy is taken, and what is shown of a proxy
-// has no password in it. The first byte says which of them it is.
+// What a proxy answers, and how one is written: whatever the bytes, and however they come in
+// pieces, the same is read of them, no more than belongs to the proxy is taken, and what is shown
+// of a proxy has no password in it. The first byte says which of them it is.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

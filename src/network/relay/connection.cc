@@ -5,7 +5,6 @@
 #include <array>
 
 #include "base/clock.h"
-#include "json/json_writer.h"
 #include "network/wire/client_hello.h"
 
 namespace cay::network {
@@ -22,21 +21,6 @@ Millis Since(EventLoop::Clock::time_point began) {
 void ResetOnClose(const Fd& socket) {
   const linger now{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-}
-
-// A problem document (RFC 9457).
-std::string DeniedResponse(const std::string& reason) {
-  JsonWriter json;
-  json.BeginObject()
-      .Member("type", "about:blank")
-      .Member("title", "Forbidden")
-      .Member("status", 403)
-      .Member("detail", "the sandbox's network policy does not allow this: " + reason)
-      .Member("code", "permission_denied")
-      .EndObject();
-  const std::string body = std::move(json).Take();
-  return "HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
 }
 
 // What is unread would turn the end into a reset, and an answer before it is lost.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "json/json_writer.h"
 #include "network/policy/rule.h"
 #include "network/wire/client_hello.h"
 #include "network/wire/http_head.h"
@@ -90,6 +91,20 @@ FirstBytesVerdict JudgeFirstBytes(const Policy& policy, const Destination& desti
   }
   if (destination.port != kHttpPort) return {.kind = Kind::kPass};
   return JudgeRequest(policy, destination, bytes, ended);
+}
+
+std::string DeniedResponse(const std::string& reason) {
+  JsonWriter json;
+  json.BeginObject()
+      .Member("type", "about:blank")
+      .Member("title", "Forbidden")
+      .Member("status", 403)
+      .Member("detail", "the sandbox's network policy does not allow this: " + reason)
+      .Member("code", "permission_denied")
+      .EndObject();
+  const std::string body = std::move(json).Take();
+  return "HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
 }
 
 }  // namespace cay::network

@@ -33,4 +33,8 @@ struct FirstBytesVerdict {
 FirstBytesVerdict JudgeFirstBytes(const Policy& policy, const Destination& destination,
                                   std::string_view bytes, bool ended);
 
+// What a client that speaks HTTP is told of a refusal: a whole response with a problem document
+// (RFC 9457).
+std::string DeniedResponse(const std::string& reason);
+
 }  // namespace cay::network

@@ -46,8 +46,8 @@ class Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  // Moves what can be moved without waiting, at most kBurst bytes and `allowance`. Errors are of a socket:
-  // the connection is broken.
+  // Moves what can be moved without waiting, at most kBurst bytes and `allowance`. Errors are of a
+  // socket: the connection is broken.
   Result<void> Move(const Fd& source, const Fd& target, uint64_t allowance = UINT64_MAX);
 
   // What it waits for.
