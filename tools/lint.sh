@@ -77,7 +77,7 @@ layer() {
     protocol) echo base protocol ;;
     archive) echo base archive ;;
     store) echo base store ;;
-    network) echo base json protocol network ;;
+    network) echo base json crypto http protocol network ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
     config) echo base network archive protocol guest_link engine template store sandbox http api config ;;
@@ -110,7 +110,8 @@ room() {
     network/resolver) echo network/policy ;;
     network/transfer) echo network/policy ;;
     network/names) echo network/{policy,wire,transfer} ;;
-    network/relay) echo network/{policy,wire,link,resolver,transfer,names} ;;
+    network/intercept) echo network/{policy,link} ;;
+    network/relay) echo network/{policy,wire,link,resolver,transfer,names,intercept} ;;
     engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
     engine/native/cgroup) echo engine ;;
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;
@@ -150,9 +151,10 @@ room() {
     cli/client) echo cli/frame ;;
     cli/local | cli/copy) echo cli/{frame,client} ;;
     cli/serve) echo cli/{frame,local} ;;
-    cli/run) echo cli/{frame,local} ;;
+    cli/network) echo cli/{frame,client} ;;
+    cli/run) echo cli/{frame,local,network} ;;
     cli/session) echo cli/{frame,client,local,run} ;;
-    cli/remote) echo cli/{frame,client,local,run,copy,serve,session} ;;
+    cli/remote) echo cli/{frame,client,local,network,run,copy,serve,session} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;

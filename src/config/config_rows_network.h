@@ -46,6 +46,28 @@ inline constexpr Key kNetworkRows[] = {
      .reloads = false,
      .set = &SetResolvers,
      .show = &ShowTexts<CAY_AT(manager.network.resolvers)>},
+    {.name = "network.proxy",
+     .flag = "",
+     .value = "URL",
+     .example = "http://proxy.example:3128",
+     .doc = "The proxy through which connections of sandboxes are made: http://HOST:PORT (CONNECT) "
+            "or socks5://HOST:PORT, with USER:PASSWORD@ before HOST in the file or the "
+            "environment; a command line is seen by everybody. The proxy decides to which address "
+            "a name leads.",
+     .list = false,
+     .reloads = false,
+     .set = &SetProxy,
+     .show = &ShowProxy},
+    {.name = "network.no_proxy",
+     .flag = "",
+     .value = "RULE",
+     .example = "*.corp.example",
+     .doc = "What is connected to without the proxy: names, *.names, and addresses and ranges for "
+            "what programs name by address.",
+     .list = true,
+     .reloads = false,
+     .set = &SetNoProxy,
+     .show = &ShowTexts<CAY_AT(manager.network.no_proxy)>},
     {.name = "network.publish_addresses",
      .flag = "",
      .value = "ADDRESS",

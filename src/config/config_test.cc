@@ -287,6 +287,42 @@ TEST(Network, WhatIsWrongIsRefusedWithItsLine) {
   }
 }
 
+TEST(Network, AProxyIsShownWithoutItsPassword) {
+  const LoadResult loaded =
+      LoadAndExplain(From("[network]\nproxy = \"http://me:hunter2@proxy.example:3128\"\n"
+                          "no_proxy = [\"*.corp.example\", \"10.0.0.0/8\"]\n"));
+  EXPECT_EQ(loaded.loaded.config.manager.network.proxy, "http://me:hunter2@proxy.example:3128");
+  EXPECT_THAT(loaded.loaded.config.manager.network.no_proxy,
+              ElementsAre("*.corp.example", "10.0.0.0/8"));
+  const std::string shown = RenderToml(loaded.loaded);
+  EXPECT_THAT(shown, HasSubstr("\"http://me:***@proxy.example:3128\""));
+  EXPECT_THAT(shown, testing::Not(HasSubstr("hunter2")));
+  // What was shown is not taken for what it stands for.
+  EXPECT_THAT(Problem("[network]\nproxy = \"http://me:***@proxy.example:3128\"\n"),
+              HasSubstr("shown instead"));
+}
+
+TEST(Network, AWrongProxyIsRefusedWithoutItsPassword) {
+  for (const char* wrong : {"https://me:hunter2@a.example:1", "http://me:hunter2@a.example"}) {
+    const std::string problem = Problem("[network]\nproxy = \"" + std::string(wrong) + "\"\n");
+    EXPECT_THAT(problem, HasSubstr("network.proxy"));
+    EXPECT_THAT(problem, testing::Not(HasSubstr("hunter2")));
+  }
+  EXPECT_THAT(Problem("[network]\nno_proxy = [\"10.0.0.1/8\"]\n"), HasSubstr("network.no_proxy"));
+}
+
+TEST(Network, AProxysPasswordIsNotTakenFromACommandLine) {
+  Sources sources = From("");
+  sources.flags = {{"network.proxy", {"http://me:hunter2@proxy.example:3128"}}};
+  const LoadResult refused = LoadAndExplain(sources);
+  ASSERT_FALSE(refused.problems.empty());
+  EXPECT_THAT(refused.problems.front().ToString(),
+              testing::AllOf(HasSubstr("--set network.proxy: everybody"),
+                             HasSubstr("CAY_NETWORK_PROXY"), testing::Not(HasSubstr("hunter2"))));
+  sources.flags = {{"network.proxy", {"http://me@proxy.example:3128"}}};
+  EXPECT_TRUE(LoadAndExplain(sources).problems.empty());
+}
+
 // CAY_WRITE_DOCS=1 writes it anew.
 TEST(RenderMarkdown, IsTheDocumentInTheTree) {
   const std::string path = CAY_SOURCE_DIR "/docs/configuration.md";

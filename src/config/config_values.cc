@@ -2,6 +2,7 @@
 
 #include "config/pool_text.h"
 #include "network/link/messages.h"
+#include "network/transfer/proxy.h"
 
 namespace cay::config {
 namespace {
@@ -132,6 +133,34 @@ Result<void> SetResolvers(Config& config, const Values& values) {
                        .WithRemedy("as in \"192.0.2.53:53\" or \"[2001:db8::53]:53\""));
   }
   config.manager.network.resolvers = values;
+  return {};
+}
+
+Result<void> SetProxy(Config& config, const Values& values) {
+  if (!values[0].empty()) TRY(network::Proxy::Parse(values[0]));
+  config.manager.network.proxy = values[0];
+  return {};
+}
+Values ShowProxy(const Config& config) {
+  if (config.manager.network.proxy.empty()) return {""};
+  const auto proxy = network::Proxy::Parse(config.manager.network.proxy);
+  return {proxy ? proxy->Masked() : std::string(network::Proxy::kHidden)};
+}
+
+Result<void> CheckProxyFlag(const Values& values) {
+  for (const std::string& value : values) {
+    const auto proxy = network::Proxy::Parse(value);
+    if (!proxy || proxy->password.empty()) continue;
+    return Failure(Error::Invalid("everybody on this machine sees a password in a command line")
+                       .WithRemedy("put the URL into the file, or into CAY_NETWORK_PROXY"));
+  }
+  return {};
+}
+
+Result<void> SetNoProxy(Config& config, const Values& values) {
+  TRY(CheckCount(values, network::ProxyPlan::kMaxDirect));
+  for (const std::string& value : values) TRY(network::Rule::Parse(value, network::Effect::kDeny));
+  config.manager.network.no_proxy = values;
   return {};
 }
 

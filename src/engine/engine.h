@@ -214,11 +214,11 @@ enum class Steering : uint8_t {
   kRedirect,  // SO_ORIGINAL_DST, and IP6T_SO_ORIGINAL_DST (nftables)
 };
 
-// Through these a sandbox's network is served from outside of it. Its namespace has only `lo`, on
-// which every address is local; each connection that a program inside makes to an address other
-// than 127.0.0.0/8, ::1 and the sandbox's own (kOwnV4, kOwnV6) is accepted here, by whoever holds
-// these, who knows what it may reach. When they are closed, connections are refused. All of them are
-// non-blocking and close-on-exec; sockets of a family that the machine has not are not there.
+// Through these a sandbox's network is served, by whoever holds them and knows what it may reach.
+// Its namespace has `lo` only, where every address is local; TCP of a program inside to any address
+// but 127.0.0.0/8, ::1 and its own two, and to port 53 of all, is accepted here. Closed: refused.
+// They are non-blocking and close-on-exec; of a family that the machine has not there are none.
+// Held, they keep the namespace. Closing `hold` takes 0.01 ms, 10 ms with Steering::kRedirect.
 struct NetworkSockets {
   static constexpr const char* kOwnV4 = "10.200.0.2";
   static constexpr const char* kOwnV6 = "fd00:ca1::2";
@@ -226,9 +226,9 @@ struct NetworkSockets {
   Steering steering = Steering::kLookup;
   std::optional<Fd> tcp_v4;  // listening
   std::optional<Fd> tcp_v6;
-  std::optional<Fd> dns_udp_v4;  // datagrams to port 53 of every address; IP_PKTINFO is on
-  std::optional<Fd> dns_udp_v6;
-  std::optional<Fd> hold;  // nothing is done with it: steering ends when it is closed
+  std::optional<Fd> dns_udp_v4;  // to port 53 of every address, but not from port 53, an answer's
+  std::optional<Fd> dns_udp_v6;  // IP_PKTINFO is on: an answer goes from the address that it says
+  std::optional<Fd> hold;        // nothing is done with it: steering ends when it is closed
 };
 
 struct Stats {

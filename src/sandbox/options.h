@@ -33,6 +33,9 @@ struct NetworkOptions {
   network::Bounds bounds;
   // Of the names that sandboxes ask for: "127.0.0.1:53"; none: the machine's own.
   std::vector<std::string> resolvers;
+  // Through which connections are made (network/transfer/proxy.h); empty: none. With its password.
+  std::string proxy;
+  std::vector<std::string> no_proxy;  // rules of what is connected to without it
   // Where ports of sandboxes may be published beside loopback addresses.
   std::vector<std::string> publish_addresses;
 };

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "engine/native/network/policy_sockets.h"
-#include "support/network_world.h"
+#include "network/network_world.h"
 
 namespace cay::attacks {
 namespace {

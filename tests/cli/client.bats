@@ -83,6 +83,46 @@ load client_suite
   cay rm -f reaches quiet
 }
 
+@test "net check --sandbox: what a sandbox's network would do is asked of the server, and nothing is done" {
+  cay create --name asked --net open --deny '*.example.com' -q
+  [[ $status == 0 ]]
+  cay net check --sandbox asked 1.1.1.1:53
+  [[ $status == 0 ]]
+  output_has "1.1.1.1, port 53: allowed" && output_has "would be connected to"
+  cay net check --sandbox asked --json 169.254.169.254:80
+  [[ $status == 1 && $(json 'o["allowed"]') == False && $(json 'o["addresses"][0]["allowed"]') == False ]]
+  there=$output
+  cay net check --net open --deny '*.example.com' --json 169.254.169.254:80
+  [[ $output == "$there" ]]
+  cay net check --sandbox asked www.example.com
+  [[ $status == 1 ]]
+  output_has denied && output_has '*.example.com'
+  cay stop asked
+  cay net check --sandbox asked 1.1.1.1:53
+  [[ $status == 0 ]]
+  cay flows --json asked
+  [[ $output == "" ]]
+  cay net check --sandbox asked --net open 1.1.1.1
+  assert_error 125 "goes with none of"
+  cay net check --sandbox nobody 1.1.1.1
+  assert_error 1 "there is no sandbox nobody"
+  cay rm -f asked
+}
+
+@test "a proxy's password is taken from the environment, and told nowhere" {
+  cay net check --net open --proxy http://me:hunter2@proxy.example:3128 1.1.1.1
+  assert_error 125 CAY_NETWORK_PROXY
+  [[ $stderr != *hunter2* ]]
+  export CAY_NETWORK_PROXY=http://me:hunter2@192.0.2.1:3128
+  cay net check --net open example.com
+  [[ $status == 0 && $output$stderr != *hunter2* ]]
+  output_has "http://192.0.2.1:3128 would be asked to connect"
+  cay net check --net open --json 192.0.2.1:3128
+  [[ $status == 1 ]]
+  cay config show
+  [[ $status == 0 && $output != *hunter2* && $output == *"http://me:***@192.0.2.1:3128"* ]]
+}
+
 @test "the beginning of an id has four letters, and no name goes before its owner's" {
   id=$("$CAY" create)
   cay inspect -f '{{.id}}' "${id:0:4}"

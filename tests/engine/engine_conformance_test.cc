@@ -272,27 +272,6 @@ TEST_P(EngineConformance, WhatIsPausedGoesOnWhereItWas) {
   EXPECT_TRUE(engine_->Destroy(id)) << "also of one that is paused";
 }
 
-TEST_P(EngineConformance, ANetworkIsOpenedOnceAndAgainWhenItWasClosed) {
-  const SandboxId id = Create();
-  if (!can().network_policy) {
-    EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(ErrorCode::kNotSupported));
-    return;
-  }
-  EXPECT_THAT(engine_->OpenNetwork(Request().id), FailsWith(ErrorCode::kNotFound));
-  {
-    const auto opened = engine_->OpenNetwork(id);
-    if (!opened && opened.error().code() == ErrorCode::kNotSupported)
-      GTEST_SKIP() << opened.error().message();
-    ASSERT_TRUE(opened) << opened.error().ToString();
-    EXPECT_TRUE(opened->tcp_v4 || opened->tcp_v6);
-    EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(ErrorCode::kIllegalState));
-  }
-  const auto again = engine_->OpenNetwork(id);
-  EXPECT_TRUE(again) << again.error().ToString();
-  if (!can().pause || !engine_->Pause(id)) return;
-  EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(ErrorCode::kIllegalState));
-}
-
 TEST_P(EngineConformance, LimitsOfWhatRunsAreChanged) {
   if (!can().update_limits) return;
   const SandboxId id = Create();

@@ -447,5 +447,46 @@ TEST_F(NetworksTest, NewsOfTheRelayAreReadAsTheyCome) {
   EXPECT_TRUE(Eventually([&] { return !Denials().empty(); }));
 }
 
+TEST_F(NetworksTest, ACheckAsksARelayOfItsOwn) {
+  const NetworkSpec spec = Allow({"93.184.0.0/16:5432"});
+  const auto allowed = networks().Check(spec, "93.184.0.7", 5432);
+  ASSERT_TRUE(allowed) << allowed.error().ToString();
+  EXPECT_TRUE(allowed->allowed);
+  EXPECT_EQ(allowed->rule, "93.184.0.0/16:5432");
+  ASSERT_THAT(allowed->targets, SizeIs(1));
+  EXPECT_EQ(allowed->targets.front().address, "93.184.0.7");
+  const auto denied = networks().Check(spec, "93.184.0.7", 5433);
+  ASSERT_TRUE(denied);
+  EXPECT_FALSE(denied->allowed);
+  EXPECT_THAT(denied->reason, HasSubstr("no rule"));
+  EXPECT_EQ(relays_.started, 2U);
+  EXPECT_EQ(networks().Metrics().networks, 0U) << "no network was opened for it";
+  relays_.failing = true;
+  EXPECT_FALSE(networks().Check(spec, "93.184.0.7", 5432));
+}
+
+TEST_F(NetworksTest, AtMostSoManyChecksAreUnderWay) {
+  std::atomic<int> begun = 0;
+  std::atomic<bool> go = false;
+  RelaySupply supply([&]() -> Result<network::RelayProcess> {
+    ++begun;
+    begun.notify_all();
+    go.wait(false);
+    return Failure(Error(ErrorCode::kIo, Fault::kMachine, "no process"));
+  });
+  std::vector<std::thread> checks;
+  for (int i = 0; i < RelaySupply::kMaxChecks; ++i)
+    checks.emplace_back([&] { EXPECT_EQ(supply.Check({}).error().code(), ErrorCode::kIo); });
+  for (int count = begun; count < RelaySupply::kMaxChecks; count = begun) begun.wait(count);
+  const auto more = supply.Check({});
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().code(), ErrorCode::kResourceExhausted);
+  EXPECT_EQ(more.error().fault(), Fault::kMachine);
+  go = true;
+  go.notify_all();
+  for (std::thread& check : checks) check.join();
+  EXPECT_EQ(supply.Check({}).error().code(), ErrorCode::kIo) << "there is room again";
+}
+
 }  // namespace
 }  // namespace cay::sandbox

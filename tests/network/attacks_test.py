@@ -3,13 +3,16 @@
 ordinary user. Exits with 77 where the test's internet cannot be made."""
 
 import argparse
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -106,6 +109,78 @@ def check_neighbours(sandboxes, _net):
     finally:
         first.kill()
         first.wait()
+
+
+class Greeter:
+    """Listens on all addresses of this machine, or at a name, and greets: who is greeted got through."""
+
+    def __init__(self, where):
+        if isinstance(where, int):
+            self.socket = socket.create_server(("::", where), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.bind(where.replace("@", "\0", 1))
+            self.socket.listen(128)
+            if where.startswith("/"):
+                os.chmod(where, 0o666)
+        self.greeted = 0
+        threading.Thread(target=self._greet, daemon=True).start()
+
+    def _greet(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.greeted += 1
+            with connection:
+                connection.sendall(b"greeted")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+def own_addresses():
+    """Of this machine; those of one link with the number of its interface, and without."""
+    found = []
+    for interface in json.loads(internet.run("ip", "-json", "address")):
+        for address in interface["addr_info"]:
+            found.append(address["local"])
+            if address["scope"] == "link":
+                found += [f"{address['local']}%{interface['ifindex']}", f"{address['local']}%1"]
+    return found
+
+
+def check_machine(sandboxes, net):
+    """No policy leads to the machine by an address of its own or one that is not public: not to a server's port on all
+    addresses, nor to sockets with names."""
+    port = 8888
+    path = os.path.join(net.directory, f"machine-{sandboxes.uid}.sock")
+    name = f"@cay-test-{os.getpid()}-{sandboxes.uid}"
+    own = own_addresses()
+    expect(any("%" in address for address in own), f"no link-local address to try: {own}")
+    spellings = ["127.0.0.2", "0.0.0.0", "::", "::ffff:127.0.0.1", f"::ffff:{net.MACHINE}", "::127.0.0.1", "64:ff9b::7f00:1", "10.200.0.1",
+                 "169.254.169.254", "fd00:ec2::254", "10.1.2.3", "172.17.0.1", "192.168.0.1", "100.64.0.1", "255.255.255.255", "224.0.0.1",
+                 "ff02::1%1", "fe80::1%1", "host.cay.internal", "host.docker.internal", "localhost", "gateway.docker.internal"]
+    sockets = [path, name, "/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/run/dbus/system_bus_socket"]
+    with Greeter(port) as greeter, Greeter(path) as file, Greeter(name) as abstract:
+        for address in ("127.0.0.1", net.MACHINE, net.MACHINE_V6):
+            with socket.create_connection((address, port), 10) as control:
+                expect(control.recv(10) == b"greeted", f"the test's own server does not answer at {address}")
+        greeted = greeter.greeted
+        for network in (ALLOW, ["--net", "open"], ["--net", "open", "--allow", "allowed.test:1-65535"]):
+            words = " ".join([str(port)] + own + spellings + sockets)
+            result = attack(sandboxes, f"machine {words}", network=network, timeout="300s")
+            said = lines(result)
+            expect(len(said) == len(own) + len(spellings) + len(sockets), f"{network}: {describe(result)}")
+            for line in said:
+                expect("greeted" not in line and "answered" not in line, f"{network}: {line}")
+        expect(greeter.greeted == greeted, f"{greeter.greeted - greeted} connections came to the machine's port")
+        expect(file.greeted == abstract.greeted == 0, "a socket of the machine was connected to")
 
 
 def check_relay_killed(sandboxes, net):

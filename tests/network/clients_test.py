@@ -265,6 +265,31 @@ def check_questions(sandboxes, _names, net):
     return None
 
 
+def check_proxy(sandboxes, _names, net):
+    """A proxy connects by name; what it may be asked for, the policy says, and who speaks to it is Cay alone."""
+    server = internet.Internet.OTHER  # not where the sites are: a proxy's own addresses are not reached
+    proxy = {"CAY_NETWORK_PROXY": f"http://me:hunter2@{server}:3128"}
+    get = "curl -sSf -m 20 http://behind.test/hello"
+    sandboxes.fails(["--allow", "behind.test"], get, denied="behind.test")  # its name server gives no address
+    sandboxes.works(["--allow", "behind.test"], get, "hello from behind.test", environment=proxy)
+    sandboxes.works(["--allow", "allowed.test"], "curl -sSf -m 20 https://allowed.test/hello", "hello from allowed.test", environment=proxy)
+    banner = "exec 3<>/dev/tcp/behind.test/2222; read -t 20 line <&3; echo $line"
+    sandboxes.works(["--allow", "behind.test"], banner, "220 hello", environment=proxy)
+    expect("behind.test:2222" in net.proxied(), f"the proxy was asked for: {net.proxied()}")
+    before = len(net.proxied())
+    sandboxes.fails(["--allow", "allowed.test"], get, denied="behind.test", reason="no rule", environment=proxy)
+    sandboxes.fails(["--net", "open"], "curl -sSf -m 10 http://169.254.169.254/hello", denied="169.254.169.254", environment=proxy)
+    sandboxes.fails(["--net", "open"], f"curl -sSf -m 10 -p -x http://{server}:3128 http://behind.test/hello", denied=server,
+                    reason="this machine's proxy", environment=proxy)
+    direct = {**proxy, "CAY_NETWORK_NO_PROXY": "allowed.test *.nothing.test"}
+    sandboxes.works(["--allow", "allowed.test"], "curl -sSf -m 20 http://allowed.test/hello", "hello from allowed.test", environment=direct)
+    expect(len(net.proxied()) == before, f"the proxy was asked for what it must not be: {net.proxied()[before:]}")
+    wrong = {"CAY_NETWORK_PROXY": f"http://me:tops3cret@{server}:3128"}
+    result = sandboxes.fails(["--allow", "behind.test"], get, denied="behind.test", reason="user name and password", environment=wrong)
+    expect("tops3cret" not in json.dumps(result), f"a password was told: {describe(result)}")
+    return None
+
+
 def run_checks(sandboxes, names, net, only):
     checks = {name[len("check_"):]: check for name, check in globals().items() if name.startswith("check_")}
     failed = 0
@@ -273,7 +298,7 @@ def run_checks(sandboxes, names, net, only):
             continue
         who = "root" if sandboxes.uid == 0 else f"uid {sandboxes.uid}"
         try:
-            why_not = check(sandboxes, names, net) if name == "questions" else check(sandboxes, names)
+            why_not = check(sandboxes, names, net) if name in ("questions", "proxy") else check(sandboxes, names)
             print(f"{name}, as {who}: {'skipped: ' + why_not if why_not else 'good'}", flush=True)
         except Broken as error:
             failed += 1
@@ -300,6 +325,7 @@ def main():
             for name in ("allowed.test", "other.test", "sub.allowed.test"):
                 net.names[name] = [net.SERVER]
             net.names["v6.test"] = [net.SERVER_V6]
+            net.names["behind.test"] = []  # only the proxy knows where it is
             net.names.update({"metadata.test": ["169.254.169.254"], "private.test": ["10.1.2.3"], "shared.test": ["100.64.0.1"],
                               "loopback.test": ["127.0.0.1", "::1"], "machine.test": [net.MACHINE], "mapped.test": ["::ffff:10.1.2.3"],
                               "rebind.test": [[net.SERVER], ["10.1.2.3"]]})

@@ -131,6 +131,14 @@ class Internet:
         except FileNotFoundError:
             return b""
 
+    def proxied(self):
+        """What the proxy at port 3128 of any server was asked for."""
+        try:
+            with open(os.path.join(self.directory, "proxied")) as file:
+                return file.read().splitlines()
+        except FileNotFoundError:
+            return []
+
     def _make_certificates(self):
         where = self.directory
         key, request, certificate = (os.path.join(where, name) for name in ("key.pem", "request.pem", "certificate.pem"))

@@ -246,5 +246,26 @@ def datagrams():
             print(type(error).__name__)
 
 
+def machine():
+    """The port of the machine by all the addresses that were given, and sockets by their names. Prints what came of each."""
+    port = int(sys.argv[2])
+    for where in sys.argv[3:]:
+        if where.startswith(("/", "@")):
+            mine, target = socket.socket(socket.AF_UNIX), where.replace("@", "\0", 1)
+        elif ":" in where:
+            address, _, interface = where.partition("%")
+            mine = socket.socket(socket.AF_INET6)
+            target = (address, port, 0, int(interface or 0))
+        else:
+            mine, target = socket.socket(), (where, port)
+        mine.settimeout(10)
+        try:
+            mine.connect(target)
+            got = mine.recv(10)
+            print(where, f"answered {got!r}" if got else "closed", flush=True)
+        except OSError as error:
+            print(where, type(error).__name__, flush=True)
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

@@ -37,7 +37,7 @@ class Sandboxes:
         if uid:
             os.chown(state, uid, uid)
 
-    def run(self, network, command, timeout="60s", extra=(), stdin=""):
+    def run(self, network, command, timeout="60s", extra=(), stdin="", environment=None):
         """The object of --json."""
         arguments = [self.cay, "run", "--json", "--timeout", timeout, "--resolver", f"{self.resolver}:53"]
         arguments += ["--copy", f"{self.certificate}:{TRUST}", "--memory", "1g", "--best-effort"] + list(network) + list(extra)
@@ -46,7 +46,7 @@ class Sandboxes:
         arguments += ["--", "bash", "-c", command]
         as_user = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] if self.uid else []
         done = subprocess.run(as_user + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, input=stdin,
-                              env=self.environment)
+                              env={**self.environment, **(environment or {})})
         try:
             return json.loads(done.stdout)
         except ValueError:

@@ -1,6 +1,6 @@
 """The servers of a test's internet (internet.py), in its namespace: a name server that says what names.json has and writes
-down what it was asked; files of sites by HTTP and HTTPS, by the Host of the request; a server that speaks first; and one
-that writes down what it gets.
+down what it was asked; files of sites by HTTP and HTTPS, by the Host of the request; a server that speaks first; one that
+writes down what it gets; and a proxy.
 
 A name's addresses are a list; a list of lists is answered with one after the other, as a rebinding server does it.
 """
@@ -16,7 +16,7 @@ import struct
 import sys
 import threading
 
-HTTP, HTTPS, BANNER, RECORDER = 80, 443, 2222, 2223
+HTTP, HTTPS, BANNER, RECORDER, PROXY = 80, 443, 2222, 2223, 3128
 A, AAAA = 1, 28
 DIRECTORY, RESOLVER = sys.argv[1:3]
 
@@ -91,6 +91,43 @@ class Recorder(socketserver.BaseRequestHandler):
                 file.write(got)
 
 
+class Proxy(socketserver.StreamRequestHandler):
+    """CONNECT for who says me:hunter2, to the servers here, whatever the name: only that it is one of names.json."""
+
+    def handle(self):
+        asked = self.rfile.readline().split()
+        head = {}
+        for line in self.rfile:
+            if line == b"\r\n":
+                break
+            name, value = line.split(b":", 1)
+            head[name.lower()] = value.strip()
+        with open(os.path.join(DIRECTORY, "proxied"), "ab", buffering=0) as file:
+            file.write(asked[1] + b"\n")
+        if head.get(b"proxy-authorization") != b"Basic bWU6aHVudGVyMg==":
+            self.wfile.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\r\n")
+            return
+        host, port = asked[1].decode().rsplit(":", 1)
+        if asked[0] != b"CONNECT" or host not in NAMES.names:
+            self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+            return
+        with socket.create_connection(("127.0.0.1", int(port))) as other:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=pass_on, args=(other, self.connection), daemon=True)
+            back.start()
+            pass_on(self.connection, other)
+            back.join()
+
+
+def pass_on(source, target):
+    try:
+        while got := source.recv(65536):
+            target.sendall(got)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
 class Files(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -146,7 +183,8 @@ NAMES = Names()
 
 if __name__ == "__main__":
     servers = [Datagrams((RESOLVER, 53), Datagram), Streams((RESOLVER, 53), Stream), Threads(("::", HTTP), Files),
-               Secure(("::", HTTPS), Files), Threads(("::", BANNER), Banner), Threads(("::", RECORDER), Recorder)]
+               Secure(("::", HTTPS), Files), Threads(("::", BANNER), Banner), Threads(("::", RECORDER), Recorder),
+               Threads(("::", PROXY), Proxy)]
     for server in servers:
         threading.Thread(target=functools.partial(server.serve_forever, 0.05), daemon=True).start()
     print("ready", flush=True)

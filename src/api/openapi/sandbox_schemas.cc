@@ -25,6 +25,7 @@ std::vector<Schema> SandboxSchemas() {
           AnswerSchema<fields::SandboxHealth>(report),
           AnswerSchema<fields::Event>(sandbox::Event()),
           AnswerSchema<fields::NetworkReport>(sandbox::NetworkReport()),
+          AnswerSchema<fields::NetworkCheck>(sandbox::NetworkCheck()),
           AnswerSchema<fields::NumberedFlow>(sandbox::NumberedFlow()),
           AnswerSchema<fields::FlowPage>(sandbox::FlowPage()),
           AnswerSchema<fields::Orphan>(sandbox::Orphan{.id = id}),

@@ -144,6 +144,7 @@ extern const Command kStatsCommand;       // system_commands.cc
 extern const Command kTopCommand;         //
 extern const Command kSystemCommand;      //
 extern const Command kKeysCommand;        // keys_command.cc
+extern const Command kSecretsCommand;     // secrets_command.cc
 extern const Command kContextCommand;     // context_command.cc
 extern const Command kLogsCommand;        // logs_command.cc
 extern const Command kKillCommand;        // process_commands.cc

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cli/client/json_fields.h"
-#include "cli/frame/network_options.h"
+#include "cli/network/network_options.h"
 
 namespace cay::cli {
 

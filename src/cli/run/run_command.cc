@@ -11,7 +11,7 @@
 #include "cli/frame/console.h"
 #include "cli/local/forked_guest.h"
 #include "cli/local/local_survey.h"
-#include "cli/run/run_network.h"
+#include "cli/network/run_network.h"
 #include "cli/run/run_options.h"
 #include "cli/run/run_result.h"
 #include "cli/run/run_session.h"
@@ -20,6 +20,7 @@
 #include "engine/factory/factory.h"
 #include "guest_link/guest_channel.h"
 #include "guest_link/process_verdict.h"
+#include "sandbox/network/trust.h"
 
 namespace cay::cli {
 namespace {
@@ -64,6 +65,7 @@ class Run {
   std::optional<Template> template_;
   std::optional<SandboxId> id_;
   std::optional<GuestChannel> guest_;
+  std::optional<RunSecrets> secrets_;
   std::unique_ptr<RunNetwork> network_;  // null: none
 };
 
@@ -128,10 +130,20 @@ Result<void> Run::Create() {
   engine_options.one_shot = true;
   if (options_.scratch != engine::Scratch::kMemory) engine_options.expected = options_.limits;
   engine_options.fork_with_guest = ForkedGuest();
+  secrets_.emplace(TRY(RunSecrets::Take(options_.secrets)));
   engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   if (options_.network.mode != network::Mode::kNone)
-    network_ = TRY(RunNetwork::Start(options_.network, options_.resolvers));
+    network_ = TRY(RunNetwork::Start(options_.network, options_.ways));
+  TRY(secrets_->AddKept(options_.secrets, paths.state_dir));
+  if (!secrets_->empty()) {
+    if (!network_) {
+      return Failure(Error::Invalid("--secret, and no network that it could be sent over")
+                         .WithRemedy("allow its host: --allow HOST:443"));
+    }
+    RunSecrets::LeaveNoCore();
+    TRY(network_->UseSecrets(secrets_->Copies(), options_.authorities));
+  }
   Stage("launcher");
   TemplateStore store = TRY(OpenLocalTemplates(paths));
   template_ = TRY(store.Find(options_.template_name));
@@ -146,6 +158,10 @@ Result<void> Run::Create() {
   last_ = now;
   if (!network_) return {};
   TRY(network_->Open(*engine_, id));
+  if (!network_->certificate().empty())
+    TRY(sandbox::InstallAuthority(
+        *guest_, network_->certificate(), options_.read_only,
+        ::geteuid() == 0 ? sandbox::SandboxUsers::kAll : sandbox::SandboxUsers::kOne));
   Stage("network");
   return {};
 }
@@ -187,7 +203,8 @@ Result<SessionEnd> Run::Command() {
     session_options.err = &result_.err;
   }
   protocol::StartRequest request = BuildStartRequest(
-      options_, *template_, TRY(BuildEnv(options_, *template_)), session_options.pass_stdin);
+      options_, *template_, TRY(BuildEnv(options_, *template_, secrets_->variables())),
+      session_options.pass_stdin);
   RunSession session(*guest_, session_options);
   SessionEnd end = TRY(session.Run(request));
   result_.stages.push_back({"start", MicrosBetween(last_, end.started)});

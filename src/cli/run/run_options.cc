@@ -2,9 +2,9 @@
 
 #include "cli/frame/env_options.h"
 #include "cli/frame/limits_file.h"
-#include "cli/frame/network_options.h"
 #include "cli/frame/option_tables.h"
 #include "cli/frame/terminal_mode.h"
+#include "cli/network/network_options.h"
 #include "sandbox/rules/spec_rules.h"
 
 namespace cay::cli {
@@ -93,8 +93,8 @@ constexpr auto kSetHostname = [](RunOptions& o, string_view value) -> Result<voi
   return {};
 };
 
-constexpr auto kAddResolver = [](RunOptions& o, string_view value) -> Result<void> {
-  o.resolvers.emplace_back(value);
+constexpr auto kAddAuthority = [](RunOptions& o, string_view value) -> Result<void> {
+  o.authorities.emplace_back(value);
   return {};
 };
 
@@ -198,11 +198,20 @@ constexpr OptionSpec kOptions[] = {
     kNetOption<RunOptions>,
     kAllowOption<RunOptions>,
     kDenyOption<RunOptions>,
-    {.name = "resolver",
-     .value = "ADDR:PORT",
-     .help = "Name server for what it reaches (default: this machine's); repeatable",
-     .example = "192.0.2.53:53",
-     .apply = kInto<kAddResolver>},
+    {.name = "secret",
+     .value = "NAME[=HOST,...]",
+     .help = "The command gets a placeholder, and hosts the value: of the variable NAME here, or, "
+             "without HOST, as cay secrets keeps it; repeatable",
+     .example = "API_TOKEN=api.example.com",
+     .apply = kAppended<RunOptions, &RunOptions::secrets, ParseRunSecret>},
+    {.name = "ca",
+     .value = "FILE",
+     .help = "Hosts of secrets may have certificates of the authorities in FILE, too; repeatable",
+     .example = "./ca.pem",
+     .completes = Completes::kFiles,
+     .apply = kInto<kAddAuthority>},
+    kResolverOption<RunOptions>,
+    kProxyOption<RunOptions>,
 
     {.name = "interactive",
      .short_name = 'i',

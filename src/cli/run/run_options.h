@@ -14,6 +14,8 @@
 #include "base/units.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/command.h"
+#include "cli/network/network_options.h"
+#include "cli/run/run_secrets.h"
 #include "engine/engine.h"
 #include "network/policy/policy.h"
 
@@ -36,7 +38,9 @@ struct RunOptions {
   std::vector<Transfer> outs;          // sandbox to machine, after it
   std::vector<engine::Tmpfs> tmpfs;
   network::Spec network;
-  std::vector<std::string> resolvers;  // name servers; none: the machine's
+  std::vector<RunSecret> secrets;
+  std::vector<std::string> authorities;  // files: whom to trust when secrets are sent
+  Ways ways;
   bool interactive = false;
   bool no_input = false;
   bool tty = false;

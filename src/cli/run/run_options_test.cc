@@ -78,6 +78,36 @@ TEST(RunOptions, LetALaterValueWin) {
   EXPECT_EQ(Parse({"-m", "1g", "-m", "2g", "true"}).limits.memory, 2 * kGiB);
 }
 
+TEST(RunOptions, NameSecretsByTheirHostsOrAsTheyAreKept) {
+  const RunOptions options =
+      Parse({"--secret", "TOKEN=api.example.com,b.example:8443", "--secret", "my-api", "true"});
+  ASSERT_EQ(options.secrets.size(), 2U);
+  EXPECT_EQ(options.secrets[0].name, "TOKEN");
+  EXPECT_EQ(options.secrets[0].hosts,
+            (std::vector<std::string>{"api.example.com", "b.example:8443"}));
+  EXPECT_EQ(options.secrets[1].name, "my-api");
+  EXPECT_TRUE(options.secrets[1].hosts.empty());
+  for (const std::string_view wrong :
+       {"", "=a.example", "my-api=a.example", "A=", "A=a.example,", "A=*.example", "A=10.0.0.1"})
+    EXPECT_FALSE(ParseRunSecret(wrong)) << wrong;
+}
+
+TEST(RunSecrets, AreTakenOutOfTheEnvironmentWithAPlaceholderInTheirStead) {
+  ::setenv("CAY_TEST_SECRET", "unspeakable", 1);
+  const char* const place = ::getenv("CAY_TEST_SECRET");
+  const auto secrets = RunSecrets::Take({{.name = "CAY_TEST_SECRET", .hosts = {"a.example"}}});
+  ASSERT_TRUE(secrets) << secrets.error().message();
+  EXPECT_EQ(::getenv("CAY_TEST_SECRET"), nullptr);
+  EXPECT_EQ(std::string_view(place, 11), std::string_view("\0\0\0\0\0\0\0\0\0\0\0", 11));
+  ASSERT_EQ(secrets->variables().size(), 1U);
+  EXPECT_NE(secrets->variables()[0].value, "unspeakable");
+  const auto copies = secrets->Copies();
+  ASSERT_EQ(copies.size(), 1U);
+  EXPECT_EQ(copies[0].value, "unspeakable");
+  EXPECT_EQ(copies[0].placeholder, secrets->variables()[0].value);
+  EXPECT_FALSE(RunSecrets::Take({{.name = "CAY_TEST_SECRET", .hosts = {"a.example"}}}));
+}
+
 TEST(RunOptions, SayWhatIsWrongAndHowItIsWritten) {
   EXPECT_THAT(ErrorOf({"--memory", "5zz", "true"}), HasSubstr("--memory: not a size: \"5zz\""));
   EXPECT_THAT(ErrorOf({"--pids", "0", "true"}), HasSubstr("--pids: it must be at least 1"));

@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
-#include "cli/run/run_network.h"
+#include "cli/network/run_network.h"
 #include "engine/engine.h"
 #include "sandbox/processes/output_room.h"
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "cli/frame/env_options.h"
+#include "sandbox/network/trust.h"
 
 namespace cay::cli {
 namespace {
@@ -44,7 +45,8 @@ Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount
   return resolved;
 }
 
-Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base) {
+Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base,
+                            const std::vector<EnvChange>& secrets) {
   std::vector<EnvChange> changes;
   if (options.tty) changes.push_back({"TERM", LookupEnvironment("TERM").value_or("xterm")});
   for (EnvChange& change : TRY(EnvChanges(options.env_files, options.env)))
@@ -55,6 +57,15 @@ Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template
       env.of_the_account.emplace_back(name);
     }
   }
+  if (!secrets.empty()) {
+    for (const auto& [name, value] : sandbox::TrustVariables(options.read_only)) {
+      const bool set = std::ranges::any_of(
+          base.env, [&](const std::string& one) { return one.starts_with(name + "="); });
+      if (!set && std::ranges::find(changes, name, &EnvChange::name) == changes.end())
+        changes.push_back({name, value});
+    }
+  }
+  changes.insert(changes.end(), secrets.begin(), secrets.end());
   env.variables = ApplyEnv(base.env, changes);
   return env;
 }

@@ -23,7 +23,9 @@ struct CommandEnv {
 
 // The template's environment, TERM with -t, the env files', and the options', in this order.
 // Nothing of the caller's environment except what an option names.
-Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base);
+// With secrets: their placeholders, and whom to trust, as far as nothing else says so.
+Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base,
+                            const std::vector<EnvChange>& secrets);
 
 engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,
                                          const templates::Template& base,

@@ -70,11 +70,24 @@ Result<uint16_t> PortOf(const Fd& socket) {
   return ntohs(address.sin_port);
 }
 
-Result<Fd> ListenOnLoopback() {
-  Fd socket = Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+Result<Fd> BindToLoopback(int type) {
+  Fd socket = Fd::Adopt(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const sockaddr_in address = LoopbackAt(0);
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
-      ::listen(socket.get(), 16) < 0)
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    return Failure(Error::FromErrno("a fake network"));
+  return socket;
+}
+
+Result<Fd> ListenOnLoopback() {
+  Fd socket = TRY(BindToLoopback(SOCK_STREAM));
+  if (::listen(socket.get(), 16) < 0) return Failure(Error::FromErrno("a fake network"));
+  return socket;
+}
+
+Result<Fd> AnswerOnLoopback() {
+  Fd socket = TRY(BindToLoopback(SOCK_DGRAM));
+  const int on = 1;
+  if (::setsockopt(socket.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
     return Failure(Error::FromErrno("a fake network"));
   return socket;
 }
@@ -93,6 +106,7 @@ Result<NetworkSockets> FakeEngine::OpenNetwork(const SandboxId& id) {
     }
     NetworkSockets sockets;
     sockets.tcp_v4 = TRY(ListenOnLoopback());
+    sockets.dns_udp_v4 = TRY(AnswerOnLoopback());
     Pipe hold = TRY(MakePipe());
     sockets.hold = std::move(hold.write);
     sandbox.network = std::move(hold.read);

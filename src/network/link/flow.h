@@ -31,7 +31,8 @@ struct Flow {
   std::string rule{};    // the policy's, that decided; empty: none
   uint64_t sent = 0;     // bytes from the sandbox
   uint64_t received = 0;
-  uint32_t times = 1;  // the same again and again is told once
+  uint32_t times = 1;    // the same again and again is told once
+  bool proxied = false;  // a proxy was asked to connect; to which address of the name is not known
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.time_unix_ms);
@@ -45,6 +46,7 @@ struct Flow {
     codec.Field(9, self.sent);
     codec.Field(10, self.received);
     codec.Field(11, self.times);
+    codec.Field(12, self.proxied);
   }
 };
 

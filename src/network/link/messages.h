@@ -4,6 +4,7 @@
 //
 //   kHello   HelloRequest                       kDone
 //   kOpen    OpenRequest + its sockets          kDone
+//   kAuthority  AuthorityRequest + files        kDone   before networks with secrets are opened
 //   kPolicy  PolicyRequest                      kDone
 //   kClose   SandboxRequest                     kDone
 //   kFlows   FlowsRequest                       kFlowsAre   Flows
@@ -32,6 +33,7 @@
 #include "network/link/counts.h"
 #include "network/link/flow.h"
 #include "network/link/limits.h"
+#include "network/link/secret.h"
 #include "network/link/sockets.h"
 #include "network/policy/policy.h"
 #include "protocol/message_codec.h"
@@ -71,8 +73,9 @@ enum class MessageType : uint8_t {
   kFlows = 5,
   kList = 6,
   kCheck = 7,
-  kDialled = 8,
-  kRelay = 9,
+  kAuthority = 8,
+  kDialled = 9,
+  kRelay = 10,
   kDone = 64,
   kFailed = 65,
   kFlowsAre = 66,
@@ -89,15 +92,36 @@ inline constexpr size_t kMaxNetworks = 4096;
 
 struct HelloRequest {
   static constexpr size_t kMaxResolvers = 8;
+  static constexpr size_t kMaxProxy = 1024;  // Proxy::kMaxUrl
+  static constexpr size_t kMaxNoProxy = 64;  // ProxyPlan::kMaxDirect
 
   uint32_t version = kLinkVersion;
   std::vector<std::string> resolvers{};  // "127.0.0.1:53"; empty: the machine's own
   bool news = false;
+  std::string proxy{};  // network/transfer/proxy.h; with its password. Empty: none
+  std::vector<std::string> no_proxy{};
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
     codec.Field(2, self.resolvers, kMaxResolvers, size_t{64});
     codec.Field(3, self.news);
+    codec.Field(4, self.proxy, kMaxProxy);
+    codec.Field(5, self.no_proxy, kMaxNoProxy, network::Rule::kMaxBytes);
+  }
+};
+
+// What requests with secrets are given on with: the certificate authority that sandboxes trust, as
+// PEM, and files of certificates by which servers are verified, as descriptors.
+struct AuthorityRequest {
+  static constexpr size_t kMaxPem = size_t{16} * 1024;
+  static constexpr size_t kMaxFiles = 16;
+
+  std::string certificate{};
+  std::string key{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.certificate, kMaxPem);
+    codec.Field(2, self.key, kMaxPem);
   }
 };
 
@@ -122,6 +146,7 @@ struct Terms {
   Spec spec{};
   Bounds bounds{};
   NetworkLimits limits{};
+  std::vector<Secret> secrets{};
   std::vector<Peer> peers{};  // their names come before all rules
 
   static void Fields(auto& self, auto& codec) {
@@ -129,7 +154,8 @@ struct Terms {
     codec.Field(2, self.spec);
     codec.Field(3, self.bounds);
     codec.Field(4, self.limits);
-    codec.Field(5, self.peers, kMaxPeers);
+    codec.Field(5, self.secrets, Secret::kMostOfASandbox);
+    codec.Field(6, self.peers, kMaxPeers);
   }
 };
 
@@ -252,12 +278,14 @@ struct Checked {
   std::string rule{};             // that decided; empty: none
   std::string reason{};           // a sentence
   std::vector<Target> targets{};  // the addresses that would be tried, or why not
+  std::string proxy{};            // that would connect; empty: none would be asked
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.allowed);
     codec.Field(2, self.rule, Flow::kMaxReason);
     codec.Field(3, self.reason, Flow::kMaxReason);
     codec.Field(4, self.targets, kMaxTargets);
+    codec.Field(5, self.proxy, size_t{512});
   }
 };
 

@@ -129,6 +129,15 @@ Result<void> RelayLink::Hello(const HelloRequest& request) {
   return {};
 }
 
+Result<void> RelayLink::SetAuthority(const AuthorityRequest& request,
+                                     const std::vector<Fd>& trusted) {
+  std::vector<const Fd*> fds;
+  fds.reserve(trusted.size());
+  for (const Fd& file : trusted) fds.push_back(&file);
+  TRY(Call(MessageType::kAuthority, protocol::Encode(request), MessageType::kDone, fds));
+  return {};
+}
+
 Result<void> RelayLink::Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets) {
   OpenRequest request{
       .sandbox = sandbox.text(), .terms = terms, .steering = sockets.steering, .sockets = 0};

@@ -35,6 +35,7 @@ class RelayLink {
   void TellDials(OnDial on_dial) { on_dial_ = std::move(on_dial); }
 
   Result<void> Hello(const HelloRequest& request);
+  Result<void> SetAuthority(const AuthorityRequest& request, const std::vector<Fd>& trusted);
   Result<void> Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets);
   Result<void> SetTerms(const SandboxId& sandbox, const Terms& terms);
   Result<void> Close(const SandboxId& sandbox);

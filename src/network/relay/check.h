@@ -8,7 +8,7 @@
 
 #include "network/link/messages.h"
 #include "network/policy/policy.h"
-#include "network/relay/machine_addresses.h"
+#include "network/relay/connection.h"
 #include "network/resolver/resolver.h"
 
 namespace cay::network {
@@ -17,26 +17,29 @@ class Check {
  public:
   using Done = std::function<void(Checked checked)>;
 
-  Check(Resolver& resolver, MachineAddresses& machine, Policy policy, Done done)
-      : resolver_(resolver),
-        machine_(machine),
-        policy_(std::move(policy)),
-        done_(std::move(done)) {}
+  Check(const RelayParts& parts, Policy policy, Done done)
+      : parts_(parts), policy_(std::move(policy)), done_(std::move(done)) {}
 
   // `done` is called once, in it or later from the loop. `host`: a name, or an address.
   void Start(const std::string& host, uint16_t port);
 
  private:
+  void Route();
+  void OfProxy(Result<std::vector<Address>> addresses);
+  void Resolve();
   void OfAddresses(Result<std::vector<Address>> addresses);
   Checked::Target Judge(const Address& address);
   void Finish(const Decision& decision);
+  void Deny(std::string reason);
 
-  Resolver& resolver_;
-  MachineAddresses& machine_;
+  const RelayParts& parts_;
   Policy policy_;
   Done done_;
   std::string name_;  // empty: an address was asked about
+  Address address_;
   uint16_t port_ = 0;
+  Decision decision_;  // before anything is resolved
+  std::vector<Address> proxy_addresses_;
   Checked checked_;
   Resolver::Ticket resolving_;
 };

@@ -39,6 +39,14 @@ std::string DeniedResponse(const std::string& reason) {
          std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
 }
 
+// What is unread would turn the end into a reset, and an answer before it is lost.
+void Drain(const Fd& socket) {
+  std::array<char, 16'384> space;
+  for (int i = 0; i < 64; ++i) {
+    if (::recv(socket.get(), space.data(), space.size(), MSG_DONTWAIT) <= 0) return;
+  }
+}
+
 // The socket is ready when it has more than `bytes`, or has ended.
 void WakeBeyond(const Fd& socket, size_t bytes) {
   const int low = static_cast<int>(bytes + 1);
@@ -114,16 +122,54 @@ void Connection::Begin() {
     Finish(Verdict::kDenied, Explain(decision, destination_.name, literal), decision.rule, true);
     return;
   }
+  if (auto secrets = owner_.credentials();
+      secrets && secrets->Covers(destination_.name, destination_.port))
+    covered_ = std::move(secrets);
   if (!Await(*client_, *client_end_, EPOLLIN, client_events_)) return;
   idle_.Set(owner_.idle_limit());
   Resolve();
 }
 
 void Connection::Resolve() {
+  if (IsHostName(destination_.name)) {
+    Dial(MachineAddresses::Loopback());
+  } else if (parts_.proxy == nullptr) {
+    ResolveItself();
+  } else if (const auto literal = Address::Parse(parts_.proxy->proxy.host)) {
+    OfProxy(std::vector<Address>{*literal});
+  } else {
+    resolving_ = parts_.resolver.Resolve(
+        parts_.proxy->proxy.host,
+        [this](Result<std::vector<Address>> addresses) { OfProxy(std::move(addresses)); });
+  }
+}
+
+// What is connected to without the proxy is, whether the proxy is there or not.
+void Connection::OfProxy(Result<std::vector<Address>> addresses) {
+  const ProxyPlan& plan = *parts_.proxy;
+  if (addresses) proxy_addresses_ = *addresses;
+  if (plan.Leads(destination_.name, destination_.address, proxy_addresses_)) {
+    Finish(Verdict::kDenied, std::string(kIsTheProxy), {}, true);
+    return;
+  }
+  if (!plan.Through(destination_.name, destination_.address, destination_.port))
+    return ResolveItself();
+  proxied_ = true;
+  if (!addresses) {
+    Finish(Verdict::kFailed, "through " + plan.proxy.Text() + ": " + addresses.error().message(),
+           rule_, true);
+    return;
+  }
+  proxy_dialer_ = std::make_unique<ProxyDialer>(
+      parts_.loop, parts_.deadlines, plan.proxy, *addresses,
+      destination_.name.empty() ? destination_.address.Text() : destination_.name,
+      destination_.port, [this](Result<Dialer::Dialled> dialled) { Dialled(std::move(dialled)); });
+  proxy_dialer_->Start();
+}
+
+void Connection::ResolveItself() {
   if (destination_.name.empty()) {
     Dial(std::vector<Address>{destination_.address});
-  } else if (IsHostName(destination_.name)) {
-    Dial(MachineAddresses::Loopback());
   } else {
     resolving_ = parts_.resolver.Resolve(
         destination_.name,
@@ -137,6 +183,10 @@ Result<std::vector<Address>> Connection::Permitted(const std::vector<Address>& a
   std::vector<Address> permitted;
   std::optional<Error> refused;
   for (const Address& address : addresses) {
+    if (parts_.proxy != nullptr && parts_.proxy->Leads({}, address, proxy_addresses_)) {
+      refused = Error(ErrorCode::kPermissionDenied, Fault::kCaller, std::string(kIsTheProxy));
+      continue;
+    }
     const Decision decision = owner_.policy().OfAddress(
         destination_.name, address, destination_.port, parts_.machine.IsOwn(address));
     if (decision.allowed) {
@@ -167,6 +217,7 @@ void Connection::Dial(Result<std::vector<Address>> addresses) {
 
 void Connection::Dialled(Result<Dialer::Dialled> dialled) {
   dialer_.reset();
+  proxy_dialer_.reset();
   if (!dialled) {
     Finish(Verdict::kFailed, dialled.error().message(), rule_, true);
     return;
@@ -221,8 +272,10 @@ void Connection::Judge() {
   const size_t count = static_cast<size_t>(got);
   // Ready, and no more there than the last time: nothing else will come.
   const bool ended = count == peeked_;
-  const FirstBytesVerdict verdict =
+  FirstBytesVerdict verdict =
       JudgeFirstBytes(owner_.policy(), destination_, {space.data(), count}, ended);
+  if (auto refused = RefuseForSecrets(verdict, {space.data(), count}))
+    verdict = *std::move(refused);
   switch (verdict.kind) {
     case FirstBytesVerdict::Kind::kMore:
       peeked_ = count;
@@ -243,7 +296,78 @@ void Connection::Judge() {
   seen_name_ = verdict.seen_name;
 }
 
+// A secret is never sent in the clear, and where nothing is intercepted its placeholder is looked
+// for in what the first bytes show.
+std::optional<FirstBytesVerdict> Connection::RefuseForSecrets(const FirstBytesVerdict& verdict,
+                                                              std::string_view bytes) const {
+  if (verdict.kind != FirstBytesVerdict::Kind::kPass || verdict.tls || bytes.empty())
+    return std::nullopt;
+  FirstBytesVerdict refused{.kind = FirstBytesVerdict::Kind::kRefuse,
+                            .rule = rule_,
+                            .seen_name = verdict.seen_name,
+                            .http = destination_.port == 80};
+  if (covered_) {
+    refused.reason = "connections to " + destination_.name + ":" +
+                     std::to_string(destination_.port) +
+                     " are given a secret, and must begin with TLS";
+    return refused;
+  }
+  const auto secrets = owner_.credentials();
+  const auto found = secrets ? secrets->Found(bytes) : std::nullopt;
+  if (!found) return std::nullopt;
+  refused.reason = "the placeholder of the secret \"" + *found + "\" was sent in the clear";
+  return refused;
+}
+
+// Over both TLS connections. Nothing of it goes through pipes.
+void Connection::Intercept() {
+  if (!interception_) {
+    auto begun = parts_.interceptor == nullptr
+                     ? Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                                     "there is no certificate authority for requests with secrets"))
+                     : Interception::Begin(*parts_.interceptor, covered_,
+                                           {.name = destination_.name, .port = destination_.port},
+                                           client_->get(), upstream_->get());
+    if (!begun) return Finish(Verdict::kFailed, begun.error().message(), rule_, true);
+    interception_ = *std::move(begun);
+  }
+  const uint64_t sent = interception_->sent();
+  const uint64_t received = interception_->received();
+  const uint64_t allowance = owner_.Allowance();
+  paused_ = allowance == 0;
+  if (!paused_) {
+    interception_->Step(allowance);
+    owner_.Spent(interception_->sent() - sent, interception_->received() - received);
+    if (over_) return;
+  }
+  if (interception_->over()) return EndInterception();
+  if (interception_->again() && !paused_) retry_.Set(Millis(0));
+  const uint32_t client = paused_ ? 0 : interception_->client_events();
+  const uint32_t upstream = paused_ ? 0 : interception_->upstream_events();
+  if (!Await(*client_, *client_end_, client, client_events_)) return;
+  Await(*upstream_, *upstream_end_, upstream, upstream_events_);
+}
+
+void Connection::EndInterception() {
+  using Kind = HttpExchange::End::Kind;
+  const HttpExchange::End& end = interception_->end();
+  const Verdict verdict = end.kind == Kind::kDone      ? Verdict::kAllowed
+                          : end.kind == Kind::kRefused ? Verdict::kDenied
+                                                       : Verdict::kFailed;
+  Drain(*client_);
+  Finish(verdict, end.reason, rule_, false);
+}
+
+uint64_t Connection::Sent() const { return interception_ ? interception_->sent() : up_.bytes(); }
+uint64_t Connection::Received() const {
+  return interception_ ? interception_->received() : down_.bytes();
+}
+
 void Connection::Relay() {
+  if (covered_) {
+    if (judged_) Intercept();
+    return;
+  }
   const uint64_t sent = up_.bytes();
   const uint64_t received = down_.bytes();
   const uint64_t allowance = owner_.Allowance();
@@ -280,7 +404,7 @@ void Connection::Arm() {
 }
 
 void Connection::OnIdle() {
-  const uint64_t moved = up_.bytes() + down_.bytes();
+  const uint64_t moved = Sent() + Received();
   if (moved == moved_ && !paused_) {
     Deny("nothing was sent for " + FormatDuration(owner_.idle_limit()));
     return;
@@ -301,10 +425,13 @@ void Connection::Reconsider() {
     return;
   }
   Decision decision = Decide();
-  if (decision.allowed && upstream_ && !IsHostName(destination_.name)) {
+  if (decision.allowed && upstream_ && !proxied_ && !IsHostName(destination_.name)) {
     decision = owner_.policy().OfAddress(destination_.name, dialled_, destination_.port,
                                          parts_.machine.IsOwn(dialled_));
   }
+  const auto secrets = owner_.credentials();
+  if (decision.allowed && covered_ && !(secrets && *secrets == *covered_))
+    return Deny("the secrets of the sandbox were changed");
   if (!decision.allowed)
     Deny("the policy was changed: " + Explain(decision, destination_.name, nullptr));
 }
@@ -321,9 +448,7 @@ void Connection::Refuse(const FirstBytesVerdict& verdict) {
 
 // As far as the socket takes it at once: a client that does not read hears nothing.
 void Connection::AnswerInWords(const std::string& reason) {
-  std::array<char, kMaxPeek + 1> space;  // what is unread would turn the end into a reset
-  while (::recv(client_->get(), space.data(), space.size(), MSG_DONTWAIT) > 0) {
-  }
+  Drain(*client_);
   const std::string response = DeniedResponse(reason);
   (void)!::send(client_->get(), response.data(), response.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -337,6 +462,7 @@ void Connection::Abandon() {
   resolving_.Cancel();
   peer_dial_.Cancel();
   dialer_.reset();
+  proxy_dialer_.reset();
   for (std::optional<Fd>* socket : {&client_, &upstream_}) {
     if (!*socket) continue;
     parts_.loop.Forget((*socket)->get());
@@ -352,6 +478,8 @@ void Connection::Finish(Verdict verdict, std::string reason, std::string rule, b
   idle_.Clear();
   retry_.Clear();
   resolving_.Cancel();
+  dialer_.reset();
+  proxy_dialer_.reset();
   peer_dial_.Cancel();
   Flow flow{.time_unix_ms = began_unix_ms_,
             .duration_ms = static_cast<uint32_t>(Since(began_).count()),
@@ -361,9 +489,11 @@ void Connection::Finish(Verdict verdict, std::string reason, std::string rule, b
             .verdict = verdict,
             .reason = std::move(reason),
             .rule = std::move(rule),
-            .sent = up_.bytes(),
-            .received = down_.bytes()};
-  if (upstream_ && peer_.empty()) {
+            .sent = Sent(),
+            .received = Received(),
+            .proxied = proxied_};
+  interception_.reset();
+  if (upstream_ && !proxied_ && peer_.empty()) {
     flow.address = dialled_.Text();
   } else if (destination_.name.empty()) {
     flow.address = destination_.address.Text();

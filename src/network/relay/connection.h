@@ -1,6 +1,8 @@
 // Connection: one that a sandbox's program has made, from its acceptance to its end:
 //
 //   decided by the policy → its name is resolved → dialled → relayed
+//   decided by the policy → its name is given to the proxy, which dials → relayed
+//                                                      or, to a secret's host, intercepted
 //
 // one to a peer, whose name comes before the policy:
 //
@@ -23,6 +25,7 @@
 
 #include "base/loop/event_loop.h"
 #include "base/os/fd.h"
+#include "network/intercept/interception.h"
 #include "network/link/flow.h"
 #include "network/policy/policy.h"
 #include "network/relay/first_bytes.h"
@@ -32,6 +35,7 @@
 #include "network/transfer/deadlines.h"
 #include "network/transfer/dialer.h"
 #include "network/transfer/lane.h"
+#include "network/transfer/proxy_dialer.h"
 
 namespace cay::network {
 
@@ -43,6 +47,8 @@ struct RelayParts {
   PipePool& pipes;
   MachineAddresses& machine;
   PeerDials& peers;
+  Interceptor* interceptor = nullptr;  // null: none has come yet
+  const ProxyPlan* proxy = nullptr;    // null: there is none
 };
 
 class Connection final : public EventLoop::Object {
@@ -57,6 +63,7 @@ class Connection final : public EventLoop::Object {
   class Owner {
    public:
     virtual const Policy& policy() const = 0;
+    virtual std::shared_ptr<const Credentials> credentials() const = 0;
     // The sandbox that has this name here; empty: none has.
     virtual std::string PeerOf(const std::string& name) const = 0;
     virtual PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port,
@@ -93,6 +100,8 @@ class Connection final : public EventLoop::Object {
 
   void BeginToPeer();
   void Resolve();
+  void ResolveItself();
+  void OfProxy(Result<std::vector<Address>> addresses);
   void Dial(Result<std::vector<Address>> addresses);
   Result<std::vector<Address>> Permitted(const std::vector<Address>& addresses);
   void Dialled(Result<Dialer::Dialled> dialled);
@@ -101,8 +110,14 @@ class Connection final : public EventLoop::Object {
   void OnReady(Side side);
   uint32_t AwaitedOfClient() const;
   void Judge();
+  std::optional<FirstBytesVerdict> RefuseForSecrets(const FirstBytesVerdict& verdict,
+                                                    std::string_view bytes) const;
   void Relay();
+  void Intercept();
+  void EndInterception();
   void Arm();
+  uint64_t Sent() const;
+  uint64_t Received() const;
   void OnIdle();
   void Refuse(const FirstBytesVerdict& verdict);
   void AnswerInWords(const std::string& reason);
@@ -126,12 +141,17 @@ class Connection final : public EventLoop::Object {
   PeerDials::Ticket peer_dial_;
   Resolver::Ticket resolving_;
   std::optional<Dialer> dialer_;
+  std::unique_ptr<ProxyDialer> proxy_dialer_;
+  bool proxied_ = false;
+  std::vector<Address> proxy_addresses_;  // what leads to them is refused
   bool judged_ = false;
   size_t peeked_ = 0;
   int looks_ = 0;
   std::string seen_name_;
   Lane up_;
   Lane down_;
+  std::shared_ptr<const Credentials> covered_;  // by these; null: it is not intercepted
+  std::unique_ptr<Interception> interception_;
   bool paused_ = false;  // for want of an allowance
   bool over_ = false;
   uint64_t moved_ = 0;  // at the last look for idleness

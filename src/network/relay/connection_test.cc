@@ -105,7 +105,13 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
       if (asked_) peers_->Answered(asked_->number, controller_(*asked_));
     });
     if (controller_) answer.Set(Millis(20));
-    const RelayParts parts{*loop, deadlines, **resolver, pipes, machine, peers};
+    const RelayParts parts{.loop = *loop,
+                           .deadlines = deadlines,
+                           .resolver = **resolver,
+                           .pipes = pipes,
+                           .machine = machine,
+                           .peers = peers,
+                           .proxy = proxy_ ? &*proxy_ : nullptr};
     Connection::Owner& owner = *this;
     connection_ = std::make_unique<Connection>(parts, owner, *std::move(relays_), destination);
     std::thread other(beside);
@@ -118,6 +124,7 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
   }
 
   const Policy& policy() const override { return *policy_; }
+  std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
   std::string PeerOf(const std::string& name) const override { return name == "db" ? peer_ : ""; }
   PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port,
                              PeerDials::Done done) override {
@@ -137,6 +144,8 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
 
   Server server_;
   std::optional<Policy> policy_;
+  std::shared_ptr<const Credentials> credentials_;
+  std::optional<ProxyPlan> proxy_;
   Millis idle_{60'000};
   std::optional<Fd> client_;
   std::optional<Fd> relays_;
@@ -276,6 +285,102 @@ TEST_F(ConnectionTest, AResetOfTheServerIsAResetInside) {
   });
   EXPECT_EQ(flow_->verdict, Verdict::kAllowed);
   EXPECT_THAT(flow_->reason, HasSubstr("reset"));
+}
+
+// The server is a proxy, by which what a name leads to is reached.
+class ProxiedConnectionTest : public ConnectionTest {
+ protected:
+  ProxiedConnectionTest() {
+    Through(url());
+    Allow({.mode = Mode::kAllow, .allow = {"example.com", "192.0.2.0/24"}});
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(server_.port); }
+  void Through(const std::string& url, const std::vector<std::string>& direct = {}) {
+    auto plan = ProxyPlan::Make(url, direct);
+    ASSERT_TRUE(plan) << plan.error().message();
+    proxy_ = *std::move(plan);
+  }
+  static Destination Named(std::string name, uint16_t port = 2525) {
+    return {.name = std::move(name), .address = Address::V4(NameTable::kFirst + 1), .port = port};
+  }
+  static std::string ReadHead(const Fd& socket) {
+    std::string head;
+    for (char byte = 0; !head.ends_with("\r\n\r\n") && ::recv(socket.get(), &byte, 1, 0) == 1;)
+      head += byte;
+    return head;
+  }
+};
+
+TEST_F(ProxiedConnectionTest, TheProxyIsGivenTheNameAndTheServerSpeaksFirst) {
+  Relay(Named("example.com"), [&] {
+    const Fd upstream = Accept(server_.socket);
+    EXPECT_THAT(ReadHead(upstream), HasSubstr("CONNECT example.com:2525 HTTP/1.1"));
+    Send(upstream, "HTTP/1.1 200 OK\r\n\r\n220 hello\r\n");
+    std::array<char, 11> greeting;
+    EXPECT_EQ(::recv(client_->get(), greeting.data(), greeting.size(), MSG_WAITALL), 11);
+    EXPECT_EQ(std::string(greeting.data(), greeting.size()), "220 hello\r\n");
+    Send(*client_, "HELO");
+    client_.reset();
+    EXPECT_EQ(ReadAll(upstream), "HELO");
+  });
+  EXPECT_EQ(flow_->verdict, Verdict::kAllowed);
+  EXPECT_TRUE(flow_->proxied);
+  EXPECT_EQ(flow_->name, "example.com");
+  EXPECT_EQ(flow_->address, "") << "which one it is the proxy knows alone";
+  EXPECT_EQ(flow_->received, 11U) << "of the proxy's answer nothing is counted";
+}
+
+TEST_F(ProxiedConnectionTest, WhatTheProxyRefusesHasFailed) {
+  Relay(Named("example.com"), [&] {
+    const Fd upstream = Accept(server_.socket);
+    (void)ReadHead(upstream);
+    Send(upstream, "HTTP/1.1 403 no\r\n\r\n");
+    EXPECT_EQ(ReadAll(*client_), "(reset)");
+  });
+  EXPECT_EQ(flow_->verdict, Verdict::kFailed);
+  EXPECT_THAT(flow_->reason, HasSubstr("through " + url() + ": the proxy did not connect"));
+}
+
+TEST_F(ProxiedConnectionTest, WhatIsNotAllowedIsNotSaidToTheProxy) {
+  Relay(Named("other.example"), [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kDenied);
+  EXPECT_TRUE(SetNonBlocking(server_.socket, true));
+  EXPECT_EQ(::accept4(server_.socket.get(), nullptr, nullptr, 0), -1) << "nobody connected";
+}
+
+// An address is judged here, whoever connects.
+TEST_F(ProxiedConnectionTest, AnAddressIsJudgedBeforeTheProxyHearsOfIt) {
+  const Destination metadata{.name = "", .address = *Address::Parse("169.254.169.254"), .port = 80};
+  Allow({.mode = Mode::kOpen});
+  Relay(metadata, [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kDenied);
+  EXPECT_FALSE(flow_->proxied);
+}
+
+// Who speaks to the proxy itself would be past the policy.
+TEST_F(ProxiedConnectionTest, TheProxyItselfIsNotReached) {
+  Allow({.mode = Mode::kOpen});
+  Through("http://93.184.0.7:3128");
+  const Destination itself{.name = "", .address = *Address::Parse("93.184.0.7"), .port = 8080};
+  Relay(itself, [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kDenied);
+  EXPECT_EQ(flow_->reason, kIsTheProxy);
+}
+
+TEST_F(ProxiedConnectionTest, TheProxyItselfIsNotReachedByItsName) {
+  Allow({.mode = Mode::kOpen});
+  Through("http://proxy.example:3128");
+  Relay(Named("proxy.example", 3128), [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kDenied);
+  EXPECT_EQ(flow_->reason, kIsTheProxy);
+}
+
+// They are resolved here, and their addresses judged.
+TEST_F(ProxiedConnectionTest, NamesOfNoPublicZoneAreNotGivenToTheProxy) {
+  Allow({.mode = Mode::kOpen});
+  Relay(Named("localhost"), [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_NE(flow_->verdict, Verdict::kAllowed);
+  EXPECT_FALSE(flow_->proxied);
 }
 
 }  // namespace

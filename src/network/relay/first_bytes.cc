@@ -79,8 +79,12 @@ FirstBytesVerdict JudgeFirstBytes(const Policy& policy, const Destination& desti
       return Refuse("the connection ended within a TLS hello");
     case Peek::kBad:
       return Refuse("the TLS hello cannot be read");
-    case Peek::kFound:
-      return Compare(policy, destination, "the TLS hello asks for", hello.name);
+    case Peek::kFound: {
+      FirstBytesVerdict verdict =
+          Compare(policy, destination, "the TLS hello asks for", hello.name);
+      verdict.tls = verdict.kind == Kind::kPass;
+      return verdict;
+    }
     case Peek::kOther:
       break;
   }

@@ -25,6 +25,7 @@ struct FirstBytesVerdict {
   std::string reason{};     // kRefuse: a sentence
   std::string rule{};       // kRefuse: that decided, if one did
   std::string seen_name{};  // kPass: the name that the bytes say; empty: none
+  bool tls = false;         // kPass: it is a TLS hello
   bool http = false;        // kRefuse: the client speaks HTTP, and can be told so
 };
 

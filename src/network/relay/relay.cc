@@ -2,6 +2,9 @@
 
 #include <sys/resource.h>
 
+#include <unistd.h>
+
+#include <array>
 #include <cerrno>
 
 #include "base/os/log.h"
@@ -33,6 +36,23 @@ Result<Sockets> Adopt(const OpenRequest& request, std::vector<Fd> fds) {
   if (next != fds.size() || (!sockets.tcp_v4 && !sockets.tcp_v6))
     return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the sockets of a network"));
   return sockets;
+}
+
+Result<void> AppendFile(const Fd& file, std::string& text) {
+  std::array<char, 65'536> space;
+  while (true) {
+    const ssize_t got = ::read(file.get(), space.data(), space.size());
+    if (got < 0) return Failure(Error::FromErrno("reading certificates"));
+    if (got == 0) return {};
+    text.append(space.data(), static_cast<size_t>(got));
+    if (text.size() > Interceptor::kMaxTrusted)
+      return Failure(Error::Invalid("more than 4 MiB of certificates to trust"));
+  }
+}
+
+Result<std::shared_ptr<const Credentials>> CredentialsOf(const Terms& terms) {
+  if (terms.secrets.empty()) return nullptr;
+  return std::make_shared<const Credentials>(TRY(Credentials::Compile(terms.secrets)));
 }
 
 Error NotServed(const std::string& sandbox) {
@@ -97,6 +117,8 @@ Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
   switch (static_cast<MessageType>(packet.type)) {
     case MessageType::kHello:
       return Hello(TRY(Decode<HelloRequest>(body, protocol::Unknown::kSkipped)));
+    case MessageType::kAuthority:
+      return SetAuthority(TRY(Decode<AuthorityRequest>(body)), packet.fds);
     case MessageType::kOpen:
       return Open(TRY(Decode<OpenRequest>(body)), std::move(packet.fds));
     case MessageType::kPolicy:
@@ -143,8 +165,29 @@ Result<void> Relay::TakeIn(ipc::Packet& packet) {
 Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
   news_ = request.news;
   if (resolver_) return Reply{};
+  if (!request.proxy.empty()) proxy_ = TRY(ProxyPlan::Make(request.proxy, request.no_proxy));
   resolver_ = TRY(Resolver::Create(loop_, {.servers = request.resolvers}));
-  parts_.reset(new RelayParts{loop_, deadlines_, *resolver_, pipes_, machine_, peers_});
+  parts_.reset(new RelayParts{.loop = loop_,
+                              .deadlines = deadlines_,
+                              .resolver = *resolver_,
+                              .pipes = pipes_,
+                              .machine = machine_,
+                              .peers = peers_,
+                              .proxy = proxy_ ? &*proxy_ : nullptr});
+  return Reply{};
+}
+
+Result<Relay::Reply> Relay::SetAuthority(AuthorityRequest request, const std::vector<Fd>& files) {
+  if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
+  if (interceptor_) return Reply{};  // one for the life of a relay
+  std::string trusted;
+  for (const Fd& file : files) {
+    TRY(AppendFile(file, trusted));
+    trusted += '\n';
+  }
+  interceptor_ = TRY(Interceptor::Make(
+      {.certificate = std::move(request.certificate), .key = std::move(request.key)}, trusted));
+  parts_->interceptor = interceptor_.get();
   return Reply{};
 }
 
@@ -153,11 +196,13 @@ Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds
   if (entries_.size() >= kMaxNetworks)
     return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine, "too many networks"));
   CompiledTerms terms = TRY(CompiledTerms::Of(request.terms));
+  auto credentials = TRY(CredentialsOf(request.terms));
   Sockets sockets = TRY(Adopt(request, std::move(fds)));
   Entry entry{.version = request.terms.version};
   entry.network = TRY(SandboxNetwork::Open(
       *parts_, request.sandbox, std::move(sockets), std::move(terms),
       [this, sandbox = request.sandbox](Flow flow) { Heard(sandbox, std::move(flow)); }));
+  entry.network->SetCredentials(std::move(credentials));
   entries_.insert_or_assign(request.sandbox, std::move(entry));
   return Reply{};
 }
@@ -171,7 +216,9 @@ Result<Relay::Entry*> Relay::Find(const std::string& sandbox) {
 Result<Relay::Reply> Relay::SetPolicy(const PolicyRequest& request) {
   Entry* const entry = TRY(Find(request.sandbox));
   CompiledTerms terms = TRY(CompiledTerms::Of(request.terms));
+  auto credentials = TRY(CredentialsOf(request.terms));
   entry->version = request.terms.version;
+  entry->network->SetCredentials(std::move(credentials));
   entry->network->SetTerms(std::move(terms));
   return Reply{};
 }
@@ -200,8 +247,7 @@ Result<void> Relay::BeginCheck(const CheckRequest& request) {
   if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
   Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
   loop_.Change(control_.get(), 0);
-  check_.emplace(*resolver_, machine_, std::move(policy),
-                 [this](const Checked& checked) { EndCheck(checked); });
+  check_.emplace(*parts_, std::move(policy), [this](const Checked& checked) { EndCheck(checked); });
   check_->Start(request.host, request.port);
   return {};
 }

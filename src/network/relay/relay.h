@@ -11,6 +11,7 @@
 
 #include "base/ipc/packet.h"
 #include "base/loop/event_loop.h"
+#include "network/intercept/interceptor.h"
 #include "network/link/messages.h"
 #include "network/relay/check.h"
 #include "network/relay/flow_log.h"
@@ -47,6 +48,7 @@ class Relay final : private EventLoop::Handler {
   Result<std::optional<Reply>> Answer(ipc::Packet& packet);
   Result<void> TakeIn(ipc::Packet& packet);
   Result<Reply> Hello(const HelloRequest& request);
+  Result<Reply> SetAuthority(AuthorityRequest request, const std::vector<Fd>& files);
   Result<Reply> Open(const OpenRequest& request, std::vector<Fd> fds);
   Result<Reply> SetPolicy(const PolicyRequest& request);
   Result<Reply> Close(const SandboxRequest& request);
@@ -66,7 +68,9 @@ class Relay final : private EventLoop::Handler {
   MachineAddresses machine_;
   PeerDials peers_;
   Inbound inbound_;
-  std::unique_ptr<Resolver> resolver_;  // null before kHello
+  std::unique_ptr<Resolver> resolver_;        // null before kHello
+  std::unique_ptr<Interceptor> interceptor_;  // null before kAuthority
+  std::optional<ProxyPlan> proxy_;
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;
   std::map<std::string, Entry> entries_;

@@ -46,6 +46,10 @@ class SandboxNetwork final : private Connection::Owner {
   SandboxNetwork(const SandboxNetwork&) = delete;
   SandboxNetwork& operator=(const SandboxNetwork&) = delete;
 
+  // Null: none.
+  void SetCredentials(std::shared_ptr<const Credentials> credentials) {
+    credentials_ = std::move(credentials);
+  }
   void SetTerms(CompiledTerms terms);
   const NetworkCounts& counts() const { return counts_; }
 
@@ -62,6 +66,7 @@ class SandboxNetwork final : private Connection::Owner {
   void Tell(Flow flow);
 
   const Policy& policy() const override { return policy_; }
+  std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
   std::string PeerOf(const std::string& name) const override;
   PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port, PeerDials::Done done) override;
   Millis idle_limit() const override { return std::chrono::seconds(limits_.idle_seconds); }
@@ -78,6 +83,7 @@ class SandboxNetwork final : private Connection::Owner {
   Policy policy_;
   PeerNames peers_;
   NetworkLimits limits_;
+  std::shared_ptr<const Credentials> credentials_;
   Told told_;
   NetworkCounts counts_;
   NameTable names_;

@@ -184,6 +184,15 @@ Result<NetworkReport> Manager::GetNetwork(const Caller& caller, std::string_view
   });
 }
 
+Result<NetworkCheck> Manager::CheckNetwork(const Caller& caller, std::string_view which,
+                                           const std::string& host, uint16_t port) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<NetworkCheck> {
+    const SandboxView view = sandbox.View();
+    network::Checked checked = TRY(impl_->core.networks->Check(view.spec.network, host, port));
+    return NetworkCheck{.host = host, .port = port, .checked = std::move(checked)};
+  });
+}
+
 Result<FlowPage> Manager::GetFlows(const Caller& caller, std::string_view which, uint64_t after,
                                    size_t limit) {
   return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<FlowPage> {

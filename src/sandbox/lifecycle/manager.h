@@ -72,6 +72,10 @@ class Manager {
   Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
   // What holds of its network now.
   Result<NetworkReport> GetNetwork(const Caller& caller, std::string_view which);
+  // What would become of a connection to this host, a name or an address; may wait for name
+  // servers.
+  Result<NetworkCheck> CheckNetwork(const Caller& caller, std::string_view which,
+                                    const std::string& host, uint16_t port);
   // Its flows with higher numbers than `after`, at most `limit`; of a stopped one too.
   Result<FlowPage> GetFlows(const Caller& caller, std::string_view which, uint64_t after,
                             size_t limit);

@@ -38,6 +38,8 @@ struct Flow {
     visit(About{"duration_ms"}, field::Number{}, flow.duration_ms);
     visit(About{.name = "times", .text = "the same again and again is told once"}, field::Number{},
           flow.times);
+    visit(About{.name = "proxied", .text = "a proxy was asked to connect"}, field::Flag{},
+          flow.proxied);
   }
 };
 
@@ -58,6 +60,35 @@ struct FlowPage {
     visit(About{"flows"}, field::Objects<NumberedFlow>{}, page.flows);
     visit(About{.name = "next", .text = "what to ask after next"}, field::Number{}, page.next);
   }
+};
+
+struct NetworkCheck {
+  static constexpr std::string_view kSchema = "NetworkCheck";
+  static constexpr std::string_view kText = "what would become of a connection; none was made";
+  static void Of(const sandbox::NetworkCheck& check, auto& visit) {
+    const network::Checked& checked = check.checked;
+    visit(About{"host"}, field::Text{}, check.host);
+    visit(About{"port"}, field::Number{}, check.port);
+    visit(About{"allowed"}, field::Flag{}, checked.allowed);
+    visit(About{.name = "reason", .text = "a sentence"}, field::Text{}, checked.reason);
+    visit(About{.name = "rule", .text = "that decided; empty: none did"}, field::Text{},
+          checked.rule);
+    visit(About{.name = "addresses", .text = "that would be tried, or why one would not"},
+          field::Objects<Target>{}, checked.targets);
+    visit(About{.name = "proxy",
+                .text = "that would connect, to which of a name's addresses is not known here; "
+                        "empty: none would be asked"},
+          field::Text{}, checked.proxy);
+  }
+
+ private:
+  struct Target {
+    static void Of(const network::Checked::Target& target, auto& visit) {
+      visit(About{"address"}, field::Text{}, target.address);
+      visit(About{"allowed"}, field::Flag{}, target.allowed);
+      visit(About{"reason"}, field::Text{}, target.reason);
+    }
+  };
 };
 
 // A DeniedFlows, in the result of a command: of most there is none.

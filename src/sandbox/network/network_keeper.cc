@@ -58,7 +58,9 @@ NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOp
                TellUnpublished(publisher, standing);
              }),
       bounds_(std::move(options.bounds)) {
-  supply_.SetResolvers(std::move(options.resolvers));
+  supply_.SetGreeting({.resolvers = std::move(options.resolvers),
+                       .proxy = std::move(options.proxy),
+                       .no_proxy = std::move(options.no_proxy)});
   doors_.Permit(std::move(options.publish_addresses));
 }
 
@@ -257,6 +259,13 @@ void NetworkKeeper::Forget(const SandboxId& id) {
     around = neighbours_.Remove(id);
   }
   TellPeers(around);
+}
+
+Result<network::Checked> NetworkKeeper::Check(const NetworkSpec& spec, const std::string& host,
+                                              uint16_t port) {
+  return supply_.Check({.terms = {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits},
+                        .host = host,
+                        .port = port});
 }
 
 void NetworkKeeper::Reconfigure(const NetworkOptions& options) {

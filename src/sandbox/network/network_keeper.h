@@ -78,6 +78,9 @@ class NetworkKeeper {
   void Reconfigure(const NetworkOptions& options);
 
   NetworkStanding Look(const SandboxId& id);
+  // What would become of a connection of a sandbox with this network, whether it runs or not.
+  // kResourceExhausted, of the machine: too many are asked about at this moment.
+  Result<network::Checked> Check(const NetworkSpec& spec, const std::string& host, uint16_t port);
   std::vector<network::Peer> PeersOf(const SandboxId& id) const;
   std::vector<PublishedStanding> Published(const SandboxId& id) { return doors_.Look(id); }
   FlowPage FlowsAfter(const SandboxId& id, uint64_t number, size_t limit);

@@ -42,6 +42,13 @@ struct DeniedFlows {
   uint64_t more = 0;
 };
 
+// What would become of a connection.
+struct NetworkCheck {
+  std::string host{};
+  uint16_t port = 0;
+  network::Checked checked{};
+};
+
 struct NetworkReport {
   SandboxState state = SandboxState::kRunning;
   NetworkSpec spec{};

@@ -33,6 +33,7 @@ struct ServedRelay {
 class RelaySupply {
  public:
   using Start = std::function<Result<network::RelayProcess>()>;
+  static constexpr int kMaxChecks = 4;  // at the same time
 
   // Told of what a relay asks its controller for (RelayLink::TellDials).
   using OnDial = std::function<void(const std::weak_ptr<ServedRelay>& relay,
@@ -42,12 +43,15 @@ class RelaySupply {
       : start_(std::move(start)), on_dial_(std::move(on_dial)) {}
 
   // Of relays that are started from now on.
-  void SetResolvers(std::vector<std::string> resolvers);
+  void SetGreeting(network::HelloRequest greeting);
   Result<std::shared_ptr<ServedRelay>> Get();
   // Null: there is none.
   std::shared_ptr<ServedRelay> Current() const;
   // It does not answer any more: it is killed, where it lives, and its networks end with it.
   void Drop(const ServedRelay& relay);
+  // What would become of a connection, as a relay says that is started for that alone and greeted
+  // as all are. kResourceExhausted, of the machine: too many are under way.
+  Result<network::Checked> Check(const network::CheckRequest& request);
   // No more is needed: it ends by itself, and its networks with it.
   void End();
   // How many have ended before their time.
@@ -57,14 +61,17 @@ class RelaySupply {
   static bool HasEnded(const Error& error);
 
  private:
+  network::HelloRequest greeting(bool news) const;
+
   const Start start_;
   const OnDial on_dial_;
   std::mutex starting_;
   mutable std::mutex mutex_;
   std::shared_ptr<ServedRelay> current_;
-  std::vector<std::string> resolvers_;
+  network::HelloRequest greeting_;
   uint64_t started_ = 0;  // with starting_
   std::atomic<uint64_t> lost_ = 0;
+  std::atomic<int> checks_ = 0;  // under way
 };
 
 }  // namespace cay::sandbox

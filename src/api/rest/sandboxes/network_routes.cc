@@ -14,6 +14,7 @@ using sandbox::Caller;
 using sandbox::Manager;
 
 constexpr size_t kDefaultFlows = 100;
+constexpr uint64_t kDefaultPort = 443;
 
 Result<void> GetNetwork(Manager& manager, Exchange& exchange, const Caller& caller) {
   const auto report = TRY(manager.GetNetwork(caller, exchange.request().Capture("id")));
@@ -30,6 +31,20 @@ Result<void> ListFlows(Manager& manager, Exchange& exchange, const Caller& calle
   return RespondJson(exchange, 200, ObjectJson<fields::FlowPage>(page));
 }
 
+Result<void> CheckNetwork(Manager& manager, Exchange& exchange, const Caller& caller) {
+  const http::Request& request = exchange.request();
+  const std::string host(request.Query("host").value_or(""));
+  if (host.empty() || host.size() > network::Flow::kMaxName) {
+    return Failure(Error::Invalid("the parameter \"host\" must be a name or an address")
+                       .WithRemedy("as in ?host=example.com&port=443"));
+  }
+  const uint64_t port = TRY(QueryNumber(request, "port", UINT16_MAX)).value_or(kDefaultPort);
+  if (port == 0) return Failure(Error::Invalid("the parameter \"port\" must be at least 1"));
+  const auto check =
+      TRY(manager.CheckNetwork(caller, request.Capture("id"), host, static_cast<uint16_t>(port)));
+  return RespondJson(exchange, 200, ObjectJson<fields::NetworkCheck>(check));
+}
+
 }  // namespace
 
 void AddNetworkRoutes(const Services& services, Routes& routes) {
@@ -41,6 +56,8 @@ void AddNetworkRoutes(const Services& services, Routes& routes) {
   };
   const std::string one = "/api/sandboxes/{id}";
   routes.push_back({"GET", one + "/network", Scope::kRead, "getSandboxNetwork", bind(&GetNetwork)});
+  routes.push_back(
+      {"GET", one + "/network/check", Scope::kRead, "checkSandboxNetwork", bind(&CheckNetwork)});
   routes.push_back({"GET", one + "/flows", Scope::kRead, "listSandboxFlows", bind(&ListFlows)});
 }
 

@@ -5,6 +5,7 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -12,7 +13,6 @@
 #include <memory>
 #include <string>
 
-#include "base/os/file.h"
 #include "base/os/sys.h"
 #include "engine/engine.h"
 #include "engine/native/network/netlink.h"
@@ -97,8 +97,10 @@ bool HasIpv6() {
   const int raw = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (raw < 0) return false;
   const Fd socket = Fd::Adopt(raw);
-  const auto disabled = ReadFile("/proc/sys/net/ipv6/conf/lo/disable_ipv6");
-  return !disabled || !disabled->starts_with('1');
+  sockaddr_in6 loopback{};
+  loopback.sin6_family = AF_INET6;
+  loopback.sin6_addr = IN6ADDR_LOOPBACK_INIT;
+  return ::bind(raw, reinterpret_cast<const sockaddr*>(&loopback), sizeof loopback) == 0;
 }
 
 Result<void> MakeEveryAddressLocal(bool ipv6) {

@@ -6,11 +6,11 @@
 
 namespace cay::engine::native {
 
-// kInternal where an interface besides `lo` is up in the calling thread's network namespace: that is
-// the machine's own network, or a container's, and must stay as it is.
+// kInternal where an interface besides `lo` is up in the calling thread's network namespace: that
+// is the machine's own network, or a container's, and must stay as it is.
 Result<void> CheckLeadsNowhere();
 
-// Whether the machine, and the calling thread's network namespace, have IPv6.
+// Whether the machine has IPv6, and the `lo` of the calling thread's network namespace ::1.
 bool HasIpv6();
 
 // In the calling thread's network namespace, whose `lo` is up: gives `lo` the sandbox's own

@@ -43,6 +43,7 @@ class Assembler {
   void Copy(uint8_t to, uint8_t from) { Add(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0); }
   void Set(uint8_t to, uint32_t value) { Add(BPF_ALU | BPF_MOV | BPF_K, to, 0, 0, value); }
   void AddTo(uint8_t to, int value) {
+    // NOLINTNEXTLINE(misc-redundant-expression): two of them are 0
     Add(BPF_ALU64 | BPF_ADD | BPF_K, to, 0, 0, static_cast<uint32_t>(value));
   }
   void ShiftRight32(uint8_t in, uint32_t bits) { Add(BPF_ALU | BPF_RSH | BPF_K, in, 0, 0, bits); }

@@ -9,8 +9,8 @@
 
 namespace cay::engine::native {
 
-// Whether something steers in the calling thread's network namespace. kNotSupported where this user,
-// or this kernel, has no such programs.
+// Whether something steers in the calling thread's network namespace. kNotSupported where this
+// user, or this kernel, has no such programs.
 Result<bool> IsSteeredByLookup();
 
 // From now on connections of the calling thread's network namespace go to the sockets: what is to

@@ -30,11 +30,16 @@ Error IsOpen() {
   return {ErrorCode::kIllegalState, Fault::kCaller, "the sandbox's network is open already"};
 }
 
-// The routes come last: until then nothing has changed for the code inside.
-Result<NetworkSockets> OpenBy(Steering steering, bool ipv6) {
+Result<NetworkSockets> OpenSteered(Steering steering, bool ipv6) {
   NetworkSockets sockets = TRY(OpenPolicySockets(steering, ipv6));
   sockets.hold =
       TRY(steering == Steering::kLookup ? SteerByLookup(sockets) : SteerByRedirect(sockets));
+  return sockets;
+}
+
+// The routes come last: until then nothing has changed for the code inside.
+Result<NetworkSockets> OpenBy(Steering steering, bool ipv6) {
+  NetworkSockets sockets = TRY(OpenSteered(steering, ipv6));
   TRY(MakeEveryAddressLocal(ipv6));
   return sockets;
 }
@@ -105,10 +110,15 @@ Result<NetworkSockets> OpenByChild(const Fd& guest) {
 
 }  // namespace
 
-Result<NetworkSockets> OpenNetworkHere(std::optional<Steering> steering) {
+Result<void> TrySteering(Steering steering) {
+  TRY(CheckLeadsNowhere());
+  TRY(OpenSteered(steering, HasIpv6()));
+  return {};
+}
+
+Result<NetworkSockets> OpenNetworkHere() {
   TRY(CheckLeadsNowhere());
   const bool ipv6 = HasIpv6();
-  if (steering) return OpenBy(*steering, ipv6);
   const auto steered = IsSteeredByLookup();
   if (steered && *steered) return Failure(IsOpen());
   auto opened = steered ? OpenBy(Steering::kLookup, ipv6) : Failure(steered.error());

@@ -2,8 +2,6 @@
 // it the sandbox's namespace has `lo` and nothing more, and nothing of this exists.
 #pragma once
 
-#include <optional>
-
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -17,7 +15,11 @@ namespace cay::engine::native {
 // was, except that addresses may have become local.
 Result<NetworkSockets> OpenNetwork(const Fd& guest, const NetnsPool* pool);
 
-// In the calling thread's network namespace. `steering`: only that way, for trials of it.
-Result<NetworkSockets> OpenNetworkHere(std::optional<Steering> steering = std::nullopt);
+// In the calling thread's network namespace, whose `lo` is up.
+Result<NetworkSockets> OpenNetworkHere();
+
+// Whether connections could be steered so, in the calling thread's network namespace, which is one
+// of the caller's own: nothing of it stays, but an empty table may.
+Result<void> TrySteering(Steering steering);
 
 }  // namespace cay::engine::native

@@ -1,20 +1,29 @@
-// cay net: what a network policy would say, without a sandbox and without a server.
+// cay net: what a network policy would say, one that is typed or that of a server's sandbox.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "cli/client/call.h"
+#include "cli/client/target.h"
+#include "cli/client/values.h"
 #include "cli/frame/console.h"
-#include "cli/frame/network_options.h"
 #include "cli/frame/option_tables.h"
-#include "cli/run/run_network.h"
+#include "cli/network/network_options.h"
+#include "cli/network/run_network.h"
+#include "json/field_writer.h"
 #include "json/json_writer.h"
 #include "network/policy/preset.h"
+#include "sandbox/network/network_fields.h"
 
 namespace cay::cli {
 namespace {
 
+namespace json = boost::json;
 using network::Checked;
 
-struct CheckOptions {
+struct CheckOptions : ServerOptions {
   network::Spec network;
-  std::vector<std::string> resolvers;
-  bool json = false;
+  Ways ways;
+  std::string sandbox;  // empty: by what the options say
 };
 
 struct Place {
@@ -51,35 +60,74 @@ Result<Place> ParsePlace(std::string_view text) {
   return place;
 }
 
-std::string RenderText(const Place& place, const Checked& checked) {
-  std::string text = place.host + ", port " + std::to_string(place.port) + ": " +
+std::string RenderText(const sandbox::NetworkCheck& check) {
+  const Checked& checked = check.checked;
+  std::string text = check.host + ", port " + std::to_string(check.port) + ": " +
                      (checked.allowed ? "allowed" : "denied") + ": " + checked.reason + "\n";
   for (const Checked::Target& target : checked.targets) {
     text += "  " + target.address +
             (target.allowed ? ": would be connected to\n" : ": " + target.reason + "\n");
   }
+  if (!checked.proxy.empty()) text += "  " + checked.proxy + " would be asked to connect\n";
   return text;
 }
 
-std::string RenderJson(const Place& place, const Checked& checked) {
-  JsonWriter json;
-  json.BeginObject().Member("host", place.host).Member("port", unsigned{place.port});
-  json.Member("allowed", checked.allowed).Member("reason", checked.reason);
-  json.Member("rule", checked.rule).Key("addresses").BeginArray();
-  for (const Checked::Target& target : checked.targets) {
-    json.BeginObject().Member("address", target.address).Member("allowed", target.allowed);
-    json.Member("reason", target.reason).EndObject();
+// As a server says it.
+sandbox::NetworkCheck CheckOf(const json::object& answer) {
+  const auto is_allowed = [](const json::object& object) {
+    const json::value* const flag = object.if_contains("allowed");
+    return flag != nullptr && flag->is_bool() && flag->get_bool();
+  };
+  sandbox::NetworkCheck check{.host = OneLine(TextOf(answer, "host")),
+                              .port = static_cast<uint16_t>(NumberOf(answer, "port").value_or(0)),
+                              .checked = {.allowed = is_allowed(answer),
+                                          .rule = OneLine(TextOf(answer, "rule")),
+                                          .reason = OneLine(TextOf(answer, "reason")),
+                                          .proxy = OneLine(TextOf(answer, "proxy"))}};
+  for (const json::value& entry : ArrayOf(answer, "addresses")) {
+    if (!entry.is_object()) continue;
+    const json::object& target = entry.get_object();
+    check.checked.targets.push_back({.address = OneLine(TextOf(target, "address")),
+                                     .allowed = is_allowed(target),
+                                     .reason = OneLine(TextOf(target, "reason"))});
   }
-  json.EndArray().EndObject();
-  return json.text() + "\n";
+  return check;
+}
+
+Result<int> Tell(const CheckOptions& options, const sandbox::NetworkCheck& check) {
+  const bool json = options.json;
+  TRY(Print(json ? ObjectJson<sandbox::fields::NetworkCheck>(check).text() + "\n"
+                 : RenderText(check)));
+  return check.checked.allowed ? 0 : 1;
+}
+
+Result<int> CheckHere(CheckOptions& options, const Place& place) {
+  const auto network = TRY(RunNetwork::Start(options.network, options.ways));
+  Checked checked = TRY(network->Check(place.host, place.port));
+  return Tell(options, {.host = place.host, .port = place.port, .checked = std::move(checked)});
+}
+
+Result<int> CheckThere(ApiClient& api, CheckOptions& options, Positionals& rest) {
+  const Place place = TRY(ParsePlace(rest.values.front()));
+  const std::string path = SandboxPath(TRY(api.ResolveSandbox(options.sandbox)), "/network/check");
+  return Tell(
+      options,
+      CheckOf(TRY(api.Get(
+          Target(path).Add("host", place.host).Add("port", std::to_string(place.port)).text()))));
 }
 
 Result<int> CheckMain(CheckOptions& options, Positionals& rest) {
   const Place place = TRY(ParsePlace(rest.values.front()));
-  const auto network = TRY(RunNetwork::Start(options.network, options.resolvers));
-  const Checked checked = TRY(network->Check(place.host, place.port));
-  TRY(Print(options.json ? RenderJson(place, checked) : RenderText(place, checked)));
-  return checked.allowed ? 0 : 1;
+  if (options.sandbox.empty()) return CheckHere(options, place);
+  const bool said = options.network != network::Spec() || !options.ways.resolvers.empty() ||
+                    !options.ways.proxy.empty();
+  if (said) {
+    return Failure(
+        Error::Invalid("a sandbox has its network already: --sandbox goes with none of "
+                       "--net, --allow, --deny, --resolver and --proxy"));
+  }
+  auto code = CallServer<CheckOptions, CheckThere>(options, rest);
+  return code ? code : ReportFailure(code.error(), true);
 }
 
 struct PresetsOptions {
@@ -110,21 +158,22 @@ Result<int> PresetsMain(PresetsOptions& options, Positionals& rest) {
   return 0;
 }
 
-constexpr auto kAddResolver = [](CheckOptions& o, std::string_view value) -> Result<void> {
-  o.resolvers.emplace_back(value);
-  return {};
-};
-
 constexpr OptionSpec kCheckOptions[] = {
     kNetOption<CheckOptions>,
     kAllowOption<CheckOptions>,
     kDenyOption<CheckOptions>,
-    {.name = "resolver",
-     .value = "ADDR:PORT",
-     .help = "Name server to ask (default: this machine's); repeatable",
-     .example = "192.0.2.53:53",
-     .apply = &Into<CheckOptions, kAddResolver>},
+    kResolverOption<CheckOptions>,
+    kProxyOption<CheckOptions>,
+    {.name = "sandbox",
+     .value = "SANDBOX",
+     .help = "Ask by the network that this sandbox of a server has",
+     .example = "web",
+     .completes = Completes::kSandboxes,
+     .apply = kText<CheckOptions, &CheckOptions::sandbox>},
     kJsonOption<CheckOptions>,
+    kUrlOption<CheckOptions>,
+    kApiKeyFileOption<CheckOptions>,
+    kContextOption<CheckOptions>,
 };
 
 constexpr OptionSpec kPresetsOptions[] = {kJsonOption<PresetsOptions>};
@@ -141,7 +190,8 @@ constexpr Command kCheckCommand = {
     .examples =
         "cay net check --net pypi example.com\n"
         "cay net check --net open --deny '*.example.com' www.example.com:80\n"
-        "cay net check --allow 10.1.2.0/24:5432 10.1.2.7:5432 --json\n",
+        "cay net check --allow 10.1.2.0/24:5432 10.1.2.7:5432 --json\n"
+        "cay net check --sandbox web example.com\n",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = &ParseAndRun<CheckOptions, CheckMain>,

@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
 #include <filesystem>
 
 #include "base/os/sys.h"
 #include "engine/native/network/every_address.h"
 #include "engine/native/network/policy_sockets.h"
-#include "support/network_world.h"
+#include "network/network_world.h"
 
 namespace cay::testing {
 namespace {
@@ -354,6 +355,16 @@ TEST_P(NetworkTest, AGuestInTheMachinesOwnNetworkIsNone) {
   });
 }
 
+void BringUp(const char* interface) {
+  const int raw = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ASSERT_GE(raw, 0);
+  const Fd socket = Fd::Adopt(raw);
+  ifreq request{};
+  std::strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+  request.ifr_flags = IFF_UP;
+  ASSERT_EQ(::ioctl(raw, SIOCSIFFLAGS, &request), 0);
+}
+
 // In network namespaces of their own, whatever becomes of it.
 TEST(NetworkOfNoSandbox, WhoMaySteerInNoWayIsToldWhyNotOfEach) {
   InChild([] {
@@ -369,12 +380,26 @@ TEST(NetworkOfNoSandbox, WhoMaySteerInNoWayIsToldWhyNotOfEach) {
   });
 }
 
+TEST(NetworkOfNoSandbox, WithoutIpv6ThereAreOnlySocketsOfIpv4) {
+  InChild([] {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) GTEST_SKIP() << "no user namespaces here";
+    const auto setting = sys::OpenAt(AT_FDCWD, "/proc/sys/net/ipv6/conf/lo/disable_ipv6", O_WRONLY);
+    if (setting) {
+      ASSERT_TRUE(sys::Write(*setting, "1", "no IPv6"));
+    }
+    BringUp("lo");
+    const auto network = engine::native::OpenNetworkHere();
+    if (!network && network.error().code() == ErrorCode::kNotSupported)
+      GTEST_SKIP() << network.error().ToString();
+    ASSERT_TRUE(network) << network.error().ToString();
+    EXPECT_TRUE(network->tcp_v4 && network->dns_udp_v4 && network->hold);
+    EXPECT_FALSE(network->tcp_v6 || network->dns_udp_v6);
+  });
+}
+
 TEST(NetworkOfNoSandbox, OneThatLeadsSomewhereStaysAsItIs) {
   InChild([] {
     if (::unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0) GTEST_SKIP() << "no user namespaces here";
-    const int raw = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ASSERT_GE(raw, 0);
-    const Fd socket = Fd::Adopt(raw);
     const int tun = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     if (tun < 0) GTEST_SKIP() << "no interface can be made here";
     const Fd owner = Fd::Adopt(tun);
@@ -382,8 +407,7 @@ TEST(NetworkOfNoSandbox, OneThatLeadsSomewhereStaysAsItIs) {
     request.ifr_flags = IFF_TUN;
     ASSERT_EQ(::ioctl(tun, TUNSETIFF, &request), 0);
     EXPECT_TRUE(engine::native::CheckLeadsNowhere()) << "it is down";
-    request.ifr_flags = IFF_UP;
-    ASSERT_EQ(::ioctl(raw, SIOCSIFFLAGS, &request), 0);
+    BringUp(request.ifr_name);
     const auto network = engine::native::OpenNetworkHere();
     ASSERT_FALSE(network);
     EXPECT_EQ(network.error().code(), ErrorCode::kInternal);

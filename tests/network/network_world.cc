@@ -1,4 +1,4 @@
-#include "support/network_world.h"
+#include "network/network_world.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

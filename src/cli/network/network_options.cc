@@ -1,8 +1,12 @@
-#include "cli/frame/network_options.h"
+#include "cli/network/network_options.h"
 
+#include <cstdlib>
 #include <string>
 
+#include "base/text.h"
+
 #include "network/policy/preset.h"
+#include "network/transfer/proxy.h"
 
 namespace cay::cli {
 namespace {
@@ -42,6 +46,32 @@ Result<void> AddAllow(Spec& spec, std::string_view value) {
   spec.allow.emplace_back(value);
   AllowAtLeast(spec);
   return {};
+}
+
+Result<void> SetProxy(Ways& ways, std::string_view value) {
+  const network::Proxy proxy = TRY(network::Proxy::Parse(value));
+  if (!proxy.password.empty()) {
+    return Failure(Error::Invalid("everybody on this machine sees a password in a command line")
+                       .WithRemedy("put the URL into the environment, as CAY_NETWORK_PROXY"));
+  }
+  ways.proxy = value;
+  return {};
+}
+
+Result<network::HelloRequest> GreetingOf(const Ways& ways) {
+  const auto variable = [](const char* name) -> std::string_view {
+    const char* const value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  network::HelloRequest greeting{.resolvers = ways.resolvers, .proxy = ways.proxy};
+  if (greeting.proxy.empty()) greeting.proxy = variable("CAY_NETWORK_PROXY");
+  for (const std::string_view rule : Split(variable("CAY_NETWORK_NO_PROXY"), ' ')) {
+    if (!rule.empty()) greeting.no_proxy.emplace_back(rule);
+  }
+  if (greeting.proxy.empty()) return greeting;
+  auto plan = network::ProxyPlan::Make(greeting.proxy, greeting.no_proxy);
+  if (plan) return greeting;
+  return Failure(std::move(plan).error().WithContext("CAY_NETWORK_PROXY or CAY_NETWORK_NO_PROXY"));
 }
 
 Result<void> AddDeny(Spec& spec, std::string_view value) {
