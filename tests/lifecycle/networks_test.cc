@@ -468,12 +468,13 @@ TEST_F(NetworksTest, ACheckAsksARelayOfItsOwn) {
 TEST_F(NetworksTest, AtMostSoManyChecksAreUnderWay) {
   std::atomic<int> begun = 0;
   std::atomic<bool> go = false;
-  RelaySupply supply([&]() -> Result<network::RelayProcess> {
+  const auto start = [&]() -> Result<network::RelayProcess> {
     ++begun;
     begun.notify_all();
     go.wait(false);
     return Failure(Error(ErrorCode::kIo, Fault::kMachine, "no process"));
-  });
+  };
+  RelaySupply supply(start, [](const auto&, const network::DialRequest&) {});
   std::vector<std::thread> checks;
   for (int i = 0; i < RelaySupply::kMaxChecks; ++i)
     checks.emplace_back([&] { EXPECT_EQ(supply.Check({}).error().code(), ErrorCode::kIo); });
