@@ -110,6 +110,7 @@ TEST_F(NetworksTest, WhoHasJoinedANetworkHasPeersAsTheyComeAndGo) {
   Sandbox& db = Create(Joined("db", {"postgres"}));
   Sandbox& web = Create(Joined("web"));
   const SandboxId id = web.id();
+  const SandboxId db_id = db.id();
   EXPECT_TRUE(engine_->HasNetwork(id)) << "the mode is none";
   EXPECT_THAT(Peers(id), ElementsAre("db", "postgres"));
   EXPECT_THAT(Peers(db.id()), ElementsAre("web"));
@@ -123,7 +124,7 @@ TEST_F(NetworksTest, WhoHasJoinedANetworkHasPeersAsTheyComeAndGo) {
   EXPECT_THAT(Peers(id), ElementsAre("postgres", "store")) << "running or not";
   ASSERT_TRUE(Restart());
   EXPECT_THAT(Peers(id), ElementsAre("postgres", "store"));
-  ASSERT_TRUE(transitions().Destroy(Get(db.id()), "requested"));
+  ASSERT_TRUE(transitions().Destroy(Get(db_id), "requested"));
   EXPECT_THAT(Peers(id), IsEmpty());
   EXPECT_TRUE(networks().Look(id).served);
 }
@@ -467,14 +468,13 @@ TEST_F(NetworksTest, ACheckAsksARelayOfItsOwn) {
 TEST_F(NetworksTest, AtMostSoManyChecksAreUnderWay) {
   std::atomic<int> begun = 0;
   std::atomic<bool> go = false;
-  RelaySupply supply(
-      [&]() -> Result<network::RelayProcess> {
-        ++begun;
-        begun.notify_all();
-        go.wait(false);
-        return Failure(Error(ErrorCode::kIo, Fault::kMachine, "no process"));
-      },
-      {});
+  const auto start = [&]() -> Result<network::RelayProcess> {
+    ++begun;
+    begun.notify_all();
+    go.wait(false);
+    return Failure(Error(ErrorCode::kIo, Fault::kMachine, "no process"));
+  };
+  RelaySupply supply(start, [](const auto&, const network::DialRequest&) {});
   std::vector<std::thread> checks;
   for (int i = 0; i < RelaySupply::kMaxChecks; ++i)
     checks.emplace_back([&] { EXPECT_EQ(supply.Check({}).error().code(), ErrorCode::kIo); });
