@@ -175,8 +175,7 @@ constinit const Command kSet = {
     .options = kSetOptions,
     .examples =
         "cay secrets set api --host api.example.com < token\n"
-        "cay secrets set api --host api.example.com --header Authorization --format 'Bearer {}' "
-        "--from-file token\n",
+        "cay secrets set api --host api.example.com --header Authorization --from-file token\n",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = &ParseAndRun<SetOptions, SetMain>,

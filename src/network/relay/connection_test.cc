@@ -77,7 +77,7 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
     EXPECT_TRUE(SetNonBlocking(*relays_, true));
   }
   void Allow(const Spec& spec) {
-    auto policy = Policy::Compile(spec, {.private_allowed = {"host.cay.internal"}});
+    auto policy = Policy::Compile(spec, {.private_allowed = {"host.cay.internal", "192.0.2.0/24"}});
     ASSERT_TRUE(policy) << policy.error().message();
     policy_ = *std::move(policy);
   }
