@@ -7,6 +7,7 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
+#include <thread>
 
 #include "base/os/fd.h"
 #include "live_server.h"

@@ -103,6 +103,7 @@ void LiveSchemas::CheckNetworks(const SchemaChecker& schema) {
                Post(path + "/execute", R"({"command":"getent hosts never.example"})").json());
   schema.Check("Network", Get(path + "/network").json());
   schema.Check("FlowPage", Get(path + "/flows").json());
+  schema.Check("NetworkCheck", Get(path + "/network/check?host=10.1.2.3&port=5432").json());
   server_->Call("DELETE", path);
 }
 
