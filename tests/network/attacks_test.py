@@ -35,7 +35,7 @@ def lines(result):
 
 
 def denials(result, reason):
-    return sum(flow["times"] for flow in result["network_denied"] if reason in flow["reason"])
+    return sum(flow["times"] for flow in result.get("network_denied", []) if reason in flow["reason"])
 
 
 def check_fronted_hellos(sandboxes, net):

@@ -63,7 +63,7 @@ class Sandboxes:
         result = self.run(network, command, **more)
         expect(result["exit_code"] not in (0, None) or result["signal"], f"{network} {command} succeeded: {describe(result)}")
         if denied is not None:
-            found = [flow for flow in result["network_denied"] if denied in (flow["name"], flow["address"])]
+            found = [flow for flow in result.get("network_denied", []) if denied in (flow["name"], flow["address"])]
             expect(found, f"{network} {command}: {denied} is not told as denied: {describe(result)}")
             if reason is not None:
                 expect(any(reason in flow["reason"] for flow in found), f"{network} {command}: not {reason!r}: {found}")

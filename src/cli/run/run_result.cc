@@ -7,6 +7,7 @@
 #include "cli/frame/remedy_words.h"
 #include "guest_link/process_verdict.h"
 #include "json/field_writer.h"
+#include "sandbox/network/network_fields.h"
 #include "sandbox/processes/process_fields.h"
 
 namespace cay::cli {
@@ -52,20 +53,16 @@ void WriteError(JsonWriter& json, const Error& error) {
   json.EndObject();
 }
 
-// What the policy has refused, and what could not be reached.
-void WriteDenied(JsonWriter& json, const RunFlows& flows) {
-  json.Key("network_denied").BeginArray();
-  for (const network::Flow& flow : flows.denied) {
-    json.BeginObject().Member("time_unix_ms", flow.time_unix_ms);
-    json.Member("name", flow.name).Member("address", flow.address);
-    json.Member("port", flow.port == 0 ? std::nullopt : std::optional<unsigned>(flow.port));
-    json.Member("verdict", network::VerdictName(flow.verdict)).Member("reason", flow.reason);
-    json.Member("rule", flow.rule).Member("times", flow.times).EndObject();
-  }
-  json.EndArray();
+// As an execution of the server's: the first of what was refused or not reached.
+sandbox::DeniedFlows FirstDenied(const RunFlows& flows) {
+  sandbox::DeniedFlows first;
+  const size_t told = std::min<size_t>(flows.denied.size(), sandbox::DeniedFlows::kMost);
+  first.flows.assign(flows.denied.begin(), flows.denied.begin() + static_cast<ptrdiff_t>(told));
+  first.more = flows.denied.size() - told + flows.dropped;
+  return first;
 }
 
-// "github.com:443"
+// "example.com:443"
 std::string PlaceOf(const network::Flow& flow) {
   const std::string& place = flow.name.empty() ? flow.address : flow.name;
   const bool brackets = flow.name.empty() && place.find(':') != std::string::npos;
@@ -112,7 +109,7 @@ std::string RenderJson(const RunResult& result, bool timing) {
     json.Member("why", limit.why).EndObject();
   }
   json.EndArray();
-  WriteDenied(json, result.network);
+  WriteMembers<sandbox::fields::NetworkDenied>(json, FirstDenied(result.network));
   if (timing) {
     json.Key("timing_us").BeginObject();
     for (const StageTime& stage : result.stages) json.Member(stage.name, stage.us);

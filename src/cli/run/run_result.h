@@ -6,7 +6,7 @@
 //   {"stdout":"…","stdout_gap":null,"stderr":"…","stderr_gap":null,"stdout_bytes":3,"stderr_bytes":0,"stdout_truncated":false,
 //    "stderr_truncated":false,"truncated_by":null,"exit_code":1,"signal":null,"timed_out":false,"oom_killed":false,
 //    "disk_full":false,"file_size_exceeded":false,"cpu_time_exceeded":false,"output_cut":false,"duration_ms":52,"cpu_ms":31,
-//    "success":false,"memory_peak_bytes":9437184,"memory_peak":9437184,"not_enforced":[],"network_denied":[]}
+//    "success":false,"memory_peak_bytes":9437184,"memory_peak":9437184,"not_enforced":[]}
 #pragma once
 
 #include <cstdint>
