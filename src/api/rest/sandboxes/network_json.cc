@@ -31,7 +31,7 @@ class LimitsReader : public FieldReader {
       seconds = static_cast<uint32_t>(time->count() / 1000);
       return {};
     }
-    return Failure(Error::Invalid(fields.PathOf(name) + " is not whole seconds"));
+    return Failure(Error::Impossible(fields.PathOf(name) + " is not whole seconds"));
   }
 };
 

@@ -2,6 +2,7 @@
 #include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
+#include "guest_link/request_limits.h"
 #include "json/field_writer.h"
 #include "sandbox/network/network_fields.h"
 
@@ -34,7 +35,8 @@ Result<void> ListFlows(Manager& manager, Exchange& exchange, const Caller& calle
 Result<void> CheckNetwork(Manager& manager, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
   const std::string host(request.Query("host").value_or(""));
-  if (host.empty() || host.size() > network::Flow::kMaxName) {
+  TRY(CheckLength("the host", host, network::Flow::kMaxName));
+  if (host.empty()) {
     return Failure(Error::Invalid("the parameter \"host\" must be a name or an address")
                        .WithRemedy("as in ?host=example.com&port=443"));
   }
