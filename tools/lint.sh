@@ -77,15 +77,16 @@ layer() {
     protocol) echo base protocol ;;
     archive) echo base archive ;;
     store) echo base store ;;
+    network) echo base json crypto http protocol network ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
-    config) echo base archive protocol guest_link engine template store sandbox http api config ;;
+    config) echo base network archive protocol guest_link engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
     template) echo base json archive protocol engine template ;;
-    sandbox) echo base json crypto archive protocol guest_link engine template store sandbox ;;
-    api) echo base json crypto archive protocol guest_link engine template store sandbox http api ;;
-    cli) echo base json crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
+    sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
+    api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
+    cli) echo base json network crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
     *) return 1 ;;
   esac
 }
@@ -95,6 +96,7 @@ room() {
   case $1 in
     base | base/testing) ;;
     base/os | base/supply) echo base ;;
+    base/loop | base/ipc) echo base base/os ;;
     base/bpf) echo base base/os ;;
     guest/io | guest/files) ;;
     guest/confinement) echo guest/io ;;
@@ -102,14 +104,23 @@ room() {
     guest/processes) echo guest/io guest/confinement guest/spawn ;;
     guest/operations) echo guest/io guest/files guest/spawn guest/processes ;;
     guest) echo guest/io guest/files guest/confinement guest/processes guest/operations ;;
+    network/policy) ;;
+    network/wire) echo network/policy ;;
+    network/link) echo network/policy ;;
+    network/resolver) echo network/policy ;;
+    network/transfer) echo network/policy ;;
+    network/names) echo network/{policy,wire,transfer} ;;
+    network/intercept) echo network/{policy,link} ;;
+    network/relay) echo network/{policy,wire,link,resolver,transfer,names,intercept} ;;
     engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
     engine/native/cgroup) echo engine ;;
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;
     engine/native/spawn) echo engine engine/native/{ids,ipc,cgroup,seccomp,rootfs} ;;
     engine/native/record) echo engine engine/native/{ids,ipc,rootfs} ;;
-    engine/native/launcher) echo engine engine/native/{ids,ipc,cgroup,rootfs,spawn,record} ;;
-    engine/native/probe) echo engine engine/native/{cgroup,spawn} ;;
-    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,launcher,probe} ;;
+    engine/native/network) echo engine engine/native/{ipc,spawn} ;;
+    engine/native/launcher) echo engine engine/native/{ids,ipc,cgroup,rootfs,spawn,record,network} ;;
+    engine/native/probe) echo engine engine/native/{cgroup,spawn,network} ;;
+    engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,network,launcher,probe} ;;
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
     template) ;;
@@ -123,8 +134,9 @@ room() {
     sandbox/rules | sandbox/commands | sandbox/events | sandbox/records) echo sandbox ;;
     sandbox/state) echo sandbox sandbox/{rules,records} ;;
     sandbox/projects) echo sandbox sandbox/events ;;
-    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects} ;;
-    sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,lifecycle} ;;
+    sandbox/network) echo sandbox sandbox/events ;;
+    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,network} ;;
+    sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
     api/gate) echo api ;;
@@ -139,8 +151,10 @@ room() {
     cli/client) echo cli/frame ;;
     cli/local | cli/copy) echo cli/{frame,client} ;;
     cli/serve) echo cli/{frame,local} ;;
-    cli/session) echo cli/{frame,client,local} ;;
-    cli/remote) echo cli/{frame,client,local,copy,serve,session} ;;
+    cli/network) echo cli/{frame,client} ;;
+    cli/run) echo cli/{frame,local,network} ;;
+    cli/session) echo cli/{frame,client,local,run} ;;
+    cli/remote) echo cli/{frame,client,local,network,run,copy,serve,session} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;

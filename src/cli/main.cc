@@ -1,4 +1,4 @@
-// cay: one program. The way of a run from here: cli/local/run_command.cc ->
+// cay: one program. The way of a run from here: cli/run/run_command.cc ->
 // engine/native/native_engine.cc -> engine/native/launcher/launcher.cc ->
 // engine/native/spawn/spawn.cc, where clone3 makes the sandbox.
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include "cli/frame/environment.h"
 #include "cli/local/forked_guest.h"
 #include "engine/native/launcher/launcher_server.h"
+#include "network/relay/relay_process.h"
 #include "sandbox/projects/content_types_child.h"
 
 namespace {
@@ -39,6 +40,8 @@ int main(int argc, char** argv) {
   if (argc == 2 && first == cay::sandbox::kContentTypesCommand) {
     return cay::sandbox::ServeContentTypes(cay::Fd::Adopt(STDIN_FILENO));
   }
+  if (argc == 2 && first == cay::network::kRelayCommand)
+    return cay::network::ServeRelay(cay::Fd::Adopt(STDIN_FILENO));
   OpenStandardDescriptors();
   Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);
   cay::cli::NoteUnknownVariables(first == "serve" || first == "config");

@@ -7,6 +7,7 @@
 #include "base/os/file.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "config/config_values.h"
 #include "config/pool_text.h"
 #include "config/toml_values.h"
 #include "engine/factory/factory.h"
@@ -141,6 +142,12 @@ class Loader {
       }
       const std::string origin =
           key->flag.empty() ? "--set " + name : "--" + std::string(key->flag);
+      if (name == "network.proxy") {
+        if (auto fit = CheckProxyFlag(values); !fit) {
+          Problem(std::move(fit).error().WithContext(origin));
+          continue;
+        }
+      }
       if (!key->list) {
         Problem(Apply(result_.loaded, *key, values, origin + ": ", origin));
         continue;

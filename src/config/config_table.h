@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "config/config_rows_limits.h"
+#include "config/config_rows_network.h"
 #include "config/config_rows_requests.h"
 #include "config/config_rows_server.h"
 
@@ -20,7 +21,7 @@ constexpr auto JoinRows(const Key (&... rows)[kSizes]) {
   return table;
 }
 
-inline constexpr auto kKeyTable = JoinRows(kServerRows, kLimitRows, kRequestRows);
+inline constexpr auto kKeyTable = JoinRows(kServerRows, kLimitRows, kNetworkRows, kRequestRows);
 
 }  // namespace cay::config
 

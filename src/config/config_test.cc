@@ -261,6 +261,68 @@ TEST(Projects, AllowedTypesAreCheckedAndRendered) {
   EXPECT_THAT(Problem("[projects]\nallowed_types = [\"png\"]\n"), HasSubstr("\"png\""));
 }
 
+TEST(Network, BoundsAreCheckedAndRendered) {
+  const LoadResult loaded = LoadAndExplain(
+      From("[network]\nmax_mode = \"allow\"\nprivate_allowed = [\"10.1.2.0/24:5432\", "
+           "\"host.cay.internal:8000\"]\ndeny = [\"*.example.com\"]\n"
+           "resolver = [\"192.0.2.53:53\", \"[2001:db8::53]:5353\"]\n"));
+  const auto& network = Good(From(RenderToml(loaded.loaded))).manager.network;
+  EXPECT_EQ(network.bounds.max_mode, network::Mode::kAllow);
+  EXPECT_THAT(network.bounds.private_allowed,
+              ElementsAre("10.1.2.0/24:5432", "host.cay.internal:8000"));
+  EXPECT_THAT(network.bounds.deny, ElementsAre("*.example.com"));
+  EXPECT_THAT(network.resolvers, ElementsAre("192.0.2.53:53", "[2001:db8::53]:5353"));
+}
+
+TEST(Network, WhatIsWrongIsRefusedWithItsLine) {
+  EXPECT_THAT(Problem("[network]\nmax_mode = \"all\"\n"), HasSubstr(":2:"));
+  EXPECT_THAT(Problem("[network]\ndeny = [\"*\"]\n"), HasSubstr("network.deny"));
+  EXPECT_THAT(Problem("[network]\nprivate_allowed = [\"db.example.com:5432\"]\n"),
+              HasSubstr("what a name resolves to is not trusted"));
+  for (const char* wrong : {"192.0.2.53", "dns.example.com:53", "192.0.2.0/24:53",
+                            "192.0.2.53:53,54", "192.0.2.53:53-54", "192.0.2.53/32:53"}) {
+    EXPECT_THAT(Problem("[network]\nresolver = [\"" + std::string(wrong) + "\"]\n"),
+                HasSubstr("is not ADDRESS:PORT"))
+        << wrong;
+  }
+}
+
+TEST(Network, AProxyIsShownWithoutItsPassword) {
+  const LoadResult loaded =
+      LoadAndExplain(From("[network]\nproxy = \"http://me:hunter2@proxy.example:3128\"\n"
+                          "no_proxy = [\"*.corp.example\", \"10.0.0.0/8\"]\n"));
+  EXPECT_EQ(loaded.loaded.config.manager.network.proxy, "http://me:hunter2@proxy.example:3128");
+  EXPECT_THAT(loaded.loaded.config.manager.network.no_proxy,
+              ElementsAre("*.corp.example", "10.0.0.0/8"));
+  const std::string shown = RenderToml(loaded.loaded);
+  EXPECT_THAT(shown, HasSubstr("\"http://me:***@proxy.example:3128\""));
+  EXPECT_THAT(shown, testing::Not(HasSubstr("hunter2")));
+  // What was shown is not taken for what it stands for.
+  EXPECT_THAT(Problem("[network]\nproxy = \"http://me:***@proxy.example:3128\"\n"),
+              HasSubstr("shown instead"));
+}
+
+TEST(Network, AWrongProxyIsRefusedWithoutItsPassword) {
+  for (const char* wrong : {"https://me:hunter2@a.example:1", "http://me:hunter2@a.example"}) {
+    const std::string problem = Problem("[network]\nproxy = \"" + std::string(wrong) + "\"\n");
+    EXPECT_THAT(problem, HasSubstr("network.proxy"));
+    EXPECT_THAT(problem, testing::Not(HasSubstr("hunter2")));
+  }
+  EXPECT_THAT(Problem("[network]\nno_proxy = [\"10.0.0.1/8\"]\n"), HasSubstr("network.no_proxy"));
+}
+
+TEST(Network, AProxysPasswordIsNotTakenFromACommandLine) {
+  Sources sources = From("");
+  sources.flags = {{"network.proxy", {"http://me:hunter2@proxy.example:3128"}}};
+  const LoadResult refused = LoadAndExplain(sources);
+  ASSERT_FALSE(refused.problems.empty());
+  EXPECT_THAT(refused.problems.front().ToString(),
+              testing::AllOf(HasSubstr("--set network.proxy: everybody"),
+                             HasSubstr("CAY_NETWORK_PROXY"), testing::Not(HasSubstr("hunter2"))));
+  sources.flags = {{"network.proxy", {"http://me@proxy.example:3128"}}};
+  EXPECT_TRUE(LoadAndExplain(sources).problems.empty());
+}
+
 // CAY_WRITE_DOCS=1 writes it anew.
 TEST(RenderMarkdown, IsTheDocumentInTheTree) {
   const std::string path = CAY_SOURCE_DIR "/docs/configuration.md";

@@ -1,6 +1,8 @@
 #include "config/config_values.h"
 
 #include "config/pool_text.h"
+#include "network/link/messages.h"
+#include "network/transfer/proxy.h"
 
 namespace cay::config {
 namespace {
@@ -67,6 +69,98 @@ Result<void> SetListen(Config& config, const Values& values) {
 Result<void> SetPools(Config& config, const Values& values) {
   for (const std::string& value : values) TRY(ParsePool(value, config.manager.default_limits));
   config.pools = values;
+  return {};
+}
+
+Result<void> SetNetworkMode(Config& config, const Values& values) {
+  config.manager.network.bounds.max_mode = TRY(network::ParseMode(values[0]));
+  return {};
+}
+Values ShowNetworkMode(const Config& config) {
+  return {std::string(network::ModeName(config.manager.network.bounds.max_mode))};
+}
+
+namespace {
+
+Result<void> CheckCount(const Values& values, size_t most) {
+  if (values.size() <= most) return {};
+  return Failure(Error::Invalid("these are " + std::to_string(values.size()) +
+                                ", more than the maximum of " + std::to_string(most)));
+}
+
+}  // namespace
+
+Result<void> SetPrivateAllowed(Config& config, const Values& values) {
+  TRY(CheckCount(values, network::Spec::kMaxRules));
+  for (const std::string& value : values) {
+    const network::Rule rule = TRY(network::Rule::Parse(value));
+    if (rule.name() == nullptr) continue;
+    return Failure(
+        Error::Invalid("\"" + value + "\" names no address, range or host.cay.internal")
+            .WithRemedy("as in \"10.1.2.0/24:5432\": what a name resolves to is not trusted"));
+  }
+  config.manager.network.bounds.private_allowed = values;
+  return {};
+}
+
+Result<void> SetNetworkDeny(Config& config, const Values& values) {
+  TRY(CheckCount(values, network::Spec::kMaxRules));
+  for (const std::string& value : values) TRY(network::Rule::Parse(value));
+  config.manager.network.bounds.deny = values;
+  return {};
+}
+
+Result<void> SetPublishAddresses(Config& config, const Values& values) {
+  constexpr size_t kMostAddresses = 64;
+  TRY(CheckCount(values, kMostAddresses));
+  std::vector<std::string> addresses;
+  for (const std::string& value : values)
+    addresses.push_back(TRY(network::Address::Parse(value)).Unmapped().Text());
+  config.manager.network.publish_addresses = std::move(addresses);
+  return {};
+}
+
+Result<void> SetResolvers(Config& config, const Values& values) {
+  TRY(CheckCount(values, network::HelloRequest::kMaxResolvers));
+  for (const std::string& value : values) {
+    const auto rule = network::Rule::Parse(value);
+    const network::Prefix* const to = rule ? rule->prefix() : nullptr;
+    const bool one_port =
+        rule && rule->ports.size() == 1 && rule->ports.front().first == rule->ports.front().last;
+    if (to != nullptr && to->length == to->address.bits() && one_port && !value.contains('/'))
+      continue;
+    return Failure(Error::Invalid("\"" + value + "\" is not ADDRESS:PORT")
+                       .WithRemedy("as in \"192.0.2.53:53\" or \"[2001:db8::53]:53\""));
+  }
+  config.manager.network.resolvers = values;
+  return {};
+}
+
+Result<void> SetProxy(Config& config, const Values& values) {
+  if (!values[0].empty()) TRY(network::Proxy::Parse(values[0]));
+  config.manager.network.proxy = values[0];
+  return {};
+}
+Values ShowProxy(const Config& config) {
+  if (config.manager.network.proxy.empty()) return {""};
+  const auto proxy = network::Proxy::Parse(config.manager.network.proxy);
+  return {proxy ? proxy->Masked() : std::string(network::Proxy::kHidden)};
+}
+
+Result<void> CheckProxyFlag(const Values& values) {
+  for (const std::string& value : values) {
+    const auto proxy = network::Proxy::Parse(value);
+    if (!proxy || proxy->password.empty()) continue;
+    return Failure(Error::Invalid("everybody on this machine sees a password in a command line")
+                       .WithRemedy("put the URL into the file, or into CAY_NETWORK_PROXY"));
+  }
+  return {};
+}
+
+Result<void> SetNoProxy(Config& config, const Values& values) {
+  TRY(CheckCount(values, network::ProxyPlan::kMaxDirect));
+  for (const std::string& value : values) TRY(network::Rule::Parse(value, network::Effect::kDeny));
+  config.manager.network.no_proxy = values;
   return {};
 }
 

@@ -108,6 +108,17 @@ Result<void> SetLogFormatKey(Config& config, const Values& values);
 Values ShowLogFormat(const Config& config);
 Result<void> SetOnTimeout(Config& config, const Values& values);
 Values ShowOnTimeout(const Config& config);
+Result<void> SetNetworkMode(Config& config, const Values& values);
+Values ShowNetworkMode(const Config& config);
+Result<void> SetPrivateAllowed(Config& config, const Values& values);
+Result<void> SetNetworkDeny(Config& config, const Values& values);
+Result<void> SetProxy(Config& config, const Values& values);
+Values ShowProxy(const Config& config);  // without its password
+// kInvalidArgument for a proxy with a password: what is in a command line everybody sees.
+Result<void> CheckProxyFlag(const Values& values);
+Result<void> SetNoProxy(Config& config, const Values& values);
+Result<void> SetPublishAddresses(Config& config, const Values& values);
+Result<void> SetResolvers(Config& config, const Values& values);
 Result<void> SetListen(Config& config, const Values& values);
 Result<void> SetPools(Config& config, const Values& values);
 Result<void> SetUnixMode(Config& config, const Values& values);

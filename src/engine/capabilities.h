@@ -19,12 +19,12 @@ struct Capabilities {
   bool disk_images = false;       // … of a DiskImage
   // What sandboxes write is on the state directory's disk, so that there must be room for it.
   bool files_on_state_disk = false;
+  bool network_policy = false;  // OpenNetwork: networks other than none
 
   // What no engine can do yet. Nothing asks for these: they have their places so that engines can
   // be told apart.
   bool snapshot = false;         // of the writable layer, while the sandbox runs on
   bool memory_snapshot = false;  // of the whole sandbox, to be resumed later
-  bool network_policy = false;   // networks other than none
 };
 
 }  // namespace cay::engine

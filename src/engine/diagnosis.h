@@ -1,6 +1,7 @@
 // Diagnosis: what an engine enforces on this machine, and what would mend each gap.
 //
-// A default sandbox (no options, template `host`) is fully enforced when every protection is.
+// A default sandbox (no options, template `host`) is fully enforced when every protection is, but
+// for those of networks, which it has none of.
 #pragma once
 
 #include <sys/types.h>
@@ -22,7 +23,12 @@ enum class ProtectionStatus : uint8_t {
 std::string_view StatusName(
     ProtectionStatus status);  // "enforced", "partly", "not_enforced", "blocks"
 
-enum class ProtectionGroup : uint8_t { kLimits, kIsolation };
+enum class ProtectionGroup : uint8_t {
+  kLimits,
+  kIsolation,
+  kNetworks,  // ways in which the sandboxes that have a network have it: one that works is enough
+};
+std::string_view GroupName(ProtectionGroup group);  // "limits", "isolation", "networks"
 
 struct Protection {
   ProtectionGroup group = ProtectionGroup::kLimits;

@@ -4,12 +4,12 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include "base/loop/event_loop.h"
 #include "base/os/fd.h"
 #include "base/os/log.h"
 #include "base/os/sys.h"
 #include "guest/confinement/confine.h"
 #include "guest/files/temporaries.h"
-#include "guest/io/event_loop.h"
 #include "guest/operations/server.h"
 #include "guest/processes/process_table.h"
 

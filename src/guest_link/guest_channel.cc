@@ -304,17 +304,42 @@ Result<protocol::ArchiveDone> GuestChannel::ArchiveIn(const protocol::ArchiveInR
   return call.Expect<protocol::ArchiveDone>(FrameType::kArchiveDone);
 }
 
-Result<Fd> GuestChannel::ConnectPort(uint16_t port) const {
+namespace {
+
+Result<GuestCall> AskForPort(Fd connection, uint16_t port, Millis patience, uint32_t protocol) {
   const std::string request =
-      protocol::Encode(protocol::ConnectPortRequest{.port = port}, protocol_);
-  GuestCall call =
-      TRY(GuestCall::Open(TRY(connector_()), FrameType::kConnectPort, request, patience_,
-                          // Not a byte of what follows kConnected may be read here.
-                          /*read_bytes=*/protocol::kFrameHeaderBytes));
+      protocol::Encode(protocol::ConnectPortRequest{.port = port}, protocol);
+  return GuestCall::Open(std::move(connection), FrameType::kConnectPort, request, patience,
+                         // Not a byte of what follows kConnected may be read here.
+                         /*read_bytes=*/protocol::kFrameHeaderBytes);
+}
+
+}  // namespace
+
+Result<Fd> GuestChannel::ConnectPort(uint16_t port) const {
+  GuestCall call = TRY(AskForPort(TRY(connector_()), port, patience_, protocol_));
   TRY(call.Expect(FrameType::kConnected));
   Fd connection = std::move(call).TakeConnection();
   TRY(SetNonBlocking(connection, false));
   return connection;
+}
+
+Result<PendingPort> GuestChannel::BeginConnectPort(uint16_t port) const {
+  return PendingPort(
+      std::make_unique<GuestCall>(TRY(AskForPort(TRY(connector_()), port, patience_, protocol_))));
+}
+
+PendingPort::PendingPort(std::unique_ptr<GuestCall> call) : call_(std::move(call)) {}
+PendingPort::PendingPort(PendingPort&&) noexcept = default;
+PendingPort& PendingPort::operator=(PendingPort&&) noexcept = default;
+PendingPort::~PendingPort() = default;
+int PendingPort::fd() const { return call_->connection().get(); }
+
+Result<std::optional<Fd>> PendingPort::Next() {
+  const auto frame = TRY(call_->TryReceive());
+  if (!frame) return std::nullopt;
+  if (frame->type != FrameType::kConnected) return Failure(UnexpectedFrame(frame->type));
+  return std::move(*call_).TakeConnection();
 }
 
 }  // namespace cay

@@ -103,6 +103,22 @@ class WaitStream {
   PendingReply<protocol::Exited> frame_;
 };
 
+// A connection to a port inside that is on its way, for a poll loop.
+class PendingPort {
+ public:
+  explicit PendingPort(std::unique_ptr<GuestCall> call);
+  PendingPort(PendingPort&&) noexcept;
+  PendingPort& operator=(PendingPort&&) noexcept;
+  ~PendingPort();
+  int fd() const;
+  // From then on a plain stream socket, non-blocking; nothing while it is on its way. To be asked
+  // no more after a socket or an error.
+  Result<std::optional<Fd>> Next();
+
+ private:
+  std::unique_ptr<GuestCall> call_;
+};
+
 class GuestChannel {
  public:
   static constexpr Millis kPatience{30'000};
@@ -157,6 +173,8 @@ class GuestChannel {
 
   // A connection to a port inside: from here on a plain stream socket, blocking.
   Result<Fd> ConnectPort(uint16_t port) const;
+  // Only asks.
+  Result<PendingPort> BeginConnectPort(uint16_t port) const;
 
  private:
   template <class T>

@@ -46,6 +46,62 @@ struct Tmpfs {
   }
 };
 
+// A network::NetworkLimits. `idle_seconds` is a time in requests, and read by the reader of those.
+struct NetworkLimits {
+  static constexpr std::string_view kSchema = "NetworkLimits";
+  static void Of(auto& limits, auto& visit) {
+    visit(About{"connections", "connections", "at the same time"},
+          field::Count{.min = 1, .max = network::NetworkLimits::kMaxConnections},
+          limits.connections);
+    visit(About{"connections_per_second", "connections_per_second",
+                "new ones; twice as many at once"},
+          field::Count{.min = 1, .max = UINT32_MAX}, limits.connections_per_second);
+    visit(About{"bytes_per_second", "bytes_per_second",
+                "both directions together; 0: as much as there is"},
+          field::Size{}, limits.bytes_per_second);
+    visit(About{"bytes", "bytes",
+                "both directions together, since the network was opened; 0: any number"},
+          field::Size{}, limits.bytes);
+    visit(About{"idle", "idle_seconds",
+                "a connection on which nothing is sent for so long ends; whole seconds"},
+          field::Duration{}, limits.idle_seconds);
+  }
+};
+
+// A NetworkSpec.
+struct Network {
+  static constexpr std::string_view kSchema = "NetworkSpec";
+  static void Of(auto& spec, auto& visit) {
+    constexpr size_t kMost = network::Spec::kMaxRules;
+    visit(About{"mode", "mode",
+                "none; allow: what allow and presets name; open: the public internet, and what "
+                "they name. Left out: allow where they name something, otherwise none"},
+          field::Word{.words = kModes}, spec.policy.mode);
+    visit(About{"allow", "allow", "rules, as in \"example.com:443\""},
+          field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.allow);
+    visit(About{"deny", "deny", "rules, which come before all that allow"},
+          field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.deny);
+    visit(About{"presets", "presets", "names of lists of rules, as in \"pypi\""},
+          field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.presets);
+    visit(About{"join", "join",
+                "networks of sandboxes of one owner, which reach each other's listening ports by "
+                "name"},
+          field::Texts{.max_length = kMaxNetworkName, .max = NetworkSpec::kMaxJoin}, spec.join);
+    visit(About{"aliases", "aliases", "other names of it there"},
+          field::Texts{.max_length = kMaxNetworkName, .max = NetworkSpec::kMaxAliases},
+          spec.aliases);
+    visit(About{"publish", "publish",
+                "ports of the machine that lead to ports of it: [ADDRESS:]HOST_PORT:PORT, on "
+                "127.0.0.1 unless another address is said; 0 as the HOST_PORT: one is chosen"},
+          field::Texts{.max_length = network::PublishRule::kMaxBytes,
+                       .max = NetworkSpec::kMaxPublish},
+          spec.publish);
+    visit(About{"limits", "limits"}, field::Object<NetworkLimits>{}, spec.limits);
+  }
+  static constexpr size_t kMaxNetworkName = 64;
+  static constexpr std::array<std::string_view, 3> kModes = {"none", "allow", "open"};
+};
+
 // A SandboxChange: what can be asked for at a create and changed later. The members have the same
 // names in both.
 struct Change {
@@ -61,6 +117,7 @@ struct Change {
     visit(About{"idle_timeout", "idle_timeout_ms"}, field::Duration{}, one.idle_timeout);
     visit(About{"on_timeout", "on_timeout"}, kAtTimeout, one.on_timeout);
     visit(About{"metadata", "metadata"}, kMetadata, one.metadata);
+    visit(About{"network", "network"}, field::Own{.schema = "NetworkAsked"}, one.network);
   }
 };
 
@@ -160,7 +217,8 @@ struct View {
     visit(About{"not_enforced"}, field::Objects<NotEnforced>{}, view.not_enforced);
     visit(About{"env"}, field::Strings{}, spec.env);
     visit(About{"metadata"}, field::Strings{}, spec.metadata);
-    visit(About{"network"}, field::Text{}, std::string_view("none"));
+    visit(About{"network"}, field::Word{.words = Network::kModes},
+          network::ModeName(spec.network.policy.mode));
     visit(About{"workdir"}, field::Text{}, spec.workdir);
     visit(About{"user"}, field::Text{}, spec.user);
     visit(About{"noexec"}, field::Flag{}, spec.noexec);

@@ -33,12 +33,22 @@ struct StageHistogram {
   Histogram us;
 };
 
+// Of the networks of all sandboxes, since the server's start.
+struct NetworkMetrics {
+  uint64_t networks = 0;  // that are served now
+  uint64_t open = 0;      // connections, now
+  uint64_t connections = 0, denied = 0, failed = 0;
+  uint64_t sent = 0, received = 0;  // bytes, as the sandboxes see it
+  uint64_t relay_restarts = 0;
+};
+
 struct ManagerMetrics {
   std::array<uint64_t, 6> by_state{};  // SandboxState
   uint64_t created = 0, destroyed = 0, failed = 0, refused = 0, adopted = 0, lost = 0;
   std::vector<StageHistogram> stages;  // those that the engine describes, in its order
   Histogram create_cold, create_pooled, destroy;
   std::vector<PoolStatus> pools;
+  NetworkMetrics network;
 };
 
 // Of the processes of all sandboxes.

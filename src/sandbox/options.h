@@ -8,6 +8,7 @@
 #include "base/os/paths.h"
 #include "base/units.h"
 #include "engine/engine.h"
+#include "network/policy/policy.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox {
@@ -26,6 +27,17 @@ struct HealthThresholds {
   double memory = 90;
   double cpu = 95;
   double disk = 95;
+};
+
+struct NetworkOptions {
+  network::Bounds bounds;
+  // Of the names that sandboxes ask for: "127.0.0.1:53"; none: the machine's own.
+  std::vector<std::string> resolvers;
+  // Through which connections are made (network/transfer/proxy.h); empty: none. With its password.
+  std::string proxy;
+  std::vector<std::string> no_proxy;  // rules of what is connected to without it
+  // Where ports of sandboxes may be published beside loopback addresses.
+  std::vector<std::string> publish_addresses;
 };
 
 struct ManagerOptions {
@@ -51,6 +63,7 @@ struct ManagerOptions {
   std::vector<PoolOptions> pools;
   Millis sweep_interval{60'000};  // at the latest; deadlines are met when they come
   HealthThresholds health;
+  NetworkOptions network;
   size_t max_creating = 1024;  // creates that wait for the engine; more get kUnavailable
 };
 

@@ -12,6 +12,9 @@
 #include "base/string_map.h"
 #include "base/units.h"
 #include "engine/engine.h"
+#include "network/link/limits.h"
+#include "network/policy/policy.h"
+#include "network/policy/publish.h"
 #include "sandbox/guest_end.h"
 
 namespace cay::sandbox {
@@ -45,6 +48,25 @@ enum class OnTimeout : uint8_t { kDestroy, kStop, kPause };
 std::string_view OnTimeoutName(OnTimeout action);
 std::optional<OnTimeout> OnTimeoutFromName(std::string_view name);
 
+// What a sandbox reaches, and how much of it it may use.
+struct NetworkSpec {
+  network::Spec policy{};
+  static constexpr size_t kMaxJoin = 16;
+  static constexpr size_t kMaxAliases = 8;
+  static constexpr size_t kMaxPublish = 16;
+
+  network::NetworkLimits limits{};
+  // Networks of its owner's sandboxes, which reach each other's listening ports by name …
+  std::vector<std::string> join{};
+  std::vector<std::string> aliases{};  // … or by these
+  std::vector<std::string>
+      publish{};  // network::PublishRule; made: with the ports that were chosen
+
+  // Whether nothing is reached from inside.
+  bool none() const { return policy.mode == network::Mode::kNone && join.empty(); }
+  friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
+};
+
 // What a client asks for. What it leaves out comes from the server's configuration.
 struct SandboxSpec {
   std::string template_name{};  // "": the configured default
@@ -68,6 +90,7 @@ struct SandboxSpec {
   std::string user{};     // of every process; "" is the template's
   std::string workdir{};  // of every process; "" is the template's
   std::string hostname{};
+  NetworkSpec network{};                // none, unless something else is asked for
   std::vector<engine::Mount> mounts{};  // only below the roots that the administrator listed
   std::vector<engine::Tmpfs> tmpfs{};
   bool noexec = false;
@@ -87,7 +110,8 @@ struct SandboxChange {
   std::optional<OnTimeout> on_timeout{};
   std::optional<std::string> name{};
   std::optional<std::string> description{};
-  std::optional<StringMap> metadata{};  // replaces all
+  std::optional<StringMap> metadata{};   // replaces all
+  std::optional<NetworkSpec> network{};  // likewise
 };
 
 // What there is.
@@ -116,9 +140,10 @@ struct SandboxView {
 
 // One thing that happened. Types: "sandbox.created", "sandbox.running", "sandbox.paused",
 // "sandbox.resumed", "sandbox.stopped", "sandbox.started", "sandbox.failed", "sandbox.destroyed",
-// "sandbox.reset", "sandbox.updated", "sandbox.extended", "execution.started", "execution.flagged",
-// "execution.completed", "execution.error", "file.uploaded", "server.started", "server.adopted",
-// "server.lost", "server.orphaned", "sandbox.adopted".
+// "sandbox.reset", "sandbox.updated", "sandbox.extended", "sandbox.network_denied",
+// "execution.started", "execution.flagged", "execution.completed", "execution.error",
+// "file.uploaded", "server.started", "server.adopted", "server.lost", "server.orphaned",
+// "sandbox.adopted", "sandbox.publish_failed".
 struct Event {
   uint64_t id = 0;  // ascending, also over restarts
   int64_t unix_ms = 0;

@@ -66,6 +66,7 @@ class LiveSchemas : public ::testing::Test {
   }
 
   void CheckSandboxes(const SchemaChecker& schema);
+  void CheckNetworks(const SchemaChecker& schema);
   void CheckProcesses(const SchemaChecker& schema, const std::string& path);
   void CheckFiles(const SchemaChecker& schema, const std::string& path);
   void CheckLegacy(const SchemaChecker& schema);
@@ -89,6 +90,20 @@ void LiveSchemas::CheckSandboxes(const SchemaChecker& schema) {
   CheckFiles(schema, path);
   schema.Check("EventBatch", Get(path + "/events?wait=false").json());
   CheckLegacy(schema);
+  CheckNetworks(schema);
+  server_->Call("DELETE", path);
+}
+
+void LiveSchemas::CheckNetworks(const SchemaChecker& schema) {
+  const Reply created =
+      Post("/api/sandboxes", R"({"network":{"allow":["example.com:443"],"presets":["pypi"]}})");
+  schema.Check("Sandbox", created.json());
+  const std::string path = "/api/sandboxes/" + created.Text("id");
+  schema.Check("Execution",
+               Post(path + "/execute", R"({"command":"getent hosts never.example"})").json());
+  schema.Check("Network", Get(path + "/network").json());
+  schema.Check("FlowPage", Get(path + "/flows").json());
+  schema.Check("NetworkCheck", Get(path + "/network/check?host=10.1.2.3&port=5432").json());
   server_->Call("DELETE", path);
 }
 

@@ -56,6 +56,73 @@ load client_suite
   assert_error 1 "there is no sandbox never-there" "cay ls"
 }
 
+@test "network, flows: what a sandbox reaches is said, shown and changed" {
+  cay create --name reaches --net pypi --allow api.example.com:443 --deny '*.example.org' -q
+  [[ $status == 0 ]]
+  cay inspect -f '{{.network}}' reaches
+  [[ $output == allow ]]
+  cay network --json reaches
+  [[ $(json 'o["state"]') == open && $(json 'o["presets"][0]["name"]') == pypi ]]
+  [[ $(json 'o["allow"][0]') == api.example.com:443 && $(json 'o["deny"][0]') == '*.example.org' ]]
+  cay exec reaches -- bash -c 'cat < /dev/tcp/never.example/80'
+  [[ $status != 0 ]]
+  cay flows reaches
+  output_has never.example && output_has denied && output_has "no rule allows it"
+  cay flows --json reaches
+  [[ $(head -1 <<< "$output") == *'"verdict":"denied"'* ]]
+  cay update --net none reaches
+  [[ $status == 0 ]]
+  cay network reaches
+  output_has "mode             none" && output_has "state            none"
+  cay update --allow 10.0.0.1:5432 reaches
+  assert_error 1 network.private_allowed
+  cay update --net nonesuch reaches
+  assert_error 125 nonesuch
+  cay create --net none --name quiet --json
+  [[ $(json 'o["network"]') == none ]]
+  cay rm -f reaches quiet
+}
+
+@test "net check --sandbox: what a sandbox's network would do is asked of the server, and nothing is done" {
+  cay create --name asked --net open --deny '*.example.com' -q
+  [[ $status == 0 ]]
+  cay net check --sandbox asked 1.1.1.1:53
+  [[ $status == 0 ]]
+  output_has "1.1.1.1, port 53: allowed" && output_has "would be connected to"
+  cay net check --sandbox asked --json 169.254.169.254:80
+  [[ $status == 1 && $(json 'o["allowed"]') == False && $(json 'o["addresses"][0]["allowed"]') == False ]]
+  there=$output
+  cay net check --net open --deny '*.example.com' --json 169.254.169.254:80
+  [[ $output == "$there" ]]
+  cay net check --sandbox asked www.example.com
+  [[ $status == 1 ]]
+  output_has denied && output_has '*.example.com'
+  cay stop asked
+  cay net check --sandbox asked 1.1.1.1:53
+  [[ $status == 0 ]]
+  cay flows --json asked
+  [[ $output == "" ]]
+  cay net check --sandbox asked --net open 1.1.1.1
+  assert_error 125 "goes with none of"
+  cay net check --sandbox nobody 1.1.1.1
+  assert_error 1 "there is no sandbox nobody"
+  cay rm -f asked
+}
+
+@test "a proxy's password is taken from the environment, and told nowhere" {
+  cay net check --net open --proxy http://me:hunter2@proxy.example:3128 1.1.1.1
+  assert_error 125 CAY_NETWORK_PROXY
+  [[ $stderr != *hunter2* ]]
+  export CAY_NETWORK_PROXY=http://me:hunter2@192.0.2.1:3128
+  cay net check --net open example.com
+  [[ $status == 0 && $output$stderr != *hunter2* ]]
+  output_has "http://192.0.2.1:3128 would be asked to connect"
+  cay net check --net open --json 192.0.2.1:3128
+  [[ $status == 1 ]]
+  cay config show
+  [[ $status == 0 && $output != *hunter2* && $output == *"http://me:***@192.0.2.1:3128"* ]]
+}
+
 @test "the beginning of an id has four letters, and no name goes before its owner's" {
   id=$("$CAY" create)
   cay inspect -f '{{.id}}' "${id:0:4}"

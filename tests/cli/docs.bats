@@ -85,3 +85,13 @@ SHELL
   echo 'print(1)' > app/main.py
   run_page docs/cli.md '## Sandboxes of a server'
 }
+
+@test "docs/network.md: networks of sandboxes" {
+  run_page docs/network.md '## Networks of sandboxes'
+  [[ $output == *"database db"* ]]
+}
+
+@test "docs/network.md: published ports" {
+  run_page docs/network.md '## Published ports'
+  grep -q 'Directory listing' answer.html
+}

@@ -29,6 +29,13 @@ load common
   [[ $output == *"user ids of its own"* ]]
 }
 
+@test "doctor says in which ways a sandbox can have a network" {
+  capture "$CAY" doctor
+  [[ $output == *$'\nNETWORKS\n'*"BPF sk_lookup"*"nftables redirect"*"Sandboxes can have "* ]]
+  capture "$CAY" doctor --json
+  [[ $(json '[p["name"] for p in o["protections"] if p["group"] == "networks"] == ["network_lookup", "network_redirect"]') == True ]]
+}
+
 @test "doctor changes nothing" {
   "$CAY" doctor > before || :
   cat /proc/self/mounts > mounts

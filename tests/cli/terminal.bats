@@ -66,7 +66,7 @@ assert finish() == 6'
 start("-it", "-e", "PS1=prompt> ", "--", "bash", "--norc", "-i")
 expect(b"prompt> ")
 type(b"sleep 100\n"); expect(b"\r\n"); time.sleep(0.3); type(b"\x1a"); expect(b"Stopped"); expect(b"prompt> ")
-type(b"kill %1; wait; echo do\"\"ne\n"); expect(b"done"); expect(b"prompt> ")
+type(b"kill %1; wait; while [ -n \"$(jobs -p)\" ]; do sleep 0.1; done; echo do\"\"ne\n"); expect(b"done"); expect(b"prompt> ")
 type(b"\x04")
 finish()'
 }

@@ -95,6 +95,7 @@ TEST_P(EngineConformance, WhatIsNotThereIsNotFound) {
   EXPECT_THAT(engine_->Pause(id), FailsWith(unless(can().pause)));
   EXPECT_THAT(engine_->Resume(id), FailsWith(unless(can().pause)));
   EXPECT_THAT(engine_->Update(id, {}), FailsWith(unless(can().update_limits)));
+  EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(unless(can().network_policy)));
 }
 
 TEST_P(EngineConformance, WhatIsNotClaimedIsNotSupportedAndChangesNothing) {
@@ -108,6 +109,7 @@ TEST_P(EngineConformance, WhatIsNotClaimedIsNotSupportedAndChangesNothing) {
   expect_refused(can().reset, [&] { return engine_->Reset(id); });
   expect_refused(can().visit, [&] { return engine_->Visit(id); });
   expect_refused(can().update_limits, [&] { return engine_->Update(id, Request().limits); });
+  expect_refused(can().network_policy, [&] { return engine_->OpenNetwork(id); });
   CreateRequest mounted = Request();
   mounted.mounts = {{.source = "/usr", .target = "/mnt/usr"}};
   if (can().host_mounts) {
@@ -117,6 +119,45 @@ TEST_P(EngineConformance, WhatIsNotClaimedIsNotSupportedAndChangesNothing) {
     EXPECT_FALSE(StatusOf(mounted.id));
   }
   EXPECT_TRUE(Answers(id));
+}
+
+TEST_P(EngineConformance, ANetworkIsOpenOnceAtATime) {
+  if (!can().network_policy) return;
+  const SandboxId id = Create();
+  const SandboxId other = Create();
+  {
+    const auto network = engine_->OpenNetwork(id);
+    if (!network && network.error().code() == ErrorCode::kNotSupported)
+      GTEST_SKIP() << network.error().ToString();
+    ASSERT_TRUE(network) << network.error().ToString();
+    EXPECT_TRUE(network->tcp_v4 && network->dns_udp_v4);
+    EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(ErrorCode::kIllegalState));
+    EXPECT_TRUE(engine_->OpenNetwork(other));
+    EXPECT_TRUE(Answers(id));
+  }
+  EXPECT_TRUE(engine_->OpenNetwork(id));
+  if (can().stop) {
+    ASSERT_TRUE(engine_->Stop(id));
+    EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(ErrorCode::kIllegalState));
+    ASSERT_TRUE(engine_->Start(id));
+    EXPECT_TRUE(engine_->OpenNetwork(id));
+  }
+  if (can().pause && engine_->Pause(id)) {
+    EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(ErrorCode::kIllegalState));
+    ASSERT_TRUE(engine_->Resume(id));
+  }
+  Restart();
+  EXPECT_TRUE(engine_->OpenNetwork(id)) << "of one that was taken over";
+}
+
+// Whoever has its sockets keeps nothing of a sandbox, and nothing of it keeps them.
+TEST_P(EngineConformance, ANetworkThatIsHeldOutlivesNothing) {
+  if (!can().network_policy) return;
+  const SandboxId id = Create();
+  const auto network = engine_->OpenNetwork(id);
+  if (!network) GTEST_SKIP() << network.error().ToString();
+  ASSERT_TRUE(engine_->Destroy(id));
+  EXPECT_TRUE(world_->IsEmpty(*engine_));
 }
 
 TEST_P(EngineConformance, OtherRootsThanHostLayersAreTakenOrRefusedInWords) {

@@ -109,6 +109,34 @@ TEST_F(NativeEngineTest, MeasuringWhatIsOnDiskDoesNotWaitForTheLauncher) {
   EXPECT_EQ(engine->GetStats(request.id).error().code(), ErrorCode::kNotFound);
 }
 
+size_t DescriptorsOf(pid_t process) {
+  const std::filesystem::directory_iterator all("/proc/" + std::to_string(process) + "/fd");
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST_F(NativeEngineTest, TheLauncherKeepsNothingOfTheNetworksThatItOpened) {
+  const auto engine = StartEngine();
+  const CreateRequest request = Request();
+  ASSERT_TRUE(engine->Create(request));
+  const auto first = engine->OpenNetwork(request.id);
+  if (!first && first.error().code() == ErrorCode::kNotSupported)
+    GTEST_SKIP() << first.error().ToString();
+  EXPECT_EQ(engine->OpenNetwork(request.id).error().code(), ErrorCode::kIllegalState);
+  const SandboxId other = [&] {
+    const CreateRequest another = Request();
+    EXPECT_TRUE(engine->Create(another));
+    return another.id;
+  }();
+  size_t least = SIZE_MAX;  // what is made ahead comes and goes
+  size_t last = 0;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(engine->OpenNetwork(other));
+    last = DescriptorsOf(engine->launcher_pid());
+    least = std::min(least, last);
+  }
+  EXPECT_LT(last, least + 50) << "each would be one, or several";
+}
+
 TEST_F(NativeEngineTest, ALauncherThatHangsIsReplaced) {
   auto engine = NativeEngine::Start(
       {.paths = paths_, .launcher_path = CAY_PROGRAM, .patience = Millis(1000)});

@@ -234,7 +234,10 @@ TEST_F(ProcessesTest, WhatIsLeftBehindIsKilledOnlyWhereThatWasAskedFor) {
 }
 
 TEST_F(ProcessesTest, TheGraceOfWhatIsPausedBeginsWhenItCanHearOfIt) {
-  const uint64_t process = Start(Spec({"sleep", "100000"}, kMinute));
+  ProcessSpec spec = Spec({"sleep", "100000"}, kMinute);
+  // Less than the pause, and long enough for a machine that is slow at running this test.
+  spec.kill_grace = 4 * kMinute;
+  const uint64_t process = Start(spec);
   ASSERT_TRUE(manager_->Pause(me_, id_->text()));
   Advance(kMinute);
   ASSERT_TRUE(Eventually([&] { return Get(process).timed_out; }));

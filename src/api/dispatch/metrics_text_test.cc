@@ -134,5 +134,28 @@ TEST(Metrics, OfAllPartsTogetherAreValid) {
   EXPECT_GT(reader.samples.at("cay_process_resident_bytes"), 0);
 }
 
+TEST(Metrics, OfNetworksAreThere) {
+  sandbox::ManagerMetrics manager;
+  manager.network = {};
+  manager.network.networks = 3;
+  manager.network.open = 4;
+  manager.network.connections = 50;
+  manager.network.denied = 6;
+  manager.network.failed = 7;
+  manager.network.sent = 800;
+  manager.network.received = 900;
+  manager.network.relay_restarts = 1;
+  MetricsText text;
+  WriteSandboxMetrics(text, manager);
+  for (const char* line :
+       {"cay_networks 3\n", "cay_network_connections_open 4\n",
+        "cay_network_connections_total 50\n", "cay_network_denied_total 6\n",
+        "cay_network_failed_total 7\n", "cay_network_bytes_total{direction=\"sent\"} 800\n",
+        "cay_network_bytes_total{direction=\"received\"} 900\n",
+        "cay_network_relay_restarts_total 1\n"}) {
+    EXPECT_THAT(text.text(), testing::HasSubstr(line));
+  }
+}
+
 }  // namespace
 }  // namespace cay::api

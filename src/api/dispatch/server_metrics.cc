@@ -86,6 +86,29 @@ uint64_t CountEntries(const char* directory) {
 
 }  // namespace
 
+namespace {
+
+void WriteNetworkMetrics(MetricsText& text, const sandbox::NetworkMetrics& metrics) {
+  WriteGauges(text, {{"cay_networks", "Sandboxes whose network is open.", metrics.networks},
+                     {"cay_network_connections_open", "Connections of sandboxes that are open.",
+                      metrics.open}});
+  WriteCounters(
+      text, {{"cay_network_connections_total",
+              "Connections that sandboxes made, whatever came of them.", metrics.connections},
+             {"cay_network_denied_total",
+              "Connections and names that the policies of sandboxes denied.", metrics.denied},
+             {"cay_network_failed_total", "Connections that were allowed and did not come about.",
+              metrics.failed},
+             {"cay_network_relay_restarts_total",
+              "How often the network relay ended and was started anew.", metrics.relay_restarts}});
+  text.Family("cay_network_bytes_total", "counter",
+              "Bytes of connections of sandboxes, by direction.");
+  text.Sample({{"direction", "sent"}}, metrics.sent);
+  text.Sample({{"direction", "received"}}, metrics.received);
+}
+
+}  // namespace
+
 void WriteSandboxMetrics(MetricsText& text, const ManagerMetrics& metrics) {
   text.Family("cay_sandboxes", "gauge", "Sandboxes by state.");
   for (size_t i = 0; i < metrics.by_state.size(); ++i) {
@@ -109,6 +132,7 @@ void WriteSandboxMetrics(MetricsText& text, const ManagerMetrics& metrics) {
   for (const sandbox::StageHistogram& stage : metrics.stages)
     text.Histogram({{"stage", stage.name}}, stage.us);
   WritePoolMetrics(text, metrics.pools);
+  WriteNetworkMetrics(text, metrics.network);
 }
 
 void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metrics) {

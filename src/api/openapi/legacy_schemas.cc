@@ -1,5 +1,5 @@
 #include "api/openapi/field_schema.h"
-#include "api/openapi/spec_fields.h"
+#include "sandbox/fields.h"
 
 namespace cay::api {
 namespace {
@@ -12,7 +12,7 @@ struct LegacySpec {
   static constexpr std::string_view kSchema = "LegacySpec";
   static void Of(const sandbox::SandboxSpec& spec, auto& visit) {
     using field::About;
-    SpecAndNetwork::Of(spec, visit);
+    sandbox::fields::Spec::Of(spec, visit);
     visit(About{.name = "project_id", .text = "the same as project_name"},
           field::Text{.pattern = sandbox::fields::kNamePattern}, spec.project);
     visit(About{.name = "environment_type",

@@ -32,7 +32,8 @@ TEST(FieldSchemas, SayOfARequestWhatMayBeLeftOut) {
   EXPECT_EQ(properties.at("memory_limit").at("oneOf").at(1).at("type"), "null");
   EXPECT_EQ(properties.at("environment").at("description"), "the same as template");
   EXPECT_EQ(properties.at("pids_limit").at("minimum"), 4);
-  EXPECT_EQ(properties.at("network").at("enum").at(0), "none");
+  EXPECT_FALSE(SchemaOf("NetworkSpec").contains("required"));
+  EXPECT_EQ(SchemaOf("NetworkSpec").at("properties").at("mode").at("enum").at(0), "none");
   EXPECT_FALSE(properties.contains("face"));
   EXPECT_EQ(SchemaOf("ProcessSpec").at("required"), json::array({"command"}));
   EXPECT_EQ(SchemaOf("ExecuteRequest").at("oneOf").as_array().size(), 2);
@@ -44,8 +45,8 @@ TEST(FieldSchemas, SayOfAnAnswerThatEverythingIsThere) {
   const json::object execution = SchemaOf("Execution");
   EXPECT_EQ(execution.at("properties").at("exit_code").at("type"),
             json::array({"integer", "null"}));
-  // But for the two in base64.
-  EXPECT_EQ(execution.at("required").as_array().size() + 2,
+  // But for the two in base64, and the two of what the network denied.
+  EXPECT_EQ(execution.at("required").as_array().size() + 4,
             execution.at("properties").as_object().size());
 }
 

@@ -5,6 +5,7 @@ namespace cay::api::rest {
 std::vector<Route> RestRoutes(const Services& services) {
   Routes routes;
   AddSandboxRoutes(services, routes);
+  AddNetworkRoutes(services, routes);
   AddLifecycleRoutes(services, routes);
   AddExecuteRoutes(services, routes);
   AddProcessRoutes(services, routes);

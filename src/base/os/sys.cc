@@ -1,9 +1,11 @@
 #include "base/os/sys.h"
 
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -56,7 +58,7 @@ std::string_view CallName(Call call) {
       "unshare",    "openat2",       "openat",     "mkdirat",  "mknodat",
       "symlinkat",  "chownat",       "ioctl",      "write",    "pidfd_send_signal",
       "prctl",      "seccomp",       "bind",       "setresid", "setgroups",
-      "setrlimit",  "capset",        "execveat"};
+      "setrlimit",  "capset",        "execveat",   "bpf",      "netlink"};
   return call == Call::kCount ? "any" : kNames.at(static_cast<size_t>(call));
 }
 
@@ -230,6 +232,21 @@ Result<Fd> PidfdOpen(pid_t pid) {
 Result<void> Prctl(int option, unsigned long a, unsigned long b, std::string_view what) {
   return InvokeVoid(Call::kPrctl, what,
                     [&] { return static_cast<long>(::prctl(option, a, b, 0, 0)); });
+}
+
+Result<int> Bpf(int command, bpf_attr& attributes, std::string_view what) {
+  return static_cast<int>(TRY(Invoke(Call::kBpf, what, [&] {
+    return ::syscall(SYS_bpf, command, &attributes, sizeof attributes);
+  })));
+}
+
+Result<void> SendNetlink(const Fd& socket, std::string_view messages) {
+  const long sent = TRY(Invoke(Call::kNetlink, "netlink", [&] {
+    return static_cast<long>(::send(socket.get(), messages.data(), messages.size(), 0));
+  }));
+  if (static_cast<size_t>(sent) != messages.size())
+    return Failure(Error::FromErrno("netlink", EIO));
+  return {};
 }
 
 }  // namespace cay::sys

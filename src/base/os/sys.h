@@ -20,6 +20,8 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 
+union bpf_attr;  // linux/bpf.h
+
 namespace cay::sys {
 
 enum class Call {
@@ -51,6 +53,8 @@ enum class Call {
   kSetRlimit,
   kCapSet,
   kExecveAt,
+  kBpf,
+  kNetlink,
   kCount,
 };
 std::string_view CallName(Call call);
@@ -100,5 +104,7 @@ Result<void> Write(const Fd& fd, std::string_view bytes, std::string_view what);
 Result<void> PidfdSendSignal(const Fd& pidfd, int signal);
 Result<Fd> PidfdOpen(pid_t pid);
 Result<void> Prctl(int option, unsigned long a, unsigned long b, std::string_view what);
+Result<int> Bpf(int command, bpf_attr& attributes, std::string_view what);
+Result<void> SendNetlink(const Fd& socket, std::string_view messages);  // in one datagram
 
 }  // namespace cay::sys

@@ -122,7 +122,8 @@ Result<int> ParseAndRun(const Command& command, std::string_view path, Arguments
 
 struct NoOptions {};
 
-extern const Command kRunCommand;         // run_command.cc
+extern const Command kRunCommand;  // run_command.cc
+extern const Command kNetCommand;
 extern const Command kServeCommand;       // serve_command.cc
 extern const Command kConfigCommand;      // config_command.cc
 extern const Command kCreateCommand;      // create_command.cc
@@ -137,10 +138,13 @@ extern const Command kFilesCommand;       // files_command.cc
 extern const Command kPortCommand;        // port_command.cc
 extern const Command kEventsCommand;      // events_command.cc
 extern const Command kHealthCommand;      // health_command.cc
+extern const Command kNetworkCommand;     // network_command.cc
+extern const Command kFlowsCommand;       // likewise
 extern const Command kStatsCommand;       // system_commands.cc
 extern const Command kTopCommand;         //
 extern const Command kSystemCommand;      //
 extern const Command kKeysCommand;        // keys_command.cc
+extern const Command kSecretsCommand;     // secrets_command.cc
 extern const Command kContextCommand;     // context_command.cc
 extern const Command kLogsCommand;        // logs_command.cc
 extern const Command kKillCommand;        // process_commands.cc

@@ -95,12 +95,25 @@ std::string RenderConclusion(const Diagnosis& diagnosis) {
   if (diagnosis.fully_enforced) return "The default sandbox is fully enforced for this user.\n";
   std::string gaps;
   for (const Protection& protection : diagnosis.protections) {
+    if (protection.group == ProtectionGroup::kNetworks) continue;
     const bool counts = diagnosis.can_run ? protection.status != Status::kEnforced
                                           : protection.status == Status::kBlocks;
     if (counts) gaps += (gaps.empty() ? "" : ", ") + protection.name;
   }
   return diagnosis.can_run ? "Sandboxes run for this user, but not fully enforced: " + gaps + ".\n"
                            : "No sandbox can run for this user: " + gaps + ".\n";
+}
+
+// One way is enough.
+std::string RenderNetworks(const Diagnosis& diagnosis) {
+  std::string by;
+  for (const Protection& protection : diagnosis.protections) {
+    const bool works =
+        protection.group == ProtectionGroup::kNetworks && protection.status == Status::kEnforced;
+    if (works && by.empty()) by = protection.name;
+  }
+  return by.empty() ? "Sandboxes can have no network for this user.\n"
+                    : "Sandboxes can have a network for this user, by " + by + ".\n";
 }
 
 std::string RenderConcerns(const std::vector<Concern>& concerns) {
@@ -136,8 +149,9 @@ std::string RenderDoctor(const Diagnosis& diagnosis, bool utf8, const DoctorFind
   const std::string disk = found.disk != nullptr ? RenderDisk(*found.disk, utf8) + "\n" : "";
   return RenderMachine(diagnosis.machine) + "\n" + disk + "LIMITS\n" +
          RenderGroup(diagnosis, ProtectionGroup::kLimits, utf8) + "\nISOLATION\n" +
-         RenderGroup(diagnosis, ProtectionGroup::kIsolation, utf8) + "\n" +
-         RenderConcerns(found.concerns) + RenderConclusion(diagnosis);
+         RenderGroup(diagnosis, ProtectionGroup::kIsolation, utf8) + "\nNETWORKS\n" +
+         RenderGroup(diagnosis, ProtectionGroup::kNetworks, utf8) + "\n" +
+         RenderConcerns(found.concerns) + RenderConclusion(diagnosis) + RenderNetworks(diagnosis);
 }
 
 std::string RenderDoctorJson(const Diagnosis& diagnosis, const DoctorFindings& found) {
@@ -153,12 +167,11 @@ std::string RenderDoctorJson(const Diagnosis& diagnosis, const DoctorFindings& f
   }
   boost::json::array protections;
   for (const Protection& protection : diagnosis.protections) {
-    protections.push_back(
-        {{"name", protection.key},
-         {"group", protection.group == ProtectionGroup::kLimits ? "limits" : "isolation"},
-         {"status", StatusName(protection.status)},
-         {"why", protection.why},
-         {"remedy", protection.remedy}});
+    protections.push_back({{"name", protection.key},
+                           {"group", GroupName(protection.group)},
+                           {"status", StatusName(protection.status)},
+                           {"why", protection.why},
+                           {"remedy", protection.remedy}});
   }
   boost::json::array sandboxes;
   for (const Concern& concern : found.concerns) {

@@ -62,6 +62,32 @@ TEST(DoctorReportTest, AGapIsMarkedWithItsReasonAndItsRemedy) {
   EXPECT_THAT(text, Not(HasSubstr("loop devices")));
 }
 
+TEST(DoctorReportTest, OneWayToANetworkIsEnoughAndNoneIsNoGapOfADefaultSandbox) {
+  Diagnosis diagnosis = WholeMachine();
+  diagnosis.protections.push_back({.group = ProtectionGroup::kNetworks,
+                                   .key = "network_lookup",
+                                   .name = "BPF sk_lookup",
+                                   .status = ProtectionStatus::kNotEnforced,
+                                   .why = "it is for root",
+                                   .remedy = {}});
+  EXPECT_THAT(RenderDoctor(diagnosis, true), HasSubstr("Sandboxes can have no network"));
+  diagnosis.protections.push_back({.group = ProtectionGroup::kNetworks,
+                                   .key = "network_redirect",
+                                   .name = "nftables redirect",
+                                   .why = {},
+                                   .remedy = {}});
+  const std::string text = RenderDoctor(diagnosis, true);
+  EXPECT_THAT(text, HasSubstr("✗ BPF sk_lookup"));
+  EXPECT_THAT(text, HasSubstr("it is for root"));
+  EXPECT_THAT(text, HasSubstr("✓ nftables redirect"));
+  EXPECT_THAT(text, HasSubstr("can have a network for this user, by nftables redirect"));
+  EXPECT_THAT(text, HasSubstr("fully enforced for this user"));
+  diagnosis.fully_enforced = false;
+  EXPECT_THAT(RenderDoctor(diagnosis, true), Not(HasSubstr("enforced: BPF")));
+  const auto json = boost::json::parse(RenderDoctorJson(diagnosis));
+  EXPECT_EQ(json.at("protections").at(3).at("group").as_string(), "networks");
+}
+
 TEST(DoctorReportTest, WithoutUtf8OnlyAsciiIsUsed) {
   Diagnosis diagnosis = WholeMachine();
   diagnosis.fully_enforced = diagnosis.can_run = false;

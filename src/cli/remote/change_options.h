@@ -2,7 +2,14 @@
 // `request` of a struct of options, as they were typed.
 #pragma once
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "cli/client/json_fields.h"
+#include "cli/network/network_options.h"
 
 namespace cay::cli {
 
@@ -64,5 +71,81 @@ constexpr OptionSpec kOnTimeoutOption = {
     .completes = Completes::kWords,
     .words = kTimeoutActions,
     .apply = &Into<Options, PutTimeoutAction<Options>>};
+
+// What a server's sandbox can have beside what `cay run` has.
+struct AskedNetwork : network::Spec {
+  std::vector<std::string> join{};
+  std::vector<std::string> aliases{};
+  std::vector<std::string> publish{};
+};
+
+// The network that was asked for, in an `options.network` that is an optional. The server has the
+// last word on its rules.
+template <class Options, auto kAdd>
+Result<void> PutNetwork(Options& options, std::string_view value) {
+  if (!options.network) options.network.emplace();
+  return kAdd(*options.network, value);
+}
+
+template <class Options, auto kList>
+Result<void> PutInNetwork(Options& options, std::string_view value) {
+  if (!options.network) options.network.emplace();
+  ((*options.network).*kList).emplace_back(value);
+  return {};
+}
+
+inline boost::json::object NetworkObject(const AskedNetwork& spec) {
+  const auto list = [](const std::vector<std::string>& texts) {
+    return boost::json::array(texts.begin(), texts.end());
+  };
+  return {{"mode", network::ModeName(spec.mode)},
+          {"allow", list(spec.allow)},
+          {"deny", list(spec.deny)},
+          {"presets", list(spec.presets)},
+          {"join", list(spec.join)},
+          {"aliases", list(spec.aliases)},
+          {"publish", list(spec.publish)}};
+}
+
+struct NamedNetwork {
+  network::Spec network;
+};
+
+template <class Options, auto kAdd>
+constexpr OptionSpec OfNetwork(OptionSpec option) {
+  option.apply = &Into<Options, PutNetwork<Options, kAdd>>;
+  return option;
+}
+template <class Options>
+constexpr OptionSpec kServerNetOption = OfNetwork<Options, &AddNet>(kNetOption<NamedNetwork>);
+template <class Options>
+constexpr OptionSpec kServerAllowOption = OfNetwork<Options, &AddAllow>(kAllowOption<NamedNetwork>);
+template <class Options>
+constexpr OptionSpec kServerDenyOption = OfNetwork<Options, &AddDeny>(kDenyOption<NamedNetwork>);
+
+template <class Options>
+constexpr OptionSpec kJoinOption = {
+    .name = "join",
+    .value = "NETWORK",
+    .help = "It and your other sandboxes of this network reach each other by name; repeatable",
+    .example = "app",
+    .apply = &Into<Options, PutInNetwork<Options, &AskedNetwork::join>>};
+
+template <class Options>
+constexpr OptionSpec kAliasOption = {
+    .name = "alias",
+    .value = "NAME",
+    .help = "Another name for it in the networks it joins; repeatable",
+    .example = "postgres",
+    .apply = &Into<Options, PutInNetwork<Options, &AskedNetwork::aliases>>};
+
+template <class Options>
+constexpr OptionSpec kPublishOption = {
+    .name = "publish",
+    .short_name = 'p',
+    .value = "[ADDR:]HOST_PORT:PORT",
+    .help = "A port of the server's machine (0: a free one) leads to this port of it; repeatable",
+    .example = "8080:80",
+    .apply = &Into<Options, PutInNetwork<Options, &AskedNetwork::publish>>};
 
 }  // namespace cay::cli

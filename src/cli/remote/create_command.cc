@@ -24,6 +24,7 @@ struct CreateOptions : ServerOptions {
   json::object metadata;
   json::array mounts;
   json::array tmpfs;
+  std::optional<AskedNetwork> network;
   std::string idempotency_key;
   std::string limits_file;
 };
@@ -76,6 +77,7 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   if (!env.empty()) request["env"] = env;
   if (!options.metadata.empty()) request["metadata"] = options.metadata;
   if (!options.mounts.empty()) request["mounts"] = options.mounts;
+  if (options.network) request["network"] = NetworkObject(*options.network);
   if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
   TRY(AddLimitsOfFile(options, request));
   http::ClientRequest call;
@@ -164,6 +166,13 @@ constexpr OptionSpec kOptions[] = {
      .help = "Nothing can be written but in /workspace, homes, /tmp, /var/tmp, /run and mounts",
      .apply = kInto<PutTrue<CreateOptions, "read_only">>},
 
+    kServerNetOption<CreateOptions>,
+    kServerAllowOption<CreateOptions>,
+    kServerDenyOption<CreateOptions>,
+    kJoinOption<CreateOptions>,
+    kAliasOption<CreateOptions>,
+    kPublishOption<CreateOptions>,
+
     InGroup("Limits (defaults are the server's)", kMemoryOption<CreateOptions>),
     kCpusOption<CreateOptions>,
     kPidsOption<CreateOptions>,
@@ -216,6 +225,8 @@ constinit const Command kCreateCommand = {
     .examples =
         "cay create\n"
         "cay create --name web --memory 1g --timeout 2h\n"
+        "cay create --net pypi --allow api.example.com:443\n"
+        "cay create --name web --join app --publish 8080:80\n"
         "cay create --label run=17 --on-timeout stop host\n",
     .max_arguments = 1,
     .completes = Completes::kTemplates,

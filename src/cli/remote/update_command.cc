@@ -14,9 +14,11 @@ namespace json = boost::json;
 
 struct UpdateOptions : ServerOptions {
   json::object request;
+  std::optional<AskedNetwork> network;
 };
 
 Result<int> UpdateMain(ApiClient& api, UpdateOptions& options, Positionals& rest) {
+  if (options.network) options.request["network"] = NetworkObject(*options.network);
   if (options.request.empty()) {
     return Failure(Error::Invalid("no change was given")
                        .WithRemedy("as in cay update --memory 1g " + rest.values.front()));
@@ -34,7 +36,13 @@ constexpr OptionSpec kOptions[] = {
     kTimeoutOption<UpdateOptions>,
     kIdleTimeoutOption<UpdateOptions>,
     kOnTimeoutOption<UpdateOptions>,
-    kJsonOption<UpdateOptions>,
+    kServerNetOption<UpdateOptions>,
+    kServerAllowOption<UpdateOptions>,
+    kServerDenyOption<UpdateOptions>,
+    kJoinOption<UpdateOptions>,
+    kAliasOption<UpdateOptions>,
+    kPublishOption<UpdateOptions>,
+    InGroup("Output", kJsonOption<UpdateOptions>),
     {.name = "quiet",
      .short_name = 'q',
      .help = "Print only errors",
@@ -48,10 +56,13 @@ constexpr OptionSpec kOptions[] = {
 
 constinit const Command kUpdateCommand = {
     .name = "update",
-    .summary = "Change limits and times of sandboxes, while they run",
+    .summary = "Change limits, times and the network of sandboxes, while they run",
     .usage = "[OPTIONS] SANDBOX...",
+    .description =
+        "The options of the network together replace all that was said of it before; connections\n"
+        "that are not allowed any more end.\n",
     .options = kOptions,
-    .examples = "cay update --memory 1g --cpus 2 web\n",
+    .examples = "cay update --memory 1g --cpus 2 web\ncay update --net none web\n",
     .min_arguments = 1,
     .max_arguments = 10'000,
     .completes = Completes::kSandboxes,

@@ -3,7 +3,7 @@
 #include "base/encoding.h"
 #include "base/units.h"
 #include "cli/client/values.h"
-#include "cli/local/run_result.h"
+#include "cli/run/run_result.h"
 
 namespace cay::cli {
 namespace {

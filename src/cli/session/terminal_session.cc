@@ -16,7 +16,7 @@
 #include "cli/frame/output_writer.h"
 #include "cli/frame/signal_scope.h"
 #include "cli/frame/terminal_mode.h"
-#include "cli/local/run_result.h"
+#include "cli/run/run_result.h"
 #include "cli/session/detach_keys.h"
 #include "cli/session/event_source.h"
 #include "cli/session/process_output.h"

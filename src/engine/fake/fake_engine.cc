@@ -91,6 +91,7 @@ Result<FakeSandbox*> FakeEngine::FindIn(const SandboxId& id, std::initializer_li
 void FakeEngine::EndGuestOf(FakeSandbox& sandbox, const engine::Exit& exit) {
   if (sandbox.guest) sandbox.guest->End();
   sandbox.guest.reset();
+  sandbox.network.reset();  // its namespace is gone
   sandbox.exit = exit;
 }
 

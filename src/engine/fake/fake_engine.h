@@ -40,6 +40,7 @@ enum class Call : uint8_t {
   kOomKills,
   kConnect,
   kWatch,
+  kOpenNetwork,
   kGetExit,
   kList,
   kPromise,
@@ -48,7 +49,7 @@ enum class Call : uint8_t {
   kAdopt,
   kCollectGarbage,
 };
-inline constexpr size_t kCallCount = 21;
+inline constexpr size_t kCallCount = 22;
 
 // Whether a call that fails did its work before.
 enum class When : uint8_t { kBefore, kAfter };
@@ -63,7 +64,8 @@ struct FakeOptions {
                       .disk_limit = false,
                       .host_mounts = true,
                       .host_layers = true,
-                      .files_on_state_disk = false};
+                      .files_on_state_disk = false,
+                      .network_policy = true};
   LimitSet not_enforced{};
 };
 
@@ -93,6 +95,7 @@ class FakeEngine : public Engine {
   using Engine::Connect;
   Result<Fd> Connect(const SandboxId& id, Millis patience) override;
   Result<Fd> Watch(const SandboxId& id) override;
+  Result<NetworkSockets> OpenNetwork(const SandboxId& id) override;
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
   Result<void> Promise(const SandboxId& id, std::string_view promise) override;
@@ -124,6 +127,9 @@ class FakeEngine : public Engine {
 
   // What would happen in or to a sandbox, which exists.
   void EndGuest(const SandboxId& id, const engine::Exit& end);
+  // Whether somebody serves its network, and a connection that a program inside makes.
+  bool HasNetwork(const SandboxId& id);
+  Result<Fd> ConnectInside(const SandboxId& id);
   void KillInside(const SandboxId& id);  // one process, for want of memory
   void SetSilent(const SandboxId& id, bool silent);
   void Damage(const SandboxId& id, std::string why);

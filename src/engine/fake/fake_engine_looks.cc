@@ -1,4 +1,8 @@
 // What changes no state of a sandbox, and what tests do to it.
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <utility>
 
@@ -40,6 +44,95 @@ Result<Fd> FakeEngine::Watch(const SandboxId& id) {
     if (sandbox.guest) return sandbox.guest->Watch();
     return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller, "there is no guest"));
   });
+}
+
+namespace {
+
+// Whether the other end of a pipe is closed.
+bool IsClosed(const Fd& reader) {
+  pollfd poller{.fd = reader.get(), .events = 0, .revents = 0};
+  return ::poll(&poller, 1, 0) > 0 && (poller.revents & POLLHUP) != 0;
+}
+
+sockaddr_in LoopbackAt(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+Result<uint16_t> PortOf(const Fd& socket) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) < 0)
+    return Failure(Error::FromErrno("a fake network"));
+  return ntohs(address.sin_port);
+}
+
+Result<Fd> BindToLoopback(int type) {
+  Fd socket = Fd::Adopt(::socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const sockaddr_in address = LoopbackAt(0);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    return Failure(Error::FromErrno("a fake network"));
+  return socket;
+}
+
+Result<Fd> ListenOnLoopback() {
+  Fd socket = TRY(BindToLoopback(SOCK_STREAM));
+  if (::listen(socket.get(), 16) < 0) return Failure(Error::FromErrno("a fake network"));
+  return socket;
+}
+
+Result<Fd> AnswerOnLoopback() {
+  Fd socket = TRY(BindToLoopback(SOCK_DGRAM));
+  const int on = 1;
+  if (::setsockopt(socket.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0)
+    return Failure(Error::FromErrno("a fake network"));
+  return socket;
+}
+
+}  // namespace
+
+// A sandbox has no namespace here: who connects to the socket is taken for a program inside, which
+// wants to reach 127.0.0.1.
+Result<NetworkSockets> FakeEngine::OpenNetwork(const SandboxId& id) {
+  return Do(Call::kOpenNetwork, [&]() -> Result<NetworkSockets> {
+    TRY(CheckCan(options_.can.network_policy, "open networks"));
+    FakeSandbox& sandbox = *TRY(FindIn(id, {State::kRunning}));
+    if (sandbox.network && !IsClosed(*sandbox.network)) {
+      return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
+                           "the network of the sandbox is open already"));
+    }
+    NetworkSockets sockets;
+    sockets.tcp_v4 = TRY(ListenOnLoopback());
+    sockets.dns_udp_v4 = TRY(AnswerOnLoopback());
+    Pipe hold = TRY(MakePipe());
+    sockets.hold = std::move(hold.write);
+    sandbox.network = std::move(hold.read);
+    sandbox.network_port = TRY(PortOf(*sockets.tcp_v4));
+    return sockets;
+  });
+}
+
+bool FakeEngine::HasNetwork(const SandboxId& id) {
+  const std::lock_guard lock(machine_->mutex);
+  const auto found = machine_->sandboxes.find(id);
+  return found != machine_->sandboxes.end() && found->second.network &&
+         !IsClosed(*found->second.network);
+}
+
+Result<Fd> FakeEngine::ConnectInside(const SandboxId& id) {
+  uint16_t port = 0;
+  {
+    const std::lock_guard lock(machine_->mutex);
+    port = TRY(Find(id))->network_port;
+  }
+  const sockaddr_in address = LoopbackAt(port);
+  Fd socket = Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
+    return Failure(Error::FromErrno("connecting"));
+  return socket;
 }
 
 Result<Exit> FakeEngine::GetExit(const SandboxId& id) {

@@ -12,6 +12,7 @@
 #include "engine/native/ipc/guest_socket.h"
 #include "engine/native/launcher/inventory.h"
 #include "engine/native/launcher/launcher_protocol.h"
+#include "engine/native/network/network_packet.h"
 #include "engine/native/record/request.h"
 #include "engine/native/record/sandbox_dir.h"
 #include "engine/native/spawn/stages.h"
@@ -151,7 +152,8 @@ Capabilities NativeEngine::capabilities() const {
           .disk_limit = true,
           .host_mounts = true,
           .host_layers = true,
-          .files_on_state_disk = is_root};
+          .files_on_state_disk = is_root,
+          .network_policy = true};
 }
 
 Result<Diagnosis> NativeEngine::Diagnose() {
@@ -289,6 +291,13 @@ Result<Fd> NativeEngine::Connect(const SandboxId& id, Millis patience) {
 }
 
 Result<Fd> NativeEngine::Watch(const SandboxId& id) { return CallForFd(Operation::kWatch, id); }
+
+// What a launcher that died had opened died with it.
+Result<NetworkSockets> NativeEngine::OpenNetwork(const SandboxId& id) {
+  Packet reply = TRY(Call(id, Request(Operation::kNetwork, id).text(), Repeat::kAlways));
+  CborReader reader(reply.body);
+  return DecodeNetwork(reader, std::move(reply.fds));
+}
 
 Result<std::vector<SandboxStatus>> NativeEngine::List() { return ListStatuses(options_.paths); }
 

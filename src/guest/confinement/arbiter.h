@@ -20,9 +20,9 @@
 #include <optional>
 #include <vector>
 
+#include "base/loop/event_loop.h"
 #include "base/os/fd.h"
 #include "guest/confinement/nested_filters.h"
-#include "guest/io/event_loop.h"
 
 namespace cay::guest {
 

@@ -15,9 +15,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/loop/event_loop.h"
 #include "base/os/fd.h"
 #include "base/send_queue.h"
-#include "guest/io/event_loop.h"
 #include "guest/operations/operation.h"
 #include "protocol/frame.h"
 #include "protocol/messages.h"

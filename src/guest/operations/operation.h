@@ -17,8 +17,8 @@
 #include <memory>
 #include <string_view>
 
+#include "base/loop/event_loop.h"
 #include "base/result.h"
-#include "guest/io/event_loop.h"
 #include "protocol/frame.h"
 
 namespace cay::guest {

@@ -9,9 +9,9 @@
 #include <memory>
 #include <vector>
 
+#include "base/loop/event_loop.h"
 #include "base/os/fd.h"
 #include "guest/files/temporaries.h"
-#include "guest/io/event_loop.h"
 #include "guest/operations/connection.h"
 #include "guest/operations/operation.h"
 

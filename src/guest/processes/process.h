@@ -25,8 +25,8 @@
 #include <string>
 #include <vector>
 
+#include "base/loop/event_loop.h"
 #include "base/os/fd.h"
-#include "guest/io/event_loop.h"
 #include "guest/processes/output_filters.h"
 #include "guest/processes/output_ring.h"
 #include "guest/spawn/spawn_job.h"

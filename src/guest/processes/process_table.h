@@ -11,10 +11,10 @@
 #include <memory>
 #include <vector>
 
+#include "base/loop/event_loop.h"
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "guest/confinement/arbiter.h"
-#include "guest/io/event_loop.h"
 #include "guest/processes/process.h"
 #include "guest/spawn/spawner.h"
 #include "protocol/process_messages.h"

@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/socket.h>
@@ -13,6 +14,9 @@
 
 namespace cay::http {
 namespace {
+
+// RFC 7301: one protocol, with its length before it.
+constexpr std::array<unsigned char, 9> kHttp11 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
 // The first of OpenSSL's errors of this thread, as text; empties the list.
 std::string OpenSslReason() {
@@ -67,6 +71,58 @@ const BIO_METHOD* SocketMethod() {
 
 Error OutOfMemory() {
   return {ErrorCode::kResourceExhausted, Fault::kMachine, "TLS: no memory: " + OpenSslReason()};
+}
+
+void SetUpServer(SSL_CTX* raw) {
+  ::SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
+  ::SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
+  ::SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+  // Tickets carry resumption; a cache in here would only grow.
+  ::SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  ::SSL_CTX_set_alpn_select_cb(
+      raw,
+      [](SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
+         unsigned in_size, void*) {
+        unsigned char* selected = nullptr;
+        const int found = ::SSL_select_next_proto(&selected, out_size, kHttp11.data(),
+                                                  kHttp11.size(), in, in_size);
+        *out = selected;
+        return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+      },
+      nullptr);
+}
+
+template <auto Free>
+struct Deleter {
+  template <class T>
+  void operator()(T* pointer) const {
+    Free(pointer);
+  }
+};
+using Memory = std::unique_ptr<BIO, Deleter<&BIO_free_all>>;
+using Certificate = std::unique_ptr<X509, Deleter<&X509_free>>;
+
+Memory Reading(std::string_view text) {
+  return Memory(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+// Those of a text, one after the other, until there is no more; how many there were.
+template <class Use>
+Result<size_t> EachCertificate(std::string_view text, const Use& use) {
+  const Memory memory = Reading(text);
+  size_t count = 0;
+  while (memory) {
+    const Certificate certificate(::PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr));
+    if (!certificate) break;
+    if (!use(certificate.get(), count++)) return Failure(SetUpError("a certificate"));
+  }
+  const unsigned long last = ::ERR_peek_last_error();
+  if (last != 0 && ERR_GET_REASON(last) != PEM_R_NO_START_LINE)
+    return Failure(SetUpError("a certificate"));
+  ::ERR_clear_error();
+  return count;
 }
 
 }  // namespace
@@ -156,26 +212,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::ForServer(const std::string& cer
   SSL_CTX* raw = ::SSL_CTX_new(::TLS_server_method());
   if (raw == nullptr) return Failure(OutOfMemory());
   std::shared_ptr<TlsContext> context(new TlsContext(raw));
-  ::SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
-  ::SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
-  ::SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                              SSL_MODE_RELEASE_BUFFERS);
-  // Tickets carry resumption; a cache in here would only grow.
-  ::SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
-  ::SSL_CTX_set_alpn_select_cb(
-      raw,
-      [](SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-         unsigned in_size, void*) {
-        static constexpr std::array<unsigned char, 9> kOffered = {8,   'h', 't', 't', 'p',
-                                                                  '/', '1', '.', '1'};
-        unsigned char* selected = nullptr;
-        const int found = ::SSL_select_next_proto(&selected, out_size, kOffered.data(),
-                                                  kOffered.size(), in, in_size);
-        *out = selected;
-        return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-      },
-      nullptr);
+  SetUpServer(raw);
   if (::SSL_CTX_use_certificate_chain_file(raw, certificate_file.c_str()) != 1) {
     return Failure(SetUpError("certificate " + certificate_file));
   }
@@ -203,6 +240,45 @@ Result<std::shared_ptr<TlsContext>> TlsContext::ForClient(const std::string& ca_
     return Failure(
         SetUpError(ca_file.empty() ? "the system's certificates" : "certificates " + ca_file));
   }
+  return context;
+}
+
+Result<std::shared_ptr<TlsContext>> TlsContext::ForServerOf(std::string_view certificates,
+                                                            std::string_view key) {
+  ::ERR_clear_error();
+  SSL_CTX* raw = ::SSL_CTX_new(::TLS_server_method());
+  if (raw == nullptr) return Failure(OutOfMemory());
+  std::shared_ptr<TlsContext> context(new TlsContext(raw));
+  SetUpServer(raw);
+  const size_t count = TRY(EachCertificate(certificates, [&](X509* certificate, size_t at) {
+    return at == 0 ? ::SSL_CTX_use_certificate(raw, certificate) == 1
+                   : ::SSL_CTX_add1_chain_cert(raw, certificate) == 1;
+  }));
+  const Memory memory = Reading(key);
+  const std::unique_ptr<EVP_PKEY, Deleter<&EVP_PKEY_free>> read(
+      ::PEM_read_bio_PrivateKey(memory.get(), nullptr, nullptr, nullptr));
+  if (count == 0 || !read || ::SSL_CTX_use_PrivateKey(raw, read.get()) != 1 ||
+      ::SSL_CTX_check_private_key(raw) != 1)
+    return Failure(SetUpError("a certificate and its key"));
+  return context;
+}
+
+Result<std::shared_ptr<TlsContext>> TlsContext::ForClientOf(std::string_view trusted) {
+  ::ERR_clear_error();
+  SSL_CTX* raw = ::SSL_CTX_new(::TLS_client_method());
+  if (raw == nullptr) return Failure(OutOfMemory());
+  std::shared_ptr<TlsContext> context(new TlsContext(raw));
+  ::SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
+  ::SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION);
+  ::SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+  ::SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+  if (::SSL_CTX_set_alpn_protos(raw, kHttp11.data(), kHttp11.size()) != 0)
+    return Failure(SetUpError("the protocols of a client"));
+  X509_STORE* const store = ::SSL_CTX_get_cert_store(raw);
+  const size_t count = TRY(EachCertificate(
+      trusted, [&](X509* one, size_t) { return ::X509_STORE_add_cert(store, one) == 1; }));
+  if (count == 0) return Failure(Error::Invalid("TLS: there is no certificate to trust"));
   return context;
 }
 

@@ -21,6 +21,8 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       templates(template_store),
       admission(RulesOf(options, engine_is.can)),
       metrics(engine_is.description.stages),
+      networks(std::make_unique<NetworkKeeper>(an_engine, event_log, options.network,
+                                               &network::SpawnRelay)),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 
@@ -75,6 +77,7 @@ std::shared_ptr<const ManagerOptions> Core::options() const { return options_.Ge
 
 void Core::SetOptions(const ManagerOptions& options) {
   admission.SetRules(RulesOf(options, engine_is.can));
+  networks->Reconfigure(options.network);
   options_.Set(options);
 }
 

@@ -13,6 +13,7 @@
 #include "base/replaceable.h"
 #include "engine/engine.h"
 #include "sandbox/events/event_log.h"
+#include "sandbox/network/network_keeper.h"
 #include "sandbox/options.h"
 #include "sandbox/records/record.h"
 #include "sandbox/rules/engine_rules.h"
@@ -47,6 +48,7 @@ class Core {
   MetricsBook metrics;
   std::unique_ptr<GuestWatch> watch;
   std::unique_ptr<Timer> timer;
+  std::unique_ptr<NetworkKeeper> networks;
 
   std::shared_ptr<const ManagerOptions> options() const;
   void SetOptions(const ManagerOptions& options);

@@ -117,6 +117,7 @@ class Creator::Making {
     if (kept_) return;
     if (sandbox_) core_.registry.Remove(*sandbox_, resolved_.spec.name);
     if (made_) {
+      core_.networks->Forget(id_);
       const auto destroyed = core_.engine.Destroy(id_);
       if (!destroyed && destroyed.error().code() != ErrorCode::kNotFound)
         LogWarning("undoing a create: " + destroyed.error().ToString());
@@ -137,6 +138,10 @@ class Creator::Making {
     id_ = std::move(id);
     created_ = std::move(created);
     from_pool_ = from_pool;
+  }
+  // The rules, with the ports that were chosen.
+  void NotePublished(std::vector<std::string> rules) {
+    resolved_.spec.network.publish = std::move(rules);
   }
   void Keep() { kept_ = true; }
 
@@ -253,6 +258,7 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
   templates::Template base = TRY(core_.templates.Find(resolved.spec.template_name));
   Making making(core_, caller, std::move(resolved), std::move(base), TRY(SandboxId::Generate()));
   TRY(Obtain(making));
+  TRY(OpenNetwork(making));
   TRY(Promise(making, idempotency_key, digest));
   SandboxView view = making.sandbox().View();
   core_.SetTimer(making.sandbox());
@@ -335,6 +341,14 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   auto created = TRY(TwiceIfItMayHelp([&] { return core_.engine.Create(request); }));
   making.NoteMade(making.id(), std::move(created), false);
   return {};
+}
+
+Result<void> Creator::OpenNetwork(Making& making) {
+  const std::lock_guard lock(making.sandbox().transition);
+  const SandboxSpec& spec = making.resolved().spec;
+  const std::string& owner = making.caller().owner;
+  making.NotePublished(TRY(core_.networks->Settle(making.id(), owner, spec.name, spec.network)));
+  return core_.networks->Open(making.id(), owner, spec.network);
 }
 
 Result<void> Creator::Promise(Making& making, const std::string& idempotency_key,

@@ -42,6 +42,7 @@ class Creator {
   Result<void> ObtainFromEngine(Making& making);
   Result<engine::Mount> ProjectMount(const Making& making) const;
   Result<void> AdmitCold(const Making& making);
+  Result<void> OpenNetwork(Making& making);
   Result<void> Promise(Making& making, const std::string& idempotency_key,
                        const std::string& digest);
 

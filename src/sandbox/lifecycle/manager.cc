@@ -33,6 +33,7 @@ class Manager::Impl {
     pools.Stop();
     if (core.timer) core.timer->Stop();
     if (core.watch) core.watch->Stop();
+    core.networks->Stop();
     sweeper.SaveActivities();
     (void)core.store.Flush();  // the store logs it, and tries again
   }
@@ -171,6 +172,42 @@ Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view w
   });
 }
 
+Result<NetworkReport> Manager::GetNetwork(const Caller& caller, std::string_view which) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<NetworkReport> {
+    SandboxView view = sandbox.View();
+    return NetworkReport{.state = view.state,
+                         .spec = std::move(view.spec.network),
+                         .bounds = impl_->core.options()->network.bounds,
+                         .standing = impl_->core.networks->Look(sandbox.id()),
+                         .peers = impl_->core.networks->PeersOf(sandbox.id()),
+                         .published = impl_->core.networks->Published(sandbox.id())};
+  });
+}
+
+Result<NetworkCheck> Manager::CheckNetwork(const Caller& caller, std::string_view which,
+                                           const std::string& host, uint16_t port) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<NetworkCheck> {
+    const SandboxView view = sandbox.View();
+    network::Checked checked = TRY(impl_->core.networks->Check(view.spec.network, host, port));
+    return NetworkCheck{.host = host, .port = port, .checked = std::move(checked)};
+  });
+}
+
+Result<FlowPage> Manager::GetFlows(const Caller& caller, std::string_view which, uint64_t after,
+                                   size_t limit) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<FlowPage> {
+    return impl_->core.networks->FlowsAfter(sandbox.id(), after, limit);
+  });
+}
+
+std::optional<uint64_t> Manager::NewestFlow(const SandboxId& id) {
+  return impl_->core.networks->NewestFlow(id);
+}
+
+DeniedFlows Manager::DeniedAfter(const SandboxId& id, uint64_t flow) {
+  return impl_->core.networks->DeniedAfter(id, flow);
+}
+
 Result<void> Manager::CheckRoom() const {
   const auto options = impl_->core.options();
   const DiskRoom room = TRY(DiskRoomOf(options->paths.state_dir));
@@ -244,6 +281,7 @@ ManagerMetrics Manager::Metrics() {
   for (const auto& sandbox : impl_->core.registry.All())
     ++metrics.by_state[static_cast<size_t>(sandbox->state())];
   metrics.pools = impl_->pools.Status();
+  metrics.network = impl_->core.networks->Metrics();
   return metrics;
 }
 

@@ -25,6 +25,7 @@
 #include "sandbox/events/event_log.h"
 #include "sandbox/lifecycle/lease.h"
 #include "sandbox/metrics.h"
+#include "sandbox/network/network_report.h"
 #include "sandbox/options.h"
 #include "sandbox/types.h"
 #include "store/store.h"
@@ -69,6 +70,15 @@ class Manager {
   // another of its name.
   Result<SandboxView> Adopt(const Caller& caller, std::string_view id, const Adoption& adoption);
   Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
+  // What holds of its network now.
+  Result<NetworkReport> GetNetwork(const Caller& caller, std::string_view which);
+  // What would become of a connection to this host, a name or an address; may wait for name
+  // servers.
+  Result<NetworkCheck> CheckNetwork(const Caller& caller, std::string_view which,
+                                    const std::string& host, uint16_t port);
+  // Its flows with higher numbers than `after`, at most `limit`; of a stopped one too.
+  Result<FlowPage> GetFlows(const Caller& caller, std::string_view which, uint64_t after,
+                            size_t limit);
   // kResourceExhausted when the state directory's disk has no room for one more sandbox with the
   // default disk limit; where it never had that much, when it has no room for a sandbox at all.
   Result<void> CheckRoom() const;
@@ -86,6 +96,10 @@ class Manager {
   Result<Lease> UseForServer(const SandboxId& id, Millis connect_patience = Millis(0));
   // `begins`: they have just begun, and are not taken over from an earlier server.
   void NoteExecution(const SandboxId& id, int running_delta, bool begins = true);
+  // The number of its newest flow; nothing: it never had a network. And what was denied, or failed,
+  // after it.
+  std::optional<uint64_t> NewestFlow(const SandboxId& id);
+  DeniedFlows DeniedAfter(const SandboxId& id, uint64_t flow);
   // Called, from any thread, when a sandbox's guest has ended: stop, reset, destroy, or by itself.
   // A new guest does not begin before it has returned; it must not start, stop, reset, pause,
   // resume, change or destroy that sandbox.

@@ -85,6 +85,8 @@ class Adopter {
       return Failure(adopted.error());
     }
     core_.admission.Adopt(record_.view.owner, HoldingOf(record_.view));
+    core_.networks->Resettle(status_.id, record_.view.owner, record_.view.spec.name,
+                             record_.view.spec.network);
     core_.KeepPromise(record_);
     core_.SetTimer(*sandbox);
     return sandbox->View();
@@ -107,6 +109,12 @@ class Adopter {
     if (const auto watched = core_.watch->Add(status_.id, *guest); !watched)
       LogWarning("sandbox " + status_.id.text() + ": " + watched.error().ToString());
     sandbox.SetGuest(std::move(*guest));
+    // What cannot be opened is closed, and tried again.
+    const NetworkSpec& network = record_.view.spec.network;
+    const bool paused = record_.view.state == SandboxState::kPaused;
+    const auto opened = paused ? core_.networks->OpenPaused(sandbox.id(), sandbox.owner(), network)
+                               : core_.networks->Want(sandbox.id(), sandbox.owner(), network);
+    if (!opened) LogWarning("sandbox " + status_.id.text() + ": " + opened.error().ToString());
     return {};
   }
 

@@ -131,13 +131,25 @@ class Reconciler {
     sandbox->SetIdleNotBefore(UnixMs() + kIdleGrace.count());
     TRY(core_.registry.Insert(sandbox, record.view.spec.name));
     core_.admission.Adopt(record.view.owner, HoldingOf(record.view));
+    core_.networks->Resettle(record.view.id, record.view.owner, record.view.spec.name,
+                             record.view.spec.network);
     // A program before 0.1.0 wrote none, or it was not written.
     if (!core_.engine.ReadPromise(record.view.id)) core_.KeepPromise(record);
     if (now.guest) {
       TRY(core_.watch->Add(sandbox->id(), *now.guest));
       sandbox->SetGuest(std::move(now.guest));
+      OpenNetwork(*sandbox);
     }
     return {};
+  }
+
+  // What cannot be opened is closed, and tried again.
+  void OpenNetwork(const Sandbox& sandbox) {
+    const NetworkSpec& spec = sandbox.View().spec.network;
+    const bool paused = sandbox.state() == SandboxState::kPaused;
+    const auto opened = paused ? core_.networks->OpenPaused(sandbox.id(), sandbox.owner(), spec)
+                               : core_.networks->Want(sandbox.id(), sandbox.owner(), spec);
+    if (!opened) LogWarning("sandbox " + sandbox.id().text() + ": " + opened.error().ToString());
   }
 
   Result<void> FinishDestroying(StoredSandbox& stored, const engine::SandboxStatus& status) {

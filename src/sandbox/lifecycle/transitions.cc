@@ -103,16 +103,19 @@ Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
   auto begun = Begin(sandbox);
   if (begun) {
     const int64_t now = UnixMs();
-    begun = core_.Commit(
-        sandbox,
-        [&](SandboxRecord& record) {
-          record.view.state = SandboxState::kRunning;
-          record.view.reason = "started";
-          record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
-          RenewLife(record.view, now);
-        },
-        "sandbox.started", kRequested);
+    begun = core_.networks->Open(sandbox.id(), sandbox.owner(), sandbox.View().spec.network);
+    if (begun)
+      begun = core_.Commit(
+          sandbox,
+          [&](SandboxRecord& record) {
+            record.view.state = SandboxState::kRunning;
+            record.view.reason = "started";
+            record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
+            RenewLife(record.view, now);
+          },
+          "sandbox.started", kRequested);
     if (!begun) {
+      core_.networks->Close(sandbox.id());
       core_.UnwatchGuest(sandbox);
       (void)core_.engine.Stop(sandbox.id());
     }
@@ -136,6 +139,7 @@ Result<void> Transitions::StopLocked(Sandbox& sandbox, const std::string& reason
       FailLocked(sandbox, GuestEndOf(core_.engine.GetExit(sandbox.id()).value_or(engine::Exit{})));
     return stopped;
   }
+  core_.networks->Close(sandbox.id());
   const Bytes memory = sandbox.View().limits.memory;
   core_.CommitFact(
       sandbox,
@@ -167,7 +171,11 @@ Result<void> Transitions::PauseLocked(Sandbox& sandbox, const std::string& reaso
         record.view.reason = reason;
       },
       "sandbox.paused", reason);
-  if (!done) (void)core_.engine.Resume(sandbox.id());
+  if (!done) {
+    (void)core_.engine.Resume(sandbox.id());
+  } else {
+    core_.networks->Pause(sandbox.id());
+  }
   return done;
 }
 
@@ -184,17 +192,21 @@ Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
   TRY(CheckNow(Act::kResume, sandbox));
   TRY(core_.WithReserve([&] { return core_.engine.Resume(sandbox.id()); }));
   const int64_t now = UnixMs();
-  const auto done = core_.Commit(
-      sandbox,
-      [&](SandboxRecord& record) {
-        record.view.state = SandboxState::kRunning;
-        record.view.reason = "resumed";
-        record.view.last_activity_unix_ms = now;
-        RenewLife(record.view, now);
-      },
-      "sandbox.resumed", kRequested);
+  auto done = core_.networks->Resume(sandbox.id());
+  if (done) {
+    done = core_.Commit(
+        sandbox,
+        [&](SandboxRecord& record) {
+          record.view.state = SandboxState::kRunning;
+          record.view.reason = "resumed";
+          record.view.last_activity_unix_ms = now;
+          RenewLife(record.view, now);
+        },
+        "sandbox.resumed", kRequested);
+  }
   if (!done) {
     (void)core_.engine.Pause(sandbox.id());
+    core_.networks->Pause(sandbox.id());
     return Failure(done.error());
   }
   core_.SetTimer(sandbox);
@@ -235,6 +247,11 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
     FailLocked(sandbox, {.reason = "its new guest cannot be watched"});
     return Failure(watched.error());
   }
+  // The network of the one before is none of the new one's. What cannot be opened is told, and
+  // tried again: there is no way back.
+  core_.networks->Close(sandbox.id());
+  const auto opened =
+      core_.networks->Want(sandbox.id(), sandbox.owner(), sandbox.View().spec.network);
   const int64_t now = UnixMs();
   TRY(core_.Commit(
       sandbox,
@@ -246,16 +263,40 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
       },
       "sandbox.reset", kRequested));
   core_.SetTimer(sandbox);
+  TRY(opened);
   return sandbox.View();
+}
+
+namespace {
+
+// One that does not run gets its network when it is started.
+Result<void> ChangeNetwork(NetworkKeeper& networks, const Sandbox& sandbox,
+                           const NetworkSpec& spec) {
+  switch (sandbox.state()) {
+    case SandboxState::kRunning:
+      return networks.Open(sandbox.id(), sandbox.owner(), spec);
+    case SandboxState::kPaused:
+      return networks.OpenPaused(sandbox.id(), sandbox.owner(), spec);
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+// With the ports that were chosen in it afterwards.
+Result<void> Transitions::Settle(const Sandbox& sandbox, SandboxSpec& spec) {
+  spec.network.publish =
+      TRY(core_.networks->Settle(sandbox.id(), sandbox.owner(), spec.name, spec.network));
+  return {};
 }
 
 Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& change) {
   const auto lock = TRY(LockTransition(sandbox));
   const SandboxView before = sandbox.View();
-  const ResolvedChange changed =
-      TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
+  ResolvedChange changed = TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
   TRY(CheckNow(changed.limits_changed ? Act::kLimit : Act::kChange, sandbox));
-  if (change.on_timeout) TRY(CheckCan(changed.spec, core_.engine_is));
+  if (change.on_timeout || change.network) TRY(CheckCan(changed.spec, core_.engine_is));
   SandboxView after = before;
   after.limits = changed.limits;
   if (change.name) TRY(core_.registry.CheckIsNoId(changed.spec.name));
@@ -264,6 +305,11 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
   const bool resized = done.has_value();
   if (done && changed.limits_changed) done = core_.engine.Update(sandbox.id(), changed.limits);
   const bool updated = done && changed.limits_changed;
+  const bool resettled = done && (changed.spec.network != before.spec.network ||
+                                  changed.spec.name != before.spec.name);
+  if (resettled) done = Settle(sandbox, changed.spec);
+  const bool renetworked = done && changed.spec.network != before.spec.network;
+  if (renetworked) done = ChangeNetwork(*core_.networks, sandbox, changed.spec.network);
   if (done) {
     const int64_t now = UnixMs();
     done = core_.Commit(
@@ -279,6 +325,11 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
         "sandbox.updated", kRequested);
   }
   if (!done) {
+    if (renetworked) (void)ChangeNetwork(*core_.networks, sandbox, before.spec.network);
+    if (resettled) {
+      core_.networks->Resettle(sandbox.id(), sandbox.owner(), before.spec.name,
+                               before.spec.network);
+    }
     if (updated) (void)core_.engine.Update(sandbox.id(), before.limits);
     if (resized) (void)core_.admission.Resize(HoldingOf(after).memory, HoldingOf(before).memory);
     (void)core_.registry.Rename(sandbox, changed.spec.name, before.spec.name);
@@ -317,6 +368,7 @@ Result<SandboxView> Transitions::Extend(Sandbox& sandbox, Millis by) {
 void Transitions::FailLocked(Sandbox& sandbox, const GuestEnd& end) {
   const SandboxView before = sandbox.View();
   core_.UnwatchGuest(sandbox);
+  core_.networks->Close(sandbox.id());
   core_.CommitFact(
       sandbox,
       [&](SandboxRecord& record) {
@@ -367,6 +419,7 @@ Result<void> Transitions::DestroyLocked(Sandbox& sandbox, const std::string& rea
       FailLocked(sandbox, {.reason = "cannot be destroyed: " + destroyed.error().message()});
     return destroyed;
   }
+  core_.networks->Forget(id);
   if (sandbox.visit.memory) (void)core_.admission.Resize(*sandbox.visit.memory, 0);
   sandbox.visit.memory.reset();
   Forget(sandbox);

@@ -35,6 +35,7 @@ class Transitions {
 
  private:
   Result<void> CheckNow(Act act, const Sandbox& sandbox) const;
+  Result<void> Settle(const Sandbox& sandbox, SandboxSpec& spec);
   Result<void> CheckRoomToGrow() const;
   Error WhyNotThere(const SandboxId& id) const;
   // A new guest over what is there; the old one, if any, has ended.

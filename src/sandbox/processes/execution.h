@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "sandbox/network/network_report.h"
 #include "sandbox/processes/output_room.h"
 #include "sandbox/processes/process_types.h"
 
@@ -24,8 +25,9 @@ struct Execution {
   bool Truncated(OutputStream stream) const { return lost || Text(stream).omitted > 0; }
 
   ProcessRecord record;
-  bool out_of_memory = false;  // and not the room's maximum: the server had no memory for more
-  bool lost = false;           // output was gone before it was read
+  bool out_of_memory = false;    // and not the room's maximum: the server had no memory for more
+  DeniedFlows network_denied{};  // of the sandbox, meanwhile
+  bool lost = false;             // output was gone before it was read
   std::shared_ptr<OutputRoom> room;
 
  private:

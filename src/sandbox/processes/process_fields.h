@@ -14,6 +14,7 @@
 
 #include "base/field.h"
 #include "guest_link/process_verdict.h"
+#include "sandbox/network/network_fields.h"
 #include "sandbox/processes/execution.h"
 #include "sandbox/processes/process_types.h"
 
@@ -242,6 +243,7 @@ struct Execution {
                 visit);
     visit(About{"tag"}, field::Text{}, execution.record.tag);
     Ending::Of(execution.record, visit);
+    NetworkDenied::Of(execution.network_denied, visit);
   }
 
  private:

@@ -257,6 +257,8 @@ Result<Execution> ProcessKeeper::Execute(const Lease& lease, const ProcessSpec& 
     with_stdin->stdin_open = true;
   }
   const ProcessSpec& used = with_stdin ? *with_stdin : spec;
+  Manager& manager = impl_->book().manager();
+  const std::optional<uint64_t> newest_flow = manager.NewestFlow(lease.id());
   RunningProcess process = TRY(Start(lease, used));
   const bool feeds = used.stdin_open && !used.terminal;
   auto execution = TRY(impl_->Gathered(process, stdin_bytes, feeds, std::move(room), also));
@@ -266,6 +268,7 @@ Result<Execution> ProcessKeeper::Execute(const Lease& lease, const ProcessSpec& 
               "the client has gone; process " + std::to_string(process.id()) + " runs on"));
   }
   impl_->book().NoteExecuteTime(MicrosSince(begun));
+  if (newest_flow) execution->network_denied = manager.DeniedAfter(lease.id(), *newest_flow);
   return *std::move(execution);
 }
 

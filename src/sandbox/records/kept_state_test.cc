@@ -93,6 +93,7 @@ SandboxRecord Full() {
                .user = "u",
                .workdir = "/w",
                .hostname = "h",
+               .network = {.policy = {.mode = network::Mode::kAllow, .allow = {"a.example:443"}}},
                .mounts = {{"/s", "/t", false}},
                .tmpfs = {{"/x", 8}},
                .noexec = true,
@@ -142,6 +143,19 @@ struct Filler {
   void operator()(const field::About&, auto, std::vector<engine::Tmpfs>& all) {
     all = {{"/t", next++}};
   }
+  void operator()(const field::About&, auto, NetworkSpec& spec) {
+    spec.policy = {.mode = network::Mode::kOpen,
+                   .allow = {"a.example:" + std::to_string(next++)},
+                   .deny = {"b.example"},
+                   .presets = {"pypi", "npm"}};
+    spec.join = {"app", "shop"};
+    spec.aliases = {"db"};
+    spec.publish = {"127.0.0.1:8080:80"};
+    fields::NetworkLimits::Of(spec.limits, *this);
+  }
+  void operator()(const field::About&, auto, std::unsigned_integral auto& number) {
+    number = static_cast<std::remove_reference_t<decltype(number)>>(next++);
+  }
 };
 
 // Each field as a text, one after another.
@@ -153,6 +167,8 @@ struct Teller {
       told.push_back(std::to_string(value->count()));
     } else if constexpr (requires { value.value(); }) {
       told.push_back(value ? std::to_string(static_cast<uint64_t>(*value)) : "-");
+    } else if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(value)>, bool>) {
+      told.push_back(std::to_string(value));
     } else {
       told.push_back(value ? "true" : "false");
     }
@@ -165,6 +181,13 @@ struct Teller {
   }
   void operator()(const field::About&, auto, const std::vector<engine::Tmpfs>& all) {
     for (const auto& one : all) told.push_back(one.target + ":" + std::to_string(one.size));
+  }
+  void operator()(const field::About&, auto, const NetworkSpec& spec) {
+    told.emplace_back(network::ModeName(spec.policy.mode));
+    for (const auto* list : {&spec.policy.allow, &spec.policy.deny, &spec.policy.presets,
+                             &spec.join, &spec.aliases, &spec.publish})
+      told.insert(told.end(), list->begin(), list->end());
+    fields::NetworkLimits::Of(spec.limits, *this);
   }
 };
 
@@ -181,6 +204,31 @@ TEST(SandboxDocument, EveryFieldOfASpecComesBack) {
   SandboxRecord back(record.view.id);
   ASSERT_TRUE(ReadDocument(DocumentOf(record), back));
   EXPECT_EQ(Told(back.view.spec), Told(record.view.spec));
+}
+
+TEST(SandboxDocument, WhatSaysNothingOfANetworkHasNone) {
+  SandboxRecord back(*SandboxId::Generate());
+  back.view.spec.network.policy.mode = network::Mode::kOpen;
+  ASSERT_TRUE(ReadDocument(R"({"spec":{"template":"t","noexec":false}})", back));
+  EXPECT_EQ(back.view.spec.network, NetworkSpec{});
+  // … and is written as programs without networks wrote it.
+  EXPECT_FALSE(DocumentOf(back).contains("network"));
+}
+
+// What cannot be understood reaches nothing.
+TEST(SandboxDocument, ANetworkOfANewerProgramIsNoneOrAsFarAsItIsKnown) {
+  SandboxRecord back(*SandboxId::Generate());
+  ASSERT_TRUE(ReadDocument(
+      R"({"spec":{"network":{"mode":"mesh","allow":["a.example",7],"mesh":["x"],
+          "limits":{"connections":9,"idle_seconds":"long"}}}})",
+      back));
+  const NetworkSpec& spec = back.view.spec.network;
+  EXPECT_TRUE(spec.none());
+  EXPECT_THAT(spec.policy.allow, ElementsAre("a.example"));
+  EXPECT_EQ(spec.limits.connections, 9U);
+  EXPECT_EQ(spec.limits.idle_seconds, network::NetworkLimits{}.idle_seconds);
+  ASSERT_TRUE(ReadDocument(R"({"spec":{"network":"open"}})", back));
+  EXPECT_EQ(back.view.spec.network, NetworkSpec{});
 }
 
 TEST_F(KeptState, ASandboxComesBackAsItWas) {

@@ -18,6 +18,34 @@ json::object MapOf(const StringMap& map) {
   return object;
 }
 
+// Writes the fields of a network, all of them.
+class NetworkWriter {
+ public:
+  void operator()(const field::About& about, const field::Word&, network::Mode mode) {
+    object_[about.kept] = network::ModeName(mode);
+  }
+  void operator()(const field::About& about, const field::Texts&,
+                  const std::vector<std::string>& texts) {
+    object_[about.kept] = json::array(texts.begin(), texts.end());
+  }
+  template <class Kind, class T>
+    requires std::is_arithmetic_v<T>
+  void operator()(const field::About& about, Kind, T number) {
+    object_[about.kept] = static_cast<uint64_t>(number);
+  }
+  void operator()(const field::About& about, field::Object<fields::NetworkLimits>,
+                  const network::NetworkLimits& limits) {
+    NetworkWriter writer;
+    fields::NetworkLimits::Of(limits, writer);
+    object_[about.kept] = std::move(writer).Take();
+  }
+
+  json::object Take() && { return std::move(object_); }
+
+ private:
+  json::object object_;
+};
+
 // Writes the fields of a spec: what was left out is not there.
 class SpecWriter {
  public:
@@ -58,6 +86,12 @@ class SpecWriter {
       array.push_back(json::object{{"target", one.target}, {"size", one.size}});
     object_[about.kept] = std::move(array);
   }
+  void operator()(const field::About& about, const field::Own&, const NetworkSpec& spec) {
+    if (spec == NetworkSpec{}) return;
+    NetworkWriter writer;
+    fields::Network::Of(spec, writer);
+    object_[about.kept] = std::move(writer).Take();
+  }
 
   json::object Take() && { return std::move(object_); }
 
@@ -83,6 +117,34 @@ StringMap StringsOf(const json::object& object) {
     if (value.is_string()) map.emplace(key, value.get_string());
   return map;
 }
+
+class NetworkReader {
+ public:
+  explicit NetworkReader(const json::object& object) : object_(object) {}
+
+  // A mode of a newer program is none: what is not understood reaches nothing.
+  void operator()(const field::About& about, const field::Word&, network::Mode& mode) {
+    mode = network::ParseMode(TextOf(object_, about.kept)).value_or(network::Mode::kNone);
+  }
+  void operator()(const field::About& about, const field::Texts&, std::vector<std::string>& texts) {
+    for (const json::value& value : ArrayOf(object_, about.kept))
+      if (value.is_string()) texts.emplace_back(value.get_string());
+  }
+  template <class Kind, class T>
+    requires std::is_arithmetic_v<T>
+  void operator()(const field::About& about, Kind, T& number) {
+    number = cay::NumberOf<T>(object_, about.kept).value_or(number);
+  }
+  void operator()(const field::About& about, field::Object<fields::NetworkLimits>,
+                  network::NetworkLimits& limits) {
+    const json::object object = ObjectOf(object_, about.kept);
+    NetworkReader reader(object);
+    fields::NetworkLimits::Of(limits, reader);
+  }
+
+ private:
+  const json::object& object_;
+};
 
 class SpecReader {
  public:
@@ -126,6 +188,11 @@ class SpecReader {
       all.push_back({TextOf(value.get_object(), "target"),
                      NumberOf(value.get_object(), "size", engine::Tmpfs{}.size)});
     }
+  }
+  void operator()(const field::About& about, const field::Own&, NetworkSpec& spec) {
+    const json::object object = ObjectOf(object_, about.kept);
+    NetworkReader reader(object);
+    fields::Network::Of(spec, reader);
   }
 
  private:

@@ -49,6 +49,10 @@ Result<void> CheckCan(const SandboxSpec& spec, const EngineFacts& engine) {
     return Failure(Cannot(engine, "show a sandbox files of this machine",
                           "leave mounts and project out, and copy what is needed into it"));
   }
+  if (!engine.can.network_policy && !spec.network.none()) {
+    return Failure(Cannot(engine, "give a sandbox a network",
+                          "leave \"network\" out: ports inside are reached through the server"));
+  }
   if (!engine.can.pause && spec.on_timeout == OnTimeout::kPause) {
     return Failure(
         Cannot(engine, "pause sandboxes", "ask for on_timeout \"stop\": its files stay"));

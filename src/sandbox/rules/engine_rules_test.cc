@@ -20,7 +20,8 @@ EngineFacts Able() {
               .visit = true,
               .update_limits = true,
               .disk_limit = true,
-              .host_mounts = true};
+              .host_mounts = true,
+              .network_policy = true};
   return able;
 }
 
@@ -60,7 +61,9 @@ TEST(EngineRules, MountsProjectsAndPausesOfASpecAreSeen) {
   project.project = "books";
   SandboxSpec paused = plain;
   paused.on_timeout = OnTimeout::kPause;
-  for (const SandboxSpec& spec : {mounted, project, paused}) {
+  SandboxSpec networked = plain;
+  networked.network.policy.mode = network::Mode::kOpen;
+  for (const SandboxSpec& spec : {mounted, project, paused, networked}) {
     EXPECT_TRUE(CheckCan(spec, Able()));
     const auto refused = CheckCan(spec, Simple());
     ASSERT_FALSE(refused);

@@ -32,6 +32,60 @@ TEST(SpecRules, WhatIsLeftOutIsTheConfiguredDefault) {
   EXPECT_TRUE(resolved->required.empty());
 }
 
+TEST(SpecRules, ANetworkIsWithinTheAdministratorsBounds) {
+  ManagerOptions options = Options();
+  options.network.bounds = {
+      .max_mode = network::Mode::kAllow, .private_allowed = {"10.1.2.0/24:5432"}, .deny = {}};
+  const auto code = [&](const network::Spec& policy) {
+    const auto resolved = ResolveSpec({.network = {.policy = policy}}, options);
+    return resolved ? ErrorCode::kInternal : resolved.error().code();
+  };
+  using network::Mode;
+  EXPECT_EQ(code({}), ErrorCode::kInternal);
+  EXPECT_EQ(code({.mode = Mode::kAllow, .allow = {"10.1.2.7:5432"}, .presets = {"pypi"}}),
+            ErrorCode::kInternal);
+  EXPECT_EQ(code({.mode = Mode::kOpen}), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(code({.mode = Mode::kAllow, .allow = {"10.1.3.7:5432"}}), ErrorCode::kPermissionDenied);
+  const auto unknown =
+      ResolveSpec({.network = {.policy = {.mode = Mode::kAllow, .presets = {"all"}}}}, options);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(unknown.error().sys_errno(), EINVAL);  // well formed: 422
+  EXPECT_THAT(unknown.error().message(), HasSubstr("\"all\""));
+}
+
+TEST(SpecRules, LimitsOfANetworkHaveBounds) {
+  network::NetworkLimits limits;
+  const auto allowed = [&] {
+    return ResolveSpec({.network = {.limits = limits}}, Options()).has_value();
+  };
+  EXPECT_TRUE(allowed());
+  limits.connections = network::NetworkLimits::kMaxConnections + 1;
+  EXPECT_FALSE(allowed());
+  limits = {.connections = 0};
+  EXPECT_FALSE(allowed());
+  limits = {.connections_per_second = 0};
+  EXPECT_FALSE(allowed());
+  limits = {.idle_seconds = 0};
+  EXPECT_FALSE(allowed());
+}
+
+TEST(SpecRules, AChangeOfTheNetworkReplacesAllOfIt) {
+  ManagerOptions options = Options();
+  SandboxSpec spec;
+  spec.network.policy = {.mode = network::Mode::kAllow, .deny = {"a.example"}};
+  spec.network.limits.connections = 5;
+  const SandboxChange change{.network = NetworkSpec{.policy = {.mode = network::Mode::kOpen}}};
+  const auto changed = ResolveChange(spec, {}, change, options);
+  ASSERT_TRUE(changed) << changed.error().ToString();
+  EXPECT_EQ(changed->spec.network, *change.network);
+  EXPECT_FALSE(changed->limits_changed);
+  EXPECT_EQ(ResolveChange(spec, {}, {}, options)->spec.network, spec.network);
+  options.network.bounds.max_mode = network::Mode::kNone;
+  EXPECT_FALSE(ResolveChange(spec, {}, change, options));
+  EXPECT_TRUE(ResolveChange(spec, {}, {.network = NetworkSpec{}}, options));
+}
+
 TEST(SpecRules, OnlyLimitsThatTheCallerNamedAreRequired) {
   const auto resolved = ResolveSpec({.memory = kGiB}, Options());
   ASSERT_TRUE(resolved);
@@ -123,6 +177,25 @@ TEST(SpecRules, AChangeTouchesWhatItNames) {
   EXPECT_EQ(changed->spec.name, "b");
   EXPECT_EQ(changed->spec.metadata.at("k"), "v");
   EXPECT_FALSE(ResolveChange(resolved->spec, resolved->limits, {.memory = 3 * kGiB}, Options()));
+}
+
+TEST(SpecRules, WhoReachesASandboxIsSaidInNamesAndPortsWithBounds) {
+  const auto code = [](NetworkSpec network) { return CodeOf({.network = std::move(network)}); };
+  EXPECT_TRUE(ResolveSpec({.network = {.join = {"app", "B.2_x"},
+                                       .aliases = {"db.internal"},
+                                       .publish = {"0:80", "0:80", "8080:80"}}},
+                          Options()));
+  for (const char* name : {"", "-a", "a b", "a/b", "ä"}) {
+    EXPECT_EQ(code({.join = {name}}), ErrorCode::kInvalidArgument) << name;
+    EXPECT_EQ(code({.aliases = {name}}), ErrorCode::kInvalidArgument) << name;
+  }
+  const auto many = [](size_t count) { return std::vector<std::string>(count, "a"); };
+  EXPECT_EQ(code({.join = many(NetworkSpec::kMaxJoin + 1)}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({.aliases = many(NetworkSpec::kMaxAliases + 1)}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({.publish = std::vector<std::string>(NetworkSpec::kMaxPublish + 1, "0:80")}),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({.publish = {"8080"}}), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code({.publish = {"8080:80", "127.0.0.1:8080:81"}}), ErrorCode::kInvalidArgument);
 }
 
 TEST(SpecRules, IdempotencyKeysArePrintableAndShort) {

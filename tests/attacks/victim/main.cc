@@ -7,11 +7,11 @@ namespace cay::attacks {
 namespace {
 
 const Probe* Find(std::string_view name) {
-  const std::array<std::span<const Probe>, 15> groups = {
+  const std::array<std::span<const Probe>, 16> groups = {
       FilesystemProbes(),  HostFileProbes(),  KernelProbes(),    MountProbes(),
       NamespaceProbes(),   NetworkProbes(),   PrivilegeProbes(), ProcProbes(),
       ResourceProbes(),    SecretProbes(),    SharingProbes(),   SpentProbes(),
-      SpentSocketProbes(), NeighbourProbes(), QuestionProbes()};
+      SpentSocketProbes(), NeighbourProbes(), QuestionProbes(),  PolicyProbes()};
   for (const auto& group : groups) {
     for (const Probe& probe : group) {
       if (probe.name == name) return &probe;

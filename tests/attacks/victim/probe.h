@@ -55,6 +55,7 @@ std::span<const Probe> MountProbes();
 std::span<const Probe> NamespaceProbes();
 std::span<const Probe> NeighbourProbes();
 std::span<const Probe> NetworkProbes();
+std::span<const Probe> PolicyProbes();
 std::span<const Probe> PrivilegeProbes();
 std::span<const Probe> ProcProbes();
 std::span<const Probe> QuestionProbes();

@@ -109,19 +109,28 @@ std::string StartedJson(const RunningProcess& process, const CommandText& comman
   return std::move(json).Take();
 }
 
-std::string OutcomeJson(const ProcessRecord& record, const CommandText& command) {
+// A command that has ended, and what its sandbox was denied meanwhile.
+struct Outcome {
+  ProcessRecord record;
+  sandbox::DeniedFlows network_denied = {};
+};
+
+std::string OutcomeJson(const Outcome& outcome, const CommandText& command) {
+  const ProcessRecord& record = outcome.record;
   JsonWriter json;
   WriteStarted(json, record.id, record.pid, ShownCommand(command, record.command));
   WriteMembers<sandbox::fields::Ending>(json, record);
+  WriteMembers<sandbox::fields::NetworkDenied>(json, outcome.network_denied);
   json.EndObject();
   return std::move(json).Take();
 }
 
 // One command to its end. Nothing when the client has gone.
-Result<std::optional<ProcessRecord>> StreamOne(const Services& services, Exchange& exchange,
-                                               const Lease& lease, const ExecuteRequest& request,
-                                               const CommandText& command,
-                                               std::optional<SseStream>& events) {
+Result<std::optional<Outcome>> StreamOne(const Services& services, Exchange& exchange,
+                                         const Lease& lease, const ExecuteRequest& request,
+                                         const CommandText& command,
+                                         std::optional<SseStream>& events) {
+  const std::optional<uint64_t> newest_flow = services.manager.NewestFlow(lease.id());
   sandbox::ProcessSpec spec = SpecOf(request, command);
   spec.stdin_open = !request.stdin_bytes.empty();
   auto process = TRY(services.processes.Start(lease, spec));
@@ -129,28 +138,32 @@ Result<std::optional<ProcessRecord>> StreamOne(const Services& services, Exchang
   TRY(events->Send("started", StartedJson(process, command)));
   SseOutput sink(*events);
   auto record = TRY(Follow(process, exchange, spec.stdin_open, request.stdin_bytes, sink));
-  if (record) TRY(sink.Flush());
-  return record;
+  if (!record) return std::nullopt;
+  TRY(sink.Flush());
+  Outcome outcome{.record = *std::move(record)};
+  if (newest_flow) outcome.network_denied = services.manager.DeniedAfter(lease.id(), *newest_flow);
+  return outcome;
 }
 
 Result<void> StreamSeveral(const Services& services, Exchange& exchange, const Lease& lease,
                            const ExecuteRequest& request, std::optional<SseStream>& events) {
   Together together;
   for (const CommandText& command : request.commands) {
-    auto record = StreamOne(services, exchange, lease, request, command, events);
-    if (!record) {
-      const auto exit_code = ExitCodeOfStartError(record.error());
-      if (!exit_code) return Failure(record.error());
+    auto outcome = StreamOne(services, exchange, lease, request, command, events);
+    if (!outcome) {
+      const auto exit_code = ExitCodeOfStartError(outcome.error());
+      if (!exit_code) return Failure(outcome.error());
       if (!events) events = TRY(SseStream::Begin(exchange));
       JsonWriter text;
-      text.BeginObject().Member("text", Complaint(record.error())).EndObject();
+      text.BeginObject().Member("text", Complaint(outcome.error())).EndObject();
       TRY(events->Send("stderr", text.text()));
-      record = NotStarted(command, *exit_code);
+      outcome = Outcome{.record = NotStarted(command, *exit_code)};
     }
-    if (!*record) return {};
-    TRY(events->Send("command_exited", OutcomeJson(**record, command)));
-    together.Add(**record);
-    if (together.lost() || (!Succeeded(**record) && !request.continue_on_error)) break;
+    if (!*outcome) return {};
+    TRY(events->Send("command_exited", OutcomeJson(**outcome, command)));
+    const ProcessRecord& record = (*outcome)->record;
+    together.Add(record);
+    if (together.lost() || (!Succeeded(record) && !request.continue_on_error)) break;
   }
   return events->End("exited", ObjectJson<SummaryFields>(together).text());
 }
@@ -159,9 +172,9 @@ Result<void> Stream(const Services& services, Exchange& exchange, const Lease& l
                     const ExecuteRequest& request, std::optional<SseStream>& events) {
   if (request.several) return StreamSeveral(services, exchange, lease, request, events);
   const CommandText& command = request.commands.front();
-  const auto record = TRY(StreamOne(services, exchange, lease, request, command, events));
-  if (!record) return {};
-  return events->End("exited", OutcomeJson(*record, command));
+  const auto outcome = TRY(StreamOne(services, exchange, lease, request, command, events));
+  if (!outcome) return {};
+  return events->End("exited", OutcomeJson(*outcome, command));
 }
 
 }  // namespace

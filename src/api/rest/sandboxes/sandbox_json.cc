@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/rest/sandboxes/network_json.h"
 #include "json/field_reader.h"
 #include "json/field_writer.h"
 #include "json/json_canonical.h"
@@ -16,14 +17,6 @@ using sandbox::SandboxView;
 
 constexpr size_t kMaxWord = 4096;
 
-Result<void> CheckNetwork(JsonFields& fields) {
-  const auto network = TRY(fields.String("network", kMaxWord));
-  if (!network || *network == "none") return {};
-  return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
-                       "\"network\" can only be \"none\": sandboxes reach nothing outside")
-                     .WithRemedy("leave it out; ports inside are reached through the server"));
-}
-
 class SpecReader : public FieldReader {
  public:
   using FieldReader::FieldReader;
@@ -31,6 +24,19 @@ class SpecReader : public FieldReader {
   void operator()(const About& about, const field::Word&,
                   std::optional<sandbox::OnTimeout>& member) {
     Read([&](JsonFields& fields) { return ReadOnTimeout(fields, about.name, member); });
+  }
+  void operator()(const About& about, const field::Own&, sandbox::NetworkSpec& member) {
+    Read([&](JsonFields& fields) -> Result<void> {
+      member = TRY(ReadNetwork(fields, about.name)).value_or(sandbox::NetworkSpec{});
+      return {};
+    });
+  }
+  void operator()(const About& about, const field::Own&,
+                  std::optional<sandbox::NetworkSpec>& member) {
+    Read([&](JsonFields& fields) -> Result<void> {
+      member = TRY(ReadNetwork(fields, about.name));
+      return {};
+    });
   }
 
  private:
@@ -52,7 +58,6 @@ Result<SandboxSpec> ReadSandboxSpec(const JsonValue& body) {
   SandboxSpec spec;
   SpecReader reader(fields);
   sandbox::fields::Spec::Of(spec, reader);
-  TRY(CheckNetwork(fields));
   TRY(reader.Finish());
   return spec;
 }

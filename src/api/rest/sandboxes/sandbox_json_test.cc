@@ -40,10 +40,51 @@ TEST(SandboxJson, WhatIsWrongIsNamed) {
   EXPECT_THAT(message(R"({"mounts":[{"source":"/a","target":"/b","rw":true}]})"),
               HasSubstr("\"mounts[0].rw\""));
   EXPECT_THAT(message(R"({"template":"a","environment":"b"})"), HasSubstr("differ"));
-  EXPECT_THAT(message(R"({"network":"all"})"), HasSubstr("\"network\""));
+  EXPECT_THAT(message(R"({"network":7})"), HasSubstr("\"network\""));
+  EXPECT_THAT(message(R"({"network":""})"), HasSubstr("\"network\" is empty"));
+  EXPECT_THAT(message(R"({"network":{"mode":"all"}})"), HasSubstr("network.mode"));
+  EXPECT_THAT(message(R"({"network":{"allow":"a.example"}})"), HasSubstr("allow"));
+  EXPECT_THAT(message(R"({"network":{"dns":"real"}})"), HasSubstr("\"network.dns\""));
+  EXPECT_THAT(message(R"({"network":{"limits":{"idle":"1500ms"}}})"),
+              HasSubstr("\"network.limits.idle\" is not whole seconds"));
+  EXPECT_THAT(message(R"({"network":{"limits":{"rate":1}}})"),
+              HasSubstr("\"network.limits.rate\""));
   EXPECT_THAT(message(R"({"on_timeout":"explode"})"), HasSubstr("\"on_timeout\""));
   EXPECT_THAT(message(R"({"env":{"A":1}})"), HasSubstr("\"env.A\" must be a string"));
   EXPECT_THAT(message("[]"), HasSubstr("an object"));
+}
+
+TEST(SandboxJson, ANetworkIsAnObjectOrAText) {
+  const auto read = [](std::string_view network) {
+    const auto spec = Spec(R"({"network":)" + std::string(network) + "}");
+    EXPECT_TRUE(spec) << spec.error().ToString();
+    return spec ? spec->network : sandbox::NetworkSpec{};
+  };
+  using network::Mode;
+  EXPECT_EQ(read("null"), sandbox::NetworkSpec{});
+  EXPECT_EQ(read(R"("none")"), sandbox::NetworkSpec{});
+  EXPECT_EQ(read(R"("open")").policy, (network::Spec{.mode = Mode::kOpen}));
+  EXPECT_EQ(read(R"("pypi,npm")").policy,
+            (network::Spec{.mode = Mode::kAllow, .presets = {"pypi", "npm"}}));
+  EXPECT_EQ(read(R"({"presets":["pypi"]})").policy.mode, Mode::kAllow);
+  EXPECT_EQ(read(R"({"allow":["a.example:443"]})").policy.mode, Mode::kAllow);
+  EXPECT_EQ(read(R"({"mode":"none","allow":["a.example:443"]})").policy.mode, Mode::kNone);
+  EXPECT_EQ(read(R"({"deny":["a.example"]})").policy.mode, Mode::kNone);
+  const sandbox::NetworkSpec spec = read(R"({"mode":"open","deny":["a.example"],
+      "limits":{"connections":5,"bytes_per_second":"1m","bytes":"1g","idle":"5m"}})");
+  EXPECT_EQ(spec.policy, (network::Spec{.mode = Mode::kOpen, .deny = {"a.example"}}));
+  EXPECT_EQ(spec.limits.connections, 5U);
+  EXPECT_EQ(spec.limits.connections_per_second, network::NetworkLimits{}.connections_per_second);
+  EXPECT_EQ(spec.limits.bytes_per_second, kMiB);
+  EXPECT_EQ(spec.limits.bytes, kGiB);
+  EXPECT_EQ(spec.limits.idle_seconds, 300U);
+}
+
+TEST(SandboxJson, AViewSaysItsNetworkInOneWord) {
+  sandbox::SandboxView view{.id = *SandboxId::Parse("abcdefghij0123456789")};
+  EXPECT_THAT(SandboxJson(view).text(), HasSubstr(R"("network":"none")"));
+  view.spec.network.policy = {.mode = network::Mode::kAllow, .allow = {"a.example"}};
+  EXPECT_THAT(SandboxJson(view).text(), HasSubstr(R"("network":"allow")"));
 }
 
 TEST(SandboxJson, AChangeTakesOnlyWhatCanBeChanged) {
@@ -52,6 +93,10 @@ TEST(SandboxJson, AChangeTakesOnlyWhatCanBeChanged) {
   EXPECT_EQ(change->memory, kGiB);
   EXPECT_TRUE(change->metadata->empty());
   EXPECT_FALSE(change->timeout);
+  EXPECT_FALSE(change->network);
+  const auto closed = ReadSandboxChange(*ParseJson(R"({"network":"none"})"));
+  ASSERT_TRUE(closed);
+  EXPECT_EQ(closed->network, sandbox::NetworkSpec{});
   EXPECT_FALSE(ReadSandboxChange(*ParseJson(R"({"disk_limit":"1g"})")));
 }
 

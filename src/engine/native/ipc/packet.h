@@ -1,6 +1,5 @@
-// Packets: short messages with descriptors between processes of the native engine, over SEQPACKET
-// socket pairs (unix(7), SCM_RIGHTS): the launcher with its client, with the child that becomes a
-// guest, with its workers.
+// Packets of the native engine (base/ipc/packet.h): the launcher's with its client, with the child
+// that becomes a guest, with its workers.
 #pragma once
 
 #include <optional>
@@ -8,13 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ipc/packet.h"
 #include "base/os/fd.h"
 #include "base/result.h"
 
 namespace cay::engine::native {
 
-inline constexpr size_t kMaxPacketBytes = 128 * 1024;
-inline constexpr size_t kMaxPacketFds = 128;
+using ipc::DecodeError;
+using ipc::EncodeError;
+using ipc::kMaxPacketBytes;
+using ipc::kMaxPacketFds;
 
 enum class PacketType : uint8_t {
   kMapped = 1,  // see child.h
@@ -27,22 +29,22 @@ enum class PacketType : uint8_t {
   kRemoveLoops = 8,  // see janitor.h
 };
 
-// One packet: its type, what follows it, and descriptors (close-on-exec).
 struct Packet {
   PacketType type;
   std::string body;
   std::vector<Fd> fds;
 };
 
-// kInvalidArgument for more than a packet holds.
-Result<void> SendPacket(const Fd& socket, PacketType type, std::string_view body,
-                        const std::vector<const Fd*>& fds = {});
+inline Result<void> SendPacket(const Fd& socket, PacketType type, std::string_view body,
+                               const std::vector<const Fd*>& fds = {}) {
+  return ipc::SendPacket(socket, static_cast<uint8_t>(type), body, fds);
+}
 
-// nullopt at end of file. kProtocol for a packet that was cut short; kResourceExhausted (EMFILE)
-// when this process may not open what came with it, after which the next one can be received.
-Result<std::optional<Packet>> ReceivePacket(const Fd& socket);
-
-std::string EncodeError(const Error& error);
-Error DecodeError(std::string_view body);
+inline Result<std::optional<Packet>> ReceivePacket(const Fd& socket) {
+  auto packet = TRY(ipc::ReceivePacket(socket));
+  if (!packet) return std::nullopt;
+  return Packet{static_cast<PacketType>(packet->type), std::move(packet->body),
+                std::move(packet->fds)};
+}
 
 }  // namespace cay::engine::native

@@ -76,6 +76,7 @@ class Launcher {
   Result<Stats> GetStats(const SandboxId& id);
   Result<Fd> Connect(const SandboxId& id);
   Result<Fd> Watch(const SandboxId& id);
+  Result<NetworkSockets> OpenNetwork(const SandboxId& id);
   Result<Exit> GetExit(const SandboxId& id);
   Result<std::vector<SandboxStatus>> List();
   Result<void> Disown(const SandboxId& id);

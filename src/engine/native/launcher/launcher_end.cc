@@ -17,6 +17,7 @@
 #include "engine/native/ipc/guest_socket.h"
 #include "engine/native/launcher/launcher.h"
 #include "engine/native/launcher/remains.h"
+#include "engine/native/network/open_network.h"
 #include "engine/native/rootfs/scratch.h"
 #include "engine/native/spawn/spawn.h"
 
@@ -257,6 +258,12 @@ Result<Fd> Launcher::Watch(const SandboxId& id) {
   return Failure(
       Error(ErrorCode::kIllegalState, Fault::kCaller,
             "the sandbox is " + std::string(StateName(sandbox->state)) + ": nothing to watch"));
+}
+
+// No copy of what it gives is kept here: it ends with whoever has it.
+Result<NetworkSockets> Launcher::OpenNetwork(const SandboxId& id) {
+  Sandbox* sandbox = TRY(FindIn(id, {State::kRunning}));
+  return native::OpenNetwork(*sandbox->pidfd, netns_ ? &*netns_ : nullptr);
 }
 
 Result<Exit> Launcher::GetExit(const SandboxId& id) { return TRY(Find(id))->exit; }

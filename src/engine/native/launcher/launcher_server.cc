@@ -3,14 +3,15 @@
 #include <poll.h>
 #include <signal.h>
 
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/os/log.h"
 #include "base/os/process_title.h"
 #include "engine/native/ipc/packet.h"
 #include "engine/native/launcher/launcher.h"
 #include "engine/native/launcher/launcher_protocol.h"
+#include "engine/native/network/network_packet.h"
 #include "engine/native/record/request.h"
 #include "protocol/cbor.h"
 
@@ -19,7 +20,7 @@ namespace {
 
 struct Reply {
   std::string body;
-  std::optional<Fd> fd;
+  std::vector<Fd> fds;
 };
 
 protocol::CborWriter Success() {
@@ -30,19 +31,29 @@ protocol::CborWriter Success() {
 
 Result<Reply> Plain(Result<void> result) {
   TRY(std::move(result));
-  return Reply{Success().text(), std::nullopt};
+  return Reply{Success().text(), {}};
 }
 
 Result<Reply> WithDescriptor(Result<Fd> result) {
-  Fd fd = TRY(std::move(result));
-  return Reply{Success().text(), std::move(fd)};
+  Reply reply{Success().text(), {}};
+  reply.fds.push_back(TRY(std::move(result)));
+  return reply;
 }
 
 Result<Reply> WithCreated(Result<Created> created) {
   if (!created) return Failure(created.error());
   protocol::CborWriter writer = Success();
   EncodeCreated(writer, *created);
-  return Reply{std::move(writer).Take(), std::move(created->guest)};
+  Reply reply{std::move(writer).Take(), {}};
+  if (created->guest) reply.fds.push_back(*std::move(created->guest));
+  return reply;
+}
+
+Result<Reply> WithNetwork(Result<NetworkSockets> opened) {
+  NetworkSockets sockets = TRY(std::move(opened));
+  protocol::CborWriter writer = Success();
+  EncodeNetwork(writer, sockets);
+  return Reply{std::move(writer).Take(), TakeDescriptors(std::move(sockets))};
 }
 
 Result<Reply> Answer(Launcher& launcher, std::string_view body) {
@@ -76,6 +87,8 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
       return WithDescriptor(launcher.Connect(id));
     case Operation::kWatch:
       return WithDescriptor(launcher.Watch(id));
+    case Operation::kNetwork:
+      return WithNetwork(launcher.OpenNetwork(id));
     case Operation::kDisown:
       return Plain(launcher.Disown(id));
     case Operation::kAdopt:
@@ -87,13 +100,13 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
       EncodeExit(writer, TRY(launcher.GetExit(id)));
       break;
   }
-  return Reply{std::move(writer).Take(), std::nullopt};
+  return Reply{std::move(writer).Take(), {}};
 }
 
 Result<void> Send(const Fd& control, const Result<Reply>& reply) {
   if (reply) {
     std::vector<const Fd*> fds;
-    if (reply->fd) fds.push_back(&*reply->fd);
+    for (const Fd& fd : reply->fds) fds.push_back(&fd);
     return SendPacket(control, PacketType::kReply, reply->body, fds);
   }
   return SendPacket(control, PacketType::kFailed, EncodeError(reply.error()));
@@ -175,7 +188,7 @@ int ServeLauncher(Fd control, GuestMain guest) {
     (void)Send(control, Failure(launcher.error()));
     return 1;
   }
-  if (!Send(control, Reply{Success().text(), std::nullopt})) return 1;
+  if (!Send(control, Reply{Success().text(), {}})) return 1;
   const Result<void> served = Serve(control, *launcher);
   if (!served) LogError("the launcher stops: " + served.error().message());
   launcher->DestroyEphemeral();

@@ -55,6 +55,8 @@ constexpr std::array<FeatureNames, kFeatureCount> kNames = {{
     {"seccomp", "seccomp filters"},
     {"seccomp_listeners", "listeners of seccomp filters"},
     {"landlock_scopes", "Landlock scopes"},
+    {"network_redirect", "nftables redirect"},
+    {"network_lookup", "BPF sk_lookup"},
     {"idmapped_mounts", "idmapped mounts (state directory)"},
     {"idmapped_usr", "idmapped mounts (/usr)"},
     {"overlay_on_idmapped", "overlayfs on idmapped mounts"},

@@ -41,6 +41,8 @@ enum class Feature : uint8_t {
   kSeccomp,
   kSeccompListeners,
   kLandlockScopes,
+  kRedirect,  // nftables in a network namespace of a user namespace
+  kLookup,    // BPF sk_lookup; root only
   // Tried by this process.
   kIdmappedMounts,     // of the state directory's filesystem; root only
   kIdmappedUsr,        // of /usr's; root only
@@ -54,7 +56,7 @@ enum class Feature : uint8_t {
   kOpenat2,
   kExecutableMemfd,
 };
-inline constexpr size_t kFeatureCount = 28;
+inline constexpr size_t kFeatureCount = 30;
 
 std::string_view FeatureName(Feature feature);  // "user namespaces", for people
 std::string_view FeatureKey(Feature feature);   // "user_namespace", for JSON

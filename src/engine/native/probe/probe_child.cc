@@ -1,4 +1,5 @@
 #include "engine/native/probe/probe_child.h"
+#include "engine/native/network/open_network.h"
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -209,6 +210,8 @@ Outcomes TryInside(bool with_overlay) {
       {Feature::kCgroupNamespace, CLONE_NEWCGROUP}, {Feature::kPidNamespace, CLONE_NEWPID},
   };
   for (const auto& [feature, flag] : kNamespaces) out[feature] = OutcomeOf(::unshare(flag));
+  if (out.Works(Feature::kNetworkNamespace))
+    out[Feature::kRedirect] = OutcomeOf(TrySteering(Steering::kRedirect));
   if (out.Works(Feature::kMountNamespace)) {
     out[Feature::kTmpfs] = OutcomeOf(MountNew("tmpfs"));
     out[Feature::kDevpts] = OutcomeOf(MountNew("devpts"));
@@ -280,6 +283,15 @@ Outcomes TryOverlays(const Fd& userns, bool idmapped) {
   return out;
 }
 
+// The program is loaded with rights over the machine: a user namespace has none.
+Outcomes TryLookup() {
+  Outcomes out;
+  out[Feature::kLookup] = OutcomeOf(::unshare(CLONE_NEWNET));
+  if (out.Works(Feature::kLookup))
+    out[Feature::kLookup] = OutcomeOf(TrySteering(Steering::kLookup));
+  return out;
+}
+
 Result<void> TryAsRoot(const std::string& state_dir, const Fd& userns, Outcomes& out) {
   out[Feature::kIdmappedMounts] = OutcomeOf(TryIdmap(state_dir, userns));
   out[Feature::kIdmappedUsr] = OutcomeOf(TryIdmap("/usr", userns));
@@ -287,6 +299,9 @@ Result<void> TryAsRoot(const std::string& state_dir, const Fd& userns, Outcomes&
   const bool idmapped = out.Works(Feature::kIdmappedUsr);
   const Child child = TRY(Start(0, [&] { Send(pipe.write, TryOverlays(userns, idmapped)); }));
   Merge(out, TRY(Receive(pipe.read)));
+  const Pipe lookup = TRY(MakePipe());
+  const Child other = TRY(Start(0, [&] { Send(lookup.write, TryLookup()); }));
+  Merge(out, TRY(Receive(lookup.read)));
   return {};
 }
 

@@ -327,6 +327,52 @@ Protection KernelCalls(const Facts& facts) {
                                                           : "use Linux 5.14 or newer");
 }
 
+Protection NetworkWay(std::string key, Feature feature) {
+  return {ProtectionGroup::kNetworks,
+          std::move(key),
+          std::string(FeatureName(feature)),
+          Status::kEnforced,
+          {},
+          {}};
+}
+
+// How connections leave a sandbox that has a network. Root's sandboxes have it by either way, and
+// by this one where it works; an ordinary user's have the other.
+Protection NetworkLookup(const Facts& facts) {
+  Protection way = NetworkWay("network_lookup", Feature::kLookup);
+  const Outcome outcome = facts.outcomes[Feature::kLookup];
+  if (outcome == kWorks) {
+    way.why = "for root";
+    return way;
+  }
+  if (!facts.root()) {
+    Lower(way, Status::kNotEnforced, "it is for root: an ordinary user has nftables",
+          std::string(kAsRoot));
+    return way;
+  }
+  const bool forbidden = outcome == EPERM || outcome == EACCES;
+  Lower(way, Status::kNotEnforced, Because(outcome),
+        forbidden ? "run cay outside the container, or give it CAP_BPF and CAP_NET_ADMIN"
+                  : "use Linux 5.9 or newer with CONFIG_BPF_SYSCALL and CONFIG_NET_SOCK_MSG");
+  return way;
+}
+
+Protection NetworkRedirect(const Facts& facts) {
+  Protection way = NetworkWay("network_redirect", Feature::kRedirect);
+  const Outcome outcome = facts.outcomes[Feature::kRedirect];
+  if (outcome == kWorks) {
+    way.why = "for root and for ordinary users";
+    return way;
+  }
+  const bool blocked = outcome == kNotTried;
+  Lower(way, Status::kNotEnforced,
+        blocked ? "it needs a user and a network namespace" : Because(outcome),
+        blocked ? UserNamespaceRemedy(facts)
+                : std::string(facts.root() ? "" : "sudo ") +
+                      "modprobe -a nf_tables nft_chain_nat nft_nat");
+  return way;
+}
+
 Machine MachineOf(const Facts& facts) {
   Machine machine{.kernel = facts.kernel,
                   .architecture = facts.machine,
@@ -380,9 +426,12 @@ Verdict Evaluate(const Facts& facts) {
       CoreHelper(facts),
       NestedNamespaces(facts),
       KernelCalls(facts),
+      NetworkLookup(facts),
+      NetworkRedirect(facts),
   };
-  verdict.fully_enforced = std::ranges::all_of(
-      verdict.protections, [](const Protection& p) { return p.status == Status::kEnforced; });
+  verdict.fully_enforced = std::ranges::all_of(verdict.protections, [](const Protection& p) {
+    return p.status == Status::kEnforced || p.group == ProtectionGroup::kNetworks;
+  });
   verdict.can_run = std::ranges::none_of(
       verdict.protections, [](const Protection& p) { return p.status == Status::kBlocks; });
   return verdict;

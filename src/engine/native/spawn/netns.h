@@ -39,8 +39,9 @@ class NetnsPool {
   // A ready one, or a new one.
   Result<Fd> Take();
 
-  // Runs `function` with this thread inside `netns`, and always comes back (or aborts the process:
-  // to go on in a sandbox's namespace would be worse).
+  // Runs `function` with this thread inside `netns` (of a pidfd: in that process's network
+  // namespace), and always comes back (or aborts the process: to go on in a sandbox's namespace
+  // would be worse).
   Result<void> Inside(const Fd& netns, const std::function<Result<void>()>& function) const;
 
  private:

@@ -1,0 +1,80 @@
+#include "cli/network/run_network.h"
+
+#include <utility>
+
+#include "network/intercept/credentials.h"
+#include "network/relay/relay_process.h"
+#include "sandbox/network/engine_sockets.h"
+#include "sandbox/network/trust.h"
+#include "sandbox/rules/secret_rules.h"
+
+namespace cay::cli {
+namespace {
+
+// Who runs a command here reaches what this machine reaches: a rule of theirs is enough. Addresses
+// that are not public must still be named.
+network::Bounds BoundsOf(const network::Spec& spec) {
+  network::Bounds bounds;
+  for (const std::string& text : spec.allow) {
+    const auto rule = network::Rule::Parse(text);
+    if (rule && rule->name() == nullptr) bounds.private_allowed.push_back(text);
+  }
+  return bounds;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec, const Ways& ways) {
+  network::HelloRequest greeting = TRY(GreetingOf(ways));
+  network::Terms terms{.version = 1, .spec = spec, .bounds = BoundsOf(spec)};
+  TRY(network::Policy::Compile(terms.spec, terms.bounds));
+  return std::unique_ptr<RunNetwork>(
+      new RunNetwork(std::move(terms), std::move(greeting), TRY(network::ForkRelay())));
+}
+
+Result<void> RunNetwork::UseSecrets(std::vector<network::Secret> secrets,
+                                    const std::vector<std::string>& trusted) {
+  const network::Policy policy = TRY(network::Policy::Compile(terms_.spec, terms_.bounds));
+  for (const network::Secret& secret : secrets) TRY(sandbox::CheckReached(secret, policy));
+  TRY(network::Credentials::Compile(secrets));
+  trusted_ = TRY(sandbox::OpenTrusted(trusted));
+  authority_ = TRY(MakeAuthority("Cay, of one run"));
+  terms_.secrets = std::move(secrets);
+  return {};
+}
+
+Result<network::Checked> RunNetwork::Check(const std::string& host, uint16_t port) {
+  TRY(link_.Hello(greeting_));
+  return link_.Check({.terms = terms_, .host = host, .port = port});
+}
+
+Result<void> RunNetwork::Open(engine::Engine& engine, const SandboxId& id) {
+  engine::NetworkSockets sockets = TRY(engine.OpenNetwork(id));
+  TRY(link_.Hello(greeting_));
+  if (!terms_.secrets.empty()) {
+    TRY(link_.SetAuthority({.certificate = authority_.certificate, .key = authority_.key},
+                           trusted_));
+  }
+  TRY(link_.Open(id, terms_, sandbox::SocketsOf(std::move(sockets))));
+  id_ = id;
+  return {};
+}
+
+RunFlows RunNetwork::Told() {
+  RunFlows told;
+  uint64_t known = 0;
+  while (id_) {
+    auto flows = link_.FlowsAfter(*id_, known);
+    if (!flows) break;
+    told.counts = flows->counts;
+    told.dropped += flows->first - known - 1;
+    known = flows->first + flows->flows.size() - 1;
+    for (network::Flow& flow : flows->flows) {
+      if (flow.verdict != network::Verdict::kAllowed) told.denied.push_back(std::move(flow));
+    }
+    if (known >= flows->last) break;
+  }
+  return told;
+}
+
+}  // namespace cay::cli

@@ -1,0 +1,55 @@
+// The network of one run: its relay is a fork of `cay run`, and ends with it.
+//
+//   auto network = TRY(RunNetwork::Start(options.network, options.ways)); // while the launcher starts
+//   TRY(network->Open(*engine, id));                                      // the sandbox is there
+//   … the command …
+//   result.network = network->Told();
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cli/network/network_options.h"
+#include "crypto/authority.h"
+#include "engine/engine.h"
+#include "network/link/relay_link.h"
+
+namespace cay::cli {
+
+// What a run's result says of its network.
+struct RunFlows {
+  std::vector<network::Flow> denied;  // and those that failed
+  uint64_t dropped = 0;               // older ones, which nobody remembers
+  network::NetworkCounts counts;
+};
+
+class RunNetwork {
+ public:
+  // kInvalidArgument for a policy that cannot be: before anything is made.
+  static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec, const Ways& ways);
+  // Before Open. `trusted`: files with authorities, beside this machine's. kImpossible for a
+  // host of a secret that the policy does not let the command reach.
+  Result<void> UseSecrets(std::vector<network::Secret> secrets,
+                          const std::vector<std::string>& trusted);
+
+  // What would become of a connection.
+  Result<network::Checked> Check(const std::string& host, uint16_t port);
+  Result<void> Open(engine::Engine& engine, const SandboxId& id);
+  // The certificate with which requests with secrets are intercepted; empty: there are no secrets.
+  const std::string& certificate() const { return authority_.certificate; }
+  // Of a relay that has ended: nothing.
+  RunFlows Told();
+
+ private:
+  RunNetwork(network::Terms terms, network::HelloRequest greeting, Fd control)
+      : terms_(std::move(terms)), greeting_(std::move(greeting)), link_(std::move(control)) {}
+
+  network::Terms terms_;
+  network::HelloRequest greeting_;
+  network::RelayLink link_;
+  Identity authority_;
+  std::vector<Fd> trusted_;
+  std::optional<SandboxId> id_;
+};
+
+}  // namespace cay::cli

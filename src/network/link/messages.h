@@ -1,0 +1,305 @@
+// Messages between the relay and who controls it (the server, `cay run`), in packets
+// (base/ipc/packet.h) over one SEQPACKET socket. Each request has one reply, in the order of the
+// requests; between them the relay sends kNews where that was asked for.
+//
+//   kHello   HelloRequest                       kDone
+//   kOpen    OpenRequest + its sockets          kDone
+//   kAuthority  AuthorityRequest + files        kDone   before networks with secrets are opened
+//   kPolicy  PolicyRequest                      kDone
+//   kClose   SandboxRequest                     kDone
+//   kFlows   FlowsRequest                       kFlowsAre   Flows
+//   kList    (empty)                            kNetworksAre   Networks
+//   kCheck   CheckRequest                       kCheckedIs     Checked
+//                                               kFailed     EncodeError
+//                                               kNews       SandboxRequest: it has flows that
+//                                                           were not asked for yet
+//
+// Connections into a sandbox are made by the controller, which alone reaches a sandbox's guest.
+// What is said of them has no reply:
+//
+//   kDialled  DialledNote + one descriptor      kDial   DialRequest: one of its programs has
+//             where it came about                       connected to a peer
+//   kRelay    RelayOrder + two descriptors, between which bytes are moved until both have ended
+//
+// Numbered fields, as all that programs of different versions say to each other
+// (protocol/message_codec.h): a relay outlives a server.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "network/link/counts.h"
+#include "network/link/flow.h"
+#include "network/link/limits.h"
+#include "network/link/secret.h"
+#include "network/link/sockets.h"
+#include "network/policy/policy.h"
+#include "protocol/message_codec.h"
+
+namespace cay::protocol {
+
+template <>
+struct FieldsOf<network::Spec> {
+  static void Visit(auto& self, auto& codec) {
+    constexpr size_t kText = network::Rule::kMaxBytes;
+    codec.Field(1, self.mode, network::Mode::kOpen);
+    codec.Field(2, self.allow, network::Spec::kMaxRules, kText);
+    codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
+    codec.Field(4, self.presets, network::Spec::kMaxRules, kText);
+  }
+};
+
+template <>
+struct FieldsOf<network::Bounds> {
+  static void Visit(auto& self, auto& codec) {
+    constexpr size_t kText = network::Rule::kMaxBytes;
+    codec.Field(1, self.max_mode, network::Mode::kOpen);
+    codec.Field(2, self.private_allowed, network::Spec::kMaxRules, kText);
+    codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
+  }
+};
+
+}  // namespace cay::protocol
+
+namespace cay::network {
+
+enum class MessageType : uint8_t {
+  kHello = 1,
+  kOpen = 2,
+  kPolicy = 3,
+  kClose = 4,
+  kFlows = 5,
+  kList = 6,
+  kCheck = 7,
+  kAuthority = 8,
+  kDialled = 9,
+  kRelay = 10,
+  kDone = 64,
+  kFailed = 65,
+  kFlowsAre = 66,
+  kNetworksAre = 67,
+  kNews = 68,
+  kCheckedIs = 69,
+  kDial = 70,
+};
+
+inline constexpr uint32_t kLinkVersion = 1;
+// Of flows in one reply: with the longest texts they fit into a packet.
+inline constexpr uint32_t kMaxFlowsAtOnce = 64;
+inline constexpr size_t kMaxNetworks = 4096;
+
+struct HelloRequest {
+  static constexpr size_t kMaxResolvers = 8;
+  static constexpr size_t kMaxProxy = 1024;  // Proxy::kMaxUrl
+  static constexpr size_t kMaxNoProxy = 64;  // ProxyPlan::kMaxDirect
+
+  uint32_t version = kLinkVersion;
+  std::vector<std::string> resolvers{};  // "127.0.0.1:53"; empty: the machine's own
+  bool news = false;
+  std::string proxy{};  // network/transfer/proxy.h; with its password. Empty: none
+  std::vector<std::string> no_proxy{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.version);
+    codec.Field(2, self.resolvers, kMaxResolvers, size_t{64});
+    codec.Field(3, self.news);
+    codec.Field(4, self.proxy, kMaxProxy);
+    codec.Field(5, self.no_proxy, kMaxNoProxy, network::Rule::kMaxBytes);
+  }
+};
+
+// What requests with secrets are given on with: the certificate authority that sandboxes trust, as
+// PEM, and files of certificates by which servers are verified, as descriptors.
+struct AuthorityRequest {
+  static constexpr size_t kMaxPem = size_t{16} * 1024;
+  static constexpr size_t kMaxFiles = 16;
+
+  std::string certificate{};
+  std::string key{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.certificate, kMaxPem);
+    codec.Field(2, self.key, kMaxPem);
+  }
+};
+
+// Another sandbox, whose listening ports this one reaches by a name.
+struct Peer {
+  static constexpr size_t kMaxName = 128;
+
+  std::string name{};  // in lower case
+  std::string sandbox{};
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.name, kMaxName);
+    codec.Field(2, self.sandbox, SandboxId::kLength);
+  }
+  friend bool operator==(const Peer&, const Peer&) = default;
+};
+
+// What a sandbox may do.
+struct Terms {
+  static constexpr size_t kMaxPeers = 256;
+
+  uint64_t version = 0;  // its client's number for it
+  Spec spec{};
+  Bounds bounds{};
+  NetworkLimits limits{};
+  std::vector<Secret> secrets{};
+  std::vector<Peer> peers{};  // their names come before all rules
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.version);
+    codec.Field(2, self.spec);
+    codec.Field(3, self.bounds);
+    codec.Field(4, self.limits);
+    codec.Field(5, self.secrets, Secret::kMostOfASandbox);
+    codec.Field(6, self.peers, kMaxPeers);
+  }
+};
+
+struct OpenRequest {
+  std::string sandbox{};
+  Terms terms{};
+  Steering steering = Steering::kLookup;
+  // Which of Sockets come with it, in their order there: bit 0 is tcp_v4.
+  uint32_t sockets = 0;
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.terms);
+    codec.Field(3, self.steering, Steering::kRedirect);
+    codec.Field(4, self.sockets);
+  }
+};
+
+struct PolicyRequest {
+  std::string sandbox{};
+  Terms terms{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.terms);
+  }
+};
+
+struct SandboxRequest {
+  std::string sandbox{};
+  static void Fields(auto& self, auto& codec) { codec.Field(1, self.sandbox, SandboxId::kLength); }
+};
+
+struct FlowsRequest {
+  std::string sandbox{};
+  uint64_t after = 0;  // the number of the last one that is known; they begin with 1
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.after);
+  }
+};
+
+// `number` is the relay's, for the answer.
+struct DialRequest {
+  uint64_t number = 0;
+  std::string from{};
+  std::string to{};
+  uint16_t port = 0;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.number);
+    codec.Field(2, self.from, SandboxId::kLength);
+    codec.Field(3, self.to, SandboxId::kLength);
+    codec.Field(4, self.port);
+  }
+};
+
+struct DialledNote {
+  uint64_t number = 0;
+  std::string error{};  // a sentence, where no descriptor comes with it
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.number);
+    codec.Field(2, self.error, Flow::kMaxReason);
+  }
+};
+
+// Stream sockets: one of who connected from outside, one that leads to a port of the sandbox.
+struct RelayOrder {
+  std::string sandbox{};
+  uint32_t connections = 0;  // more of this sandbox at a time are reset
+  uint32_t idle_seconds = 0;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.sandbox, SandboxId::kLength);
+    codec.Field(2, self.connections);
+    codec.Field(3, self.idle_seconds);
+  }
+};
+
+// At most kMaxFlowsAtOnce: what is left is asked for with the last one's number.
+struct Flows {
+  uint64_t first = 1;  // the number of the first; larger than asked for: those between were dropped
+  std::vector<Flow> flows{};
+  uint64_t last = 0;  // the newest that there is
+  NetworkCounts counts{};
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.first);
+    codec.Field(2, self.flows, size_t{kMaxFlowsAtOnce});
+    codec.Field(3, self.last);
+    codec.Field(4, self.counts);
+  }
+};
+
+// What would become of a connection under these terms. Other requests wait for the answer, which
+// may take as long as name servers do: whoever has networks open asks a relay of its own.
+struct CheckRequest {
+  Terms terms{};
+  std::string host{};  // a name or an address
+  uint16_t port = 0;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.terms);
+    codec.Field(2, self.host, Flow::kMaxName);
+    codec.Field(3, self.port);
+  }
+};
+
+struct Checked {
+  struct Target {
+    std::string address{};
+    bool allowed = false;
+    std::string reason{};
+    static void Fields(auto& self, auto& codec) {
+      codec.Field(1, self.address, size_t{64});
+      codec.Field(2, self.allowed);
+      codec.Field(3, self.reason, Flow::kMaxReason);
+    }
+  };
+  static constexpr size_t kMaxTargets = 128;
+
+  bool allowed = false;
+  std::string rule{};             // that decided; empty: none
+  std::string reason{};           // a sentence
+  std::vector<Target> targets{};  // the addresses that would be tried, or why not
+  std::string proxy{};            // that would connect; empty: none would be asked
+
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.allowed);
+    codec.Field(2, self.rule, Flow::kMaxReason);
+    codec.Field(3, self.reason, Flow::kMaxReason);
+    codec.Field(4, self.targets, kMaxTargets);
+    codec.Field(5, self.proxy, size_t{512});
+  }
+};
+
+struct Networks {
+  struct Entry {
+    std::string sandbox{};
+    uint64_t version = 0;
+    static void Fields(auto& self, auto& codec) {
+      codec.Field(1, self.sandbox, SandboxId::kLength);
+      codec.Field(2, self.version);
+    }
+  };
+  std::vector<Entry> networks{};
+  static void Fields(auto& self, auto& codec) { codec.Field(1, self.networks, kMaxNetworks); }
+};
+
+}  // namespace cay::network

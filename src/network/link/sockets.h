@@ -1,0 +1,23 @@
+// Sockets: a sandbox's network as its engine hands it out (engine/engine.h, NetworkSockets): the
+// same, for a layer that knows no engine.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/os/fd.h"
+
+namespace cay::network {
+
+enum class Steering : uint8_t { kLookup, kRedirect };
+
+struct Sockets {
+  Steering steering = Steering::kLookup;
+  std::optional<Fd> tcp_v4{};
+  std::optional<Fd> tcp_v6{};
+  std::optional<Fd> dns_udp_v4{};
+  std::optional<Fd> dns_udp_v6{};
+  std::optional<Fd> hold{};
+};
+
+}  // namespace cay::network

@@ -1,0 +1,83 @@
+#include "network/names/dns_responder.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+
+namespace cay::network {
+namespace {
+
+// How long a client may remember that there is nothing. Policies change while a sandbox runs.
+constexpr uint32_t kNegativeSeconds = 5;
+constexpr uint16_t kInternet = 1;
+
+bool IsReverse(std::string_view name) {
+  return name.ends_with(".in-addr.arpa") || name.ends_with(".ip6.arpa");
+}
+
+std::string Lower(std::string_view name) {
+  std::string lower(name);
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return lower;
+}
+
+}  // namespace
+
+std::string DnsResponder::Reply(std::string_view message, size_t limit,
+                                NameTable::Clock::time_point now) {
+  const auto query = ParseQuery(message);
+  if (!query) {
+    const auto id = IdOf(message);
+    return id ? AnswerUnreadable(*id, Rcode::kFormat) : std::string();
+  }
+  if (limit == 0) limit = query->udp_bytes;
+  if (query->opcode != 0) return Answer(*query, Rcode::kNotImplemented, {}, limit, 0);
+  const std::string name = Lower(query->name);
+  if (query->klass != kInternet || name.empty())
+    return Answer(*query, Rcode::kNoSuchName, {}, limit, kNegativeSeconds);
+  if (const auto address = AddressOfReverse(name)) return OfReverse(*query, *address, limit, now);
+  if (IsReverse(name)) return Answer(*query, Rcode::kNoSuchName, {}, limit, kNegativeSeconds);
+  return OfName(*query, name, limit, now);
+}
+
+std::string DnsResponder::OfName(const Query& query, const std::string& name, size_t limit,
+                                 NameTable::Clock::time_point now) {
+  // RFC 6761, 6.3: for programs that ask in spite of /etc/hosts.
+  if (name == "localhost" || name.ends_with(".localhost")) {
+    const std::array loopback = {Record{.type = RecordType::kA,
+                                        .ttl_seconds = NameTable::kLifetime.count(),
+                                        .address = Address::V4(0x7f00'0001)}};
+    const bool asked = query.type == static_cast<uint16_t>(RecordType::kA);
+    return Answer(query, Rcode::kOk, std::span(loopback).first(asked ? 1 : 0), limit,
+                  kNegativeSeconds);
+  }
+  const Decision decision = peers_.contains(name) ? Decision{.allowed = true}  // by being there
+                                                  : policy_.OfName(name);
+  if (!decision.allowed) {
+    denied_(name, decision);
+    return Answer(query, Rcode::kNoSuchName, {}, limit, kNegativeSeconds);
+  }
+  if (query.type != static_cast<uint16_t>(RecordType::kA))
+    return Answer(query, Rcode::kOk, {}, limit, kNegativeSeconds);
+  const auto address = names_.AddressOf(name, now);
+  if (!address) return Answer(query, Rcode::kFailed, {}, limit, 0);
+  const std::array records = {Record{
+      .type = RecordType::kA, .ttl_seconds = NameTable::kLifetime.count(), .address = *address}};
+  return Answer(query, Rcode::kOk, records, limit, kNegativeSeconds);
+}
+
+std::string DnsResponder::OfReverse(const Query& query, const Address& address, size_t limit,
+                                    NameTable::Clock::time_point now) {
+  const std::string name = names_.NameOf(address, now);
+  if (name.empty()) return Answer(query, Rcode::kNoSuchName, {}, limit, kNegativeSeconds);
+  const std::array records = {
+      Record{.type = RecordType::kPtr, .ttl_seconds = NameTable::kLifetime.count(), .name = name}};
+  const bool asked = query.type == static_cast<uint16_t>(RecordType::kPtr);
+  return Answer(query, Rcode::kOk, std::span(records).first(asked ? 1 : 0), limit,
+                kNegativeSeconds);
+}
+
+}  // namespace cay::network

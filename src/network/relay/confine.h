@@ -1,0 +1,19 @@
+// What the relay's process gives up before it has seen a byte of anybody's: it keeps its sockets,
+// its memory, and the right to open connections and to read what a resolver reads of /etc.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/result.h"
+
+namespace cay::network {
+
+// The user whom the relay of root's sandboxes is: nobody's else, and none of a sandbox's (the last
+// range of engine/native/ids/id_range.h is never given away).
+inline constexpr uid_t kRelayUid = 0x7FFF'0000;
+
+// For this process, which has one thread. Its open files are raised as far as they may be first.
+// Where the kernel has no Landlock, files are protected by the uid alone.
+Result<void> ConfineRelay();
+
+}  // namespace cay::network

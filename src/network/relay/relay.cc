@@ -1,0 +1,270 @@
+#include "network/relay/relay.h"
+
+#include <sys/resource.h>
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/os/log.h"
+
+namespace cay::network {
+namespace {
+
+// A pipe has two descriptors, a connection two sockets beside those.
+size_t MostPipes() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return 64;
+  return static_cast<size_t>(std::clamp<rlim_t>(limit.rlim_cur / 8, 16, 2048));
+}
+
+// The order of OpenRequest::sockets.
+std::array<std::optional<Fd>*, 5> InOrder(Sockets& sockets) {
+  return {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4, &sockets.dns_udp_v6,
+          &sockets.hold};
+}
+
+Result<Sockets> Adopt(const OpenRequest& request, std::vector<Fd> fds) {
+  Sockets sockets{.steering = request.steering};
+  size_t next = 0;
+  uint32_t bit = 1;
+  for (std::optional<Fd>* place : InOrder(sockets)) {
+    if ((request.sockets & bit) != 0 && next < fds.size()) *place = std::move(fds[next++]);
+    bit <<= 1;
+  }
+  if (next != fds.size() || (!sockets.tcp_v4 && !sockets.tcp_v6))
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the sockets of a network"));
+  return sockets;
+}
+
+Result<void> AppendFile(const Fd& file, std::string& text) {
+  std::array<char, 65'536> space;
+  while (true) {
+    const ssize_t got = ::read(file.get(), space.data(), space.size());
+    if (got < 0) return Failure(Error::FromErrno("reading certificates"));
+    if (got == 0) return {};
+    text.append(space.data(), static_cast<size_t>(got));
+    if (text.size() > Interceptor::kMaxTrusted)
+      return Failure(Error::Invalid("more than 4 MiB of certificates to trust"));
+  }
+}
+
+Result<std::shared_ptr<const Credentials>> CredentialsOf(const Terms& terms) {
+  if (terms.secrets.empty()) return nullptr;
+  return std::make_shared<const Credentials>(TRY(Credentials::Compile(terms.secrets)));
+}
+
+Error NotServed(const std::string& sandbox) {
+  return {ErrorCode::kNotFound, Fault::kMachine,
+          "the relay serves no network of the sandbox " + sandbox};
+}
+
+}  // namespace
+
+Relay::Relay(EventLoop loop, Fd control)
+    : loop_(std::move(loop)),
+      control_(std::move(control)),
+      deadlines_(loop_),
+      pipes_(MostPipes()),
+      peers_(deadlines_,
+             [this](const DialRequest& request) {
+               return Send(MessageType::kDial, protocol::Encode(request));
+             }),
+      inbound_(loop_, deadlines_, pipes_) {}
+
+Relay::~Relay() = default;
+
+Result<std::unique_ptr<Relay>> Relay::Create(Fd control) {
+  TRY(SetNonBlocking(control, true));
+  std::unique_ptr<Relay> relay(new Relay(TRY(EventLoop::Create()), std::move(control)));
+  TRY(relay->loop_.Watch(relay->control_.get(), EPOLLIN, *relay));
+  return relay;
+}
+
+Result<void> Relay::Run() { return loop_.Run(); }
+
+Result<void> Relay::Send(MessageType type, std::string_view body) {
+  return ipc::SendPacket(control_, static_cast<uint8_t>(type), body);
+}
+
+void Relay::OnReady(uint32_t /*events*/) {
+  auto packet = ipc::ReceivePacket(control_);
+  if (!packet && packet.error().sys_errno() == EAGAIN) return;
+  if (!packet || !*packet) {  // its controller is gone, and every network with it
+    entries_.clear();
+    loop_.Stop();
+    return;
+  }
+  const auto reply = Answer(**packet);
+  if (!reply) return Respond(Failure(reply.error()));
+  if (*reply) Respond(**reply);
+}
+
+void Relay::Respond(const Result<Reply>& reply) {
+  const auto sent = reply ? Send(reply->type, reply->body)
+                          : Send(MessageType::kFailed, ipc::EncodeError(reply.error()));
+  if (sent) return;
+  // It asks without reading the answers: nothing that it could go on with.
+  LogError("the controller of the network relay does not read: " + sent.error().message());
+  loop_.Stop();
+}
+
+// Nothing: the answer comes later.
+Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
+  using protocol::Decode;
+  const std::string_view body = packet.body;
+  switch (static_cast<MessageType>(packet.type)) {
+    case MessageType::kHello:
+      return Hello(TRY(Decode<HelloRequest>(body, protocol::Unknown::kSkipped)));
+    case MessageType::kAuthority:
+      return SetAuthority(TRY(Decode<AuthorityRequest>(body)), packet.fds);
+    case MessageType::kOpen:
+      return Open(TRY(Decode<OpenRequest>(body)), std::move(packet.fds));
+    case MessageType::kPolicy:
+      return SetPolicy(TRY(Decode<PolicyRequest>(body)));
+    case MessageType::kClose:
+      return Close(TRY(Decode<SandboxRequest>(body)));
+    case MessageType::kFlows:
+      return FlowsAfter(TRY(Decode<FlowsRequest>(body)));
+    case MessageType::kList:
+      return List();
+    case MessageType::kCheck:
+      TRY(BeginCheck(TRY(Decode<CheckRequest>(body))));
+      return std::nullopt;
+    case MessageType::kDialled:
+    case MessageType::kRelay:
+      if (const auto done = TakeIn(packet); !done)
+        LogWarning("the network relay's controller: " + done.error().ToString());
+      return std::nullopt;
+    default:
+      return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not a request to a relay"));
+  }
+}
+
+// What has no reply, good or bad.
+Result<void> Relay::TakeIn(ipc::Packet& packet) {
+  using protocol::Decode;
+  if (static_cast<MessageType>(packet.type) == MessageType::kRelay) {
+    const auto order = TRY(Decode<RelayOrder>(packet.body));
+    if (packet.fds.size() != 2)
+      return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not two sockets to relay"));
+    inbound_.Relay(order, std::move(packet.fds[0]), std::move(packet.fds[1]));
+    return {};
+  }
+  const auto note = TRY(Decode<DialledNote>(packet.body));
+  if (packet.fds.size() == 1) {
+    peers_.Answered(note.number, std::move(packet.fds.front()));
+  } else {
+    peers_.Answered(note.number,
+                    Failure(Error(ErrorCode::kUnavailable, Fault::kCaller, note.error)));
+  }
+  return {};
+}
+
+Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
+  news_ = request.news;
+  if (resolver_) return Reply{};
+  if (!request.proxy.empty()) proxy_ = TRY(ProxyPlan::Make(request.proxy, request.no_proxy));
+  resolver_ = TRY(Resolver::Create(loop_, {.servers = request.resolvers}));
+  parts_.reset(new RelayParts{.loop = loop_,
+                              .deadlines = deadlines_,
+                              .resolver = *resolver_,
+                              .pipes = pipes_,
+                              .machine = machine_,
+                              .peers = peers_,
+                              .proxy = proxy_ ? &*proxy_ : nullptr});
+  return Reply{};
+}
+
+Result<Relay::Reply> Relay::SetAuthority(AuthorityRequest request, const std::vector<Fd>& files) {
+  if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
+  if (interceptor_) return Reply{};  // one for the life of a relay
+  std::string trusted;
+  for (const Fd& file : files) {
+    TRY(AppendFile(file, trusted));
+    trusted += '\n';
+  }
+  interceptor_ = TRY(Interceptor::Make(
+      {.certificate = std::move(request.certificate), .key = std::move(request.key)}, trusted));
+  parts_->interceptor = interceptor_.get();
+  return Reply{};
+}
+
+Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds) {
+  if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
+  if (entries_.size() >= kMaxNetworks)
+    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine, "too many networks"));
+  CompiledTerms terms = TRY(CompiledTerms::Of(request.terms));
+  auto credentials = TRY(CredentialsOf(request.terms));
+  Sockets sockets = TRY(Adopt(request, std::move(fds)));
+  Entry entry{.version = request.terms.version};
+  entry.network = TRY(SandboxNetwork::Open(
+      *parts_, request.sandbox, std::move(sockets), std::move(terms),
+      [this, sandbox = request.sandbox](Flow flow) { Heard(sandbox, std::move(flow)); }));
+  entry.network->SetCredentials(std::move(credentials));
+  entries_.insert_or_assign(request.sandbox, std::move(entry));
+  return Reply{};
+}
+
+Result<Relay::Entry*> Relay::Find(const std::string& sandbox) {
+  const auto found = entries_.find(sandbox);
+  if (found != entries_.end()) return &found->second;
+  return Failure(NotServed(sandbox));
+}
+
+Result<Relay::Reply> Relay::SetPolicy(const PolicyRequest& request) {
+  Entry* const entry = TRY(Find(request.sandbox));
+  CompiledTerms terms = TRY(CompiledTerms::Of(request.terms));
+  auto credentials = TRY(CredentialsOf(request.terms));
+  entry->version = request.terms.version;
+  entry->network->SetCredentials(std::move(credentials));
+  entry->network->SetTerms(std::move(terms));
+  return Reply{};
+}
+
+Result<Relay::Reply> Relay::Close(const SandboxRequest& request) {
+  if (entries_.erase(request.sandbox) == 0) return Failure(NotServed(request.sandbox));
+  return Reply{};
+}
+
+Result<Relay::Reply> Relay::FlowsAfter(const FlowsRequest& request) {
+  Entry* const entry = TRY(Find(request.sandbox));
+  Flows flows = entry->flows.After(request.after);
+  flows.counts = entry->network->counts();
+  entry->news_told = false;
+  return Reply{MessageType::kFlowsAre, protocol::Encode(flows)};
+}
+
+Result<Relay::Reply> Relay::List() const {
+  Networks networks;
+  for (const auto& [sandbox, entry] : entries_)
+    networks.networks.push_back({.sandbox = sandbox, .version = entry.version});
+  return Reply{MessageType::kNetworksAre, protocol::Encode(networks)};
+}
+
+Result<void> Relay::BeginCheck(const CheckRequest& request) {
+  if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
+  Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
+  loop_.Change(control_.get(), 0);
+  check_.emplace(*parts_, std::move(policy), [this](const Checked& checked) { EndCheck(checked); });
+  check_->Start(request.host, request.port);
+  return {};
+}
+
+void Relay::EndCheck(const Checked& checked) {
+  loop_.Change(control_.get(), EPOLLIN);
+  Respond(Reply{MessageType::kCheckedIs, protocol::Encode(checked)});
+}
+
+void Relay::Heard(const std::string& sandbox, Flow flow) {
+  const auto found = entries_.find(sandbox);
+  if (found == entries_.end()) return;
+  found->second.flows.Add(std::move(flow));
+  if (!news_ || found->second.news_told) return;
+  // Where the socket is full its controller has much to read already, and asks after that.
+  if (Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox})))
+    found->second.news_told = true;
+}
+
+}  // namespace cay::network

@@ -1,0 +1,80 @@
+// Relay: the networks of sandboxes, served from outside of them, as one thread of a process that
+// has no rights but to open connections (relay_process.h).
+//
+//   auto relay = TRY(Relay::Create(std::move(control)));
+//   relay->Run();                     // until its controller hangs up
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/ipc/packet.h"
+#include "base/loop/event_loop.h"
+#include "network/intercept/interceptor.h"
+#include "network/link/messages.h"
+#include "network/relay/check.h"
+#include "network/relay/flow_log.h"
+#include "network/relay/inbound.h"
+#include "network/relay/peer_dials.h"
+#include "network/relay/sandbox_network.h"
+
+namespace cay::network {
+
+class Relay final : private EventLoop::Handler {
+ public:
+  // `control`: see link/messages.h.
+  static Result<std::unique_ptr<Relay>> Create(Fd control);
+  ~Relay() override;
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  Result<void> Run();
+
+ private:
+  struct Entry {
+    uint64_t version = 0;
+    FlowLog flows{};
+    bool news_told = false;  // since flows were asked for
+    std::unique_ptr<SandboxNetwork> network{};
+  };
+  struct Reply {
+    MessageType type = MessageType::kDone;
+    std::string body{};
+  };
+
+  Relay(EventLoop loop, Fd control);
+  void OnReady(uint32_t events) override;
+  Result<std::optional<Reply>> Answer(ipc::Packet& packet);
+  Result<void> TakeIn(ipc::Packet& packet);
+  Result<Reply> Hello(const HelloRequest& request);
+  Result<Reply> SetAuthority(AuthorityRequest request, const std::vector<Fd>& files);
+  Result<Reply> Open(const OpenRequest& request, std::vector<Fd> fds);
+  Result<Reply> SetPolicy(const PolicyRequest& request);
+  Result<Reply> Close(const SandboxRequest& request);
+  Result<Reply> FlowsAfter(const FlowsRequest& request);
+  Result<Reply> List() const;
+  Result<void> BeginCheck(const CheckRequest& request);
+  void EndCheck(const Checked& checked);
+  void Respond(const Result<Reply>& reply);
+  Result<Entry*> Find(const std::string& sandbox);
+  void Heard(const std::string& sandbox, Flow flow);
+  Result<void> Send(MessageType type, std::string_view body);
+
+  EventLoop loop_;
+  Fd control_;
+  Deadlines deadlines_;
+  PipePool pipes_;
+  MachineAddresses machine_;
+  PeerDials peers_;
+  Inbound inbound_;
+  std::unique_ptr<Resolver> resolver_;        // null before kHello
+  std::unique_ptr<Interceptor> interceptor_;  // null before kAuthority
+  std::optional<ProxyPlan> proxy_;
+  std::unique_ptr<RelayParts> parts_;
+  bool news_ = false;
+  std::map<std::string, Entry> entries_;
+  std::optional<Check> check_;  // under way: nothing else is answered
+};
+
+}  // namespace cay::network
