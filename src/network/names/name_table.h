@@ -1,8 +1,8 @@
 // NameTable: the addresses that stand for names inside one sandbox. A program that asks for
-// pypi.org gets 198.18.0.1, and when it connects there the relay knows which name was meant, for
+// example.com gets 198.18.0.1, and when it connects there the relay knows which name was meant, for
 // every protocol; no question leaves before there is a connection.
 //
-//   const auto address = names.AddressOf("pypi.org");      // nothing: the table is full
+//   const auto address = names.AddressOf("example.com");      // nothing: the table is full
 //   names.NameOf(Address::V4(0xC6120001));
 //
 // An address is never given to another name while somebody may still remember it.
