@@ -42,7 +42,7 @@ void WakeBeyond(const Fd& socket, size_t bytes) {
 class Connection::End final : public EventLoop::Handler {
  public:
   End(Connection& connection, Side side) : connection_(connection), side_(side) {}
-  void OnReady(uint32_t /*events*/) override { connection_.OnReady(side_); }
+  void OnReady(uint32_t events) override { connection_.OnReady(side_, events); }
 
  private:
   Connection& connection_;
@@ -65,9 +65,11 @@ Connection::Connection(const RelayParts& parts, Owner& owner, Fd client, Destina
                           FormatDuration(kFirstBytesPatience));
                    }),
       idle_(parts.deadlines, [this] { OnIdle(); }),
-      look_again_(
-          parts.deadlines,
-          [this] { Await(*client_, *client_end_, client_events_ | EPOLLIN, client_events_); }),
+      look_again_(parts.deadlines,
+                  [this] {
+                    Await(*client_, *client_end_, client_events_ | AwaitedOfClient(),
+                          client_events_);
+                  }),
       retry_(parts.deadlines, [this] { Relay(); }) {}
 
 Connection::~Connection() {
@@ -96,7 +98,7 @@ void Connection::Begin() {
   if (auto secrets = owner_.credentials();
       secrets && secrets->Covers(destination_.name, destination_.port))
     covered_ = std::move(secrets);
-  if (!Await(*client_, *client_end_, EPOLLIN, client_events_)) return;
+  if (!Await(*client_, *client_end_, AwaitedOfClient(), client_events_)) return;
   idle_.Set(owner_.idle_limit());
   Resolve();
 }
@@ -214,10 +216,12 @@ bool Connection::Await(const Fd& socket, End& end, uint32_t events, uint32_t& no
   return true;
 }
 
-void Connection::OnReady(Side side) {
+void Connection::OnReady(Side side, uint32_t events) {
   if (over_) return;
-  if (side == Side::kClient && !judged_) {
-    Judge();
+  // It may be ready for bytes of the server alone.
+  const bool tells = (events & ~uint32_t{EPOLLOUT}) != 0;
+  if (side == Side::kClient && !judged_ && tells) {
+    Judge((events & (EPOLLRDHUP | EPOLLHUP)) != 0);
     if (over_) return;
   }
   if (upstream_) {
@@ -229,10 +233,11 @@ void Connection::OnReady(Side side) {
 
 // Its first bytes, unless there is a pause between two looks at them.
 uint32_t Connection::AwaitedOfClient() const {
-  return !judged_ && !look_again_.set() ? uint32_t{EPOLLIN} : 0U;
+  return !judged_ && !look_again_.set() ? uint32_t{EPOLLIN | EPOLLRDHUP} : 0U;
 }
 
-void Connection::Judge() {
+// `ended`: there is no more than what is there.
+void Connection::Judge(bool ended) {
   std::array<char, kMaxPeek + 1> space;
   const ssize_t got = ::recv(client_->get(), space.data(), space.size(), MSG_PEEK | MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -241,15 +246,12 @@ void Connection::Judge() {
     return;
   }
   const size_t count = static_cast<size_t>(got);
-  // Ready, and no more there than the last time: nothing else will come.
-  const bool ended = count == peeked_;
   FirstBytesVerdict verdict =
-      JudgeFirstBytes(owner_.policy(), destination_, {space.data(), count}, ended);
+      JudgeFirstBytes(owner_.policy(), destination_, {space.data(), count}, ended || count == 0);
   if (auto refused = RefuseForSecrets(verdict, {space.data(), count}))
     verdict = *std::move(refused);
   switch (verdict.kind) {
     case FirstBytesVerdict::Kind::kMore:
-      peeked_ = count;
       WakeBeyond(*client_, count);
       if (!first_bytes_.set()) first_bytes_.Set(kFirstBytesPatience);
       if (++looks_ > kQuickLooks) look_again_.Set(kLookPause);
@@ -262,7 +264,7 @@ void Connection::Judge() {
   }
   first_bytes_.Clear();
   look_again_.Clear();
-  if (peeked_ > 0) WakeBeyond(*client_, 0);
+  if (looks_ > 0) WakeBeyond(*client_, 0);
   judged_ = true;
   seen_name_ = verdict.seen_name;
 }

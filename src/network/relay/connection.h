@@ -107,9 +107,9 @@ class Connection final : public EventLoop::Object {
   void Dialled(Result<Dialer::Dialled> dialled);
   Decision Decide() const;
   bool Await(const Fd& socket, End& end, uint32_t events, uint32_t& now);
-  void OnReady(Side side);
+  void OnReady(Side side, uint32_t events);
   uint32_t AwaitedOfClient() const;
-  void Judge();
+  void Judge(bool ended);
   std::optional<FirstBytesVerdict> RefuseForSecrets(const FirstBytesVerdict& verdict,
                                                     std::string_view bytes) const;
   void Relay();
@@ -145,7 +145,6 @@ class Connection final : public EventLoop::Object {
   bool proxied_ = false;
   std::vector<Address> proxy_addresses_;  // what leads to them is refused
   bool judged_ = false;
-  size_t peeked_ = 0;
   int looks_ = 0;
   std::string seen_name_;
   Lane up_;

@@ -227,6 +227,40 @@ TEST_F(ConnectionTest, NothingOfAFrontedHelloReachesTheServer) {
   EXPECT_EQ(flow_->sent, 0U);
 }
 
+// A server may speak while a hello is half here: that its bytes can be passed on is no end of it.
+TEST_F(ConnectionTest, AServerThatSpeaksMeanwhileEndsNoHello) {
+  const std::string name(kHostName);
+  const auto number = [](size_t value, int bytes) {
+    std::string text;
+    for (int i = bytes; i-- > 0;) text += static_cast<char>(value >> (8 * i) & 0xff);
+    return text;
+  };
+  const std::string list = number(0, 1) + number(name.size(), 2) + name;
+  const std::string extension =
+      number(0, 2) + number(list.size() + 2, 2) + number(list.size(), 2) + list;
+  const std::string body = "\x03\x03" + std::string(32, 'r') + number(0, 1) + number(2, 2) +
+                           "\x13\x01" + number(1, 1) + number(0, 1) + number(extension.size(), 2) +
+                           extension;
+  const std::string message = number(1, 1) + number(body.size(), 3) + body;
+  const std::string hello = "\x16\x03\x01" + number(message.size(), 2) + message;
+  const std::string large(8'000'000, 'x');
+  Relay(ToServer(), [&] {
+    const Fd upstream = Accept(server_.socket);
+    Send(*client_, hello.substr(0, 20));
+    std::thread writer([&] {
+      Send(upstream, large);
+      ::shutdown(upstream.get(), SHUT_WR);
+    });
+    std::this_thread::sleep_for(Millis(50));  // all buffers are full
+    EXPECT_TRUE(ReadAll(*client_) == large);
+    writer.join();
+    Send(*client_, hello.substr(20));
+    ::shutdown(client_->get(), SHUT_WR);
+    EXPECT_TRUE(ReadAll(upstream) == hello);
+  });
+  EXPECT_EQ(flow_->verdict, Verdict::kAllowed) << flow_->reason;
+}
+
 TEST_F(ConnectionTest, AnIdleConnectionEnds) {
   idle_ = Millis(50);
   Relay(ToServer(), [&] {
