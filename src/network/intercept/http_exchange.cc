@@ -87,9 +87,9 @@ void HttpExchange::Refuse(int status, const std::string& reason, End::Kind kind)
 }
 
 void HttpExchange::Shrink() {
-  constexpr size_t kKept = 1024;
+  constexpr size_t kMostKept = 1024;
   for (std::string* queue : {&client_in, &client_out, &upstream_in, &upstream_out})
-    if (queue->empty() && queue->capacity() > kKept) std::string().swap(*queue);
+    if (queue->empty() && queue->capacity() > kMostKept) std::string().swap(*queue);
 }
 
 void HttpExchange::Pump() {
