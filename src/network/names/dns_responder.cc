@@ -1,6 +1,5 @@
 #include "network/names/dns_responder.h"
 
-#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -14,14 +13,6 @@ constexpr uint16_t kInternet = 1;
 
 bool IsReverse(std::string_view name) {
   return name.ends_with(".in-addr.arpa") || name.ends_with(".ip6.arpa");
-}
-
-std::string Lower(std::string_view name) {
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return lower;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/clock.h"
+#include "network/transfer/reset.h"
 #include "network/wire/client_hello.h"
 
 namespace cay::network {
@@ -15,12 +16,6 @@ constexpr Millis kRetry{20};
 
 Millis Since(EventLoop::Clock::time_point began) {
   return std::chrono::duration_cast<Millis>(EventLoop::Clock::now() - began);
-}
-
-// The other side hears ECONNRESET, and no end that it could take for one of what was sent.
-void ResetOnClose(const Fd& socket) {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 // What is unread would turn the end into a reset, and an answer before it is lost.

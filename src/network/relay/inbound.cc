@@ -6,16 +6,12 @@
 #include <chrono>
 #include <utility>
 
+#include "network/transfer/reset.h"
+
 namespace cay::network {
 namespace {
 
 constexpr Millis kRetry{20};  // pipes come back when others have sent theirs on
-
-// Where the other side is a Unix socket this has no effect, and it sees an end.
-void ResetOnClose(const Fd& socket) {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
-}
 
 }  // namespace
 

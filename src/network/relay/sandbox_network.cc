@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "network/transfer/reset.h"
 
 namespace cay::network {
 namespace {
@@ -35,11 +36,6 @@ Endpoint EndpointOf(const sockaddr_storage& space) {
   std::array<uint8_t, Address::kBytes> bytes;
   std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
   return {Address::V6(bytes).Unmapped(), ntohs(in.sin6_port)};
-}
-
-void Reset(const Fd& socket) {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 std::string OverBytes(const NetworkLimits& limits) {
@@ -165,7 +161,7 @@ void SandboxNetwork::Accepted(Fd client) {
   ++counts_.connections;
   auto destination = DestinationOf(client);
   if (!destination) {
-    Reset(client);
+    ResetOnClose(client);
     DenyConnection({}, destination.error().message());
     return;
   }
@@ -176,7 +172,7 @@ void SandboxNetwork::Accepted(Fd client) {
   const int on = 1;
   ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   const auto refuse = [&](std::string reason) {
-    Reset(client);
+    ResetOnClose(client);
     DenyConnection(*destination, std::move(reason));
   };
   if (destination->name.empty() && NameTable::IsSynthetic(destination->address))

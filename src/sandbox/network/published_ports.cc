@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "network/transfer/dialer.h"
+#include "network/transfer/reset.h"
 
 namespace cay::sandbox {
 namespace {
@@ -56,11 +57,6 @@ uint16_t PortOfSocket(const Fd& socket) {
   sockaddr_in in{};
   std::memcpy(&in, &space, sizeof in);
   return ntohs(in.sin_port);
-}
-
-void ResetOnClose(const Fd& socket) {
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
 }
 
 }  // namespace
@@ -135,7 +131,7 @@ class PublishedPorts::Port final : public EventLoop::Handler {
 
   // Until a port inside has answered, an end of this connection is a reset.
   void Accepted(Fd accepted) {
-    ResetOnClose(accepted);
+    network::ResetOnClose(accepted);
     const auto client = std::make_shared<Fd>(std::move(accepted));
     const auto passed_on = [&all = all_, publisher = publisher_, client](const Result<Fd>& inside) {
       if (!inside) return;
@@ -143,7 +139,7 @@ class PublishedPorts::Port final : public EventLoop::Handler {
       ::setsockopt(client->get(), SOL_SOCKET, SO_LINGER, &later, sizeof later);
       const int on = 1;
       ::setsockopt(client->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      if (!all.pass_(publisher, *client, *inside)) ResetOnClose(*client);
+      if (!all.pass_(publisher, *client, *inside)) network::ResetOnClose(*client);
     };
     all_.dialer_.Dial(
         {.sandbox = publisher_.sandbox, .owner = publisher_.owner, .port = rule_.port}, passed_on);
