@@ -2,26 +2,21 @@
 """What hostile code inside tries with a network that it has (intruder.py), and what must come of it. As root and as an
 ordinary user. Exits with 77 where the test's internet cannot be made."""
 
-import argparse
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import internet  # noqa: E402
-from sandboxes import Broken, Sandboxes, describe, expect  # noqa: E402
+from sandboxes import as_user, checks_of, describe, expect, run_checks  # noqa: E402
 
-SKIPPED = 77
-NOBODY = 65534
 ALLOW = ["--allow", "allowed.test"]
 INSIDE = ["--copy", f"{os.path.join(HERE, 'intruder.py')}:/tmp/intruder.py"]
 
@@ -95,9 +90,8 @@ def check_datagrams(sandboxes, _net):
 def check_neighbours(sandboxes, _net):
     """Two sandboxes have the same own address, and each only itself behind it."""
     arguments = [sandboxes.cay, "run", "-q"] + ALLOW + ["--resolver", f"{sandboxes.resolver}:53", "--"]
-    as_user = ["setpriv", f"--reuid={sandboxes.uid}", f"--regid={sandboxes.uid}", "--clear-groups"] if sandboxes.uid else []
     serve = "import socket;s=socket.socket();s.bind(('0.0.0.0',8000));s.listen();print('up',flush=True);s.accept()"
-    first = subprocess.Popen(as_user + arguments + ["python3", "-c", serve], stdout=subprocess.PIPE, text=True, env=sandboxes.environment)
+    first = subprocess.Popen(as_user(sandboxes.uid, arguments + ["python3", "-c", serve]), stdout=subprocess.PIPE, text=True, env=sandboxes.environment)
     try:
         expect(first.stdout.readline() == "up\n", "the first sandbox does not serve")
         look = ("import socket\nfor a in ('10.200.0.2','198.18.0.1','127.0.0.1','93.184.0.1'):\n  c=socket.socket();c.settimeout(5)\n"
@@ -190,8 +184,7 @@ def check_relay_killed(sandboxes, net):
     script = ("curl -s -o /dev/null http://allowed.test/large; echo $?; curl -s -m 5 http://allowed.test/hello; echo $?; "
               "curl -s -m 5 http://93.184.0.10/hello; echo $?")
     arguments = [sandboxes.cay, "run", "-q", "--timeout", "60s"] + ALLOW + ["--resolver", f"{sandboxes.resolver}:53", "--", "bash", "-c", script]
-    as_user = ["setpriv", f"--reuid={sandboxes.uid}", f"--regid={sandboxes.uid}", "--clear-groups"] if sandboxes.uid else []
-    running = subprocess.Popen(as_user + arguments, stdout=subprocess.PIPE, text=True, env=sandboxes.environment)
+    running = subprocess.Popen(as_user(sandboxes.uid, arguments), stdout=subprocess.PIPE, text=True, env=sandboxes.environment)
     time.sleep(1.5)
     relays = [pid for pid in children_of_children(running.pid) if name_of(pid) == "cay-net"]
     expect(len(relays) == 1, f"relays of one run: {relays}")
@@ -230,8 +223,7 @@ def name_of(pid):
 
 def check_relay_has_no_rights(sandboxes, _net):
     arguments = [sandboxes.cay, "run", "-q"] + ALLOW + ["--", "sleep", "20"]
-    as_user = ["setpriv", f"--reuid={sandboxes.uid}", f"--regid={sandboxes.uid}", "--clear-groups"] if sandboxes.uid else []
-    running = subprocess.Popen(as_user + arguments, env=sandboxes.environment)
+    running = subprocess.Popen(as_user(sandboxes.uid, arguments), env=sandboxes.environment)
     try:
         deadline = time.monotonic() + 10
         relays = []
@@ -251,41 +243,11 @@ def check_relay_has_no_rights(sandboxes, _net):
         running.wait()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cay", required=True)
-    parser.add_argument("--only", action="append", help="the name of a check")
-    parser.add_argument("--user", action="append", type=int, help="0, or an ordinary user's id")
-    options = parser.parse_args()
-    why_not = internet.possible()
-    if why_not:
-        print(f"skipped: {why_not}")
-        return SKIPPED
-    internet.enter()
-    directory = tempfile.mkdtemp(prefix="cay-network-")
-    os.chmod(directory, 0o755)
-    failed = 0
-    try:
-        with internet.Internet(directory) as net:
-            net.names.update({"allowed.test": [net.SERVER], "hidden.test": [net.SERVER]})
-            with open(os.path.join(net.site("allowed.test"), "hello"), "w") as file:
-                file.write("hello\n")
-            net.serve()
-            for uid in options.user or (0, NOBODY):
-                sandboxes = Sandboxes(os.path.abspath(options.cay), os.path.join(directory, f"state-{uid}"), net.RESOLVER, net.certificate, uid)
-                for name, check in [item for item in globals().items() if item[0].startswith("check_")]:
-                    if options.only and name[len("check_"):] not in options.only:
-                        continue
-                    try:
-                        check(sandboxes, net)
-                        print(f"{name[len('check_'):]}, as uid {uid}: good", flush=True)
-                    except Broken as error:
-                        failed += 1
-                        print(f"{name[len('check_'):]}, as uid {uid}: FAILED: {error}", flush=True)
-        return 1 if failed else 0
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+def prepare(net):
+    net.names.update({"allowed.test": [net.SERVER], "hidden.test": [net.SERVER]})
+    with open(os.path.join(net.site("allowed.test"), "hello"), "w") as file:
+        file.write("hello\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_checks(__doc__, checks_of(globals()), prepare))

@@ -5,7 +5,6 @@ what it does not is refused, with the reason. As root and as an ordinary user.
 Its internet is its own (internet.py). Exits with 77 where that cannot be made.
 """
 
-import argparse
 import base64
 import glob
 import hashlib
@@ -22,10 +21,8 @@ import zipfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import internet  # noqa: E402
-from sandboxes import TRUST, Broken, Sandboxes, describe, expect  # noqa: E402
+from sandboxes import TRUST, checks_of, describe, expect, run_checks  # noqa: E402
 
-SKIPPED = 77
-NOBODY = 65534
 
 
 def presets():
@@ -43,6 +40,9 @@ def presets():
     return found
 
 
+NAMES = presets()
+
+
 def write(directory, path, content):
     full = os.path.join(directory, path)
     os.makedirs(os.path.dirname(full), exist_ok=True)
@@ -54,8 +54,8 @@ def write(directory, path, content):
 # Registries, each with one package named demo.
 
 
-def make_pypi(net, names):
-    index, files = names["pypi"][0], names["pypi"][1]
+def make_pypi(net):
+    index, files = NAMES["pypi"][0], NAMES["pypi"][1]
     wheel = "demo-1.0-py3-none-any.whl"
     path = os.path.join(net.site(files), wheel)
     with zipfile.ZipFile(path, "w") as archive:
@@ -68,8 +68,8 @@ def make_pypi(net, names):
     write(net.site(index), "simple/demo/index.html", f'<!DOCTYPE html><a href="https://{files}/{wheel}#sha256={digest}">{wheel}</a>\n')
 
 
-def make_npm(net, names):
-    registry = names["npm"][0]
+def make_npm(net):
+    registry = NAMES["npm"][0]
     site = net.site(registry)
     tarball = os.path.join(site, "demo-1.0.0.tgz")
     with tempfile.TemporaryDirectory() as work:
@@ -83,8 +83,8 @@ def make_npm(net, names):
     write(site, "demo", json.dumps({"name": "demo", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}))
 
 
-def make_git(net, names):
-    site = net.site(names["github"][0])
+def make_git(net):
+    site = net.site(NAMES["github"][0])
     with tempfile.TemporaryDirectory() as work:
         write(work, "README", "a repository from afar\n")
         git = ["git", "-C", work, "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
@@ -95,8 +95,8 @@ def make_git(net, names):
         subprocess.run(["git", "-C", bare, "update-server-info"], check=True)
 
 
-def make_debian(net, names):
-    site = os.path.join(net.site(names["debian"][0]), "debian")
+def make_debian(net):
+    site = os.path.join(net.site(NAMES["debian"][0]), "debian")
     with tempfile.TemporaryDirectory() as work:
         write(work, "DEBIAN/control", "Package: demo\nVersion: 1.0\nArchitecture: all\nMaintainer: a <a@b>\nDescription: from afar\n")
         deb = os.path.join(site, "demo_1.0_all.deb")
@@ -108,8 +108,8 @@ def make_debian(net, names):
     write(site, "Packages", packages)
 
 
-def make_go(net, names):
-    site = net.site(names["go"][0])
+def make_go(net):
+    site = net.site(NAMES["go"][0])
     module = "example.test/demo"
     base = f"{module}/@v"
     write(site, f"{base}/list", "v1.0.0\n")
@@ -123,37 +123,37 @@ def make_go(net, names):
 # What is tried.
 
 
-def check_pip(sandboxes, names):
+def check_pip(sandboxes, _net):
     if not glob.glob("/usr/share/python-wheels/pip*.whl") and not glob.glob("/usr/lib/python3*/ensurepip/_bundled/pip*.whl"):
         return "python3-venv is not installed"
     install = ("/usr/bin/python3 -m venv v && v/bin/pip install -q --disable-pip-version-check --retries 0 demo && v/bin/python -c 'import demo'")
     sandboxes.works(["--net", "pypi"], install, "a wheel from afar")
     sandboxes.works(["--net", "packages"], install, "a wheel from afar")
-    sandboxes.fails(["--net", "npm"], install, denied=names["pypi"][0], reason="no rule allows it")
-    sandboxes.fails(["--allow", f"{names['pypi'][0]}:443"], install, denied=names["pypi"][1])
+    sandboxes.fails(["--net", "npm"], install, denied=NAMES["pypi"][0], reason="no rule allows it")
+    sandboxes.fails(["--allow", f"{NAMES['pypi'][0]}:443"], install, denied=NAMES["pypi"][1])
     return None
 
 
-def check_npm(sandboxes, names):
+def check_npm(sandboxes, _net):
     if shutil.which("npm", path="/usr/bin") is None:
         return "npm is not installed"
     install = "npm install --no-audit --no-fund --no-update-notifier --fetch-retries=0 demo >&2 && node -e 'require(\"demo\")'"
     sandboxes.works(["--net", "npm"], install, "a module from afar")
-    sandboxes.fails(["--net", "pypi"], install, denied=names["npm"][0])
+    sandboxes.fails(["--net", "pypi"], install, denied=NAMES["npm"][0])
     return None
 
 
-def check_git(sandboxes, names):
+def check_git(sandboxes, _net):
     if shutil.which("git", path="/usr/bin") is None:
         return "git is not installed"
-    clone = f"git clone -q https://{names['github'][0]}/someone/demo.git && cat demo/README"
+    clone = f"git clone -q https://{NAMES['github'][0]}/someone/demo.git && cat demo/README"
     sandboxes.works(["--net", "github"], clone, "a repository from afar")
-    sandboxes.fails(["--net", "pypi,npm"], clone, denied=names["github"][0])
+    sandboxes.fails(["--net", "pypi,npm"], clone, denied=NAMES["github"][0])
     return None
 
 
-def check_apt(sandboxes, names):
-    get = (f"mkdir -p a/state/lists/partial a/cache/archives/partial && echo 'deb [trusted=yes] http://{names['debian'][0]}/debian ./' > a/sources && "
+def check_apt(sandboxes, _net):
+    get = (f"mkdir -p a/state/lists/partial a/cache/archives/partial && echo 'deb [trusted=yes] http://{NAMES['debian'][0]}/debian ./' > a/sources && "
            "apt-get -o Dir::State=$PWD/a/state -o Dir::State::Status=/dev/null -o Dir::Cache=$PWD/a/cache -o Dir::Etc::SourceList=$PWD/a/sources "
            "-o Dir::Etc::SourceParts=- -o Acquire::Retries=0 -o APT::Sandbox::User= ")
     both = get + "update >&2 && " + get.split("&& ")[-1] + "download demo >&2 && ls"
@@ -163,17 +163,17 @@ def check_apt(sandboxes, names):
     return None
 
 
-def check_go(sandboxes, names):
+def check_go(sandboxes, _net):
     if not os.access("/usr/local/go/bin/go", os.X_OK):
         return "go is not installed"
     get = ("export PATH=/usr/local/go/bin:$PATH GOFLAGS=-mod=mod GONOSUMDB='*' GOTOOLCHAIN=local HOME=$PWD && go mod init mine 2>/dev/null && "
            "go get example.test/demo@v1.0.0 >&2 && go list -m all")
     sandboxes.works(["--net", "go"], get, "example.test/demo v1.0.0", timeout="120s")
-    sandboxes.fails(["--net", "npm"], get, denied=names["go"][0], timeout="120s")
+    sandboxes.fails(["--net", "npm"], get, denied=NAMES["go"][0], timeout="120s")
     return None
 
 
-def check_node(sandboxes, _names):
+def check_node(sandboxes, _net):
     if shutil.which("node", path="/usr/bin") is None:
         return "node is not installed"
     fetch = "node -e 'fetch(\"https://allowed.test/hello\").then(r=>r.text()).then(console.log,e=>{console.error(e);process.exit(1)})'"
@@ -182,7 +182,7 @@ def check_node(sandboxes, _names):
     return None
 
 
-def check_java(sandboxes, _names):
+def check_java(sandboxes, _net):
     if shutil.which("java", path="/usr/bin") is None:
         return "java is not installed"
     program = ("import java.net.*; public class Get { public static void main(String[] a) throws Exception { "
@@ -193,7 +193,7 @@ def check_java(sandboxes, _names):
     return None
 
 
-def check_names(sandboxes, _names):
+def check_names(sandboxes, _net):
     """What rules of names, ports and modes mean, with curl."""
     get = "curl -sSf -m 10 https://allowed.test/hello"
     sandboxes.works(["--allow", "allowed.test"], get, "hello from allowed.test")
@@ -208,7 +208,7 @@ def check_names(sandboxes, _names):
     return None
 
 
-def check_addresses(sandboxes, _names):
+def check_addresses(sandboxes, _net):
     """Addresses that a program names itself."""
     get = f"curl -sSf -m 10 -H 'Host: allowed.test' http://{internet.Internet.SERVER}/hello"
     sandboxes.works(["--allow", f"{internet.Internet.SERVER}:80"], get, "hello from allowed.test")
@@ -221,7 +221,7 @@ def check_addresses(sandboxes, _names):
     return None
 
 
-def check_forbidden(sandboxes, _names):
+def check_forbidden(sandboxes, _net):
     """What is never reached, in whatever way it is written."""
     spellings = ["169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.16689662", "[::ffff:169.254.169.254]",
                  "[64:ff9b::a9fe:a9fe]", "10.1.2.3", "100.64.0.1", internet.Internet.MACHINE, f"[{internet.Internet.MACHINE_V6}]"]
@@ -238,7 +238,7 @@ def check_forbidden(sandboxes, _names):
     return None
 
 
-def check_fronting(sandboxes, _names):
+def check_fronting(sandboxes, _net):
     """An allowed name is no way to another one of the same server."""
     hello = "echo | openssl s_client -connect allowed.test:443 -servername {} -CAfile " + TRUST + " 2>&1 | grep -q 'BEGIN CERTIFICATE'"
     sandboxes.works(["--allow", "allowed.test"], hello.format("allowed.test"))
@@ -254,7 +254,7 @@ def check_fronting(sandboxes, _names):
     return None
 
 
-def check_questions(sandboxes, _names, net):
+def check_questions(sandboxes, net):
     """No question for a name that is not allowed leaves, whatever it carries."""
     secret = "c2VjcmV0" * 6
     before = len(net.questions())
@@ -265,7 +265,7 @@ def check_questions(sandboxes, _names, net):
     return None
 
 
-def check_proxy(sandboxes, _names, net):
+def check_proxy(sandboxes, net):
     """A proxy connects by name; what it may be asked for, the policy says, and who speaks to it is Cay alone."""
     server = internet.Internet.OTHER  # not where the sites are: a proxy's own addresses are not reached
     proxy = {"CAY_NETWORK_PROXY": f"http://me:hunter2@{server}:3128"}
@@ -290,61 +290,22 @@ def check_proxy(sandboxes, _names, net):
     return None
 
 
-def run_checks(sandboxes, names, net, only):
-    checks = {name[len("check_"):]: check for name, check in globals().items() if name.startswith("check_")}
-    failed = 0
-    for name, check in checks.items():
-        if only and name not in only:
-            continue
-        who = "root" if sandboxes.uid == 0 else f"uid {sandboxes.uid}"
-        try:
-            why_not = check(sandboxes, names, net) if name in ("questions", "proxy") else check(sandboxes, names)
-            print(f"{name}, as {who}: {'skipped: ' + why_not if why_not else 'good'}", flush=True)
-        except Broken as error:
-            failed += 1
-            print(f"{name}, as {who}: FAILED: {error}", flush=True)
-    return failed
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cay", required=True)
-    parser.add_argument("--only", action="append", help="the name of a check")
-    parser.add_argument("--user", action="append", type=int, help="0, or an ordinary user's id")
-    options = parser.parse_args()
-    why_not = internet.possible()
-    if why_not:
-        print(f"skipped: {why_not}")
-        return SKIPPED
-    internet.enter()
-    names = presets()
-    directory = tempfile.mkdtemp(prefix="cay-network-")
-    os.chmod(directory, 0o755)
-    try:
-        with internet.Internet(directory) as net:
-            for name in ("allowed.test", "other.test", "sub.allowed.test"):
-                net.names[name] = [net.SERVER]
-            net.names["v6.test"] = [net.SERVER_V6]
-            net.names["behind.test"] = []  # only the proxy knows where it is
-            net.names.update({"metadata.test": ["169.254.169.254"], "private.test": ["10.1.2.3"], "shared.test": ["100.64.0.1"],
-                              "loopback.test": ["127.0.0.1", "::1"], "machine.test": [net.MACHINE], "mapped.test": ["::ffff:10.1.2.3"],
-                              "rebind.test": [[net.SERVER], ["10.1.2.3"]]})
-            for preset in ("pypi", "npm", "github", "debian", "go"):
-                for name in names[preset]:
-                    net.names[name.lstrip("*.")] = [net.SERVER]
-            for name in net.names:
-                write(net.site(name), "hello", f"hello from {name}\n")
-            for make in (make_pypi, make_npm, make_git, make_debian, make_go):
-                make(net, names)
-            net.serve()
-            failed = 0
-            for uid in options.user or (0, NOBODY):
-                sandboxes = Sandboxes(options.cay, os.path.join(directory, f"state-{uid}"), net.RESOLVER, net.certificate, uid)
-                failed += run_checks(sandboxes, names, net, options.only)
-            return 1 if failed else 0
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+def prepare(net):
+    for name in ("allowed.test", "other.test", "sub.allowed.test"):
+        net.names[name] = [net.SERVER]
+    net.names["v6.test"] = [net.SERVER_V6]
+    net.names["behind.test"] = []  # only the proxy knows where it is
+    net.names.update({"metadata.test": ["169.254.169.254"], "private.test": ["10.1.2.3"], "shared.test": ["100.64.0.1"],
+                      "loopback.test": ["127.0.0.1", "::1"], "machine.test": [net.MACHINE], "mapped.test": ["::ffff:10.1.2.3"],
+                      "rebind.test": [[net.SERVER], ["10.1.2.3"]]})
+    for preset in ("pypi", "npm", "github", "debian", "go"):
+        for name in NAMES[preset]:
+            net.names[name.lstrip("*.")] = [net.SERVER]
+    for name in net.names:
+        write(net.site(name), "hello", f"hello from {name}\n")
+    for make in (make_pypi, make_npm, make_git, make_debian, make_go):
+        make(net)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_checks(__doc__, checks_of(globals()), prepare))

@@ -5,10 +5,17 @@
     sandboxes.fails(["--net", "npm"], "curl https://other.test", denied="other.test", reason="no rule")
 """
 
+import argparse
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 
+import internet
+
+SKIPPED = 77
+NOBODY = 65534
 TRUST = "/tmp/ca.pem"
 # As many programs as there are ways of being told whom to trust.
 TRUSTING = [f"{name}={TRUST}" for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO",
@@ -22,6 +29,11 @@ class Broken(Exception):
 def expect(condition, what):
     if not condition:
         raise Broken(what)
+
+
+def as_user(uid, command):
+    """The same command, by that user; 0 is who runs the test."""
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] + command if uid else command
 
 
 class Sandboxes:
@@ -44,8 +56,7 @@ class Sandboxes:
         for variable in TRUSTING:
             arguments += ["-e", variable]
         arguments += ["--", "bash", "-c", command]
-        as_user = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] if self.uid else []
-        done = subprocess.run(as_user + arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, input=stdin,
+        done = subprocess.run(as_user(self.uid, arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, input=stdin,
                               env={**self.environment, **(environment or {})})
         try:
             return json.loads(done.stdout)
@@ -73,3 +84,46 @@ class Sandboxes:
 def describe(result):
     shown = {name: result.get(name) for name in ("exit_code", "signal", "timed_out", "network_denied", "error")}
     return f"{json.dumps(shown)}\n{result['stdout'][-3000:]}\n{result['stderr'][-3000:]}"
+
+
+def run_checks(description, checks, prepare):
+    """The whole of a test, and its exit code. `checks`: functions check_NAME(sandboxes, net), which may return why they cannot be
+    made here; each is made as root and as an ordinary user. `prepare(net)`: the names and sites of the internet."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--cay", required=True)
+    parser.add_argument("--only", action="append", help="the name of a check")
+    parser.add_argument("--user", action="append", type=int, help="0, or an ordinary user's id")
+    options = parser.parse_args()
+    why_not = internet.possible()
+    if why_not:
+        print(f"skipped: {why_not}")
+        return SKIPPED
+    internet.enter()
+    directory = tempfile.mkdtemp(prefix="cay-network-")
+    os.chmod(directory, 0o755)
+    failed = 0
+    try:
+        with internet.Internet(directory) as net:
+            prepare(net)
+            net.serve()
+            for uid in options.user or (0, NOBODY):
+                state = os.path.join(directory, f"state-{uid}")
+                sandboxes = Sandboxes(os.path.abspath(options.cay), state, net.RESOLVER, net.certificate, uid)
+                for check in checks:
+                    name = check.__name__.removeprefix("check_")
+                    if options.only and name not in options.only:
+                        continue
+                    try:
+                        why_not = check(sandboxes, net)
+                        print(f"{name}, as uid {uid}: {'skipped: ' + why_not if why_not else 'good'}", flush=True)
+                    except Broken as error:
+                        failed += 1
+                        print(f"{name}, as uid {uid}: FAILED: {error}", flush=True)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return 1 if failed else 0
+
+
+def checks_of(module):
+    """All check_… of a module's globals, in the order in which they are written."""
+    return [value for name, value in module.items() if name.startswith("check_")]

@@ -23,10 +23,8 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import internet  # noqa: E402
-from sandboxes import Broken, describe, expect  # noqa: E402
+from sandboxes import NOBODY, SKIPPED, Broken, as_user, describe, expect  # noqa: E402
 
-SKIPPED = 77
-NOBODY = 65534
 PORT = 8443
 VALUE = "s3cr3t-of-the-test-0123456789"
 OTHER_VALUE = "an0ther-of-the-test-9876543210"
@@ -143,9 +141,7 @@ class Test:
     def arguments(self, arguments, command, how=()):
         everything = [self.cay, "run", *how, "--timeout", "60s", "--memory", "1g", "--best-effort",
                       "--resolver", f"{self.net.RESOLVER}:53", *arguments, "--", "bash", "-c", command]
-        if self.uid:
-            everything = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] + everything
-        return everything
+        return as_user(self.uid, everything)
 
     def run_raw(self, arguments, command):
         return subprocess.run(self.arguments(arguments, command, ["--json"]), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment,
@@ -398,9 +394,7 @@ def websockets_are_passed_on(test):
 
 def kept_secrets_are_sent(test):
     def secrets(*arguments, value=""):
-        command = [test.cay, "secrets", *arguments]
-        if test.uid:
-            command = ["setpriv", f"--reuid={test.uid}", f"--regid={test.uid}", "--clear-groups"] + command
+        command = as_user(test.uid, [test.cay, "secrets", *arguments])
         return subprocess.run(command, input=value, capture_output=True, text=True, env=test.environment)
 
     state = test.environment["CAY_STATE_DIR"]
