@@ -16,6 +16,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "base/os/sys.h"
 #include "engine/native/network/every_address.h"

@@ -13,8 +13,8 @@ namespace cay::engine::native {
 // user, or this kernel, has no such programs.
 Result<bool> IsSteeredByLookup();
 
-// What steers a network, made ahead of it: some 0.3 ms, most of it the kernel's look at the program.
-// A map and a program for each network: a program cannot tell in which namespace it runs.
+// What steers a network, made ahead of it: some 0.3 ms, most of which the kernel takes to look at
+// the program. Each network has its own: a program cannot tell in which namespace it runs.
 struct Lookup {
   Fd map;
   Fd program;
