@@ -59,6 +59,7 @@ class Internet:
     def __init__(self, directory):
         self.directory = directory
         self.names = {}
+        self.records = {}  # {"a.test": {"MX": [[10, "mail.test"]], "TXT": [["a text"]], "SRV": [[1, 2, 80, "b.test"]]}}
         self.certificate = os.path.join(directory, "ca.pem")
         self._log = os.path.join(directory, "questions")
         self._holder = self._services = None
@@ -110,6 +111,8 @@ class Internet:
         self._make_certificates()
         with open(os.path.join(self.directory, "names.json"), "w") as file:
             json.dump(self.names, file)
+        with open(os.path.join(self.directory, "records.json"), "w") as file:
+            json.dump(self.records, file)
         self._services = subprocess.Popen(
             ["nsenter", "-t", str(self._holder.pid), "--net", sys.executable, "-B", os.path.join(HERE, "services.py"),
              self.directory, self.RESOLVER], stdout=subprocess.PIPE, text=True)

@@ -57,6 +57,8 @@ std::string RenderNetwork(const json::object& network) {
       {"presets", PresetList(ArrayOf(network, "presets"))},
       {"allow", RuleList(ArrayOf(network, "allow"))},
       {"deny", RuleList(ArrayOf(network, "deny"))},
+      {"names",
+       Cell(network, "dns") == "real" ? "answered by their own servers" : "stand for addresses"},
       {"networks", RuleList(ArrayOf(network, "join"))},
       {"aliases", RuleList(ArrayOf(network, "aliases"))},
       {"peers", PresetList(ArrayOf(network, "peers"))},

@@ -198,6 +198,7 @@ constexpr OptionSpec kOptions[] = {
     kNetOption<RunOptions>,
     kAllowOption<RunOptions>,
     kDenyOption<RunOptions>,
+    kDnsOption<RunOptions>,
     {.name = "secret",
      .value = "NAME[=HOST,...]",
      .help = "The command gets a placeholder, and hosts the value: of the variable NAME here, or, "

@@ -48,6 +48,7 @@ struct FieldsOf<network::Spec> {
     codec.Field(2, self.allow, network::Spec::kMaxRules, kText);
     codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
     codec.Field(4, self.presets, network::Spec::kMaxRules, kText);
+    codec.Field(5, self.dns, network::DnsMode::kReal);
   }
 };
 

@@ -186,6 +186,7 @@ struct NetworkReport {
     visit(About{"allow"}, field::Texts{}, policy.allow);
     visit(About{"deny"}, field::Texts{}, policy.deny);
     visit(About{"presets"}, field::Objects<Preset>{}, policy.presets);
+    visit(About{"dns"}, field::Word{.words = Network::kDnsModes}, network::DnsModeName(policy.dns));
     visit(About{"join"}, field::Texts{}, report.spec.join);
     visit(About{"aliases"}, field::Texts{}, report.spec.aliases);
     visit(About{.name = "peers", .text = "what it reaches by name in the networks it has joined"},
