@@ -52,6 +52,7 @@ class SandboxNetwork final : private Connection::Owner {
   }
   void SetTerms(CompiledTerms terms);
   const NetworkCounts& counts() const { return counts_; }
+  Steering steering() const { return sockets_.steering; }
 
  private:
   class Listener;

@@ -50,7 +50,8 @@ void NetworkKeeper::Count(Entry& entry, const network::NetworkCounts& counts) {
 }
 
 void NetworkKeeper::Note(Entry& entry, network::Flow flow) {
-  if (flow.verdict == network::Verdict::kDenied) Tell(entry, flow);
+  const bool is_new = entry.flows.last() >= entry.told_flow;
+  if (is_new && flow.verdict == network::Verdict::kDenied) Tell(entry, flow);
   entry.flows.Add(std::move(flow));
 }
 

@@ -43,10 +43,10 @@ Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint
 }  // namespace
 
 NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
-                             RelaySupply::Start start)
+                             RelaySource relays)
     : engine_(engine),
       events_(events),
-      supply_(std::move(start),
+      supply_(std::move(relays),
               [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
                 OnDial(relay, request);
               }),
@@ -117,7 +117,12 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(const Entry& entry) {
   const auto until = Clock::now() + (is_first ? kOldRelayEnds : kRelayEnds);
   while (true) {
     auto opened = engine_.OpenNetwork(entry.id);
-    if (opened) return SocketsOf(*std::move(opened));
+    if (opened) {
+      network::Sockets sockets = SocketsOf(*std::move(opened));
+      // Without it, its network does not outlive this server.
+      if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
+      return sockets;
+    }
     const bool may_pass = opened.error().code() == ErrorCode::kIllegalState;
     if (!may_pass || Clock::now() >= until) return Failure(std::move(opened).error());
     std::this_thread::sleep_for(kOldRelayLook);
@@ -127,9 +132,9 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(const Entry& entry) {
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
   network::Sockets sockets = TRY(OpenSockets(entry));
   entry.steering = sockets.steering;
-  TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
+  TRY(relay.link.Open(entry.id, terms, std::move(sockets), entry.flows.last()));
   entry.relay = relay.number;
-  entry.known = 0;
+  entry.known = entry.told_flow = entry.flows.last();
   return {};
 }
 
@@ -145,9 +150,7 @@ Result<void> NetworkKeeper::OpenAnew(Entry& entry, const network::Terms& terms) 
   }
 }
 
-Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
-  terms.version = entry.terms.version + 1;
-  terms.peers = PeersOf(entry.id);
+Result<void> NetworkKeeper::GiveTerms(Entry& entry, const network::Terms& terms) {
   Result<void> done = Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "no relay"));
   const Served relay = ServerOf(entry);
   if (relay) {
@@ -158,6 +161,17 @@ Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
     Detach(entry);
     done = entry.paused ? Permitted(terms) : OpenAnew(entry, terms);
   }
+  return done;
+}
+
+Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
+  const bool inherited = Inherit(entry);
+  terms.version = entry.terms.version + 1;
+  terms.peers = PeersOf(entry.id);
+  const auto done = GiveTerms(entry, terms);
+  // Its terms are those of a server that is gone.
+  if (inherited && !done) Detach(entry);
+  if (inherited) Pull(entry);
   if (done) {
     entry.terms = std::move(terms);
     entry.problem.clear();
