@@ -30,8 +30,10 @@ Result<void> Serve(Fd control, std::optional<Door> door) {
 
 int ServeRelay(Fd control, std::optional<Door> door) {
   BecomeNamed("cay-net");
-  // A ^C at the terminal is for the sandbox's caller; a relay ends when its controller does.
-  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
+  // A ^C at the terminal is for the sandbox's caller; a relay ends when its controller does. One
+  // that outlives it has no terminal, and ends when the machine does: by SIGTERM.
+  for (const int ignored : {SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
+  ::signal(SIGTERM, door ? SIG_DFL : SIG_IGN);
   if (const auto confined = ConfineRelay(); !confined) {
     (void)ipc::SendPacket(control, static_cast<uint8_t>(MessageType::kFailed),
                           ipc::EncodeError(confined.error()));
@@ -59,8 +61,12 @@ Result<void> SendDoor(const Fd& control, const std::optional<Door>& door) {
   return ipc::SendPacket(control, static_cast<uint8_t>(MessageType::kDoor), {}, fds);
 }
 
-// While it may still do so: its uid, session and directory are its controller's.
+// While it may still do so: its uid, session, directory and signals are its controller's.
 Result<void> SettleIn(const Door& door) {
+  sigset_t none;
+  ::sigemptyset(&none);
+  if (::sigprocmask(SIG_SETMASK, &none, nullptr) < 0)
+    return Failure(Error::FromErrno("sigprocmask"));
   if (::setsid() < 0) return Failure(Error::FromErrno("setsid"));
   if (::chdir("/") < 0) return Failure(Error::FromErrno("chdir"));
   return Listen(door);
