@@ -118,12 +118,7 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
   const auto until = Clock::now() + (is_first ? kOldRelayEnds : kRelayEnds);
   while (true) {
     auto opened = engine_.OpenNetwork(entry.id);
-    if (opened) {
-      network::Sockets sockets = SocketsOf(*std::move(opened));
-      // Without it, its network does not outlive this server.
-      if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
-      return sockets;
-    }
+    if (opened) return SocketsOf(*std::move(opened));
     const bool may_pass = opened.error().code() == ErrorCode::kIllegalState;
     if (!may_pass || Clock::now() >= until) return Failure(std::move(opened).error());
     std::this_thread::sleep_for(kOldRelayLook);
@@ -132,6 +127,8 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
 
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
   network::Sockets sockets = TRY(OpenSockets(entry));
+  // Without it, its network does not outlive this server.
+  if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
   entry.steering = sockets.steering;
   TRY(relay.link.Open(entry.id, terms, std::move(sockets), entry.flows.last()));
   entry.relay = relay.number;
