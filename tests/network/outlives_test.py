@@ -6,6 +6,7 @@ the time. As root and as an ordinary user. Exits with 77 where the test's intern
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -234,14 +235,14 @@ def expect_served(world, sandbox, began, ended):
 
 
 def expect_told(world, sandbox, before, began, ended):
-    """The flows of before keep their numbers, none is told twice, and those of the outage are told."""
+    """Those of before and those of the outage, each once; no number means another flow than it did."""
     flows = world.flows(sandbox)
-    numbers = [flow["number"] for flow in flows]
+    numbers = [flow.pop("number") for flow in flows]
     expect(numbers == sorted(set(numbers)), f"numbers of flows: {numbers}")
-    known = {flow["number"]: flow for flow in flows}
+    expect(numbers[0] > max(flow["number"] for flow in before), f"numbers are used again: {numbers}")
     for flow in before:
-        same = known.get(flow["number"])
-        expect(same is None or same == flow, f"a flow has become another: {flow} {same}")
+        told = {name: value for name, value in flow.items() if name != "number"}
+        expect(flows.count(told) == 1, f"told {flows.count(told)} times: {told}")
     stamp = "%Y-%m-%dT%H:%M:%S"
     first, last = (time.strftime(stamp, time.gmtime(moment)) for moment in (began, ended))
     meanwhile = [flow for flow in flows if first <= flow["time"] <= last]
@@ -453,6 +454,26 @@ def check_relay_of_another_version(sandboxes, net):
         eventually(lambda: world.network(sandbox)["state"] == "open", "another relay")
         expect("is replaced" in world.server.log_end(), f"it is not told: {world.server.log_end()}")
         world.expect_kept(sandbox)
+
+
+CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).connect(sys.argv[1])"
+
+
+def check_relay_has_no_rights(sandboxes, net):
+    """And nobody else has it."""
+    with World(sandboxes, net) as world:
+        world.create()
+        relay = relays()[0]
+        with open(f"/proc/{relay}/status") as file:
+            status = dict(re.findall(r"^(\w+):[ \t]*(.*)$", file.read(), re.MULTILINE))
+        expect(int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0, f"capabilities: {status}")
+        expect(status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", f"not confined: {status}")
+        expect(sandboxes.uid or status["Uid"].split() == ["2147418112"] * 4, f"whose it is: {status['Uid']}")
+        expect(os.getsid(relay) == relay and os.readlink(f"/proc/{relay}/cwd") == "/", "it is where its server was")
+        door = os.path.join(world.state, "relay", "socket")
+        tried = subprocess.run(as_user(65533, [sys.executable, "-c", CONNECT, door]),
+                               stderr=subprocess.PIPE, text=True)
+        expect("PermissionError" in tried.stderr, f"another user reaches its socket: {tried.stderr}")
 
 
 # Each line: how long it took to be refused.

@@ -175,14 +175,12 @@ struct OpenRequest {
   Steering steering = Steering::kLookup;
   // Which of Sockets come with it, in their order there: bit 0 is tcp_v4.
   uint32_t sockets = 0;
-  uint64_t flows_after = 0;  // its flows have the numbers after that
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.sandbox, SandboxId::kLength);
     codec.Field(2, self.terms);
     codec.Field(3, self.steering, Steering::kRedirect);
     codec.Field(4, self.sockets);
-    codec.Field(5, self.flows_after);
   }
 };
 
@@ -203,7 +201,7 @@ struct SandboxRequest {
 
 struct FlowsRequest {
   std::string sandbox{};
-  uint64_t after = 0;  // the number of the last one that is known
+  uint64_t after = 0;  // the number of the last one that is known; they begin with 1
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.sandbox, SandboxId::kLength);
     codec.Field(2, self.after);

@@ -138,13 +138,9 @@ Result<void> RelayLink::SetAuthority(const AuthorityRequest& request,
   return {};
 }
 
-Result<void> RelayLink::Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets,
-                             uint64_t flows_after) {
-  OpenRequest request{.sandbox = sandbox.text(),
-                      .terms = terms,
-                      .steering = sockets.steering,
-                      .sockets = 0,
-                      .flows_after = flows_after};
+Result<void> RelayLink::Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets) {
+  OpenRequest request{
+      .sandbox = sandbox.text(), .terms = terms, .steering = sockets.steering, .sockets = 0};
   std::vector<const Fd*> fds;
   uint32_t bit = 1;
   for (const std::optional<Fd>* socket : {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4,

@@ -38,9 +38,7 @@ class RelayLink {
 
   Result<void> Hello(const HelloRequest& request);
   Result<void> SetAuthority(const AuthorityRequest& request, const std::vector<Fd>& trusted);
-  // Its flows have the numbers after `flows_after`.
-  Result<void> Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets,
-                    uint64_t flows_after = 0);
+  Result<void> Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets);
   Result<void> SetTerms(const SandboxId& sandbox, const Terms& terms);
   Result<void> Close(const SandboxId& sandbox);
   Result<std::vector<Networks::Entry>> List();

@@ -1,4 +1,4 @@
-// FlowLog: the last flows of one sandbox, numbered without gaps. A flow that is as the one
+// FlowLog: the last flows of one sandbox, numbered from 1 without gaps. A flow that is as the one
 // before it is counted there.
 #pragma once
 
@@ -13,9 +13,6 @@ class FlowLog {
  public:
   static constexpr size_t kKept = 512;
 
-  // The first flow has the number after `last`.
-  explicit FlowLog(uint64_t last = 0) : last_(last), told_(last) {}
-
   void Add(Flow flow);
   // Those with higher numbers, as far as they are kept and fit into one reply.
   Flows After(uint64_t number);
@@ -26,8 +23,8 @@ class FlowLog {
 
  private:
   std::deque<Flow> flows_;
-  uint64_t last_;
-  uint64_t told_;
+  uint64_t last_ = 0;
+  uint64_t told_ = 0;
 };
 
 }  // namespace cay::network

@@ -245,7 +245,6 @@ Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds
   auto credentials = TRY(CredentialsOf(request.terms));
   Sockets sockets = TRY(Adopt(request, std::move(fds)));
   Entry entry{.version = request.terms.version,
-              .flows = FlowLog(request.flows_after),
               .guest = std::exchange(sockets.guest, std::nullopt)};
   entry.network = TRY(SandboxNetwork::Open(
       *parts_, request.sandbox, std::move(sockets), std::move(terms),

@@ -43,8 +43,8 @@ struct NetworkKeeper::Entry {
   network::Steering steering = network::Steering::kLookup;
   std::string problem{};
   FlowRing flows;
-  uint64_t known = 0;      // of the relay's flows, which have the numbers that they have here
-  uint64_t told_flow = 0;  // up to that number they were told of as events
+  uint64_t known = 0;               // of the relay's flows
+  uint64_t told_flow = 0;           // up to that number they were told of as events
   network::NetworkCounts before{};  // of relays before
   network::NetworkCounts counts{};  // of this one
   // Events within a second.

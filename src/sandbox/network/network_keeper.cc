@@ -130,9 +130,9 @@ Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const netwo
   // Without it, its network does not outlive this server.
   if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
   entry.steering = sockets.steering;
-  TRY(relay.link.Open(entry.id, terms, std::move(sockets), entry.flows.last()));
+  TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
   entry.relay = relay.number;
-  entry.known = entry.told_flow = entry.flows.last();
+  entry.known = entry.told_flow = 0;
   return {};
 }
 

@@ -134,7 +134,7 @@ class NetworkKeeper {
   void Detach(Entry& entry);
   Served ServerOf(const Entry& entry) const;  // null: none
   void Pull(Entry& entry);
-  void Note(Entry& entry, network::Flow flow);
+  void Note(Entry& entry, network::Flow flow, bool is_new);
   void Count(Entry& entry, const network::NetworkCounts& counts);
   void Tell(Entry& entry, const network::Flow& flow);
 

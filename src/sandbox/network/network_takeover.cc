@@ -26,8 +26,9 @@ void NetworkKeeper::EndTakeOver() {
   }
 }
 
-// With the entry's lock. Whether the relay that was taken over had its network until now. Flows
-// keep their numbers; those that a server before has asked for are no events again.
+// With the entry's lock. Whether the relay that was taken over had its network until now. All flows
+// that it has are told, with this server's numbers: what the server before was told, its clients
+// may not have been. But those are no events again.
 bool NetworkKeeper::Inherit(Entry& entry) {
   const Served relay = supply_.Current();
   if (!relay || entry.relay != 0) return false;
@@ -36,7 +37,6 @@ bool NetworkKeeper::Inherit(Entry& entry) {
   entry.relay = relay->number;
   entry.steering = left->steering;
   entry.terms.version = left->version;
-  entry.flows = FlowRing(left->first_flow - 1);
   entry.known = left->first_flow - 1;
   entry.told_flow = left->told_flow;
   entry.counts = left->told;
