@@ -40,12 +40,6 @@ bool IsSameWay(HelloRequest a, HelloRequest b) {
   return protocol::Encode(a) == protocol::Encode(b);
 }
 
-// Only a relay that is started anew can have another one.
-Error IsAnother(std::string_view what) {
-  return {ErrorCode::kIllegalState, Fault::kCaller,
-          "the network relay was started with " + std::string(what)};
-}
-
 Result<Sockets> Adopt(const OpenRequest& request, std::vector<Fd> fds) {
   Sockets sockets{.steering = request.steering};
   size_t next = 0;
@@ -201,8 +195,10 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
                              " of its protocol, and the server version " +
                              std::to_string(request.version)));
   }
-  if (resolver_ && !IsSameWay(request, greeting_))
-    return Failure(IsAnother("other name servers, or another proxy"));
+  if (resolver_ && !IsSameWay(request, greeting_)) {
+    return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
+                         "the network relay was started with other name servers or another proxy"));
+  }
   news_ = request.news;
   for (auto& [sandbox, entry] : entries_) entry.news_told = false;
   if (resolver_) return Reply{};
@@ -221,18 +217,14 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
 
 Result<Relay::Reply> Relay::SetAuthority(AuthorityRequest request, const std::vector<Fd>& files) {
   if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
-  if (interceptor_ && request.certificate != authority_)
-    return Failure(IsAnother("another authority for certificates"));
   if (interceptor_) return Reply{};  // one for the life of a relay
   std::string trusted;
   for (const Fd& file : files) {
     TRY(AppendFile(file, trusted));
     trusted += '\n';
   }
-  std::string certificate = request.certificate;
   interceptor_ = TRY(Interceptor::Make(
       {.certificate = std::move(request.certificate), .key = std::move(request.key)}, trusted));
-  authority_ = std::move(certificate);
   parts_->interceptor = interceptor_.get();
   return Reply{};
 }

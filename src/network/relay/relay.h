@@ -84,7 +84,6 @@ class Relay final {
   std::unique_ptr<Resolver> resolver_;        // null before kHello
   HelloRequest greeting_;                     // that it was made by
   std::unique_ptr<Interceptor> interceptor_;  // null before kAuthority
-  std::string authority_;                     // its certificate
   std::optional<ProxyPlan> proxy_;
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;

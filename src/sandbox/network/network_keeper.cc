@@ -148,7 +148,9 @@ Result<void> NetworkKeeper::OpenAnew(Entry& entry, const network::Terms& terms) 
   }
 }
 
-Result<void> NetworkKeeper::GiveTerms(Entry& entry, const network::Terms& terms) {
+Result<void> NetworkKeeper::GiveTerms(Entry& entry, network::Terms terms) {
+  terms.version = entry.terms.version + 1;
+  terms.peers = PeersOf(entry.id);
   Result<void> done = Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "no relay"));
   const Served relay = ServerOf(entry);
   if (relay) {
@@ -159,17 +161,6 @@ Result<void> NetworkKeeper::GiveTerms(Entry& entry, const network::Terms& terms)
     Detach(entry);
     done = entry.paused ? Permitted(terms) : OpenAnew(entry, terms);
   }
-  return done;
-}
-
-Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
-  const bool inherited = Inherit(entry);
-  terms.version = entry.terms.version + 1;
-  terms.peers = PeersOf(entry.id);
-  const auto done = GiveTerms(entry, terms);
-  // Its terms are those of a server that is gone.
-  if (inherited && !done) Detach(entry);
-  if (inherited) Pull(entry);
   if (done) {
     entry.terms = std::move(terms);
     entry.problem.clear();

@@ -127,7 +127,7 @@ class NetworkKeeper {
   // With the entry's lock.
   Result<void> Apply(Entry& entry, network::Terms terms);
   bool Inherit(Entry& entry);
-  Result<void> GiveTerms(Entry& entry, const network::Terms& terms);
+  Result<void> GiveTerms(Entry& entry, network::Terms terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
   Result<network::Sockets> OpenSockets(Entry& entry);

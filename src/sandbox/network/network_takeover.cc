@@ -43,4 +43,14 @@ bool NetworkKeeper::Inherit(Entry& entry) {
   return true;
 }
 
+Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
+  const bool inherited = Inherit(entry);
+  auto done = GiveTerms(entry, std::move(terms));
+  if (!inherited) return done;
+  // What it has are the terms of a server that is gone.
+  if (!done) Detach(entry);
+  Pull(entry);
+  return done;
+}
+
 }  // namespace cay::sandbox
