@@ -61,7 +61,7 @@ class Relays {
 class NetworksTest : public LifecycleTest {
  protected:
   NetworksTest() {
-    relay_start_ = [this] { return relays_.Start(); };
+    relays_from_ = {.start = [this](RelayUse) { return relays_.Start(); }};
     if (!Restart()) std::abort();
   }
   ~NetworksTest() override { Close(); }
@@ -468,13 +468,13 @@ TEST_F(NetworksTest, ACheckAsksARelayOfItsOwn) {
 TEST_F(NetworksTest, AtMostSoManyChecksAreUnderWay) {
   std::atomic<int> begun = 0;
   std::atomic<bool> go = false;
-  const auto start = [&]() -> Result<network::RelayProcess> {
+  const auto start = [&](RelayUse) -> Result<network::RelayProcess> {
     ++begun;
     begun.notify_all();
     go.wait(false);
     return Failure(Error(ErrorCode::kIo, Fault::kMachine, "no process"));
   };
-  RelaySupply supply(start, [](const auto&, const network::DialRequest&) {});
+  RelaySupply supply({.start = start}, [](const auto&, const network::DialRequest&) {});
   std::vector<std::thread> checks;
   for (int i = 0; i < RelaySupply::kMaxChecks; ++i)
     checks.emplace_back([&] { EXPECT_EQ(supply.Check({}).error().code(), ErrorCode::kIo); });

@@ -23,6 +23,7 @@ class Inbound {
 
   // One over the limit is reset.
   void Relay(const RelayOrder& order, Fd outside, Fd inside);
+  bool empty() const { return pairs_.empty(); }
   size_t CountOf(const std::string& sandbox) const;
 
  private:

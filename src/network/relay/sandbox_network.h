@@ -54,6 +54,7 @@ class SandboxNetwork final : private Connection::Owner {
   }
   void SetTerms(CompiledTerms terms);
   const NetworkCounts& counts() const { return counts_; }
+  Steering steering() const { return sockets_.steering; }
 
  private:
   class Listener;

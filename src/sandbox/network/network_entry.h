@@ -44,6 +44,7 @@ struct NetworkKeeper::Entry {
   std::string problem{};
   FlowRing flows;
   uint64_t known = 0;               // of the relay's flows
+  uint64_t told_flow = 0;           // up to that number they were told of as events
   network::NetworkCounts before{};  // of relays before
   network::NetworkCounts counts{};  // of this one
   // Events within a second.

@@ -30,8 +30,9 @@ void NetworkKeeper::Pull(Entry& entry) {
     Count(entry, got->counts);
     if (got->flows.empty() || got->first <= entry.known) return;
     entry.flows.Skip(got->first - entry.known - 1);
-    entry.known = got->first + got->flows.size() - 1;
-    for (network::Flow& flow : got->flows) Note(entry, std::move(flow));
+    entry.known = got->first - 1;
+    for (network::Flow& flow : got->flows)
+      Note(entry, std::move(flow), ++entry.known > entry.told_flow);
     if (entry.known >= got->last) return;
   }
 }
@@ -49,8 +50,8 @@ void NetworkKeeper::Count(Entry& entry, const network::NetworkCounts& counts) {
   entry.counts = counts;
 }
 
-void NetworkKeeper::Note(Entry& entry, network::Flow flow) {
-  if (flow.verdict == network::Verdict::kDenied) Tell(entry, flow);
+void NetworkKeeper::Note(Entry& entry, network::Flow flow, bool is_new) {
+  if (is_new && flow.verdict == network::Verdict::kDenied) Tell(entry, flow);
   entry.flows.Add(std::move(flow));
 }
 

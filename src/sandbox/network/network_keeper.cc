@@ -43,10 +43,10 @@ Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint
 }  // namespace
 
 NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
-                             RelaySupply::Start start)
+                             RelaySource relays)
     : engine_(engine),
       events_(events),
-      supply_(std::move(start),
+      supply_(std::move(relays),
               [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
                 OnDial(relay, request);
               }),
@@ -127,10 +127,12 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
 
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
   network::Sockets sockets = TRY(OpenSockets(entry));
+  // Without it, its network does not outlive this server.
+  if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
   entry.steering = sockets.steering;
   TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
   entry.relay = relay.number;
-  entry.known = 0;
+  entry.known = entry.told_flow = 0;
   return {};
 }
 
@@ -146,7 +148,7 @@ Result<void> NetworkKeeper::OpenAnew(Entry& entry, const network::Terms& terms) 
   }
 }
 
-Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
+Result<void> NetworkKeeper::GiveTerms(Entry& entry, network::Terms terms) {
   terms.version = entry.terms.version + 1;
   terms.peers = PeersOf(entry.id);
   Result<void> done = Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "no relay"));

@@ -12,6 +12,12 @@
 // thread starts another relay and opens every network anew, with the newest terms. What a relay was
 // not asked for before it ended is not told.
 //
+// When the server ends the relay goes on, and the next server takes it over:
+//
+//   networks.TakeOver();          // first of all; what the relay has is served as it was …
+//   … Want, OpenPaused …          // … until it gets the newest terms, connections and flows as they are
+//   networks.EndTakeOver();       // what nobody wanted is closed
+//
 // A paused sandbox keeps what is open; what is not is opened when it is resumed.
 //
 // What changes a network: with the sandbox's transition held. Thread-safe.
@@ -47,10 +53,13 @@ class NetworkKeeper {
   static constexpr uint32_t kEventsPerSecond = 5;
 
   NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
-                RelaySupply::Start start);
+                RelaySource relays);
   ~NetworkKeeper() { Stop(); }
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
+
+  void TakeOver();
+  void EndTakeOver();
 
   // What others reach of it, while it is known here: its names in the networks that it has joined,
   // and its published ports. The rules of those, with the ports that were chosen; kAlreadyExists
@@ -90,7 +99,7 @@ class NetworkKeeper {
   DeniedFlows DeniedAfter(const SandboxId& id, uint64_t number);
   NetworkMetrics Metrics();
 
-  // Ends the thread, and the relay with every network.
+  // Ends the thread. The relay goes on, if it outlives its server.
   void Stop();
 
  private:
@@ -117,13 +126,15 @@ class NetworkKeeper {
 
   // With the entry's lock.
   Result<void> Apply(Entry& entry, network::Terms terms);
+  bool Inherit(Entry& entry);
+  Result<void> GiveTerms(Entry& entry, network::Terms terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
   Result<network::Sockets> OpenSockets(Entry& entry);
   void Detach(Entry& entry);
   Served ServerOf(const Entry& entry) const;  // null: none
   void Pull(Entry& entry);
-  void Note(Entry& entry, network::Flow flow);
+  void Note(Entry& entry, network::Flow flow, bool is_new);
   void Count(Entry& entry, const network::NetworkCounts& counts);
   void Tell(Entry& entry, const network::Flow& flow);
 
