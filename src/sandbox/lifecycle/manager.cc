@@ -200,6 +200,13 @@ Result<FlowPage> Manager::GetFlows(const Caller& caller, std::string_view which,
   });
 }
 
+Result<FlowPage> Manager::AwaitFlows(const Caller& caller, std::string_view which, uint64_t after,
+                                     size_t limit, Millis patience) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<FlowPage> {
+    return impl_->core.networks->AwaitFlows(sandbox.id(), after, limit, patience);
+  });
+}
+
 std::optional<uint64_t> Manager::NewestFlow(const SandboxId& id) {
   return impl_->core.networks->NewestFlow(id);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -41,9 +42,10 @@ struct NetworkKeeper::Entry {
   network::Steering steering = network::Steering::kLookup;
   std::string problem{};
   FlowRing flows;
-  uint64_t known = 0;               // of the relay's flows
-  network::NetworkCounts before{};  // of relays before
-  network::NetworkCounts counts{};  // of this one
+  std::condition_variable told_more;  // of `flows`
+  uint64_t known = 0;                 // of the relay's flows
+  network::NetworkCounts before{};    // of relays before
+  network::NetworkCounts counts{};    // of this one
   // Events within a second.
   Clock::time_point second{};
   uint32_t told = 0;

@@ -52,6 +52,7 @@ void NetworkKeeper::Count(Entry& entry, const network::NetworkCounts& counts) {
 void NetworkKeeper::Note(Entry& entry, network::Flow flow) {
   if (flow.verdict == network::Verdict::kDenied) Tell(entry, flow);
   entry.flows.Add(std::move(flow));
+  entry.told_more.notify_all();
 }
 
 void NetworkKeeper::Tell(Entry& entry, const network::Flow& flow) {
@@ -101,10 +102,26 @@ NetworkStanding NetworkKeeper::Look(const SandboxId& id) {
 
 FlowPage NetworkKeeper::FlowsAfter(const SandboxId& id, uint64_t number, size_t limit) {
   const auto entry = Find(id);
-  if (!entry) return {.next = number};
+  if (!entry) return {.from = number, .next = number};
   const std::lock_guard lock(entry->mutex);
   Pull(*entry);
   return entry->flows.After(number, limit);
+}
+
+// The keeper's thread pulls what the relay has news of.
+FlowPage NetworkKeeper::AwaitFlows(const SandboxId& id, uint64_t number, size_t limit,
+                                   Millis patience) {
+  const auto entry = Find(id);
+  if (!entry) return {.from = number, .next = number};
+  std::unique_lock lock(entry->mutex);
+  Pull(*entry);
+  FlowPage page;
+  const auto is_there = [&] {
+    page = entry->flows.After(number, limit);
+    return !page.flows.empty();
+  };
+  entry->told_more.wait_for(lock, patience, is_there);
+  return page;
 }
 
 std::optional<uint64_t> NetworkKeeper::NewestFlow(const SandboxId& id) {

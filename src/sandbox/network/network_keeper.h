@@ -84,6 +84,8 @@ class NetworkKeeper {
   std::vector<network::Peer> PeersOf(const SandboxId& id) const;
   std::vector<PublishedStanding> Published(const SandboxId& id) { return doors_.Look(id); }
   FlowPage FlowsAfter(const SandboxId& id, uint64_t number, size_t limit);
+  // The same, and where there are none waits for one. At once of one that never had a network.
+  FlowPage AwaitFlows(const SandboxId& id, uint64_t number, size_t limit, Millis patience);
   // The number of the newest flow; nothing: it never had a network.
   std::optional<uint64_t> NewestFlow(const SandboxId& id);
   DeniedFlows DeniedAfter(const SandboxId& id, uint64_t number);
