@@ -24,10 +24,13 @@ struct FlowsOptions : ServerOptions {
 
 using Row = std::vector<std::string>;
 
-const Row kHeading = {"TIME", "TO", "VERDICT", "TIMES", "SENT", "RECEIVED", "MS", "RULE", "REASON"};
+const Row kHeading = {"TIME", "DIRECTION", "TO", "VERDICT", "TIMES",
+                      "SENT", "RECEIVED",  "MS", "RULE",    "REASON"};
 
-// A name where there is one: what the program said.
+// A name where there is one: what the program said. Of an inbound one the port inside, and who came.
 std::string WhereTo(const json::object& flow) {
+  if (TextOf(flow, "direction") == "inbound")
+    return ":" + Cell(flow, "port") + " from " + Cell(flow, "address");
   const std::string name = TextOf(flow, "name");
   const std::string address = TextOf(flow, "address");
   std::string where = OneLine(name.empty() ? address : name);
@@ -38,14 +41,15 @@ std::string WhereTo(const json::object& flow) {
 }
 
 Row RowOf(const json::object& flow) {
-  return {Cell(flow, "time"),        WhereTo(flow),           Cell(flow, "verdict"),
-          Cell(flow, "times"),       BytesCell(flow, "sent"), BytesCell(flow, "received"),
-          Cell(flow, "duration_ms"), Cell(flow, "rule"),      Cell(flow, "reason")};
+  return {Cell(flow, "time"),          Cell(flow, "direction"),   WhereTo(flow),
+          Cell(flow, "verdict"),       Cell(flow, "times"),       BytesCell(flow, "sent"),
+          BytesCell(flow, "received"), Cell(flow, "duration_ms"), Cell(flow, "rule"),
+          Cell(flow, "reason")};
 }
 
 // What comes later is not known: each column has room for what is usual.
 std::string RenderRow(const Row& row) {
-  constexpr std::array<size_t, 8> kWidths = {24, 28, 7, 5, 10, 10, 6, 20};
+  constexpr std::array<size_t, 9> kWidths = {24, 9, 28, 7, 5, 10, 10, 6, 20};
   std::string line;
   for (size_t i = 0; i < row.size(); ++i) {
     line += row[i];

@@ -63,8 +63,8 @@ std::string RenderNetwork(const json::object& network) {
       {"published", PublishList(ArrayOf(network, "publish"))},
       {"denied to all", RuleList(ArrayOf(bounds, "deny"))},
       {"private allowed", RuleList(ArrayOf(bounds, "private_allowed"))},
-      {"connections", Cell(counts, "connections") + ", open " + Cell(counts, "open") + " of " +
-                          Cell(limits, "connections")},
+      {"connections", Cell(counts, "connections") + ", inbound " + Cell(counts, "inbound") +
+                          ", open " + Cell(counts, "open") + " of " + Cell(limits, "connections")},
       {"denied", Cell(counts, "denied")},
       {"failed", Cell(counts, "failed")},
       {"sent", BytesCell(counts, "sent")},

@@ -167,8 +167,14 @@ Result<void> RelayLink::Close(const SandboxId& sandbox) {
   return {};
 }
 
-Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number) {
-  const FlowsRequest request{.sandbox = sandbox.text(), .after = number};
+Result<void> RelayLink::Unpublish(const SandboxId& sandbox) {
+  TRY(Call(MessageType::kUnpublish, protocol::Encode(SandboxRequest{.sandbox = sandbox.text()}),
+           MessageType::kDone));
+  return {};
+}
+
+Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number, bool inbound) {
+  const FlowsRequest request{.sandbox = sandbox.text(), .after = number, .inbound = inbound};
   const std::string body =
       TRY(Call(MessageType::kFlows, protocol::Encode(request), MessageType::kFlowsAre));
   Flows flows = TRY(protocol::Decode<Flows>(body, protocol::Unknown::kSkipped));

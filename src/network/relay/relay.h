@@ -59,6 +59,7 @@ class Relay final : private EventLoop::Handler {
   void Respond(const Result<Reply>& reply);
   Result<Entry*> Find(const std::string& sandbox);
   void Heard(const std::string& sandbox, Flow flow);
+  bool TellNews(const std::string& sandbox);
   Result<void> Send(MessageType type, std::string_view body);
 
   EventLoop loop_;

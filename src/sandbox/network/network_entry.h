@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "sandbox/network/network_keeper.h"
@@ -16,6 +17,7 @@ namespace cay::sandbox {
 
 // All of `a` and `b`; what is open is open in `b`.
 inline network::NetworkCounts Sum(network::NetworkCounts a, const network::NetworkCounts& b) {
+  a.inbound += b.inbound;
   a.connections += b.connections;
   a.denied += b.denied;
   a.failed += b.failed;
@@ -25,11 +27,25 @@ inline network::NetworkCounts Sum(network::NetworkCounts a, const network::Netwo
   return a;
 }
 
+// Of flows: a relay's log.
+struct NetworkKeeper::Source {
+  uint64_t& known;  // the number of its newest flow that the entry has
+  network::NetworkCounts& counts;
+  bool inbound = false;
+};
+
 struct NetworkKeeper::Entry {
   Entry(SandboxId its_id, std::string its_owner)
       : id(std::move(its_id)),
         owner(std::move(its_owner)),
         flows(static_cast<uint64_t>(std::max<int64_t>(UnixMs(), 0))) {}
+
+  network::NetworkCounts Totals() const {
+    const network::NetworkCounts own = Sum(before, counts);
+    network::NetworkCounts all = Sum(own, Sum(inbound_before, inbound_counts));
+    all.open += own.open;
+    return all;
+  }
 
   const SandboxId id;
   const std::string owner;
@@ -46,6 +62,21 @@ struct NetworkKeeper::Entry {
   uint64_t known = 0;                 // of the relay's flows
   network::NetworkCounts before{};    // of relays before
   network::NetworkCounts counts{};    // of this one
+
+  // The same of connections from outside, which a relay tells of whether it serves a network or
+  // not.
+  bool published = false;
+  uint64_t inbound_relay = 0;
+  uint64_t inbound_known = 0;
+  network::NetworkCounts inbound_before{};
+  network::NetworkCounts inbound_counts{};
+  // Of those that never came to a relay, until they are pulled. With a lock of its own: who listens
+  // must not wait for an opening.
+  static constexpr size_t kMaxTurnedAway = 64;
+  std::mutex turned_away_mutex;
+  std::vector<network::Flow> turned_away{};
+  uint64_t turned_away_more = 0;
+
   // Events within a second.
   Clock::time_point second{};
   uint32_t told = 0;

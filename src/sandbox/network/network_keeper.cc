@@ -50,13 +50,16 @@ NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOp
               [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
                 OnDial(relay, request);
               }),
-      doors_([&engine](const SandboxId& id, uint16_t port) { return AskForPort(engine, id, port); },
-             [this](const Publisher& publisher, const Fd& outside, const Fd& inside) {
-               return PassOn(publisher, outside, inside);
-             },
-             [this](const Publisher& publisher, const PublishedStanding& standing) {
-               TellUnpublished(publisher, standing);
-             }),
+      doors_(
+          [&engine](const SandboxId& id, uint16_t port) { return AskForPort(engine, id, port); },
+          {.pass = [this](const Publisher& publisher, const Visitor& visitor, const Fd& outside,
+                          const Fd& inside) { return PassOn(publisher, visitor, outside, inside); },
+           .refused = [this](const Publisher& publisher, const Visitor& visitor,
+                             const Error& why) { TurnAway(publisher, visitor, why); },
+           .told =
+               [this](const Publisher& publisher, const PublishedStanding& standing) {
+                 TellUnpublished(publisher, standing);
+               }}),
       bounds_(std::move(options.bounds)) {
   supply_.SetGreeting({.resolvers = std::move(options.resolvers),
                        .proxy = std::move(options.proxy),
@@ -252,6 +255,13 @@ void NetworkKeeper::Close(const SandboxId& id) {
 void NetworkKeeper::Forget(const SandboxId& id) {
   Close(id);
   doors_.Unpublish(id);
+  const Served relay = supply_.Current();
+  const auto entry = Find(id);
+  const bool published = entry && [&] {
+    const std::lock_guard lock(entry->mutex);
+    return entry->published;
+  }();
+  if (relay && published) (void)relay->link.Unpublish(id);
   std::set<SandboxId> around;
   {
     const std::lock_guard lock(mutex_);

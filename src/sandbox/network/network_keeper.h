@@ -109,7 +109,10 @@ class NetworkKeeper {
   void TellPeers(const std::set<SandboxId>& ids);
   // Of a relay: with its link's lock.
   void OnDial(const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request);
-  Result<void> PassOn(const Publisher& publisher, const Fd& outside, const Fd& inside);
+  Result<void> PassOn(const Publisher& publisher, const Visitor& visitor, const Fd& outside,
+                      const Fd& inside);
+  void TurnAway(const Publisher& publisher, const Visitor& visitor, const Error& why);
+  void NotePublished(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   void TellUnpublished(const Publisher& publisher, const PublishedStanding& standing);
 
   Result<void> OpenAs(bool paused, const SandboxId& id, const std::string& owner,
@@ -124,8 +127,12 @@ class NetworkKeeper {
   void Detach(Entry& entry);
   Served ServerOf(const Entry& entry) const;  // null: none
   void Pull(Entry& entry);
+  void PullInbound(Entry& entry);
+  void TakeTurnedAway(Entry& entry);
+  struct Source;
+  void PullFrom(ServedRelay& relay, Entry& entry, const Source& source);
   void Note(Entry& entry, network::Flow flow);
-  void Count(Entry& entry, const network::NetworkCounts& counts);
+  void Count(network::NetworkCounts& before, const network::NetworkCounts& counts);
   void Tell(Entry& entry, const network::Flow& flow);
 
   Result<Served> GetRelay();

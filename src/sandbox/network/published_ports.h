@@ -22,19 +22,34 @@ struct Publisher {
   network::NetworkLimits limits{};
 };
 
+// Who connected to a published port.
+struct Visitor {
+  std::string address{};
+  uint16_t port = 0;  // of the sandbox
+  std::string rule{};
+};
+
 class PublishedPorts {
  public:
   static constexpr size_t kInAll = 1024;
   static constexpr Millis kTryAgain{2000};
 
   // Two sockets whose bytes are to be moved to each other.
-  using Pass =
-      std::function<Result<void>(const Publisher& publisher, const Fd& outside, const Fd& inside)>;
+  using Pass = std::function<Result<void>(const Publisher& publisher, const Visitor& visitor,
+                                          const Fd& outside, const Fd& inside)>;
+  // Told of a connection that was reset, since it does not lead into the sandbox.
+  using Refused =
+      std::function<void(const Publisher& publisher, const Visitor& visitor, const Error& why)>;
   // Told where a port that is wanted cannot be listened on, once for each reason.
   using Told = std::function<void(const Publisher& publisher, const PublishedStanding& standing)>;
 
-  PublishedPorts(EventLoop& loop, network::Deadlines& deadlines, PortDialer& dialer, Pass pass,
-                 Told told);
+  struct Calls {
+    Pass pass;
+    Refused refused;
+    Told told;
+  };
+
+  PublishedPorts(EventLoop& loop, network::Deadlines& deadlines, PortDialer& dialer, Calls calls);
   ~PublishedPorts();
   PublishedPorts(const PublishedPorts&) = delete;
   PublishedPorts& operator=(const PublishedPorts&) = delete;
@@ -70,8 +85,7 @@ class PublishedPorts {
   EventLoop& loop_;
   network::Deadlines& deadlines_;
   PortDialer& dialer_;
-  Pass pass_;
-  Told told_;
+  const Calls calls_;
   std::vector<std::string> permitted_;
   std::map<SandboxId, Entry> entries_;
   network::Deadline retry_;
