@@ -27,7 +27,7 @@ using Row = std::vector<std::string>;
 const Row kHeading = {"TIME", "DIRECTION", "TO", "VERDICT", "TIMES",
                       "SENT", "RECEIVED",  "MS", "RULE",    "REASON"};
 
-// A name where there is one: what the program said. Of an inbound one the port inside, and who came.
+// A name where there is one: what the program said. Of an inbound one the port, and who came.
 std::string WhereTo(const json::object& flow) {
   if (TextOf(flow, "direction") == "inbound")
     return ":" + Cell(flow, "port") + " from " + Cell(flow, "address");

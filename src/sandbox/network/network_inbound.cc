@@ -95,13 +95,7 @@ void NetworkKeeper::NotePublished(const SandboxId& id, const std::string& owner,
 Result<void> NetworkKeeper::PassOn(const Publisher& publisher, const Visitor& visitor,
                                    const Fd& outside, const Fd& inside) {
   const Served relay = TRY(GetRelay());
-  auto done = relay->link.Relay({.sandbox = publisher.sandbox.text(),
-                                 .connections = publisher.limits.connections,
-                                 .idle_seconds = publisher.limits.idle_seconds,
-                                 .peer = visitor.address,
-                                 .port = visitor.port,
-                                 .rule = visitor.rule},
-                                outside, inside);
+  auto done = relay->link.Relay(OrderOf(publisher, visitor), outside, inside);
   if (!done) supply_.Drop(*relay);
   return done;
 }

@@ -30,16 +30,6 @@ Result<void> Permitted(const network::Terms& terms) {
   return {};
 }
 
-// The request for a port is the same in every version of the protocol.
-constexpr uint32_t kFirstProtocol = 1;
-constexpr Millis kAskPatience{1000};
-
-Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint16_t port) {
-  const GuestChannel guest([&] { return engine.Connect(id, Millis(0)); }, kAskPatience,
-                           kFirstProtocol);
-  return guest.BeginConnectPort(port);
-}
-
 }  // namespace
 
 NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,

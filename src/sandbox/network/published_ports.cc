@@ -52,6 +52,15 @@ uint16_t PortOfSocket(const Fd& socket) {
 
 }  // namespace
 
+network::RelayOrder OrderOf(const Publisher& publisher, const Visitor& visitor) {
+  return {.sandbox = publisher.sandbox.text(),
+          .connections = publisher.limits.connections,
+          .idle_seconds = publisher.limits.idle_seconds,
+          .peer = visitor.address,
+          .port = visitor.port,
+          .rule = visitor.rule};
+}
+
 // One rule of one sandbox, and its listener while it has one.
 class PublishedPorts::Port final : public EventLoop::Handler {
  public:

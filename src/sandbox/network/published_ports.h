@@ -9,6 +9,7 @@
 
 #include "base/id.h"
 #include "network/link/limits.h"
+#include "network/link/messages.h"
 #include "network/policy/publish.h"
 #include "sandbox/network/network_report.h"
 #include "sandbox/network/port_dialer.h"
@@ -28,6 +29,9 @@ struct Visitor {
   uint16_t port = 0;  // of the sandbox
   std::string rule{};
 };
+
+// For a relay: how their bytes are moved.
+network::RelayOrder OrderOf(const Publisher& publisher, const Visitor& visitor);
 
 class PublishedPorts {
  public:
