@@ -20,8 +20,10 @@ inline constexpr Key kNetworkRows[] = {
      .flag = "",
      .value = "RULE",
      .example = "10.1.2.0/24:5432",
-     .doc = "Addresses that are not public, ranges of them, and host.cay.internal:PORT (this "
-            "machine), that the rules of sandboxes may name. None: none of them is ever reached.",
+     .doc =
+         "Addresses that are not public, ranges of them, and host.cay.internal:PORT (this "
+         "machine), that the rules of sandboxes may name. None: none of them is ever reached. The "
+         "server's own API is reached only where exactly its address and port are named.",
      .list = true,
      .reloads = true,
      .set = &SetPrivateAllowed,

@@ -118,6 +118,20 @@ TEST_F(LiveInbound, APeerIsReachedByNameAndAlias) {
   EXPECT_EQ(network.Text("state"), "open");
 }
 
+TEST_F(LiveInbound, ACheckKnowsPeers) {
+  const std::string db = Database();
+  const std::string web = Member("web");
+  for (const char* name : {"db", "DB", "postgres", "db."}) {
+    const Reply check =
+        server_.Call("GET", Path(web) + "/network/check?port=5432&host=" + std::string(name));
+    EXPECT_EQ(check.json().at("allowed"), true) << name;
+    EXPECT_EQ(check.Text("reason"), "peer, by network app") << name;
+    EXPECT_EQ(check.Text("rule"), "peer " + db) << name;
+  }
+  const Reply own = server_.Call("GET", Path(web) + "/network/check?port=5432&host=web");
+  EXPECT_EQ(own.json().at("allowed"), false) << "it is no peer of itself";
+}
+
 TEST_F(LiveInbound, NobodyElseReachesIt) {
   const std::string db = Database();
   const std::string apart = server_.Create(R"({"network":{"join":["other"]}})");

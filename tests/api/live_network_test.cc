@@ -98,6 +98,23 @@ class LiveNetwork : public ::testing::Test {
   LiveServer server_;
 };
 
+// The administrator permits every port of the machine, and not this one by that.
+TEST_F(LiveNetwork, TheServersOwnApiIsNotReached) {
+  const std::string port = std::to_string(server_.url().port);
+  const std::string path =
+      "/api/sandboxes/" + server_.Create(R"({"network":{"allow":["host.cay.internal"]}})");
+  EXPECT_EQ(Reached(path), "hello\n");
+  const Reply denied = Reach(path, "host.cay.internal", port);
+  EXPECT_NE(denied.Number("exit_code"), 0);
+  EXPECT_THAT(denied.body, HasSubstr("it is the server's own API"));
+  EXPECT_THAT(Reach(path, "127.0.0.2", port).Text("stdout"), IsEmpty());
+  const std::string check = path + "/network/check?host=host.cay.internal&port=";
+  const Reply checked = server_.Call("GET", check + port);
+  EXPECT_EQ(checked.json().at("allowed"), false);
+  EXPECT_EQ(checked.Text("reason"), "it is the server's own API");
+  EXPECT_EQ(server_.Call("GET", check + greeter_.port()).json().at("allowed"), true);
+}
+
 TEST_F(LiveNetwork, WithoutOneThereIsNoRelay) {
   const std::string path = "/api/sandboxes/" + server_.Create();
   EXPECT_EQ(State(path), "none");

@@ -60,6 +60,7 @@ struct FieldsOf<network::Bounds> {
     codec.Field(1, self.max_mode, network::Mode::kOpen);
     codec.Field(2, self.private_allowed, network::Spec::kMaxRules, kText);
     codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
+    codec.Field(6, self.server, network::Spec::kMaxRules, kText);
   }
 };
 

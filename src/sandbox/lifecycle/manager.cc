@@ -188,7 +188,8 @@ Result<NetworkCheck> Manager::CheckNetwork(const Caller& caller, std::string_vie
                                            const std::string& host, uint16_t port) {
   return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<NetworkCheck> {
     const SandboxView view = sandbox.View();
-    network::Checked checked = TRY(impl_->core.networks->Check(view.spec.network, host, port));
+    network::Checked checked =
+        TRY(impl_->core.networks->Check(sandbox.id(), view.spec.network, host, port));
     return NetworkCheck{.host = host, .port = port, .checked = std::move(checked)};
   });
 }

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/os/log.h"
+#include "base/text.h"
 #include "json/json_writer.h"
 #include "sandbox/network/network_entry.h"
 #include "sandbox/network/network_keeper.h"
@@ -18,6 +19,22 @@ Result<std::set<SandboxId>> NetworkKeeper::Place(const SandboxId& id, const std:
 std::vector<network::Peer> NetworkKeeper::PeersOf(const SandboxId& id) const {
   const std::lock_guard lock(mutex_);
   return neighbours_.PeersOf(id);
+}
+
+// The names of peers come before all rules.
+std::optional<network::Checked> NetworkKeeper::CheckPeer(const SandboxId& id,
+                                                         std::string_view host) const {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  const std::string name = Lower(host);
+  const std::lock_guard lock(mutex_);
+  for (const network::Peer& peer : neighbours_.PeersOf(id)) {
+    const auto other = SandboxId::Parse(peer.sandbox);
+    if (peer.name != name || !other) continue;
+    return network::Checked{.allowed = true,
+                            .rule = "peer " + peer.sandbox,
+                            .reason = "peer, by network " + neighbours_.NetworkOf(id, *other)};
+  }
+  return std::nullopt;
 }
 
 // What cannot be told is closed, so that nobody is reached by a name that is another's now.

@@ -261,8 +261,9 @@ void NetworkKeeper::Forget(const SandboxId& id) {
   TellPeers(around);
 }
 
-Result<network::Checked> NetworkKeeper::Check(const NetworkSpec& spec, const std::string& host,
-                                              uint16_t port) {
+Result<network::Checked> NetworkKeeper::Check(const SandboxId& id, const NetworkSpec& spec,
+                                              const std::string& host, uint16_t port) {
+  if (auto peer = CheckPeer(id, host)) return *std::move(peer);
   return supply_.Check({.terms = {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits},
                         .host = host,
                         .port = port});

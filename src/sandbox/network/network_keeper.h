@@ -80,7 +80,8 @@ class NetworkKeeper {
   NetworkStanding Look(const SandboxId& id);
   // What would become of a connection of a sandbox with this network, whether it runs or not.
   // kResourceExhausted, of the machine: too many are asked about at this moment.
-  Result<network::Checked> Check(const NetworkSpec& spec, const std::string& host, uint16_t port);
+  Result<network::Checked> Check(const SandboxId& id, const NetworkSpec& spec,
+                                 const std::string& host, uint16_t port);
   std::vector<network::Peer> PeersOf(const SandboxId& id) const;
   std::vector<PublishedStanding> Published(const SandboxId& id) { return doors_.Look(id); }
   FlowPage FlowsAfter(const SandboxId& id, uint64_t number, size_t limit);
@@ -106,6 +107,7 @@ class NetworkKeeper {
 
   Result<std::set<SandboxId>> Place(const SandboxId& id, const std::string& owner,
                                     const std::string& name, const NetworkSpec& spec);
+  std::optional<network::Checked> CheckPeer(const SandboxId& id, std::string_view host) const;
   void TellPeers(const std::set<SandboxId>& ids);
   // Of a relay: with its link's lock.
   void OnDial(const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request);
