@@ -51,7 +51,7 @@ class Run {
   Result<void> Create();
   Result<void> StartNetwork(const Paths& paths);
   Result<void> Publish();
-  Result<void> OpenNetwork();
+  Result<void> OpenNetwork(engine::NetworkSockets sockets);
   void NoteCreated(const engine::Created& created, uint64_t wall_us);
   Result<SessionEnd> Command();
   Result<void> TakeOut(RunSession& session, const SessionEnd& end);
@@ -146,13 +146,14 @@ Result<void> Run::Create() {
   TemplateStore store = TRY(OpenLocalTemplates(paths));
   template_ = TRY(store.Find(options_.template_name));
   Stage("template");
-  engine::Created created =
-      TRY(engine_->Create(BuildCreateRequest(options_, *id_, *template_, std::move(mounts))));
+  engine::CreateRequest request = BuildCreateRequest(options_, *id_, *template_, std::move(mounts));
+  request.network = options_.network.mode != network::Mode::kNone;
+  engine::Created created = TRY(engine_->Create(request));
   guest_.emplace([this] { return engine_->Connect(*id_); });
   Clock::time_point now = Clock::now();
   NoteCreated(created, MicrosBetween(last_, now));
   last_ = now;
-  return OpenNetwork();
+  return request.network ? OpenNetwork(*std::move(created.network)) : Result<void>();
 }
 
 // Before the sandbox, while its launcher starts.
@@ -175,7 +176,7 @@ Result<void> Run::Publish() {
   if (options_.publish.empty()) return {};
   ports_ = TRY(RunPorts::Listen(*engine_, *network_, *id_, options_.publish));
   result_.published = ports_->rules();
-  if (options_.quiet || ports_->rules() == options_.publish) return {};
+  if (options_.quiet) return {};
   for (size_t i = 0; i < options_.publish.size(); ++i) {
     const auto asked = network::PublishRule::Parse(options_.publish[i]);
     if (asked && asked->host_port == 0) Note("published: " + result_.published[i]);
@@ -183,9 +184,8 @@ Result<void> Run::Publish() {
   return {};
 }
 
-Result<void> Run::OpenNetwork() {
-  if (options_.network.mode == network::Mode::kNone) return {};
-  TRY(network_->Open(*engine_, *id_));
+Result<void> Run::OpenNetwork(engine::NetworkSockets sockets) {
+  TRY(network_->Open(*id_, std::move(sockets)));
   if (!network_->certificate().empty())
     TRY(sandbox::InstallAuthority(
         *guest_, network_->certificate(), options_.read_only,
