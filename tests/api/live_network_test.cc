@@ -308,5 +308,59 @@ TEST_F(LiveNetwork, AfterACrashTheNextServerServesWhatRuns) {
   EXPECT_EQ(Reached(path), "hello\n");
 }
 
+// What cay.toml says for a template, and for all.
+class LiveTemplateNetwork : public ::testing::Test {
+ protected:
+  LiveTemplateNetwork()
+      : server_({"--set", "network.private_allowed=host.cay.internal", "--set",
+                 "network.max_mode=allow", "--set", "network.max_connections=5", "--set",
+                 "templates=host.network.allow=" + greeter_.where(), "--set",
+                 "templates=host.network.limits.idle=5m"}) {}
+  Reply Network(const std::string& id) {
+    return server_.Call("GET", "/api/sandboxes/" + id + "/network");
+  }
+  std::string Reached(const std::string& id) {
+    return server_
+        .Call("POST", "/api/sandboxes/" + id + "/execute",
+              R"({"command":["bash","-c","cat < /dev/tcp/host.cay.internal/)" + greeter_.port() +
+                  R"("],"timeout":20})")
+        .Text("stdout");
+  }
+
+  Greeter greeter_;
+  LiveServer server_;
+};
+
+TEST_F(LiveTemplateNetwork, ASandboxThatAsksForNoneHasTheTemplates) {
+  const std::string id = server_.Create();
+  EXPECT_EQ(Network(id).Text("mode"), "allow");
+  EXPECT_EQ(Reached(id), "hello\n");
+  const json::value limits = Network(id).json().at("limits");
+  EXPECT_EQ(limits.at("idle"), 300);
+  EXPECT_EQ(limits.at("connections"), 5) << "the maximum";
+}
+
+TEST_F(LiveTemplateNetwork, ASandboxThatAsksHasWhatItAskedForWithinTheMaxima) {
+  const std::string none = server_.Create(R"({"network":"none"})");
+  EXPECT_EQ(Network(none).Text("mode"), "none");
+  EXPECT_THAT(Reached(none), IsEmpty());
+  const std::string other = server_.Create(R"({"network":{"presets":["pypi"]}})");
+  EXPECT_THAT(Network(other).json().at("allow").as_array(), IsEmpty());
+  EXPECT_EQ(Network(other).json().at("limits").at("idle"), 3600) << "none of the template's";
+  const Reply open = server_.Call("POST", "/api/sandboxes", R"({"network":"open"})");
+  EXPECT_EQ(open.status, 403);
+  const Reply many =
+      server_.Call("POST", "/api/sandboxes", R"({"network":{"limits":{"connections":6}}})");
+  EXPECT_EQ(many.status, 422);
+  EXPECT_THAT(many.body, HasSubstr("network.max_connections"));
+  EXPECT_EQ(
+      server_
+          .Call("PATCH", "/api/sandboxes/" + other, R"({"network":{"limits":{"connections":6}}})")
+          .status,
+      422);
+  EXPECT_EQ(server_.Call("PATCH", "/api/sandboxes/" + other, R"({"network":"none"})").status, 200);
+  EXPECT_EQ(Network(other).Text("mode"), "none");
+}
+
 }  // namespace
 }  // namespace cay::testing

@@ -28,6 +28,12 @@ inline network::NetworkCounts Sum(network::NetworkCounts a, const network::Netwo
   return a;
 }
 
+// What others did not get of a sandbox is no news of what sandboxes want, for metrics.
+inline void Leave(network::NetworkCounts& before, const network::NetworkCounts& counts) {
+  before.denied = counts.denied;
+  before.failed = counts.failed;
+}
+
 // Of flows: a relay's log.
 struct NetworkKeeper::Source {
   uint64_t& known;  // the number of its newest flow that the entry has
@@ -72,10 +78,12 @@ struct NetworkKeeper::Entry {
   uint64_t inbound_known = 0;
   network::NetworkCounts inbound_before{};
   network::NetworkCounts inbound_counts{};
-  // Of those that never came to a relay, until they are pulled. With a lock of its own: who listens
-  // must not wait for an opening.
+  // With a lock of its own, since who listens must not wait for an opening: whether the sandbox is
+  // gone, when no relay is told of it any more, and those connections that never came to a relay,
+  // until they are pulled.
   static constexpr size_t kMaxTurnedAway = 64;
-  std::mutex turned_away_mutex;
+  std::mutex door_mutex;
+  bool gone = false;
   std::vector<network::Flow> turned_away{};
   uint64_t turned_away_more = 0;
 

@@ -34,6 +34,7 @@ void NetworkKeeper::PullFrom(ServedRelay& relay, Entry& entry, const Source& sou
       if (RelaySupply::HasEnded(got.error())) supply_.Drop(relay);
       return;
     }
+    if (source.inbound) Leave(source.counts, got->counts);
     Count(source.counts, got->counts);
     if (got->flows.empty() || got->first <= source.known) return;
     entry.flows.Skip(got->first - source.known - 1);

@@ -109,9 +109,29 @@ void NetworkKeeper::NotePublished(const SandboxId& id, const std::string& owner,
   entry->published = true;
 }
 
+// No relay hears of it afterwards: what it remembered of the sandbox is gone.
+void NetworkKeeper::ForgetPublished(const SandboxId& id) {
+  const auto entry = Find(id);
+  if (!entry) return;
+  {
+    const std::lock_guard lock(entry->door_mutex);
+    entry->gone = true;
+  }
+  const std::lock_guard lock(entry->mutex);
+  const Served relay = entry->published ? supply_.Current() : nullptr;
+  if (relay) (void)relay->link.Unpublish(id);
+}
+
 Result<void> NetworkKeeper::PassOn(const Publisher& publisher, const Visitor& visitor,
                                    const Fd& outside, const Fd& inside) {
   const Served relay = TRY(GetRelay());
+  const auto entry = Find(publisher.sandbox);
+  const auto is_gone = [] {
+    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "the sandbox is gone"));
+  };
+  if (!entry) return is_gone();
+  const std::lock_guard lock(entry->door_mutex);
+  if (entry->gone) return is_gone();
   auto done = relay->link.Relay(OrderOf(publisher, visitor), outside, inside);
   if (!done) supply_.Drop(*relay);
   return done;
@@ -122,7 +142,7 @@ void NetworkKeeper::TurnAway(const Publisher& publisher, const Visitor& visitor,
   const auto entry = Find(publisher.sandbox);
   if (!entry) return;
   {
-    const std::lock_guard lock(entry->turned_away_mutex);
+    const std::lock_guard lock(entry->door_mutex);
     if (entry->turned_away.size() >= Entry::kMaxTurnedAway) {
       ++entry->turned_away_more;
     } else {
@@ -143,7 +163,7 @@ void NetworkKeeper::TakeTurnedAway(Entry& entry) {
   std::vector<network::Flow> flows;
   uint64_t more = 0;
   {
-    const std::lock_guard lock(entry.turned_away_mutex);
+    const std::lock_guard lock(entry.door_mutex);
     flows.swap(entry.turned_away);
     more = std::exchange(entry.turned_away_more, 0);
   }
@@ -152,6 +172,7 @@ void NetworkKeeper::TakeTurnedAway(Entry& entry) {
   counts.connections += flows.size() + more;
   counts.inbound += flows.size() + more;
   counts.failed += flows.size() + more;
+  Leave(entry.inbound_before, counts);
   Count(entry.inbound_before, counts);
   for (network::Flow& flow : flows) Note(entry, std::move(flow));
   entry.flows.Skip(more);

@@ -250,13 +250,7 @@ void NetworkKeeper::Close(const SandboxId& id) {
 void NetworkKeeper::Forget(const SandboxId& id) {
   Close(id);
   doors_.Unpublish(id);
-  const Served relay = supply_.Current();
-  const auto entry = Find(id);
-  const bool published = entry && [&] {
-    const std::lock_guard lock(entry->mutex);
-    return entry->published;
-  }();
-  if (relay && published) (void)relay->link.Unpublish(id);
+  ForgetPublished(id);
   std::set<SandboxId> around;
   {
     const std::lock_guard lock(mutex_);

@@ -115,6 +115,7 @@ class NetworkKeeper {
   Result<void> PassOn(const Publisher& publisher, const Visitor& visitor, const Fd& outside,
                       const Fd& inside);
   void TurnAway(const Publisher& publisher, const Visitor& visitor, const Error& why);
+  void ForgetPublished(const SandboxId& id);
   void NotePublished(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   void TellUnpublished(const Publisher& publisher, const PublishedStanding& standing);
 
