@@ -62,6 +62,12 @@ struct NetworkSpec {
   std::vector<std::string>
       publish{};  // network::PublishRule; made: with the ports that were chosen
 
+  // As a client asked for it, until it is resolved: whether it did at all, and for which of the
+  // limits (bit 0: the first of fields::NetworkLimits). What it left out is the template's, or the
+  // server's.
+  bool said = false;
+  uint32_t said_limits = 0;
+
   // Whether nothing is reached from inside.
   bool none() const { return policy.mode == network::Mode::kNone && join.empty(); }
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;

@@ -10,6 +10,8 @@
 //   kFlows   FlowsRequest                       kFlowsAre   Flows
 //   kList    ListRequest                        kNetworksAre   Networks
 //   kCheck   CheckRequest                       kCheckedIs     Checked
+//   kUnpublish  SandboxRequest                  kDone   its connections from outside end, and what
+//                                                       was told of them is forgotten
 //                                               kFailed     EncodeError
 //                                               kNews       SandboxRequest: it has flows that
 //                                                           were not asked for yet
@@ -64,6 +66,7 @@ struct FieldsOf<network::Bounds> {
     codec.Field(1, self.max_mode, network::Mode::kOpen);
     codec.Field(2, self.private_allowed, network::Spec::kMaxRules, kText);
     codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
+    codec.Field(6, self.server, network::Spec::kMaxRules, kText);
   }
 };
 
@@ -83,6 +86,7 @@ enum class MessageType : uint8_t {
   kDialled = 9,
   kRelay = 10,
   kDoor = 13,
+  kUnpublish = 17,
   kDone = 64,
   kFailed = 65,
   kFlowsAre = 66,
@@ -203,9 +207,13 @@ struct SandboxRequest {
 struct FlowsRequest {
   std::string sandbox{};
   uint64_t after = 0;  // the number of the last one that is known; they begin with 1
+  // Those of connections from outside, which have numbers and counts of their own, whether the
+  // relay serves a network of the sandbox or not.
+  bool inbound = false;
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.sandbox, SandboxId::kLength);
     codec.Field(2, self.after);
+    codec.Field(3, self.inbound);
   }
 };
 
@@ -237,10 +245,17 @@ struct RelayOrder {
   std::string sandbox{};
   uint32_t connections = 0;  // more of this sandbox at a time are reset
   uint32_t idle_seconds = 0;
+  // For the flow.
+  std::string peer{};
+  uint16_t port = 0;  // of the sandbox
+  std::string rule{};
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.sandbox, SandboxId::kLength);
     codec.Field(2, self.connections);
     codec.Field(3, self.idle_seconds);
+    codec.Field(4, self.peer, size_t{64});
+    codec.Field(5, self.port);
+    codec.Field(6, self.rule, Flow::kMaxReason);
   }
 };
 

@@ -181,8 +181,14 @@ Result<std::vector<Networks::Entry>> RelayLink::List() {
   }
 }
 
-Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number) {
-  const FlowsRequest request{.sandbox = sandbox.text(), .after = number};
+Result<void> RelayLink::Unpublish(const SandboxId& sandbox) {
+  TRY(Call(MessageType::kUnpublish, protocol::Encode(SandboxRequest{.sandbox = sandbox.text()}),
+           MessageType::kDone));
+  return {};
+}
+
+Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number, bool inbound) {
+  const FlowsRequest request{.sandbox = sandbox.text(), .after = number, .inbound = inbound};
   const std::string body =
       TRY(Call(MessageType::kFlows, protocol::Encode(request), MessageType::kFlowsAre));
   Flows flows = TRY(protocol::Decode<Flows>(body, protocol::Unknown::kSkipped));

@@ -42,7 +42,8 @@ class RelayLink {
   Result<void> SetTerms(const SandboxId& sandbox, const Terms& terms);
   Result<void> Close(const SandboxId& sandbox);
   Result<std::vector<Networks::Entry>> List();
-  Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number);
+  Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number, bool inbound = false);
+  Result<void> Unpublish(const SandboxId& sandbox);
   Result<Checked> Check(const CheckRequest& request);
   // These have no answer.
   Result<void> Dialled(uint64_t number, const Result<Fd>& socket);

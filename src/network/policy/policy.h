@@ -13,7 +13,8 @@
 // the administrator's bounds do too; a rule that names a name says nothing about ranges, whatever
 // the name resolves to. A cloud's metadata is named by its one address alone; an address of a
 // tunnel by a range of that tunnel, and the IPv4 address in it (where its place is fixed) as if it
-// were dialled itself. A rule that denies an IPv4 address denies it in tunnels too.
+// were dialled itself. A rule that denies an IPv4 address denies it in tunnels too. The server's
+// own API is reached by no rule that is not for it alone.
 #pragma once
 
 #include <cstdint>
@@ -63,6 +64,10 @@ struct Bounds {
   // that are not public.
   std::vector<std::string> private_allowed{};
   std::vector<std::string> deny{};  // for everybody
+  // Where the server's own API listens: "127.0.0.1:8888", "[::]:8888". No rule leads there,
+  // whatever address of the machine it names, unless private_allowed names exactly the address, or
+  // the machine, and exactly the port.
+  std::vector<std::string> server{};
 
   friend bool operator==(const Bounds&, const Bounds&) = default;
 };
@@ -123,12 +128,14 @@ class Policy {
   static Result<void> AddPresets(const std::vector<std::string>& names, Rules& rules);
   Result<void> CheckPermitted(const Rule& rule) const;
   const Named* Denying(const Address& address, uint16_t port) const;
+  bool ReachesServer(const Address& address, uint16_t port, bool own, bool by_host_name) const;
   Decision OfSpecial(const Address& address, uint16_t port) const;
 
   Mode mode_ = Mode::kNone;
   Rules allow_;
   Rules deny_;
   Rules permitted_;  // the administrator's private_allowed
+  Rules server_;
 };
 
 }  // namespace cay::network

@@ -397,7 +397,7 @@ TEST(Explain, SaysWhyInOneSentence) {
   EXPECT_EQ(Explain(DeniedBy("*.com"), "example.com", nullptr), "the rule \"*.com\" denies it");
   EXPECT_EQ(Explain(kByOpen, "", nullptr), "the network mode \"open\" allows it");
   EXPECT_EQ(Explain({.why = Why::kNone}, "", nullptr), "the network mode \"none\" allows nothing");
-  EXPECT_EQ(Explain({.why = Why::kServer}, "", nullptr), "it is the API of the server itself");
+  EXPECT_EQ(Explain({.why = Why::kServer}, "", nullptr), "it is the server's own API");
 }
 
 TEST(Explain, NamesTheAddressThatIsNotPublic) {

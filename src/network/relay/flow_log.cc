@@ -12,7 +12,8 @@ void Cut(std::string& text, size_t most) {
 // Of a denied one nothing but its moment differs.
 bool IsAgain(const Flow& flow, const Flow& before) {
   return flow.verdict == Verdict::kDenied && before.verdict == Verdict::kDenied &&
-         flow.name == before.name && flow.address == before.address && flow.port == before.port &&
+         flow.inbound == before.inbound && flow.name == before.name &&
+         flow.address == before.address && flow.port == before.port &&
          flow.reason == before.reason && flow.sent == 0 && before.sent == 0;
 }
 

@@ -88,7 +88,8 @@ Relay::Relay(EventLoop loop, Fd control, std::optional<Door> door)
              [this](const DialRequest& request) {
                return control_.Send(MessageType::kDial, protocol::Encode(request));
              }),
-      inbound_(loop_, deadlines_, pipes_),
+      inbound_(loop_, deadlines_, pipes_,
+               [this](const std::string& sandbox) { return TellNews(sandbox); }),
       look_(deadlines_, [this] { LookAround(); }) {}
 
 Relay::~Relay() = default;
@@ -151,6 +152,9 @@ Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
       return SetPolicy(TRY(Decode<PolicyRequest>(body)));
     case MessageType::kClose:
       return Close(TRY(Decode<SandboxRequest>(body)));
+    case MessageType::kUnpublish:
+      inbound_.Forget(TRY(Decode<SandboxRequest>(body)).sandbox);
+      return Reply{};
     case MessageType::kFlows:
       return FlowsAfter(TRY(Decode<FlowsRequest>(body)));
     case MessageType::kList:
@@ -268,6 +272,10 @@ Result<Relay::Reply> Relay::Close(const SandboxRequest& request) {
 }
 
 Result<Relay::Reply> Relay::FlowsAfter(const FlowsRequest& request) {
+  if (request.inbound) {
+    return Reply{MessageType::kFlowsAre,
+                 protocol::Encode(inbound_.FlowsAfter(request.sandbox, request.after))};
+  }
   Entry* const entry = TRY(Find(request.sandbox));
   Flows flows = entry->flows.After(request.after);
   flows.counts = entry->told_counts = entry->network->counts();
@@ -309,14 +317,18 @@ void Relay::EndCheck(const Checked& checked) {
   Respond(Reply{MessageType::kCheckedIs, protocol::Encode(checked)});
 }
 
+// Where the socket is full its controller has much to read already, and asks after that.
+// Where the socket is full its controller has much to read already, and asks after that.
+bool Relay::TellNews(const std::string& sandbox) {
+  return news_ &&
+         control_.Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox})).has_value();
+}
+
 void Relay::Heard(const std::string& sandbox, Flow flow) {
   const auto found = entries_.find(sandbox);
   if (found == entries_.end()) return;
   found->second.flows.Add(std::move(flow));
-  if (!news_ || found->second.news_told) return;
-  // Where the socket is full its controller has much to read already, and asks after that.
-  if (control_.Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox})))
-    found->second.news_told = true;
+  if (!found->second.news_told) found->second.news_told = TellNews(sandbox);
 }
 
 }  // namespace cay::network

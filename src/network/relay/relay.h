@@ -73,6 +73,7 @@ class Relay final {
   void Respond(const Result<Reply>& reply);
   Result<Entry*> Find(const std::string& sandbox);
   void Heard(const std::string& sandbox, Flow flow);
+  bool TellNews(const std::string& sandbox);
 
   EventLoop loop_;
   ControlSocket control_;

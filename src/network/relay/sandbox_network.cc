@@ -26,16 +26,10 @@ struct Endpoint {
 };
 
 Endpoint EndpointOf(const sockaddr_storage& space) {
-  if (space.ss_family == AF_INET) {
-    sockaddr_in in{};
-    std::memcpy(&in, &space, sizeof in);
-    return {Address::V4(ntohl(in.sin_addr.s_addr)), ntohs(in.sin_port)};
-  }
-  sockaddr_in6 in{};
+  // sockaddr_in and sockaddr_in6 have the port at the same place.
+  sockaddr_in in{};
   std::memcpy(&in, &space, sizeof in);
-  std::array<uint8_t, Address::kBytes> bytes;
-  std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
-  return {Address::V6(bytes).Unmapped(), ntohs(in.sin6_port)};
+  return {AddressOf(space), ntohs(in.sin_port)};
 }
 
 std::string OverBytes(const NetworkLimits& limits) {

@@ -30,16 +30,6 @@ Result<void> Permitted(const network::Terms& terms) {
   return {};
 }
 
-// The request for a port is the same in every version of the protocol.
-constexpr uint32_t kFirstProtocol = 1;
-constexpr Millis kAskPatience{1000};
-
-Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint16_t port) {
-  const GuestChannel guest([&] { return engine.Connect(id, Millis(0)); }, kAskPatience,
-                           kFirstProtocol);
-  return guest.BeginConnectPort(port);
-}
-
 }  // namespace
 
 NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
@@ -50,13 +40,16 @@ NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOp
               [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
                 OnDial(relay, request);
               }),
-      doors_([&engine](const SandboxId& id, uint16_t port) { return AskForPort(engine, id, port); },
-             [this](const Publisher& publisher, const Fd& outside, const Fd& inside) {
-               return PassOn(publisher, outside, inside);
-             },
-             [this](const Publisher& publisher, const PublishedStanding& standing) {
-               TellUnpublished(publisher, standing);
-             }),
+      doors_(
+          [&engine](const SandboxId& id, uint16_t port) { return AskForPort(engine, id, port); },
+          {.pass = [this](const Publisher& publisher, const Visitor& visitor, const Fd& outside,
+                          const Fd& inside) { return PassOn(publisher, visitor, outside, inside); },
+           .refused = [this](const Publisher& publisher, const Visitor& visitor,
+                             const Error& why) { TurnAway(publisher, visitor, why); },
+           .told =
+               [this](const Publisher& publisher, const PublishedStanding& standing) {
+                 TellUnpublished(publisher, standing);
+               }}),
       bounds_(std::move(options.bounds)) {
   supply_.SetGreeting({.resolvers = std::move(options.resolvers),
                        .proxy = std::move(options.proxy),
@@ -259,6 +252,7 @@ void NetworkKeeper::Close(const SandboxId& id) {
 void NetworkKeeper::Forget(const SandboxId& id) {
   Close(id);
   doors_.Unpublish(id);
+  ForgetPublished(id);
   std::set<SandboxId> around;
   {
     const std::lock_guard lock(mutex_);
@@ -268,8 +262,9 @@ void NetworkKeeper::Forget(const SandboxId& id) {
   TellPeers(around);
 }
 
-Result<network::Checked> NetworkKeeper::Check(const NetworkSpec& spec, const std::string& host,
-                                              uint16_t port) {
+Result<network::Checked> NetworkKeeper::Check(const SandboxId& id, const NetworkSpec& spec,
+                                              const std::string& host, uint16_t port) {
+  if (auto peer = CheckPeer(id, host)) return *std::move(peer);
   return supply_.Check({.terms = {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits},
                         .host = host,
                         .port = port});

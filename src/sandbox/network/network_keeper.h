@@ -90,10 +90,13 @@ class NetworkKeeper {
   NetworkStanding Look(const SandboxId& id);
   // What would become of a connection of a sandbox with this network, whether it runs or not.
   // kResourceExhausted, of the machine: too many are asked about at this moment.
-  Result<network::Checked> Check(const NetworkSpec& spec, const std::string& host, uint16_t port);
+  Result<network::Checked> Check(const SandboxId& id, const NetworkSpec& spec,
+                                 const std::string& host, uint16_t port);
   std::vector<network::Peer> PeersOf(const SandboxId& id) const;
   std::vector<PublishedStanding> Published(const SandboxId& id) { return doors_.Look(id); }
   FlowPage FlowsAfter(const SandboxId& id, uint64_t number, size_t limit);
+  // The same, and where there are none waits for one. At once of one that never had a network.
+  FlowPage AwaitFlows(const SandboxId& id, uint64_t number, size_t limit, Millis patience);
   // The number of the newest flow; nothing: it never had a network.
   std::optional<uint64_t> NewestFlow(const SandboxId& id);
   DeniedFlows DeniedAfter(const SandboxId& id, uint64_t number);
@@ -114,10 +117,15 @@ class NetworkKeeper {
 
   Result<std::set<SandboxId>> Place(const SandboxId& id, const std::string& owner,
                                     const std::string& name, const NetworkSpec& spec);
+  std::optional<network::Checked> CheckPeer(const SandboxId& id, std::string_view host) const;
   void TellPeers(const std::set<SandboxId>& ids);
   // Of a relay: with its link's lock.
   void OnDial(const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request);
-  Result<void> PassOn(const Publisher& publisher, const Fd& outside, const Fd& inside);
+  Result<void> PassOn(const Publisher& publisher, const Visitor& visitor, const Fd& outside,
+                      const Fd& inside);
+  void TurnAway(const Publisher& publisher, const Visitor& visitor, const Error& why);
+  void ForgetPublished(const SandboxId& id);
+  void NotePublished(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   void TellUnpublished(const Publisher& publisher, const PublishedStanding& standing);
 
   Result<void> OpenAs(bool paused, const SandboxId& id, const std::string& owner,
@@ -134,8 +142,12 @@ class NetworkKeeper {
   void Detach(Entry& entry);
   Served ServerOf(const Entry& entry) const;  // null: none
   void Pull(Entry& entry);
+  void PullInbound(Entry& entry);
+  void TakeTurnedAway(Entry& entry);
+  struct Source;
+  void PullFrom(ServedRelay& relay, Entry& entry, const Source& source);
   void Note(Entry& entry, network::Flow flow, bool is_new);
-  void Count(Entry& entry, const network::NetworkCounts& counts);
+  void Count(network::NetworkCounts& before, const network::NetworkCounts& counts);
   void Tell(Entry& entry, const network::Flow& flow);
 
   Result<Served> GetRelay();
