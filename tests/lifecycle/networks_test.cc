@@ -448,21 +448,22 @@ TEST_F(NetworksTest, NewsOfTheRelayAreReadAsTheyCome) {
 }
 
 TEST_F(NetworksTest, ACheckAsksARelayOfItsOwn) {
+  const SandboxId nobody = *SandboxId::Generate();
   const NetworkSpec spec = Allow({"93.184.0.0/16:5432"});
-  const auto allowed = networks().Check(spec, "93.184.0.7", 5432);
+  const auto allowed = networks().Check(nobody, spec, "93.184.0.7", 5432);
   ASSERT_TRUE(allowed) << allowed.error().ToString();
   EXPECT_TRUE(allowed->allowed);
   EXPECT_EQ(allowed->rule, "93.184.0.0/16:5432");
   ASSERT_THAT(allowed->targets, SizeIs(1));
   EXPECT_EQ(allowed->targets.front().address, "93.184.0.7");
-  const auto denied = networks().Check(spec, "93.184.0.7", 5433);
+  const auto denied = networks().Check(nobody, spec, "93.184.0.7", 5433);
   ASSERT_TRUE(denied);
   EXPECT_FALSE(denied->allowed);
   EXPECT_THAT(denied->reason, HasSubstr("no rule"));
   EXPECT_EQ(relays_.started, 2U);
   EXPECT_EQ(networks().Metrics().networks, 0U) << "no network was opened for it";
   relays_.failing = true;
-  EXPECT_FALSE(networks().Check(spec, "93.184.0.7", 5432));
+  EXPECT_FALSE(networks().Check(nobody, spec, "93.184.0.7", 5432));
 }
 
 TEST_F(NetworksTest, AtMostSoManyChecksAreUnderWay) {
