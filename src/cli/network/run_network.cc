@@ -5,7 +5,7 @@
 #include "network/intercept/credentials.h"
 #include "network/relay/relay_process.h"
 #include "sandbox/network/engine_sockets.h"
-#include "sandbox/network/trust.h"
+#include "sandbox/secrets/trust.h"
 #include "sandbox/rules/secret_rules.h"
 
 namespace cay::cli {
