@@ -48,8 +48,8 @@ enum class OnTimeout : uint8_t { kDestroy, kStop, kPause };
 std::string_view OnTimeoutName(OnTimeout action);
 std::optional<OnTimeout> OnTimeoutFromName(std::string_view name);
 
-// A secret as a sandbox has it: a variable of its programs, and the placeholder in it, which is made
-// with the sandbox and worth nothing outside of it.
+// A secret as a sandbox has it: a variable of its programs, and the placeholder in it, which is
+// made with the sandbox and worth nothing outside of it.
 struct GrantedSecret {
   std::string name{};
   std::string variable{};

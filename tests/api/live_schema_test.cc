@@ -96,9 +96,9 @@ void LiveSchemas::CheckSandboxes(const SchemaChecker& schema) {
 
 void LiveSchemas::CheckNetworks(const SchemaChecker& schema) {
   server_->Call("PUT", "/api/secrets/named", R"({"value":"v4lue","hosts":["example.com"]})");
-  const Reply created = Post(
-      "/api/sandboxes",
-      R"({"network":{"allow":["example.com:443"],"presets":["pypi"],"secrets":["named"]}})");
+  const Reply created =
+      Post("/api/sandboxes",
+           R"({"network":{"allow":["example.com:443"],"presets":["pypi"],"secrets":["named"]}})");
   schema.Check("Sandbox", created.json());
   const std::string path = "/api/sandboxes/" + created.Text("id");
   schema.Check("Execution",

@@ -169,7 +169,8 @@ def pooled_read_only_and_renewed_sandboxes_have_it(world):
     read_only = world.create(read_only=True)
     world.arrives(read_only)
     before = world.run(pooled, "echo $MY_API")["stdout"]
-    for act in ("reset", "stop", "start", "pause", "resume"):
+    # An ordinary user's has its files in memory, and is not stopped.
+    for act in ("reset", "pause", "resume") if world.uid else ("reset", "stop", "start", "pause", "resume"):
         world.api("POST", f"/api/sandboxes/{pooled['id']}/{act}", status=200)
     world.arrives(pooled)
     expect(world.run(pooled, "echo $MY_API")["stdout"] == before, "another placeholder")
@@ -241,7 +242,7 @@ def what_cannot_be_is_refused(world):
                             ({"allow": ["api.test"], "secrets": ["my-api", "my-api"]}, 422)):
         world.api("POST", "/api/sandboxes", {"network": network}, status)
     for body, status in (({"hosts": ["api.test"]}, 400), ({"value": "x", "hosts": []}, 422), ({"value": "x", "hosts": ["*.test"]}, 422),
-                         ({"value": "a\nb", "hosts": ["api.test"]}, 422), ({"value": "x" * 5000, "hosts": ["api.test"]}, 400),
+                         ({"value": "a\nb", "hosts": ["api.test"]}, 422), ({"value": "x" * 5000, "hosts": ["api.test"]}, 422),
                          ({"value": "x", "hosts": ["api.test"], "env": "A=B"}, 422)):
         world.api("PUT", "/api/secrets/wrong", body, status)
     world.api("GET", "/api/secrets/wrong", status=404)

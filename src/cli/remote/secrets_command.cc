@@ -1,5 +1,5 @@
-// cay secrets set | ls | rm: secrets that commands use and never hold: those of this machine's state
-// directory, for `cay run --secret`; or a server's, for its sandboxes, when a server is named
+// cay secrets set | ls | rm: secrets that commands use and never hold: those of this machine's
+// state directory, for `cay run --secret`; or a server's, for its sandboxes, when a server is named
 // (--url, --context, CAY_URL or the current context; not with --state-dir). A value comes from
 // standard input or a file, and is shown never.
 #include <fcntl.h>
@@ -84,7 +84,8 @@ Result<std::string> ReadValue(const SetOptions& options) {
 }
 
 Result<int> SetOnServer(ApiClient& api, const SetOptions& options, const std::string& name) {
-  json::object request{{"value", TRY(ReadValue(options))},
+  const std::string value = TRY(ReadValue(options));
+  json::object request{{"value", value},
                        {"hosts", json::array(options.hosts.begin(), options.hosts.end())}};
   if (!options.header.empty()) request["header"] = options.header;
   if (!options.format.empty()) request["format"] = options.format;

@@ -9,9 +9,9 @@
 //   STATE/secrets.key   32 bytes, 0600
 //
 // So a copy of one of them without the key tells nothing; whoever may read the state directory as
-// its owner reads both. What cannot be opened is an error, and stays as it is: a key that is lost is
-// not replaced while there is something that was sealed with it. Several processes may use them at
-// the same time; who changes something holds the lock.
+// its owner reads both. What cannot be opened is an error, and stays as it is: a key that is lost
+// is not replaced while there is something that was sealed with it. Several processes may use them
+// at the same time; who changes something holds the lock.
 #pragma once
 
 #include <string>
