@@ -279,6 +279,16 @@ TEST_F(SecretsTest, APausedOneIsGivenTheCertificatesWhenItIsResumed) {
   EXPECT_THAT(Bundle(sandbox.id()), HasSubstr(Authority()));
 }
 
+TEST_F(SecretsTest, ARelayThatServesTakesAnotherAuthority) {
+  Sandbox& sandbox = Create(With({"my-api"}));
+  std::filesystem::remove(directory_ + "/secrets.authority");
+  ASSERT_TRUE(transitions().Reset(sandbox));
+  EXPECT_EQ(relays_.started, 1U);
+  EXPECT_EQ(heard_.authority(), Authority());
+  EXPECT_THAT(Bundle(sandbox.id()), HasSubstr(Authority()));
+  EXPECT_TRUE(core().networks->Look(sandbox.id()).served);
+}
+
 TEST_F(SecretsTest, ALostAuthorityIsReplacedInWhatRuns) {
   Sandbox& sandbox = Create(With({"my-api"}));
   const SandboxId id = sandbox.id();
