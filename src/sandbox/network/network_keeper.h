@@ -43,6 +43,7 @@
 #include "sandbox/network/network_report.h"
 #include "sandbox/network/relay_supply.h"
 #include "sandbox/options.h"
+#include "sandbox/secrets/secret_keeper.h"
 
 namespace cay::sandbox {
 
@@ -52,8 +53,8 @@ class NetworkKeeper {
   // there were beside them.
   static constexpr uint32_t kEventsPerSecond = 5;
 
-  NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
-                RelaySource relays);
+  NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKeeper& secrets,
+                NetworkOptions options, RelaySource relays);
   ~NetworkKeeper() { Stop(); }
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
@@ -87,6 +88,9 @@ class NetworkKeeper {
   // is closed, and opened again when they do.
   void Reconfigure(const NetworkOptions& options);
 
+  // The values that relays have of it are the kept ones from here on, or none. Empty: of all.
+  void SecretsChanged(const std::string& owner, const std::string& name);
+
   NetworkStanding Look(const SandboxId& id);
   // What would become of a connection of a sandbox with this network, whether it runs or not.
   // kResourceExhausted, of the machine: too many are asked about at this moment.
@@ -107,6 +111,8 @@ class NetworkKeeper {
 
  private:
   using Clock = std::chrono::steady_clock;
+  // How often it is asked whether the authority has become another: it lives for years.
+  static constexpr std::chrono::hours kRenewalPace{1};
   struct Entry;
   using Served = std::shared_ptr<ServedRelay>;
 
@@ -136,6 +142,9 @@ class NetworkKeeper {
   Result<void> Apply(Entry& entry, network::Terms terms);
   bool Inherit(Entry& entry);
   Result<void> GiveTerms(Entry& entry, network::Terms terms);
+  Result<void> ApplyFilled(Entry& entry, const network::Terms& terms);
+  void ApplyOrClose(Entry& entry, const network::Terms& terms);
+  Result<void> GiveAuthority(ServedRelay& relay, const network::Terms& terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
   Result<network::Sockets> OpenSockets(Entry& entry);
@@ -152,6 +161,7 @@ class NetworkKeeper {
 
   Result<Served> GetRelay();
   void Run();
+  void LookAtSecrets();
   void OpenWanted();
   bool Serve(ServedRelay& relay);
   void PullNews();
@@ -159,6 +169,8 @@ class NetworkKeeper {
 
   engine::Engine& engine_;
   EventLog& events_;
+  SecretKeeper& secrets_;
+  const std::vector<std::string> extra_ca_;
   RelaySupply supply_;
   Doors doors_;
 
@@ -174,6 +186,8 @@ class NetworkKeeper {
   // The thread's.
   std::set<std::string> news_;
   Clock::time_point next_pull_{};
+  uint64_t secrets_mark_;
+  Clock::time_point next_renewal_ = Clock::now() + kRenewalPace;
 };
 
 }  // namespace cay::sandbox

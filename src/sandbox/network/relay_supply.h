@@ -33,6 +33,9 @@ class ServedRelay {
   network::RelayLink link;
   const Fd pidfd;
 
+  std::mutex authority_mutex;
+  std::string authority;  // the certificate of the one that it was given; empty: none
+
   // The networks that it had when it was taken over, by their sandboxes, each until it is claimed.
   void Leave(std::vector<network::Networks::Entry> networks);
   std::optional<network::Networks::Entry> Claim(const std::string& sandbox);
