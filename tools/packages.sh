@@ -47,6 +47,8 @@ packages_bench=(
   runc                 "a peer to measure against"
   busybox-static       "the root filesystem of the peers"
   nginx-light          "a peer to measure against: files over HTTP"
+  slirp4netns          "a peer to measure against: networks"
+  passt                "a peer to measure against: networks"
 )
 packages_lint=(
   clang-19             "compile commands as clang sees them"

@@ -132,8 +132,9 @@ Result<std::vector<double>> Way::Ask(const Words& arguments) const {
 }
 
 Result<ProbeServers> ServeHere(const std::string& probe, const WorkDirectory& work, Way& holder) {
-  const ProbeServers ports{.first_port = std::to_string(TRY(FreePort())),
-                           .bytes_port = std::to_string(TRY(FreePort()))};
+  ProbeServers ports;
+  ports.first_port = std::to_string(TRY(FreePort()));
+  ports.bytes_port = std::to_string(TRY(FreePort()));
   for (const auto& [mode, port] :
        {std::pair{"serve-first", ports.first_port}, std::pair{"serve-bytes", ports.bytes_port}}) {
     const std::string log = work.path() + "/" + mode + port;

@@ -39,7 +39,7 @@ Result<Contender> PrepareRunc(const WorkDirectory& work);
 // A dockerd of our own, with its data in the work directory, ended with this object.
 class Docker {
  public:
-  // kBridge: with Docker's own bridge at 172.30.77.1, and dockerd in a network namespace of its own.
+  // kBridge: with Docker's bridge at 172.30.77.1, and dockerd in a network namespace of its own.
   enum class Network : uint8_t { kNone, kBridge };
   static Result<Docker> Start(const WorkDirectory& work, Network network = Network::kNone);
   Docker(Docker&& other) noexcept
