@@ -80,7 +80,7 @@ std::string NameOf(const ::testing::TestParamInfo<uid_t>& info) {
 INSTANTIATE_TEST_SUITE_P(Users, LiveDatabase, ::testing::Values(uid_t{0}, uid_t{65534}), NameOf);
 
 TEST_P(LiveDatabase, AnswersItsPeersByNameAndAlias) {
-  const std::string db = Database();
+  Database();
   const std::string code = server_.Create(R"({"name":"code","network":{"join":["app"]}})");
   EXPECT_EQ(Ask(code, "db", "create table kept (value text)"), "");
   EXPECT_EQ(Ask(code, "database", "insert into kept values ('from a peer')"), "");
@@ -99,7 +99,7 @@ TEST_P(LiveDatabase, AnswersItsPeersByNameAndAlias) {
 }
 
 TEST_P(LiveDatabase, OneThatHasNotStartedIsConnectedToAndDoesNotAnswer) {
-  const std::string db = server_.Create(R"({"name":"db","network":{"join":["app"]}})");
+  server_.Create(R"({"name":"db","network":{"join":["app"]}})");
   const std::string code = server_.Create(R"({"network":{"join":["app"]}})");
   const Reply connected = Execute(code, "exec 3<>/dev/tcp/db/5432 && echo connected");
   EXPECT_THAT(connected.Text("stdout"), StartsWith("connected")) << connected.body;
