@@ -1,7 +1,7 @@
 #include "network/relay/inbound.h"
 
-#include <algorithm>
 #include <sys/socket.h>
+#include <algorithm>
 
 #include <array>
 #include <chrono>

@@ -320,7 +320,8 @@ void Relay::EndCheck(const Checked& checked) {
 // Where the socket is full its controller has much to read already, and asks after that.
 bool Relay::TellNews(const std::string& sandbox) {
   return news_ &&
-         control_.Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox})).has_value();
+         control_.Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox}))
+             .has_value();
 }
 
 void Relay::Heard(const std::string& sandbox, Flow flow) {
