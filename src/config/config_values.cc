@@ -127,6 +127,18 @@ Result<void> SetPublishAddresses(Config& config, const Values& values) {
   return {};
 }
 
+Result<void> SetExtraCa(Config& config, const Values& values) {
+  TRY(CheckCount(values, network::AuthorityRequest::kMaxFiles - 1));  // beside the machine's
+  for (const std::string& value : values) {
+    if (!value.starts_with('/')) {
+      return Failure(Error::Invalid("\"" + value + "\" is not an absolute path")
+                         .WithRemedy("as in \"/etc/cay/corp-ca.pem\""));
+    }
+  }
+  config.manager.network.extra_ca = values;
+  return {};
+}
+
 Result<void> SetResolvers(Config& config, const Values& values) {
   TRY(CheckCount(values, network::HelloRequest::kMaxResolvers));
   for (const std::string& value : values) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/field.h"
+#include "network/link/secret.h"
 #include "protocol/messages.h"
 #include "sandbox/types.h"
 
@@ -68,6 +69,15 @@ struct NetworkLimits {
   }
 };
 
+// A GrantedSecret: not of clients.
+struct Granted {
+  static void Of(auto& granted, auto& visit) {
+    visit(About{"name"}, field::Text{}, granted.name);
+    visit(About{"variable"}, field::Text{}, granted.variable);
+    visit(About{"placeholder"}, field::Text{}, granted.placeholder);
+  }
+};
+
 // A NetworkSpec.
 struct Network {
   static constexpr std::string_view kSchema = "NetworkSpec";
@@ -83,6 +93,10 @@ struct Network {
           field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.deny);
     visit(About{"presets", "presets", "names of lists of rules, as in \"pypi\""},
           field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.presets);
+    visit(About{"dns", "dns",
+                "names: a name has an address that stands for it, and nobody is asked before "
+                "there is a connection; real: its own servers are asked, for MX, SRV and TXT, too"},
+          field::Word{.words = kDnsModes}, spec.policy.dns);
     visit(About{"join", "join",
                 "networks of sandboxes of one owner, which reach each other's listening ports by "
                 "name"},
@@ -96,10 +110,21 @@ struct Network {
           field::Texts{.max_length = network::PublishRule::kMaxBytes,
                        .max = NetworkSpec::kMaxPublish},
           spec.publish);
+    visit(
+        About{"secrets", "secrets",
+              "names of its owner's secrets: its programs have placeholders of them in variables, "
+              "and where they send those to a secret's hosts, the value arrives"},
+        field::Texts{.pattern = kSecretPattern,
+                     .max_length = network::Secret::kMaxName,
+                     .max = network::Secret::kMostOfASandbox},
+        spec.secrets);
     visit(About{"limits", "limits"}, field::Object<NetworkLimits>{}, spec.limits);
+    visit(About{{}, "granted"}, field::Objects<Granted>{}, spec.granted);
   }
+  static constexpr std::string_view kSecretPattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$";
   static constexpr size_t kMaxNetworkName = 64;
   static constexpr std::array<std::string_view, 3> kModes = {"none", "allow", "open"};
+  static constexpr std::array<std::string_view, 2> kDnsModes = {"names", "real"};
 };
 
 // A SandboxChange: what can be asked for at a create and changed later. The members have the same

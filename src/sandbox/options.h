@@ -51,6 +51,9 @@ struct NetworkOptions {
   // Through which connections are made (network/transfer/proxy.h); empty: none. With its password.
   std::string proxy;
   std::vector<std::string> no_proxy;  // rules of what is connected to without it
+  // Files with authorities by whose certificates hosts of secrets are verified, beside this
+  // machine's.
+  std::vector<std::string> extra_ca;
   // Where ports of sandboxes may be published beside loopback addresses.
   std::vector<std::string> publish_addresses;
 };

@@ -87,11 +87,19 @@ SHELL
 }
 
 @test "docs/network.md: networks of sandboxes" {
+  [[ -n $(compgen -G '/usr/lib/postgresql/*/bin/initdb') ]] || skip "postgresql is not installed"
   run_page docs/network.md '## Networks of sandboxes'
-  [[ $output == *"database db"* ]]
+  [[ $output == *$'\nfrom the other sandbox\n'* && $output == *"database db"* ]]
 }
 
 @test "docs/network.md: published ports" {
   run_page docs/network.md '## Published ports'
   grep -q 'Directory listing' answer.html
+}
+
+@test "docs/network.md: secrets under a server" {
+  echo t0ken > token
+  run_page docs/network.md '## Secrets under a server'
+  [[ $output == *"my-api (MY_API)"* ]]
+  ! grep -rq t0ken "$CAY_STATE_DIR" server.log
 }

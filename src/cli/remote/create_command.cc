@@ -169,9 +169,11 @@ constexpr OptionSpec kOptions[] = {
     kServerNetOption<CreateOptions>,
     kServerAllowOption<CreateOptions>,
     kServerDenyOption<CreateOptions>,
+    kServerDnsOption<CreateOptions>,
     kJoinOption<CreateOptions>,
     kAliasOption<CreateOptions>,
     kPublishOption<CreateOptions>,
+    kSecretOption<CreateOptions>,
 
     InGroup("Limits (defaults are the server's)", kMemoryOption<CreateOptions>),
     kCpusOption<CreateOptions>,

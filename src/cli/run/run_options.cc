@@ -203,6 +203,7 @@ constexpr OptionSpec kOptions[] = {
     kNetOption<RunOptions>,
     kAllowOption<RunOptions>,
     kDenyOption<RunOptions>,
+    kDnsOption<RunOptions>,
     {.name = "publish",
      .short_name = 'p',
      .value = "[ADDR:]HOST_PORT:PORT",

@@ -11,6 +11,7 @@ namespace cay::network {
 namespace {
 
 constexpr std::array<std::string_view, 3> kModes = {"none", "allow", "open"};
+constexpr std::array<std::string_view, 2> kDnsModes = {"names", "real"};
 constexpr std::string_view kPrivateAllowed = "network.private_allowed";
 
 template <class Rules, class Predicate>
@@ -98,6 +99,16 @@ Result<Mode> ParseMode(std::string_view name) {
   if (found != kModes.end()) return static_cast<Mode>(found - kModes.begin());
   return Failure(Error::Invalid("not a network mode: \"" + ToUtf8Lossy(name.substr(0, 64)) + "\"")
                      .WithRemedy("write none, allow or open"));
+}
+
+std::string_view DnsModeName(DnsMode mode) { return kDnsModes[static_cast<size_t>(mode)]; }
+
+Result<DnsMode> ParseDnsMode(std::string_view name) {
+  const auto found = std::ranges::find(kDnsModes, name);
+  if (found != kDnsModes.end()) return static_cast<DnsMode>(found - kDnsModes.begin());
+  return Failure(
+      Error::Invalid("not a way of answering names: \"" + ToUtf8Lossy(name.substr(0, 64)) + "\"")
+          .WithRemedy("write names or real"));
 }
 
 std::string Explain(const Decision& decision, std::string_view name, const Address* address) {
@@ -307,6 +318,20 @@ Decision Policy::OfAddress(std::string_view name, const Address& address, uint16
   if (const Named* rule = Find(allow_, is_for)) return By(*rule, true);
   if (mode_ == Mode::kOpen) return {.allowed = true, .why = Why::kOpen};
   return {};
+}
+
+bool Policy::MayTell(const Address& address, bool own) const {
+  const Address dialled = address.Unmapped();
+  if (mode_ == Mode::kNone || own) return false;
+  if (KindOf(dialled) == AddressKind::kPublic) return true;
+  return std::ranges::any_of(allow_, [&](const Named& rule) {
+    const Prefix* const range = rule.rule.prefix();
+    if (range == nullptr || !range->Contains(dialled)) return false;
+    const Ports every{PortRange{}};
+    return std::ranges::any_of(
+        rule.rule.ports.empty() ? every : rule.rule.ports,
+        [&](const PortRange& ports) { return OfAddress({}, dialled, ports.first, own).allowed; });
+  });
 }
 
 }  // namespace cay::network

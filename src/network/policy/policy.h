@@ -36,6 +36,14 @@ enum class Mode : uint8_t {
 std::string_view ModeName(Mode mode);  // "none", "allow", "open"
 Result<Mode> ParseMode(std::string_view name);
 
+// What names are answered with inside.
+enum class DnsMode : uint8_t {
+  kNames,  // addresses that stand for them: no question leaves before there is a connection
+  kReal,   // what their own servers say, as far as the policy lets it be reached
+};
+std::string_view DnsModeName(DnsMode mode);  // "names", "real"
+Result<DnsMode> ParseDnsMode(std::string_view name);
+
 // As a user says it.
 struct Spec {
   static constexpr size_t kMaxRules = 256;  // of each list
@@ -44,6 +52,7 @@ struct Spec {
   std::vector<std::string> allow{};
   std::vector<std::string> deny{};
   std::vector<std::string> presets{};
+  DnsMode dns = DnsMode::kNames;
 
   friend bool operator==(const Spec&, const Spec&) = default;
 };
@@ -101,6 +110,9 @@ class Policy {
   // of the machine's names in rules reaches it, and such a connection nothing else but loopback
   // addresses. `name` empty: none was used.
   Decision OfAddress(std::string_view name, const Address& address, uint16_t port, bool own) const;
+  // Whether a program may be told that the name has this address: a public one, or one of those
+  // that some rule and the administrator name, whatever the port.
+  bool MayTell(const Address& address, bool own) const;
   // The machine itself, by one of its names in rules.
   Decision OfHost(uint16_t port) const;
 

@@ -136,7 +136,7 @@ void Connection::OfProxy(Result<std::vector<Address>> addresses) {
 }
 
 void Connection::ResolveItself() {
-  if (destination_.name.empty()) {
+  if (destination_.name.empty() || destination_.pinned) {
     Dial(std::vector<Address>{destination_.address});
   } else {
     resolving_ = parts_.resolver.Resolve(

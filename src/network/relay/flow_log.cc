@@ -35,11 +35,11 @@ void FlowLog::Add(Flow flow) {
 
 Flows FlowLog::After(uint64_t number) {
   Flows answer{.last = last_};
-  const uint64_t oldest = last_ + 1 - flows_.size();
+  const uint64_t oldest = first();
   answer.first = std::max(number + 1, oldest);
   for (uint64_t next = answer.first; next <= last_ && answer.flows.size() < kMaxFlowsAtOnce; ++next)
     answer.flows.push_back(flows_[next - oldest]);
-  if (answer.first + answer.flows.size() > last_) told_ = last_;
+  told_ = std::max(told_, std::min(last_, answer.first + answer.flows.size() - 1));
   return answer;
 }
 

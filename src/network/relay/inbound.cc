@@ -1,5 +1,6 @@
 #include "network/relay/inbound.h"
 
+#include <algorithm>
 #include <sys/socket.h>
 
 #include <array>
@@ -156,6 +157,10 @@ Inbound::Inbound(EventLoop& loop, Deadlines& deadlines, PipePool& pipes, News ne
     : loop_(loop), deadlines_(deadlines), pipes_(pipes), news_(std::move(news)) {}
 
 Inbound::~Inbound() = default;
+
+bool Inbound::empty() const {
+  return std::ranges::all_of(logs_, [](const auto& log) { return log.second->pairs.empty(); });
+}
 
 void Inbound::Tell(const std::string& sandbox, Log& log, Flow flow) {
   if (flow.verdict == Verdict::kDenied) ++log.counts.denied;

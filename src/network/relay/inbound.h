@@ -28,6 +28,8 @@ class Inbound {
 
   // One over the limit is reset.
   void Relay(const RelayOrder& order, Fd outside, Fd inside);
+  // Whether no connection is open.
+  bool empty() const;
   // Of one that never had a connection: none.
   Flows FlowsAfter(const std::string& sandbox, uint64_t number);
   // Ends what is there.

@@ -21,8 +21,9 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       templates(template_store),
       admission(RulesOf(options, engine_is.can)),
       metrics(engine_is.description.stages),
-      networks(std::make_unique<NetworkKeeper>(an_engine, event_log, options.network,
-                                               &network::SpawnRelay)),
+      secrets(options.paths.state_dir),
+      networks(std::make_unique<NetworkKeeper>(an_engine, event_log, secrets, options.network,
+                                               RelaysOf(options.paths.state_dir))),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 
@@ -150,6 +151,15 @@ void Core::KeepPromise(const SandboxRecord& record) {
     if (!kept && !gone) LogWarning("sandbox " + id.text() + ": " + kept.error().ToString());
     return {};
   });
+}
+
+Result<void> Core::GiveTrust(Sandbox& sandbox, const NetworkSpec& spec, Millis patience) {
+  if (spec.granted.empty()) return {};
+  const GuestChannel guest([&] { return engine.Connect(sandbox.id(), patience); }, patience,
+                           sandbox.guest_protocol());
+  std::string given = TRY(secrets.Install(guest, sandbox.View().spec.read_only));
+  sandbox.Change([&](SandboxRecord& record) { record.trust = std::move(given); });
+  return {};
 }
 
 Result<void> Core::WatchGuest(Sandbox& sandbox, Fd guest) {

@@ -1,5 +1,6 @@
 #include "sandbox/lifecycle/reconcile.h"
 
+#include <chrono>
 #include <map>
 
 #include "base/clock.h"
@@ -26,6 +27,7 @@ class Reconciler {
   explicit Reconciler(Core& core) : core_(core) {}
 
   Result<ReconcileReport> Run() {
+    core_.networks->TakeOver();
     for (engine::SandboxStatus& status : TRY(core_.engine.List())) {
       // Of what is damaged it is not known whose it is.
       const bool ours = status.lifetime == engine::Lifetime::kPersistent &&
@@ -41,6 +43,7 @@ class Reconciler {
     for (StoredSandbox& stored : promised) TRY(Settle(stored));
     for (const auto& [id, status] : there_) TRY(SettleUnknown(status));
     for (const auto& [id, reason] : tombstones_) RemoveTombstone(state_dir_, id);
+    core_.networks->EndTakeOver();
     return std::move(report_);
   }
 
@@ -139,8 +142,32 @@ class Reconciler {
       TRY(core_.watch->Add(sandbox->id(), *now.guest));
       sandbox->SetGuest(std::move(now.guest));
       OpenNetwork(*sandbox);
+      RenewTrust(*sandbox);
     }
     return {};
+  }
+
+  // Where the server's authority has become another: with its files it was lost, or it was renewed
+  // while no server ran. No sandbox keeps the server from starting for long.
+  void RenewTrust(Sandbox& sandbox) {
+    const SandboxView view = sandbox.View();
+    if (view.spec.network.granted.empty() || view.state != SandboxState::kRunning) return;
+    const auto authority = core_.secrets.Authority();
+    Result<void> given = authority ? Result<void>() : Failure(authority.error());
+    if (authority && authority->mark == sandbox.Record().trust) return;
+    if (given && SteadyNow() >= trust_ends_) {
+      given = Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                            "there is no more time for certificates while the server starts"));
+    }
+    if (given) given = core_.GiveTrust(sandbox, view.spec.network, kTrustPatience);
+    if (given) {
+      WriteFact(view.id.text(), [&](Database& db) { return SaveSandbox(db, sandbox.Record()); });
+      return;
+    }
+    LogWarning("sandbox " + view.id.text() +
+               " does not trust the server's new authority, until it "
+               "is started, reset or resumed: " +
+               given.error().ToString());
   }
 
   // What cannot be opened is closed, and tried again.
@@ -223,7 +250,11 @@ class Reconciler {
                          .data = {}});
   }
 
+  static constexpr Millis kTrustPatience{200};  // of one; the guest is there
+  static constexpr std::chrono::seconds kTrustTime{5};
+
   Core& core_;
+  const SteadyTime trust_ends_ = SteadyNow() + kTrustTime;
   const std::string state_dir_ = core_.options()->paths.state_dir;
   std::map<SandboxId, std::string> tombstones_;  // to be removed: the store knows
   std::map<SandboxId, engine::SandboxStatus> there_;

@@ -68,6 +68,7 @@ struct NetworkKeeper::Entry {
   FlowRing flows;
   std::condition_variable told_more;  // of `flows`
   uint64_t known = 0;                 // of the relay's flows
+  uint64_t told_flow = 0;             // up to that number they were told of as events
   network::NetworkCounts before{};    // of relays before
   network::NetworkCounts counts{};    // of this one
 

@@ -177,6 +177,17 @@ struct Published {
   }
 };
 
+// A SecretStanding.
+struct GivenSecret {
+  static void Of(const SecretStanding& standing, auto& visit) {
+    visit(About{"name"}, field::Text{}, standing.name);
+    visit(About{.name = "env", .text = "the variable that has its placeholder"}, field::Text{},
+          standing.variable);
+    visit(About{.name = "kept", .text = "false: it was removed, and its placeholder is refused"},
+          field::Flag{}, standing.kept);
+  }
+};
+
 // A sandbox::NetworkReport.
 struct NetworkReport {
   static constexpr std::string_view kSchema = "Network";
@@ -193,11 +204,13 @@ struct NetworkReport {
     visit(About{"allow"}, field::Texts{}, policy.allow);
     visit(About{"deny"}, field::Texts{}, policy.deny);
     visit(About{"presets"}, field::Objects<Preset>{}, policy.presets);
+    visit(About{"dns"}, field::Word{.words = Network::kDnsModes}, network::DnsModeName(policy.dns));
     visit(About{"join"}, field::Texts{}, report.spec.join);
     visit(About{"aliases"}, field::Texts{}, report.spec.aliases);
     visit(About{.name = "peers", .text = "what it reaches by name in the networks it has joined"},
           field::Objects<Peer>{}, report.peers);
     visit(About{"publish"}, field::Objects<Published>{}, report.published);
+    visit(About{"secrets"}, field::Objects<GivenSecret>{}, report.secrets);
     visit(About{"limits"}, field::Object<ToldNetworkLimits>{}, report.spec.limits);
     visit(About{.name = "bounds", .text = "the administrator's, for all sandboxes"},
           field::Object<NetworkBounds>{}, report.bounds);

@@ -38,8 +38,11 @@ void NetworkKeeper::PullFrom(ServedRelay& relay, Entry& entry, const Source& sou
     Count(source.counts, got->counts);
     if (got->flows.empty() || got->first <= source.known) return;
     entry.flows.Skip(got->first - source.known - 1);
-    source.known = got->first + got->flows.size() - 1;
-    for (network::Flow& flow : got->flows) Note(entry, std::move(flow));
+    source.known = got->first - 1;
+    for (network::Flow& flow : got->flows) {
+      ++source.known;
+      Note(entry, std::move(flow), source.inbound || source.known > entry.told_flow);
+    }
     if (source.known >= got->last) return;
   }
 }
@@ -56,8 +59,9 @@ void NetworkKeeper::Count(network::NetworkCounts& before, const network::Network
   before = counts;
 }
 
-void NetworkKeeper::Note(Entry& entry, network::Flow flow) {
-  if (flow.verdict == network::Verdict::kDenied && !flow.inbound) Tell(entry, flow);
+void NetworkKeeper::Note(Entry& entry, network::Flow flow, bool is_new) {
+  const bool is_told = is_new && !flow.inbound && flow.verdict == network::Verdict::kDenied;
+  if (is_told) Tell(entry, flow);
   entry.flows.Add(std::move(flow));
   entry.told_more.notify_all();
 }

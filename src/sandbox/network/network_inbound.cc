@@ -44,11 +44,7 @@ void NetworkKeeper::TellPeers(const std::set<SandboxId>& ids) {
     if (!entry) continue;
     const std::lock_guard lock(entry->mutex);
     if (!entry->wanted || !ServerOf(*entry) || entry->terms.peers == PeersOf(id)) continue;
-    const auto applied = Apply(*entry, entry->terms);
-    if (applied) continue;
-    Detach(*entry);
-    entry->problem = applied.error().message();
-    LogWarning("the network of sandbox " + id.text() + " is closed: " + applied.error().ToString());
+    ApplyOrClose(*entry, entry->terms);
   }
 }
 
@@ -174,7 +170,7 @@ void NetworkKeeper::TakeTurnedAway(Entry& entry) {
   counts.failed += flows.size() + more;
   Leave(entry.inbound_before, counts);
   Count(entry.inbound_before, counts);
-  for (network::Flow& flow : flows) Note(entry, std::move(flow));
+  for (network::Flow& flow : flows) Note(entry, std::move(flow), true);
   entry.flows.Skip(more);
 }
 

@@ -32,11 +32,13 @@ Result<void> Permitted(const network::Terms& terms) {
 
 }  // namespace
 
-NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
-                             RelaySupply::Start start)
+NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKeeper& secrets,
+                             NetworkOptions options, RelaySource relays)
     : engine_(engine),
       events_(events),
-      supply_(std::move(start),
+      secrets_(secrets),
+      extra_ca_(std::move(options.extra_ca)),
+      supply_(std::move(relays),
               [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
                 OnDial(relay, request);
               }),
@@ -50,11 +52,14 @@ NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOp
                [this](const Publisher& publisher, const PublishedStanding& standing) {
                  TellUnpublished(publisher, standing);
                }}),
-      bounds_(std::move(options.bounds)) {
+      bounds_(std::move(options.bounds)),
+      secrets_mark_(secrets.Mark()) {
   supply_.SetGreeting({.resolvers = std::move(options.resolvers),
                        .proxy = std::move(options.proxy),
                        .no_proxy = std::move(options.no_proxy)});
   doors_.Permit(std::move(options.publish_addresses));
+  secrets_.OnChange(
+      [this](const std::string& owner, const std::string& name) { SecretsChanged(owner, name); });
 }
 
 std::shared_ptr<NetworkKeeper::Entry> NetworkKeeper::Find(const SandboxId& id) const {
@@ -119,11 +124,14 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
 }
 
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
+  TRY(GiveAuthority(relay, terms));
   network::Sockets sockets = TRY(OpenSockets(entry));
+  // Without it, its network does not outlive this server.
+  if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
   entry.steering = sockets.steering;
   TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
   entry.relay = relay.number;
-  entry.known = 0;
+  entry.known = entry.told_flow = 0;
   return {};
 }
 
@@ -139,19 +147,29 @@ Result<void> NetworkKeeper::OpenAnew(Entry& entry, const network::Terms& terms) 
   }
 }
 
-Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
-  terms.version = entry.terms.version + 1;
-  terms.peers = PeersOf(entry.id);
+Result<void> NetworkKeeper::ApplyFilled(Entry& entry, const network::Terms& terms) {
   Result<void> done = Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "no relay"));
   const Served relay = ServerOf(entry);
   if (relay) {
-    done = relay->link.SetTerms(entry.id, terms);
+    done = GiveAuthority(*relay, terms);
+    if (done) done = relay->link.SetTerms(entry.id, terms);
     if (!done && RelaySupply::HasEnded(done.error())) supply_.Drop(*relay);
   }
   if (!ServerOf(entry)) {
     Detach(entry);
     done = entry.paused ? Permitted(terms) : OpenAnew(entry, terms);
   }
+  return done;
+}
+
+// The entry's terms have secrets without their values, which are read when a relay is to have them.
+Result<void> NetworkKeeper::GiveTerms(Entry& entry, network::Terms terms) {
+  terms.version = entry.terms.version + 1;
+  terms.peers = PeersOf(entry.id);
+  network::Terms filled = terms;
+  filled.secrets = TRY(secrets_.ValuesOf(entry.owner, terms.secrets));
+  auto done = ApplyFilled(entry, filled);
+  WipeValues(filled.secrets);
   if (done) {
     entry.terms = std::move(terms);
     entry.problem.clear();
@@ -170,7 +188,10 @@ Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::
   const std::lock_guard lock(entry->mutex);
   entry->paused = paused;
   entry->made = std::move(made);
-  auto applied = Apply(*entry, {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits});
+  auto applied = Apply(*entry, {.spec = spec.policy,
+                                .bounds = bounds(),
+                                .limits = spec.limits,
+                                .secrets = NamedOf(spec.granted)});
   entry->made.reset();
   if (applied) entry->wanted = true;
   return applied;
@@ -199,6 +220,7 @@ Result<void> NetworkKeeper::Want(const SandboxId& id, const std::string& owner,
     entry->terms.spec = spec.policy;
     entry->terms.bounds = bounds();
     entry->terms.limits = spec.limits;
+    entry->terms.secrets = NamedOf(spec.granted);
     entry->problem = opened.error().message();
   }
   TRY(StartThread());
@@ -280,13 +302,8 @@ void NetworkKeeper::Reconfigure(const NetworkOptions& options) {
     if (!entry->wanted) continue;
     network::Terms terms = entry->terms;
     terms.bounds = options.bounds;
-    const auto applied = Apply(*entry, terms);
-    if (applied) continue;
-    Detach(*entry);
+    ApplyOrClose(*entry, terms);
     entry->terms.bounds = options.bounds;
-    entry->problem = applied.error().message();
-    LogWarning("the network of sandbox " + entry->id.text() +
-               " is closed: " + applied.error().ToString());
   }
 }
 
@@ -306,8 +323,9 @@ void NetworkKeeper::OpenWanted() {
     if (entry->problem != error.message())
       LogWarning("the network of sandbox " + entry->id.text() + ": " + error.ToString());
     entry->problem = error.message();
-    // Without a relay the others fare no better.
-    if (!supply_.Current() && error.fault() == Fault::kMachine) return;
+    // Without a relay the others fare no better; without secrets that can be read they do.
+    const bool of_relay = entry->terms.secrets.empty() && error.fault() == Fault::kMachine;
+    if (!supply_.Current() && of_relay) return;
   }
 }
 
@@ -353,6 +371,7 @@ void NetworkKeeper::Run() {
       if (stopping_) return;
     }
     ReapStrays();
+    LookAtSecrets();
     OpenWanted();
     const Served relay = supply_.Current();
     if (!relay) {

@@ -12,6 +12,12 @@
 // thread starts another relay and opens every network anew, with the newest terms. What a relay was
 // not asked for before it ended is not told.
 //
+// When the server ends the relay goes on, and the next server takes it over:
+//
+//   networks.TakeOver();          // first of all; what the relay has is served as it was …
+//   … Want, OpenPaused …          // … until it gets the newest terms, connections and flows as they are
+//   networks.EndTakeOver();       // what nobody wanted is closed
+//
 // A paused sandbox keeps what is open; what is not is opened when it is resumed.
 //
 // What changes a network: with the sandbox's transition held. Thread-safe.
@@ -37,6 +43,7 @@
 #include "sandbox/network/network_report.h"
 #include "sandbox/network/relay_supply.h"
 #include "sandbox/options.h"
+#include "sandbox/secrets/secret_keeper.h"
 
 namespace cay::sandbox {
 
@@ -46,11 +53,14 @@ class NetworkKeeper {
   // there were beside them.
   static constexpr uint32_t kEventsPerSecond = 5;
 
-  NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
-                RelaySupply::Start start);
+  NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKeeper& secrets,
+                NetworkOptions options, RelaySource relays);
   ~NetworkKeeper() { Stop(); }
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
+
+  void TakeOver();
+  void EndTakeOver();
 
   // What others reach of it, while it is known here: its names in the networks that it has joined,
   // and its published ports. The rules of those, with the ports that were chosen; kAlreadyExists
@@ -78,6 +88,9 @@ class NetworkKeeper {
   // is closed, and opened again when they do.
   void Reconfigure(const NetworkOptions& options);
 
+  // The values that relays have of it are the kept ones from here on, or none. Empty: of all.
+  void SecretsChanged(const std::string& owner, const std::string& name);
+
   NetworkStanding Look(const SandboxId& id);
   // What would become of a connection of a sandbox with this network, whether it runs or not.
   // kResourceExhausted, of the machine: too many are asked about at this moment.
@@ -93,11 +106,13 @@ class NetworkKeeper {
   DeniedFlows DeniedAfter(const SandboxId& id, uint64_t number);
   NetworkMetrics Metrics();
 
-  // Ends the thread, and the relay with every network.
+  // Ends the thread. The relay goes on, if it outlives its server.
   void Stop();
 
  private:
   using Clock = std::chrono::steady_clock;
+  // How often it is asked whether the authority has become another: it lives for years.
+  static constexpr std::chrono::hours kRenewalPace{1};
   struct Entry;
   using Served = std::shared_ptr<ServedRelay>;
 
@@ -125,6 +140,11 @@ class NetworkKeeper {
 
   // With the entry's lock.
   Result<void> Apply(Entry& entry, network::Terms terms);
+  bool Inherit(Entry& entry);
+  Result<void> GiveTerms(Entry& entry, network::Terms terms);
+  Result<void> ApplyFilled(Entry& entry, const network::Terms& terms);
+  void ApplyOrClose(Entry& entry, const network::Terms& terms);
+  Result<void> GiveAuthority(ServedRelay& relay, const network::Terms& terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
   Result<network::Sockets> OpenSockets(Entry& entry);
@@ -135,12 +155,13 @@ class NetworkKeeper {
   void TakeTurnedAway(Entry& entry);
   struct Source;
   void PullFrom(ServedRelay& relay, Entry& entry, const Source& source);
-  void Note(Entry& entry, network::Flow flow);
+  void Note(Entry& entry, network::Flow flow, bool is_new);
   void Count(network::NetworkCounts& before, const network::NetworkCounts& counts);
   void Tell(Entry& entry, const network::Flow& flow);
 
   Result<Served> GetRelay();
   void Run();
+  void LookAtSecrets();
   void OpenWanted();
   bool Serve(ServedRelay& relay);
   void PullNews();
@@ -148,6 +169,8 @@ class NetworkKeeper {
 
   engine::Engine& engine_;
   EventLog& events_;
+  SecretKeeper& secrets_;
+  const std::vector<std::string> extra_ca_;
   RelaySupply supply_;
   Doors doors_;
 
@@ -163,6 +186,8 @@ class NetworkKeeper {
   // The thread's.
   std::set<std::string> news_;
   Clock::time_point next_pull_{};
+  uint64_t secrets_mark_;
+  Clock::time_point next_renewal_ = Clock::now() + kRenewalPace;
 };
 
 }  // namespace cay::sandbox

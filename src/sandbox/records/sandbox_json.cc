@@ -24,6 +24,9 @@ class NetworkWriter {
   void operator()(const field::About& about, const field::Word&, network::Mode mode) {
     object_[about.kept] = network::ModeName(mode);
   }
+  void operator()(const field::About& about, const field::Word&, network::DnsMode mode) {
+    object_[about.kept] = network::DnsModeName(mode);
+  }
   void operator()(const field::About& about, const field::Texts&,
                   const std::vector<std::string>& texts) {
     object_[about.kept] = json::array(texts.begin(), texts.end());
@@ -32,6 +35,15 @@ class NetworkWriter {
     requires std::is_arithmetic_v<T>
   void operator()(const field::About& about, Kind, T number) {
     object_[about.kept] = static_cast<uint64_t>(number);
+  }
+  void operator()(const field::About& about, field::Objects<fields::Granted>,
+                  const std::vector<GrantedSecret>& all) {
+    json::array array;
+    for (const GrantedSecret& one : all) {
+      array.push_back(json::object{
+          {"name", one.name}, {"variable", one.variable}, {"placeholder", one.placeholder}});
+    }
+    object_[about.kept] = std::move(array);
   }
   void operator()(const field::About& about, field::Object<fields::NetworkLimits>,
                   const network::NetworkLimits& limits) {
@@ -126,6 +138,9 @@ class NetworkReader {
   void operator()(const field::About& about, const field::Word&, network::Mode& mode) {
     mode = network::ParseMode(TextOf(object_, about.kept)).value_or(network::Mode::kNone);
   }
+  void operator()(const field::About& about, const field::Word&, network::DnsMode& mode) {
+    mode = network::ParseDnsMode(TextOf(object_, about.kept)).value_or(network::DnsMode::kNames);
+  }
   void operator()(const field::About& about, const field::Texts&, std::vector<std::string>& texts) {
     for (const json::value& value : ArrayOf(object_, about.kept))
       if (value.is_string()) texts.emplace_back(value.get_string());
@@ -134,6 +149,14 @@ class NetworkReader {
     requires std::is_arithmetic_v<T>
   void operator()(const field::About& about, Kind, T& number) {
     number = cay::NumberOf<T>(object_, about.kept).value_or(number);
+  }
+  void operator()(const field::About& about, field::Objects<fields::Granted>,
+                  std::vector<GrantedSecret>& all) {
+    for (const json::value& value : ArrayOf(object_, about.kept)) {
+      if (!value.is_object()) continue;
+      const json::object& one = value.get_object();
+      all.push_back({TextOf(one, "name"), TextOf(one, "variable"), TextOf(one, "placeholder")});
+    }
   }
   void operator()(const field::About& about, field::Object<fields::NetworkLimits>,
                   network::NetworkLimits& limits) {
@@ -276,6 +299,7 @@ json::object DocumentObject(const SandboxRecord& record) {
   object["template_env"] = json::array(record.template_env.begin(), record.template_env.end());
   object["user"] = record.user;
   object["workdir"] = record.workdir;
+  if (!record.trust.empty()) object["trust"] = record.trust;
   return object;
 }
 
@@ -305,6 +329,7 @@ void ReadObject(const json::object& object, SandboxRecord& record) {
     if (value.is_string()) record.template_env.emplace_back(value.get_string());
   record.user = TextOf(object, "user");
   record.workdir = TextOf(object, "workdir");
+  record.trust = TextOf(object, "trust");
 }
 
 }  // namespace

@@ -76,6 +76,16 @@ class NetworkReader : public FieldReader {
       return {};
     });
   }
+  void operator()(const About& about, const field::Word&, network::DnsMode& mode) {
+    Read([&](JsonFields& fields) -> Result<void> {
+      const auto word = TRY(fields.String(about.name, kMaxWord));
+      if (!word) return {};
+      auto named = network::ParseDnsMode(*word);
+      if (!named) return Failure(fields.Wrong(about.name, named.error()));
+      mode = *named;
+      return {};
+    });
+  }
   void operator()(const About& about, field::Object<sandbox::fields::NetworkLimits>,
                   network::NetworkLimits& limits) {
     Read([&](JsonFields& fields) -> Result<void> {
