@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
     return cay::sandbox::ServeContentTypes(cay::Fd::Adopt(STDIN_FILENO));
   }
   if (argc == 2 && first == cay::network::kRelayCommand)
-    return cay::network::ServeRelay(cay::Fd::Adopt(STDIN_FILENO));
+    return cay::network::ServeSpawnedRelay(cay::Fd::Adopt(STDIN_FILENO));
   OpenStandardDescriptors();
   Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);
   cay::cli::NoteUnknownVariables(first == "serve" || first == "config");

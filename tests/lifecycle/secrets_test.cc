@@ -94,13 +94,13 @@ class Tap {
 class SecretsTest : public LifecycleTest {
  protected:
   SecretsTest() {
-    relay_start_ = [this]() -> Result<network::RelayProcess> {
+    relays_from_ = {.start = [this](RelayUse) -> Result<network::RelayProcess> {
       network::RelayProcess process = TRY(relays_.Start());
       SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
       taps_.emplace_back(std::move(pair.second), std::move(process.control), heard_);
       return network::RelayProcess{.control = std::move(pair.first),
                                    .pidfd = std::move(process.pidfd)};
-    };
+    }};
     if (!Restart()) std::abort();
     Keep("my-api", "v4lue");
   }

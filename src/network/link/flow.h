@@ -33,6 +33,9 @@ struct Flow {
   uint64_t received = 0;
   uint32_t times = 1;    // the same again and again is told once
   bool proxied = false;  // a proxy was asked to connect; to which address of the name is not known
+  // From outside to a published port: `address` is the peer's, `port` the sandbox's, and what
+  // decides a rule of PublishRule.
+  bool inbound = false;
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.time_unix_ms);
@@ -47,6 +50,7 @@ struct Flow {
     codec.Field(10, self.received);
     codec.Field(11, self.times);
     codec.Field(12, self.proxied);
+    codec.Field(13, self.inbound);
   }
 };
 

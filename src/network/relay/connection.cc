@@ -136,7 +136,7 @@ void Connection::OfProxy(Result<std::vector<Address>> addresses) {
 }
 
 void Connection::ResolveItself() {
-  if (destination_.name.empty()) {
+  if (destination_.name.empty() || destination_.pinned) {
     Dial(std::vector<Address>{destination_.address});
   } else {
     resolving_ = parts_.resolver.Resolve(
@@ -147,7 +147,6 @@ void Connection::ResolveItself() {
 
 // Each is asked about after it is resolved, and exactly these are dialled.
 Result<std::vector<Address>> Connection::Permitted(const std::vector<Address>& addresses) {
-  if (IsHostName(destination_.name)) return addresses;
   std::vector<Address> permitted;
   std::optional<Error> refused;
   for (const Address& address : addresses) {

@@ -24,7 +24,7 @@ void Connection::Reconsider() {
     return;
   }
   Decision decision = Decide();
-  if (decision.allowed && upstream_ && !proxied_ && !IsHostName(destination_.name)) {
+  if (decision.allowed && upstream_ && !proxied_) {
     decision = owner_.policy().OfAddress(destination_.name, dialled_, destination_.port,
                                          parts_.machine.IsOwn(dialled_));
   }

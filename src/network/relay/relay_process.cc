@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "base/os/log.h"
 #include "base/os/process_title.h"
@@ -20,11 +23,66 @@ namespace {
 
 constexpr int kControlFd = 3;
 
+Result<void> Serve(Fd control, std::optional<Door> door) {
+  auto relay = TRY(Relay::Create(std::move(control), std::move(door)));
+  return relay->Run();
+}
+
+int ServeRelay(Fd control, std::optional<Door> door) {
+  BecomeNamed("cay-net");
+  // A ^C at the terminal is for the sandbox's caller; a relay ends when its controller does. One
+  // that outlives it has no terminal, and ends when the machine does: by SIGTERM.
+  for (const int ignored : {SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
+  ::signal(SIGTERM, door ? SIG_DFL : SIG_IGN);
+  if (const auto confined = ConfineRelay(); !confined) {
+    (void)ipc::SendPacket(control, static_cast<uint8_t>(MessageType::kFailed),
+                          ipc::EncodeError(confined.error()));
+    return 1;
+  }
+  const auto served = Serve(std::move(control), std::move(door));
+  if (!served) LogError("the network relay stops: " + served.error().message());
+  return served ? 0 : 1;
+}
+
+Result<std::optional<Door>> ReceiveDoor(const Fd& control) {
+  auto packet = TRY(ipc::ReceivePacket(control));
+  if (!packet || packet->type != static_cast<uint8_t>(MessageType::kDoor))
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no word of a door"));
+  if (packet->fds.empty()) return std::nullopt;
+  if (packet->fds.size() != 2)
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not a door"));
+  return Door{
+      .socket = std::move(packet->fds[0]), .name = std::move(packet->fds[1]), .owner = ::geteuid()};
+}
+
+Result<void> SendDoor(const Fd& control, const std::optional<Door>& door) {
+  std::vector<const Fd*> fds;
+  if (door) fds = {&door->socket, &door->name};
+  return ipc::SendPacket(control, static_cast<uint8_t>(MessageType::kDoor), {}, fds);
+}
+
+// While it may still do so: its uid, session, directory and signals are its controller's.
+Result<void> SettleIn(const Door& door) {
+  sigset_t none;
+  ::sigemptyset(&none);
+  if (::sigprocmask(SIG_SETMASK, &none, nullptr) < 0)
+    return Failure(Error::FromErrno("sigprocmask"));
+  if (::setsid() < 0) return Failure(Error::FromErrno("setsid"));
+  if (::chdir("/") < 0) return Failure(Error::FromErrno("chdir"));
+  return Listen(door);
+}
+
+// Who reads that pipe to its end would wait for the relay.
+bool IsPipe(int fd) {
+  struct stat info{};
+  return ::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
 [[noreturn]] void RunFork(int control) {
   if (::dup2(control, kControlFd) < 0) ::_exit(1);
   ::close_range(kControlFd + 1, ~0U, 0);
   ::fcntl(kControlFd, F_SETFD, FD_CLOEXEC);
-  ::_exit(ServeRelay(Fd::Adopt(kControlFd)));
+  ::_exit(ServeRelay(Fd::Adopt(kControlFd), std::nullopt));
 }
 
 }  // namespace
@@ -38,12 +96,15 @@ Result<Fd> ForkRelay() {
   return std::move(pair.first);
 }
 
-Result<RelayProcess> SpawnRelay() {
+Result<RelayProcess> SpawnRelay(std::optional<Door> door) {
   SocketPair pair = TRY(MakeSocketPair(SOCK_SEQPACKET));
+  TRY(SendDoor(pair.first, door));
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, pair.second.get(), STDIN_FILENO);
   ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  if (door && IsPipe(STDERR_FILENO))
+    ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
   std::array<char*, 3> argv = {const_cast<char*>("cay"), const_cast<char*>(kRelayCommand), nullptr};
   std::array<char*, 1> envp = {nullptr};
@@ -55,22 +116,20 @@ Result<RelayProcess> SpawnRelay() {
   auto pidfd = sys::PidfdOpen(pid);
   ReapLater(pid);
   if (!pidfd) return Failure(std::move(pidfd).error());  // it ends with its socket
-  return RelayProcess{.control = std::move(pair.first), .pidfd = *std::move(pidfd)};
+  return RelayProcess{.control = std::move(pair.first), .pidfd = *std::move(pidfd), .pid = pid};
 }
 
-int ServeRelay(Fd control) {
-  BecomeNamed("cay-net");
-  // A ^C at the terminal is for the sandbox's caller; a relay ends when its controller does.
-  for (const int ignored : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(ignored, SIG_IGN);
-  if (const auto confined = ConfineRelay(); !confined) {
+int ServeSpawnedRelay(Fd control) {
+  auto door = ReceiveDoor(control);
+  const Result<void> settled = !door   ? Failure(door.error())
+                               : *door ? SettleIn(**door)
+                                       : Result<void>();
+  if (!settled) {
     (void)ipc::SendPacket(control, static_cast<uint8_t>(MessageType::kFailed),
-                          ipc::EncodeError(confined.error()));
+                          ipc::EncodeError(settled.error()));
     return 1;
   }
-  auto relay = Relay::Create(std::move(control));
-  const Result<void> served = relay ? (*relay)->Run() : Failure(relay.error());
-  if (!served) LogError("the network relay stops: " + served.error().message());
-  return served ? 0 : 1;
+  return ServeRelay(std::move(control), *std::move(door));
 }
 
 }  // namespace cay::network

@@ -1,8 +1,11 @@
 // The relay as a process of its own: `cay net`, or a fork of `cay run`.
 #pragma once
 
+#include <optional>
+
 #include "base/os/fd.h"
 #include "base/result.h"
+#include "network/link/relay_door.h"
 
 namespace cay::network {
 
@@ -13,14 +16,11 @@ inline constexpr const char* kRelayCommand = "net-relay";
 // one thread.
 Result<Fd> ForkRelay();
 
-// Starts this program's file anew as one, for a process with threads. `pidfd`: for one that hangs.
-struct RelayProcess {
-  Fd control;
-  Fd pidfd;
-};
-Result<RelayProcess> SpawnRelay();
+// Starts this program's file anew as one, for a process with threads. One with a door outlives its
+// controller (relay.h): it is in a session of its own, and holds no pipe of the controller's.
+Result<RelayProcess> SpawnRelay(std::optional<Door> door = {});
 
-// In the new process. Its exit code.
-int ServeRelay(Fd control);
+// In the process that was spawned. Its exit code.
+int ServeSpawnedRelay(Fd control);
 
 }  // namespace cay::network

@@ -23,7 +23,7 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       metrics(engine_is.description.stages),
       secrets(options.paths.state_dir),
       networks(std::make_unique<NetworkKeeper>(an_engine, event_log, secrets, options.network,
-                                               &network::SpawnRelay)),
+                                               RelaysOf(options.paths.state_dir))),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 
