@@ -44,7 +44,7 @@ TEST(SandboxJson, WhatIsWrongIsNamed) {
   EXPECT_THAT(message(R"({"network":""})"), HasSubstr("\"network\" is empty"));
   EXPECT_THAT(message(R"({"network":{"mode":"all"}})"), HasSubstr("network.mode"));
   EXPECT_THAT(message(R"({"network":{"allow":"a.example"}})"), HasSubstr("allow"));
-  EXPECT_THAT(message(R"({"network":{"dns":"real"}})"), HasSubstr("\"network.dns\""));
+  EXPECT_THAT(message(R"({"network":{"dns":"system"}})"), HasSubstr("\"network.dns\""));
   EXPECT_THAT(message(R"({"network":{"limits":{"idle":"1500ms"}}})"),
               HasSubstr("\"network.limits.idle\" is not whole seconds"));
   EXPECT_THAT(message(R"({"network":{"limits":{"rate":1}}})"),
