@@ -134,7 +134,7 @@ Result<void> Run::Create() {
   engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   if (options_.network.mode != network::Mode::kNone)
-    network_ = TRY(RunNetwork::Start(options_.network, options_.ways));
+    network_ = TRY(RunNetwork::Start(options_.network, options_.ways, paths.state_dir));
   TRY(secrets_->AddKept(options_.secrets, paths.state_dir));
   if (!secrets_->empty()) {
     if (!network_) {
@@ -142,8 +142,8 @@ Result<void> Run::Create() {
                          .WithRemedy("allow its host: --allow HOST:443"));
     }
     RunSecrets::LeaveNoCore();
-    TRY(network_->UseSecrets(secrets_->Copies(), options_.authorities));
   }
+  if (network_) TRY(network_->Intercept(secrets_->Copies(), options_.authorities));
   Stage("launcher");
   TemplateStore store = TRY(OpenLocalTemplates(paths));
   template_ = TRY(store.Find(options_.template_name));
@@ -202,9 +202,10 @@ Result<SessionEnd> Run::Command() {
     session_options.out = &result_.out;
     session_options.err = &result_.err;
   }
-  protocol::StartRequest request = BuildStartRequest(
-      options_, *template_, TRY(BuildEnv(options_, *template_, secrets_->variables())),
-      session_options.pass_stdin);
+  const bool intercepted = network_ && !network_->certificate().empty();
+  CommandEnv env = TRY(BuildEnv(options_, *template_, secrets_->variables(), intercepted));
+  protocol::StartRequest request =
+      BuildStartRequest(options_, *template_, std::move(env), session_options.pass_stdin);
   RunSession session(*guest_, session_options);
   SessionEnd end = TRY(session.Run(request));
   result_.stages.push_back({"start", MicrosBetween(last_, end.started)});

@@ -10,6 +10,7 @@
 //   kFlows   FlowsRequest                       kFlowsAre   Flows
 //   kList    (empty)                            kNetworksAre   Networks
 //   kCheck   CheckRequest                       kCheckedIs     Checked
+//   kCache   (empty)                            kCacheIs   CacheCounts
 //                                               kFailed     EncodeError
 //                                               kNews       SandboxRequest: it has flows that
 //                                                           were not asked for yet
@@ -30,6 +31,7 @@
 #include <vector>
 
 #include "base/id.h"
+#include "network/link/cache_counts.h"
 #include "network/link/counts.h"
 #include "network/link/flow.h"
 #include "network/link/limits.h"
@@ -76,6 +78,7 @@ enum class MessageType : uint8_t {
   kAuthority = 8,
   kDialled = 9,
   kRelay = 10,
+  kCache = 20,
   kDone = 64,
   kFailed = 65,
   kFlowsAre = 66,
@@ -83,6 +86,7 @@ enum class MessageType : uint8_t {
   kNews = 68,
   kCheckedIs = 69,
   kDial = 70,
+  kCacheIs = 78,
 };
 
 inline constexpr uint32_t kLinkVersion = 1;
@@ -100,6 +104,7 @@ struct HelloRequest {
   bool news = false;
   std::string proxy{};  // network/transfer/proxy.h; with its password. Empty: none
   std::vector<std::string> no_proxy{};
+  uint64_t cache_bytes = 0;  // what the package cache may have on disk; 0: there is none
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
@@ -107,6 +112,7 @@ struct HelloRequest {
     codec.Field(3, self.news);
     codec.Field(4, self.proxy, kMaxProxy);
     codec.Field(5, self.no_proxy, kMaxNoProxy, network::Rule::kMaxBytes);
+    codec.Field(12, self.cache_bytes);
   }
 };
 
@@ -141,6 +147,7 @@ struct Peer {
 // What a sandbox may do.
 struct Terms {
   static constexpr size_t kMaxPeers = 256;
+  static constexpr size_t kMaxCacheOwner = 256;
 
   uint64_t version = 0;  // its client's number for it
   Spec spec{};
@@ -148,6 +155,8 @@ struct Terms {
   NetworkLimits limits{};
   std::vector<Secret> secrets{};
   std::vector<Peer> peers{};  // their names come before all rules
+  // Those with the same one see each other's answers in the package cache; empty: it is not used.
+  std::string cache_owner{};
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
@@ -156,6 +165,7 @@ struct Terms {
     codec.Field(4, self.limits);
     codec.Field(5, self.secrets, Secret::kMostOfASandbox);
     codec.Field(6, self.peers, kMaxPeers);
+    codec.Field(14, self.cache_owner, kMaxCacheOwner);
   }
 };
 

@@ -278,4 +278,14 @@ Decision Policy::OfAddress(std::string_view name, const Address& address, uint16
   return {};
 }
 
+bool ReachesKept(const Policy& policy) {
+  constexpr uint16_t kHttps = 443;
+  return std::ranges::any_of(Presets(), [&](const Preset& preset) {
+    return std::ranges::any_of(preset.kept, [&](const Rule& rule) {
+      return !rule.name()->below && Contains(rule.ports, kHttps) &&
+             policy.OfConnection(rule.name()->name, kHttps).allowed;
+    });
+  });
+}
+
 }  // namespace cay::network

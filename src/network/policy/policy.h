@@ -119,4 +119,7 @@ class Policy {
   Rules permitted_;  // the administrator's private_allowed
 };
 
+// Whether it lets a place be reached over TLS whose answers a package cache may keep (preset.h).
+bool ReachesKept(const Policy& policy);
+
 }  // namespace cay::network

@@ -126,6 +126,8 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
   const Policy& policy() const override { return *policy_; }
   std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
   std::string PeerOf(const std::string& name) const override { return name == "db" ? peer_ : ""; }
+  std::string CacheOwner(const std::string& /*name*/) const override { return cache_owner_; }
+  void PassCacheBy(const std::string& name) override { past_cache_ = name; }
   PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port,
                              PeerDials::Done done) override {
     return peers_->Dial("me", peer, port, std::move(done));

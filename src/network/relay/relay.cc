@@ -62,7 +62,7 @@ Error NotServed(const std::string& sandbox) {
 
 }  // namespace
 
-Relay::Relay(EventLoop loop, Fd control)
+Relay::Relay(EventLoop loop, Fd control, std::optional<Fd> cache)
     : loop_(std::move(loop)),
       control_(std::move(control)),
       deadlines_(loop_),
@@ -71,13 +71,15 @@ Relay::Relay(EventLoop loop, Fd control)
              [this](const DialRequest& request) {
                return Send(MessageType::kDial, protocol::Encode(request));
              }),
-      inbound_(loop_, deadlines_, pipes_) {}
+      inbound_(loop_, deadlines_, pipes_),
+      cache_files_(std::move(cache)) {}
 
 Relay::~Relay() = default;
 
-Result<std::unique_ptr<Relay>> Relay::Create(Fd control) {
+Result<std::unique_ptr<Relay>> Relay::Create(Fd control, std::optional<Fd> cache) {
   TRY(SetNonBlocking(control, true));
-  std::unique_ptr<Relay> relay(new Relay(TRY(EventLoop::Create()), std::move(control)));
+  std::unique_ptr<Relay> relay(
+      new Relay(TRY(EventLoop::Create()), std::move(control), std::move(cache)));
   TRY(relay->loop_.Watch(relay->control_.get(), EPOLLIN, *relay));
   return relay;
 }
@@ -129,6 +131,8 @@ Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
       return FlowsAfter(TRY(Decode<FlowsRequest>(body)));
     case MessageType::kList:
       return List();
+    case MessageType::kCache:
+      return Cache();
     case MessageType::kCheck:
       TRY(BeginCheck(TRY(Decode<CheckRequest>(body))));
       return std::nullopt;
@@ -167,14 +171,29 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
   if (resolver_) return Reply{};
   if (!request.proxy.empty()) proxy_ = TRY(ProxyPlan::Make(request.proxy, request.no_proxy));
   resolver_ = TRY(Resolver::Create(loop_, {.servers = request.resolvers}));
+  OpenCache(request.cache_bytes);
   parts_.reset(new RelayParts{.loop = loop_,
                               .deadlines = deadlines_,
                               .resolver = *resolver_,
                               .pipes = pipes_,
                               .machine = machine_,
                               .peers = peers_,
-                              .proxy = proxy_ ? &*proxy_ : nullptr});
+                              .proxy = proxy_ ? &*proxy_ : nullptr,
+                              .cache = cache_ ? &*cache_ : nullptr});
   return Reply{};
+}
+
+// Without it everything is as it is with none.
+void Relay::OpenCache(uint64_t bytes) {
+  if (!cache_files_ || bytes < CacheBounds::kMinBytes) return;
+  cache_.emplace(*std::move(cache_files_), CacheBounds{.bytes = bytes});
+  cache_files_.reset();
+  if (const auto settled = cache_->Settle(); !settled)
+    LogWarning("the package cache: " + settled.error().message());
+}
+
+Result<Relay::Reply> Relay::Cache() {
+  return Reply{MessageType::kCacheIs, protocol::Encode(cache_ ? cache_->counts() : CacheCounts())};
 }
 
 Result<Relay::Reply> Relay::SetAuthority(AuthorityRequest request, const std::vector<Fd>& files) {

@@ -23,8 +23,8 @@ namespace cay::network {
 
 class Relay final : private EventLoop::Handler {
  public:
-  // `control`: see link/messages.h.
-  static Result<std::unique_ptr<Relay>> Create(Fd control);
+  // `control`: see link/messages.h. `cache`: the directory of a package cache.
+  static Result<std::unique_ptr<Relay>> Create(Fd control, std::optional<Fd> cache);
   ~Relay() override;
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -43,17 +43,19 @@ class Relay final : private EventLoop::Handler {
     std::string body{};
   };
 
-  Relay(EventLoop loop, Fd control);
+  Relay(EventLoop loop, Fd control, std::optional<Fd> cache);
   void OnReady(uint32_t events) override;
   Result<std::optional<Reply>> Answer(ipc::Packet& packet);
   Result<void> TakeIn(ipc::Packet& packet);
   Result<Reply> Hello(const HelloRequest& request);
+  void OpenCache(uint64_t bytes);
   Result<Reply> SetAuthority(AuthorityRequest request, const std::vector<Fd>& files);
   Result<Reply> Open(const OpenRequest& request, std::vector<Fd> fds);
   Result<Reply> SetPolicy(const PolicyRequest& request);
   Result<Reply> Close(const SandboxRequest& request);
   Result<Reply> FlowsAfter(const FlowsRequest& request);
   Result<Reply> List() const;
+  Result<Reply> Cache();
   Result<void> BeginCheck(const CheckRequest& request);
   void EndCheck(const Checked& checked);
   void Respond(const Result<Reply>& reply);
@@ -71,6 +73,8 @@ class Relay final : private EventLoop::Handler {
   std::unique_ptr<Resolver> resolver_;        // null before kHello
   std::unique_ptr<Interceptor> interceptor_;  // null before kAuthority
   std::optional<ProxyPlan> proxy_;
+  std::optional<Fd> cache_files_;
+  std::optional<CacheDirectory> cache_;  // none before kHello
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;
   std::map<std::string, Entry> entries_;

@@ -22,7 +22,7 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       admission(RulesOf(options, engine_is.can)),
       metrics(engine_is.description.stages),
       networks(std::make_unique<NetworkKeeper>(an_engine, event_log, options.network,
-                                               &network::SpawnRelay)),
+                                               [] { return network::SpawnRelay(); })),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 
