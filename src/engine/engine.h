@@ -165,6 +165,9 @@ struct CreateRequest {
   bool read_only = false;
   Scratch scratch = Scratch::kAuto;
   Lifetime lifetime = Lifetime::kEphemeral;
+  // Its network is opened while it is made, which costs less than doing so afterwards. Asked of
+  // Create alone, and not kept.
+  bool network = false;
   std::string
       label;  // free text of at most 4096 bytes, kept in the sandbox's record (a template's name …)
 };
@@ -199,15 +202,6 @@ struct NotEnforced {
   std::string why;  // one sentence
 };
 
-struct Created {
-  StageTimes stage_us{};  // as the engine describes them
-  std::vector<NotEnforced> not_enforced;
-  Scratch scratch = Scratch::kDisk;  // never kAuto
-  bool single_user = false;          // only uid 1000 exists inside (made by an ordinary user)
-  uint32_t guest_protocol = 1;       // protocol::kProtocolVersion of the guest
-  std::optional<Fd> guest;           // what Watch gives; Create and Start always bring it
-};
-
 // How a connection's destination is found on the host's end.
 enum class Steering : uint8_t {
   kLookup,    // it is the accepted socket's own address (BPF sk_lookup)
@@ -229,6 +223,16 @@ struct NetworkSockets {
   std::optional<Fd> dns_udp_v4;  // to port 53 of every address, but not from port 53, an answer's
   std::optional<Fd> dns_udp_v6;  // IP_PKTINFO is on: an answer goes from the address that it says
   std::optional<Fd> hold;        // nothing is done with it: steering ends when it is closed
+};
+
+struct Created {
+  StageTimes stage_us{};  // as the engine describes them
+  std::vector<NotEnforced> not_enforced;
+  Scratch scratch = Scratch::kDisk;       // never kAuto
+  bool single_user = false;               // only uid 1000 exists inside (made by an ordinary user)
+  uint32_t guest_protocol = 1;            // protocol::kProtocolVersion of the guest
+  std::optional<Fd> guest;                // what Watch gives; Create and Start always bring it
+  std::optional<NetworkSockets> network;  // what OpenNetwork gives, where Create was asked for it
 };
 
 struct Stats {

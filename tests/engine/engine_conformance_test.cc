@@ -150,6 +150,26 @@ TEST_P(EngineConformance, ANetworkIsOpenOnceAtATime) {
   EXPECT_TRUE(engine_->OpenNetwork(id)) << "of one that was taken over";
 }
 
+TEST_P(EngineConformance, ANetworkComesWithACreateThatAsksForIt) {
+  if (!can().network_policy) return;
+  CreateRequest request = Request();
+  request.network = true;
+  auto created = engine_->Create(request);
+  if (!created && created.error().code() == ErrorCode::kNotSupported)
+    GTEST_SKIP() << created.error().ToString();
+  ASSERT_TRUE(created) << created.error().ToString();
+  ASSERT_TRUE(created->network);
+  EXPECT_TRUE(created->network->tcp_v4 && created->network->dns_udp_v4);
+  EXPECT_TRUE(created->guest);
+  EXPECT_TRUE(Answers(request.id));
+  EXPECT_THAT(engine_->OpenNetwork(request.id), FailsWith(ErrorCode::kIllegalState));
+  created->network.reset();
+  EXPECT_TRUE(engine_->OpenNetwork(request.id));
+  auto without = engine_->Create(Request());
+  ASSERT_TRUE(without);
+  EXPECT_FALSE(without->network);
+}
+
 // Whoever has its sockets keeps nothing of a sandbox, and nothing of it keeps them.
 TEST_P(EngineConformance, ANetworkThatIsHeldOutlivesNothing) {
   if (!can().network_policy) return;

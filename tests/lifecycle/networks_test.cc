@@ -245,7 +245,7 @@ TEST_F(NetworksTest, AVisitHasNone) {
 
 TEST_F(NetworksTest, ACreateWhoseNetworkCannotBeOpenedLeavesNothing) {
   const Standings before = Take();
-  engine_->Fail(Call::kOpenNetwork, Broken());
+  engine_->Fail(Call::kOpenNetwork, Broken(), 2);  // a create is tried twice
   EXPECT_THAT(TryCreate(With(Internet())), FailsWith(ErrorCode::kIo));
   EXPECT_EQ(Take(), before);
   ASSERT_TRUE(Restart());

@@ -58,8 +58,7 @@ Result<network::Checked> RunNetwork::Check(const std::string& host, uint16_t por
   return link_.Check({.terms = terms_, .host = host, .port = port});
 }
 
-Result<void> RunNetwork::Open(engine::Engine& engine, const SandboxId& id) {
-  engine::NetworkSockets sockets = TRY(engine.OpenNetwork(id));
+Result<void> RunNetwork::Open(const SandboxId& id, engine::NetworkSockets sockets) {
   TRY(link_.Hello(greeting_));
   if (!certificate().empty()) {
     TRY(link_.SetAuthority({.certificate = authority_.certificate, .key = authority_.key},

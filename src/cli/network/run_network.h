@@ -1,7 +1,7 @@
 // The network of one run: its relay is a fork of `cay run`, and ends with it.
 //
 //   auto network = TRY(RunNetwork::Start(options.network, options.ways)); // while the launcher starts
-//   TRY(network->Open(*engine, id));                                      // the sandbox is there
+//   TRY(network->Open(id, *std::move(created.network)));                  // the sandbox is there
 //   … the command …
 //   result.network = network->Told();
 #pragma once
@@ -37,7 +37,7 @@ class RunNetwork {
 
   // What would become of a connection.
   Result<network::Checked> Check(const std::string& host, uint16_t port);
-  Result<void> Open(engine::Engine& engine, const SandboxId& id);
+  Result<void> Open(const SandboxId& id, engine::NetworkSockets sockets);
   // The certificate with which requests are intercepted; empty: none are.
   const std::string& certificate() const { return authority_.certificate; }
   // Of a relay that has ended: nothing.

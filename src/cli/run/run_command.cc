@@ -149,15 +149,16 @@ Result<void> Run::Create() {
   template_ = TRY(store.Find(options_.template_name));
   Stage("template");
   SandboxId id = TRY(SandboxId::Generate());
-  engine::Created created =
-      TRY(engine_->Create(BuildCreateRequest(options_, id, *template_, std::move(mounts))));
+  engine::CreateRequest request = BuildCreateRequest(options_, id, *template_, std::move(mounts));
+  request.network = network_ != nullptr;
+  engine::Created created = TRY(engine_->Create(request));
   id_ = id;
   guest_.emplace([this] { return engine_->Connect(*id_); });
   Clock::time_point now = Clock::now();
   NoteCreated(created, MicrosBetween(last_, now));
   last_ = now;
   if (!network_) return {};
-  TRY(network_->Open(*engine_, id));
+  TRY(network_->Open(id, *std::move(created.network)));
   if (!network_->certificate().empty())
     TRY(sandbox::InstallAuthority(
         *guest_, network_->certificate(), options_.read_only,

@@ -140,7 +140,22 @@ Result<void> FakeEngine::CheckRequest(const CreateRequest& request) const {
   return {};
 }
 
+// A call of each, as it is two steps of a real engine's.
 Result<Created> FakeEngine::Create(const CreateRequest& request) {
+  auto created = CreateAlone(request);
+  if (!created || !request.network) return created;
+  auto opened = OpenNetwork(request.id);
+  if (opened) {
+    created->network = *std::move(opened);
+    return created;
+  }
+  const std::lock_guard lock(machine_->mutex);
+  EndGuestOf(machine_->sandboxes.at(request.id), {.reason = ExitReason::kStopped});
+  machine_->sandboxes.erase(request.id);
+  return Failure(std::move(opened).error());
+}
+
+Result<Created> FakeEngine::CreateAlone(const CreateRequest& request) {
   return Do(Call::kCreate, [&]() -> Result<Created> {
     TRY(CheckRequest(request));
     if (machine_->sandboxes.contains(request.id)) {

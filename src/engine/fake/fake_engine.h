@@ -166,6 +166,7 @@ class FakeEngine : public Engine {
   Result<FakeSandbox*> Find(const SandboxId& id);
   Result<FakeSandbox*> FindIn(const SandboxId& id, std::initializer_list<State> states);
   Result<FakeSandbox*> FindAnyhow(const SandboxId& id);
+  Result<Created> CreateAlone(const CreateRequest& request);
   Result<Created> Begin(FakeSandbox& sandbox);
   Result<Created> CreatedOf(const FakeSandbox& sandbox) const;
   static void NoteExit(FakeSandbox& sandbox);

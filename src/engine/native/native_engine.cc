@@ -128,6 +128,17 @@ Result<Created> CreatedFrom(Packet reply) {
   return created;
 }
 
+Result<Created> CreatedWithNetworkFrom(Packet reply) {
+  CborReader reader(reply.body);
+  Created created = TRY(DecodeCreated(reader));
+  if (reply.fds.empty())
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "a reply without its descriptor"));
+  created.guest = std::move(reply.fds.front());
+  reply.fds.erase(reply.fds.begin());
+  created.network = TRY(DecodeNetwork(reader, std::move(reply.fds)));
+  return created;
+}
+
 }  // namespace
 
 Description NativeEngine::Describe() const {
@@ -169,7 +180,8 @@ Result<GarbageReport> NativeEngine::CollectGarbage(const GarbageOptions& options
 
 Result<Created> NativeEngine::Create(const CreateRequest& request) {
   TRY(CheckIsOfHostLayers(request.root));
-  CborWriter writer = Request(Operation::kCreate, request.id);
+  CborWriter writer =
+      Request(request.network ? Operation::kCreateWithNetwork : Operation::kCreate, request.id);
   writer.Bytes(EncodeRequest(request));
   Course course;
   auto reply = Call(request.id, writer.text(), Repeat::kIfUnsent, &course);
@@ -180,7 +192,8 @@ Result<Created> NativeEngine::Create(const CreateRequest& request) {
     if (maybe_half_made) (void)Destroy(request.id);
     return Failure(reply.error());
   }
-  return CreatedFrom(*std::move(reply));
+  return request.network ? CreatedWithNetworkFrom(*std::move(reply))
+                         : CreatedFrom(*std::move(reply));
 }
 
 Result<void> NativeEngine::Destroy(const SandboxId& id) {

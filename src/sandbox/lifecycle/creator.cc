@@ -139,6 +139,10 @@ class Creator::Making {
     created_ = std::move(created);
     from_pool_ = from_pool;
   }
+  // Nothing: it was not made with it.
+  std::optional<engine::NetworkSockets> TakeNetwork() {
+    return std::exchange(created_.network, std::nullopt);
+  }
   // The rules, with the ports that were chosen.
   void NotePublished(std::vector<std::string> rules) {
     resolved_.spec.network.publish = std::move(rules);
@@ -336,6 +340,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.tmpfs = spec.tmpfs;
   request.noexec = spec.noexec;
   request.read_only = spec.read_only;
+  request.network = !spec.network.none();
   request.lifetime = engine::Lifetime::kPersistent;
   request.label = std::string(kServerLabel) + making.base().name;
   auto created = TRY(TwiceIfItMayHelp([&] { return core_.engine.Create(request); }));
@@ -348,7 +353,7 @@ Result<void> Creator::OpenNetwork(Making& making) {
   const SandboxSpec& spec = making.resolved().spec;
   const std::string& owner = making.caller().owner;
   making.NotePublished(TRY(core_.networks->Settle(making.id(), owner, spec.name, spec.network)));
-  return core_.networks->Open(making.id(), owner, spec.network);
+  return core_.networks->Open(making.id(), owner, spec.network, making.TakeNetwork());
 }
 
 Result<void> Creator::Promise(Making& making, const std::string& idempotency_key,

@@ -112,7 +112,8 @@ Result<NetworkKeeper::Served> NetworkKeeper::GetRelay() {
   return relay;
 }
 
-Result<network::Sockets> NetworkKeeper::OpenSockets(const Entry& entry) {
+Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
+  if (entry.made) return SocketsOf(*std::exchange(entry.made, std::nullopt));
   const bool is_first = entry.terms.version == 0;
   const auto until = Clock::now() + (is_first ? kOldRelayEnds : kRelayEnds);
   while (true) {
@@ -166,7 +167,8 @@ Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
 }
 
 Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::string& owner,
-                                   const NetworkSpec& spec) {
+                                   const NetworkSpec& spec,
+                                   std::optional<engine::NetworkSockets> made) {
   if (spec.none()) {
     Close(id);
     return {};
@@ -174,19 +176,22 @@ Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::
   const auto entry = FindOrMake(id, owner);
   const std::lock_guard lock(entry->mutex);
   entry->paused = paused;
-  TRY(Apply(*entry, {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits}));
-  entry->wanted = true;
-  return {};
+  entry->made = std::move(made);
+  auto applied = Apply(*entry, {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits});
+  entry->made.reset();
+  if (applied) entry->wanted = true;
+  return applied;
 }
 
 Result<void> NetworkKeeper::Open(const SandboxId& id, const std::string& owner,
-                                 const NetworkSpec& spec) {
-  return OpenAs(false, id, owner, spec);
+                                 const NetworkSpec& spec,
+                                 std::optional<engine::NetworkSockets> made) {
+  return OpenAs(false, id, owner, spec, std::move(made));
 }
 
 Result<void> NetworkKeeper::OpenPaused(const SandboxId& id, const std::string& owner,
                                        const NetworkSpec& spec) {
-  return OpenAs(true, id, owner, spec);
+  return OpenAs(true, id, owner, spec, std::nullopt);
 }
 
 Result<void> NetworkKeeper::Want(const SandboxId& id, const std::string& owner,

@@ -62,8 +62,9 @@ class NetworkKeeper {
                 const NetworkSpec& spec);
 
   // Whose network is open already gets these terms; mode "none" closes it. On error all is as
-  // before.
-  Result<void> Open(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
+  // before. `made`: of a sandbox that was created with its network (engine::Created::network).
+  Result<void> Open(const SandboxId& id, const std::string& owner, const NetworkSpec& spec,
+                    std::optional<engine::NetworkSockets> made = std::nullopt);
   // The same; on error the network is wanted nevertheless, and is tried again until it is closed.
   Result<void> Want(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   // The same of one that is paused.
@@ -111,14 +112,14 @@ class NetworkKeeper {
   void TellUnpublished(const Publisher& publisher, const PublishedStanding& standing);
 
   Result<void> OpenAs(bool paused, const SandboxId& id, const std::string& owner,
-                      const NetworkSpec& spec);
+                      const NetworkSpec& spec, std::optional<engine::NetworkSockets> made);
   Result<void> StartThread();
 
   // With the entry's lock.
   Result<void> Apply(Entry& entry, network::Terms terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
-  Result<network::Sockets> OpenSockets(const Entry& entry);
+  Result<network::Sockets> OpenSockets(Entry& entry);
   void Detach(Entry& entry);
   Served ServerOf(const Entry& entry) const;  // null: none
   void Pull(Entry& entry);

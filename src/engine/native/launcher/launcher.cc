@@ -247,7 +247,8 @@ Result<void> Launcher::BeginToAttachLayers() {
   return {};
 }
 
-Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us) {
+Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
+                                  std::optional<NetworkSockets>* network) {
   const Record& record = sandbox.record;
   SpawnPlan plan{.request = record.request,
                  .guest = guest_,
@@ -259,6 +260,13 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us) {
     TRY(MakeScratch(sandbox));
     return &*sandbox.scratch_mount;
   };
+  // An ordinary user's namespace is entered by a child, through the user namespace of the guest.
+  if (network != nullptr && netns_) {
+    plan.meanwhile = [&](const Fd& pidfd) -> Result<void> {
+      *network = TRY(OpenNetworkOf(pidfd));
+      return {};
+    };
+  }
   plan.root_uid = record.id_range ? record.id_range->base() : ::geteuid();
   plan.single_user = !record.id_range;
   plan.limit_nproc = !cgroups_.Has(Controller::kPids);
@@ -307,7 +315,7 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
                    .guest_protocol = protocol::kProtocolVersion},
                   TRY(MakeDir(request.id)));
   Result<void> made = Prepare(sandbox, stage_us, watch);
-  if (made) made = SpawnGuest(sandbox, stage_us);
+  if (made) made = SpawnGuest(sandbox, stage_us, request.network ? &created.network : nullptr);
   if (!made) {
     Discard(std::move(sandbox));
     return Failure(std::move(made).error());
@@ -315,6 +323,14 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
   created.stage_us = Named(stage_us);
   sandboxes_.emplace(request.id, std::move(sandbox));
   has_made_ = true;
+  if (request.network && !created.network) {
+    auto opened = OpenNetwork(request.id);
+    if (!opened) {
+      (void)Destroy(request.id);
+      return Failure(std::move(opened).error());
+    }
+    created.network = *std::move(opened);
+  }
   return WithGuest(std::move(created), request.id, &Launcher::Destroy);
 }
 

@@ -28,6 +28,7 @@
 #include "engine/native/launcher/launcher_lock.h"
 #include "engine/native/launcher/scratch_maker.h"
 #include "engine/native/launcher/share.h"
+#include "engine/native/network/lookup_steering.h"
 #include "engine/native/record/sandbox_dir.h"
 #include "engine/native/spawn/guest_image.h"
 #include "engine/native/spawn/netns.h"
@@ -141,7 +142,10 @@ class Launcher {
   static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> BeginToAttachLayers();
-  Result<void> SpawnGuest(Sandbox& sandbox, StageLaps& stage_us);
+  // `network`: null, or where its sockets are put.
+  Result<void> SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
+                          std::optional<NetworkSockets>* network = nullptr);
+  Result<NetworkSockets> OpenNetworkOf(const Fd& pidfd);
   using Undo = Result<void> (Launcher::*)(const SandboxId& id);
   Result<Created> WithGuest(Created created, const SandboxId& id, Undo undo);
   Result<void> MakeGroup(Sandbox& sandbox);
@@ -181,6 +185,7 @@ class Launcher {
 
   // launcher_ahead.cc: what is made ahead, and what is left for after.
   Result<SandboxDir> MakeDir(const SandboxId& id);
+  bool PrepareNetwork();
   void LetGoLater(std::vector<Fd> spent);
   void LetGoOfAllAhead();
 
@@ -205,6 +210,8 @@ class Launcher {
   bool has_made_ = false;                // a sandbox, since it was opened
   std::optional<SandboxDir> dir_ahead_;  // for the next sandbox
   bool dir_wanted_ = false;              // the last one was used
+  std::optional<Lookup> lookup_ahead_;   // for the next network
+  bool lookup_wanted_ = false;           // one was opened since the last was made
   std::map<SandboxId, Sandbox> sandboxes_;
   std::deque<Sandbox> doomed_;  // ended; resources to be given back
   std::deque<Sandbox> busy_;    // likewise; the kernel was not done with their groups yet

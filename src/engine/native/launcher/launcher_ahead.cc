@@ -22,6 +22,14 @@ Result<SandboxDir> Launcher::MakeDir(const SandboxId& id) {
   return SandboxDir::Make(directory, id);
 }
 
+// Whether there was something to do. Where nothing can be made, opening says why.
+bool Launcher::PrepareNetwork() {
+  if (!std::exchange(lookup_wanted_, false) || lookup_ahead_ || !netns_ || options_.one_shot)
+    return false;
+  if (auto prepared = PrepareLookup()) lookup_ahead_ = *std::move(prepared);
+  return true;
+}
+
 // A launcher of one sandbox has nobody who waits meanwhile, and needs no janitor.
 void Launcher::LetGoLater(std::vector<Fd> spent) {
   if (options_.one_shot) {
@@ -59,11 +67,11 @@ bool Launcher::DoIdleWork() {
     if (made) dir_ahead_ = *std::move(made);
     return true;  // where it fails, the next create says why
   }
-  return CleanUp();
+  return PrepareNetwork() || CleanUp();
 }
 
 bool Launcher::HoldsAhead() const {
-  if (sandboxes_.empty()) return dir_ahead_ || scratch_maker_.held() > 0;
+  if (sandboxes_.empty()) return dir_ahead_ || lookup_ahead_ || scratch_maker_.held() > 0;
   return scratch_maker_.held() > 1 || (netns_ && netns_->ready() > options_.netns_pool);
 }
 
@@ -95,6 +103,7 @@ void Launcher::RemoveSpareLoops() {
 void Launcher::LetGoOfAllAhead() {
   disk_ahead_.reset();
   scratch_maker_.LetGo();
+  lookup_ahead_.reset();
   if (!dir_ahead_) return;
   const auto removed = std::move(*dir_ahead_).Remove();
   if (!removed) LogWarning(removed.error().message());

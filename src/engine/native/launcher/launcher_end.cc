@@ -261,9 +261,14 @@ Result<Fd> Launcher::Watch(const SandboxId& id) {
 }
 
 // No copy of what it gives is kept here: it ends with whoever has it.
+Result<NetworkSockets> Launcher::OpenNetworkOf(const Fd& pidfd) {
+  lookup_wanted_ = true;
+  return native::OpenNetwork(pidfd, netns_ ? &*netns_ : nullptr,
+                             std::exchange(lookup_ahead_, std::nullopt));
+}
+
 Result<NetworkSockets> Launcher::OpenNetwork(const SandboxId& id) {
-  Sandbox* sandbox = TRY(FindIn(id, {State::kRunning}));
-  return native::OpenNetwork(*sandbox->pidfd, netns_ ? &*netns_ : nullptr);
+  return OpenNetworkOf(*TRY(FindIn(id, {State::kRunning}))->pidfd);
 }
 
 Result<Exit> Launcher::GetExit(const SandboxId& id) { return TRY(Find(id))->exit; }

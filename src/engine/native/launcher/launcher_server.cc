@@ -44,8 +44,11 @@ Result<Reply> WithCreated(Result<Created> created) {
   if (!created) return Failure(created.error());
   protocol::CborWriter writer = Success();
   EncodeCreated(writer, *created);
+  if (created->network) EncodeNetwork(writer, *created->network);
   Reply reply{std::move(writer).Take(), {}};
   if (created->guest) reply.fds.push_back(*std::move(created->guest));
+  if (!created->network) return reply;
+  for (Fd& fd : TakeDescriptors(*std::move(created->network))) reply.fds.push_back(std::move(fd));
   return reply;
 }
 
@@ -63,8 +66,11 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
   protocol::CborWriter writer = Success();
   switch (operation) {
     case Operation::kCreate:
-      return WithCreated(
-          launcher.Create(TRY(DecodeRequest(TRY(reader.Bytes(kMaxRequestBytes)), id))));
+    case Operation::kCreateWithNetwork: {
+      CreateRequest request = TRY(DecodeRequest(TRY(reader.Bytes(kMaxRequestBytes)), id));
+      request.network = operation == Operation::kCreateWithNetwork;
+      return WithCreated(launcher.Create(request));
+    }
     case Operation::kDestroy:
       return Plain(launcher.Destroy(id));
     case Operation::kStop:

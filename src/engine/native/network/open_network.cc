@@ -30,16 +30,20 @@ Error IsOpen() {
   return {ErrorCode::kIllegalState, Fault::kCaller, "the sandbox's network is open already"};
 }
 
-Result<NetworkSockets> OpenSteered(Steering steering, bool ipv6) {
+Result<NetworkSockets> OpenSteered(Steering steering, bool ipv6, std::optional<Lookup> ahead = {}) {
   NetworkSockets sockets = TRY(OpenPolicySockets(steering, ipv6));
-  sockets.hold =
-      TRY(steering == Steering::kLookup ? SteerByLookup(sockets) : SteerByRedirect(sockets));
+  if (steering == Steering::kRedirect) {
+    sockets.hold = TRY(SteerByRedirect(sockets));
+    return sockets;
+  }
+  if (!ahead) ahead = TRY(PrepareLookup());
+  sockets.hold = TRY(SteerByLookup(*ahead, sockets));
   return sockets;
 }
 
 // The routes come last: until then nothing has changed for the code inside.
-Result<NetworkSockets> OpenBy(Steering steering, bool ipv6) {
-  NetworkSockets sockets = TRY(OpenSteered(steering, ipv6));
+Result<NetworkSockets> OpenBy(Steering steering, bool ipv6, std::optional<Lookup> ahead = {}) {
+  NetworkSockets sockets = TRY(OpenSteered(steering, ipv6, std::move(ahead)));
   TRY(MakeEveryAddressLocal(ipv6));
   return sockets;
 }
@@ -56,12 +60,13 @@ Result<std::pair<dev_t, ino_t>> NetworkNumber() {
 
 // `home`: where the thread was. A pidfd may rest on the word of a guest that was taken over, and
 // lead to the machine's own network.
-Result<NetworkSockets> OpenAwayFrom(std::pair<dev_t, ino_t> home) {
+Result<NetworkSockets> OpenAwayFrom(std::pair<dev_t, ino_t> home,
+                                    std::optional<Lookup> ahead = {}) {
   if (TRY(NetworkNumber()) == home) {
     return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
                          "the sandbox's guest is not in a network namespace of its own"));
   }
-  return OpenNetworkHere();
+  return OpenNetworkHere(std::move(ahead));
 }
 
 // In the child.
@@ -116,12 +121,13 @@ Result<void> TrySteering(Steering steering) {
   return {};
 }
 
-Result<NetworkSockets> OpenNetworkHere() {
+Result<NetworkSockets> OpenNetworkHere(std::optional<Lookup> ahead) {
   TRY(CheckLeadsNowhere());
   const bool ipv6 = HasIpv6();
   const auto steered = IsSteeredByLookup();
   if (steered && *steered) return Failure(IsOpen());
-  auto opened = steered ? OpenBy(Steering::kLookup, ipv6) : Failure(steered.error());
+  auto opened =
+      steered ? OpenBy(Steering::kLookup, ipv6, std::move(ahead)) : Failure(steered.error());
   if (opened || !IsNotSupported(opened.error())) return opened;
   const std::string why = opened.error().message();
   opened = OpenBy(Steering::kRedirect, ipv6);
@@ -130,12 +136,13 @@ Result<NetworkSockets> OpenNetworkHere() {
       "this machine cannot steer a sandbox's connections: " + why));
 }
 
-Result<NetworkSockets> OpenNetwork(const Fd& guest, const NetnsPool* pool) {
+Result<NetworkSockets> OpenNetwork(const Fd& guest, const NetnsPool* pool,
+                                   std::optional<Lookup> ahead) {
   if (pool == nullptr) return OpenByChild(guest);
   const auto home = TRY(NetworkNumber());
   std::optional<NetworkSockets> opened;
   TRY(pool->Inside(guest, [&]() -> Result<void> {
-    opened = TRY(OpenAwayFrom(home));
+    opened = TRY(OpenAwayFrom(home, std::move(ahead)));
     return {};
   }));
   return *std::move(opened);

@@ -237,6 +237,7 @@ Result<Driven> Drive(const SpawnPlan& plan, const Fd& socket, const Child& child
   Note(stage_us, Stage::kLayers, watch);
   const std::string namespaces = "/proc/" + std::to_string(pid) + "/ns/";
   Fd mount_namespace = TRY(sys::OpenAt(AT_FDCWD, (namespaces + "mnt").c_str(), O_RDONLY));
+  if (plan.meanwhile) TRY(plan.meanwhile(child.pidfd()));
   TRY(ExpectConfined(plan, child.pidfd(), TRY(ReceivePacket(socket))));
   Note(stage_us, Stage::kConfine, watch);
   if (const auto packet = TRY(ReceivePacket(socket)))

@@ -36,6 +36,9 @@ struct SpawnPlan {
   // The writable layer, asked for when the child is under way; see RootfsBuilder::Build. Not asked
   // for where the child makes its own (an ordinary user).
   std::function<Result<Fd*>()> scratch = nullptr;
+  // What is done while the child confines itself, which is some milliseconds; null: nothing. Its
+  // failure is Spawn's.
+  std::function<Result<void>(const Fd& pidfd)> meanwhile = nullptr;
   uid_t root_uid = 0;  // the host id of root inside; of uid 1000 inside for an ordinary user
   bool single_user = false;
   bool limit_nproc = false;
