@@ -10,8 +10,8 @@
 #include "cli/frame/option_tables.h"
 #include "json/json_writer.h"
 #include "network/cache/cache_directory.h"
+#include "network/cache/cache_place.h"
 #include "network/cache/cache_rules.h"
-#include "network/relay/cache_place.h"
 
 namespace cay::cli {
 namespace {

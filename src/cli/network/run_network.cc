@@ -2,8 +2,9 @@
 
 #include <utility>
 
+#include "network/cache/cache_place.h"
 #include "network/intercept/credentials.h"
-#include "network/relay/cache_place.h"
+#include "network/relay/confine.h"
 #include "network/relay/relay_process.h"
 #include "sandbox/network/engine_sockets.h"
 #include "sandbox/network/trust.h"
@@ -32,7 +33,7 @@ Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec,
   TRY(network::Policy::Compile(terms.spec, terms.bounds));
   std::optional<Fd> cache;
   if (greeting.cache_bytes > 0 && !state_dir.empty()) {
-    cache = TRY(network::MakeCacheDirectory(state_dir));
+    cache = TRY(network::MakeCacheDirectory(state_dir, network::kRelayUid));
     // Who uses this state directory is one user: all of its runs.
     terms.cache_owner = "run";
   }

@@ -1,4 +1,4 @@
-// CacheControl: what a Cache-Control field says (RFC 9111, 5.2), of a request or of an answer. Pure.
+// CacheControl: what Cache-Control fields say (RFC 9111, 5.2), of a request or of an answer. Pure.
 //
 // What cannot be read, and two values of one directive, are told as malformed: then nothing is
 // known. Arguments of private and no-cache are read over: they hold for the whole.

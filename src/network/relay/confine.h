@@ -1,6 +1,6 @@
 // What the relay's process gives up before it has seen a byte of anybody's: it keeps its sockets,
-// its memory, the right to open connections and to read what a resolver reads of /etc, and the files
-// of its package cache, if it has one.
+// its memory, the right to open connections and to read what a resolver reads of /etc, and the
+// files of its package cache, if it has one.
 #pragma once
 
 #include <sys/types.h>

@@ -1,4 +1,4 @@
-#include "network/relay/cache_place.h"
+#include "network/cache/cache_place.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,7 +8,6 @@
 
 #include "base/os/file.h"
 #include "base/os/sys.h"
-#include "network/relay/confine.h"
 
 namespace cay::network {
 namespace {
@@ -21,7 +20,7 @@ Result<Fd> Open(const std::string& path) {
 
 }  // namespace
 
-Result<Fd> MakeCacheDirectory(const std::string& state_dir) {
+Result<Fd> MakeCacheDirectory(const std::string& state_dir, uid_t relay_uid) {
   const std::string path = PathOf(state_dir);
   TRY(MakeDirectories(state_dir, 0700));
   if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST)
@@ -29,8 +28,8 @@ Result<Fd> MakeCacheDirectory(const std::string& state_dir) {
   Fd directory = TRY(Open(path));
   struct stat info{};
   if (::fstat(directory.get(), &info) < 0) return Failure(Error::FromErrno("looking at " + path));
-  if (::geteuid() == 0 && info.st_uid != kRelayUid &&
-      ::fchown(directory.get(), kRelayUid, kRelayUid) < 0)
+  if (::geteuid() == 0 && info.st_uid != relay_uid &&
+      ::fchown(directory.get(), relay_uid, relay_uid) < 0)
     return Failure(Error::FromErrno("giving " + path + " to the network relay"));
   return directory;
 }
