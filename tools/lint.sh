@@ -135,8 +135,9 @@ room() {
     sandbox/rules | sandbox/commands | sandbox/events | sandbox/records) echo sandbox ;;
     sandbox/state) echo sandbox sandbox/{rules,records} ;;
     sandbox/projects) echo sandbox sandbox/events ;;
-    sandbox/network) echo sandbox sandbox/events ;;
-    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,network} ;;
+    sandbox/secrets) echo sandbox sandbox/rules ;;
+    sandbox/network) echo sandbox sandbox/{events,secrets} ;;
+    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;

@@ -1,6 +1,7 @@
 #include "config/config_values.h"
 
 #include "config/pool_text.h"
+#include "network/cache/cache_directory.h"
 #include "network/link/messages.h"
 #include "network/transfer/proxy.h"
 
@@ -120,6 +121,18 @@ Result<void> SetPublishAddresses(Config& config, const Values& values) {
   return {};
 }
 
+Result<void> SetExtraCa(Config& config, const Values& values) {
+  TRY(CheckCount(values, network::AuthorityRequest::kMaxFiles - 1));  // beside the machine's
+  for (const std::string& value : values) {
+    if (!value.starts_with('/')) {
+      return Failure(Error::Invalid("\"" + value + "\" is not an absolute path")
+                         .WithRemedy("as in \"/etc/cay/corp-ca.pem\""));
+    }
+  }
+  config.manager.network.extra_ca = values;
+  return {};
+}
+
 Result<void> SetResolvers(Config& config, const Values& values) {
   TRY(CheckCount(values, network::HelloRequest::kMaxResolvers));
   for (const std::string& value : values) {
@@ -133,6 +146,17 @@ Result<void> SetResolvers(Config& config, const Values& values) {
                        .WithRemedy("as in \"192.0.2.53:53\" or \"[2001:db8::53]:53\""));
   }
   config.manager.network.resolvers = values;
+  return {};
+}
+
+Result<void> SetCache(Config& config, const Values& values) {
+  const Bytes bytes = TRY(ParseBytes(values[0]));
+  if (bytes != 0 && bytes < network::CacheBounds::kMinBytes) {
+    return Failure(Error::Invalid("a package cache of less than " +
+                                  FormatBytes(network::CacheBounds::kMinBytes))
+                       .WithRemedy("use 0 for none"));
+  }
+  config.manager.network.cache = bytes;
   return {};
 }
 

@@ -26,7 +26,6 @@ using Certificate = std::unique_ptr<X509, Deleter<&X509_free>>;
 using Memory = std::unique_ptr<BIO, Deleter<&BIO_free_all>>;
 
 constexpr long kDaySeconds = 86'400;
-constexpr long kRootSeconds = kDaySeconds * 3650;
 constexpr size_t kMaxCommonName = 64;  // RFC 5280, ub-common-name
 constexpr size_t kMaxHostName = 253;
 
@@ -117,7 +116,8 @@ Result<Identity> MakeAuthority(std::string_view name) {
     return Failure(Error::Invalid("the name of a certificate authority has 1 to 64 bytes"));
   const Key key(::EVP_EC_gen("P-256"));
   if (!key) return Failure(Failed("making a key"));
-  const Certificate made = TRY(Begin(key.get(), kRootSeconds));
+  const long seconds = std::chrono::duration_cast<std::chrono::seconds>(kAuthorityLife).count();
+  const Certificate made = TRY(Begin(key.get(), seconds));
   X509_NAME* const subject = ::X509_get_subject_name(made.get());
   TRY(SetCommonName(subject, name));
   if (::X509_set_issuer_name(made.get(), subject) != 1) return Failure(Failed("an issuer"));

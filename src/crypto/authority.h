@@ -24,7 +24,10 @@ struct Identity {
 // A leaf is good for so long, from a day before it is made: clocks differ.
 inline constexpr std::chrono::hours kLeafLife{24 * 30};
 
-// A root that may sign leaves and no further authorities; good for ten years.
+// A root is good for so long, likewise.
+inline constexpr std::chrono::hours kAuthorityLife{24 * 3650};
+
+// A root that may sign leaves and no further authorities.
 Result<Identity> MakeAuthority(std::string_view name);
 
 // For a server of this name. kInvalidArgument where `authority` is not a certificate and its key,

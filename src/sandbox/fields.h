@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/field.h"
+#include "network/link/secret.h"
 #include "protocol/messages.h"
 #include "sandbox/types.h"
 
@@ -68,6 +69,15 @@ struct NetworkLimits {
   }
 };
 
+// A GrantedSecret: not of clients.
+struct Granted {
+  static void Of(auto& granted, auto& visit) {
+    visit(About{"name"}, field::Text{}, granted.name);
+    visit(About{"variable"}, field::Text{}, granted.variable);
+    visit(About{"placeholder"}, field::Text{}, granted.placeholder);
+  }
+};
+
 // A NetworkSpec.
 struct Network {
   static constexpr std::string_view kSchema = "NetworkSpec";
@@ -96,8 +106,18 @@ struct Network {
           field::Texts{.max_length = network::PublishRule::kMaxBytes,
                        .max = NetworkSpec::kMaxPublish},
           spec.publish);
+    visit(
+        About{"secrets", "secrets",
+              "names of its owner's secrets: its programs have placeholders of them in variables, "
+              "and where they send those to a secret's hosts, the value arrives"},
+        field::Texts{.pattern = kSecretPattern,
+                     .max_length = network::Secret::kMaxName,
+                     .max = network::Secret::kMostOfASandbox},
+        spec.secrets);
     visit(About{"limits", "limits"}, field::Object<NetworkLimits>{}, spec.limits);
+    visit(About{{}, "granted"}, field::Objects<Granted>{}, spec.granted);
   }
+  static constexpr std::string_view kSecretPattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$";
   static constexpr size_t kMaxNetworkName = 64;
   static constexpr std::array<std::string_view, 3> kModes = {"none", "allow", "open"};
 };

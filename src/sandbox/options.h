@@ -36,6 +36,12 @@ struct NetworkOptions {
   // Through which connections are made (network/transfer/proxy.h); empty: none. With its password.
   std::string proxy;
   std::vector<std::string> no_proxy;  // rules of what is connected to without it
+  // Files with authorities by whose certificates hosts of secrets are verified, beside this
+  // machine's.
+  std::vector<std::string> extra_ca;
+  // What registries send is kept up to this size (network/cache/); 0: not.
+  Bytes cache = 0;
+  bool cache_shared = false;  // by all owners, and not by each for itself
   // Where ports of sandboxes may be published beside loopback addresses.
   std::vector<std::string> publish_addresses;
 };

@@ -48,6 +48,15 @@ enum class OnTimeout : uint8_t { kDestroy, kStop, kPause };
 std::string_view OnTimeoutName(OnTimeout action);
 std::optional<OnTimeout> OnTimeoutFromName(std::string_view name);
 
+// A secret as a sandbox has it: a variable of its programs, and the placeholder in it, which is
+// made with the sandbox and worth nothing outside of it.
+struct GrantedSecret {
+  std::string name{};
+  std::string variable{};
+  std::string placeholder{};
+  friend bool operator==(const GrantedSecret&, const GrantedSecret&) = default;
+};
+
 // What a sandbox reaches, and how much of it it may use.
 struct NetworkSpec {
   network::Spec policy{};
@@ -61,6 +70,8 @@ struct NetworkSpec {
   std::vector<std::string> aliases{};  // … or by these
   std::vector<std::string>
       publish{};  // network::PublishRule; made: with the ports that were chosen
+  std::vector<std::string> secrets{};    // of its owner, by their names
+  std::vector<GrantedSecret> granted{};  // made: one for each of them
 
   // Whether nothing is reached from inside.
   bool none() const { return policy.mode == network::Mode::kNone && join.empty(); }

@@ -95,8 +95,10 @@ void LiveSchemas::CheckSandboxes(const SchemaChecker& schema) {
 }
 
 void LiveSchemas::CheckNetworks(const SchemaChecker& schema) {
+  server_->Call("PUT", "/api/secrets/named", R"({"value":"v4lue","hosts":["example.com"]})");
   const Reply created =
-      Post("/api/sandboxes", R"({"network":{"allow":["example.com:443"],"presets":["pypi"]}})");
+      Post("/api/sandboxes",
+           R"({"network":{"allow":["example.com:443"],"presets":["pypi"],"secrets":["named"]}})");
   schema.Check("Sandbox", created.json());
   const std::string path = "/api/sandboxes/" + created.Text("id");
   schema.Check("Execution",
@@ -148,6 +150,10 @@ void LiveSchemas::CheckServer(const SchemaChecker& schema) {
   schema.Check("TemplateList", Get("/api/templates").json());
   schema.Check("Template", Get("/api/templates/host").json());
   schema.Check("OrphanList", Get("/api/orphans").json());
+  const std::string secret = R"({"value":"v4lue","hosts":["example.com"]})";
+  schema.Check("Secret", server_->Call("PUT", "/api/secrets/schema", secret).json());
+  schema.Check("Secret", Get("/api/secrets/schema").json());
+  schema.Check("SecretList", Get("/api/secrets").json());
   schema.Check("Problem", Get("/api/sandboxes/none").json());
   schema.Check("NewKey", Post("/api/keys", R"({"name":"schema"})").json());
   schema.Check("Key", Get("/api/keys").json().at("keys").at(0));

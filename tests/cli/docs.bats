@@ -95,3 +95,10 @@ SHELL
   run_page docs/network.md '## Published ports'
   grep -q 'Directory listing' answer.html
 }
+
+@test "docs/network.md: secrets under a server" {
+  echo t0ken > token
+  run_page docs/network.md '## Secrets under a server'
+  [[ $output == *"my-api (MY_API)"* ]]
+  ! grep -rq t0ken "$CAY_STATE_DIR" server.log
+}

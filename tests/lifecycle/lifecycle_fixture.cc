@@ -94,8 +94,8 @@ Result<ReconcileReport> LifecycleTest::Open() {
   if (!events_) events_ = TRY(EventLog::Open(*store_));
   heart_ = std::make_unique<Heart>(options_, *engine_, *templates_, *store_, *events_);
   if (relay_start_) {
-    core().networks =
-        std::make_unique<NetworkKeeper>(*engine_, *events_, options_.network, relay_start_);
+    core().networks = std::make_unique<NetworkKeeper>(*engine_, *events_, core().secrets,
+                                                      options_.network, relay_start_);
   }
   core().OnGuestGone([this](const SandboxId& id, const GuestEnd& end) {
     gone_.emplace_back(id.text(), end.reason);

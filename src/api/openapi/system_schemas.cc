@@ -1,11 +1,15 @@
 #include "api/openapi/field_schema.h"
 #include "sandbox/figure_fields.h"
+#include "sandbox/secrets/secret_fields.h"
 #include "template/template_fields.h"
 
 namespace cay::api {
 
 std::vector<Schema> SystemSchemas() {
-  return {AnswerSchema<sandbox::fields::Pool>(sandbox::PoolStatus()),
+  return {RequestSchema<sandbox::fields::SecretSpec>(sandbox::fields::AskedSecret()),
+          AnswerSchema<sandbox::fields::Secret>(sandbox::KeptSecret()),
+          AnswerSchema<sandbox::fields::SecretList>(std::vector<sandbox::KeptSecret>()),
+          AnswerSchema<sandbox::fields::Pool>(sandbox::PoolStatus()),
           AnswerSchema<templates::fields::Template>(templates::TemplateInfo()),
           AnswerSchema<templates::fields::TemplateList>(std::vector<templates::TemplateInfo>())};
 }

@@ -7,8 +7,8 @@
 #include "network/relay/confine.h"
 #include "network/relay/relay_process.h"
 #include "sandbox/network/engine_sockets.h"
-#include "sandbox/network/trust.h"
 #include "sandbox/rules/secret_rules.h"
+#include "sandbox/secrets/trust.h"
 
 namespace cay::cli {
 namespace {

@@ -77,6 +77,7 @@ struct AskedNetwork : network::Spec {
   std::vector<std::string> join{};
   std::vector<std::string> aliases{};
   std::vector<std::string> publish{};
+  std::vector<std::string> secrets{};
 };
 
 // The network that was asked for, in an `options.network` that is an optional. The server has the
@@ -104,7 +105,8 @@ inline boost::json::object NetworkObject(const AskedNetwork& spec) {
           {"presets", list(spec.presets)},
           {"join", list(spec.join)},
           {"aliases", list(spec.aliases)},
-          {"publish", list(spec.publish)}};
+          {"publish", list(spec.publish)},
+          {"secrets", list(spec.secrets)}};
 }
 
 struct NamedNetwork {
@@ -147,5 +149,25 @@ constexpr OptionSpec kPublishOption = {
     .help = "A port of the server's machine (0: a free one) leads to this port of it; repeatable",
     .example = "8080:80",
     .apply = &Into<Options, PutInNetwork<Options, &AskedNetwork::publish>>};
+
+// The value of one that is not kept would stay nowhere: the sandbox outlives this command.
+template <class Options>
+Result<void> PutSecret(Options& options, std::string_view value) {
+  const std::string name(value.substr(0, value.find('=')));
+  if (name.size() != value.size()) {
+    return Failure(
+        Error::Invalid("a server's sandboxes have secrets that are kept, by their names")
+            .WithRemedy("cay secrets set " + name + " --host HOST, and then --secret " + name));
+  }
+  return PutInNetwork<Options, &AskedNetwork::secrets>(options, value);
+}
+
+template <class Options>
+constexpr OptionSpec kSecretOption = {
+    .name = "secret",
+    .value = "NAME",
+    .help = "A kept secret (cay secrets) that it uses and never holds; repeatable",
+    .example = "my-api",
+    .apply = &Into<Options, PutSecret<Options>>};
 
 }  // namespace cay::cli

@@ -172,6 +172,7 @@ constexpr OptionSpec kOptions[] = {
     kJoinOption<CreateOptions>,
     kAliasOption<CreateOptions>,
     kPublishOption<CreateOptions>,
+    kSecretOption<CreateOptions>,
 
     InGroup("Limits (defaults are the server's)", kMemoryOption<CreateOptions>),
     kCpusOption<CreateOptions>,

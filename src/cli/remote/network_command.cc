@@ -46,6 +46,19 @@ std::string PublishList(const json::array& ports) {
   return text.empty() ? "-" : text;
 }
 
+// "my-api (MY_API)", and where it is so that it was removed.
+std::string SecretList(const json::array& secrets) {
+  std::string text;
+  for (const json::value& entry : secrets) {
+    if (!entry.is_object()) continue;
+    const json::object& secret = entry.get_object();
+    text.append(text.empty() ? "" : " ")
+        .append(Cell(secret, "name") + " (" + Cell(secret, "env"))
+        .append(FlagOf(secret, "kept") ? ")" : ", removed)");
+  }
+  return text.empty() ? "-" : text;
+}
+
 std::string RenderNetwork(const json::object& network) {
   const json::object limits = ObjectOf(network, "limits");
   const json::object bounds = ObjectOf(network, "bounds");
@@ -61,6 +74,7 @@ std::string RenderNetwork(const json::object& network) {
       {"aliases", RuleList(ArrayOf(network, "aliases"))},
       {"peers", PresetList(ArrayOf(network, "peers"))},
       {"published", PublishList(ArrayOf(network, "publish"))},
+      {"secrets", SecretList(ArrayOf(network, "secrets"))},
       {"denied to all", RuleList(ArrayOf(bounds, "deny"))},
       {"private allowed", RuleList(ArrayOf(bounds, "private_allowed"))},
       {"connections", Cell(counts, "connections") + ", open " + Cell(counts, "open") + " of " +

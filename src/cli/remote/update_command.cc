@@ -42,6 +42,7 @@ constexpr OptionSpec kOptions[] = {
     kJoinOption<UpdateOptions>,
     kAliasOption<UpdateOptions>,
     kPublishOption<UpdateOptions>,
+    kSecretOption<UpdateOptions>,
     InGroup("Output", kJsonOption<UpdateOptions>),
     {.name = "quiet",
      .short_name = 'q',

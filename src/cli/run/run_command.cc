@@ -20,7 +20,7 @@
 #include "engine/factory/factory.h"
 #include "guest_link/guest_channel.h"
 #include "guest_link/process_verdict.h"
-#include "sandbox/network/trust.h"
+#include "sandbox/secrets/trust.h"
 
 namespace cay::cli {
 namespace {
@@ -161,7 +161,7 @@ Result<void> Run::Create() {
   TRY(network_->Open(id, *std::move(created.network)));
   if (!network_->certificate().empty())
     TRY(sandbox::InstallAuthority(
-        *guest_, network_->certificate(), options_.read_only,
+        *guest_, {network_->certificate()}, options_.read_only,
         ::geteuid() == 0 ? sandbox::SandboxUsers::kAll : sandbox::SandboxUsers::kOne));
   Stage("network");
   return {};

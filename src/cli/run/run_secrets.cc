@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "network/intercept/credentials.h"
-#include "sandbox/network/secret_book.h"
+#include "sandbox/secrets/secret_book.h"
 
 namespace cay::cli {
 Result<RunSecret> ParseRunSecret(std::string_view text) {
@@ -92,7 +92,7 @@ Result<void> RunSecrets::AddKept(const std::vector<RunSecret>& wanted,
   const sandbox::SecretBook book(state_dir);
   for (const RunSecret& one : wanted) {
     if (!one.hosts.empty()) continue;
-    sandbox::KeptSecret kept = TRY(book.Find(one.name));
+    sandbox::KeptSecret kept = TRY(book.Find(sandbox::kOwnerWithoutKey, one.name));
     kept.secret.placeholder = TRY(network::MakePlaceholder());
     variables_.push_back({kept.variable, kept.secret.placeholder});
     secrets_.push_back(std::move(kept.secret));

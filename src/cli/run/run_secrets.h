@@ -1,6 +1,6 @@
 // The secrets of one run, which the command gets as placeholders (network/link/secret.h): variables
 // of this process's environment, and what the state directory keeps
-// (sandbox/network/secret_book.h).
+// (sandbox/secrets/secret_book.h).
 //
 //   RunSecrets secrets = TRY(RunSecrets::Take(options.secrets));   // before the launcher
 //   TRY(secrets.AddKept(options.secrets, paths.state_dir));        // after it

@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "cli/frame/env_options.h"
-#include "sandbox/network/trust.h"
+#include "sandbox/secrets/trust.h"
 
 namespace cay::cli {
 namespace {

@@ -35,6 +35,11 @@ bool IsOf(const Secret& secret, std::string_view name, uint16_t port) {
   });
 }
 
+// Where its value goes.
+bool IsFor(const Secret& secret, std::string_view name, uint16_t port) {
+  return !secret.revoked && IsOf(secret, name, port);
+}
+
 std::string ReplaceAll(std::string text, std::string_view what, std::string_view with) {
   for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
     text.replace(at, what.size(), with);
@@ -96,6 +101,18 @@ Result<SecretHost> ParseSecretHost(std::string_view text) {
   return host;
 }
 
+namespace {
+
+// There is nothing of it but its name, its placeholder and where it went.
+Result<void> CheckRevoked(const Secret& secret) {
+  TRY(CheckName(secret.name));
+  for (const std::string& host : secret.hosts) TRY(ParseSecretHost(host));
+  if (secret.value.empty() && secret.hosts.size() <= Secret::kMaxHosts) return {};
+  return Failure(Error::Invalid("the secret \"" + secret.name + "\" was revoked, and has a value"));
+}
+
+}  // namespace
+
 Result<void> CheckSecret(const Secret& secret) {
   TRY(CheckName(secret.name));
   const auto wrong = [&](std::string what) {
@@ -130,7 +147,7 @@ Result<Credentials> Credentials::Compile(std::vector<Secret> secrets) {
   }
   std::set<std::string_view> seen;
   for (const Secret& secret : secrets) {
-    TRY(CheckSecret(secret));
+    TRY(secret.revoked ? CheckRevoked(secret) : CheckSecret(secret));
     if (secret.placeholder.size() != kPlaceholderBytes ||
         !secret.placeholder.starts_with(kPlaceholderPrefix))
       return Failure(Error::Invalid("the secret \"" + secret.name + "\" has no placeholder"));
@@ -157,10 +174,17 @@ std::optional<std::string> Credentials::Foreign(std::string_view name, uint16_t 
        at = text.find(kPlaceholderPrefix, at + 1)) {
     const std::string_view found = text.substr(at, kPlaceholderBytes);
     for (const Secret& secret : secrets_) {
-      if (secret.placeholder == found && !IsOf(secret, name, port)) return secret.name;
+      if (secret.placeholder == found && !IsFor(secret, name, port)) return secret.name;
     }
   }
   return std::nullopt;
+}
+
+std::string Credentials::Misplaced(std::string_view secret, std::string_view host) const {
+  const auto found = std::ranges::find(secrets_, secret, &Secret::name);
+  const bool revoked = found != secrets_.end() && found->revoked;
+  return "the placeholder of the secret \"" + std::string(secret) + "\", which " +
+         (revoked ? "was revoked" : "is not for " + std::string(host));
 }
 
 // Of a value without foreign placeholders.
@@ -168,7 +192,7 @@ std::string Credentials::Filled(std::string_view name, uint16_t port, const std:
                                 std::string value) const {
   for (const Secret& secret : secrets_) {
     if (!secret.header.empty() && !EqualsIgnoringCase(secret.header, header)) continue;
-    if (!IsOf(secret, name, port)) continue;
+    if (!IsFor(secret, name, port)) continue;
     if (auto basic = BasicOf(value)) {
       if (basic->find(secret.placeholder) == std::string::npos) continue;
       const std::string inside = ReplaceAll(*std::move(basic), secret.placeholder, secret.value);
@@ -191,8 +215,7 @@ Result<void> Credentials::Fill(std::string_view name, uint16_t port, http::Heade
     if (!foreign && basic) foreign = Foreign(name, port, *basic);
     if (foreign) {
       return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
-                           "a header has the placeholder of the secret \"" + *foreign +
-                               "\", which is not for " + std::string(name)));
+                           "a header has " + Misplaced(*foreign, name)));
     }
     filled.Add(header, IsReserved(header) ? value : Filled(name, port, header, value));
   }

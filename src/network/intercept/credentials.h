@@ -7,7 +7,8 @@
 // A placeholder becomes the value only in headers of requests to a host of its secret, and, where
 // the secret names a header, only in that one. What is `user:PLACEHOLDER` in Basic credentials
 // (RFC 7617) is decoded, filled and encoded. In the target or the body, and in other headers, it
-// stays what it is. Towards another host it is refused, wherever it is found.
+// stays what it is. Towards another host it is refused, wherever it is found; that of a secret that
+// was revoked is refused towards all.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +48,11 @@ class Credentials {
   bool Covers(std::string_view name, uint16_t port) const;
   // The name of a secret whose placeholder is in the text.
   std::optional<std::string> Found(std::string_view text) const;
-  // The same of secrets that are not of this place.
+  // The same of secrets that are not for this place.
   std::optional<std::string> Foreign(std::string_view name, uint16_t port,
                                      std::string_view text) const;
+  // How a refusal calls what was found: `the placeholder of the secret "a", which is not for HOST`.
+  std::string Misplaced(std::string_view secret, std::string_view host) const;
   // kPermissionDenied, and nothing is changed: a placeholder of another place's secret.
   Result<void> Fill(std::string_view name, uint16_t port, http::Headers& headers) const;
 

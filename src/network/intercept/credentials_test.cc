@@ -49,6 +49,26 @@ TEST(Credentials, APlaceholderInAHeaderBecomesTheValue) {
   EXPECT_EQ(Filled(Both(), "X-Key", "cay-secret-unknown"), "cay-secret-unknown");
 }
 
+// It is intercepted as before, so that it can be refused.
+TEST(Credentials, APlaceholderOfARevokedSecretIsRefusedEverywhere) {
+  Secret revoked = Mine();
+  revoked.revoked = true;
+  EXPECT_FALSE(Credentials::Compile({revoked})) << "it has a value";
+  revoked.value.clear();
+  const Credentials both = Both(revoked);
+  EXPECT_TRUE(both.Covers("api.example.com", 443));
+  EXPECT_EQ(both.Foreign("api.example.com", 443, "x " + kMine), "mine");
+  EXPECT_EQ(both.Found(kMine), "mine");
+  EXPECT_THAT(Filled(both, "X-Key", kMine), HasSubstr("\"mine\", which was revoked"));
+  EXPECT_THAT(Filled(both, "Authorization", "Basic " + EncodeBase64("git:" + kMine)),
+              HasSubstr("refused"));
+  EXPECT_THAT(Filled(both, "X-Key", kOther), HasSubstr("which is not for api.example.com"));
+  EXPECT_EQ(Filled(both, "X-Key", "else"), "else");
+  revoked.hosts.clear();
+  EXPECT_FALSE(Both(revoked).Covers("api.example.com", 443));
+  EXPECT_EQ(Both(revoked).Found(kMine), "mine");
+}
+
 TEST(Credentials, BasicCredentialsAreDecodedFilledAndEncoded) {
   EXPECT_EQ(Filled(Both(), "Authorization", "Basic " + EncodeBase64("git:" + kMine)),
             "Basic " + EncodeBase64("git:v4lue"));

@@ -174,8 +174,7 @@ void HttpExchange::CheckRequest(const http::RequestHead& head) {
     upgrade_ = true;
   }
   if (const auto foreign = credentials_.Foreign(name_, port_, request.target))
-    Refuse(403, "the target of a request has the placeholder of the secret \"" + *foreign +
-                    "\", which is not for " + name_);
+    Refuse(403, "the target of a request has " + credentials_.Misplaced(*foreign, name_));
 }
 
 void HttpExchange::WriteRequest(const http::RequestHead& head) {
@@ -227,8 +226,7 @@ bool HttpExchange::PassOn(std::string& from, std::string& to, uint64_t& left, bo
   const std::string_view piece = std::string_view(from).substr(0, count);
   if (scan) {
     if (const auto foreign = scan_->Add(piece)) {
-      Refuse(403, "the body of a request has the placeholder of the secret \"" + *foreign +
-                      "\", which is not for " + name_);
+      Refuse(403, "the body of a request has " + credentials_.Misplaced(*foreign, name_));
       return true;
     }
   }
@@ -262,8 +260,7 @@ bool HttpExchange::PassChunks(std::string& from, std::string& to, http::ChunkDec
   const std::string_view piece(space.data(), step->produced);
   if (scan && !piece.empty()) {
     if (const auto foreign = scan_->Add(piece)) {
-      Refuse(403, "the body of a request has the placeholder of the secret \"" + *foreign +
-                      "\", which is not for " + name_);
+      Refuse(403, "the body of a request has " + credentials_.Misplaced(*foreign, name_));
       return true;
     }
   }

@@ -23,6 +23,7 @@ struct Secret {
   std::string format{};              // "Bearer {}": what this header is then; empty: as it was sent
   std::string placeholder{};
   std::string value{};
+  bool revoked = false;  // without a value: its placeholder is refused everywhere, at its hosts too
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.name, kMaxName);
@@ -31,6 +32,7 @@ struct Secret {
     codec.Field(4, self.format, kMaxFormat);
     codec.Field(5, self.placeholder, size_t{64});
     codec.Field(6, self.value, kMaxValue);
+    codec.Field(7, self.revoked);
   }
   friend bool operator==(const Secret&, const Secret&) = default;
 };

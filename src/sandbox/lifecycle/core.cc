@@ -5,12 +5,31 @@
 #include "base/clock.h"
 #include "base/os/disk_room.h"
 #include "base/os/log.h"
+#include "network/cache/cache_place.h"
+#include "network/relay/confine.h"
 #include "sandbox/records/sandbox_json.h"
 #include "sandbox/records/sandbox_table.h"
 
 namespace cay::sandbox {
 
 using store::Database;
+namespace {
+
+// Without its directory a relay has no package cache, and all else.
+RelaySupply::Start StartOfRelays(const ManagerOptions& options) {
+  if (options.network.cache == 0) return [] { return network::SpawnRelay(); };
+  return [state_dir = options.paths.state_dir] {
+    std::optional<Fd> cache;
+    if (auto made = network::MakeCacheDirectory(state_dir, network::kRelayUid)) {
+      cache = *std::move(made);
+    } else {
+      LogWarning("the package cache: " + made.error().ToString());
+    }
+    return network::SpawnRelay(cache);
+  };
+}
+
+}  // namespace
 
 Core::Core(ManagerOptions options, engine::Engine& an_engine,
            templates::TemplateStore& template_store, store::Store& a_store, EventLog& event_log)
@@ -21,8 +40,9 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       templates(template_store),
       admission(RulesOf(options, engine_is.can)),
       metrics(engine_is.description.stages),
-      networks(std::make_unique<NetworkKeeper>(an_engine, event_log, options.network,
-                                               [] { return network::SpawnRelay(); })),
+      secrets(options.paths.state_dir),
+      networks(std::make_unique<NetworkKeeper>(an_engine, event_log, secrets, options.network,
+                                               StartOfRelays(options))),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 
@@ -150,6 +170,15 @@ void Core::KeepPromise(const SandboxRecord& record) {
     if (!kept && !gone) LogWarning("sandbox " + id.text() + ": " + kept.error().ToString());
     return {};
   });
+}
+
+Result<void> Core::GiveTrust(Sandbox& sandbox, const NetworkSpec& spec, Millis patience) {
+  if (!networks->Intercepts(spec)) return {};
+  const GuestChannel guest([&] { return engine.Connect(sandbox.id(), patience); }, patience,
+                           sandbox.guest_protocol());
+  std::string given = TRY(secrets.Install(guest, sandbox.View().spec.read_only));
+  sandbox.Change([&](SandboxRecord& record) { record.trust = std::move(given); });
+  return {};
 }
 
 Result<void> Core::WatchGuest(Sandbox& sandbox, Fd guest) {

@@ -17,6 +17,7 @@
 #include "sandbox/options.h"
 #include "sandbox/records/record.h"
 #include "sandbox/rules/engine_rules.h"
+#include "sandbox/secrets/secret_keeper.h"
 #include "sandbox/state/admission.h"
 #include "sandbox/state/guest_watch.h"
 #include "sandbox/state/metrics_book.h"
@@ -48,6 +49,7 @@ class Core {
   MetricsBook metrics;
   std::unique_ptr<GuestWatch> watch;
   std::unique_ptr<Timer> timer;
+  SecretKeeper secrets;
   std::unique_ptr<NetworkKeeper> networks;
 
   std::shared_ptr<const ManagerOptions> options() const;
@@ -83,6 +85,12 @@ class Core {
   // waits for what is needed only when the row is lost. What cannot be written is logged, and
   // written by reconciliation.
   void KeepPromise(const SandboxRecord& record);
+
+  // Gives a sandbox that runs the certificates that its secrets need, where it has any: before
+  // anybody uses it. The record is not written.
+  Result<void> GiveTrust(Sandbox& sandbox, const NetworkSpec& spec,
+                         Millis patience = kTrustPatience);
+  static constexpr Millis kTrustPatience{5000};
 
   // Watches the guest: `guest`, or the one that the engine has.
   Result<void> WatchGuest(Sandbox& sandbox, Fd guest);

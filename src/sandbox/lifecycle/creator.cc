@@ -179,11 +179,14 @@ class Creator::Making {
     record.template_env = base_.env;
     record.user = view.spec.user.empty() ? base_.user : view.spec.user;
     record.workdir = view.spec.workdir.empty() ? base_.workdir : view.spec.workdir;
+    if (sandbox_) record.trust = sandbox_->Record().trust;
     return record;
   }
 
+  void NoteGuestProtocol() { sandbox_->SetGuestProtocol(created_.guest_protocol); }
+
   Result<void> WatchGuest() {
-    sandbox_->SetGuestProtocol(created_.guest_protocol);
+    NoteGuestProtocol();
     return core_.WatchGuest(*sandbox_, *std::exchange(created_.guest, std::nullopt));
   }
 
@@ -259,6 +262,8 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
   const auto options = core_.options();
   ResolvedSpec resolved = TRY(ResolveSpec(spec, *options));
   TRY(CheckCan(resolved.spec, core_.engine_is));
+  TRY(core_.secrets.Grant(caller.owner, options->network.bounds, resolved.spec.env, {},
+                          resolved.spec.network));
   templates::Template base = TRY(core_.templates.Find(resolved.spec.template_name));
   Making making(core_, caller, std::move(resolved), std::move(base), TRY(SandboxId::Generate()));
   TRY(Obtain(making));
@@ -353,6 +358,8 @@ Result<void> Creator::OpenNetwork(Making& making) {
   const SandboxSpec& spec = making.resolved().spec;
   const std::string& owner = making.caller().owner;
   making.NotePublished(TRY(core_.networks->Settle(making.id(), owner, spec.name, spec.network)));
+  making.NoteGuestProtocol();
+  TRY(core_.GiveTrust(making.sandbox(), spec.network));
   return core_.networks->Open(making.id(), owner, spec.network, making.TakeNetwork());
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "sandbox/secrets/trust.h"
+
 namespace cay::sandbox {
 
 Lease::Lease(std::unique_ptr<Hold> hold) : hold_(std::move(hold)) {}
@@ -41,7 +43,13 @@ std::vector<std::string> Lease::Environment(const StringMap& more) const {
     if (equals != std::string::npos)
       all.insert_or_assign(variable.substr(0, equals), variable.substr(equals + 1));
   }
-  for (const auto& [name, value] : hold_->record.view.spec.env) all.insert_or_assign(name, value);
+  const SandboxSpec& spec = hold_->record.view.spec;
+  if (!spec.network.granted.empty() || !hold_->record.trust.empty()) {
+    for (const auto& [name, value] : TrustVariables(spec.read_only)) all.emplace(name, value);
+  }
+  for (const auto& [name, value] : spec.env) all.insert_or_assign(name, value);
+  for (const GrantedSecret& secret : spec.network.granted)
+    all.insert_or_assign(secret.variable, secret.placeholder);
   for (const auto& [name, value] : more) all.insert_or_assign(name, value);
   std::vector<std::string> environment;
   environment.reserve(all.size());

@@ -14,6 +14,7 @@
 #include "sandbox/lifecycle/sweeper.h"
 #include "sandbox/lifecycle/transitions.h"
 #include "sandbox/lifecycle/visits.h"
+#include "sandbox/secrets/trust.h"
 
 namespace cay::sandbox {
 
@@ -41,6 +42,8 @@ class Manager::Impl {
   Impl& operator=(const Impl&) = delete;
 
   Result<void> Begin() {
+    // What the first sandbox with secrets would stumble over.
+    TRY(OpenTrusted(core.options()->network.extra_ca));
     core.watch = TRY(GuestWatch::Start([this](const SandboxId& id) { return sweeper.OnGone(id); }));
     const Millis sweep = std::clamp(core.options()->sweep_interval, kShortestSweep, kLongestSweep);
     core.timer = std::make_unique<Timer>(
@@ -175,12 +178,14 @@ Result<engine::Stats> Manager::GetStats(const Caller& caller, std::string_view w
 Result<NetworkReport> Manager::GetNetwork(const Caller& caller, std::string_view which) {
   return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<NetworkReport> {
     SandboxView view = sandbox.View();
+    auto secrets = TRY(impl_->core.secrets.StandingOf(view.owner, view.spec.network.granted));
     return NetworkReport{.state = view.state,
                          .spec = std::move(view.spec.network),
                          .bounds = impl_->core.options()->network.bounds,
                          .standing = impl_->core.networks->Look(sandbox.id()),
                          .peers = impl_->core.networks->PeersOf(sandbox.id()),
-                         .published = impl_->core.networks->Published(sandbox.id())};
+                         .published = impl_->core.networks->Published(sandbox.id()),
+                         .secrets = std::move(secrets)};
   });
 }
 
@@ -199,6 +204,8 @@ Result<FlowPage> Manager::GetFlows(const Caller& caller, std::string_view which,
     return impl_->core.networks->FlowsAfter(sandbox.id(), after, limit);
   });
 }
+
+SecretKeeper& Manager::secrets() { return impl_->core.secrets; }
 
 std::optional<uint64_t> Manager::NewestFlow(const SandboxId& id) {
   return impl_->core.networks->NewestFlow(id);

@@ -27,6 +27,7 @@
 #include "sandbox/metrics.h"
 #include "sandbox/network/network_report.h"
 #include "sandbox/options.h"
+#include "sandbox/secrets/secret_keeper.h"
 #include "sandbox/types.h"
 #include "store/store.h"
 #include "template/store/template_store.h"
@@ -72,6 +73,8 @@ class Manager {
   Result<engine::Stats> GetStats(const Caller& caller, std::string_view which);
   // What holds of its network now.
   Result<NetworkReport> GetNetwork(const Caller& caller, std::string_view which);
+  // Those that owners keep for their sandboxes; whose they are is the caller's to look at.
+  SecretKeeper& secrets();
   // What would become of a connection to this host, a name or an address; may wait for name
   // servers.
   Result<NetworkCheck> CheckNetwork(const Caller& caller, std::string_view which,

@@ -58,8 +58,14 @@ class Adopter {
           const Adoption& adoption)
       : core_(core), status_(status), record_(RecordOf(core, status)) {
     SandboxView& view = record_.view;
+    const std::string before = view.owner;
     if (adoption.owner) view.owner = *adoption.owner;
     if (view.owner.empty()) view.owner = caller.owner;
+    // Names of secrets are an owner's: under another they would be those of somebody else.
+    if (view.owner != before) {
+      view.spec.network.secrets.clear();
+      view.spec.network.granted.clear();
+    }
     if (adoption.name) view.spec.name = *adoption.name;
     view.state = SandboxState::kCreating;
     view.reason = "adopted";

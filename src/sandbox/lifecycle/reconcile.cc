@@ -1,5 +1,6 @@
 #include "sandbox/lifecycle/reconcile.h"
 
+#include <chrono>
 #include <map>
 
 #include "base/clock.h"
@@ -139,8 +140,33 @@ class Reconciler {
       TRY(core_.watch->Add(sandbox->id(), *now.guest));
       sandbox->SetGuest(std::move(now.guest));
       OpenNetwork(*sandbox);
+      RenewTrust(*sandbox);
     }
     return {};
+  }
+
+  // Where the server's authority has become another: with its files it was lost, or it was renewed
+  // while no server ran. No sandbox keeps the server from starting for long.
+  void RenewTrust(Sandbox& sandbox) {
+    const SandboxView view = sandbox.View();
+    if (!core_.networks->Intercepts(view.spec.network) || view.state != SandboxState::kRunning)
+      return;
+    const auto authority = core_.secrets.Authority();
+    Result<void> given = authority ? Result<void>() : Failure(authority.error());
+    if (authority && authority->mark == sandbox.Record().trust) return;
+    if (given && SteadyNow() >= trust_ends_) {
+      given = Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                            "there is no more time for certificates while the server starts"));
+    }
+    if (given) given = core_.GiveTrust(sandbox, view.spec.network, kTrustPatience);
+    if (given) {
+      WriteFact(view.id.text(), [&](Database& db) { return SaveSandbox(db, sandbox.Record()); });
+      return;
+    }
+    LogWarning("sandbox " + view.id.text() +
+               " does not trust the server's new authority, until it "
+               "is started, reset or resumed: " +
+               given.error().ToString());
   }
 
   // What cannot be opened is closed, and tried again.
@@ -223,7 +249,11 @@ class Reconciler {
                          .data = {}});
   }
 
+  static constexpr Millis kTrustPatience{200};  // of one; the guest is there
+  static constexpr std::chrono::seconds kTrustTime{5};
+
   Core& core_;
+  const SteadyTime trust_ends_ = SteadyNow() + kTrustTime;
   const std::string state_dir_ = core_.options()->paths.state_dir;
   std::map<SandboxId, std::string> tombstones_;  // to be removed: the store knows
   std::map<SandboxId, engine::SandboxStatus> there_;

@@ -103,7 +103,9 @@ Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
   auto begun = Begin(sandbox);
   if (begun) {
     const int64_t now = UnixMs();
-    begun = core_.networks->Open(sandbox.id(), sandbox.owner(), sandbox.View().spec.network);
+    const NetworkSpec network = sandbox.View().spec.network;
+    begun = core_.GiveTrust(sandbox, network);
+    if (begun) begun = core_.networks->Open(sandbox.id(), sandbox.owner(), network);
     if (begun)
       begun = core_.Commit(
           sandbox,
@@ -192,7 +194,8 @@ Result<SandboxView> Transitions::Resume(Sandbox& sandbox) {
   TRY(CheckNow(Act::kResume, sandbox));
   TRY(core_.WithReserve([&] { return core_.engine.Resume(sandbox.id()); }));
   const int64_t now = UnixMs();
-  auto done = core_.networks->Resume(sandbox.id());
+  auto done = core_.GiveTrust(sandbox, sandbox.View().spec.network);
+  if (done) done = core_.networks->Resume(sandbox.id());
   if (done) {
     done = core_.Commit(
         sandbox,
@@ -250,8 +253,10 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
   // The network of the one before is none of the new one's. What cannot be opened is told, and
   // tried again: there is no way back.
   core_.networks->Close(sandbox.id());
-  const auto opened =
-      core_.networks->Want(sandbox.id(), sandbox.owner(), sandbox.View().spec.network);
+  const NetworkSpec network = sandbox.View().spec.network;
+  auto opened = core_.networks->Want(sandbox.id(), sandbox.owner(), network);
+  const auto trusted = core_.GiveTrust(sandbox, network);
+  if (opened) opened = trusted;
   const int64_t now = UnixMs();
   TRY(core_.Commit(
       sandbox,
@@ -269,14 +274,15 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
 
 namespace {
 
-// One that does not run gets its network when it is started.
-Result<void> ChangeNetwork(NetworkKeeper& networks, const Sandbox& sandbox,
-                           const NetworkSpec& spec) {
+// One that does not run gets its network when it is started, and one that is paused cannot be given
+// certificates before it is resumed.
+Result<void> ChangeNetwork(Core& core, Sandbox& sandbox, const NetworkSpec& spec) {
   switch (sandbox.state()) {
     case SandboxState::kRunning:
-      return networks.Open(sandbox.id(), sandbox.owner(), spec);
+      TRY(core.GiveTrust(sandbox, spec));
+      return core.networks->Open(sandbox.id(), sandbox.owner(), spec);
     case SandboxState::kPaused:
-      return networks.OpenPaused(sandbox.id(), sandbox.owner(), spec);
+      return core.networks->OpenPaused(sandbox.id(), sandbox.owner(), spec);
     default:
       return {};
   }
@@ -294,7 +300,12 @@ Result<void> Transitions::Settle(const Sandbox& sandbox, SandboxSpec& spec) {
 Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& change) {
   const auto lock = TRY(LockTransition(sandbox));
   const SandboxView before = sandbox.View();
-  ResolvedChange changed = TRY(ResolveChange(before.spec, before.limits, change, *core_.options()));
+  const auto options = core_.options();
+  ResolvedChange changed = TRY(ResolveChange(before.spec, before.limits, change, *options));
+  if (change.network) {
+    TRY(core_.secrets.Grant(sandbox.owner(), options->network.bounds, before.spec.env,
+                            before.spec.network, changed.spec.network));
+  }
   TRY(CheckNow(changed.limits_changed ? Act::kLimit : Act::kChange, sandbox));
   if (change.on_timeout || change.network) TRY(CheckCan(changed.spec, core_.engine_is));
   SandboxView after = before;
@@ -309,7 +320,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
                                   changed.spec.name != before.spec.name);
   if (resettled) done = Settle(sandbox, changed.spec);
   const bool renetworked = done && changed.spec.network != before.spec.network;
-  if (renetworked) done = ChangeNetwork(*core_.networks, sandbox, changed.spec.network);
+  if (renetworked) done = ChangeNetwork(core_, sandbox, changed.spec.network);
   if (done) {
     const int64_t now = UnixMs();
     done = core_.Commit(
@@ -325,7 +336,7 @@ Result<SandboxView> Transitions::Update(Sandbox& sandbox, const SandboxChange& c
         "sandbox.updated", kRequested);
   }
   if (!done) {
-    if (renetworked) (void)ChangeNetwork(*core_.networks, sandbox, before.spec.network);
+    if (renetworked) (void)ChangeNetwork(core_, sandbox, before.spec.network);
     if (resettled) {
       core_.networks->Resettle(sandbox.id(), sandbox.owner(), before.spec.name,
                                before.spec.network);

@@ -40,6 +40,8 @@ struct Flow {
           flow.times);
     visit(About{.name = "proxied", .text = "a proxy was asked to connect"}, field::Flag{},
           flow.proxied);
+    visit(About{.name = "cached", .text = "the package cache has answered some of its requests"},
+          field::Flag{}, flow.cached);
   }
 };
 
@@ -170,6 +172,17 @@ struct Published {
   }
 };
 
+// A SecretStanding.
+struct GivenSecret {
+  static void Of(const SecretStanding& standing, auto& visit) {
+    visit(About{"name"}, field::Text{}, standing.name);
+    visit(About{.name = "env", .text = "the variable that has its placeholder"}, field::Text{},
+          standing.variable);
+    visit(About{.name = "kept", .text = "false: it was removed, and its placeholder is refused"},
+          field::Flag{}, standing.kept);
+  }
+};
+
 // A sandbox::NetworkReport.
 struct NetworkReport {
   static constexpr std::string_view kSchema = "Network";
@@ -191,6 +204,7 @@ struct NetworkReport {
     visit(About{.name = "peers", .text = "what it reaches by name in the networks it has joined"},
           field::Objects<Peer>{}, report.peers);
     visit(About{"publish"}, field::Objects<Published>{}, report.published);
+    visit(About{"secrets"}, field::Objects<GivenSecret>{}, report.secrets);
     visit(About{"limits"}, field::Object<ToldNetworkLimits>{}, report.spec.limits);
     visit(About{.name = "bounds", .text = "the administrator's, for all sandboxes"},
           field::Object<NetworkBounds>{}, report.bounds);

@@ -25,11 +25,7 @@ void NetworkKeeper::TellPeers(const std::set<SandboxId>& ids) {
     if (!entry) continue;
     const std::lock_guard lock(entry->mutex);
     if (!entry->wanted || !ServerOf(*entry) || entry->terms.peers == PeersOf(id)) continue;
-    const auto applied = Apply(*entry, entry->terms);
-    if (applied) continue;
-    Detach(*entry);
-    entry->problem = applied.error().message();
-    LogWarning("the network of sandbox " + id.text() + " is closed: " + applied.error().ToString());
+    ApplyOrClose(*entry, entry->terms);
   }
 }
 

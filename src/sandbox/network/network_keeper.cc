@@ -42,10 +42,14 @@ Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint
 
 }  // namespace
 
-NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
-                             RelaySupply::Start start)
+NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKeeper& secrets,
+                             NetworkOptions options, RelaySupply::Start start)
     : engine_(engine),
       events_(events),
+      secrets_(secrets),
+      extra_ca_(std::move(options.extra_ca)),
+      cache_(options.cache > 0),
+      cache_shared_(options.cache_shared),
       supply_(std::move(start),
               [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
                 OnDial(relay, request);
@@ -57,11 +61,15 @@ NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOp
              [this](const Publisher& publisher, const PublishedStanding& standing) {
                TellUnpublished(publisher, standing);
              }),
-      bounds_(std::move(options.bounds)) {
+      bounds_(std::move(options.bounds)),
+      secrets_mark_(secrets.Mark()) {
   supply_.SetGreeting({.resolvers = std::move(options.resolvers),
                        .proxy = std::move(options.proxy),
-                       .no_proxy = std::move(options.no_proxy)});
+                       .no_proxy = std::move(options.no_proxy),
+                       .cache_bytes = options.cache});
   doors_.Permit(std::move(options.publish_addresses));
+  secrets_.OnChange(
+      [this](const std::string& owner, const std::string& name) { SecretsChanged(owner, name); });
 }
 
 std::shared_ptr<NetworkKeeper::Entry> NetworkKeeper::Find(const SandboxId& id) const {
@@ -126,6 +134,7 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
 }
 
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
+  TRY(GiveAuthority(relay, terms));
   network::Sockets sockets = TRY(OpenSockets(entry));
   entry.steering = sockets.steering;
   TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
@@ -146,19 +155,29 @@ Result<void> NetworkKeeper::OpenAnew(Entry& entry, const network::Terms& terms) 
   }
 }
 
-Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
-  terms.version = entry.terms.version + 1;
-  terms.peers = PeersOf(entry.id);
+Result<void> NetworkKeeper::ApplyFilled(Entry& entry, const network::Terms& terms) {
   Result<void> done = Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "no relay"));
   const Served relay = ServerOf(entry);
   if (relay) {
-    done = relay->link.SetTerms(entry.id, terms);
+    done = GiveAuthority(*relay, terms);
+    if (done) done = relay->link.SetTerms(entry.id, terms);
     if (!done && RelaySupply::HasEnded(done.error())) supply_.Drop(*relay);
   }
   if (!ServerOf(entry)) {
     Detach(entry);
     done = entry.paused ? Permitted(terms) : OpenAnew(entry, terms);
   }
+  return done;
+}
+
+// The entry's terms have secrets without their values, which are read when a relay is to have them.
+Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
+  terms.version = entry.terms.version + 1;
+  terms.peers = PeersOf(entry.id);
+  network::Terms filled = terms;
+  filled.secrets = TRY(secrets_.ValuesOf(entry.owner, terms.secrets));
+  auto done = ApplyFilled(entry, filled);
+  WipeValues(filled.secrets);
   if (done) {
     entry.terms = std::move(terms);
     entry.problem.clear();
@@ -177,7 +196,7 @@ Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::
   const std::lock_guard lock(entry->mutex);
   entry->paused = paused;
   entry->made = std::move(made);
-  auto applied = Apply(*entry, {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits});
+  auto applied = Apply(*entry, TermsOf(owner, spec));
   entry->made.reset();
   if (applied) entry->wanted = true;
   return applied;
@@ -203,9 +222,9 @@ Result<void> NetworkKeeper::Want(const SandboxId& id, const std::string& owner,
     const std::lock_guard lock(entry->mutex);
     Detach(*entry);
     entry->wanted = true;
-    entry->terms.spec = spec.policy;
-    entry->terms.bounds = bounds();
-    entry->terms.limits = spec.limits;
+    const uint64_t version = entry->terms.version;
+    entry->terms = TermsOf(owner, spec);
+    entry->terms.version = version;
     entry->problem = opened.error().message();
   }
   TRY(StartThread());
@@ -285,13 +304,8 @@ void NetworkKeeper::Reconfigure(const NetworkOptions& options) {
     if (!entry->wanted) continue;
     network::Terms terms = entry->terms;
     terms.bounds = options.bounds;
-    const auto applied = Apply(*entry, terms);
-    if (applied) continue;
-    Detach(*entry);
+    ApplyOrClose(*entry, terms);
     entry->terms.bounds = options.bounds;
-    entry->problem = applied.error().message();
-    LogWarning("the network of sandbox " + entry->id.text() +
-               " is closed: " + applied.error().ToString());
   }
 }
 
@@ -311,8 +325,9 @@ void NetworkKeeper::OpenWanted() {
     if (entry->problem != error.message())
       LogWarning("the network of sandbox " + entry->id.text() + ": " + error.ToString());
     entry->problem = error.message();
-    // Without a relay the others fare no better.
-    if (!supply_.Current() && error.fault() == Fault::kMachine) return;
+    // Without a relay the others fare no better; without secrets that can be read they do.
+    const bool of_relay = entry->terms.secrets.empty() && error.fault() == Fault::kMachine;
+    if (!supply_.Current() && of_relay) return;
   }
 }
 
@@ -358,6 +373,7 @@ void NetworkKeeper::Run() {
       if (stopping_) return;
     }
     ReapStrays();
+    LookAtSecrets();
     OpenWanted();
     const Served relay = supply_.Current();
     if (!relay) {

@@ -37,6 +37,7 @@
 #include "sandbox/network/network_report.h"
 #include "sandbox/network/relay_supply.h"
 #include "sandbox/options.h"
+#include "sandbox/secrets/secret_keeper.h"
 
 namespace cay::sandbox {
 
@@ -46,8 +47,8 @@ class NetworkKeeper {
   // there were beside them.
   static constexpr uint32_t kEventsPerSecond = 5;
 
-  NetworkKeeper(engine::Engine& engine, EventLog& events, NetworkOptions options,
-                RelaySupply::Start start);
+  NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKeeper& secrets,
+                NetworkOptions options, RelaySupply::Start start);
   ~NetworkKeeper() { Stop(); }
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
@@ -78,6 +79,13 @@ class NetworkKeeper {
   // is closed, and opened again when they do.
   void Reconfigure(const NetworkOptions& options);
 
+  // Whether connections of a sandbox with this network may be intercepted, so that it must trust
+  // the server's authority.
+  bool Intercepts(const NetworkSpec& spec) const;
+
+  // The values that relays have of it are the kept ones from here on, or none. Empty: of all.
+  void SecretsChanged(const std::string& owner, const std::string& name);
+
   NetworkStanding Look(const SandboxId& id);
   // What would become of a connection of a sandbox with this network, whether it runs or not.
   // kResourceExhausted, of the machine: too many are asked about at this moment.
@@ -95,6 +103,8 @@ class NetworkKeeper {
 
  private:
   using Clock = std::chrono::steady_clock;
+  // How often it is asked whether the authority has become another: it lives for years.
+  static constexpr std::chrono::hours kRenewalPace{1};
   struct Entry;
   using Served = std::shared_ptr<ServedRelay>;
 
@@ -117,6 +127,10 @@ class NetworkKeeper {
 
   // With the entry's lock.
   Result<void> Apply(Entry& entry, network::Terms terms);
+  network::Terms TermsOf(const std::string& owner, const NetworkSpec& spec) const;
+  Result<void> ApplyFilled(Entry& entry, const network::Terms& terms);
+  void ApplyOrClose(Entry& entry, const network::Terms& terms);
+  Result<void> GiveAuthority(ServedRelay& relay, const network::Terms& terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
   Result<network::Sockets> OpenSockets(Entry& entry);
@@ -129,6 +143,7 @@ class NetworkKeeper {
 
   Result<Served> GetRelay();
   void Run();
+  void LookAtSecrets();
   void OpenWanted();
   bool Serve(ServedRelay& relay);
   void PullNews();
@@ -136,6 +151,10 @@ class NetworkKeeper {
 
   engine::Engine& engine_;
   EventLog& events_;
+  SecretKeeper& secrets_;
+  const std::vector<std::string> extra_ca_;
+  const bool cache_;
+  const bool cache_shared_;
   RelaySupply supply_;
   Doors doors_;
 
@@ -151,6 +170,8 @@ class NetworkKeeper {
   // The thread's.
   std::set<std::string> news_;
   Clock::time_point next_pull_{};
+  uint64_t secrets_mark_;
+  Clock::time_point next_renewal_ = Clock::now() + kRenewalPace;
 };
 
 }  // namespace cay::sandbox

@@ -12,6 +12,7 @@
 #include "network/link/sockets.h"
 #include "network/policy/policy.h"
 #include "sandbox/network/flow_ring.h"
+#include "sandbox/secrets/secret_keeper.h"
 #include "sandbox/types.h"
 
 namespace cay::sandbox {
@@ -56,6 +57,7 @@ struct NetworkReport {
   NetworkStanding standing{};
   std::vector<network::Peer> peers{};
   std::vector<PublishedStanding> published{};
+  std::vector<SecretStanding> secrets{};
 };
 
 }  // namespace cay::sandbox

@@ -41,6 +41,7 @@ network::HelloRequest RelaySupply::greeting(bool news) const {
   const std::lock_guard lock(mutex_);
   network::HelloRequest greeting = greeting_;
   greeting.news = news;
+  if (!news) greeting.cache_bytes = 0;  // one that is asked what it would do, and does nothing
   return greeting;
 }
 

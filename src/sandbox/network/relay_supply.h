@@ -28,6 +28,8 @@ struct ServedRelay {
   const uint64_t number;  // from 1: which of a server's relays it is
   network::RelayLink link;
   const Fd pidfd;
+  std::mutex authority_mutex;
+  std::string authority;  // the certificate of the one that it was given; empty: none
 };
 
 class RelaySupply {

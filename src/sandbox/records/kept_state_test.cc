@@ -113,6 +113,7 @@ SandboxRecord Full() {
   record.template_env = {"PATH=/bin"};
   record.user = "user";
   record.workdir = "/workspace";
+  record.trust = "0123abcd";
   return record;
 }
 
@@ -151,6 +152,8 @@ struct Filler {
     spec.join = {"app", "shop"};
     spec.aliases = {"db"};
     spec.publish = {"127.0.0.1:8080:80"};
+    spec.secrets = {"my-api"};
+    spec.granted = {{"my-api", "MY_API", "cay-secret-" + std::to_string(next++)}};
     fields::NetworkLimits::Of(spec.limits, *this);
   }
   void operator()(const field::About&, auto, std::unsigned_integral auto& number) {
@@ -185,8 +188,10 @@ struct Teller {
   void operator()(const field::About&, auto, const NetworkSpec& spec) {
     told.emplace_back(network::ModeName(spec.policy.mode));
     for (const auto* list : {&spec.policy.allow, &spec.policy.deny, &spec.policy.presets,
-                             &spec.join, &spec.aliases, &spec.publish})
+                             &spec.join, &spec.aliases, &spec.publish, &spec.secrets})
       told.insert(told.end(), list->begin(), list->end());
+    for (const GrantedSecret& one : spec.granted)
+      told.push_back(one.name + "=" + one.variable + "=" + one.placeholder);
     fields::NetworkLimits::Of(spec.limits, *this);
   }
 };
@@ -254,6 +259,7 @@ TEST_F(KeptState, ASandboxComesBackAsItWas) {
   EXPECT_TRUE(back.view.spec.read_only);
   EXPECT_EQ(back.view.spec.mounts.at(0).source, "/s");
   EXPECT_EQ(back.view.spec.metadata.at("k"), "\"v\"\n");
+  EXPECT_EQ(back.trust, record.trust);
 }
 
 TEST_F(KeptState, ANameIsOneLivingSandboxsOfItsOwner) {

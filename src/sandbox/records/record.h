@@ -19,6 +19,7 @@ struct SandboxRecord {
   std::vector<std::string> template_env;
   std::string user;     // of its processes: the spec's, or the template's
   std::string workdir;  // likewise
+  std::string trust;    // which certificates it was given (SecretKeeper::Install); empty: none
 };
 
 // The parts that change by use: for the store.

@@ -33,6 +33,15 @@ class NetworkWriter {
   void operator()(const field::About& about, Kind, T number) {
     object_[about.kept] = static_cast<uint64_t>(number);
   }
+  void operator()(const field::About& about, field::Objects<fields::Granted>,
+                  const std::vector<GrantedSecret>& all) {
+    json::array array;
+    for (const GrantedSecret& one : all) {
+      array.push_back(json::object{
+          {"name", one.name}, {"variable", one.variable}, {"placeholder", one.placeholder}});
+    }
+    object_[about.kept] = std::move(array);
+  }
   void operator()(const field::About& about, field::Object<fields::NetworkLimits>,
                   const network::NetworkLimits& limits) {
     NetworkWriter writer;
@@ -134,6 +143,14 @@ class NetworkReader {
     requires std::is_arithmetic_v<T>
   void operator()(const field::About& about, Kind, T& number) {
     number = cay::NumberOf<T>(object_, about.kept).value_or(number);
+  }
+  void operator()(const field::About& about, field::Objects<fields::Granted>,
+                  std::vector<GrantedSecret>& all) {
+    for (const json::value& value : ArrayOf(object_, about.kept)) {
+      if (!value.is_object()) continue;
+      const json::object& one = value.get_object();
+      all.push_back({TextOf(one, "name"), TextOf(one, "variable"), TextOf(one, "placeholder")});
+    }
   }
   void operator()(const field::About& about, field::Object<fields::NetworkLimits>,
                   network::NetworkLimits& limits) {
@@ -276,6 +293,7 @@ json::object DocumentObject(const SandboxRecord& record) {
   object["template_env"] = json::array(record.template_env.begin(), record.template_env.end());
   object["user"] = record.user;
   object["workdir"] = record.workdir;
+  if (!record.trust.empty()) object["trust"] = record.trust;
   return object;
 }
 
@@ -305,6 +323,7 @@ void ReadObject(const json::object& object, SandboxRecord& record) {
     if (value.is_string()) record.template_env.emplace_back(value.get_string());
   record.user = TextOf(object, "user");
   record.workdir = TextOf(object, "workdir");
+  record.trust = TextOf(object, "trust");
 }
 
 }  // namespace

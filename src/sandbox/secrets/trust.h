@@ -2,6 +2,7 @@
 // requests to hosts of its secrets are intercepted, and by whom those hosts are verified.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,9 +24,12 @@ std::vector<std::pair<std::string, std::string>> TrustVariables(bool read_only);
 // Whom the sandbox's files belong to: an ordinary user's has one user only.
 enum class SandboxUsers : uint8_t { kAll, kOne };
 
-// Adds the certificate (PEM) to those that the sandbox has there. Again: nothing is changed.
-Result<void> InstallAuthority(const GuestChannel& guest, std::string_view certificate,
-                              bool read_only, SandboxUsers users);
+// Adds the certificates (PEM) to those that the sandbox has there. Again: nothing is changed. Takes
+// no longer than kInstallTime and the channel's patience, whatever the guest does.
+inline constexpr std::chrono::seconds kInstallTime{10};
+Result<void> InstallAuthority(const GuestChannel& guest,
+                              const std::vector<std::string>& certificates, bool read_only,
+                              SandboxUsers users);
 
 // This machine's certificates of authorities, and these files' beside them, opened.
 Result<std::vector<Fd>> OpenTrusted(const std::vector<std::string>& extra);

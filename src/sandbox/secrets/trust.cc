@@ -1,9 +1,10 @@
-#include "sandbox/network/trust.h"
+#include "sandbox/secrets/trust.h"
 
 #include <fcntl.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 
 #include "base/os/sys.h"
@@ -26,12 +27,28 @@ constexpr std::array<const char*, 4> kMachineBundles = {
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
 
+// For the whole of it: a guest may always say a little more.
+class Deadline {
+ public:
+  Result<void> Check() const {
+    if (std::chrono::steady_clock::now() < ends_) return {};
+    return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                         "the sandbox takes more than " + std::to_string(kInstallTime.count()) +
+                             " s for its certificates"));
+  }
+
+ private:
+  const std::chrono::steady_clock::time_point ends_ =
+      std::chrono::steady_clock::now() + kInstallTime;
+};
+
 // Empty: there is none.
 Result<std::string> ReadBundle(const GuestChannel& guest, const std::string& user,
-                               std::string_view path) {
+                               std::string_view path, const Deadline& deadline) {
   std::string text;
   const auto read = guest.ReadFile(
       {.user = user, .path = std::string(path)}, [&](std::string_view bytes) -> Result<void> {
+        TRY(deadline.Check());
         if (text.size() + bytes.size() > kMaxBundle)
           return Failure(Error::Impossible(std::string(path) + " of the sandbox has over 4 MiB"));
         text += bytes;
@@ -40,6 +57,34 @@ Result<std::string> ReadBundle(const GuestChannel& guest, const std::string& use
   if (read) return text;
   if (read.error().code() == ErrorCode::kNotFound) return std::string();
   return Failure(read.error());
+}
+
+Result<void> Install(const GuestChannel& guest, const std::vector<std::string>& certificates,
+                     bool read_only, const std::string& user) {
+  const Deadline deadline;
+  std::string bundle = TRY(ReadBundle(guest, user, kBundle, deadline));
+  bool changed = read_only;
+  for (const std::string& certificate : certificates) {
+    if (bundle.find(certificate) != std::string::npos) continue;
+    if (!bundle.empty() && !bundle.ends_with('\n')) bundle += '\n';
+    bundle += certificate;
+    changed = true;
+  }
+  if (!changed) return {};
+  size_t at = 0;
+  const Source source = [&](std::span<char> space) -> Result<size_t> {
+    TRY(deadline.Check());
+    const size_t count = std::min(space.size(), bundle.size() - at);
+    std::memcpy(space.data(), bundle.data() + at, count);
+    at += count;
+    return count;
+  };
+  TRY(guest.WriteFile({.user = user,
+                       .path = std::string(TrustFile(read_only)),
+                       .mode = 0644U,
+                       .make_parents = true},
+                      source));
+  return {};
 }
 
 }  // namespace
@@ -52,28 +97,13 @@ std::vector<std::pair<std::string, std::string>> TrustVariables(bool read_only) 
   return variables;
 }
 
-Result<void> InstallAuthority(const GuestChannel& guest, std::string_view certificate,
-                              bool read_only, SandboxUsers users) {
+Result<void> InstallAuthority(const GuestChannel& guest,
+                              const std::vector<std::string>& certificates, bool read_only,
+                              SandboxUsers users) {
   const std::string user(users == SandboxUsers::kAll ? kRoot : std::string_view());
-  std::string bundle = TRY(ReadBundle(guest, user, kBundle));
-  const bool there = bundle.find(certificate) != std::string::npos;
-  if (there && !read_only) return {};
-  if (!bundle.empty() && !bundle.ends_with('\n')) bundle += '\n';
-  if (!there) bundle += certificate;
-  size_t at = 0;
-  const Source source = [&](std::span<char> space) -> Result<size_t> {
-    const size_t count = std::min(space.size(), bundle.size() - at);
-    std::memcpy(space.data(), bundle.data() + at, count);
-    at += count;
-    return count;
-  };
-  const auto written = guest.WriteFile({.user = user,
-                                        .path = std::string(TrustFile(read_only)),
-                                        .mode = 0644U,
-                                        .make_parents = true},
-                                       source);
-  if (written) return {};
-  return Failure(Error(written.error())
+  const auto installed = Install(guest, certificates, read_only, user);
+  if (installed) return {};
+  return Failure(Error(installed.error())
                      .WithContext("giving the sandbox the certificate with which its secrets are "
                                   "sent"));
 }
