@@ -165,9 +165,11 @@ void Interception::Step(uint64_t allowance) {
   const uint64_t before = sent_ + received_;
   for (int round = 0; round < kMostRounds && !over_; ++round) {
     if (sent_ + received_ - before >= allowance) break;
-    if (Round()) continue;
-    exchange_.Shrink();
-    return;
+    if (!Round()) {
+      exchange_.Shrink();
+      return;
+    }
+    if (exchange_.busy()) break;  // it takes time, and no bytes
   }
   again_ = !over_;
 }
