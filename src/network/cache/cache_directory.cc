@@ -296,8 +296,9 @@ Result<void> CacheDirectory::Grow(Part& part, uint64_t bytes) {
 }
 
 void CacheDirectory::GiveBack(Part& part) {
-  const auto removed = ::unlinkat(directory_.get(), part.name_.c_str(), 0) == 0;
   auto locked = Locked::Of(*this);
+  // Without the lock the ledger stays too large: another's sweep may have it true already.
+  const bool removed = ::unlinkat(directory_.get(), part.name_.c_str(), 0) == 0;
   if (locked && removed) locked->Less(part.taken_, 0);
 }
 
