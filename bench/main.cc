@@ -3,9 +3,11 @@
 //   cay-bench --cay build/bench/cay create exec --json bench.json
 //   cay-bench --cay build/bench/cay http          (all that begin with http-)
 //   cay-bench --cay build/bench/cay http-queue --go-judge http://127.0.0.1:5050
+//   cay-bench --cay build/bench/cay network-create --before /usr/local/bin/cay
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 
 #include "base/units.h"
 #include "cases/cases.h"
@@ -13,7 +15,7 @@
 namespace cay::bench {
 
 std::span<const Case> AllCases() {
-  static constexpr std::array<Case, 10> kCases{{{"create", MeasureCreate},
+  static constexpr std::array<Case, 13> kCases{{{"create", MeasureCreate},
                                                 {"exec", MeasureExec},
                                                 {"parallel", MeasureParallel},
                                                 {"memory", MeasureMemory},
@@ -22,7 +24,10 @@ std::span<const Case> AllCases() {
                                                 {"http-load", MeasureHttpLoad},
                                                 {"http-queue", MeasureHttpQueue},
                                                 {"http-bytes", MeasureHttpBytes},
-                                                {"http-idle", MeasureHttpIdle}}};
+                                                {"http-idle", MeasureHttpIdle},
+                                                {"network-speed", MeasureNetworkSpeed},
+                                                {"network-create", MeasureNetworkCreate},
+                                                {"network-memory", MeasureNetworkMemory}}};
   return kCases;
 }
 
@@ -33,6 +38,8 @@ struct Options {
   std::string cay;
   std::string json;
   std::string go_judge;
+  std::string before;
+  std::string probe;  // beside this program
   bool docker = false;
   int rounds = 200;
 };
@@ -57,6 +64,8 @@ Result<void> Measure(const Options& options, Report& report) {
                   .docker = options.docker,
                   .rounds = options.rounds,
                   .go_judge = options.go_judge,
+                  .before = options.before,
+                  .probe = options.probe,
                   .report = report};
   for (const Case& each : AllCases()) {
     if (!Wanted(options, each.name)) continue;
@@ -68,10 +77,11 @@ Result<void> Measure(const Options& options, Report& report) {
 
 constexpr const char* kUsage =
     "usage: cay-bench --cay PROGRAM [NAME…] [--docker] [--rounds N] [--json FILE]\n"
-    "                 [--go-judge URL]\n";
+    "                 [--go-judge URL] [--before PROGRAM]\n";
 
 Result<Options> Parse(std::span<char* const> arguments) {
   Options options;
+  options.probe = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "cay-bench-probe";
   for (size_t i = 1; i < arguments.size(); ++i) {
     const std::string_view argument = arguments[i];
     const auto value = [&]() -> Result<std::string> {
@@ -86,6 +96,8 @@ Result<Options> Parse(std::span<char* const> arguments) {
       options.json = TRY(value());
     } else if (argument == "--go-judge") {
       options.go_judge = TRY(value());
+    } else if (argument == "--before") {
+      options.before = TRY(value());
     } else if (argument == "--rounds") {
       options.rounds = static_cast<int>(TRY(ParseUnsigned(TRY(value()), 100'000)));
     } else if (std::ranges::any_of(AllCases(),

@@ -20,6 +20,8 @@ struct Context {
   bool docker = false;  // Docker among the peers
   int rounds = 200;
   std::string go_judge;  // URL of one that runs, a peer; empty: none
+  std::string before;    // an earlier `cay`, to compare with; empty: none
+  std::string probe;     // cay-bench-probe
   Report& report;
 };
 
@@ -35,6 +37,11 @@ Result<void> MeasureHttpLoad(Context& context);     // many at once
 Result<void> MeasureHttpQueue(Context& context);    // cycles, bursts, what waits behind creates
 Result<void> MeasureHttpBytes(Context& context);    // output and files
 Result<void> MeasureHttpIdle(Context& context);     // 500 sandboxes: memory, and a restart
+
+// Networks of sandboxes.
+Result<void> MeasureNetworkSpeed(Context& context);   // beside slirp4netns, pasta, Docker's bridge
+Result<void> MeasureNetworkCreate(Context& context);  // with a network, and what none costs
+Result<void> MeasureNetworkMemory(Context& context);  // thousands of idle connections
 
 struct Case {
   std::string_view name;

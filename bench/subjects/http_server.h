@@ -43,6 +43,7 @@ class HttpServer {
   // Resident memory, of the server and its launcher together.
   Result<Bytes> Memory() const;
   const http::Url& url() const { return url_; }
+  pid_t pid() const { return pid_; }
 
  private:
   HttpServer(pid_t pid, http::Url url) : pid_(pid), url_(std::move(url)) {}

@@ -114,16 +114,28 @@ Result<Contender> PrepareRunc(const WorkDirectory& work) {
   return Contender{.name = "runc", .operation = [argv] { return RunQuietly(argv); }};
 }
 
-Result<Docker> Docker::Start(const WorkDirectory& work) {
+Result<Docker> Docker::Start(const WorkDirectory& work, Network network) {
+  const bool bridge = network == Network::kBridge;
   const std::string daemon_program = TRY(Need("dockerd"));
-  const std::string base = work.path() + "/docker";
+  const std::string base = work.path() + (bridge ? "/docker-bridge" : "/docker");
   TRY(MakeRootFilesystem(base + "/image"));
   const std::string socket = base + "/socket";
   const std::string address = "unix://" + socket;
-  const pid_t daemon = TRY(StartLogged(
-      {daemon_program, "--data-root", base + "/data", "--exec-root", base + "/exec", "--pidfile",
-       base + "/pid", "--host", address, "--bridge", "none", "--iptables=false", "--ip-masq=false"},
-      base + "/log"));
+  const std::vector<std::string> daemon_words{daemon_program, "--data-root",  base + "/data",
+                                              "--exec-root",  base + "/exec", "--pidfile",
+                                              base + "/pid",  "--host",       address};
+  const std::vector<std::string> argv =
+      bridge ? std::vector<std::string>{TRY(Need("unshare")),
+                                        "--net",
+                                        "--mount",
+                                        "/bin/sh",
+                                        "-c",
+                                        "ip link set lo up && exec \"$@\"",
+                                        "sh"} +
+                   daemon_words + std::vector<std::string>{"--bip", "172.30.77.1/24"}
+             : daemon_words + std::vector<std::string>{"--bridge", "none", "--iptables=false",
+                                                       "--ip-masq=false"};
+  const pid_t daemon = TRY(StartLogged(argv, base + "/log"));
   Docker docker({TRY(Need("docker")), "--host", address}, socket, daemon);
   const Stopwatch stopwatch;
   while (!RunQuietly(docker.client_ + std::vector<std::string>{"version"})) {

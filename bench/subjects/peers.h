@@ -39,7 +39,9 @@ Result<Contender> PrepareRunc(const WorkDirectory& work);
 // A dockerd of our own, with its data in the work directory, ended with this object.
 class Docker {
  public:
-  static Result<Docker> Start(const WorkDirectory& work);
+  // kBridge: with Docker's bridge at 172.30.77.1, and dockerd in a network namespace of its own.
+  enum class Network : uint8_t { kNone, kBridge };
+  static Result<Docker> Start(const WorkDirectory& work, Network network = Network::kNone);
   Docker(Docker&& other) noexcept
       : client_(std::move(other.client_)),
         socket_(std::move(other.socket_)),
@@ -53,6 +55,8 @@ class Docker {
   Contender RunTrue() const;
   // Where its API is.
   const std::string& socket() const { return socket_; }
+  const std::vector<std::string>& client() const { return client_; }
+  pid_t daemon() const { return daemon_; }
 
  private:
   Docker(std::vector<std::string> client, std::string socket, pid_t daemon)

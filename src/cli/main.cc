@@ -40,8 +40,8 @@ int main(int argc, char** argv) {
   if (argc == 2 && first == cay::sandbox::kContentTypesCommand) {
     return cay::sandbox::ServeContentTypes(cay::Fd::Adopt(STDIN_FILENO));
   }
-  if (first == cay::network::kRelayCommand)
-    return cay::network::ServeSpawnedRelay({argv + 2, static_cast<size_t>(argc - 2)});
+  if (argc == 2 && first == cay::network::kRelayCommand)
+    return cay::network::ServeSpawnedRelay(cay::Fd::Adopt(STDIN_FILENO));
   OpenStandardDescriptors();
   Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);
   cay::cli::NoteUnknownVariables(first == "serve" || first == "config");

@@ -39,8 +39,9 @@ struct Config {
   std::string state_dir;  // empty: base/os/paths.h
   http::TlsOptions tls;
   http::ServerLimits http;
-  sandbox::ManagerOptions manager;  // `pools` from the field below, by Finish
-  std::vector<std::string> pools;   // see pool_text.h
+  sandbox::ManagerOptions manager;     // `pools` from the field below, by Finish
+  std::vector<std::string> pools;      // see pool_text.h
+  std::vector<std::string> templates;  // see template_text.h
   sandbox::KeeperOptions processes;
   sandbox::CommandRules commands;
   sandbox::ProjectLimits projects;

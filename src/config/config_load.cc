@@ -9,14 +9,18 @@
 #include "config/config.h"
 #include "config/config_values.h"
 #include "config/pool_text.h"
+#include "config/template_text.h"
 #include "config/toml_values.h"
 #include "engine/factory/factory.h"
+#include "sandbox/rules/network_rules.h"
 
 namespace cay::config {
 namespace {
 
 // A launcher that works may take some hundred milliseconds for one request.
 constexpr Millis kLeastLauncherTimeout{1000};
+
+constexpr std::string_view kTemplates = "templates.";
 
 Error UnknownKey(const std::string& where, std::string_view name) {
   std::vector<std::string_view> names;
@@ -103,7 +107,36 @@ class Loader {
     if (!values) {
       return Problem(Error::Invalid(path + ":" + values.error().message()));
     }
-    for (const TomlValue& value : *values) FileValue(path, value);
+    for (const TomlValue& value : *values) {
+      if (value.name.starts_with(kTemplates)) {
+        TemplateValue(path, value);
+      } else {
+        FileValue(path, value);
+      }
+    }
+    if (templates_.empty()) return;
+    Problem(Apply(result_.loaded, *FindKey("templates"), templates_, path + ": ", path));
+  }
+
+  // A key of a table [templates.NAME.network].
+  void TemplateValue(const std::string& path, const TomlValue& value) {
+    const std::string where =
+        path + ":" + std::to_string(value.line) + ":" + std::to_string(value.column) + ": ";
+    const auto wrong = [&](const Error& error) {
+      Problem(
+          Error::Invalid(where + value.name + ": " + error.message()).WithRemedy(error.remedy()));
+    };
+    const std::string name = value.name.substr(kTemplates.size());
+    const auto word = ParseTemplateWord(name);
+    if (!word) return wrong(word.error());
+    if (word->list != value.list) {
+      return wrong(Error::Invalid(value.list ? "this is one value, not a list" : "this is a list"));
+    }
+    for (const std::string& text : value.values) {
+      const std::string line = name + "=" + text;
+      if (const auto parsed = ParseTemplates({line}); !parsed) return wrong(parsed.error());
+      templates_.push_back(line);
+    }
   }
 
   void FileValue(const std::string& path, const TomlValue& value) {
@@ -174,7 +207,26 @@ class Loader {
     CheckBounds();
     CheckWholeSeconds("limits.defaults.cpu_time", config.manager.default_cpu_time);
     CheckWholeSeconds("limits.maxima.cpu_time", config.manager.max_cpu_time);
+    CheckWholeSeconds("network.max_idle", config.manager.network.maxima.idle);
+    CheckNetworks();
     for (const std::string& text : config.listen) CheckListen(text);
+  }
+
+  // Those of templates are within what holds for all.
+  void CheckNetworks() {
+    const sandbox::NetworkOptions& network = result_.loaded.config.manager.network;
+    const uint32_t most = network::NetworkLimits::kMaxConnections;
+    if (network.maxima.connections == 0 || network.maxima.connections > most) {
+      Problem(Error::Invalid("network.max_connections (" + Shown("network.max_connections") +
+                             ") is not from 1 to " + std::to_string(most)));
+      return;
+    }
+    for (const auto& [name, spec] : network.of_templates) {
+      const auto resolved = sandbox::ResolveNetwork(spec, name, network);
+      if (resolved) continue;
+      Problem(Error::Invalid("templates." + name + ".network: " + resolved.error().message())
+                  .WithRemedy(resolved.error().remedy()));
+    }
   }
 
   void CheckTls() {
@@ -257,6 +309,7 @@ class Loader {
 
   const Sources& sources_;
   LoadResult result_;
+  Values templates_;  // of the file
 };
 
 }  // namespace

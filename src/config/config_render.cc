@@ -94,6 +94,17 @@ maximum = 20
 memory = "256m"
 ```
 
+What sandboxes of a template reach whose creators ask for no network is a table of its own, with the words of the API's
+[`network`](api.md#networks): `mode`, `allow`, `deny`, `presets`, `join` and `limits`. A creator who asks for a network
+gets that instead, wider or narrower; neither goes beyond `network.*`, and a table that does is an error at the start.
+
+```toml
+[templates.host.network]
+presets = ["pypi"]
+allow = ["api.example.com:443"]
+limits = {connections = 32, idle = "5m"}
+```
+
 | key | flag | default | reload | |
 |---|---|---|---|---|
 )";

@@ -206,11 +206,67 @@ TEST(Compare, TellsWhatAReloadAppliesFromWhatItDoesNot) {
   EXPECT_THAT(changes.need_restart, ElementsAre("listen"));
 }
 
+TEST(Templates, HaveNetworksInTablesOfTheirOwn) {
+  const Config config =
+      Good(From("[templates.host.network]\nallow = [\"example.com:443\", \"example.org\"]\n"
+                "limits = {connections = 7, idle = \"5m\"}\n[templates.\"my.web\".network]\nmode = "
+                "\"none\"\n"));
+  const auto& networks = config.manager.network.of_templates;
+  ASSERT_EQ(networks.size(), 2U);
+  EXPECT_EQ(networks.at("host").policy.mode, network::Mode::kAllow);
+  EXPECT_THAT(networks.at("host").policy.allow, ElementsAre("example.com:443", "example.org"));
+  EXPECT_EQ(networks.at("host").limits.connections, 7U);
+  EXPECT_EQ(networks.at("host").limits.idle_seconds, 300U);
+  EXPECT_EQ(networks.at("my.web").policy.mode, network::Mode::kNone);
+  const Config from_environment =
+      Good(From("", {{"CAY_TEMPLATES", "host.network.presets=pypi host.network.presets=npm"}}));
+  EXPECT_THAT(from_environment.manager.network.of_templates.at("host").policy.presets,
+              ElementsAre("pypi", "npm"));
+}
+
+TEST(Templates, AreRefusedWithWhereTheyAreAndWhatTheyMayBe) {
+  EXPECT_THAT(Problem("[templates.host.network]\nmode = \"allow\"\nalow = [\"example.com\"]\n"),
+              HasSubstr(":3:1: templates.host.network.alow: the template host has no setting "
+                        "\"network.alow\" (did you mean network.allow?)"));
+  EXPECT_THAT(Problem("[templates.host]\nmemory = \"1g\"\n"), HasSubstr(":2:1: "));
+  EXPECT_THAT(Problem("[templates.host.network]\nallow = \"example.com\"\n"),
+              HasSubstr("this is a list"));
+  EXPECT_THAT(Problem("[templates.host.network]\nmode = [\"allow\"]\n"), HasSubstr("not a list"));
+  EXPECT_THAT(Problem("[templates.host.network]\nallow = [\"*\"]\n"), HasSubstr(":2:1: "));
+}
+
+TEST(Templates, AreWithinWhatHoldsForAll) {
+  const std::string open = "[templates.host.network]\nmode = \"open\"\n";
+  EXPECT_THAT(Problem("[network]\nmax_mode = \"allow\"\n" + open),
+              HasSubstr("templates.host.network: network: the network mode \"open\" is over"));
+  EXPECT_THAT(Problem("[network]\nmax_connections = 5\n" + open + "limits.connections = 6\n"),
+              HasSubstr("templates.host.network: \"network.limits.connections\" of 6 is over"));
+  EXPECT_THAT(Problem("[templates.host.network]\nallow = [\"10.0.0.1:80\"]\n"),
+              HasSubstr("network.private_allowed"));
+  Good(From("[network]\nmax_connections = 5\nmax_bytes = \"1g\"\nmax_idle = \"1m\"\n" + open));
+}
+
+TEST(NetworkMaxima, AreThoseThatALimitMayBe) {
+  const Config config =
+      Good(From("[network]\nmax_connections = 64\nmax_connections_per_second = 50\n"
+                "max_bytes_per_second = \"10m\"\nmax_bytes = \"10g\"\nmax_idle = \"10m\"\n"));
+  const sandbox::NetworkMaxima& maxima = config.manager.network.maxima;
+  EXPECT_EQ(maxima.connections, 64U);
+  EXPECT_EQ(maxima.connections_per_second, 50U);
+  EXPECT_EQ(maxima.bytes_per_second, 10 * kMiB);
+  EXPECT_EQ(maxima.bytes, 10 * kGiB);
+  EXPECT_EQ(maxima.idle, Millis(600'000));
+  EXPECT_THAT(Problem("[network]\nmax_connections = 0\n"), HasSubstr("not from 1 to 4096"));
+  EXPECT_THAT(Problem("[network]\nmax_connections = 4097\n"), HasSubstr("not from 1 to 4096"));
+  EXPECT_THAT(Problem("[network]\nmax_idle = \"1500ms\"\n"), HasSubstr("whole seconds"));
+}
+
 TEST(RenderToml, IsReadBackAsTheSame) {
   Sources sources = From(
       "[[pools]]\ntemplate = \"host\"\nminimum = 2\n[hosts]\nallowed = "
       "[\"a.example\"]\n[http]\nunix_mode = \"0600\"\n"
-      "[limits.defaults]\ncpus = 1.5\n");
+      "[limits.defaults]\ncpus = 1.5\n"
+      "[templates.host.network]\nallow = [\"example.com:80,443\"]\n");
   const LoadResult first = LoadAndExplain(sources);
   ASSERT_THAT(first.problems, IsEmpty());
   const Config second = Good(From(RenderToml(first.loaded)));

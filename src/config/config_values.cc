@@ -1,6 +1,7 @@
 #include "config/config_values.h"
 
 #include "config/pool_text.h"
+#include "config/template_text.h"
 #include "network/cache/cache_directory.h"
 #include "network/link/messages.h"
 #include "network/transfer/proxy.h"
@@ -70,6 +71,12 @@ Result<void> SetListen(Config& config, const Values& values) {
 Result<void> SetPools(Config& config, const Values& values) {
   for (const std::string& value : values) TRY(ParsePool(value, config.manager.default_limits));
   config.pools = values;
+  return {};
+}
+
+Result<void> SetTemplates(Config& config, const Values& values) {
+  config.manager.network.of_templates = TRY(ParseTemplates(values));
+  config.templates = values;
   return {};
 }
 

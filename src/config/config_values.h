@@ -122,6 +122,7 @@ Result<void> SetExtraCa(Config& config, const Values& values);
 Result<void> SetPublishAddresses(Config& config, const Values& values);
 Result<void> SetResolvers(Config& config, const Values& values);
 Result<void> SetListen(Config& config, const Values& values);
+Result<void> SetTemplates(Config& config, const Values& values);
 Result<void> SetPools(Config& config, const Values& values);
 Result<void> SetUnixMode(Config& config, const Values& values);
 Values ShowUnixMode(const Config& config);

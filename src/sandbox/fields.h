@@ -93,6 +93,10 @@ struct Network {
           field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.deny);
     visit(About{"presets", "presets", "names of lists of rules, as in \"pypi\""},
           field::Texts{.max_length = network::Rule::kMaxBytes, .max = kMost}, spec.policy.presets);
+    visit(About{"dns", "dns",
+                "names: a name has an address that stands for it, and nobody is asked before "
+                "there is a connection; real: its own servers are asked, for MX, SRV and TXT, too"},
+          field::Word{.words = kDnsModes}, spec.policy.dns);
     visit(About{"join", "join",
                 "networks of sandboxes of one owner, which reach each other's listening ports by "
                 "name"},
@@ -120,6 +124,7 @@ struct Network {
   static constexpr std::string_view kSecretPattern = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$";
   static constexpr size_t kMaxNetworkName = 64;
   static constexpr std::array<std::string_view, 3> kModes = {"none", "allow", "open"};
+  static constexpr std::array<std::string_view, 2> kDnsModes = {"names", "real"};
 };
 
 // A SandboxChange: what can be asked for at a create and changed later. The members have the same

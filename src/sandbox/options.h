@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/os/paths.h"
 #include "base/units.h"
 #include "engine/engine.h"
+#include "network/link/limits.h"
 #include "network/policy/policy.h"
 #include "sandbox/types.h"
 
@@ -29,8 +31,21 @@ struct HealthThresholds {
   double disk = 95;
 };
 
+// Of one sandbox; 0: any. What a sandbox has that asks for none is the smaller of this and of what
+// NetworkLimits begins with.
+struct NetworkMaxima {
+  uint32_t connections = network::NetworkLimits::kMaxConnections;  // at the same time
+  uint32_t connections_per_second = 0;
+  Bytes bytes_per_second = 0;
+  Bytes bytes = 0;
+  Millis idle{0};  // whole seconds
+};
+
 struct NetworkOptions {
   network::Bounds bounds;
+  NetworkMaxima maxima;
+  // By template: what its sandboxes have whose creators ask for no network.
+  std::map<std::string, NetworkSpec> of_templates;
   // Of the names that sandboxes ask for: "127.0.0.1:53"; none: the machine's own.
   std::vector<std::string> resolvers;
   // Through which connections are made (network/transfer/proxy.h); empty: none. With its password.

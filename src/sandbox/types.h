@@ -73,6 +73,12 @@ struct NetworkSpec {
   std::vector<std::string> secrets{};    // of its owner, by their names
   std::vector<GrantedSecret> granted{};  // made: one for each of them
 
+  // As a client asked for it, until it is resolved: whether it did at all, and for which of the
+  // limits (bit 0: the first of fields::NetworkLimits). What it left out is the template's, or the
+  // server's.
+  bool said = false;
+  uint32_t said_limits = 0;
+
   // Whether nothing is reached from inside.
   bool none() const { return policy.mode == network::Mode::kNone && join.empty(); }
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;

@@ -118,6 +118,20 @@ TEST_F(LiveInbound, APeerIsReachedByNameAndAlias) {
   EXPECT_EQ(network.Text("state"), "open");
 }
 
+TEST_F(LiveInbound, ACheckKnowsPeers) {
+  const std::string db = Database();
+  const std::string web = Member("web");
+  for (const char* name : {"db", "DB", "postgres", "db."}) {
+    const Reply check =
+        server_.Call("GET", Path(web) + "/network/check?port=5432&host=" + std::string(name));
+    EXPECT_EQ(check.json().at("allowed"), true) << name;
+    EXPECT_EQ(check.Text("reason"), "peer, by network app") << name;
+    EXPECT_EQ(check.Text("rule"), "peer " + db) << name;
+  }
+  const Reply own = server_.Call("GET", Path(web) + "/network/check?port=5432&host=web");
+  EXPECT_EQ(own.json().at("allowed"), false) << "it is no peer of itself";
+}
+
 TEST_F(LiveInbound, NobodyElseReachesIt) {
   const std::string db = Database();
   const std::string apart = server_.Create(R"({"network":{"join":["other"]}})");
@@ -179,6 +193,80 @@ TEST_F(LiveInbound, APublishedPortLeadsInside) {
   EXPECT_EQ(Knock(port), "again\nping");
   ASSERT_EQ(server_.Call("PATCH", Path(db), R"({"network":"none"})").status, 200);
   EXPECT_EQ(Knock(port), "(refused)");
+}
+
+// Its network is "none": what comes from outside is told nevertheless.
+TEST_F(LiveInbound, WhoConnectedToAPublishedPortIsAFlowAndCounted) {
+  const std::string db =
+      server_.Create(R"({"network":{"publish":["0:5432"],"limits":{"connections":1}}})");
+  const uint16_t port = HostPort(db);
+  EXPECT_EQ(Knock(port), "(reset)") << "nothing listens inside";
+  server_.StartPython(db, Greeter("database"));
+  const Fd first = Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(first.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  std::array<char, 9> greeting;
+  ASSERT_EQ(::recv(first.get(), greeting.data(), greeting.size(), MSG_WAITALL), 9);
+  EXPECT_EQ(Knock(port), "(reset)") << "one at a time";
+  const auto counts = [&] {
+    return server_.Call("GET", Path(db) + "/network").json().at("counts").as_object();
+  };
+  EXPECT_EQ(counts().at("open"), 1);
+  EXPECT_EQ(counts().at("sent"), 9);
+  ASSERT_EQ(::shutdown(first.get(), SHUT_WR), 0);
+  EXPECT_TRUE(Eventually([&] { return counts().at("open") == 0; }));
+
+  const Reply told = server_.Call("GET", Path(db) + "/flows");
+  const json::array& flows = told.json().at("flows").as_array();
+  ASSERT_EQ(flows.size(), 3U) << told.body;
+  for (const json::value& flow : flows) {
+    EXPECT_EQ(flow.at("direction"), "inbound");
+    EXPECT_EQ(flow.at("address"), "127.0.0.1");
+    EXPECT_EQ(flow.at("port"), 5432);
+    EXPECT_EQ(std::string(flow.at("rule").as_string()),
+              "127.0.0.1:" + std::to_string(port) + ":5432");
+  }
+  EXPECT_EQ(flows.at(0).at("verdict"), "failed");
+  EXPECT_THAT(std::string(flows.at(0).at("reason").as_string()),
+              HasSubstr("nothing listens on port 5432"));
+  EXPECT_EQ(flows.at(1).at("verdict"), "denied");
+  EXPECT_THAT(std::string(flows.at(1).at("reason").as_string()), HasSubstr("limit of 1"));
+  EXPECT_EQ(flows.at(2).at("verdict"), "allowed");
+  EXPECT_EQ(flows.at(2).at("sent"), 9);
+  EXPECT_EQ(flows.at(2).at("received"), 0);
+  EXPECT_EQ(counts().at("connections"), 3);
+  EXPECT_EQ(counts().at("inbound"), 3);
+  EXPECT_EQ(counts().at("denied"), 1);
+  EXPECT_EQ(counts().at("failed"), 1);
+  EXPECT_THAT(server_.Call("GET", Path(db) + "/events?wait=false").body,
+              ::testing::Not(HasSubstr("network_denied")))
+      << "it is not the sandbox that was denied something";
+}
+
+TEST_F(LiveInbound, InboundFlowsAreBesideThoseOfItsOwnNetwork) {
+  const std::string db = Database(R"({"publish":["0:5432"]})");
+  EXPECT_EQ(Knock(HostPort(db)), "database\nping");
+  const auto inbound = [&] {
+    const Reply network = server_.Call("GET", Path(db) + "/network");
+    return network.json().at("counts").at("inbound").as_int64();
+  };
+  EXPECT_EQ(inbound(), 1);
+  ASSERT_EQ(server_
+                .Call("PATCH", Path(db),
+                      R"({"network":{"allow":["nowhere.example"],"publish":[")" +
+                          std::to_string(HostPort(db)) + R"(:5432"]}})")
+                .status,
+            200);
+  Reach(db, "never.example", "80");
+  EXPECT_EQ(Knock(HostPort(db)), "database\nping");
+  EXPECT_TRUE(Eventually([&] {
+    const std::string body = server_.Call("GET", Path(db) + "/flows").body;
+    return body.contains("outbound") && body.contains("inbound");
+  }));
+  EXPECT_EQ(inbound(), 2);
 }
 
 TEST_F(LiveInbound, APublishedPortIsTheSameAfterACrash) {

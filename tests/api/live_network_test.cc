@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 #include <fstream>
 #include <thread>
 
@@ -97,6 +98,23 @@ class LiveNetwork : public ::testing::Test {
   LiveServer server_;
 };
 
+// The administrator permits every port of the machine, and not this one by that.
+TEST_F(LiveNetwork, TheServersOwnApiIsNotReached) {
+  const std::string port = std::to_string(server_.url().port);
+  const std::string path =
+      "/api/sandboxes/" + server_.Create(R"({"network":{"allow":["host.cay.internal"]}})");
+  EXPECT_EQ(Reached(path), "hello\n");
+  const Reply denied = Reach(path, "host.cay.internal", port);
+  EXPECT_NE(denied.Number("exit_code"), 0);
+  EXPECT_THAT(denied.body, HasSubstr("it is the server's own API"));
+  EXPECT_THAT(Reach(path, "127.0.0.2", port).Text("stdout"), IsEmpty());
+  const std::string check = path + "/network/check?host=host.cay.internal&port=";
+  const Reply checked = server_.Call("GET", check + port);
+  EXPECT_EQ(checked.json().at("allowed"), false);
+  EXPECT_EQ(checked.Text("reason"), "it is the server's own API");
+  EXPECT_EQ(server_.Call("GET", check + greeter_.port()).json().at("allowed"), true);
+}
+
 TEST_F(LiveNetwork, WithoutOneThereIsNoRelay) {
   const std::string path = "/api/sandboxes/" + server_.Create();
   EXPECT_EQ(State(path), "none");
@@ -129,6 +147,88 @@ TEST_F(LiveNetwork, WhatIsAllowedIsReachedAndTold) {
               HasSubstr("sandbox.network_denied"));
   EXPECT_THAT(server_.Call("GET", "/metrics").body,
               HasSubstr("cay_network_bytes_total{direction=\"received\"} 6"));
+}
+
+// What a client has that follows `target` until `enough` of it has come, or the stream ends.
+std::vector<SseEvent> FollowUntil(const http::Url& url, const std::string& target,
+                                  const std::function<bool(const std::string&)>& enough) {
+  auto client = http::Client::Open(url);
+  if (!client) return {};
+  http::ClientRequest request;
+  request.target = target;
+  auto response = (*client)->Send(std::move(request));
+  if (!response || (*response)->status() != 200) return {};
+  std::string text;
+  std::array<char, 4096> space;
+  while (!enough(text)) {
+    const auto got = (*response)->Read(space);
+    if (!got || *got == 0) break;
+    text.append(space.data(), *got);
+  }
+  return ParseSse(text);
+}
+
+json::value Of(const SseEvent& event, const char* member) {
+  return json::parse(event.data).at(member);
+}
+
+TEST_F(LiveNetwork, FlowsAreFollowedAndAClientThatComesBackMissesNone) {
+  const std::string path = "/api/sandboxes/" + server_.Create(Allowed());
+  const auto has = [](std::string word) {
+    return
+        [word](const std::string& text) { return text.contains(word) && text.ends_with("\n\n"); };
+  };
+  std::vector<SseEvent> first;
+  std::thread follower([&] {
+    first = FollowUntil(server_.url(), path + "/flows/events?after=0", has("hello.example"));
+  });
+  EXPECT_EQ(Reached(path), "hello\n");
+  Reach(path, "hello.example", "80");
+  follower.join();
+  ASSERT_GE(first.size(), 2U);
+  EXPECT_EQ(first.front().type, "flow");
+  EXPECT_EQ(Of(first.front(), "verdict"), "allowed");
+  EXPECT_EQ(Of(first.front(), "received"), 6);
+  EXPECT_EQ(Of(first.back(), "verdict"), "denied");
+  EXPECT_EQ(first.back().id, std::to_string(Of(first.back(), "number").to_number<uint64_t>()));
+
+  Reach(path, "meanwhile.example", "80");
+  const std::string again = path + "/flows/events?after=" + first.back().id;
+  const auto rest = FollowUntil(server_.url(), again, has("meanwhile.example"));
+  ASSERT_FALSE(rest.empty());
+  for (const SseEvent& event : rest) {
+    EXPECT_EQ(event.type, "flow") << "nothing was dropped";
+    EXPECT_EQ(Of(event, "name"), "meanwhile.example");
+  }
+}
+
+TEST_F(LiveNetwork, WhatIsNoLongerKeptIsAGapAndTheStreamEndsWithTheSandbox) {
+  const std::string path = "/api/sandboxes/" + server_.Create(Allowed());
+  const std::string none = "/api/sandboxes/" + server_.Create();
+  std::vector<SseEvent> events;
+  std::vector<SseEvent> of_none;
+  const auto never = [](const std::string& /*text*/) { return false; };
+  std::thread follower(
+      [&] { events = FollowUntil(server_.url(), path + "/flows/events?after=1", never); });
+  std::thread other([&] { of_none = FollowUntil(server_.url(), none + "/flows/events", never); });
+  Reach(path, "hello.example", "80");
+  ASSERT_TRUE(Eventually(
+      [&] { return server_.Call("GET", path + "/flows").body.contains("hello.example"); }));
+  EXPECT_EQ(server_.Call("DELETE", path).status, 204);
+  EXPECT_EQ(server_.Call("DELETE", none).status, 204);
+  follower.join();
+  other.join();
+  ASSERT_GE(events.size(), 3U);
+  EXPECT_EQ(events.at(0).type, "gap");
+  EXPECT_EQ(Of(events.at(0), "from"), 2);
+  EXPECT_EQ(events.at(1).type, "flow");
+  EXPECT_EQ(Of(events.at(1), "number").to_number<uint64_t>(),
+            Of(events.at(0), "to").to_number<uint64_t>() + 1);
+  EXPECT_EQ(events.back().type, "end");
+  EXPECT_EQ(Of(events.back(), "reason"), "destroyed");
+  ASSERT_EQ(of_none.size(), 1U);
+  EXPECT_EQ(of_none.back().type, "end");
+  EXPECT_EQ(server_.Call("GET", path + "/flows/events").status, 404);
 }
 
 TEST_F(LiveNetwork, AChangeHoldsAtOnce) {
@@ -206,6 +306,60 @@ TEST_F(LiveNetwork, AfterACrashTheNextServerServesWhatRuns) {
   server_.program().KillWithChildren();
   server_.Restart();
   EXPECT_EQ(Reached(path), "hello\n");
+}
+
+// What cay.toml says for a template, and for all.
+class LiveTemplateNetwork : public ::testing::Test {
+ protected:
+  LiveTemplateNetwork()
+      : server_({"--set", "network.private_allowed=host.cay.internal", "--set",
+                 "network.max_mode=allow", "--set", "network.max_connections=5", "--set",
+                 "templates=host.network.allow=" + greeter_.where(), "--set",
+                 "templates=host.network.limits.idle=5m"}) {}
+  Reply Network(const std::string& id) {
+    return server_.Call("GET", "/api/sandboxes/" + id + "/network");
+  }
+  std::string Reached(const std::string& id) {
+    return server_
+        .Call("POST", "/api/sandboxes/" + id + "/execute",
+              R"({"command":["bash","-c","cat < /dev/tcp/host.cay.internal/)" + greeter_.port() +
+                  R"("],"timeout":20})")
+        .Text("stdout");
+  }
+
+  Greeter greeter_;
+  LiveServer server_;
+};
+
+TEST_F(LiveTemplateNetwork, ASandboxThatAsksForNoneHasTheTemplates) {
+  const std::string id = server_.Create();
+  EXPECT_EQ(Network(id).Text("mode"), "allow");
+  EXPECT_EQ(Reached(id), "hello\n");
+  const json::value limits = Network(id).json().at("limits");
+  EXPECT_EQ(limits.at("idle"), 300);
+  EXPECT_EQ(limits.at("connections"), 5) << "the maximum";
+}
+
+TEST_F(LiveTemplateNetwork, ASandboxThatAsksHasWhatItAskedForWithinTheMaxima) {
+  const std::string none = server_.Create(R"({"network":"none"})");
+  EXPECT_EQ(Network(none).Text("mode"), "none");
+  EXPECT_THAT(Reached(none), IsEmpty());
+  const std::string other = server_.Create(R"({"network":{"presets":["pypi"]}})");
+  EXPECT_THAT(Network(other).json().at("allow").as_array(), IsEmpty());
+  EXPECT_EQ(Network(other).json().at("limits").at("idle"), 3600) << "none of the template's";
+  const Reply open = server_.Call("POST", "/api/sandboxes", R"({"network":"open"})");
+  EXPECT_EQ(open.status, 403);
+  const Reply many =
+      server_.Call("POST", "/api/sandboxes", R"({"network":{"limits":{"connections":6}}})");
+  EXPECT_EQ(many.status, 422);
+  EXPECT_THAT(many.body, HasSubstr("network.max_connections"));
+  EXPECT_EQ(
+      server_
+          .Call("PATCH", "/api/sandboxes/" + other, R"({"network":{"limits":{"connections":6}}})")
+          .status,
+      422);
+  EXPECT_EQ(server_.Call("PATCH", "/api/sandboxes/" + other, R"({"network":"none"})").status, 200);
+  EXPECT_EQ(Network(other).Text("mode"), "none");
 }
 
 }  // namespace

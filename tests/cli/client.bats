@@ -70,6 +70,12 @@ load client_suite
   output_has never.example && output_has denied && output_has "no rule allows it"
   cay flows --json reaches
   [[ $(head -1 <<< "$output") == *'"verdict":"denied"'* ]]
+  "$CAY" flows --follow --denied --after 0 reaches > followed 3>&- &
+  follower=$!
+  cay exec reaches -- bash -c 'cat < /dev/tcp/later.example/80'
+  for ((i = 0; i < 100; ++i)); do grep -q later.example followed && break; sleep 0.1; done
+  kill "$follower"
+  [[ $(head -1 followed) == TIME* ]] && grep -q never.example followed && grep -q later.example followed
   cay update --net none reaches
   [[ $status == 0 ]]
   cay network reaches

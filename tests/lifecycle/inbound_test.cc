@@ -24,15 +24,23 @@ class InboundTest : public ::testing::Test {
  protected:
   InboundTest()
       : doors_([this](const SandboxId& id, uint16_t port) { return Ask(id, port); },
-               [this](const Publisher&, const Fd& outside, const Fd& inside) -> Result<void> {
-                 const std::lock_guard lock(mutex_);
-                 passed_.emplace_back(TRY(outside.Duplicate()), TRY(inside.Duplicate()));
-                 return {};
-               },
-               [this](const Publisher&, const PublishedStanding& standing) {
-                 const std::lock_guard lock(mutex_);
-                 told_.push_back(standing.problem);
-               }) {}
+               {.pass = [this](const Publisher&, const Visitor& visitor, const Fd& outside,
+                               const Fd& inside) -> Result<void> {
+                  const std::lock_guard lock(mutex_);
+                  visitors_.push_back(visitor);
+                  passed_.emplace_back(TRY(outside.Duplicate()), TRY(inside.Duplicate()));
+                  return {};
+                },
+                .refused =
+                    [this](const Publisher&, const Visitor& visitor, const Error& why) {
+                      const std::lock_guard lock(mutex_);
+                      refused_.push_back(visitor.rule + ": " + why.message());
+                    },
+                .told =
+                    [this](const Publisher&, const PublishedStanding& standing) {
+                      const std::lock_guard lock(mutex_);
+                      told_.push_back(standing.problem);
+                    }}) {}
 
   Result<PendingPort> Ask(const SandboxId& id, uint16_t port) {
     SocketPair pair = TRY(MakeSocketPair(SOCK_STREAM));
@@ -79,6 +87,8 @@ class InboundTest : public ::testing::Test {
   std::mutex mutex_;
   std::map<SandboxId, std::vector<Fd>> guests_;
   std::vector<std::pair<Fd, Fd>> passed_;
+  std::vector<Visitor> visitors_;
+  std::vector<std::string> refused_;
   std::vector<std::string> told_;
   const SandboxId id_ = *SandboxId::Generate();
   Doors doors_;
@@ -165,6 +175,10 @@ TEST_F(InboundTest, APublishedPortIsResetUntilAPortInsideAnswers) {
   char byte = 0;
   EXPECT_EQ(::recv(refused.get(), &byte, 1, 0), -1);
   EXPECT_EQ(errno, ECONNRESET);
+  {
+    const std::lock_guard lock(mutex_);
+    EXPECT_THAT(refused_, ElementsAre(standing[0].rule + ": nothing listens"));
+  }
 
   const Fd taken = Connect(port);
   ASSERT_TRUE(Eventually([&] { return Asked(web.sandbox) == 2; }));
@@ -173,6 +187,12 @@ TEST_F(InboundTest, APublishedPortIsResetUntilAPortInsideAnswers) {
     const std::lock_guard lock(mutex_);
     return passed_.size() == 1;
   }));
+  {
+    const std::lock_guard lock(mutex_);
+    EXPECT_EQ(visitors_.at(0).address, "127.0.0.1");
+    EXPECT_EQ(visitors_.at(0).port, 80);
+    EXPECT_EQ(visitors_.at(0).rule, standing[0].rule);
+  }
   doors_.Unpublish(web.sandbox);
   EXPECT_THAT(doors_.Look(web.sandbox), IsEmpty());
 }

@@ -93,9 +93,9 @@ Result<ReconcileReport> LifecycleTest::Open() {
   if (!store_) store_ = TRY(store::Store::Open(options_.paths));
   if (!events_) events_ = TRY(EventLog::Open(*store_));
   heart_ = std::make_unique<Heart>(options_, *engine_, *templates_, *store_, *events_);
-  if (relay_start_) {
+  if (relays_from_) {
     core().networks = std::make_unique<NetworkKeeper>(*engine_, *events_, core().secrets,
-                                                      options_.network, relay_start_);
+                                                      options_.network, *relays_from_);
   }
   core().OnGuestGone([this](const SandboxId& id, const GuestEnd& end) {
     gone_.emplace_back(id.text(), end.reason);

@@ -104,7 +104,7 @@ class LifecycleTest : public ::testing::Test {
   std::unique_ptr<FakeEngine> engine_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<EventLog> events_;
-  RelaySupply::Start relay_start_;  // empty: this program as another process
+  std::optional<RelaySource> relays_from_;  // none: this program as another process
   std::unique_ptr<Heart> heart_;
   std::vector<std::pair<std::string, std::string>> gone_;  // what OnGuestGone was told: id, reason
 

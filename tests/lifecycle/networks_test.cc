@@ -18,7 +18,7 @@ using ::testing::SizeIs;
 class NetworksTest : public LifecycleTest {
  protected:
   NetworksTest() {
-    relay_start_ = [this] { return relays_.Start(); };
+    relays_from_ = {.start = [this](RelayUse) { return relays_.Start(); }};
     if (!Restart()) std::abort();
   }
   ~NetworksTest() override { Close(); }
@@ -405,33 +405,34 @@ TEST_F(NetworksTest, NewsOfTheRelayAreReadAsTheyCome) {
 }
 
 TEST_F(NetworksTest, ACheckAsksARelayOfItsOwn) {
+  const SandboxId nobody = *SandboxId::Generate();
   const NetworkSpec spec = Allow({"93.184.0.0/16:5432"});
-  const auto allowed = networks().Check(spec, "93.184.0.7", 5432);
+  const auto allowed = networks().Check(nobody, spec, "93.184.0.7", 5432);
   ASSERT_TRUE(allowed) << allowed.error().ToString();
   EXPECT_TRUE(allowed->allowed);
   EXPECT_EQ(allowed->rule, "93.184.0.0/16:5432");
   ASSERT_THAT(allowed->targets, SizeIs(1));
   EXPECT_EQ(allowed->targets.front().address, "93.184.0.7");
-  const auto denied = networks().Check(spec, "93.184.0.7", 5433);
+  const auto denied = networks().Check(nobody, spec, "93.184.0.7", 5433);
   ASSERT_TRUE(denied);
   EXPECT_FALSE(denied->allowed);
   EXPECT_THAT(denied->reason, HasSubstr("no rule"));
   EXPECT_EQ(relays_.started, 2U);
   EXPECT_EQ(networks().Metrics().networks, 0U) << "no network was opened for it";
   relays_.failing = true;
-  EXPECT_FALSE(networks().Check(spec, "93.184.0.7", 5432));
+  EXPECT_FALSE(networks().Check(nobody, spec, "93.184.0.7", 5432));
 }
 
 TEST_F(NetworksTest, AtMostSoManyChecksAreUnderWay) {
   std::atomic<int> begun = 0;
   std::atomic<bool> go = false;
-  const auto start = [&]() -> Result<network::RelayProcess> {
+  const auto start = [&](RelayUse) -> Result<network::RelayProcess> {
     ++begun;
     begun.notify_all();
     go.wait(false);
     return Failure(Error(ErrorCode::kIo, Fault::kMachine, "no process"));
   };
-  RelaySupply supply(start, [](const auto&, const network::DialRequest&) {});
+  RelaySupply supply({.start = start}, [](const auto&, const network::DialRequest&) {});
   std::vector<std::thread> checks;
   for (int i = 0; i < RelaySupply::kMaxChecks; ++i)
     checks.emplace_back([&] { EXPECT_EQ(supply.Check({}).error().code(), ErrorCode::kIo); });

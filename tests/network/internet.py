@@ -59,6 +59,7 @@ class Internet:
     def __init__(self, directory):
         self.directory = directory
         self.names = {}
+        self.records = {}  # {"a.test": {"MX": [[10, "mail.test"]], "TXT": [["a text"]], "SRV": [[1, 2, 80, "b.test"]]}}
         self.certificate = os.path.join(directory, "ca.pem")
         self._log = os.path.join(directory, "questions")
         self._holder = self._services = None
@@ -71,7 +72,7 @@ class Internet:
     def __enter__(self):
         self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
         self._wait_for_namespace()
-        there = ("nsenter", "-t", str(self._holder.pid), "--net", "ip")
+        there = self.command("ip")
         run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "uplink", "netns", str(self._holder.pid))
         run("ip", "address", "add", f"{self.MACHINE}/16", "dev", "uplink")
         run("ip", "address", "add", f"{self.MACHINE_V6}/64", "dev", "uplink", "nodad")
@@ -110,18 +111,24 @@ class Internet:
         self._make_certificates()
         with open(os.path.join(self.directory, "names.json"), "w") as file:
             json.dump(self.names, file)
+        with open(os.path.join(self.directory, "records.json"), "w") as file:
+            json.dump(self.records, file)
         self._services = subprocess.Popen(
-            ["nsenter", "-t", str(self._holder.pid), "--net", sys.executable, "-B", os.path.join(HERE, "services.py"),
-             self.directory, self.RESOLVER] + ([] if web else ["no-web"]), stdout=subprocess.PIPE, text=True)
+            self.command(sys.executable, "-B", os.path.join(HERE, "services.py"), self.directory, self.RESOLVER,
+                         *([] if web else ["no-web"])), stdout=subprocess.PIPE, text=True)
         if self._services.stdout.readline() != "ready\n":
             raise RuntimeError("the servers of the test's internet do not start")
 
     def start(self, *command):
         """A program there, which has started when it says "ready"."""
-        program = subprocess.Popen(["nsenter", "-t", str(self._holder.pid), "--net", *command], stdout=subprocess.PIPE, text=True)
+        program = subprocess.Popen(self.command(*command), stdout=subprocess.PIPE, text=True)
         if program.stdout.readline() != "ready\n":
             raise RuntimeError(f"{command} does not start")
         return program
+
+    def command(self, *command):
+        """That command, in the internet's namespace."""
+        return ["nsenter", "-t", str(self._holder.pid), "--net", *command]
 
     def questions(self):
         try:

@@ -479,8 +479,7 @@ def main():
         net.serve()
         if shutil.which("git"):
             make_repository(directory)
-        server = subprocess.Popen(["nsenter", "-t", str(net._holder.pid), "--net", sys.executable, "-B", __file__,
-                                   "--serve", directory], stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(net.command(sys.executable, "-B", __file__, "--serve", directory), stdout=subprocess.PIPE, text=True)
         try:
             expect(server.stdout.readline() == "ready\n", "the server of the test does not start")
             for uid in (0, NOBODY):

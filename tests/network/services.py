@@ -20,6 +20,7 @@ import threading
 
 HTTP, HTTPS, BANNER, RECORDER, PROXY = 80, 443, 2222, 2223, 3128
 A, AAAA = 1, 28
+KINDS = {15: "MX", 16: "TXT", 33: "SRV"}
 DIRECTORY, RESOLVER = sys.argv[1:3]
 NO_WEB = sys.argv[3:] == ["no-web"]
 
@@ -28,6 +29,8 @@ class Names:
     def __init__(self):
         with open(os.path.join(DIRECTORY, "names.json")) as file:
             self.names = json.load(file)
+        with open(os.path.join(DIRECTORY, "records.json")) as file:
+            self.records = json.load(file)
         self.turns = {}
         self.log = open(os.path.join(DIRECTORY, "questions"), "a", buffering=1)
         self.lock = threading.Lock()
@@ -56,8 +59,20 @@ class Names:
             if kind == (AAAA if six else A):
                 packed = socket.inet_pton(socket.AF_INET6 if six else socket.AF_INET, address)
                 records.append(b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(packed)) + packed)
-        flags = 0x8180 if addresses is not None else 0x8183
+        others = self.records.get(".".join(name).lower(), {})
+        for record in others.get(KINDS.get(kind), []):
+            data = record_data(KINDS[kind], record)
+            records.append(b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 300, len(data)) + data)
+        flags = 0x8180 if addresses is not None or others else 0x8183
         return message[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0) + question + b"".join(records)
+
+
+def record_data(kind, record):
+    if kind == "TXT":
+        return b"".join(bytes([len(text)]) + text.encode() for text in record)
+    *numbers, name = record
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    return struct.pack(f">{len(numbers)}H", *numbers) + labels + b"\0"
 
 
 class Datagram(socketserver.BaseRequestHandler):

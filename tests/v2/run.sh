@@ -2,7 +2,7 @@
 # The integration tests on a machine with one unified cgroup v2 tree and an older kernel: Debian's
 # own, booted in QEMU without KVM. `./dev test-v2` calls it; it builds nothing itself.
 #
-#   tests/v2/run.sh [NAME…]      only the test programs of these names (cgroup_test, attacks_test …)
+#   tests/v2/run.sh [NAME…]      only the test programs of these names (cgroup_test, attacks_test, network-check …)
 #
 # CAY_V2_TIMEOUT is how many seconds the whole machine may take (600; it takes about four minutes).
 # Everything it makes is in build/v2/; console.log there is what the machine said. Exit code 0 when
@@ -69,6 +69,21 @@ add_module() {
   install -D -m 644 -- "$file" "$2/modules/$name.ko"
 }
 
+# add_modules DIRECTORY NAME...: with those that they need, numbered in the order in which they can be inserted.
+add_modules() {
+  local into=$1/modules name file
+  shift
+  mkdir -p -- "$into"
+  for name; do
+    [[ -z $(compgen -G "$into/[0-9][0-9][0-9]-$name.ko") ]] || continue
+    file=$(find "$work/kernel/lib/modules" -name "${name//[-_]/[-_]}.ko" -print -quit)
+    [[ -n $file ]] || die "the kernel has no module $name"
+    # shellcheck disable=SC2046 # words
+    add_modules "$tree/cay" $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr ',' ' ')
+    cp -- "$file" "$into/$((100 + $(find "$into" -name '*.ko' | wc -l)))-$name.ko"
+  done
+}
+
 # The tests, and the programs that sandboxes see through the `host` template.
 make_tree() {
   local program package
@@ -91,6 +106,10 @@ make_tree() {
   for program in cay src/guest/cay-guest tests/attacks/attack-victim; do add_program "$build/$program"; done
   add_module loop "$tree/cay"
   add_module overlay "$tree/cay"
+  ((network)) || return 0
+  add_program "$(type -P ip)" /usr/sbin/ip
+  install -m 755 -- "$root/tests/v2/network-check" "$root/tests/v2/network-servers.py" "$tree/cay/"
+  add_modules "$tree/cay" veth nft_chain_nat nft_nat
 }
 
 make_disk() {
@@ -138,9 +157,14 @@ boot() {
 # In the order of their dependencies.
 disk_modules=(virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk)
 tests=()
+network=0
 if (($#)); then
-  for name; do tests+=("$(find "$build/tests/integration" "$build/tests/attacks" -name "$name")"); done
+  for name; do
+    if [[ $name == network-check ]]; then network=1; continue; fi
+    tests+=("$(find "$build/tests/integration" "$build/tests/attacks" -name "$name")")
+  done
 else
+  network=1
   mapfile -t tests < <(find "$build/tests/integration" -maxdepth 1 -type f -name '*_test' | sort)
   tests+=("$build/tests/attacks/attacks_test")
 fi

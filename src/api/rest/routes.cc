@@ -6,6 +6,7 @@ std::vector<Route> RestRoutes(const Services& services) {
   Routes routes;
   AddSandboxRoutes(services, routes);
   AddNetworkRoutes(services, routes);
+  AddFlowRoutes(services, routes);
   AddLifecycleRoutes(services, routes);
   AddExecuteRoutes(services, routes);
   AddProcessRoutes(services, routes);

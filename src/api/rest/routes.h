@@ -14,6 +14,7 @@ std::vector<Route> RestRoutes(const Services& services);
 // The groups it is made of, each in a file of its own.
 void AddSandboxRoutes(const Services& services, Routes& routes);    // sandbox_routes.cc
 void AddNetworkRoutes(const Services& services, Routes& routes);    // network_routes.cc
+void AddFlowRoutes(const Services& services, Routes& routes);       // flow_routes.cc
 void AddLifecycleRoutes(const Services& services, Routes& routes);  // lifecycle_routes.cc
 void AddExecuteRoutes(const Services& services, Routes& routes);    // execute_routes.cc
 void AddProcessRoutes(const Services& services, Routes& routes);    // process_routes.cc

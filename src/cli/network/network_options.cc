@@ -49,6 +49,11 @@ Result<void> AddAllow(Spec& spec, std::string_view value) {
   return {};
 }
 
+Result<void> SetDns(Spec& spec, std::string_view value) {
+  spec.dns = TRY(network::ParseDnsMode(value));
+  return {};
+}
+
 Result<void> SetProxy(Ways& ways, std::string_view value) {
   const network::Proxy proxy = TRY(network::Proxy::Parse(value));
   if (!proxy.password.empty()) {

@@ -22,6 +22,7 @@ Result<void> AddNet(network::Spec& spec, std::string_view value);
 // A rule, read once so that a wrong one is told with its option.
 Result<void> AddAllow(network::Spec& spec, std::string_view value);
 Result<void> AddDeny(network::Spec& spec, std::string_view value);
+Result<void> SetDns(network::Spec& spec, std::string_view value);
 
 // How what it reaches is reached, where no server says so: --resolver, --proxy.
 struct Ways {
@@ -69,6 +70,18 @@ constexpr OptionSpec kDenyOption = {
     .example = "*.example.com",
     .apply = [](void* options, std::string_view value) -> Result<void> {
       return AddDeny(static_cast<Options*>(options)->network, value);
+    }};
+
+template <class Options>
+constexpr OptionSpec kDnsOption = {
+    .name = "dns",
+    .value = "HOW",
+    .help =
+        "What names are answered with: names (addresses that stand for them, the default) or "
+        "real (what their own servers say)",
+    .example = "real",
+    .apply = [](void* options, std::string_view value) -> Result<void> {
+      return SetDns(static_cast<Options*>(options)->network, value);
     }};
 
 template <class Options>

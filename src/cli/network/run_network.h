@@ -38,6 +38,10 @@ class RunNetwork {
   // What would become of a connection.
   Result<network::Checked> Check(const std::string& host, uint16_t port);
   Result<void> Open(const SandboxId& id, engine::NetworkSockets sockets);
+  // Of a published port, from any thread: whether a network was opened or not.
+  Result<void> PassOn(const network::RelayOrder& order, const Fd& outside, const Fd& inside) {
+    return link_.Relay(order, outside, inside);
+  }
   // The certificate with which requests are intercepted; empty: none are.
   const std::string& certificate() const { return authority_.certificate; }
   // Of a relay that has ended: nothing.

@@ -103,6 +103,7 @@ inline boost::json::object NetworkObject(const AskedNetwork& spec) {
           {"allow", list(spec.allow)},
           {"deny", list(spec.deny)},
           {"presets", list(spec.presets)},
+          {"dns", network::DnsModeName(spec.dns)},
           {"join", list(spec.join)},
           {"aliases", list(spec.aliases)},
           {"publish", list(spec.publish)},
@@ -124,6 +125,8 @@ template <class Options>
 constexpr OptionSpec kServerAllowOption = OfNetwork<Options, &AddAllow>(kAllowOption<NamedNetwork>);
 template <class Options>
 constexpr OptionSpec kServerDenyOption = OfNetwork<Options, &AddDeny>(kDenyOption<NamedNetwork>);
+template <class Options>
+constexpr OptionSpec kServerDnsOption = OfNetwork<Options, &SetDns>(kDnsOption<NamedNetwork>);
 
 template <class Options>
 constexpr OptionSpec kJoinOption = {

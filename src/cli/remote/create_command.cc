@@ -169,6 +169,7 @@ constexpr OptionSpec kOptions[] = {
     kServerNetOption<CreateOptions>,
     kServerAllowOption<CreateOptions>,
     kServerDenyOption<CreateOptions>,
+    kServerDnsOption<CreateOptions>,
     kJoinOption<CreateOptions>,
     kAliasOption<CreateOptions>,
     kPublishOption<CreateOptions>,

@@ -1,4 +1,4 @@
-// cay network, cay flows: what a sandbox may reach, and what became of its connections.
+// cay network: what a sandbox may reach, and what it has used of it.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -70,6 +70,8 @@ std::string RenderNetwork(const json::object& network) {
       {"presets", PresetList(ArrayOf(network, "presets"))},
       {"allow", RuleList(ArrayOf(network, "allow"))},
       {"deny", RuleList(ArrayOf(network, "deny"))},
+      {"names",
+       Cell(network, "dns") == "real" ? "answered by their own servers" : "stand for addresses"},
       {"networks", RuleList(ArrayOf(network, "join"))},
       {"aliases", RuleList(ArrayOf(network, "aliases"))},
       {"peers", PresetList(ArrayOf(network, "peers"))},
@@ -77,8 +79,8 @@ std::string RenderNetwork(const json::object& network) {
       {"secrets", SecretList(ArrayOf(network, "secrets"))},
       {"denied to all", RuleList(ArrayOf(bounds, "deny"))},
       {"private allowed", RuleList(ArrayOf(bounds, "private_allowed"))},
-      {"connections", Cell(counts, "connections") + ", open " + Cell(counts, "open") + " of " +
-                          Cell(limits, "connections")},
+      {"connections", Cell(counts, "connections") + ", inbound " + Cell(counts, "inbound") +
+                          ", open " + Cell(counts, "open") + " of " + Cell(limits, "connections")},
       {"denied", Cell(counts, "denied")},
       {"failed", Cell(counts, "failed")},
       {"sent", BytesCell(counts, "sent")},
@@ -93,75 +95,11 @@ Result<int> NetworkMain(ApiClient& api, NetworkOptions& options, Positionals& re
   return 0;
 }
 
-struct FlowsOptions : ServerOptions {
-  std::string after;
-};
-
-// A name where there is one: what the program said.
-std::string WhereTo(const json::object& flow) {
-  const std::string name = TextOf(flow, "name");
-  const std::string address = TextOf(flow, "address");
-  std::string where = OneLine(name.empty() ? address : name);
-  const bool is_v6 = name.empty() && address.contains(':');
-  if (is_v6) where = "[" + where + "]";
-  const auto port = NumberOf(flow, "port");
-  return port.value_or(0) == 0 ? where : where + ":" + Cell(flow, "port");
-}
-
-std::string RenderFlows(const json::array& flows) {
-  std::vector<std::vector<std::string>> rows = {
-      {"TIME", "TO", "VERDICT", "TIMES", "SENT", "RECEIVED", "MS", "RULE", "REASON"}};
-  for (const json::value& entry : flows) {
-    if (!entry.is_object()) continue;
-    const json::object& flow = entry.get_object();
-    rows.push_back({Cell(flow, "time"), WhereTo(flow), Cell(flow, "verdict"), Cell(flow, "times"),
-                    BytesCell(flow, "sent"), BytesCell(flow, "received"), Cell(flow, "duration_ms"),
-                    Cell(flow, "rule"), Cell(flow, "reason")});
-  }
-  return FormatTable(rows);
-}
-
-// All that the server remembers, which is bounded.
-Result<int> FlowsMain(ApiClient& api, FlowsOptions& options, Positionals& rest) {
-  const std::string path = SandboxPath(TRY(api.ResolveSandbox(rest.values.front())), "/flows");
-  json::array flows;
-  std::string after = options.after;
-  while (true) {
-    const json::object answer =
-        TRY(api.Get(Target(path).Add("limit", "512").AddUnlessEmpty("after", after).text()));
-    const json::array& page = ArrayOf(answer, "flows");
-    flows.insert(flows.end(), page.begin(), page.end());
-    const std::string next = Cell(answer, "next");
-    if (page.empty() || next == after) break;
-    after = next;
-  }
-  if (!options.json) {
-    TRY(Print(RenderFlows(flows)));
-    return 0;
-  }
-  for (const json::value& flow : flows) TRY(Print(LineJson(flow)));
-  return 0;
-}
-
 constexpr OptionSpec kNetworkOptions[] = {
     kJsonOption<NetworkOptions>,
     kUrlOption<NetworkOptions>,
     kApiKeyFileOption<NetworkOptions>,
     kContextOption<NetworkOptions>,
-};
-
-constexpr OptionSpec kFlowsOptions[] = {
-    {.name = "after",
-     .value = "NUMBER",
-     .help = "Only flows after the one with this number",
-     .example = "1795980000123",
-     .apply = kText<FlowsOptions, &FlowsOptions::after>},
-    {.name = "json",
-     .help = "Print one JSON object a line",
-     .apply = kFlag<FlowsOptions, &FlowsOptions::json>},
-    kUrlOption<FlowsOptions>,
-    kApiKeyFileOption<FlowsOptions>,
-    kContextOption<FlowsOptions>,
 };
 
 }  // namespace
@@ -176,18 +114,6 @@ constinit const Command kNetworkCommand = {
     .max_arguments = 1,
     .completes = Completes::kSandboxes,
     .run = &ParseAndCall<NetworkOptions, NetworkMain>,
-};
-
-constinit const Command kFlowsCommand = {
-    .name = "flows",
-    .summary = "Print what a sandbox wanted of the network, and what came of it",
-    .usage = "[OPTIONS] SANDBOX",
-    .options = kFlowsOptions,
-    .examples = "cay flows web\ncay flows --json web\n",
-    .min_arguments = 1,
-    .max_arguments = 1,
-    .completes = Completes::kSandboxes,
-    .run = &ParseAndCall<FlowsOptions, FlowsMain>,
 };
 
 }  // namespace cay::cli

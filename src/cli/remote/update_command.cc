@@ -39,6 +39,7 @@ constexpr OptionSpec kOptions[] = {
     kServerNetOption<UpdateOptions>,
     kServerAllowOption<UpdateOptions>,
     kServerDenyOption<UpdateOptions>,
+    kServerDnsOption<UpdateOptions>,
     kJoinOption<UpdateOptions>,
     kAliasOption<UpdateOptions>,
     kPublishOption<UpdateOptions>,

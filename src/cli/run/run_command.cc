@@ -12,6 +12,7 @@
 #include "cli/local/forked_guest.h"
 #include "cli/local/local_survey.h"
 #include "cli/network/run_network.h"
+#include "cli/network/run_ports.h"
 #include "cli/run/run_options.h"
 #include "cli/run/run_result.h"
 #include "cli/run/run_session.h"
@@ -48,6 +49,9 @@ class Run {
   Error ExplainNotFound(Error error) const;
   Result<SessionEnd> Live();
   Result<void> Create();
+  Result<void> StartNetwork(const Paths& paths);
+  Result<void> Publish();
+  Result<void> OpenNetwork(engine::NetworkSockets sockets);
   void NoteCreated(const engine::Created& created, uint64_t wall_us);
   Result<SessionEnd> Command();
   Result<void> TakeOut(RunSession& session, const SessionEnd& end);
@@ -66,7 +70,8 @@ class Run {
   std::optional<SandboxId> id_;
   std::optional<GuestChannel> guest_;
   std::optional<RunSecrets> secrets_;
-  std::unique_ptr<RunNetwork> network_;  // null: none
+  std::unique_ptr<RunNetwork> network_;  // null: neither a policy nor ports
+  std::unique_ptr<RunPorts> ports_;      // null: none is published
 };
 
 void Run::Stage(std::string name) {
@@ -99,6 +104,7 @@ Result<int> Run::Execute() {
   Result<SessionEnd> end = Live();
   if (!end && end.error().code() == ErrorCode::kCommandNotFound)
     end = Failure(ExplainNotFound(std::move(end).error()));
+  ports_.reset();
   if (id_ && guest_) {
     // What is wrong with the end of a sandbox matters only when nothing worse happened.
     Result<void> destroyed = engine_->Destroy(*id_);
@@ -133,32 +139,53 @@ Result<void> Run::Create() {
   secrets_.emplace(TRY(RunSecrets::Take(options_.secrets)));
   engine_ = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
-  if (options_.network.mode != network::Mode::kNone)
-    network_ = TRY(RunNetwork::Start(options_.network, options_.ways, paths.state_dir));
-  TRY(secrets_->AddKept(options_.secrets, paths.state_dir));
-  if (!secrets_->empty()) {
-    if (!network_) {
-      return Failure(Error::Invalid("--secret, and no network that it could be sent over")
-                         .WithRemedy("allow its host: --allow HOST:443"));
-    }
-    RunSecrets::LeaveNoCore();
-  }
-  if (network_) TRY(network_->Intercept(secrets_->Copies(), options_.authorities));
+  TRY(StartNetwork(paths));
+  id_ = TRY(SandboxId::Generate());
+  TRY(Publish());
   Stage("launcher");
   TemplateStore store = TRY(OpenLocalTemplates(paths));
   template_ = TRY(store.Find(options_.template_name));
   Stage("template");
-  SandboxId id = TRY(SandboxId::Generate());
-  engine::CreateRequest request = BuildCreateRequest(options_, id, *template_, std::move(mounts));
-  request.network = network_ != nullptr;
+  engine::CreateRequest request = BuildCreateRequest(options_, *id_, *template_, std::move(mounts));
+  request.network = options_.network.mode != network::Mode::kNone;
   engine::Created created = TRY(engine_->Create(request));
-  id_ = id;
   guest_.emplace([this] { return engine_->Connect(*id_); });
   Clock::time_point now = Clock::now();
   NoteCreated(created, MicrosBetween(last_, now));
   last_ = now;
-  if (!network_) return {};
-  TRY(network_->Open(id, *std::move(created.network)));
+  return request.network ? OpenNetwork(*std::move(created.network)) : Result<void>();
+}
+
+// Before the sandbox, while its launcher starts.
+Result<void> Run::StartNetwork(const Paths& paths) {
+  const bool has_policy = options_.network.mode != network::Mode::kNone;
+  if (has_policy || !options_.publish.empty())
+    network_ = TRY(RunNetwork::Start(options_.network, options_.ways, paths.state_dir));
+  TRY(secrets_->AddKept(options_.secrets, paths.state_dir));
+  if (!secrets_->empty() && !has_policy) {
+    return Failure(Error::Invalid("--secret, and no network that it could be sent over")
+                       .WithRemedy("allow its host: --allow HOST:443"));
+  }
+  if (!secrets_->empty()) RunSecrets::LeaveNoCore();
+  return has_policy ? network_->Intercept(secrets_->Copies(), options_.authorities)
+                    : Result<void>();
+}
+
+// What cannot be listened on is an error before anything is made.
+Result<void> Run::Publish() {
+  if (options_.publish.empty()) return {};
+  ports_ = TRY(RunPorts::Listen(*engine_, *network_, *id_, options_.publish));
+  result_.published = ports_->rules();
+  if (options_.quiet) return {};
+  for (size_t i = 0; i < options_.publish.size(); ++i) {
+    const auto asked = network::PublishRule::Parse(options_.publish[i]);
+    if (asked && asked->host_port == 0) Note("published: " + result_.published[i]);
+  }
+  return {};
+}
+
+Result<void> Run::OpenNetwork(engine::NetworkSockets sockets) {
+  TRY(network_->Open(*id_, std::move(sockets)));
   if (!network_->certificate().empty())
     TRY(sandbox::InstallAuthority(
         *guest_, {network_->certificate()}, options_.read_only,

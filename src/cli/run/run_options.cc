@@ -5,6 +5,7 @@
 #include "cli/frame/option_tables.h"
 #include "cli/frame/terminal_mode.h"
 #include "cli/network/network_options.h"
+#include "cli/network/run_ports.h"
 #include "sandbox/rules/spec_rules.h"
 
 namespace cay::cli {
@@ -91,6 +92,10 @@ constexpr auto kSetWorkdir = [](RunOptions& o, string_view value) -> Result<void
 constexpr auto kSetHostname = [](RunOptions& o, string_view value) -> Result<void> {
   o.hostname = TRY(ParseHostname(value));
   return {};
+};
+
+constexpr auto kAddPublish = [](RunOptions& o, string_view value) -> Result<void> {
+  return AddPublish(o.publish, value);
 };
 
 constexpr auto kAddAuthority = [](RunOptions& o, string_view value) -> Result<void> {
@@ -198,6 +203,15 @@ constexpr OptionSpec kOptions[] = {
     kNetOption<RunOptions>,
     kAllowOption<RunOptions>,
     kDenyOption<RunOptions>,
+    kDnsOption<RunOptions>,
+    {.name = "publish",
+     .short_name = 'p',
+     .value = "[ADDR:]HOST_PORT:PORT",
+     .help =
+         "A port of this machine (0: a free one; on 127.0.0.1 unless ADDR says otherwise) leads "
+         "to this port of it; repeatable",
+     .example = "8080:80",
+     .apply = kInto<kAddPublish>},
     {.name = "secret",
      .value = "NAME[=HOST,...]",
      .help = "The command gets a placeholder, and hosts the value: of the variable NAME here, or, "
@@ -319,6 +333,7 @@ constinit const Command kRunCommand = {
         "cay run --copy ./app:app --out report.xml:. -- sh -c 'cd app && pytest --junitxml "
         "../report.xml'\n"
         "cay run --net pypi -- sh -c 'pip install --user requests && python3 app.py'\n"
+        "cay run -p 8080:8000 -- python3 -m http.server 8000\n"
         "cay run --memory 256m --cpus 0.5 --timeout 10s --json -- node untrusted.js\n"
         "cay run -it --mount .:/workspace/src --workdir /workspace/src -- bash\n",
     .max_arguments = SIZE_MAX,

@@ -38,6 +38,7 @@ struct RunOptions {
   std::vector<Transfer> outs;          // sandbox to machine, after it
   std::vector<engine::Tmpfs> tmpfs;
   network::Spec network;
+  std::vector<std::string> publish;  // network::PublishRule
   std::vector<RunSecret> secrets;
   std::vector<std::string> authorities;  // files: whom to trust when secrets are sent
   Ways ways;

@@ -114,6 +114,9 @@ TEST(RunOptions, SayWhatIsWrongAndHowItIsWritten) {
   EXPECT_THAT(ErrorOf({"--scratch", "tape", "true"}), HasSubstr("none of auto, disk, memory"));
   EXPECT_THAT(ErrorOf({"--mount", "/a", "true"}), HasSubstr("is not SRC:DST[:ro|rw]"));
   EXPECT_THAT(ErrorOf({"--workdir", "here", "true"}), HasSubstr("not an absolute path"));
+  EXPECT_THAT(ErrorOf({"-p", "80:80", "true"}), HasSubstr("--publish"));
+  EXPECT_THAT(ErrorOf({"-p", "8080:80", "-p", "[::1]:8080:80", "-p", "8080:81", "true"}),
+              HasSubstr("--publish: the port 8080 of 127.0.0.1 is published twice"));
   EXPECT_THAT(ErrorOf({}), HasSubstr("no command was given"));
   EXPECT_THAT(ErrorOf({"--json", "-t", "true"}), HasSubstr("--json and --tty"));
 }

@@ -110,6 +110,11 @@ std::string RenderJson(const RunResult& result, bool timing) {
   }
   json.EndArray();
   WriteMembers<sandbox::fields::NetworkDenied>(json, FirstDenied(result.network));
+  if (!result.published.empty()) {
+    json.Key("published").BeginArray();
+    for (const std::string& rule : result.published) json.Value(rule);
+    json.EndArray();
+  }
   if (timing) {
     json.Key("timing_us").BeginObject();
     for (const StageTime& stage : result.stages) json.Member(stage.name, stage.us);

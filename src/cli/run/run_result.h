@@ -70,8 +70,9 @@ struct RunResult {
   HeldOutput err;
   std::vector<engine::NotEnforced> not_enforced;
   RunFlows network;
-  std::vector<StageTime> stages;  // in the order of time; shown with --timing
-  std::optional<Error> error;     // Cay's own failure: then there was no command's end
+  std::vector<std::string> published;  // where, with the ports that were chosen
+  std::vector<StageTime> stages;       // in the order of time; shown with --timing
+  std::optional<Error> error;          // Cay's own failure: then there was no command's end
 };
 
 // 0–255 of the command, 128 + signal, 124 for a timeout, as shells say it.

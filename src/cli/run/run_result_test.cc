@@ -32,6 +32,15 @@ TEST(HeldOutput, KeepsTheBeginningAndTheEndAndCountsTheOthers) {
   EXPECT_EQ(output.lost(), 100U);
 }
 
+TEST(RenderJson, SaysWherePortsArePublished) {
+  RunResult result;
+  EXPECT_FALSE(boost::json::parse(RenderJson(result, false)).as_object().contains("published"));
+  result.published = {"127.0.0.1:40123:80"};
+  const auto object = boost::json::parse(RenderJson(result, false)).as_object();
+  ASSERT_EQ(object.at("published").as_array().size(), 1U);
+  EXPECT_EQ(object.at("published").as_array()[0].as_string(), "127.0.0.1:40123:80");
+}
+
 TEST(RenderJson, HasEveryFieldOnOneLine) {
   RunResult result;
   result.exit_code = 1;

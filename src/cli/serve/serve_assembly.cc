@@ -76,10 +76,35 @@ struct Parts {
   std::unique_ptr<api::Webhooks> webhooks;
 };
 
-sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& paths) {
+sandbox::ManagerOptions ManagerOptionsOf(const Config& config, const Paths& paths,
+                                         std::vector<std::string> api) {
   sandbox::ManagerOptions options = config.manager;
   options.paths = paths;
+  options.network.bounds.server = std::move(api);
   return options;
+}
+
+// "127.0.0.1:8888" of each that is over TCP. Without a port it is one that is not known yet.
+std::vector<std::string> ApiOf(const std::vector<http::ListenAddress>& addresses) {
+  std::vector<std::string> api;
+  for (const http::ListenAddress& address : addresses) {
+    const auto at = network::Address::Parse(address.host);
+    if (!address.unix_path.empty() || !at || address.port == 0) continue;
+    const network::Address host = at->Unmapped();
+    const bool is_v6 = host.family() == network::Family::kV6;
+    api.push_back((is_v6 ? "[" + host.Text() + "]" : host.Text()) + ":" +
+                  std::to_string(address.port));
+  }
+  return api;
+}
+
+// What is configured, before it is listened on: no sandbox that is taken over reaches it.
+std::vector<std::string> ConfiguredApi(const Config& config) {
+  std::vector<http::ListenAddress> addresses;
+  for (const std::string& text : config.listen) {
+    if (auto address = http::ListenAddress::Parse(text)) addresses.push_back(*std::move(address));
+  }
+  return ApiOf(addresses);
 }
 
 // What a crash of the machine or of a launcher left, as `cay gc` does it; after the reconciliation,
@@ -129,8 +154,9 @@ Result<Parts> MakeParts(const Config& config) {
   parts.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
       parts.paths, [engine = parts.engine.get()] { return engine->List(); })));
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
-  parts.manager = TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths), *parts.engine,
-                                             *parts.templates, *parts.store, *parts.events));
+  parts.manager =
+      TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths, ConfiguredApi(config)),
+                                 *parts.engine, *parts.templates, *parts.store, *parts.events));
   TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
   parts.collected = CollectLeftBehind(*parts.engine);
   parts.processes = TRY(
@@ -185,7 +211,15 @@ class Assembly : public ServeAssembly {
 
   http::Intake Screen(http::Request& request) override { return dispatcher_.Screen(request); }
   void Handle(http::Exchange& exchange) override { dispatcher_.Handle(exchange); }
-  void SetServer(const http::Server* server) override { server_ = server; }
+  void SetServer(const http::Server* server) override {
+    server_ = server;
+    if (server == nullptr) return;
+    api_ = ApiOf(server->addresses());
+    sandbox::ManagerOptions options = *parts_.manager->options();
+    if (options.network.bounds.server == api_) return;
+    options.network.bounds.server = api_;
+    parts_.manager->Reconfigure(options);
+  }
 
   std::vector<std::string> Report() override {
     std::vector<std::string> lines = {"state in " + parts_.paths.state_dir};
@@ -228,7 +262,7 @@ class Assembly : public ServeAssembly {
     audit_.set_kept(config.gate.audit_kept);
     dispatcher_.set_log_requests(config.log_requests);
     parts_.webhooks->Reconfigure(config.webhooks);
-    parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths));
+    parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths, api_));
     // Patterns that are none are not in a configuration that was loaded.
     (void)parts_.processes->SetRules(config.commands);
   }
@@ -263,6 +297,7 @@ class Assembly : public ServeAssembly {
   api::Dispatcher dispatcher_;
   api::ServerState state_;
   std::atomic<const http::Server*> server_ = nullptr;
+  std::vector<std::string> api_;  // where it listens
 };
 
 }  // namespace

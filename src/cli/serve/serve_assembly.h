@@ -25,7 +25,7 @@ class ServeAssembly {
 
   virtual http::Intake Screen(http::Request& request) = 0;
   virtual void Handle(http::Exchange& exchange) = 0;
-  // For metrics; null again before it ends.
+  // For metrics, and so that no sandbox reaches it; null again before it ends.
   virtual void SetServer(const http::Server* server) = 0;
 
   // What it found, in lines for the person who started it.

@@ -12,6 +12,7 @@ struct NetworkCounts {
   uint64_t failed = 0;
   uint64_t sent = 0;  // bytes, from the sandbox
   uint64_t received = 0;
+  uint64_t inbound = 0;  // of the connections: from outside
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.connections);
@@ -20,6 +21,7 @@ struct NetworkCounts {
     codec.Field(4, self.failed);
     codec.Field(5, self.sent);
     codec.Field(6, self.received);
+    codec.Field(7, self.inbound);
   }
 };
 

@@ -33,7 +33,10 @@ struct Flow {
   uint64_t received = 0;
   uint32_t times = 1;    // the same again and again is told once
   bool proxied = false;  // a proxy was asked to connect; to which address of the name is not known
-  bool cached = false;   // some of its requests were answered from the package cache
+  // From outside to a published port: `address` is the peer's, `port` the sandbox's, and what
+  // decides a rule of PublishRule.
+  bool inbound = false;
+  bool cached = false;  // some of its requests were answered from the package cache
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.time_unix_ms);
@@ -48,6 +51,7 @@ struct Flow {
     codec.Field(10, self.received);
     codec.Field(11, self.times);
     codec.Field(12, self.proxied);
+    codec.Field(13, self.inbound);
     codec.Field(15, self.cached);
   }
 };

@@ -8,8 +8,10 @@
 //   kPolicy  PolicyRequest                      kDone
 //   kClose   SandboxRequest                     kDone
 //   kFlows   FlowsRequest                       kFlowsAre   Flows
-//   kList    (empty)                            kNetworksAre   Networks
+//   kList    ListRequest                        kNetworksAre   Networks
 //   kCheck   CheckRequest                       kCheckedIs     Checked
+//   kUnpublish  SandboxRequest                  kDone   its connections from outside end, and what
+//                                                       was told of them is forgotten
 //   kCache   (empty)                            kCacheIs   CacheCounts
 //                                               kFailed     EncodeError
 //                                               kNews       SandboxRequest: it has flows that
@@ -21,6 +23,11 @@
 //   kDialled  DialledNote + one descriptor      kDial   DialRequest: one of its programs has
 //             where it came about                       connected to a peer
 //   kRelay    RelayOrder + two descriptors, between which bytes are moved until both have ended
+//
+// A relay that has a door (relay_door.h) goes on with its networks when its controller has ended,
+// and is greeted by the next one. Of one that was spawned the first packet of all is
+//
+//   kDoor    (empty) + the door's socket and name, or nothing: it has none
 //
 // Numbered fields, as all that programs of different versions say to each other
 // (protocol/message_codec.h): a relay outlives a server.
@@ -50,6 +57,7 @@ struct FieldsOf<network::Spec> {
     codec.Field(2, self.allow, network::Spec::kMaxRules, kText);
     codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
     codec.Field(4, self.presets, network::Spec::kMaxRules, kText);
+    codec.Field(5, self.dns, network::DnsMode::kReal);
   }
 };
 
@@ -60,6 +68,7 @@ struct FieldsOf<network::Bounds> {
     codec.Field(1, self.max_mode, network::Mode::kOpen);
     codec.Field(2, self.private_allowed, network::Spec::kMaxRules, kText);
     codec.Field(3, self.deny, network::Spec::kMaxRules, kText);
+    codec.Field(6, self.server, network::Spec::kMaxRules, kText);
   }
 };
 
@@ -78,6 +87,8 @@ enum class MessageType : uint8_t {
   kAuthority = 8,
   kDialled = 9,
   kRelay = 10,
+  kDoor = 13,
+  kUnpublish = 17,
   kCache = 20,
   kDone = 64,
   kFailed = 65,
@@ -93,7 +104,11 @@ inline constexpr uint32_t kLinkVersion = 1;
 // Of flows in one reply: with the longest texts they fit into a packet.
 inline constexpr uint32_t kMaxFlowsAtOnce = 64;
 inline constexpr size_t kMaxNetworks = 4096;
+// Of networks in one reply: they fit into a packet.
+inline constexpr uint32_t kMaxNetworksAtOnce = 256;
 
+// A relay that was greeted before takes another greeting only if it says the same (kIllegalState
+// otherwise): it has to be replaced. kNotSupported: it speaks another version of the link.
 struct HelloRequest {
   static constexpr size_t kMaxResolvers = 8;
   static constexpr size_t kMaxProxy = 1024;  // Proxy::kMaxUrl
@@ -202,9 +217,13 @@ struct SandboxRequest {
 struct FlowsRequest {
   std::string sandbox{};
   uint64_t after = 0;  // the number of the last one that is known; they begin with 1
+  // Those of connections from outside, which have numbers and counts of their own, whether the
+  // relay serves a network of the sandbox or not.
+  bool inbound = false;
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.sandbox, SandboxId::kLength);
     codec.Field(2, self.after);
+    codec.Field(3, self.inbound);
   }
 };
 
@@ -236,10 +255,17 @@ struct RelayOrder {
   std::string sandbox{};
   uint32_t connections = 0;  // more of this sandbox at a time are reset
   uint32_t idle_seconds = 0;
+  // For the flow.
+  std::string peer{};
+  uint16_t port = 0;  // of the sandbox
+  std::string rule{};
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.sandbox, SandboxId::kLength);
     codec.Field(2, self.connections);
     codec.Field(3, self.idle_seconds);
+    codec.Field(4, self.peer, size_t{64});
+    codec.Field(5, self.port);
+    codec.Field(6, self.rule, Flow::kMaxReason);
   }
 };
 
@@ -299,17 +325,36 @@ struct Checked {
   }
 };
 
+struct ListRequest {
+  std::string after{};  // the last sandbox that is known; empty: none is
+  static void Fields(auto& self, auto& codec) { codec.Field(1, self.after, SandboxId::kLength); }
+};
+
+// At most kMaxNetworksAtOnce, by their sandboxes; what is left is asked for with the last one.
 struct Networks {
   struct Entry {
     std::string sandbox{};
-    uint64_t version = 0;
+    uint64_t version = 0;  // of its terms
+    Steering steering = Steering::kLookup;
+    uint64_t first_flow = 1;  // the number of the oldest flow that it has, or of the next one
+    uint64_t told_flow = 0;   // those up to that number have been asked for …
+    NetworkCounts told{};     // … and these were the counts then
+
     static void Fields(auto& self, auto& codec) {
       codec.Field(1, self.sandbox, SandboxId::kLength);
       codec.Field(2, self.version);
+      codec.Field(3, self.steering, Steering::kRedirect);
+      codec.Field(4, self.first_flow);
+      codec.Field(5, self.told_flow);
+      codec.Field(6, self.told);
     }
   };
   std::vector<Entry> networks{};
-  static void Fields(auto& self, auto& codec) { codec.Field(1, self.networks, kMaxNetworks); }
+  bool more = false;
+  static void Fields(auto& self, auto& codec) {
+    codec.Field(1, self.networks, size_t{kMaxNetworksAtOnce});
+    codec.Field(2, self.more);
+  }
 };
 
 }  // namespace cay::network

@@ -144,7 +144,7 @@ Result<void> RelayLink::Open(const SandboxId& sandbox, const Terms& terms, Socke
   std::vector<const Fd*> fds;
   uint32_t bit = 1;
   for (const std::optional<Fd>* socket : {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4,
-                                          &sockets.dns_udp_v6, &sockets.hold}) {
+                                          &sockets.dns_udp_v6, &sockets.hold, &sockets.guest}) {
     if (*socket) {
       request.sockets |= bit;
       fds.push_back(&**socket);
@@ -167,8 +167,28 @@ Result<void> RelayLink::Close(const SandboxId& sandbox) {
   return {};
 }
 
-Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number) {
-  const FlowsRequest request{.sandbox = sandbox.text(), .after = number};
+Result<std::vector<Networks::Entry>> RelayLink::List() {
+  std::vector<Networks::Entry> all;
+  while (true) {
+    const ListRequest request{.after = all.empty() ? std::string() : all.back().sandbox};
+    const std::string body =
+        TRY(Call(MessageType::kList, protocol::Encode(request), MessageType::kNetworksAre));
+    auto page = TRY(protocol::Decode<Networks>(body, protocol::Unknown::kSkipped));
+    for (Networks::Entry& entry : page.networks) all.push_back(std::move(entry));
+    if (!page.more) return all;
+    if (page.networks.empty() || all.size() > kMaxNetworks)
+      return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not a list of networks"));
+  }
+}
+
+Result<void> RelayLink::Unpublish(const SandboxId& sandbox) {
+  TRY(Call(MessageType::kUnpublish, protocol::Encode(SandboxRequest{.sandbox = sandbox.text()}),
+           MessageType::kDone));
+  return {};
+}
+
+Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number, bool inbound) {
+  const FlowsRequest request{.sandbox = sandbox.text(), .after = number, .inbound = inbound};
   const std::string body =
       TRY(Call(MessageType::kFlows, protocol::Encode(request), MessageType::kFlowsAre));
   Flows flows = TRY(protocol::Decode<Flows>(body, protocol::Unknown::kSkipped));

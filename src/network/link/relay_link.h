@@ -4,6 +4,7 @@
 //   TRY(link.Hello({.resolvers = …}));
 //   TRY(link.Open(id, terms, std::move(sockets)));
 //   const Flows flows = TRY(link.FlowsAfter(id, 0));
+//   const auto networks = TRY(link.List());         // of one that another controller has left
 //
 // Each call waits for its answer, for at most kPatience (kTimeout). kUnavailable: the relay is
 // gone, or did not answer an earlier call, and no call of this link succeeds any more. Thread-safe:
@@ -15,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/ipc/packet.h"
 #include "network/link/messages.h"
@@ -39,7 +41,9 @@ class RelayLink {
   Result<void> Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets);
   Result<void> SetTerms(const SandboxId& sandbox, const Terms& terms);
   Result<void> Close(const SandboxId& sandbox);
-  Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number);
+  Result<std::vector<Networks::Entry>> List();
+  Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number, bool inbound = false);
+  Result<void> Unpublish(const SandboxId& sandbox);
   Result<Checked> Check(const CheckRequest& request);
   // Of the package cache; nothing but zeros where there is none.
   Result<CacheCounts> Cache();

@@ -18,6 +18,9 @@ struct Sockets {
   std::optional<Fd> dns_udp_v4{};
   std::optional<Fd> dns_udp_v6{};
   std::optional<Fd> hold{};
+  // A pidfd of its guest. Without a controller nobody else tells a relay that a sandbox has ended:
+  // what comes without one ends with the controller.
+  std::optional<Fd> guest{};
 };
 
 }  // namespace cay::network

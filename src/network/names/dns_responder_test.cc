@@ -37,15 +37,18 @@ class DnsResponderTest : public ::testing::Test {
     return *std::move(policy);
   }
   std::string Ask(std::string_view name, uint16_t type = 1) {
-    return responder_.Reply(Question(name, type), 0, NameTable::Clock::now());
+    return responder_.Reply(Question(name, type), 0, NameTable::Clock::now()).text;
   }
 
   Policy policy_ = PolicyOf({.mode = Mode::kAllow, .allow = {"example.com:443", "*.example.org"}});
   NameTable names_;
   std::vector<std::string> denied_;
   PeerNames peers_;
+  PinnedNames pinned_;
+  bool real_ = false;
   DnsResponder responder_{
-      policy_, peers_, names_,
+      {.policy = policy_, .peers = peers_, .names = names_, .pinned = pinned_},
+      [this](const std::string&) { return real_; },
       [this](const std::string& name, const Decision&) { denied_.push_back(name); }};
 };
 
@@ -115,15 +118,76 @@ TEST_F(DnsResponderTest, AFullTableIsATemporaryFailure) {
 
 TEST_F(DnsResponderTest, WhatIsNoQuestionHasAnAnswerOnlyWhereOneIsDue) {
   const auto now = NameTable::Clock::now();
-  EXPECT_EQ(responder_.Reply("", 0, now), "");
-  EXPECT_EQ(responder_.Reply("x", 0, now), "");
+  EXPECT_EQ(responder_.Reply("", 0, now).text, "");
+  EXPECT_EQ(responder_.Reply("x", 0, now).text, "");
   std::string response = Question("example.com", 1);
   response[2] = static_cast<char>(0x81);  // QR: an answer to an answer would go on for ever
-  const std::string reply = responder_.Reply(response, 0, now);
+  const std::string reply = responder_.Reply(response, 0, now).text;
   EXPECT_TRUE(reply.empty() || (CodeOf(reply) == 1 && AnswersOf(reply) == 0)) << reply.size();
   std::string update = Question("example.com", 1);
   update[2] = 0x28;
-  EXPECT_EQ(CodeOf(responder_.Reply(update, 0, now)), 4);
+  EXPECT_EQ(CodeOf(responder_.Reply(update, 0, now).text), 4);
+}
+
+// What the name's own servers are asked, when they are.
+class RealNamesTest : public DnsResponderTest {
+ protected:
+  RealNamesTest() { real_ = true; }
+  DnsResponder::Replied Put(std::string_view name, uint16_t type) {
+    return responder_.Reply(Question(name, type), 0, NameTable::Clock::now());
+  }
+};
+
+TEST_F(RealNamesTest, AnAllowedNameIsLeftOpenForWhatItsServersKnow) {
+  for (const uint16_t type : std::initializer_list<uint16_t>{1, 15, 16, 28, 33}) {
+    const auto reply = Put("Example.com", type);
+    EXPECT_EQ(reply.text, "");
+    ASSERT_TRUE(reply.open) << type;
+    EXPECT_EQ(reply.open->name, "example.com");
+    EXPECT_EQ(reply.open->query.type, type);
+  }
+  for (const uint16_t type : std::initializer_list<uint16_t>{2, 5, 6, 12, 64, 65, 255}) {
+    const auto reply = Put("example.com", type);
+    EXPECT_FALSE(reply.open) << type;
+    EXPECT_EQ(CodeOf(reply.text), 0) << type;
+    EXPECT_EQ(AnswersOf(reply.text), 0U) << type;
+  }
+}
+
+TEST_F(RealNamesTest, NobodyIsAskedForWhatIsNotAllowedNorForPeers) {
+  EXPECT_FALSE(Put("evil.example", 16).open);
+  EXPECT_EQ(CodeOf(Ask("evil.example", 16)), 3);
+  EXPECT_THAT(denied_, ElementsAre("evil.example", "evil.example"));
+  EXPECT_FALSE(Put("localhost", 1).open);
+  peers_.emplace("db", "x");
+  EXPECT_FALSE(Put("db", 1).open);
+  EXPECT_EQ(AnswersOf(Ask("db")), 1U);
+}
+
+TEST_F(RealNamesTest, WhatWasOpenIsClosedWithWhatTheyKnow) {
+  const auto mx = Put("example.com", 15);
+  ASSERT_TRUE(mx.open);
+  const std::string data(
+      "\x00\x0a\x04mail\x07"
+      "example\x03"
+      "com\x00",
+      20);
+  const std::vector<Record> records = {{.type = RecordType::kMx, .ttl_seconds = 60, .data = data}};
+  const std::string reply = DnsResponder::Close(*mx.open, Rcode::kOk, records);
+  EXPECT_EQ(CodeOf(reply), 0);
+  EXPECT_EQ(AnswersOf(reply), 1U);
+  EXPECT_NE(reply.find(data), std::string::npos);
+  EXPECT_EQ(CodeOf(DnsResponder::Close(*mx.open, Rcode::kFailed, {})), 2);
+  const std::string none = DnsResponder::Close(*mx.open, Rcode::kOk, {});
+  EXPECT_EQ(CodeOf(none), 0);
+  EXPECT_EQ(AnswersOf(none), 0U);
+}
+
+TEST_F(RealNamesTest, AnAddressThatWasToldLeadsBack) {
+  const std::vector<Address> told = {Address::V4(0x0808'0808)};
+  ASSERT_TRUE(pinned_.Pin("example.com", told, NameTable::Clock::now()));
+  EXPECT_EQ(AnswersOf(Ask("8.8.8.8.in-addr.arpa", 12)), 1U);
+  EXPECT_EQ(CodeOf(Ask("9.8.8.8.in-addr.arpa", 12)), 3);
 }
 
 }  // namespace

@@ -50,13 +50,40 @@ class DnsService::Datagrams final : public EventLoop::Handler {
     const ssize_t got = ::recvmsg(socket_.get(), &message, MSG_DONTWAIT);
     if (got < 0) return false;
     if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return true;  // no question is so long
-    const auto reply = service_.Reply({space.data(), static_cast<size_t>(got)}, 0);
-    if (!reply) return false;
-    if (reply->empty()) return true;
+    if (!service_.HasTurn()) return false;
+    auto reply = service_.Reply({space.data(), static_cast<size_t>(got)}, 0);
     KeepAskedAddress(message);
-    part = {.iov_base = const_cast<char*>(reply->data()), .iov_len = reply->size()};
+    if (reply.open) {
+      Sender sender{.to = from, .size = message.msg_namelen, .control = {}};
+      if (message.msg_control != nullptr)
+        sender.control.assign(control.data(), message.msg_controllen);
+      service_.Open(*std::move(reply.open),
+                    [this, sender](const std::string& text) { Send(sender, text); });
+      return true;
+    }
+    if (reply.text.empty()) return true;
+    part = {.iov_base = reply.text.data(), .iov_len = reply.text.size()};
     (void)!::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);  // who asked asks again
     return true;
+  }
+
+  // Who has asked, and at which address.
+  struct Sender {
+    sockaddr_storage to{};
+    socklen_t size = 0;
+    std::string control{};
+  };
+
+  void Send(Sender sender, std::string text) const {
+    iovec part{.iov_base = text.data(), .iov_len = text.size()};
+    msghdr message{};
+    message.msg_name = &sender.to;
+    message.msg_namelen = sender.size;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = sender.control.empty() ? nullptr : sender.control.data();
+    message.msg_controllen = sender.control.size();
+    (void)!::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   }
 
   // Of what came with the question only the address that was asked goes with the answer, as its
@@ -94,9 +121,13 @@ class DnsService::Stream final : public EventLoop::Handler {
       : service_(service),
         socket_(std::move(socket)),
         late_(service.deadlines_, [this] { service_.End(*this); }) {}
-  ~Stream() override { service_.loop_.Forget(socket_.get()); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
+
+  // Before it is disposed of: its service may be gone when it is deleted.
+  void Leave() {
+    service_.loop_.Forget(socket_.get());
+    service_.waiting_.erase(waiting_);
+    late_.Clear();
+  }
 
   Result<void> Begin() {
     late_.Set(kStreamPatience);
@@ -124,11 +155,25 @@ class DnsService::Stream final : public EventLoop::Handler {
         static_cast<size_t>(static_cast<uint8_t>(in_[0])) << 8 | static_cast<uint8_t>(in_[1]);
     if (length > kMaxQuery) return false;
     if (in_.size() - 2 < length) return true;
-    const auto reply = service_.Reply(std::string_view(in_).substr(2, length), kMaxDnsMessage);
-    if (!reply || reply->empty()) return false;
+    if (!service_.HasTurn()) return false;
+    auto reply = service_.Reply(std::string_view(in_).substr(2, length), kMaxDnsMessage);
     in_.erase(0, length + 2);
-    out_ = {static_cast<char>(reply->size() >> 8), static_cast<char>(reply->size() & 0xff)};
-    out_ += *reply;
+    late_.Set(kStreamPatience);
+    if (reply.open) {
+      service_.loop_.Change(socket_.get(), 0);  // until there is an answer
+      waiting_ = service_.Open(*std::move(reply.open), [this](const std::string& text) {
+        waiting_ = 0;
+        if (!Answer(text)) service_.End(*this);
+      });
+      return true;
+    }
+    return Answer(reply.text);
+  }
+
+  bool Answer(const std::string& reply) {
+    if (reply.empty()) return false;
+    out_ = {static_cast<char>(reply.size() >> 8), static_cast<char>(reply.size() & 0xff)};
+    out_ += reply;
     late_.Set(kStreamPatience);
     return Write();
   }
@@ -146,20 +191,25 @@ class DnsService::Stream final : public EventLoop::Handler {
   Fd socket_;
   std::string in_;
   std::string out_;
+  uint64_t waiting_ = 0;  // the number of the question that is asked elsewhere; 0: none
   Deadline late_;
 };
 
-DnsService::DnsService(EventLoop& loop, Deadlines& deadlines, DnsResponder responder)
+DnsService::DnsService(EventLoop& loop, Deadlines& deadlines, DnsResponder responder, Ask ask)
     : loop_(loop),
       deadlines_(deadlines),
       responder_(std::move(responder)),
+      ask_(std::move(ask)),
       questions_(kPerSecond, kPerSecond, TokenBucket::Clock::now()),
       again_(deadlines, [this] {
         for (const auto& datagrams : datagrams_) datagrams->Listen(true);
       }) {}
 
 DnsService::~DnsService() {
-  for (auto& stream : streams_) loop_.Dispose(std::move(stream));
+  for (auto& stream : streams_) {
+    stream->Leave();
+    loop_.Dispose(std::move(stream));
+  }
 }
 
 Result<void> DnsService::ServeDatagrams(const Fd& socket) {
@@ -175,15 +225,33 @@ void DnsService::ServeStream(Fd client) {
   if (stream->Begin()) streams_.push_back(std::move(stream));
 }
 
-// Nothing: not now.
-std::optional<std::string> DnsService::Reply(std::string_view message, size_t limit) {
-  const auto now = TokenBucket::Clock::now();
-  if (questions_.Left(now) == 0) {
-    Rest();
-    return std::nullopt;
-  }
+bool DnsService::HasTurn() {
+  if (questions_.Left(TokenBucket::Clock::now()) > 0) return true;
+  Rest();
+  return false;
+}
+
+DnsResponder::Replied DnsService::Reply(std::string_view message, size_t limit) {
   questions_.Spend(1);
-  return responder_.Reply(message, limit, now);
+  DnsResponder::Replied reply = responder_.Reply(message, limit, TokenBucket::Clock::now());
+  if (reply.open && waiting_.size() >= kMaxOpen)
+    return {.text = DnsResponder::Close(*reply.open, Rcode::kFailed, {})};
+  return reply;
+}
+
+uint64_t DnsService::Open(OpenQuestion question, std::function<void(std::string reply)> send) {
+  const uint64_t number = ++last_number_;
+  const Waiting& waiting =
+      waiting_.emplace(number, Waiting{.question = std::move(question), .send = std::move(send)})
+          .first->second;
+  ask_(number, waiting.question);
+  return number;
+}
+
+void DnsService::Answer(uint64_t number, Rcode rcode, std::span<const Record> records) {
+  const auto node = waiting_.extract(number);
+  if (node.empty()) return;
+  node.mapped().send(DnsResponder::Close(node.mapped().question, rcode, records));
 }
 
 void DnsService::Rest() {
@@ -193,6 +261,7 @@ void DnsService::Rest() {
 
 void DnsService::End(Stream& stream) {
   const auto found = std::ranges::find(streams_, &stream, &std::unique_ptr<Stream>::get);
+  stream.Leave();
   loop_.Dispose(std::move(*found));
   streams_.erase(found);
 }

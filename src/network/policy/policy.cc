@@ -11,6 +11,7 @@ namespace cay::network {
 namespace {
 
 constexpr std::array<std::string_view, 3> kModes = {"none", "allow", "open"};
+constexpr std::array<std::string_view, 2> kDnsModes = {"names", "real"};
 constexpr std::string_view kPrivateAllowed = "network.private_allowed";
 
 template <class Rules, class Predicate>
@@ -100,6 +101,16 @@ Result<Mode> ParseMode(std::string_view name) {
                      .WithRemedy("write none, allow or open"));
 }
 
+std::string_view DnsModeName(DnsMode mode) { return kDnsModes[static_cast<size_t>(mode)]; }
+
+Result<DnsMode> ParseDnsMode(std::string_view name) {
+  const auto found = std::ranges::find(kDnsModes, name);
+  if (found != kDnsModes.end()) return static_cast<DnsMode>(found - kDnsModes.begin());
+  return Failure(
+      Error::Invalid("not a way of answering names: \"" + ToUtf8Lossy(name.substr(0, 64)) + "\"")
+          .WithRemedy("write names or real"));
+}
+
 std::string Explain(const Decision& decision, std::string_view name, const Address* address) {
   const std::string rule = "the rule \"" + decision.rule + "\"";
   const std::string told =
@@ -126,7 +137,7 @@ std::string Explain(const Decision& decision, std::string_view name, const Addre
              " is an address of the machine itself, which only a rule for " +
              std::string(kHostName) + " allows";
     case Why::kServer:
-      return "it is the API of the server itself";
+      return "it is the server's own API";
   }
   return "it is not known why";
 }
@@ -190,6 +201,7 @@ Result<Policy> Policy::Compile(const Spec& spec, const Bounds& bounds) {
                        .WithRemedy("write ranges, as in 10.1.2.0/24:5432, or " +
                                    std::string(kHostName) + " with the ports"));
   }
+  TRY(Add(bounds.server, "the server's addresses", Effect::kDeny, policy.server_));
   TRY(Add(bounds.deny, "network.deny", Effect::kDeny, policy.deny_));
   TRY(Add(spec.deny, "deny", Effect::kDeny, policy.deny_));
   TRY(Add(spec.allow, "allow", Effect::kAllow, policy.allow_));
@@ -238,6 +250,34 @@ const Policy::Named* Policy::Denying(const Address& address, uint16_t port) cons
   });
 }
 
+// `address` is unmapped. A server that listens on every address does so on each of the machine's,
+// whatever its family; what is dialled at 0.0.0.0 or :: is at a loopback address; and the machine's
+// names stand for both of those.
+bool Policy::ReachesServer(const Address& address, uint16_t port, bool own,
+                           bool by_host_name) const {
+  const AddressKind kind = KindOf(address);
+  const bool is_unspecified = kind == AddressKind::kUnspecified;
+  const bool is_here = own || is_unspecified || kind == AddressKind::kLoopback;
+  const Embedded inner = EmbeddedIn(address);
+  const auto listens = [&](const Named& named) {
+    if (named.rule.prefix() == nullptr || !Contains(named.rule.ports, port)) return false;
+    const Address at = named.rule.prefix()->address.Unmapped();
+    if (KindOf(at) == AddressKind::kUnspecified) return is_here;
+    if (at == address) return true;
+    if ((is_unspecified || by_host_name) && KindOf(at) == AddressKind::kLoopback) return is_here;
+    return std::ranges::find(inner.addresses.begin(), inner.addresses.begin() + inner.count, at) !=
+           inner.addresses.begin() + inner.count;
+  };
+  if (Find(server_, listens) == nullptr) return false;
+  const auto is_for_it_alone = [&](const Named& named) {
+    const Rule& rule = named.rule;
+    const bool one_port = rule.ports.size() == 1 && rule.ports.front() == PortRange{port, port};
+    return one_port && (rule.prefix() != nullptr ? *rule.prefix() == Prefix::Of(address)
+                                                 : by_host_name && rule.host());
+  };
+  return Find(permitted_, is_for_it_alone) == nullptr;
+}
+
 Decision Policy::OfSpecial(const Address& address, uint16_t port) const {
   const auto is_for = [&](const Named& rule) { return IsFor(rule.rule, address, port); };
   const Named* rule = Find(allow_, is_for);
@@ -265,7 +305,9 @@ Decision Policy::OfAddress(std::string_view name, const Address& address, uint16
   if (const Named* rule = Denying(dialled, port)) return By(*rule, false);
   const AddressKind kind = KindOf(dialled);
   const auto normal = NormalName(name);
-  if (normal && IsHostName(*normal)) {
+  const bool by_host_name = normal && IsHostName(*normal);
+  if (ReachesServer(dialled, port, own, by_host_name)) return {.why = Why::kServer};
+  if (by_host_name) {
     // Allowed by a rule for the machine, and for nothing else that a resolver may say it is.
     return own || kind == AddressKind::kLoopback ? by_name : Decision{};
   }
@@ -276,6 +318,20 @@ Decision Policy::OfAddress(std::string_view name, const Address& address, uint16
   if (const Named* rule = Find(allow_, is_for)) return By(*rule, true);
   if (mode_ == Mode::kOpen) return {.allowed = true, .why = Why::kOpen};
   return {};
+}
+
+bool Policy::MayTell(const Address& address, bool own) const {
+  const Address dialled = address.Unmapped();
+  if (mode_ == Mode::kNone || own) return false;
+  if (KindOf(dialled) == AddressKind::kPublic) return true;
+  return std::ranges::any_of(allow_, [&](const Named& rule) {
+    const Prefix* const range = rule.rule.prefix();
+    if (range == nullptr || !range->Contains(dialled)) return false;
+    const Ports every{PortRange{}};
+    return std::ranges::any_of(
+        rule.rule.ports.empty() ? every : rule.rule.ports,
+        [&](const PortRange& ports) { return OfAddress({}, dialled, ports.first, own).allowed; });
+  });
 }
 
 bool ReachesKept(const Policy& policy) {

@@ -13,7 +13,8 @@
 // the administrator's bounds do too; a rule that names a name says nothing about ranges, whatever
 // the name resolves to. A cloud's metadata is named by its one address alone; an address of a
 // tunnel by a range of that tunnel, and the IPv4 address in it (where its place is fixed) as if it
-// were dialled itself. A rule that denies an IPv4 address denies it in tunnels too.
+// were dialled itself. A rule that denies an IPv4 address denies it in tunnels too. The server's
+// own API is reached by no rule that is not for it alone.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +36,14 @@ enum class Mode : uint8_t {
 std::string_view ModeName(Mode mode);  // "none", "allow", "open"
 Result<Mode> ParseMode(std::string_view name);
 
+// What names are answered with inside.
+enum class DnsMode : uint8_t {
+  kNames,  // addresses that stand for them: no question leaves before there is a connection
+  kReal,   // what their own servers say, as far as the policy lets it be reached
+};
+std::string_view DnsModeName(DnsMode mode);  // "names", "real"
+Result<DnsMode> ParseDnsMode(std::string_view name);
+
 // As a user says it.
 struct Spec {
   static constexpr size_t kMaxRules = 256;  // of each list
@@ -43,6 +52,7 @@ struct Spec {
   std::vector<std::string> allow{};
   std::vector<std::string> deny{};
   std::vector<std::string> presets{};
+  DnsMode dns = DnsMode::kNames;
 
   friend bool operator==(const Spec&, const Spec&) = default;
 };
@@ -54,6 +64,10 @@ struct Bounds {
   // that are not public.
   std::vector<std::string> private_allowed{};
   std::vector<std::string> deny{};  // for everybody
+  // Where the server's own API listens: "127.0.0.1:8888", "[::]:8888". No rule leads there,
+  // whatever address of the machine it names, unless private_allowed names exactly the address, or
+  // the machine, and exactly the port.
+  std::vector<std::string> server{};
 
   friend bool operator==(const Bounds&, const Bounds&) = default;
 };
@@ -96,6 +110,9 @@ class Policy {
   // of the machine's names in rules reaches it, and such a connection nothing else but loopback
   // addresses. `name` empty: none was used.
   Decision OfAddress(std::string_view name, const Address& address, uint16_t port, bool own) const;
+  // Whether a program may be told that the name has this address: a public one, or one of those
+  // that some rule and the administrator name, whatever the port.
+  bool MayTell(const Address& address, bool own) const;
   // The machine itself, by one of its names in rules.
   Decision OfHost(uint16_t port) const;
 
@@ -111,12 +128,14 @@ class Policy {
   static Result<void> AddPresets(const std::vector<std::string>& names, Rules& rules);
   Result<void> CheckPermitted(const Rule& rule) const;
   const Named* Denying(const Address& address, uint16_t port) const;
+  bool ReachesServer(const Address& address, uint16_t port, bool own, bool by_host_name) const;
   Decision OfSpecial(const Address& address, uint16_t port) const;
 
   Mode mode_ = Mode::kNone;
   Rules allow_;
   Rules deny_;
   Rules permitted_;  // the administrator's private_allowed
+  Rules server_;
 };
 
 // Whether it lets a place be reached over TLS whose answers a package cache may keep (preset.h).

@@ -397,7 +397,7 @@ TEST(Explain, SaysWhyInOneSentence) {
   EXPECT_EQ(Explain(DeniedBy("*.com"), "example.com", nullptr), "the rule \"*.com\" denies it");
   EXPECT_EQ(Explain(kByOpen, "", nullptr), "the network mode \"open\" allows it");
   EXPECT_EQ(Explain({.why = Why::kNone}, "", nullptr), "the network mode \"none\" allows nothing");
-  EXPECT_EQ(Explain({.why = Why::kServer}, "", nullptr), "it is the API of the server itself");
+  EXPECT_EQ(Explain({.why = Why::kServer}, "", nullptr), "it is the server's own API");
 }
 
 TEST(Explain, NamesTheAddressThatIsNotPublic) {
@@ -425,6 +425,27 @@ TEST(Explain, NamesTheAddressThatIsNotPublic) {
       Explain(kSpecial, "", &tunnel),
       "64:ff9b::a00:1 is an address of a tunnel to IPv4 and holds 10.0.0.1, a private address, "
       "and no rule names its range");
+}
+
+TEST(DnsMode, IsWrittenAndRead) {
+  for (const DnsMode mode : {DnsMode::kNames, DnsMode::kReal}) {
+    EXPECT_EQ(ParseDnsMode(DnsModeName(mode)), mode);
+  }
+  for (const char* name : {"", "Real", "names ", "system"})
+    EXPECT_FALSE(ParseDnsMode(name)) << name;
+}
+
+TEST(Policy, WhatAProgramMayBeToldIsPublicOrNamedByARuleAndTheAdministrator) {
+  const Policy policy = Allowing({"example.com", "10.1.2.0/24:5432"}, {}, {"10.1.0.0/16"});
+  EXPECT_TRUE(policy.MayTell(Parsed("8.8.8.8"), false));
+  EXPECT_TRUE(policy.MayTell(Parsed("::ffff:8.8.8.8"), false));
+  EXPECT_FALSE(policy.MayTell(Parsed("8.8.8.8"), true)) << "the machine's own";
+  EXPECT_TRUE(policy.MayTell(Parsed("10.1.2.3"), false));
+  for (const char* hidden : {"10.1.3.3", "127.0.0.1", "169.254.169.254", "::ffff:10.1.3.3", "::1",
+                             "64:ff9b::a01:303", "fd00::1", "100.64.0.1", "198.18.0.1"})
+    EXPECT_FALSE(policy.MayTell(Parsed(hidden), false)) << hidden;
+  EXPECT_FALSE(Open().MayTell(Parsed("10.1.2.3"), false));
+  EXPECT_FALSE(Compiled({.mode = Mode::kNone}).MayTell(Parsed("8.8.8.8"), false));
 }
 
 }  // namespace

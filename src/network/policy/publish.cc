@@ -59,6 +59,15 @@ std::string PublishRule::Text() const {
   return host + ":" + std::to_string(host_port) + ":" + std::to_string(port);
 }
 
+bool Meet(const PublishRule& a, const PublishRule& b) {
+  const auto is_any = [](const Address& address) {
+    return address == Address() || address == Address::V6({});
+  };
+  return a.host_port != 0 && a.host_port == b.host_port &&
+         a.address.family() == b.address.family() &&
+         (a.address == b.address || is_any(a.address) || is_any(b.address));
+}
+
 bool IsNetworkName(std::string_view name) {
   const auto is_letter_or_digit = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

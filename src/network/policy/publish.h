@@ -29,6 +29,9 @@ struct PublishRule {
   friend bool operator==(const PublishRule&, const PublishRule&) = default;
 };
 
+// Whether both listen at one place: never with a port that is chosen.
+bool Meet(const PublishRule& a, const PublishRule& b);
+
 // A name of a network of sandboxes, or another name of a sandbox in its networks:
 // [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
 bool IsNetworkName(std::string_view name);

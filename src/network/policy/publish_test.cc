@@ -19,6 +19,19 @@ TEST(PublishRule, SaysWhereAndWhich) {
   EXPECT_EQ(Read(Read("[fd00::7]:65535:65535")), "[fd00::7]:65535:65535");
 }
 
+TEST(PublishRule, TwoMeetWhereBothWouldListen) {
+  const auto meet = [](std::string_view a, std::string_view b) {
+    return Meet(*PublishRule::Parse(a), *PublishRule::Parse(b));
+  };
+  EXPECT_TRUE(meet("8080:80", "127.0.0.1:8080:81"));
+  EXPECT_TRUE(meet("0.0.0.0:8080:80", "8080:81"));
+  EXPECT_TRUE(meet("[::1]:8080:80", "[::]:8080:81"));
+  EXPECT_FALSE(meet("8080:80", "8081:80"));
+  EXPECT_FALSE(meet("127.0.0.1:8080:80", "127.0.0.2:8080:80"));
+  EXPECT_FALSE(meet("0.0.0.0:8080:80", "[::]:8080:80")) << "a family each";
+  EXPECT_FALSE(meet("0:80", "0:80"));
+}
+
 TEST(PublishRule, RefusesWhatIsNone) {
   for (const char* text : {"",
                            ":",

@@ -41,9 +41,7 @@ void Check::Start(const std::string& host, uint16_t port) {
   if (!decision_.allowed) return Finish(decision_);  // and nobody is asked for the name
   checked_.rule = decision_.rule;
   if (!IsHostName(name_)) return Route();
-  for (const Address& address : MachineAddresses::Loopback())
-    checked_.targets.push_back({.address = address.Text(), .allowed = true});
-  Finish(decision_);
+  OfAddresses(MachineAddresses::Loopback());
 }
 
 void Check::Route() {

@@ -91,6 +91,19 @@ void Connection::Begin() {
   if (!cache_use_) Resolve();
 }
 
+// What it sends is between the two, and nothing is held against it.
+void Connection::BeginToPeer() {
+  rule_ = "peer " + peer_;
+  judged_ = true;
+  idle_.Set(owner_.idle_limit());
+  peer_dial_ = owner_.DialPeer(peer_, destination_.port, [this](Result<Fd> socket) {
+    if (over_) return;
+    if (!socket) return Finish(Verdict::kFailed, socket.error().message(), rule_, true);
+    upstream_ = *std::move(socket);
+    Relay();
+  });
+}
+
 void Connection::Resolve() {
   if (IsHostName(destination_.name)) {
     Dial(MachineAddresses::Loopback());
@@ -129,7 +142,7 @@ void Connection::OfProxy(Result<std::vector<Address>> addresses) {
 }
 
 void Connection::ResolveItself() {
-  if (destination_.name.empty()) {
+  if (destination_.name.empty() || destination_.pinned) {
     Dial(std::vector<Address>{destination_.address});
   } else {
     resolving_ = parts_.resolver.Resolve(
@@ -140,7 +153,6 @@ void Connection::ResolveItself() {
 
 // Each is asked about after it is resolved, and exactly these are dialled.
 Result<std::vector<Address>> Connection::Permitted(const std::vector<Address>& addresses) {
-  if (IsHostName(destination_.name)) return addresses;
   std::vector<Address> permitted;
   std::optional<Error> refused;
   for (const Address& address : addresses) {
@@ -301,6 +313,25 @@ void Connection::Arm() {
   if (up_.starved() || down_.starved()) retry_.Set(kRetry);
   if (!Await(*client_, *client_end_, client, client_events_)) return;
   Await(*upstream_, *upstream_end_, upstream, upstream_events_);
+}
+
+void Connection::Reconsider() {
+  if (over_) return;
+  if (!peer_.empty()) {
+    if (owner_.PeerOf(destination_.name) != peer_)
+      Deny("the policy was changed: " + destination_.name + " is not the name of that sandbox now");
+    return;
+  }
+  Decision decision = Decide();
+  if (decision.allowed && upstream_ && !proxied_) {
+    decision = owner_.policy().OfAddress(destination_.name, dialled_, destination_.port,
+                                         parts_.machine.IsOwn(dialled_));
+  }
+  const auto secrets = owner_.credentials();
+  if (decision.allowed && covered_ && !(secrets && *secrets == *covered_))
+    return Deny("the secrets of the sandbox were changed");
+  if (!decision.allowed)
+    Deny("the policy was changed: " + Explain(decision, destination_.name, nullptr));
 }
 
 void Connection::OnIdle() {

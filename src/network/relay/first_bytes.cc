@@ -25,15 +25,13 @@ std::string Quoted(std::string_view text) {
   return quoted + (text.size() > 100 ? "…\"" : "\"");
 }
 
+bool Holds(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
 // `what`: "the TLS hello asks for", "the request is for".
-FirstBytesVerdict Compare(const Policy& policy, const Destination& destination,
-                          std::string_view what, std::string_view seen) {
-  const auto name = NormalName(seen);
-  if (!destination.name.empty()) {
-    if (name == destination.name) return {.kind = Kind::kPass, .seen_name = *name};
-    return Refuse("the connection was made to " + destination.name + ", and " + std::string(what) +
-                  " " + (seen.empty() ? "no name" : Quoted(seen)));
-  }
+FirstBytesVerdict CompareByAddress(const Policy& policy, const Destination& destination,
+                                   std::string_view what, const std::optional<std::string>& name) {
   if (!name) return {.kind = Kind::kPass};
   const Decision decision = policy.OfConnection(*name, destination.port);
   if (!decision.allowed && decision.why == Why::kRule) {
@@ -43,6 +41,17 @@ FirstBytesVerdict Compare(const Policy& policy, const Destination& destination,
             .seen_name = *name};
   }
   return {.kind = Kind::kPass, .seen_name = *name};
+}
+
+FirstBytesVerdict Compare(const Policy& policy, const Destination& destination,
+                          std::string_view what, std::string_view seen) {
+  const auto name = NormalName(seen);
+  if (destination.name.empty()) return CompareByAddress(policy, destination, what, name);
+  if (name && (*name == destination.name || Holds(destination.also, *name)))
+    return {.kind = Kind::kPass, .seen_name = *name};
+  if (destination.by_address) return CompareByAddress(policy, destination, what, name);
+  return Refuse("the connection was made to " + destination.name + ", and " + std::string(what) +
+                " " + (seen.empty() ? "no name" : Quoted(seen)));
 }
 
 FirstBytesVerdict JudgeRequest(const Policy& policy, const Destination& destination,

@@ -9,15 +9,21 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "network/policy/policy.h"
 
 namespace cay::network {
 
 struct Destination {
-  std::string name;  // by which it was asked for; empty: by its address
-  Address address;   // as the program gave it: of a name the one that stands for it
+  std::string name{};  // by which it was asked for; empty: by its address
+  Address address{};   // as the program gave it: of a name the one that stands for it
   uint16_t port = 0;
+  // The name was answered with this very address, which is dialled. Then there may be other names,
+  // which were as well and may be reached at this port, and the address may be reached as such.
+  bool pinned = false;
+  std::vector<std::string> also{};
+  bool by_address = false;
 };
 
 struct FirstBytesVerdict {

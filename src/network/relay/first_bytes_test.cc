@@ -106,5 +106,32 @@ TEST_F(FirstBytes, AnAddressGetsRoundNoDenyingRule) {
   EXPECT_EQ(passed.seen_name, "fine.example");
 }
 
+// An address that was told for several names.
+TEST_F(FirstBytes, OfAPinnedAddressEachOfItsNamesIsTaken) {
+  Destination pinned{.name = "example.com",
+                     .address = Address::V4(0x08080808),
+                     .port = 443,
+                     .pinned = true,
+                     .also = {"other.example"}};
+  EXPECT_EQ(JudgeFirstBytes(policy_, pinned, Hello("example.com"), false).kind, Kind::kPass);
+  const auto other = JudgeFirstBytes(policy_, pinned, Hello("Other.example"), false);
+  EXPECT_EQ(other.kind, Kind::kPass);
+  EXPECT_EQ(other.seen_name, "other.example");
+  EXPECT_EQ(JudgeFirstBytes(policy_, pinned, Hello("third.example"), false).kind, Kind::kRefuse);
+  EXPECT_EQ(JudgeFirstBytes(policy_, pinned, Hello(""), false).kind, Kind::kRefuse);
+}
+
+TEST_F(FirstBytes, WhereThePinnedAddressItselfIsAllowedItIsJudgedAsOne) {
+  const Policy open = PolicyOf({.mode = Mode::kOpen, .deny = {"*.evil.example"}});
+  const Destination pinned{.name = "example.com",
+                           .address = Address::V4(0x08080808),
+                           .port = 443,
+                           .pinned = true,
+                           .by_address = true};
+  EXPECT_EQ(JudgeFirstBytes(open, pinned, Hello(""), false).kind, Kind::kPass);
+  EXPECT_EQ(JudgeFirstBytes(open, pinned, Hello("fine.example"), false).kind, Kind::kPass);
+  EXPECT_EQ(JudgeFirstBytes(open, pinned, Hello("www.evil.example"), false).kind, Kind::kRefuse);
+}
+
 }  // namespace
 }  // namespace cay::network

@@ -12,7 +12,8 @@ void Cut(std::string& text, size_t most) {
 // Of a denied one nothing but its moment differs.
 bool IsAgain(const Flow& flow, const Flow& before) {
   return flow.verdict == Verdict::kDenied && before.verdict == Verdict::kDenied &&
-         flow.name == before.name && flow.address == before.address && flow.port == before.port &&
+         flow.inbound == before.inbound && flow.name == before.name &&
+         flow.address == before.address && flow.port == before.port &&
          flow.reason == before.reason && flow.sent == 0 && before.sent == 0;
 }
 
@@ -34,11 +35,11 @@ void FlowLog::Add(Flow flow) {
 
 Flows FlowLog::After(uint64_t number) {
   Flows answer{.last = last_};
-  const uint64_t oldest = last_ + 1 - flows_.size();
+  const uint64_t oldest = first();
   answer.first = std::max(number + 1, oldest);
   for (uint64_t next = answer.first; next <= last_ && answer.flows.size() < kMaxFlowsAtOnce; ++next)
     answer.flows.push_back(flows_[next - oldest]);
-  if (answer.first + answer.flows.size() > last_) told_ = last_;
+  told_ = std::max(told_, std::min(last_, answer.first + answer.flows.size() - 1));
   return answer;
 }
 

@@ -32,4 +32,9 @@ void PeerDials::Answered(uint64_t number, Result<Fd> socket) {
   pending->done(std::move(socket));
 }
 
+// What is told may give up others.
+void PeerDials::FailAll(const Error& error) {
+  while (!pending_.empty()) Answered(pending_.begin()->first, Failure(error));
+}
+
 }  // namespace cay::network

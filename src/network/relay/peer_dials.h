@@ -54,6 +54,8 @@ class PeerDials {
   Ticket Dial(const std::string& from, const std::string& to, uint16_t port, Done done);
   // The controller's answer. One to a dial that nobody waits for is dropped.
   void Answered(uint64_t number, Result<Fd> socket);
+  // The controller has ended: none is answered any more.
+  void FailAll(const Error& error);
 
  private:
   struct Pending {

@@ -1,11 +1,13 @@
 #include "network/relay/relay.h"
 
+#include <poll.h>
 #include <sys/resource.h>
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cerrno>
+#include <utility>
 
 #include "base/os/log.h"
 
@@ -20,9 +22,22 @@ size_t MostPipes() {
 }
 
 // The order of OpenRequest::sockets.
-std::array<std::optional<Fd>*, 5> InOrder(Sockets& sockets) {
-  return {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4, &sockets.dns_udp_v6,
-          &sockets.hold};
+std::array<std::optional<Fd>*, 6> InOrder(Sockets& sockets) {
+  return {&sockets.tcp_v4,     &sockets.tcp_v6, &sockets.dns_udp_v4,
+          &sockets.dns_udp_v6, &sockets.hold,   &sockets.guest};
+}
+
+// A pidfd is readable when its process has ended.
+bool HasEnded(const std::optional<Fd>& guest) {
+  if (!guest) return true;
+  pollfd poller{.fd = guest->get(), .events = POLLIN, .revents = 0};
+  return ::poll(&poller, 1, 0) != 0;
+}
+
+// How the relay reaches the world outside. News are each controller's own to want.
+bool IsSameWay(HelloRequest a, HelloRequest b) {
+  a.news = b.news = false;
+  return protocol::Encode(a) == protocol::Encode(b);
 }
 
 Result<Sockets> Adopt(const OpenRequest& request, std::vector<Fd> fds) {
@@ -62,54 +77,66 @@ Error NotServed(const std::string& sandbox) {
 
 }  // namespace
 
-Relay::Relay(EventLoop loop, Fd control, std::optional<Fd> cache)
+Relay::Relay(EventLoop loop, Fd control, std::optional<Door> door, std::optional<Fd> cache)
     : loop_(std::move(loop)),
-      control_(std::move(control)),
+      control_(loop_, std::move(control), std::move(door),
+               {.received = [this](ipc::Packet& packet) { Received(packet); },
+                .lost = [this] { LostController(); }}),
       deadlines_(loop_),
       pipes_(MostPipes()),
       peers_(deadlines_,
              [this](const DialRequest& request) {
-               return Send(MessageType::kDial, protocol::Encode(request));
+               return control_.Send(MessageType::kDial, protocol::Encode(request));
              }),
-      inbound_(loop_, deadlines_, pipes_),
-      cache_files_(std::move(cache)) {}
+      inbound_(loop_, deadlines_, pipes_,
+               [this](const std::string& sandbox) { return TellNews(sandbox); }),
+      cache_files_(std::move(cache)),
+      look_(deadlines_, [this] { LookAround(); }) {}
 
 Relay::~Relay() = default;
 
-Result<std::unique_ptr<Relay>> Relay::Create(Fd control, std::optional<Fd> cache) {
-  TRY(SetNonBlocking(control, true));
+Result<std::unique_ptr<Relay>> Relay::Create(Fd control, std::optional<Door> door,
+                                             std::optional<Fd> cache) {
   std::unique_ptr<Relay> relay(
-      new Relay(TRY(EventLoop::Create()), std::move(control), std::move(cache)));
-  TRY(relay->loop_.Watch(relay->control_.get(), EPOLLIN, *relay));
+      new Relay(TRY(EventLoop::Create()), std::move(control), std::move(door), std::move(cache)));
+  TRY(relay->control_.Begin());
   return relay;
 }
 
 Result<void> Relay::Run() { return loop_.Run(); }
 
-Result<void> Relay::Send(MessageType type, std::string_view body) {
-  return ipc::SendPacket(control_, static_cast<uint8_t>(type), body);
-}
-
-void Relay::OnReady(uint32_t /*events*/) {
-  auto packet = ipc::ReceivePacket(control_);
-  if (!packet && packet.error().sys_errno() == EAGAIN) return;
-  if (!packet || !*packet) {  // its controller is gone, and every network with it
-    entries_.clear();
-    loop_.Stop();
-    return;
-  }
-  const auto reply = Answer(**packet);
+void Relay::Received(ipc::Packet& packet) {
+  const auto reply = Answer(packet);
   if (!reply) return Respond(Failure(reply.error()));
   if (*reply) Respond(**reply);
 }
 
+// What it was asked goes with it.
+void Relay::LostController() {
+  check_.reset();
+  news_ = false;
+  peers_.FailAll(Error(ErrorCode::kUnavailable, Fault::kMachine,
+                       "the server ended before it had connected to the other sandbox"));
+  LookAround();
+}
+
+// A controller sees for itself what has ended, and asks for its last flows.
+void Relay::LookAround() {
+  if (control_.present()) return;
+  const bool findable = control_.IsFindable();
+  std::erase_if(entries_,
+                [&](const auto& entry) { return !findable || HasEnded(entry.second.guest); });
+  if (!findable || (entries_.empty() && inbound_.empty())) return loop_.Stop();
+  look_.Set(kLook);
+}
+
 void Relay::Respond(const Result<Reply>& reply) {
-  const auto sent = reply ? Send(reply->type, reply->body)
-                          : Send(MessageType::kFailed, ipc::EncodeError(reply.error()));
+  const auto sent = reply ? control_.Send(reply->type, reply->body)
+                          : control_.Send(MessageType::kFailed, ipc::EncodeError(reply.error()));
   if (sent) return;
   // It asks without reading the answers: nothing that it could go on with.
   LogError("the controller of the network relay does not read: " + sent.error().message());
-  loop_.Stop();
+  control_.HangUp();
 }
 
 // Nothing: the answer comes later.
@@ -127,10 +154,13 @@ Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
       return SetPolicy(TRY(Decode<PolicyRequest>(body)));
     case MessageType::kClose:
       return Close(TRY(Decode<SandboxRequest>(body)));
+    case MessageType::kUnpublish:
+      inbound_.Forget(TRY(Decode<SandboxRequest>(body)).sandbox);
+      return Reply{};
     case MessageType::kFlows:
       return FlowsAfter(TRY(Decode<FlowsRequest>(body)));
     case MessageType::kList:
-      return List();
+      return List(TRY(Decode<ListRequest>(body, protocol::Unknown::kSkipped)));
     case MessageType::kCache:
       return Cache();
     case MessageType::kCheck:
@@ -167,7 +197,18 @@ Result<void> Relay::TakeIn(ipc::Packet& packet) {
 }
 
 Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
+  if (request.version != kLinkVersion) {
+    return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
+                         "the network relay speaks version " + std::to_string(kLinkVersion) +
+                             " of its protocol, and the server version " +
+                             std::to_string(request.version)));
+  }
+  if (resolver_ && !IsSameWay(request, greeting_)) {
+    return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
+                         "the network relay was started with other name servers or another proxy"));
+  }
   news_ = request.news;
+  for (auto& [sandbox, entry] : entries_) entry.news_told = false;
   if (resolver_) return Reply{};
   if (!request.proxy.empty()) proxy_ = TRY(ProxyPlan::Make(request.proxy, request.no_proxy));
   resolver_ = TRY(Resolver::Create(loop_, {.servers = request.resolvers}));
@@ -180,6 +221,7 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
                               .peers = peers_,
                               .proxy = proxy_ ? &*proxy_ : nullptr,
                               .cache = cache_ ? &*cache_ : nullptr});
+  greeting_ = request;
   return Reply{};
 }
 
@@ -216,7 +258,8 @@ Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds
   CompiledTerms terms = TRY(CompiledTerms::Of(request.terms));
   auto credentials = TRY(CredentialsOf(request.terms));
   Sockets sockets = TRY(Adopt(request, std::move(fds)));
-  Entry entry{.version = request.terms.version};
+  Entry entry{.version = request.terms.version,
+              .guest = std::exchange(sockets.guest, std::nullopt)};
   entry.network = TRY(SandboxNetwork::Open(
       *parts_, request.sandbox, std::move(sockets), std::move(terms),
       [this, sandbox = request.sandbox](Flow flow) { Heard(sandbox, std::move(flow)); }));
@@ -247,42 +290,64 @@ Result<Relay::Reply> Relay::Close(const SandboxRequest& request) {
 }
 
 Result<Relay::Reply> Relay::FlowsAfter(const FlowsRequest& request) {
+  if (request.inbound) {
+    return Reply{MessageType::kFlowsAre,
+                 protocol::Encode(inbound_.FlowsAfter(request.sandbox, request.after))};
+  }
   Entry* const entry = TRY(Find(request.sandbox));
   Flows flows = entry->flows.After(request.after);
-  flows.counts = entry->network->counts();
+  flows.counts = entry->told_counts = entry->network->counts();
   entry->news_told = false;
   return Reply{MessageType::kFlowsAre, protocol::Encode(flows)};
 }
 
-Result<Relay::Reply> Relay::List() const {
+Result<Relay::Reply> Relay::List(const ListRequest& request) {
+  // The next controller must not be told of what ended in the moment before it came.
+  std::erase_if(entries_, [](const auto& entry) {
+    return entry.second.guest && HasEnded(entry.second.guest);
+  });
   Networks networks;
-  for (const auto& [sandbox, entry] : entries_)
-    networks.networks.push_back({.sandbox = sandbox, .version = entry.version});
+  auto next = entries_.upper_bound(request.after);
+  for (; next != entries_.end() && networks.networks.size() < kMaxNetworksAtOnce; ++next) {
+    const Entry& entry = next->second;
+    networks.networks.push_back({.sandbox = next->first,
+                                 .version = entry.version,
+                                 .steering = entry.network->steering(),
+                                 .first_flow = entry.flows.first(),
+                                 .told_flow = entry.flows.told(),
+                                 .told = entry.told_counts});
+  }
+  networks.more = next != entries_.end();
   return Reply{MessageType::kNetworksAre, protocol::Encode(networks)};
 }
 
 Result<void> Relay::BeginCheck(const CheckRequest& request) {
   if (!parts_) return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no greeting yet"));
   Policy policy = TRY(Policy::Compile(request.terms.spec, request.terms.bounds));
-  loop_.Change(control_.get(), 0);
+  control_.Wait(true);
   check_.emplace(*parts_, std::move(policy), [this](const Checked& checked) { EndCheck(checked); });
   check_->Start(request.host, request.port);
   return {};
 }
 
 void Relay::EndCheck(const Checked& checked) {
-  loop_.Change(control_.get(), EPOLLIN);
+  control_.Wait(false);
   Respond(Reply{MessageType::kCheckedIs, protocol::Encode(checked)});
+}
+
+// Where the socket is full its controller has much to read already, and asks after that.
+// Where the socket is full its controller has much to read already, and asks after that.
+bool Relay::TellNews(const std::string& sandbox) {
+  return news_ &&
+         control_.Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox}))
+             .has_value();
 }
 
 void Relay::Heard(const std::string& sandbox, Flow flow) {
   const auto found = entries_.find(sandbox);
   if (found == entries_.end()) return;
   found->second.flows.Add(std::move(flow));
-  if (!news_ || found->second.news_told) return;
-  // Where the socket is full its controller has much to read already, and asks after that.
-  if (Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox})))
-    found->second.news_told = true;
+  if (!found->second.news_told) found->second.news_told = TellNews(sandbox);
 }
 
 }  // namespace cay::network

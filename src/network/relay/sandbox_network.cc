@@ -26,16 +26,10 @@ struct Endpoint {
 };
 
 Endpoint EndpointOf(const sockaddr_storage& space) {
-  if (space.ss_family == AF_INET) {
-    sockaddr_in in{};
-    std::memcpy(&in, &space, sizeof in);
-    return {Address::V4(ntohl(in.sin_addr.s_addr)), ntohs(in.sin_port)};
-  }
-  sockaddr_in6 in{};
+  // sockaddr_in and sockaddr_in6 have the port at the same place.
+  sockaddr_in in{};
   std::memcpy(&in, &space, sizeof in);
-  std::array<uint8_t, Address::kBytes> bytes;
-  std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
-  return {Address::V6(bytes).Unmapped(), ntohs(in.sin6_port)};
+  return {AddressOf(space), ntohs(in.sin_port)};
 }
 
 std::string OverBytes(const NetworkLimits& limits) {
@@ -64,6 +58,7 @@ class SandboxNetwork::Listener final : public EventLoop::Handler {
 
 Result<CompiledTerms> CompiledTerms::Of(const Terms& terms) {
   CompiledTerms compiled{.policy = TRY(Policy::Compile(terms.spec, terms.bounds)),
+                         .dns = terms.spec.dns,
                          .peers = {},
                          .limits = terms.limits,
                          .cache_owner = terms.cache_owner};
@@ -77,6 +72,7 @@ SandboxNetwork::SandboxNetwork(const RelayParts& parts, std::string sandbox, Soc
       sandbox_(std::move(sandbox)),
       sockets_(std::move(sockets)),
       policy_(std::move(terms.policy)),
+      dns_mode_(terms.dns),
       peers_(std::move(terms.peers)),
       limits_(terms.limits),
       cache_owner_(std::move(terms.cache_owner)),
@@ -114,7 +110,12 @@ Result<void> SandboxNetwork::Watch() {
           .reason = Explain(why, name, nullptr),
           .rule = why.rule});
   };
-  dns_.emplace(parts_.loop, parts_.deadlines, DnsResponder(policy_, peers_, names_, denied));
+  dns_.emplace(
+      parts_.loop, parts_.deadlines,
+      DnsResponder(
+          {.policy = policy_, .peers = peers_, .names = names_, .pinned = pinned_},
+          [this](const std::string& name) { return IsReal(name); }, denied),
+      [this](uint64_t number, const OpenQuestion& question) { AskForReal(number, question); });
   for (const auto* socket : {&sockets_.dns_udp_v4, &sockets_.dns_udp_v6}) {
     if (*socket) TRY(dns_->ServeDatagrams(**socket));
   }
@@ -154,9 +155,11 @@ Result<Destination> SandboxNetwork::DestinationOf(const Fd& client) {
       return Failure(Error::FromErrno("the listener of the network itself was asked"));
   }
   const Endpoint endpoint = EndpointOf(space);
-  return Destination{.name = names_.NameOf(endpoint.address, NameTable::Clock::now()),
-                     .address = endpoint.address,
-                     .port = endpoint.port};
+  Destination destination{.name = names_.NameOf(endpoint.address, NameTable::Clock::now()),
+                          .address = endpoint.address,
+                          .port = endpoint.port};
+  if (destination.name.empty()) NamePinned(destination);
+  return destination;
 }
 
 void SandboxNetwork::Accepted(Fd client) {
@@ -271,6 +274,7 @@ void SandboxNetwork::PassCacheBy(const std::string& name) {
 
 void SandboxNetwork::SetTerms(CompiledTerms terms) {
   policy_ = std::move(terms.policy);
+  dns_mode_ = terms.dns;
   peers_ = std::move(terms.peers);
   cache_owner_ = std::move(terms.cache_owner);
   const NetworkLimits& limits = terms.limits;

@@ -20,6 +20,7 @@
 #include "network/names/dns_service.h"
 #include "network/names/name_table.h"
 #include "network/names/peer_names.h"
+#include "network/names/pinned_names.h"
 #include "network/policy/policy.h"
 #include "network/relay/connection.h"
 #include "network/transfer/token_bucket.h"
@@ -31,6 +32,7 @@ struct CompiledTerms {
   static Result<CompiledTerms> Of(const Terms& terms);
 
   Policy policy;
+  DnsMode dns = DnsMode::kNames;
   PeerNames peers;
   NetworkLimits limits;
   std::string cache_owner;
@@ -54,6 +56,7 @@ class SandboxNetwork final : private Connection::Owner {
   }
   void SetTerms(CompiledTerms terms);
   const NetworkCounts& counts() const { return counts_; }
+  Steering steering() const { return sockets_.steering; }
 
  private:
   class Listener;
@@ -64,6 +67,12 @@ class SandboxNetwork final : private Connection::Owner {
   void Accept(const Fd& listener);
   void Accepted(Fd client);
   Result<Destination> DestinationOf(const Fd& client);
+  void NamePinned(Destination& destination);
+  bool IsReal(const std::string& name) const;
+  void AskForReal(uint64_t number, const OpenQuestion& question);
+  void AnswerAddresses(uint64_t number, const OpenQuestion& question,
+                       const Result<std::vector<Address>>& addresses);
+  void AnswerRecords(uint64_t number, RecordType type, const Result<DnsAnswer>& answer);
   void DenyConnection(const Destination& destination, std::string reason);
   void Tell(Flow flow);
 
@@ -87,6 +96,7 @@ class SandboxNetwork final : private Connection::Owner {
   const std::string sandbox_;
   Sockets sockets_;
   Policy policy_;
+  DnsMode dns_mode_;
   PeerNames peers_;
   NetworkLimits limits_;
   std::shared_ptr<const Credentials> credentials_;
@@ -95,6 +105,8 @@ class SandboxNetwork final : private Connection::Owner {
   Told told_;
   NetworkCounts counts_;
   NameTable names_;
+  PinnedNames pinned_;
+  std::unordered_map<uint64_t, Resolver::Ticket> questions_;  // by their numbers
   TokenBucket accepts_;
   TokenBucket bandwidth_;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;

@@ -15,9 +15,7 @@ constexpr uint8_t kPointer = 0xc0;
 // A name of 255 bytes has no more labels, and between two pointers there is at least one.
 constexpr size_t kMaxPointers = 127;
 
-constexpr uint16_t kTypeA = 1;
 constexpr uint16_t kTypeCname = 5;
-constexpr uint16_t kTypeAaaa = 28;
 constexpr uint16_t kClassInternet = 1;
 constexpr uint32_t kMaxTtl = 0x7fff'ffff;
 
@@ -103,8 +101,9 @@ class Reader {
 // A record that says something of where a name leads.
 struct Step {
   std::string owner;
-  std::string alias_of;  // empty: `address` it is
+  std::string alias_of;  // empty: it is what was asked for
   Address address;
+  std::string data;
   uint32_t ttl = 0;
 };
 
@@ -116,8 +115,40 @@ Address AddressOf(std::string_view data) {
                      static_cast<uint32_t>(bytes[2]) << 8 | bytes[3]);
 }
 
+bool IsOfAddresses(QuestionType asked) {
+  return asked == QuestionType::kA || asked == QuestionType::kAaaa;
+}
+
+// RFC 1035, 3.3.9: a preference and a name. RFC 2782: priority, weight and port, and a name. It may
+// be compressed, and ends where the record does.
+Result<std::string> ReadNumbersAndName(Reader& reader, size_t numbers, size_t length) {
+  const size_t end = reader.at() + length;
+  std::string data(TRY(reader.Take(numbers)));
+  data += TRY(reader.Name());
+  if (reader.at() != end) return Bad("a record is not as long as it says");
+  return data;
+}
+
+// RFC 1035, 3.3.14: one or more texts behind their lengths.
+Result<std::string> ReadTexts(Reader& reader, size_t length) {
+  const std::string_view data = TRY(reader.Take(length));
+  if (data.empty()) return Bad("a text of nothing");
+  for (size_t at = 0; at < data.size();) {
+    at += 1 + static_cast<uint8_t>(data[at]);
+    if (at > data.size()) return Bad("a text is cut");
+  }
+  return std::string(data);
+}
+
+Result<Address> ReadAddress(Reader& reader, QuestionType asked, size_t length) {
+  const std::string_view data = TRY(reader.Take(length));
+  if (data.size() != (asked == QuestionType::kA ? 4 : Address::kBytes))
+    return Bad("an address is not as long as addresses are");
+  return AddressOf(data);
+}
+
 // One record; added to `steps` when it is of use.
-Result<void> ReadRecord(Reader& reader, Family family, std::vector<Step>& steps) {
+Result<void> ReadRecord(Reader& reader, QuestionType asked, std::vector<Step>& steps) {
   Step step;
   step.owner = TRY(reader.Name());
   const uint16_t type = TRY(reader.U16());
@@ -132,18 +163,46 @@ Result<void> ReadRecord(Reader& reader, Family family, std::vector<Step>& steps)
     steps.push_back(std::move(step));
     return {};
   }
-  const std::string_view data = TRY(reader.Take(length));
-  if (klass != kClassInternet || type != (family == Family::kV4 ? kTypeA : kTypeAaaa)) return {};
-  if (data.size() != (family == Family::kV4 ? 4 : Address::kBytes)) {
-    return Bad("an address is not as long as addresses are");
+  if (klass != kClassInternet || type != static_cast<uint16_t>(asked)) {
+    TRY(reader.Take(length));
+    return {};
   }
-  step.address = AddressOf(data);
+  switch (asked) {
+    case QuestionType::kA:
+    case QuestionType::kAaaa:
+      step.address = TRY(ReadAddress(reader, asked, length));
+      break;
+    case QuestionType::kMx:
+      step.data = TRY(ReadNumbersAndName(reader, 2, length));
+      break;
+    case QuestionType::kSrv:
+      step.data = TRY(ReadNumbersAndName(reader, 6, length));
+      break;
+    case QuestionType::kTxt:
+      step.data = TRY(ReadTexts(reader, length));
+      break;
+  }
   steps.push_back(std::move(step));
   return {};
 }
 
-// From `name` along aliases to addresses.
-Result<void> Follow(const std::vector<Step>& steps, std::string name, DnsAnswer& answer) {
+// One that leads no further.
+Result<void> Note(const Step& step, QuestionType asked, DnsAnswer& answer) {
+  if (!IsOfAddresses(asked)) {
+    size_t bytes = step.data.size();
+    for (const std::string& record : answer.records) bytes += record.size();
+    if (bytes > DnsAnswer::kMaxData) return Bad("its records are over 16 KiB");
+    answer.records.push_back(step.data);
+  } else if (answer.addresses.size() < DnsAnswer::kMaxAddresses &&
+             std::ranges::find(answer.addresses, step.address) == answer.addresses.end()) {
+    answer.addresses.push_back(step.address);
+  }
+  return {};
+}
+
+// From `name` along aliases to what was asked for.
+Result<void> Follow(const std::vector<Step>& steps, QuestionType asked, std::string name,
+                    DnsAnswer& answer) {
   uint32_t ttl = kMaxTtl;
   for (size_t aliases = 0;; ++aliases) {
     const Step* alias = nullptr;
@@ -154,12 +213,9 @@ Result<void> Follow(const std::vector<Step>& steps, std::string name, DnsAnswer&
         continue;
       }
       ttl = std::min(ttl, step.ttl);
-      if (answer.addresses.size() < DnsAnswer::kMaxAddresses &&
-          std::ranges::find(answer.addresses, step.address) == answer.addresses.end()) {
-        answer.addresses.push_back(step.address);
-      }
+      TRY(Note(step, asked, answer));
     }
-    if (!answer.addresses.empty()) {
+    if (!answer.addresses.empty() || !answer.records.empty()) {
       answer.ttl_seconds = ttl;
       return {};
     }
@@ -172,7 +228,7 @@ Result<void> Follow(const std::vector<Step>& steps, std::string name, DnsAnswer&
 
 }  // namespace
 
-Result<DnsAnswer> ReadDnsAnswer(std::string_view bytes, std::string_view name, Family family) {
+Result<DnsAnswer> ReadDnsAnswer(std::string_view bytes, std::string_view name, QuestionType asked) {
   Reader reader(bytes);
   TRY(reader.U16());  // its id is the asker's business
   const uint16_t flags = TRY(reader.U16());
@@ -182,19 +238,18 @@ Result<DnsAnswer> ReadDnsAnswer(std::string_view bytes, std::string_view name, F
   if ((flags & 0x8000) == 0) return Bad("it is a question");
   if (questions != 1) return Bad("it is not to one question");
   const std::string wanted = WireName(name);
-  const std::string asked = TRY(reader.Name());
+  const std::string of = TRY(reader.Name());
   const uint16_t type = TRY(reader.U16());
   const uint16_t klass = TRY(reader.U16());
-  if (asked != wanted || type != (family == Family::kV4 ? kTypeA : kTypeAaaa) ||
-      klass != kClassInternet) {
+  if (of != wanted || type != static_cast<uint16_t>(asked) || klass != kClassInternet) {
     return Bad("it is to another question");
   }
   DnsAnswer answer;
   answer.rcode = static_cast<uint8_t>(flags & 0xf);
   if (answer.rcode != DnsAnswer::kOk) return answer;
   std::vector<Step> steps;
-  for (uint16_t i = 0; i < answers; ++i) TRY(ReadRecord(reader, family, steps));
-  TRY(Follow(steps, wanted, answer));
+  for (uint16_t i = 0; i < answers; ++i) TRY(ReadRecord(reader, asked, steps));
+  TRY(Follow(steps, asked, wanted, answer));
   return answer;
 }
 

@@ -24,7 +24,7 @@ std::string ToA(const std::vector<std::string>& records, uint16_t flags = 0) {
 }
 
 Result<DnsAnswer> Read(const std::string& bytes) {
-  return ReadDnsAnswer(bytes, kName, Family::kV4);
+  return ReadDnsAnswer(bytes, kName, QuestionType::kA);
 }
 
 std::vector<std::string> Texts(const Result<DnsAnswer>& answer) {
@@ -48,7 +48,7 @@ TEST(DnsAnswer, AddressesAreReadEachOnceAndHoldAsLongAsTheShortestOfThem) {
 TEST(DnsAnswer, IPv6AddressesAreReadWhereTheyWereAskedFor) {
   const std::string bytes =
       Message(kId, Question(kName, kAaaa), {Aaaa(kName, "2001:db8::7"), A(kName, "192.0.2.1")});
-  EXPECT_THAT(Texts(ReadDnsAnswer(bytes, kName, Family::kV6)), ElementsAre("2001:db8::7"));
+  EXPECT_THAT(Texts(ReadDnsAnswer(bytes, kName, QuestionType::kAaaa)), ElementsAre("2001:db8::7"));
 }
 
 TEST(DnsAnswer, NamesAreTheSameInAnyCaseAndThroughPointers) {
@@ -179,6 +179,77 @@ std::string Hostile(const std::string& names, size_t start) {
   const std::string record = Record(U16(0xc000 | start), kTxt, {});
   for (; size + record.size() < 65'535; size += record.size()) records.push_back(record);
   return ToA(records);
+}
+
+DnsAnswer RecordsOf(QuestionType type, const std::vector<std::string>& data) {
+  std::vector<std::string> records;
+  for (const std::string& each : data)
+    records.push_back(Record(Name(kName), static_cast<uint16_t>(type), each, 60));
+  const auto answer = ReadDnsAnswer(
+      Message(kId, Question(kName, static_cast<uint16_t>(type)), records), kName, type);
+  EXPECT_TRUE(answer) << answer.error().message();
+  return answer.value_or(DnsAnswer{});
+}
+
+TEST(DnsAnswer, NamesInRecordsAreWholeAndInLowerCase) {
+  const std::string to_question = U16(0xc00c);
+  EXPECT_THAT(
+      RecordsOf(QuestionType::kMx, {U16(10) + Name("Mail.Test"), U16(20) + to_question}).records,
+      ElementsAre(U16(10) + Name("mail.test"), U16(20) + Name(kName)));
+  EXPECT_THAT(RecordsOf(QuestionType::kSrv, {U16(1) + U16(2) + U16(80) + to_question}).records,
+              ElementsAre(U16(1) + U16(2) + U16(80) + Name(kName)));
+}
+
+TEST(DnsAnswer, TextsAreAsTheyCame) {
+  const std::string text("\x03one\x00\x02\xff\n", 8);
+  const DnsAnswer answer = RecordsOf(QuestionType::kTxt, {text});
+  EXPECT_THAT(answer.records, ElementsAre(text));
+  EXPECT_EQ(answer.ttl_seconds, 60U);
+  EXPECT_THAT(answer.addresses, IsEmpty());
+}
+
+TEST(DnsAnswer, ARecordThatIsNotAsLongAsItSaysIsAnError) {
+  const auto code = [](QuestionType type, const std::string& data) {
+    const auto number = static_cast<uint16_t>(type);
+    return CodeOf(ReadDnsAnswer(
+        Message(kId, Question(kName, number), {Record(Name(kName), number, data)}), kName, type));
+  };
+  for (const std::string& data : {std::string(), U16(10),
+                                  U16(10) + "\x04"
+                                            "ab",
+                                  U16(10) + Name("a.test") + "x"})
+    EXPECT_EQ(code(QuestionType::kMx, data), ErrorCode::kProtocol) << data;
+  EXPECT_EQ(code(QuestionType::kSrv, U16(1) + U16(2) + U16(3)), ErrorCode::kProtocol);
+  for (const std::string& data : {std::string(),
+                                  std::string("\x02"
+                                              "a"),
+                                  std::string("\x01"
+                                              "ab")})
+    EXPECT_EQ(code(QuestionType::kTxt, data), ErrorCode::kProtocol) << data;
+}
+
+TEST(DnsAnswer, AnAliasLeadsToRecordsToo) {
+  const auto answer = ReadDnsAnswer(Message(kId, Question(kName, 16),
+                                            {Cname(kName, "other.test"),
+                                             Record(Name("other.test"), 16,
+                                                    "\x01"
+                                                    "a"),
+                                             Record(Name("nobody.test"), 16,
+                                                    "\x01"
+                                                    "b")}),
+                                    kName, QuestionType::kTxt);
+  ASSERT_TRUE(answer);
+  EXPECT_THAT(answer->records, ElementsAre("\x01"
+                                           "a"));
+}
+
+TEST(DnsAnswer, RecordsOverTheirBoundAreAnError) {
+  const std::string text = std::string("\xff") + std::string(255, 'a');
+  const std::vector<std::string> records(DnsAnswer::kMaxData / text.size() + 1,
+                                         Record(Name(kName), 16, text));
+  EXPECT_EQ(
+      CodeOf(ReadDnsAnswer(Message(kId, Question(kName, 16), records), kName, QuestionType::kTxt)),
+      ErrorCode::kProtocol);
 }
 
 TEST(DnsAnswer, HostileNamesCostLittle) {

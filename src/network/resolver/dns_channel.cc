@@ -18,8 +18,6 @@ namespace cay::network {
 namespace {
 
 constexpr int kClassInternet = 1;
-constexpr int kTypeA = 1;
-constexpr int kTypeAaaa = 28;
 
 // Each server is asked so often, each time with twice the patience: c-ares doubles it.
 constexpr int kTries = 3;
@@ -239,20 +237,19 @@ uint16_t DnsChannel::UnusedId() const {
   return id;
 }
 
-void DnsChannel::Ask(uint64_t question, const std::string& name, Family family) {
+void DnsChannel::Ask(uint64_t question, const std::string& name, QuestionType asked) {
   if (queries_.size() >= kMaxUnderWay) {
-    on_answer_(question, family,
+    on_answer_(question, asked,
                Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
                              "too many questions to name servers are under way")));
     return;
   }
   const uint16_t id = UnusedId();
   Query& query = queries_[id];
-  query = {.channel = this, .id = id, .question = question, .name = name, .family = family};
+  query = {.channel = this, .id = id, .question = question, .name = name, .asked = asked};
   unsigned char* bytes = nullptr;
   int length = 0;
-  const int status = ares_create_query(name.c_str(), kClassInternet,
-                                       family == Family::kV4 ? kTypeA : kTypeAaaa, id,
+  const int status = ares_create_query(name.c_str(), kClassInternet, static_cast<int>(asked), id,
                                        /*rd=*/1, &bytes, &length, /*max_udp_size=*/0);
   if (status != ARES_SUCCESS) {
     Finish(id, status, {});
@@ -292,14 +289,14 @@ void DnsChannel::Finish(uint16_t id, int status, std::string_view bytes) {
   if (closing_) return;
   const auto node = queries_.extract(id);
   const Query& query = node.mapped();
-  on_answer_(query.question, query.family, Outcome(query, status, bytes));
+  on_answer_(query.question, query.asked, Outcome(query, status, bytes));
 }
 
 Result<DnsAnswer> DnsChannel::Outcome(const Query& query, int status,
                                       std::string_view bytes) const {
   switch (status) {
     case ARES_SUCCESS: {
-      DnsAnswer answer = TRY(ReadDnsAnswer(bytes, query.name, query.family));
+      DnsAnswer answer = TRY(ReadDnsAnswer(bytes, query.name, query.asked));
       if (answer.rcode == DnsAnswer::kOk || answer.rcode == DnsAnswer::kNoSuchName) return answer;
       return NoAnswer("error " + std::to_string(answer.rcode) + " from " + servers_);
     }

@@ -31,7 +31,8 @@ namespace cay::network {
 
 class DnsChannel final : private EventLoop::Timer {
  public:
-  using OnAnswer = std::function<void(uint64_t question, Family family, Result<DnsAnswer> answer)>;
+  using OnAnswer =
+      std::function<void(uint64_t question, QuestionType asked, Result<DnsAnswer> answer)>;
 
   // Each server is asked three times within about `patience`, in turn. `servers` is not empty. The
   // loop outlives the channel.
@@ -43,7 +44,7 @@ class DnsChannel final : private EventLoop::Timer {
   DnsChannel& operator=(const DnsChannel&) = delete;
 
   // Both families of one name are two questions. At most kMaxUnderWay.
-  void Ask(uint64_t question, const std::string& name, Family family);
+  void Ask(uint64_t question, const std::string& name, QuestionType asked);
   size_t under_way() const { return queries_.size(); }
   // "the name servers 192.0.2.1:53, 192.0.2.2:53".
   const std::string& servers() const { return servers_; }
@@ -58,7 +59,7 @@ class DnsChannel final : private EventLoop::Timer {
     uint16_t id;
     uint64_t question;
     std::string name;
-    Family family;
+    QuestionType asked;
   };
   // What c-ares calls.
   struct Calls;

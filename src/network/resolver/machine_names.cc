@@ -117,4 +117,16 @@ Result<std::optional<std::string>> WatchedFile::Changed() {
   return TRY(ReadFile(path_, kMaxBytes));
 }
 
+Result<std::vector<NameServer>> ParseNameServers(const std::vector<std::string>& texts,
+                                                 size_t most) {
+  if (texts.size() > most) {
+    return Failure(Error::Invalid(std::to_string(texts.size()) + " name servers are more than " +
+                                  std::to_string(most)));
+  }
+  std::vector<NameServer> servers;
+  servers.reserve(texts.size());
+  for (const std::string& text : texts) servers.push_back(TRY(NameServer::Parse(text)));
+  return servers;
+}
+
 }  // namespace cay::network

@@ -79,4 +79,8 @@ class WatchedFile {
   std::optional<Mark> mark_;
 };
 
+// Each as NameServer::Parse takes it, and not more than `most`.
+Result<std::vector<NameServer>> ParseNameServers(const std::vector<std::string>& texts,
+                                                 size_t most);
+
 }  // namespace cay::network

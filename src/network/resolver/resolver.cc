@@ -1,6 +1,7 @@
 #include "network/resolver/resolver.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
 #include <optional>
 #include <set>
@@ -44,18 +45,6 @@ Result<std::string> NameToAsk(const std::string& name) {
   return *std::move(normal);
 }
 
-Result<std::vector<NameServer>> ServersOf(const ResolverOptions& options) {
-  std::vector<NameServer> servers;
-  for (const std::string& text : options.servers) {
-    servers.push_back(TRY(NameServer::Parse(text)));
-  }
-  if (servers.size() > ResolverOptions::kMaxServers) {
-    return Failure(Error::Invalid(std::to_string(servers.size()) + " name servers are more than " +
-                                  std::to_string(ResolverOptions::kMaxServers)));
-  }
-  return servers;
-}
-
 std::vector<Address> Ordered(std::span<const Address> v6, std::span<const Address> v4) {
   std::vector<Address> addresses =
       OrderForDialling(v6, v4, [](const Address& to) { return SourceFor(to); });
@@ -77,26 +66,30 @@ class Resolver::Core final : public std::enable_shared_from_this<Core>, private 
 
   Result<void> Start();
   uint64_t Ask(const std::string& name, Done done);
+  uint64_t AskForRecords(const std::string& name, QuestionType type, RecordsDone done);
   void Cancel(uint64_t id);
   void Close();
 
  private:
   struct Question {
-    Done done;
-    uint64_t lookup = 0;  // 0: its outcome is there
+    Done done{};
+    RecordsDone records_done{};  // one of these
+    uint64_t lookup = 0;         // 0: its outcome is there
   };
-  // One name on its way, for all who ask for it.
+  // One name on its way, for all who ask for its addresses, or for one who asks for records.
   struct Lookup {
     std::string name;
-    uint64_t generation = 0;  // of the name servers
+    std::optional<QuestionType> type;  // nothing: both of addresses
+    uint64_t generation = 0;           // of the name servers
     std::string servers;
     Clock::time_point deadline;
     std::vector<uint64_t> questions;
-    std::optional<Result<DnsAnswer>> v6, v4;
+    std::optional<Result<DnsAnswer>> v6, v4, records;
   };
   struct Ready {
     uint64_t question;
-    std::shared_ptr<const Outcome> outcome;
+    std::shared_ptr<const Outcome> outcome;            // of addresses
+    std::shared_ptr<const Result<DnsAnswer>> records;  // or of records
   };
 
   void OnTime() override;
@@ -109,12 +102,17 @@ class Resolver::Core final : public std::enable_shared_from_this<Core>, private 
   std::optional<Outcome> KnownOutcome(const std::string& name, Clock::time_point now);
 
   void Tell(uint64_t question, Outcome outcome);
-  Result<void> Begin(const std::string& name, uint64_t question, Clock::time_point now);
+  Result<std::string> Prepare(const std::string& name, bool full);
+  Result<void> Begin(const std::string& name, uint64_t question);
+  Result<uint64_t> BeginLookup(const std::string& name, std::optional<QuestionType> type,
+                               uint64_t question);
   Result<DnsChannel*> Channel();
-  void OnAnswer(uint64_t id, Family family, Result<DnsAnswer> answer);
+  void OnAnswer(uint64_t id, QuestionType type, Result<DnsAnswer> answer);
   void SetDeadline(uint64_t id, Lookup& lookup, Clock::time_point deadline);
   void End(uint64_t id);
   Outcome OutcomeOf(const Lookup& lookup) const;
+  std::shared_ptr<const Result<DnsAnswer>> RecordsOf(const Lookup& lookup) const;
+  Error WhyNot(const Lookup& lookup, const std::optional<Result<DnsAnswer>>& part) const;
   void Keep(const Lookup& lookup, const Outcome& outcome);
 
   EventLoop& loop_;
@@ -149,7 +147,7 @@ Result<void> Resolver::Core::Start() {
     return Failure(Error::Invalid("a resolver's bound on questions is from 1 to " +
                                   std::to_string(ResolverOptions::kMaxPending)));
   }
-  servers_ = TRY(ServersOf(options_));
+  servers_ = TRY(ParseNameServers(options_.servers, ResolverOptions::kMaxServers));
   files_looked_at_ = Clock::now();
   return LookAtFiles();
 }
@@ -183,22 +181,43 @@ uint64_t Resolver::Core::Ask(const std::string& name, Done done) {
   const uint64_t id = ++last_id_;
   const bool full = questions_.size() >= options_.max_pending;
   questions_.emplace(id, Question{.done = std::move(done)});
-  if (full) {
-    Tell(id, Failure(Error::Busy(std::to_string(options_.max_pending) +
-                                 " names are being resolved already")));
-    return id;
-  }
-  const Result<std::string> wanted = NameToAsk(name);
+  const Result<std::string> wanted = Prepare(name, full);
   if (!wanted) {
     Tell(id, Failure(wanted.error()));
-    return id;
-  }
-  const Clock::time_point now = Clock::now();
-  LookAtFilesAgain(now);
-  if (std::optional<Outcome> known = KnownOutcome(*wanted, now)) {
+  } else if (std::optional<Outcome> known = KnownOutcome(*wanted, Clock::now())) {
     Tell(id, *std::move(known));
-  } else if (Result<void> begun = Begin(*wanted, id, now); !begun) {
+  } else if (Result<void> begun = Begin(*wanted, id); !begun) {
     Tell(id, Failure(std::move(begun).error()));
+  }
+  SetTimer();
+  return id;
+}
+
+// The name as it is asked for.
+Result<std::string> Resolver::Core::Prepare(const std::string& name, bool full) {
+  if (full) {
+    return Failure(
+        Error::Busy(std::to_string(options_.max_pending) + " names are being resolved already"));
+  }
+  std::string wanted = TRY(NameToAsk(name));
+  LookAtFilesAgain(Clock::now());
+  return wanted;
+}
+
+uint64_t Resolver::Core::AskForRecords(const std::string& name, QuestionType type,
+                                       RecordsDone done) {
+  const uint64_t id = ++last_id_;
+  const bool full = questions_.size() >= options_.max_pending;
+  questions_.emplace(id, Question{.records_done = std::move(done)});
+  const auto begun = [&]() -> Result<void> {
+    const std::string wanted = TRY(Prepare(name, full));
+    const uint64_t lookup = TRY(BeginLookup(wanted, type, id));
+    channels_.back()->Ask(lookup, wanted, type);
+    return {};
+  }();
+  if (!begun) {
+    ready_.push_back(
+        {id, nullptr, std::make_shared<const Result<DnsAnswer>>(Failure(begun.error()))});
   }
   SetTimer();
   return id;
@@ -218,18 +237,29 @@ std::optional<Outcome> Resolver::Core::KnownOutcome(const std::string& name,
 }
 
 void Resolver::Core::Tell(uint64_t question, Outcome outcome) {
-  ready_.push_back({question, std::make_shared<const Outcome>(std::move(outcome))});
+  ready_.push_back({question, std::make_shared<const Outcome>(std::move(outcome)), nullptr});
   SetTimer();
 }
 
 // Joins the lookup of this name, or begins one.
-Result<void> Resolver::Core::Begin(const std::string& name, uint64_t question,
-                                   Clock::time_point now) {
+Result<void> Resolver::Core::Begin(const std::string& name, uint64_t question) {
   if (const auto found = lookup_of_name_.find(name); found != lookup_of_name_.end()) {
     lookups_.at(found->second).questions.push_back(question);
     questions_.at(question).lookup = found->second;
     return {};
   }
+  const uint64_t id = TRY(BeginLookup(name, std::nullopt, question));
+  lookup_of_name_[name] = id;
+  // Either may be answered in Ask, and with both the lookup is over.
+  DnsChannel& channel = *channels_.back();
+  channel.Ask(id, name, QuestionType::kAaaa);
+  channel.Ask(id, name, QuestionType::kA);
+  return {};
+}
+
+// Its questions are the last channel's to ask.
+Result<uint64_t> Resolver::Core::BeginLookup(const std::string& name,
+                                             std::optional<QuestionType> type, uint64_t question) {
   size_t under_way = 2;
   for (const auto& channel : channels_) under_way += channel->under_way();
   if (under_way > 2 * options_.max_pending) {
@@ -240,16 +270,13 @@ Result<void> Resolver::Core::Begin(const std::string& name, uint64_t question,
   const uint64_t id = ++last_id_;
   Lookup& lookup = lookups_[id];
   lookup.name = name;
+  lookup.type = type;
   lookup.generation = generation_;
   lookup.servers = channel->servers();
   lookup.questions.push_back(question);
   questions_.at(question).lookup = id;
-  lookup_of_name_[name] = id;
-  SetDeadline(id, lookup, now + options_.timeout);
-  // Either may be answered in Ask, and with both the lookup is over.
-  channel->Ask(id, name, Family::kV6);
-  channel->Ask(id, name, Family::kV4);
-  return {};
+  SetDeadline(id, lookup, Clock::now() + options_.timeout);
+  return id;
 }
 
 Result<DnsChannel*> Resolver::Core::Channel() {
@@ -258,11 +285,11 @@ Result<DnsChannel*> Resolver::Core::Channel() {
   if (!current || !fresh) {
     const auto busy = [](const auto& channel) { return channel->under_way() > 0; };
     if (!current || std::ranges::count_if(channels_, busy) < kMaxChannels) {
-      std::unique_ptr<DnsChannel> channel =
-          TRY(DnsChannel::Create(loop_, servers_, options_.timeout,
-                                 [this](uint64_t lookup, Family family, Result<DnsAnswer> answer) {
-                                   OnAnswer(lookup, family, std::move(answer));
-                                 }));
+      std::unique_ptr<DnsChannel> channel = TRY(
+          DnsChannel::Create(loop_, servers_, options_.timeout,
+                             [this](uint64_t lookup, QuestionType type, Result<DnsAnswer> answer) {
+                               OnAnswer(lookup, type, std::move(answer));
+                             }));
       std::erase_if(channels_, std::not_fn(busy));
       channels_.push_back(std::move(channel));
       lookups_of_last_channel_ = 0;
@@ -273,13 +300,18 @@ Result<DnsChannel*> Resolver::Core::Channel() {
   return channels_.back().get();
 }
 
-void Resolver::Core::OnAnswer(uint64_t id, Family family, Result<DnsAnswer> answer) {
+void Resolver::Core::OnAnswer(uint64_t id, QuestionType type, Result<DnsAnswer> answer) {
   const auto found = lookups_.find(id);
   if (found == lookups_.end()) return;  // too late
   Lookup& lookup = found->second;
+  if (lookup.type) {
+    lookup.records = std::move(answer);
+    End(id);
+    return;
+  }
   // What this machine has no way to is not worth having soon.
   const bool enough = answer && !answer->addresses.empty() && SourceFor(answer->addresses.front());
-  (family == Family::kV6 ? lookup.v6 : lookup.v4) = std::move(answer);
+  (type == QuestionType::kAaaa ? lookup.v6 : lookup.v4) = std::move(answer);
   if (lookup.v6 && lookup.v4) {
     End(id);
   } else if (enough) {
@@ -302,11 +334,17 @@ void Resolver::Core::End(uint64_t id) {
       named != lookup_of_name_.end() && named->second == id) {
     lookup_of_name_.erase(named);
   }
-  const auto outcome = std::make_shared<const Outcome>(OutcomeOf(lookup));
-  Keep(lookup, *outcome);
+  Ready ready{};
+  if (lookup.type) {
+    ready.records = RecordsOf(lookup);
+  } else {
+    ready.outcome = std::make_shared<const Outcome>(OutcomeOf(lookup));
+    Keep(lookup, *ready.outcome);
+  }
   for (const uint64_t question : lookup.questions) {
     questions_.at(question).lookup = 0;
-    ready_.push_back({question, outcome});
+    ready.question = question;
+    ready_.push_back(ready);
   }
   SetTimer();
 }
@@ -321,17 +359,27 @@ Outcome Resolver::Core::OutcomeOf(const Lookup& lookup) const {
   }
   bool exists = true;
   for (const auto* part : {&lookup.v6, &lookup.v4}) {
-    if (!*part || !**part) {
-      const std::string why = *part ? (**part).error().message()
-                                    : "no answer from " + lookup.servers + " within " +
-                                          FormatDuration(options_.timeout);
-      return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                           lookup.name + " cannot be resolved: " + why));
-    }
+    if (!*part || !**part) return Failure(WhyNot(lookup, *part));
     exists = exists && (**part)->rcode != DnsAnswer::kNoSuchName;
   }
-  return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
-                       lookup.name + (exists ? " has no address" : " does not exist")));
+  Error none(ErrorCode::kNotFound, Fault::kCaller,
+             lookup.name + (exists ? " has no address" : " does not exist"));
+  if (exists) none.set_sys_errno(ENODATA);
+  return Failure(std::move(none));
+}
+
+std::shared_ptr<const Result<DnsAnswer>> Resolver::Core::RecordsOf(const Lookup& lookup) const {
+  if (lookup.records && *lookup.records)
+    return std::make_shared<const Result<DnsAnswer>>(*lookup.records);
+  return std::make_shared<const Result<DnsAnswer>>(Failure(WhyNot(lookup, lookup.records)));
+}
+
+Error Resolver::Core::WhyNot(const Lookup& lookup,
+                             const std::optional<Result<DnsAnswer>>& part) const {
+  const std::string why =
+      part ? part->error().message()
+           : "no answer from " + lookup.servers + " within " + FormatDuration(options_.timeout);
+  return {ErrorCode::kUnavailable, Fault::kMachine, lookup.name + " cannot be resolved: " + why};
 }
 
 void Resolver::Core::Keep(const Lookup& lookup, const Outcome& outcome) {
@@ -371,7 +419,11 @@ void Resolver::Core::HandOut() {
   for (const Ready& item : ready) {
     const auto node = questions_.extract(item.question);
     if (node.empty()) continue;  // cancelled
-    node.mapped().done(*item.outcome);
+    if (item.records) {
+      node.mapped().records_done(*item.records);
+    } else {
+      node.mapped().done(*item.outcome);
+    }
     if (closed_) return;
   }
 }
@@ -433,6 +485,12 @@ Resolver::~Resolver() { core_->Close(); }
 
 Resolver::Ticket Resolver::Resolve(const std::string& name, Done done) {
   const uint64_t id = core_->Ask(name, std::move(done));
+  return {core_, id};
+}
+
+Resolver::Ticket Resolver::ResolveRecords(const std::string& name, QuestionType type,
+                                          RecordsDone done) {
+  const uint64_t id = core_->AskForRecords(name, type, std::move(done));
   return {core_, id};
 }
 

@@ -22,6 +22,7 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "network/policy/address.h"
+#include "network/resolver/dns_answer.h"
 
 namespace cay::network {
 
@@ -44,6 +45,7 @@ class Resolver {
 
  public:
   using Done = std::function<void(Result<std::vector<Address>>)>;
+  using RecordsDone = std::function<void(Result<DnsAnswer>)>;
 
   static constexpr size_t kMaxAddresses = 64;
   static constexpr std::chrono::seconds kMaxHold{60};
@@ -88,11 +90,16 @@ class Resolver {
   // It gets at least one address and, of more, kMaxAddresses of both families, in the order in
   // which to try them (address_order.h). Errors:
   //   kInvalidArgument    an address, or what NormalName refuses
-  //   kNotFound           the name does not exist, or has no address
+  //   kNotFound           the name does not exist, or has no address (then sys_errno is ENODATA)
   //   kUnavailable        the name servers (told by their addresses) do not answer, or with errors
   //   kResourceExhausted  max_pending questions wait already, or twice as many queries do of
   //                       questions that were cancelled; passes (Error::Busy)
   [[nodiscard]] Ticket Resolve(const std::string& name, Done done);
+
+  // Records of another type than addresses, as a name server says them: the hosts file is not
+  // asked, and nothing is kept. A name that does not exist, or has none, is an answer, too. Errors
+  // as above, without kNotFound.
+  [[nodiscard]] Ticket ResolveRecords(const std::string& name, QuestionType type, RecordsDone done);
 
  private:
   explicit Resolver(std::shared_ptr<Core> core) : core_(std::move(core)) {}

@@ -276,5 +276,55 @@ TEST_F(ResolverTest, ThatThereIsNoNameIsKeptAndThatNobodyAnsweredIsNot) {
   EXPECT_THAT(AskedOf(server_), SizeIs(6));
 }
 
+class RecordsTest : public ResolverTest {
+ protected:
+  // The records, "none", "no such name", the name of the error, or "nothing".
+  std::vector<std::string> Records(const std::string& name, QuestionType type) {
+    struct State {
+      std::mutex mutex;
+      std::condition_variable told;
+      std::optional<std::vector<std::string>> outcome;
+    };
+    const auto state = std::make_shared<State>();
+    loop_.Do([&] {
+      tickets_.push_back(
+          resolver_->ResolveRecords(name, type, [state](const Result<DnsAnswer>& answer) {
+            const std::lock_guard lock(state->mutex);
+            if (!answer) {
+              state->outcome = {std::string(ErrorCodeName(answer.error().code()))};
+            } else if (answer->rcode == DnsAnswer::kNoSuchName) {
+              state->outcome = {"no such name"};
+            } else {
+              state->outcome = answer->records;
+            }
+            state->told.notify_all();
+          }));
+    });
+    std::unique_lock lock(state->mutex);
+    state->told.wait_for(lock, Millis(20'000), [&] { return state->outcome.has_value(); });
+    return state->outcome.value_or(std::vector<std::string>{"nothing"});
+  }
+};
+
+TEST_F(RecordsTest, TheRecordsOfAnotherTypeAreGiven) {
+  Serve([](const Asked& asked) -> Replies {
+    if (asked.name == "nobody.test") return {asked.Message({}, kNoSuchName)};
+    if (asked.type != 16) return {asked.Message({})};
+    return {asked.Message({Record(Name(asked.name), 16, "\x02hi")})};
+  });
+  Start();
+  EXPECT_THAT(Records("Example.test", QuestionType::kTxt), ElementsAre("\x02hi"));
+  EXPECT_THAT(Records("_a._tcp.example.test", QuestionType::kTxt), ElementsAre("\x02hi"));
+  EXPECT_THAT(Records("example.test", QuestionType::kMx), IsEmpty());
+  EXPECT_THAT(Records("nobody.test", QuestionType::kTxt), ElementsAre("no such name"));
+  EXPECT_THAT(Records("192.0.2.1", QuestionType::kTxt), ElementsAre("invalid_argument"));
+}
+
+TEST_F(RecordsTest, WithoutAnAnswerItIsUnavailable) {
+  options_.timeout = Millis(50);
+  Start();
+  EXPECT_THAT(Records("example.test", QuestionType::kTxt), ElementsAre("unavailable"));
+}
+
 }  // namespace
 }  // namespace cay::network

@@ -59,6 +59,19 @@ SocketAddress::SocketAddress(const Address& address, uint16_t port) {
   }
 }
 
+Address AddressOf(const sockaddr_storage& space) {
+  if (space.ss_family == AF_INET) {
+    sockaddr_in in{};
+    std::memcpy(&in, &space, sizeof in);
+    return Address::V4(ntohl(in.sin_addr.s_addr));
+  }
+  sockaddr_in6 in{};
+  std::memcpy(&in, &space, sizeof in);
+  std::array<uint8_t, Address::kBytes> bytes;
+  std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
+  return Address::V6(bytes).Unmapped();
+}
+
 class Dialer::Attempt final : public EventLoop::Handler {
  public:
   Attempt(Dialer& dialer, const Address& address)

@@ -67,5 +67,7 @@ struct SocketAddress {
   sockaddr_storage space{};
   socklen_t size = 0;
 };
+// An IPv4 address that is written as an IPv6 one is the IPv4 address.
+Address AddressOf(const sockaddr_storage& space);
 
 }  // namespace cay::network

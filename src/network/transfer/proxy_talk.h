@@ -24,8 +24,10 @@ class ProxyTalk {
   static constexpr size_t kMaxHead = 8192;  // of all that an HTTP proxy says
   static constexpr int kMaxInterim = 4;     // responses 1xx before the one
 
-  // `host`: a name of at most 253 bytes, or an address as Address::Text writes it.
+  // `proxy` outlives it. `host`: a name of at most 253 bytes, or an address as Address::Text writes
+  // it.
   ProxyTalk(const Proxy& proxy, std::string_view host, uint16_t port);
+  ProxyTalk(Proxy&& proxy, std::string_view host, uint16_t port) = delete;
 
   // What is to be sent now. Nothing may be read before it is.
   std::string_view unsent() const { return unsent_; }

@@ -45,6 +45,9 @@ Proxy WithUser(Proxy proxy) {
   return proxy;
 }
 
+const Proxy kPlainWithUser = WithUser(kPlain);
+const Proxy kSocksWithUser = WithUser(kSocks);
+
 Heard HearConnect(const std::string& answer, size_t at_a_time = SIZE_MAX) {
   ProxyTalk talk(kPlain, "example.com", 443);
   return Hear(talk, answer, at_a_time);
@@ -56,7 +59,7 @@ TEST(ProxyTalk, AsksByConnect) {
   EXPECT_FALSE(talk.done());
   ProxyTalk v6(kPlain, "2001:db8::7", 22);
   EXPECT_EQ(Sent(v6), "CONNECT [2001:db8::7]:22 HTTP/1.1\r\nHost: [2001:db8::7]:22\r\n\r\n");
-  ProxyTalk user(WithUser(kPlain), "example.com", 443);
+  ProxyTalk user(kPlainWithUser, "example.com", 443);
   EXPECT_THAT(Sent(user), HasSubstr("\r\nProxy-Authorization: Basic bWU6aHVudGVyMg==\r\n"));
 }
 
@@ -125,16 +128,16 @@ TEST(ProxyTalk, AsksBySocks) {
 }
 
 TEST(ProxyTalk, AuthenticatesBySocks) {
-  ProxyTalk talk(WithUser(kSocks), "example.com", 443);
+  ProxyTalk talk(kSocksWithUser, "example.com", 443);
   EXPECT_EQ(Sent(talk), "\x05\x02\x00\x02"s);
   EXPECT_TRUE(talk.Read("\x05\x02"s));
   EXPECT_EQ(Sent(talk), "\x01\x02me\x07hunter2"s);
   EXPECT_TRUE(talk.Read("\x01\x00"s));
   EXPECT_THAT(Sent(talk), HasSubstr("example.com"));
-  ProxyTalk refused(WithUser(kSocks), "example.com", 443);
+  ProxyTalk refused(kSocksWithUser, "example.com", 443);
   EXPECT_THAT(Hear(refused, "\x05\x02\x01\x01"s, 1).error, HasSubstr("password"));
   // One that does not want to know is told nothing.
-  ProxyTalk open(WithUser(kSocks), "example.com", 443);
+  ProxyTalk open(kSocksWithUser, "example.com", 443);
   (void)Sent(open);
   EXPECT_TRUE(open.Read("\x05\x00"s));
   EXPECT_THAT(Sent(open), Not(HasSubstr("hunter2")));

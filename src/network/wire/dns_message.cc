@@ -121,6 +121,11 @@ std::optional<std::string> DataOf(const Record& record) {
       return address(Family::kV6);
     case RecordType::kPtr:
       return WireName(record.name);
+    case RecordType::kMx:
+    case RecordType::kTxt:
+    case RecordType::kSrv:
+      if (record.data.empty() || record.data.size() > kMaxDnsMessage) return std::nullopt;
+      return record.data;
     default:
       return std::nullopt;
   }

@@ -31,8 +31,10 @@ enum class RecordType : uint16_t {
   kNs = 2,
   kSoa = 6,
   kPtr = 12,
+  kMx = 15,
   kTxt = 16,
   kAaaa = 28,
+  kSrv = 33,
   kHttps = 65
 };
 enum class Rcode : uint8_t {
@@ -72,10 +74,12 @@ Result<Query> ParseQuery(std::string_view bytes);
 std::optional<uint16_t> IdOf(std::string_view bytes);
 
 struct Record {
-  RecordType type = RecordType::kA;  // kA, kAaaa or kPtr; of the name that was asked
+  RecordType type =
+      RecordType::kA;  // kA, kAaaa, kPtr, kMx, kTxt or kSrv; of the name that was asked
   uint32_t ttl_seconds = 0;
   Address address{};   // kA, kAaaa
   std::string name{};  // kPtr; without a trailing dot
+  std::string data{};  // kMx, kTxt, kSrv: as it is in a message, no name compressed
 };
 
 // The whole reply: the question as it was asked, authoritative for nothing, recursion available.

@@ -5,31 +5,12 @@
 #include "base/clock.h"
 #include "base/os/disk_room.h"
 #include "base/os/log.h"
-#include "network/cache/cache_place.h"
-#include "network/relay/confine.h"
 #include "sandbox/records/sandbox_json.h"
 #include "sandbox/records/sandbox_table.h"
 
 namespace cay::sandbox {
 
 using store::Database;
-namespace {
-
-// Without its directory a relay has no package cache, and all else.
-RelaySupply::Start StartOfRelays(const ManagerOptions& options) {
-  if (options.network.cache == 0) return [] { return network::SpawnRelay(); };
-  return [state_dir = options.paths.state_dir] {
-    std::optional<Fd> cache;
-    if (auto made = network::MakeCacheDirectory(state_dir, network::kRelayUid)) {
-      cache = *std::move(made);
-    } else {
-      LogWarning("the package cache: " + made.error().ToString());
-    }
-    return network::SpawnRelay(cache);
-  };
-}
-
-}  // namespace
 
 Core::Core(ManagerOptions options, engine::Engine& an_engine,
            templates::TemplateStore& template_store, store::Store& a_store, EventLog& event_log)
@@ -41,8 +22,9 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       admission(RulesOf(options, engine_is.can)),
       metrics(engine_is.description.stages),
       secrets(options.paths.state_dir),
-      networks(std::make_unique<NetworkKeeper>(an_engine, event_log, secrets, options.network,
-                                               StartOfRelays(options))),
+      networks(std::make_unique<NetworkKeeper>(
+          an_engine, event_log, secrets, options.network,
+          RelaysOf(options.paths.state_dir, options.network.cache > 0))),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 

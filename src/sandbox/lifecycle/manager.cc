@@ -193,7 +193,8 @@ Result<NetworkCheck> Manager::CheckNetwork(const Caller& caller, std::string_vie
                                            const std::string& host, uint16_t port) {
   return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<NetworkCheck> {
     const SandboxView view = sandbox.View();
-    network::Checked checked = TRY(impl_->core.networks->Check(view.spec.network, host, port));
+    network::Checked checked =
+        TRY(impl_->core.networks->Check(sandbox.id(), view.spec.network, host, port));
     return NetworkCheck{.host = host, .port = port, .checked = std::move(checked)};
   });
 }
@@ -202,6 +203,13 @@ Result<FlowPage> Manager::GetFlows(const Caller& caller, std::string_view which,
                                    size_t limit) {
   return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<FlowPage> {
     return impl_->core.networks->FlowsAfter(sandbox.id(), after, limit);
+  });
+}
+
+Result<FlowPage> Manager::AwaitFlows(const Caller& caller, std::string_view which, uint64_t after,
+                                     size_t limit, Millis patience) {
+  return impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<FlowPage> {
+    return impl_->core.networks->AwaitFlows(sandbox.id(), after, limit, patience);
   });
 }
 

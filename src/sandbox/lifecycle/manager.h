@@ -82,6 +82,9 @@ class Manager {
   // Its flows with higher numbers than `after`, at most `limit`; of a stopped one too.
   Result<FlowPage> GetFlows(const Caller& caller, std::string_view which, uint64_t after,
                             size_t limit);
+  // The same; waits so long for one. Of a sandbox that never had a network it does not wait.
+  Result<FlowPage> AwaitFlows(const Caller& caller, std::string_view which, uint64_t after,
+                              size_t limit, Millis patience);
   // kResourceExhausted when the state directory's disk has no room for one more sandbox with the
   // default disk limit; where it never had that much, when it has no room for a sandbox at all.
   Result<void> CheckRoom() const;

@@ -27,6 +27,7 @@ class Reconciler {
   explicit Reconciler(Core& core) : core_(core) {}
 
   Result<ReconcileReport> Run() {
+    core_.networks->TakeOver();
     for (engine::SandboxStatus& status : TRY(core_.engine.List())) {
       // Of what is damaged it is not known whose it is.
       const bool ours = status.lifetime == engine::Lifetime::kPersistent &&
@@ -42,6 +43,7 @@ class Reconciler {
     for (StoredSandbox& stored : promised) TRY(Settle(stored));
     for (const auto& [id, status] : there_) TRY(SettleUnknown(status));
     for (const auto& [id, reason] : tombstones_) RemoveTombstone(state_dir_, id);
+    core_.networks->EndTakeOver();
     return std::move(report_);
   }
 

@@ -15,7 +15,7 @@ struct Doors::Served final : EventLoop::Handler {
         wake(std::move(its_wake)),
         deadlines(loop),
         dialer(loop, deadlines, its_doors.ask_),
-        ports(loop, deadlines, dialer, its_doors.pass_, its_doors.told_) {}
+        ports(loop, deadlines, dialer, its_doors.calls_) {}
   void OnReady(uint32_t /*events*/) override {
     wake.Drain();
     doors.RunTasks();
@@ -29,8 +29,8 @@ struct Doors::Served final : EventLoop::Handler {
   PublishedPorts ports;
 };
 
-Doors::Doors(PortDialer::Ask ask, PublishedPorts::Pass pass, PublishedPorts::Told told)
-    : ask_(std::move(ask)), pass_(std::move(pass)), told_(std::move(told)) {}
+Doors::Doors(PortDialer::Ask ask, PublishedPorts::Calls calls)
+    : ask_(std::move(ask)), calls_(std::move(calls)) {}
 
 Doors::~Doors() { Stop(); }
 

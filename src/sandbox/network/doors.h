@@ -30,7 +30,7 @@ namespace cay::sandbox {
 
 class Doors {
  public:
-  Doors(PortDialer::Ask ask, PublishedPorts::Pass pass, PublishedPorts::Told told);
+  Doors(PortDialer::Ask ask, PublishedPorts::Calls calls);
   ~Doors();
   Doors(const Doors&) = delete;
   Doors& operator=(const Doors&) = delete;
@@ -63,8 +63,7 @@ class Doors {
   void RunTasks();
 
   const PortDialer::Ask ask_;
-  const PublishedPorts::Pass pass_;
-  const PublishedPorts::Told told_;
+  const PublishedPorts::Calls calls_;
 
   std::mutex mutex_;
   std::vector<std::string> permitted_;

@@ -11,8 +11,9 @@ void FlowRing::Add(network::Flow flow) {
 }
 
 FlowPage FlowRing::After(uint64_t number, size_t limit) const {
-  FlowPage page{.next = number};
-  auto next = std::ranges::upper_bound(flows_, number, {}, &NumberedFlow::number);
+  const uint64_t from = number == 0 ? begin_ : std::min(number, last_);
+  FlowPage page{.from = from, .next = from};
+  auto next = std::ranges::upper_bound(flows_, from, {}, &NumberedFlow::number);
   for (; next != flows_.end() && page.flows.size() < limit; ++next) page.flows.push_back(*next);
   if (!page.flows.empty()) page.next = page.flows.back().number;
   return page;

@@ -74,6 +74,16 @@ std::vector<network::Peer> Neighbours::PeersOf(const SandboxId& id) const {
   return all;
 }
 
+std::string Neighbours::NetworkOf(const SandboxId& from, const SandboxId& to) const {
+  const auto found = all_.find(from);
+  if (found == all_.end() || from == to) return {};
+  for (const std::string& network : found->second.join) {
+    const auto members = networks_.find({found->second.owner, network});
+    if (members != networks_.end() && members->second.contains(to)) return network;
+  }
+  return {};
+}
+
 bool Neighbours::ArePeers(const SandboxId& from, const SandboxId& to) const {
   return Around(from).contains(to);
 }

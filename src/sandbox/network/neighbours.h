@@ -36,6 +36,8 @@ class Neighbours {
   // whose id comes first.
   std::vector<network::Peer> PeersOf(const SandboxId& id) const;
   bool ArePeers(const SandboxId& from, const SandboxId& to) const;
+  // The first of the networks that both have joined; empty: there is none.
+  std::string NetworkOf(const SandboxId& from, const SandboxId& to) const;
 
  private:
   using Network = std::pair<std::string, std::string>;  // owner, name

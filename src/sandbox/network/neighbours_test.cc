@@ -36,6 +36,8 @@ TEST_F(NeighboursTest, ThoseOfOneOwnerInOneNetworkReachEachOther) {
   EXPECT_THAT(Names(db_), ElementsAre("web"));
   EXPECT_THAT(Names(web_), ElementsAre("db", "postgres"));
   EXPECT_TRUE(all_.ArePeers(web_, db_));
+  EXPECT_EQ(all_.NetworkOf(web_, db_), "app");
+  EXPECT_EQ(all_.NetworkOf(web_, web_), "");
 }
 
 TEST_F(NeighboursTest, NobodyElseDoes) {
@@ -48,6 +50,8 @@ TEST_F(NeighboursTest, NobodyElseDoes) {
   for (const SandboxId* id : {&db_, &web_, &apart, &none}) EXPECT_THAT(Names(*id), IsEmpty());
   EXPECT_FALSE(all_.ArePeers(db_, web_));
   EXPECT_FALSE(all_.ArePeers(db_, apart));
+  EXPECT_EQ(all_.NetworkOf(db_, web_), "");
+  EXPECT_EQ(all_.NetworkOf(db_, apart), "");
   EXPECT_FALSE(all_.ArePeers(db_, db_));
 }
 

@@ -19,16 +19,21 @@ namespace cay::sandbox::fields {
 // A network::Flow.
 struct Flow {
   static constexpr std::array<std::string_view, 3> kVerdicts = {"allowed", "denied", "failed"};
+  static constexpr std::array<std::string_view, 2> kDirections = {"outbound", "inbound"};
 
   static void Of(const network::Flow& flow, auto& visit) {
     visit(About{.name = "time", .text = "of its beginning"}, field::Time{.always = true},
           flow.time_unix_ms);
+    visit(About{.name = "direction",
+                .text = "outbound: of the sandbox's programs; inbound: to a published port"},
+          field::Word{.words = kDirections}, kDirections[flow.inbound ? 1 : 0]);
     visit(About{.name = "name", .text = "empty: the program named an address"}, field::Text{},
           flow.name);
     visit(About{.name = "address",
-                .text = "empty: it was a question for a name, or it led to a peer"},
+                .text = "inbound: who connected; empty: it was a question for a name, or it led to "
+                        "a peer"},
           field::Text{}, flow.address);
-    visit(About{"port"}, field::Number{}, flow.port);
+    visit(About{.name = "port", .text = "inbound: the sandbox's"}, field::Number{}, flow.port);
     visit(About{"verdict"}, field::Word{.words = kVerdicts}, network::VerdictName(flow.verdict));
     visit(About{.name = "reason", .text = "why it was denied or failed"}, field::Text{},
           flow.reason);
@@ -112,6 +117,8 @@ struct NetworkDenied {
 struct NetworkCounts {
   static void Of(const network::NetworkCounts& counts, auto& visit) {
     visit(About{"connections"}, field::Number{}, counts.connections);
+    visit(About{.name = "inbound", .text = "of the connections: to published ports"},
+          field::Number{}, counts.inbound);
     visit(About{.name = "open", .text = "connections, now"}, field::Number{}, counts.open);
     visit(About{.name = "denied", .text = "connections and names"}, field::Number{}, counts.denied);
     visit(About{"failed"}, field::Number{}, counts.failed);
@@ -199,6 +206,7 @@ struct NetworkReport {
     visit(About{"allow"}, field::Texts{}, policy.allow);
     visit(About{"deny"}, field::Texts{}, policy.deny);
     visit(About{"presets"}, field::Objects<Preset>{}, policy.presets);
+    visit(About{"dns"}, field::Word{.words = Network::kDnsModes}, network::DnsModeName(policy.dns));
     visit(About{"join"}, field::Texts{}, report.spec.join);
     visit(About{"aliases"}, field::Texts{}, report.spec.aliases);
     visit(About{.name = "peers", .text = "what it reaches by name in the networks it has joined"},

@@ -13,31 +13,41 @@ constexpr size_t kMostRounds = 16;
 
 uint64_t Grown(uint64_t before, uint64_t now) { return now > before ? now - before : 0; }
 
-bool IsRefused(const network::Flow& flow) { return flow.verdict != network::Verdict::kAllowed; }
+// What programs of the sandbox wanted, and did not get.
+bool IsRefused(const network::Flow& flow) {
+  return flow.verdict != network::Verdict::kAllowed && !flow.inbound;
+}
 
 }  // namespace
 
-// What the relay has and the entry has not.
+// What the relay has and the entry has not, once Pull has returned.
 void NetworkKeeper::Pull(Entry& entry) {
+  PullInbound(entry);
+  if (const Served relay = ServerOf(entry))
+    PullFrom(*relay, entry, {.known = entry.known, .counts = entry.counts});
+}
+
+void NetworkKeeper::PullFrom(ServedRelay& relay, Entry& entry, const Source& source) {
   for (size_t round = 0; round < kMostRounds; ++round) {
-    const Served relay = ServerOf(entry);
-    if (!relay) return;
-    auto got = relay->link.FlowsAfter(entry.id, entry.known);
+    auto got = relay.link.FlowsAfter(entry.id, source.known, source.inbound);
     if (!got) {
-      if (RelaySupply::HasEnded(got.error())) supply_.Drop(*relay);
+      if (RelaySupply::HasEnded(got.error())) supply_.Drop(relay);
       return;
     }
-    Count(entry, got->counts);
-    if (got->flows.empty() || got->first <= entry.known) return;
-    entry.flows.Skip(got->first - entry.known - 1);
-    entry.known = got->first + got->flows.size() - 1;
-    for (network::Flow& flow : got->flows) Note(entry, std::move(flow));
-    if (entry.known >= got->last) return;
+    if (source.inbound) Leave(source.counts, got->counts);
+    Count(source.counts, got->counts);
+    if (got->flows.empty() || got->first <= source.known) return;
+    entry.flows.Skip(got->first - source.known - 1);
+    source.known = got->first - 1;
+    for (network::Flow& flow : got->flows) {
+      ++source.known;
+      Note(entry, std::move(flow), source.inbound || source.known > entry.told_flow);
+    }
+    if (source.known >= got->last) return;
   }
 }
 
-void NetworkKeeper::Count(Entry& entry, const network::NetworkCounts& counts) {
-  const network::NetworkCounts& before = entry.counts;
+void NetworkKeeper::Count(network::NetworkCounts& before, const network::NetworkCounts& counts) {
   {
     const std::lock_guard lock(mutex_);
     totals_.connections += Grown(before.connections, counts.connections);
@@ -46,12 +56,14 @@ void NetworkKeeper::Count(Entry& entry, const network::NetworkCounts& counts) {
     totals_.sent += Grown(before.sent, counts.sent);
     totals_.received += Grown(before.received, counts.received);
   }
-  entry.counts = counts;
+  before = counts;
 }
 
-void NetworkKeeper::Note(Entry& entry, network::Flow flow) {
-  if (flow.verdict == network::Verdict::kDenied) Tell(entry, flow);
+void NetworkKeeper::Note(Entry& entry, network::Flow flow, bool is_new) {
+  const bool is_told = is_new && !flow.inbound && flow.verdict == network::Verdict::kDenied;
+  if (is_told) Tell(entry, flow);
   entry.flows.Add(std::move(flow));
+  entry.told_more.notify_all();
 }
 
 void NetworkKeeper::Tell(Entry& entry, const network::Flow& flow) {
@@ -91,7 +103,7 @@ NetworkStanding NetworkKeeper::Look(const SandboxId& id) {
   NetworkStanding standing{.wanted = entry->wanted,
                            .served = ServerOf(*entry) != nullptr,
                            .problem = entry->problem,
-                           .counts = Sum(entry->before, entry->counts)};
+                           .counts = entry->Totals()};
   if (standing.served) standing.steering = entry->steering;
   if (standing.wanted && !standing.served && standing.problem.empty())
     standing.problem = entry->paused ? "it is opened when the sandbox is resumed"
@@ -101,10 +113,27 @@ NetworkStanding NetworkKeeper::Look(const SandboxId& id) {
 
 FlowPage NetworkKeeper::FlowsAfter(const SandboxId& id, uint64_t number, size_t limit) {
   const auto entry = Find(id);
-  if (!entry) return {.next = number};
+  if (!entry) return {.from = number, .next = number};
   const std::lock_guard lock(entry->mutex);
   Pull(*entry);
   return entry->flows.After(number, limit);
+}
+
+// The keeper's thread pulls what the relay has news of.
+FlowPage NetworkKeeper::AwaitFlows(const SandboxId& id, uint64_t number, size_t limit,
+                                   Millis patience) {
+  const auto entry = Find(id);
+  if (!entry) return {.from = number, .next = number};
+  std::unique_lock lock(entry->mutex);
+  Pull(*entry);
+  FlowPage page;
+  const auto is_there = [&] {
+    TakeTurnedAway(*entry);
+    page = entry->flows.After(number, limit);
+    return !page.flows.empty();
+  };
+  entry->told_more.wait_for(lock, patience, is_there);
+  return page;
 }
 
 std::optional<uint64_t> NetworkKeeper::NewestFlow(const SandboxId& id) {
@@ -134,9 +163,8 @@ NetworkMetrics NetworkKeeper::Metrics() {
   for (const auto& entry : All()) {
     const std::lock_guard lock(entry->mutex);
     Pull(*entry);
-    if (!ServerOf(*entry)) continue;
-    ++served;
-    open += entry->counts.open;
+    open += entry->counts.open + entry->inbound_counts.open;
+    if (ServerOf(*entry)) ++served;
   }
   network::CacheCounts cache;
   if (const Served relay = cache_ ? supply_.Current() : nullptr)

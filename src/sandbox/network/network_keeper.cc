@@ -30,37 +30,30 @@ Result<void> Permitted(const network::Terms& terms) {
   return {};
 }
 
-// The request for a port is the same in every version of the protocol.
-constexpr uint32_t kFirstProtocol = 1;
-constexpr Millis kAskPatience{1000};
-
-Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint16_t port) {
-  const GuestChannel guest([&] { return engine.Connect(id, Millis(0)); }, kAskPatience,
-                           kFirstProtocol);
-  return guest.BeginConnectPort(port);
-}
-
 }  // namespace
 
 NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKeeper& secrets,
-                             NetworkOptions options, RelaySupply::Start start)
+                             NetworkOptions options, RelaySource relays)
     : engine_(engine),
       events_(events),
       secrets_(secrets),
       extra_ca_(std::move(options.extra_ca)),
       cache_(options.cache > 0),
       cache_shared_(options.cache_shared),
-      supply_(std::move(start),
+      supply_(std::move(relays),
               [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
                 OnDial(relay, request);
               }),
-      doors_([&engine](const SandboxId& id, uint16_t port) { return AskForPort(engine, id, port); },
-             [this](const Publisher& publisher, const Fd& outside, const Fd& inside) {
-               return PassOn(publisher, outside, inside);
-             },
-             [this](const Publisher& publisher, const PublishedStanding& standing) {
-               TellUnpublished(publisher, standing);
-             }),
+      doors_(
+          [&engine](const SandboxId& id, uint16_t port) { return AskForPort(engine, id, port); },
+          {.pass = [this](const Publisher& publisher, const Visitor& visitor, const Fd& outside,
+                          const Fd& inside) { return PassOn(publisher, visitor, outside, inside); },
+           .refused = [this](const Publisher& publisher, const Visitor& visitor,
+                             const Error& why) { TurnAway(publisher, visitor, why); },
+           .told =
+               [this](const Publisher& publisher, const PublishedStanding& standing) {
+                 TellUnpublished(publisher, standing);
+               }}),
       bounds_(std::move(options.bounds)),
       secrets_mark_(secrets.Mark()) {
   supply_.SetGreeting({.resolvers = std::move(options.resolvers),
@@ -136,10 +129,12 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
   TRY(GiveAuthority(relay, terms));
   network::Sockets sockets = TRY(OpenSockets(entry));
+  // Without it, its network does not outlive this server.
+  if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
   entry.steering = sockets.steering;
   TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
   entry.relay = relay.number;
-  entry.known = 0;
+  entry.known = entry.told_flow = 0;
   return {};
 }
 
@@ -171,7 +166,7 @@ Result<void> NetworkKeeper::ApplyFilled(Entry& entry, const network::Terms& term
 }
 
 // The entry's terms have secrets without their values, which are read when a relay is to have them.
-Result<void> NetworkKeeper::Apply(Entry& entry, network::Terms terms) {
+Result<void> NetworkKeeper::GiveTerms(Entry& entry, network::Terms terms) {
   terms.version = entry.terms.version + 1;
   terms.peers = PeersOf(entry.id);
   network::Terms filled = terms;
@@ -276,6 +271,7 @@ void NetworkKeeper::Close(const SandboxId& id) {
 void NetworkKeeper::Forget(const SandboxId& id) {
   Close(id);
   doors_.Unpublish(id);
+  ForgetPublished(id);
   std::set<SandboxId> around;
   {
     const std::lock_guard lock(mutex_);
@@ -285,8 +281,9 @@ void NetworkKeeper::Forget(const SandboxId& id) {
   TellPeers(around);
 }
 
-Result<network::Checked> NetworkKeeper::Check(const NetworkSpec& spec, const std::string& host,
-                                              uint16_t port) {
+Result<network::Checked> NetworkKeeper::Check(const SandboxId& id, const NetworkSpec& spec,
+                                              const std::string& host, uint16_t port) {
+  if (auto peer = CheckPeer(id, host)) return *std::move(peer);
   return supply_.Check({.terms = {.spec = spec.policy, .bounds = bounds(), .limits = spec.limits},
                         .host = host,
                         .port = port});

@@ -12,6 +12,12 @@
 // thread starts another relay and opens every network anew, with the newest terms. What a relay was
 // not asked for before it ended is not told.
 //
+// When the server ends the relay goes on, and the next server takes it over:
+//
+//   networks.TakeOver();          // first of all; what the relay has is served as it was …
+//   … Want, OpenPaused …          // … until it gets the newest terms, connections and flows as they are
+//   networks.EndTakeOver();       // what nobody wanted is closed
+//
 // A paused sandbox keeps what is open; what is not is opened when it is resumed.
 //
 // What changes a network: with the sandbox's transition held. Thread-safe.
@@ -48,10 +54,13 @@ class NetworkKeeper {
   static constexpr uint32_t kEventsPerSecond = 5;
 
   NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKeeper& secrets,
-                NetworkOptions options, RelaySupply::Start start);
+                NetworkOptions options, RelaySource relays);
   ~NetworkKeeper() { Stop(); }
   NetworkKeeper(const NetworkKeeper&) = delete;
   NetworkKeeper& operator=(const NetworkKeeper&) = delete;
+
+  void TakeOver();
+  void EndTakeOver();
 
   // What others reach of it, while it is known here: its names in the networks that it has joined,
   // and its published ports. The rules of those, with the ports that were chosen; kAlreadyExists
@@ -89,16 +98,19 @@ class NetworkKeeper {
   NetworkStanding Look(const SandboxId& id);
   // What would become of a connection of a sandbox with this network, whether it runs or not.
   // kResourceExhausted, of the machine: too many are asked about at this moment.
-  Result<network::Checked> Check(const NetworkSpec& spec, const std::string& host, uint16_t port);
+  Result<network::Checked> Check(const SandboxId& id, const NetworkSpec& spec,
+                                 const std::string& host, uint16_t port);
   std::vector<network::Peer> PeersOf(const SandboxId& id) const;
   std::vector<PublishedStanding> Published(const SandboxId& id) { return doors_.Look(id); }
   FlowPage FlowsAfter(const SandboxId& id, uint64_t number, size_t limit);
+  // The same, and where there are none waits for one. At once of one that never had a network.
+  FlowPage AwaitFlows(const SandboxId& id, uint64_t number, size_t limit, Millis patience);
   // The number of the newest flow; nothing: it never had a network.
   std::optional<uint64_t> NewestFlow(const SandboxId& id);
   DeniedFlows DeniedAfter(const SandboxId& id, uint64_t number);
   NetworkMetrics Metrics();
 
-  // Ends the thread, and the relay with every network.
+  // Ends the thread. The relay goes on, if it outlives its server.
   void Stop();
 
  private:
@@ -115,10 +127,15 @@ class NetworkKeeper {
 
   Result<std::set<SandboxId>> Place(const SandboxId& id, const std::string& owner,
                                     const std::string& name, const NetworkSpec& spec);
+  std::optional<network::Checked> CheckPeer(const SandboxId& id, std::string_view host) const;
   void TellPeers(const std::set<SandboxId>& ids);
   // Of a relay: with its link's lock.
   void OnDial(const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request);
-  Result<void> PassOn(const Publisher& publisher, const Fd& outside, const Fd& inside);
+  Result<void> PassOn(const Publisher& publisher, const Visitor& visitor, const Fd& outside,
+                      const Fd& inside);
+  void TurnAway(const Publisher& publisher, const Visitor& visitor, const Error& why);
+  void ForgetPublished(const SandboxId& id);
+  void NotePublished(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   void TellUnpublished(const Publisher& publisher, const PublishedStanding& standing);
 
   Result<void> OpenAs(bool paused, const SandboxId& id, const std::string& owner,
@@ -128,6 +145,8 @@ class NetworkKeeper {
   // With the entry's lock.
   Result<void> Apply(Entry& entry, network::Terms terms);
   network::Terms TermsOf(const std::string& owner, const NetworkSpec& spec) const;
+  bool Inherit(Entry& entry);
+  Result<void> GiveTerms(Entry& entry, network::Terms terms);
   Result<void> ApplyFilled(Entry& entry, const network::Terms& terms);
   void ApplyOrClose(Entry& entry, const network::Terms& terms);
   Result<void> GiveAuthority(ServedRelay& relay, const network::Terms& terms);
@@ -137,8 +156,12 @@ class NetworkKeeper {
   void Detach(Entry& entry);
   Served ServerOf(const Entry& entry) const;  // null: none
   void Pull(Entry& entry);
-  void Note(Entry& entry, network::Flow flow);
-  void Count(Entry& entry, const network::NetworkCounts& counts);
+  void PullInbound(Entry& entry);
+  void TakeTurnedAway(Entry& entry);
+  struct Source;
+  void PullFrom(ServedRelay& relay, Entry& entry, const Source& source);
+  void Note(Entry& entry, network::Flow flow, bool is_new);
+  void Count(network::NetworkCounts& before, const network::NetworkCounts& counts);
   void Tell(Entry& entry, const network::Flow& flow);
 
   Result<Served> GetRelay();

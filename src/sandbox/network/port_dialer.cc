@@ -7,12 +7,22 @@
 namespace cay::sandbox {
 namespace {
 
+// The request for a port is the same in every version of the protocol.
+constexpr uint32_t kFirstProtocol = 1;
+constexpr Millis kAskPatience{1000};
+
 Error Busy(std::string_view who) {
   return {ErrorCode::kResourceExhausted, Fault::kCaller,
           "too many connections to ports of " + std::string(who) + " wait for an answer"};
 }
 
 }  // namespace
+
+Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint16_t port) {
+  const GuestChannel guest([&] { return engine.Connect(id, Millis(0)); }, kAskPatience,
+                           kFirstProtocol);
+  return guest.BeginConnectPort(port);
+}
 
 class PortDialer::One final : public EventLoop::Handler {
  public:

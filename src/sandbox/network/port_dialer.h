@@ -13,10 +13,14 @@
 #include <string>
 
 #include "base/id.h"
+#include "engine/engine.h"
 #include "guest_link/guest_channel.h"
 #include "network/transfer/deadlines.h"
 
 namespace cay::sandbox {
+
+// Asks the guest of a sandbox for a connection to its port, without waiting for the answer.
+Result<PendingPort> AskForPort(engine::Engine& engine, const SandboxId& id, uint16_t port);
 
 struct PortOf {
   SandboxId sandbox;

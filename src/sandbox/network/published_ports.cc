@@ -25,15 +25,6 @@ bool IsLoopback(const network::Address& address) {
   return network::KindOf(address) == network::AddressKind::kLoopback;
 }
 
-bool IsAny(const network::Address& address) {
-  return address == network::Address() || address == network::Address::V6({});
-}
-
-bool Meet(const PublishRule& a, const PublishRule& b) {
-  return a.host_port == b.host_port &&
-         (a.address == b.address || IsAny(a.address) || IsAny(b.address));
-}
-
 Result<Fd> ListenOn(const PublishRule& rule) {
   const network::SocketAddress at(rule.address, rule.host_port);
   const int raw = ::socket(at.space.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -60,6 +51,15 @@ uint16_t PortOfSocket(const Fd& socket) {
 }
 
 }  // namespace
+
+network::RelayOrder OrderOf(const Publisher& publisher, const Visitor& visitor) {
+  return {.sandbox = publisher.sandbox.text(),
+          .connections = publisher.limits.connections,
+          .idle_seconds = publisher.limits.idle_seconds,
+          .peer = visitor.address,
+          .port = visitor.port,
+          .rule = visitor.rule};
+}
 
 // One rule of one sandbox, and its listener while it has one.
 class PublishedPorts::Port final : public EventLoop::Handler {
@@ -111,9 +111,12 @@ class PublishedPorts::Port final : public EventLoop::Handler {
 
   void OnReady(uint32_t /*events*/) override {
     for (int i = 0; i < kAcceptsAtOnce; ++i) {
-      const int raw = ::accept4(socket_->get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      sockaddr_storage from{};
+      socklen_t size = sizeof from;
+      const int raw = ::accept4(socket_->get(), reinterpret_cast<sockaddr*>(&from), &size,
+                                SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (raw >= 0) {
-        Accepted(Fd::Adopt(raw));
+        Accepted(Fd::Adopt(raw), network::AddressOf(from));
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
         Await(false);
         again_.Set(kListenAgain);
@@ -130,16 +133,21 @@ class PublishedPorts::Port final : public EventLoop::Handler {
   }
 
   // Until a port inside has answered, an end of this connection is a reset.
-  void Accepted(Fd accepted) {
+  void Accepted(Fd accepted, const network::Address& from) {
     network::ResetOnClose(accepted);
     const auto client = std::make_shared<Fd>(std::move(accepted));
-    const auto passed_on = [&all = all_, publisher = publisher_, client](const Result<Fd>& inside) {
-      if (!inside) return;
+    const Visitor visitor{.address = from.Text(), .port = rule_.port, .rule = rule_.Text()};
+    const auto passed_on = [&calls = all_.calls_, publisher = publisher_, visitor,
+                            client](const Result<Fd>& inside) {
+      if (!inside) return calls.refused(publisher, visitor, inside.error());
       const linger later{};
       ::setsockopt(client->get(), SOL_SOCKET, SO_LINGER, &later, sizeof later);
       const int on = 1;
       ::setsockopt(client->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      if (!all.pass_(publisher, *client, *inside)) network::ResetOnClose(*client);
+      const auto passed = calls.pass(publisher, visitor, *client, *inside);
+      if (passed) return;
+      network::ResetOnClose(*client);
+      calls.refused(publisher, visitor, passed.error());
     };
     all_.dialer_.Dial(
         {.sandbox = publisher_.sandbox, .owner = publisher_.owner, .port = rule_.port}, passed_on);
@@ -154,12 +162,11 @@ class PublishedPorts::Port final : public EventLoop::Handler {
 };
 
 PublishedPorts::PublishedPorts(EventLoop& loop, network::Deadlines& deadlines, PortDialer& dialer,
-                               Pass pass, Told told)
+                               Calls calls)
     : loop_(loop),
       deadlines_(deadlines),
       dialer_(dialer),
-      pass_(std::move(pass)),
-      told_(std::move(told)),
+      calls_(std::move(calls)),
       retry_(deadlines, [this] { Retry(); }) {}
 
 PublishedPorts::~PublishedPorts() = default;
@@ -186,7 +193,7 @@ Error PublishedPorts::WhoHas(const Publisher& asks, const PublishRule& rule) con
   std::string who = "another program of this machine";
   for (const auto& [id, entry] : entries_) {
     const auto meets = [&](const auto& port) {
-      return port->listens() && Meet(port->rule(), rule);
+      return port->listens() && network::Meet(port->rule(), rule);
     };
     if (std::ranges::none_of(entry.ports, meets)) continue;
     const Publisher& has = entry.publisher;
@@ -228,7 +235,7 @@ Result<std::vector<std::unique_ptr<PublishedPorts::Port>>> PublishedPorts::Make(
     if (!opened && opened.error().sys_errno() == EADDRINUSE)
       opened = Failure(WhoHas(publisher, rule));
     if (!opened && insist) return Failure(std::move(opened).error());
-    if (!opened && port->Close(opened.error().message())) told_(publisher, port->standing());
+    if (!opened && port->Close(opened.error().message())) calls_.told(publisher, port->standing());
     made.push_back(std::move(port));
   }
   return made;
@@ -274,7 +281,7 @@ void PublishedPorts::Permit(const std::vector<std::string>& addresses) {
     for (const auto& port : entry.ports) {
       const auto permitted = CheckPermitted(port->rule());
       if (!permitted && port->Close(permitted.error().message()))
-        told_(entry.publisher, port->standing());
+        calls_.told(entry.publisher, port->standing());
     }
   }
   Retry();
@@ -291,7 +298,7 @@ void PublishedPorts::Retry() {
       again = true;
       if (opened.error().sys_errno() == EADDRINUSE)
         opened = Failure(WhoHas(entry.publisher, port->rule()));
-      if (port->Close(opened.error().message())) told_(entry.publisher, port->standing());
+      if (port->Close(opened.error().message())) calls_.told(entry.publisher, port->standing());
     }
   }
   if (again) retry_.Set(kTryAgain);

@@ -9,6 +9,7 @@
 
 #include "base/id.h"
 #include "network/link/limits.h"
+#include "network/link/messages.h"
 #include "network/policy/publish.h"
 #include "sandbox/network/network_report.h"
 #include "sandbox/network/port_dialer.h"
@@ -22,19 +23,37 @@ struct Publisher {
   network::NetworkLimits limits{};
 };
 
+// Who connected to a published port.
+struct Visitor {
+  std::string address{};
+  uint16_t port = 0;  // of the sandbox
+  std::string rule{};
+};
+
+// For a relay: how their bytes are moved.
+network::RelayOrder OrderOf(const Publisher& publisher, const Visitor& visitor);
+
 class PublishedPorts {
  public:
   static constexpr size_t kInAll = 1024;
   static constexpr Millis kTryAgain{2000};
 
   // Two sockets whose bytes are to be moved to each other.
-  using Pass =
-      std::function<Result<void>(const Publisher& publisher, const Fd& outside, const Fd& inside)>;
+  using Pass = std::function<Result<void>(const Publisher& publisher, const Visitor& visitor,
+                                          const Fd& outside, const Fd& inside)>;
+  // Told of a connection that was reset, since it does not lead into the sandbox.
+  using Refused =
+      std::function<void(const Publisher& publisher, const Visitor& visitor, const Error& why)>;
   // Told where a port that is wanted cannot be listened on, once for each reason.
   using Told = std::function<void(const Publisher& publisher, const PublishedStanding& standing)>;
 
-  PublishedPorts(EventLoop& loop, network::Deadlines& deadlines, PortDialer& dialer, Pass pass,
-                 Told told);
+  struct Calls {
+    Pass pass;
+    Refused refused;
+    Told told;
+  };
+
+  PublishedPorts(EventLoop& loop, network::Deadlines& deadlines, PortDialer& dialer, Calls calls);
   ~PublishedPorts();
   PublishedPorts(const PublishedPorts&) = delete;
   PublishedPorts& operator=(const PublishedPorts&) = delete;
@@ -70,8 +89,7 @@ class PublishedPorts {
   EventLoop& loop_;
   network::Deadlines& deadlines_;
   PortDialer& dialer_;
-  Pass pass_;
-  Told told_;
+  const Calls calls_;
   std::vector<std::string> permitted_;
   std::map<SandboxId, Entry> entries_;
   network::Deadline retry_;

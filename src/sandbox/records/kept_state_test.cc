@@ -187,6 +187,7 @@ struct Teller {
   }
   void operator()(const field::About&, auto, const NetworkSpec& spec) {
     told.emplace_back(network::ModeName(spec.policy.mode));
+    told.emplace_back(network::DnsModeName(spec.policy.dns));
     for (const auto* list : {&spec.policy.allow, &spec.policy.deny, &spec.policy.presets,
                              &spec.join, &spec.aliases, &spec.publish, &spec.secrets})
       told.insert(told.end(), list->begin(), list->end());

@@ -24,6 +24,9 @@ class NetworkWriter {
   void operator()(const field::About& about, const field::Word&, network::Mode mode) {
     object_[about.kept] = network::ModeName(mode);
   }
+  void operator()(const field::About& about, const field::Word&, network::DnsMode mode) {
+    object_[about.kept] = network::DnsModeName(mode);
+  }
   void operator()(const field::About& about, const field::Texts&,
                   const std::vector<std::string>& texts) {
     object_[about.kept] = json::array(texts.begin(), texts.end());
@@ -134,6 +137,9 @@ class NetworkReader {
   // A mode of a newer program is none: what is not understood reaches nothing.
   void operator()(const field::About& about, const field::Word&, network::Mode& mode) {
     mode = network::ParseMode(TextOf(object_, about.kept)).value_or(network::Mode::kNone);
+  }
+  void operator()(const field::About& about, const field::Word&, network::DnsMode& mode) {
+    mode = network::ParseDnsMode(TextOf(object_, about.kept)).value_or(network::DnsMode::kNames);
   }
   void operator()(const field::About& about, const field::Texts&, std::vector<std::string>& texts) {
     for (const json::value& value : ArrayOf(object_, about.kept))

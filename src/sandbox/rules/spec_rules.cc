@@ -10,6 +10,7 @@
 #include "protocol/file_messages.h"
 #include "sandbox/fields.h"
 #include "sandbox/rules/mount_roots.h"
+#include "sandbox/rules/network_rules.h"
 
 namespace cay::sandbox {
 namespace {
@@ -183,74 +184,6 @@ Result<void> CheckIdleTimeout(Millis idle, const ManagerOptions& options) {
 
 }  // namespace
 
-namespace {
-
-Result<void> CheckNames(std::string_view list, const std::vector<std::string>& names, size_t most) {
-  const std::string where = "\"network." + std::string(list) + "\"";
-  if (names.size() > most) {
-    return Failure(Error::Impossible(where + " has " + std::to_string(names.size()) +
-                                     " names, and at most " + std::to_string(most) +
-                                     " are allowed"));
-  }
-  for (const std::string& name : names) {
-    if (network::IsNetworkName(name)) continue;
-    return Failure(Error::Impossible(where + ": \"" + ToUtf8Lossy(name.substr(0, 64)) +
-                                     "\" is no name: one has letters, digits, \".\", \"_\" and "
-                                     "\"-\", at most 64, and begins with a letter or digit"));
-  }
-  return {};
-}
-
-Result<void> CheckPublish(const std::vector<std::string>& rules) {
-  if (rules.size() > NetworkSpec::kMaxPublish) {
-    return Failure(Error::Impossible("\"network.publish\" has " + std::to_string(rules.size()) +
-                                     " ports, and at most " +
-                                     std::to_string(NetworkSpec::kMaxPublish) + " are allowed"));
-  }
-  std::vector<network::PublishRule> all;
-  for (const std::string& text : rules) {
-    auto rule = network::PublishRule::Parse(text);
-    if (!rule) {
-      rule.error().set_sys_errno(EINVAL);  // well formed it is
-      return Failure(std::move(rule).error().WithContext("network.publish"));
-    }
-    const auto same_place = [&](const network::PublishRule& other) {
-      return other.host_port != 0 && other.host_port == rule->host_port &&
-             other.address == rule->address;
-    };
-    if (std::ranges::any_of(all, same_place))
-      return Failure(Error::Impossible("\"network.publish\" has the port " +
-                                       std::to_string(rule->host_port) + " twice"));
-    all.push_back(*rule);
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<void> CheckNetwork(const NetworkSpec& spec, const ManagerOptions& options) {
-  const auto compiled = network::Policy::Compile(spec.policy, options.network.bounds);
-  if (!compiled) {
-    Error error = compiled.error();
-    // Well formed it is.
-    if (error.code() == ErrorCode::kInvalidArgument) error.set_sys_errno(EINVAL);
-    return Failure(std::move(error).WithContext("network"));
-  }
-  TRY(CheckNames("join", spec.join, NetworkSpec::kMaxJoin));
-  TRY(CheckNames("aliases", spec.aliases, NetworkSpec::kMaxAliases));
-  TRY(CheckPublish(spec.publish));
-  const network::NetworkLimits& limits = spec.limits;
-  const auto between = [](std::string_view name, uint64_t value, uint64_t most) -> Result<void> {
-    if (value >= 1 && value <= most) return {};
-    return Failure(Error::Impossible("\"network.limits." + std::string(name) + "\" of " +
-                                     std::to_string(value) + " is not from 1 to " +
-                                     std::to_string(most)));
-  };
-  TRY(between("connections", limits.connections, network::NetworkLimits::kMaxConnections));
-  TRY(between("connections_per_second", limits.connections_per_second, UINT32_MAX));
-  return between("idle", limits.idle_seconds, UINT32_MAX);
-}
-
 Result<void> CheckLifetime(Millis life, const ManagerOptions& options) {
   return CheckTime("a sandbox", "timeout", life, options.max_timeout, "timeouts.max_lifetime");
 }
@@ -308,7 +241,7 @@ Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions&
   TRY(CheckIdleTimeout(*spec.idle_timeout, options));
   spec.cpu_time = asked.cpu_time.value_or(options.default_cpu_time);
   TRY(CheckCpuTime(*spec.cpu_time, options));
-  TRY(CheckNetwork(asked.network, options));
+  spec.network = TRY(ResolveNetwork(asked.network, spec.template_name, options.network));
   spec.mounts = TRY(ResolveMounts(asked.mounts, options.mount_roots));
   return resolved;
 }
@@ -347,9 +280,13 @@ Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limi
   if (change.metadata) TRY(CheckMetadata(*change.metadata));
   if (change.timeout) TRY(CheckLifetime(*change.timeout, options));
   if (change.idle_timeout) TRY(CheckIdleTimeout(*change.idle_timeout, options));
-  if (change.network) TRY(CheckNetwork(*change.network, options));
   Changer changer(changed.spec);
   fields::Change::Of(change, changer);
+  if (change.network) {
+    NetworkSpec asked = *change.network;
+    asked.said = true;
+    changed.spec.network = TRY(ResolveNetwork(asked, spec.template_name, options.network));
+  }
   TRY(CheckTexts(changed.spec));
   changed.limits_changed = change.memory || change.cpus || change.pids;
   if (!changed.limits_changed) return changed;

@@ -39,9 +39,6 @@ Result<ResolvedChange> ResolveChange(const SandboxSpec& spec, const engine::Limi
 // The processor time that each process may have, whole seconds; 0: any, where there is no maximum.
 Result<void> CheckCpuTime(Millis cpu_time, const ManagerOptions& options);
 
-// What it reaches may be, by its own rules and by the administrator's bounds.
-Result<void> CheckNetwork(const NetworkSpec& spec, const ManagerOptions& options);
-
 // The lifetime that is left may be `life` from now.
 Result<void> CheckLifetime(Millis life, const ManagerOptions& options);
 

@@ -18,12 +18,25 @@ constexpr size_t kMaxWord = 4096;
 class LimitsReader : public FieldReader {
  public:
   using FieldReader::FieldReader;
-  using FieldReader::operator();
-  void operator()(const About& about, field::Duration, uint32_t& seconds) {
-    Read([&](JsonFields& fields) { return ReadSeconds(fields, about.name, seconds); });
+  template <class Kind, class T>
+  void operator()(const About& about, const Kind& kind, T& member) {
+    Read([&](JsonFields& fields) -> Result<void> {
+      if (fields.Find(about.name) != nullptr) said_ |= 1U << next_;
+      ++next_;
+      return {};
+    });
+    ReadOne(about, kind, member);
   }
+  uint32_t said() const { return said_; }
 
  private:
+  template <class Kind, class T>
+  void ReadOne(const About& about, const Kind& kind, T& member) {
+    FieldReader::operator()(about, kind, member);
+  }
+  void ReadOne(const About& about, const field::Duration& /*kind*/, uint32_t& seconds) {
+    Read([&](JsonFields& fields) { return ReadSeconds(fields, about.name, seconds); });
+  }
   static Result<void> ReadSeconds(JsonFields& fields, std::string_view name, uint32_t& seconds) {
     const auto time = TRY(fields.Duration(name));
     if (!time) return {};
@@ -33,15 +46,19 @@ class LimitsReader : public FieldReader {
     }
     return Failure(Error::Impossible(fields.PathOf(name) + " is not whole seconds"));
   }
+
+  uint32_t next_ = 0;
+  uint32_t said_ = 0;
 };
 
-Result<network::NetworkLimits> ReadLimits(const JsonValue& value, std::string where) {
+// Which of them were said.
+Result<uint32_t> ReadLimits(const JsonValue& value, std::string where,
+                            network::NetworkLimits& limits) {
   auto fields = TRY(JsonFields::Of(value, std::move(where)));
-  network::NetworkLimits limits;
   LimitsReader reader(fields);
   sandbox::fields::NetworkLimits::Of(limits, reader);
   TRY(reader.Finish());
-  return limits;
+  return reader.said();
 }
 
 class NetworkReader : public FieldReader {
@@ -59,23 +76,36 @@ class NetworkReader : public FieldReader {
       return {};
     });
   }
+  void operator()(const About& about, const field::Word&, network::DnsMode& mode) {
+    Read([&](JsonFields& fields) -> Result<void> {
+      const auto word = TRY(fields.String(about.name, kMaxWord));
+      if (!word) return {};
+      auto named = network::ParseDnsMode(*word);
+      if (!named) return Failure(fields.Wrong(about.name, named.error()));
+      mode = *named;
+      return {};
+    });
+  }
   void operator()(const About& about, field::Object<sandbox::fields::NetworkLimits>,
                   network::NetworkLimits& limits) {
     Read([&](JsonFields& fields) -> Result<void> {
       const JsonValue* const value = fields.Find(about.name);
-      if (value != nullptr) limits = TRY(ReadLimits(*value, "network." + std::string(about.name)));
+      if (value != nullptr)
+        said_limits_ = TRY(ReadLimits(*value, "network." + std::string(about.name), limits));
       return {};
     });
   }
   bool said_mode() const { return said_; }
+  uint32_t said_limits() const { return said_limits_; }
 
  private:
   bool said_ = false;
+  uint32_t said_limits_ = 0;
 };
 
 // "none", "open", or names of presets.
 Result<NetworkSpec> OfText(std::string_view text) {
-  NetworkSpec spec;
+  NetworkSpec spec{.said = true};
   if (const auto mode = network::ParseMode(text); mode && *mode != Mode::kAllow) {
     spec.policy.mode = *mode;
     return spec;
@@ -103,10 +133,11 @@ Result<std::optional<NetworkSpec>> ReadNetwork(JsonFields& fields, std::string_v
     return OfText(text.value_or(std::string()));
   }
   auto members = TRY(JsonFields::Of(*value, std::string(name)));
-  NetworkSpec spec;
+  NetworkSpec spec{.said = true};
   NetworkReader reader(members);
   sandbox::fields::Network::Of(spec, reader);
   TRY(reader.Finish());
+  spec.said_limits = reader.said_limits();
   const bool names_some = !spec.policy.allow.empty() || !spec.policy.presets.empty();
   if (!reader.said_mode() && names_some) spec.policy.mode = Mode::kAllow;
   return spec;

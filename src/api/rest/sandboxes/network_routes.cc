@@ -1,4 +1,4 @@
-// The network of a sandbox: what holds of it, and what became of its connections.
+// The network of a sandbox: what holds of it, and what it would make of a connection.
 #include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
@@ -14,22 +14,11 @@ using http::Exchange;
 using sandbox::Caller;
 using sandbox::Manager;
 
-constexpr size_t kDefaultFlows = 100;
 constexpr uint64_t kDefaultPort = 443;
 
 Result<void> GetNetwork(Manager& manager, Exchange& exchange, const Caller& caller) {
   const auto report = TRY(manager.GetNetwork(caller, exchange.request().Capture("id")));
   return RespondJson(exchange, 200, ObjectJson<fields::NetworkReport>(report));
-}
-
-Result<void> ListFlows(Manager& manager, Exchange& exchange, const Caller& caller) {
-  const http::Request& request = exchange.request();
-  const uint64_t after = TRY(QueryNumber(request, "after", UINT64_MAX)).value_or(0);
-  const uint64_t limit =
-      TRY(QueryNumber(request, "limit", sandbox::FlowRing::kKept)).value_or(kDefaultFlows);
-  if (limit == 0) return Failure(Error::Invalid("the parameter \"limit\" must be at least 1"));
-  const auto page = TRY(manager.GetFlows(caller, request.Capture("id"), after, limit));
-  return RespondJson(exchange, 200, ObjectJson<fields::FlowPage>(page));
 }
 
 Result<void> CheckNetwork(Manager& manager, Exchange& exchange, const Caller& caller) {
@@ -60,7 +49,6 @@ void AddNetworkRoutes(const Services& services, Routes& routes) {
   routes.push_back({"GET", one + "/network", Scope::kRead, "getSandboxNetwork", bind(&GetNetwork)});
   routes.push_back(
       {"GET", one + "/network/check", Scope::kRead, "checkSandboxNetwork", bind(&CheckNetwork)});
-  routes.push_back({"GET", one + "/flows", Scope::kRead, "listSandboxFlows", bind(&ListFlows)});
 }
 
 }  // namespace cay::api::rest
