@@ -204,8 +204,9 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
                              std::to_string(request.version)));
   }
   if (resolver_ && !IsSameWay(request, greeting_)) {
-    return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
-                         "the network relay was started with other name servers or another proxy"));
+    return Failure(
+        Error(ErrorCode::kIllegalState, Fault::kCaller,
+              "the network relay was started with other name servers, another proxy or cache"));
   }
   news_ = request.news;
   for (auto& [sandbox, entry] : entries_) entry.news_told = false;
