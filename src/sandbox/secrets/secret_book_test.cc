@@ -131,7 +131,7 @@ TEST_F(SecretBookTest, AFileWithoutOwnersIsOfTheOwnerWithoutAKey) {
   writer.Unsigned(2);
   writer.Array(1);
   writer.Bytes("a.example");
-  for (const uint64_t empty : {3, 4, 5}) {
+  for (const unsigned empty : {3U, 4U, 5U}) {
     writer.Unsigned(empty);
     writer.Bytes("");
   }

@@ -62,7 +62,10 @@ TEST(SandboxJson, ANetworkIsAnObjectOrAText) {
   };
   using network::Mode;
   EXPECT_EQ(read("null"), sandbox::NetworkSpec{});
-  EXPECT_EQ(read(R"("none")"), sandbox::NetworkSpec{});
+  EXPECT_EQ(read(R"("none")"), sandbox::NetworkSpec{.said = true}) << "which is not to be silent";
+  EXPECT_EQ(read(R"({"limits":{"connections":256,"idle":"1h"}})").said_limits, 0b10001U)
+      << "those that were said, whatever they are";
+  EXPECT_EQ(read(R"({"limits":{"bytes":null}})").said_limits, 0U);
   EXPECT_EQ(read(R"("open")").policy, (network::Spec{.mode = Mode::kOpen}));
   EXPECT_EQ(read(R"("pypi,npm")").policy,
             (network::Spec{.mode = Mode::kAllow, .presets = {"pypi", "npm"}}));
@@ -96,7 +99,7 @@ TEST(SandboxJson, AChangeTakesOnlyWhatCanBeChanged) {
   EXPECT_FALSE(change->network);
   const auto closed = ReadSandboxChange(*ParseJson(R"({"network":"none"})"));
   ASSERT_TRUE(closed);
-  EXPECT_EQ(closed->network, sandbox::NetworkSpec{});
+  EXPECT_EQ(closed->network, sandbox::NetworkSpec{.said = true});
   EXPECT_FALSE(ReadSandboxChange(*ParseJson(R"({"disk_limit":"1g"})")));
 }
 
