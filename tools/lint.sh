@@ -110,8 +110,9 @@ room() {
     network/resolver) echo network/policy ;;
     network/transfer) echo network/policy ;;
     network/names) echo network/{policy,wire,transfer} ;;
-    network/intercept) echo network/{policy,link} ;;
-    network/relay) echo network/{policy,wire,link,resolver,transfer,names,intercept} ;;
+    network/cache) echo network/link ;;
+    network/intercept) echo network/{policy,link,cache} ;;
+    network/relay) echo network/{policy,wire,link,resolver,transfer,names,cache,intercept} ;;
     engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
     engine/native/cgroup) echo engine ;;
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;

@@ -343,6 +343,18 @@ TEST(Network, WhatIsWrongIsRefusedWithItsLine) {
   }
 }
 
+TEST(Network, ThePackageCacheIsASizeOrNothing) {
+  const LoadResult loaded =
+      LoadAndExplain(From("[network]\ncache = \"2g\"\ncache_shared = true\n"));
+  const auto& network = Good(From(RenderToml(loaded.loaded))).manager.network;
+  EXPECT_EQ(network.cache, 2 * kGiB);
+  EXPECT_TRUE(network.cache_shared);
+  EXPECT_EQ(Good(From("")).manager.network.cache, 0U);
+  EXPECT_EQ(Good(From("[network]\ncache = \"0\"\n")).manager.network.cache, 0U);
+  EXPECT_THAT(Problem("[network]\ncache = \"1k\"\n"), HasSubstr("less than 1m"));
+  EXPECT_THAT(Problem("[network]\ncache = \"much\"\n"), HasSubstr("network.cache"));
+}
+
 TEST(Network, AProxyIsShownWithoutItsPassword) {
   const LoadResult loaded =
       LoadAndExplain(From("[network]\nproxy = \"http://me:hunter2@proxy.example:3128\"\n"

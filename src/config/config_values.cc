@@ -2,6 +2,7 @@
 
 #include "config/pool_text.h"
 #include "config/template_text.h"
+#include "network/cache/cache_directory.h"
 #include "network/link/messages.h"
 #include "network/transfer/proxy.h"
 
@@ -152,6 +153,17 @@ Result<void> SetResolvers(Config& config, const Values& values) {
                        .WithRemedy("as in \"192.0.2.53:53\" or \"[2001:db8::53]:53\""));
   }
   config.manager.network.resolvers = values;
+  return {};
+}
+
+Result<void> SetCache(Config& config, const Values& values) {
+  const Bytes bytes = TRY(ParseBytes(values[0]));
+  if (bytes != 0 && bytes < network::CacheBounds::kMinBytes) {
+    return Failure(Error::Invalid("a package cache of less than " +
+                                  FormatBytes(network::CacheBounds::kMinBytes))
+                       .WithRemedy("use 0 for none"));
+  }
+  config.manager.network.cache = bytes;
   return {};
 }
 

@@ -116,6 +116,7 @@ Result<void> SetProxy(Config& config, const Values& values);
 Values ShowProxy(const Config& config);  // without its password
 // kInvalidArgument for a proxy with a password: what is in a command line everybody sees.
 Result<void> CheckProxyFlag(const Values& values);
+Result<void> SetCache(Config& config, const Values& values);
 Result<void> SetNoProxy(Config& config, const Values& values);
 Result<void> SetExtraCa(Config& config, const Values& values);
 Result<void> SetPublishAddresses(Config& config, const Values& values);

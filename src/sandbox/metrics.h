@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "network/link/cache_counts.h"
 
 namespace cay::sandbox {
 
@@ -40,6 +41,7 @@ struct NetworkMetrics {
   uint64_t connections = 0, denied = 0, failed = 0;
   uint64_t sent = 0, received = 0;  // bytes, as the sandboxes see it
   uint64_t relay_restarts = 0;
+  network::CacheCounts cache;  // of the relay that serves now
 };
 
 struct ManagerMetrics {

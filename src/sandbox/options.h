@@ -54,6 +54,9 @@ struct NetworkOptions {
   // Files with authorities by whose certificates hosts of secrets are verified, beside this
   // machine's.
   std::vector<std::string> extra_ca;
+  // What registries send is kept up to this size (network/cache/); 0: not.
+  Bytes cache = 0;
+  bool cache_shared = false;  // by all owners, and not by each for itself
   // Where ports of sandboxes may be published beside loopback addresses.
   std::vector<std::string> publish_addresses;
 };

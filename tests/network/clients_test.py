@@ -35,7 +35,7 @@ def presets():
         if re.match(r"^[a-z-]+:", line):
             name = line.split(":")[0]
             found[name] = []
-        elif name and line.strip() and "=" not in line:
+        elif name and line.strip() and line.strip()[0] not in "=~":
             found[name] += [rule.rsplit(":", 1)[0] for rule in line.split()]
     return found
 

@@ -106,17 +106,25 @@ class Internet:
             time.sleep(0.01)
         raise RuntimeError("the other namespace does not come")
 
-    def serve(self):
-        """Starts its servers, for the names that there are now."""
+    def serve(self, web=True):
+        """Starts its servers, for the names that there are now; without `web` none on ports 80 and 443."""
         self._make_certificates()
         with open(os.path.join(self.directory, "names.json"), "w") as file:
             json.dump(self.names, file)
         with open(os.path.join(self.directory, "records.json"), "w") as file:
             json.dump(self.records, file)
         self._services = subprocess.Popen(
-            self.command(sys.executable, "-B", os.path.join(HERE, "services.py"), self.directory, self.RESOLVER), stdout=subprocess.PIPE, text=True)
+            self.command(sys.executable, "-B", os.path.join(HERE, "services.py"), self.directory, self.RESOLVER,
+                         *([] if web else ["no-web"])), stdout=subprocess.PIPE, text=True)
         if self._services.stdout.readline() != "ready\n":
             raise RuntimeError("the servers of the test's internet do not start")
+
+    def start(self, *command):
+        """A program there, which has started when it says "ready"."""
+        program = subprocess.Popen(self.command(*command), stdout=subprocess.PIPE, text=True)
+        if program.stdout.readline() != "ready\n":
+            raise RuntimeError(f"{command} does not start")
+        return program
 
     def command(self, *command):
         """That command, in the internet's namespace."""

@@ -2,6 +2,8 @@
 down what it was asked; files of sites by HTTP and HTTPS, by the Host of the request; a server that speaks first; one that
 writes down what it gets; and a proxy.
 
+With "no-web" as its third argument what serves HTTP on ports 80 and 443 is somebody else's.
+
 A name's addresses are a list; a list of lists is answered with one after the other, as a rebinding server does it.
 """
 
@@ -20,6 +22,7 @@ HTTP, HTTPS, BANNER, RECORDER, PROXY = 80, 443, 2222, 2223, 3128
 A, AAAA = 1, 28
 KINDS = {15: "MX", 16: "TXT", 33: "SRV"}
 DIRECTORY, RESOLVER = sys.argv[1:3]
+NO_WEB = sys.argv[3:] == ["no-web"]
 
 
 class Names:
@@ -197,9 +200,10 @@ class Streams(socketserver.ThreadingMixIn, socketserver.TCPServer):
 NAMES = Names()
 
 if __name__ == "__main__":
-    servers = [Datagrams((RESOLVER, 53), Datagram), Streams((RESOLVER, 53), Stream), Threads(("::", HTTP), Files),
-               Secure(("::", HTTPS), Files), Threads(("::", BANNER), Banner), Threads(("::", RECORDER), Recorder),
-               Threads(("::", PROXY), Proxy)]
+    servers = [Datagrams((RESOLVER, 53), Datagram), Streams((RESOLVER, 53), Stream), Threads(("::", BANNER), Banner),
+               Threads(("::", RECORDER), Recorder), Threads(("::", PROXY), Proxy)]
+    if not NO_WEB:
+        servers += [Threads(("::", HTTP), Files), Secure(("::", HTTPS), Files)]
     for server in servers:
         threading.Thread(target=functools.partial(server.serve_forever, 0.05), daemon=True).start()
     print("ready", flush=True)

@@ -145,6 +145,7 @@ TEST(Metrics, OfNetworksAreThere) {
   manager.network.sent = 800;
   manager.network.received = 900;
   manager.network.relay_restarts = 1;
+  manager.network.cache = {.hits = 11, .misses = 12, .bytes = 13};
   MetricsText text;
   WriteSandboxMetrics(text, manager);
   for (const char* line :
@@ -152,7 +153,8 @@ TEST(Metrics, OfNetworksAreThere) {
         "cay_network_connections_total 50\n", "cay_network_denied_total 6\n",
         "cay_network_failed_total 7\n", "cay_network_bytes_total{direction=\"sent\"} 800\n",
         "cay_network_bytes_total{direction=\"received\"} 900\n",
-        "cay_network_relay_restarts_total 1\n"}) {
+        "cay_network_relay_restarts_total 1\n", "cay_network_cache_hits_total 11\n",
+        "cay_network_cache_misses_total 12\n", "cay_network_cache_bytes 13\n"}) {
     EXPECT_THAT(text.text(), testing::HasSubstr(line));
   }
 }

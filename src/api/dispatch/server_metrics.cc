@@ -105,6 +105,23 @@ void WriteNetworkMetrics(MetricsText& text, const sandbox::NetworkMetrics& metri
               "Bytes of connections of sandboxes, by direction.");
   text.Sample({{"direction", "sent"}}, metrics.sent);
   text.Sample({{"direction", "received"}}, metrics.received);
+  const network::CacheCounts& cache = metrics.cache;
+  WriteGauges(
+      text,
+      {{"cay_network_cache_bytes", "What the package cache has on disk, at most.", cache.bytes},
+       {"cay_network_cache_answers", "Answers in the package cache, at most.", cache.entries}});
+  WriteCounters(
+      text,
+      {{"cay_network_cache_hits_total", "Requests that the package cache answered.", cache.hits},
+       {"cay_network_cache_hit_bytes_total", "Bytes that it gave.", cache.hit_bytes},
+       {"cay_network_cache_renewed_total", "Of the hits: after the server was asked.",
+        cache.renewed},
+       {"cay_network_cache_misses_total", "Requests of which it had nothing good.", cache.misses},
+       {"cay_network_cache_stored_total", "Answers that it kept.", cache.stored},
+       {"cay_network_cache_evicted_total", "Files that it removed to make room.", cache.evicted},
+       {"cay_network_cache_damaged_total", "Files that were not as it had written them.",
+        cache.damaged},
+       {"cay_network_cache_failed_total", "Answers that it could not keep.", cache.failed}});
 }
 
 }  // namespace

@@ -112,8 +112,10 @@ std::string RenderNetworks(const Diagnosis& diagnosis) {
         protection.group == ProtectionGroup::kNetworks && protection.status == Status::kEnforced;
     if (works && by.empty()) by = protection.name;
   }
-  return by.empty() ? "Sandboxes can have no network for this user.\n"
-                    : "Sandboxes can have a network for this user, by " + by + ".\n";
+  if (by.empty()) return "Sandboxes can have no network for this user.\n";
+  return "Sandboxes can have a network for this user, by " + by +
+         (diagnosis.machine.landlock_abi > 0 ? ".\n"
+                                             : ", and no package cache: it needs Landlock.\n");
 }
 
 std::string RenderConcerns(const std::vector<Concern>& concerns) {

@@ -80,7 +80,9 @@ TEST(DoctorReportTest, OneWayToANetworkIsEnoughAndNoneIsNoGapOfADefaultSandbox) 
   EXPECT_THAT(text, HasSubstr("✗ BPF sk_lookup"));
   EXPECT_THAT(text, HasSubstr("it is for root"));
   EXPECT_THAT(text, HasSubstr("✓ nftables redirect"));
-  EXPECT_THAT(text, HasSubstr("can have a network for this user, by nftables redirect"));
+  EXPECT_THAT(text, HasSubstr("can have a network for this user, by nftables redirect.\n"));
+  diagnosis.machine.landlock_abi = 0;
+  EXPECT_THAT(RenderDoctor(diagnosis, true), HasSubstr("and no package cache: it needs Landlock"));
   EXPECT_THAT(text, HasSubstr("fully enforced for this user"));
   diagnosis.fully_enforced = false;
   EXPECT_THAT(RenderDoctor(diagnosis, true), Not(HasSubstr("enforced: BPF")));

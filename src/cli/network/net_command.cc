@@ -7,6 +7,7 @@
 #include "cli/client/values.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
+#include "cli/network/cache_command.h"
 #include "cli/network/network_options.h"
 #include "cli/network/run_network.h"
 #include "json/field_writer.h"
@@ -102,7 +103,7 @@ Result<int> Tell(const CheckOptions& options, const sandbox::NetworkCheck& check
 }
 
 Result<int> CheckHere(CheckOptions& options, const Place& place) {
-  const auto network = TRY(RunNetwork::Start(options.network, options.ways));
+  const auto network = TRY(RunNetwork::Start(options.network, options.ways, {}));
   Checked checked = TRY(network->Check(place.host, place.port));
   return Tell(options, {.host = place.host, .port = place.port, .checked = std::move(checked)});
 }
@@ -207,15 +208,15 @@ constexpr Command kPresetsCommand = {
     .run = &ParseAndRun<PresetsOptions, PresetsMain>,
 };
 
-constexpr const Command* kNetCommands[] = {&kCheckCommand, &kPresetsCommand};
+constexpr const Command* kNetCommands[] = {&kCheckCommand, &kPresetsCommand, &kCacheCommand};
 
 }  // namespace
 
 constinit const Command kNetCommand = {
     .name = "net",
-    .summary = "What a network policy says, and the presets there are",
+    .summary = "What a network policy says, the presets there are, and the package cache",
     .usage = "COMMAND [OPTIONS] [ARGUMENTS]",
-    .examples = "cay net check --net pypi example.com\ncay net presets\n",
+    .examples = "cay net check --net pypi example.com\ncay net presets\ncay net cache df\n",
     .subcommands = kNetCommands,
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 
+#include "network/cache/cache_directory.h"
 #include "network/policy/preset.h"
 #include "network/transfer/proxy.h"
 
@@ -63,6 +64,18 @@ Result<void> SetProxy(Ways& ways, std::string_view value) {
   return {};
 }
 
+Result<void> SetCache(Ways& ways, std::string_view value) {
+  if (value.empty()) return {};
+  const Bytes bytes = TRY(ParseBytes(value));
+  if (bytes != 0 && bytes < network::CacheBounds::kMinBytes) {
+    return Failure(Error::Invalid("a package cache of less than " +
+                                  FormatBytes(network::CacheBounds::kMinBytes))
+                       .WithRemedy("use 0 for none"));
+  }
+  ways.cache = bytes;
+  return {};
+}
+
 Result<network::HelloRequest> GreetingOf(const Ways& ways) {
   const auto variable = [](const char* name) -> std::string_view {
     const char* const value = std::getenv(name);
@@ -73,6 +86,12 @@ Result<network::HelloRequest> GreetingOf(const Ways& ways) {
   for (const std::string_view rule : Split(variable("CAY_NETWORK_NO_PROXY"), ' ')) {
     if (!rule.empty()) greeting.no_proxy.emplace_back(rule);
   }
+  Ways cache = ways;
+  if (!cache.cache) {
+    if (const auto set = SetCache(cache, variable("CAY_NETWORK_CACHE")); !set)
+      return Failure(Error(set.error()).WithContext("CAY_NETWORK_CACHE"));
+  }
+  greeting.cache_bytes = cache.cache.value_or(0);
   if (greeting.proxy.empty()) return greeting;
   auto plan = network::ProxyPlan::Make(greeting.proxy, greeting.no_proxy);
   if (plan) return greeting;

@@ -5,6 +5,7 @@
 //   constexpr OptionSpec kOptions[] = {kNetOption<Options>, kAllowOption<Options>, kDenyOption<Options>};
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,11 +28,15 @@ Result<void> SetDns(network::Spec& spec, std::string_view value);
 struct Ways {
   std::vector<std::string> resolvers;  // name servers; none: the machine's
   std::string proxy;                   // empty: CAY_NETWORK_PROXY, if that is set
+  std::optional<Bytes> cache;          // none: CAY_NETWORK_CACHE; 0: no package cache
 };
 // A proxy without a password: everybody sees a command line.
 Result<void> SetProxy(Ways& ways, std::string_view value);
+// "2g", or "0" for none.
+Result<void> SetCache(Ways& ways, std::string_view value);
 // For a relay. The proxy's password comes with CAY_NETWORK_PROXY, and what goes without a proxy
-// with CAY_NETWORK_NO_PROXY: the same variables as a server's, network.proxy and network.no_proxy.
+// with CAY_NETWORK_NO_PROXY: the same variables as a server's, network.proxy and network.no_proxy,
+// as CAY_NETWORK_CACHE is for network.cache.
 Result<network::HelloRequest> GreetingOf(const Ways& ways);
 
 template <class Options>
@@ -98,6 +103,18 @@ constexpr OptionSpec kProxyOption = {
     .example = "http://proxy.example:3128",
     .apply = [](void* options, std::string_view value) -> Result<void> {
       return SetProxy(static_cast<Options*>(options)->ways, value);
+    }};
+
+template <class Options>
+constexpr OptionSpec kCacheOption = {
+    .name = "cache",
+    .value = "SIZE",
+    .help =
+        "Keep what registries of packages send, up to this size, for later runs (default "
+        "CAY_NETWORK_CACHE, or 0: not)",
+    .example = "2g",
+    .apply = [](void* options, std::string_view value) -> Result<void> {
+      return SetCache(static_cast<Options*>(options)->ways, value);
     }};
 
 }  // namespace cay::cli

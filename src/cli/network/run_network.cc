@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "network/cache/cache_place.h"
 #include "network/intercept/credentials.h"
+#include "network/relay/confine.h"
 #include "network/relay/relay_process.h"
 #include "sandbox/network/engine_sockets.h"
 #include "sandbox/rules/secret_rules.h"
@@ -24,19 +26,28 @@ network::Bounds BoundsOf(const network::Spec& spec) {
 
 }  // namespace
 
-Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec, const Ways& ways) {
+Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec, const Ways& ways,
+                                                      const std::string& state_dir) {
   network::HelloRequest greeting = TRY(GreetingOf(ways));
   network::Terms terms{.version = 1, .spec = spec, .bounds = BoundsOf(spec)};
   TRY(network::Policy::Compile(terms.spec, terms.bounds));
+  std::optional<Fd> cache;
+  if (greeting.cache_bytes > 0 && !state_dir.empty()) {
+    cache = TRY(network::MakeCacheDirectory(state_dir, network::kRelayUid));
+    // Who uses this state directory is one user: all of its runs.
+    terms.cache_owner = "run";
+  }
+  Fd control = TRY(network::ForkRelay(cache));
   return std::unique_ptr<RunNetwork>(
-      new RunNetwork(std::move(terms), std::move(greeting), TRY(network::ForkRelay())));
+      new RunNetwork(std::move(terms), std::move(greeting), std::move(control)));
 }
 
-Result<void> RunNetwork::UseSecrets(std::vector<network::Secret> secrets,
-                                    const std::vector<std::string>& trusted) {
+Result<void> RunNetwork::Intercept(std::vector<network::Secret> secrets,
+                                   const std::vector<std::string>& trusted) {
   const network::Policy policy = TRY(network::Policy::Compile(terms_.spec, terms_.bounds));
   for (const network::Secret& secret : secrets) TRY(sandbox::CheckReached(secret, policy));
   TRY(network::Credentials::Compile(secrets));
+  if (secrets.empty() && (terms_.cache_owner.empty() || !network::ReachesKept(policy))) return {};
   trusted_ = TRY(sandbox::OpenTrusted(trusted));
   authority_ = TRY(MakeAuthority("Cay, of one run"));
   terms_.secrets = std::move(secrets);
@@ -50,7 +61,7 @@ Result<network::Checked> RunNetwork::Check(const std::string& host, uint16_t por
 
 Result<void> RunNetwork::Open(const SandboxId& id, engine::NetworkSockets sockets) {
   TRY(link_.Hello(greeting_));
-  if (!terms_.secrets.empty()) {
+  if (!certificate().empty()) {
     TRY(link_.SetAuthority({.certificate = authority_.certificate, .key = authority_.key},
                            trusted_));
   }

@@ -25,12 +25,15 @@ struct RunFlows {
 
 class RunNetwork {
  public:
-  // kInvalidArgument for a policy that cannot be: before anything is made.
-  static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec, const Ways& ways);
-  // Before Open. `trusted`: files with authorities, beside this machine's. kImpossible for a
-  // host of a secret that the policy does not let the command reach.
-  Result<void> UseSecrets(std::vector<network::Secret> secrets,
-                          const std::vector<std::string>& trusted);
+  // kInvalidArgument for a policy that cannot be: before anything is made. `state_dir`: where the
+  // package cache is; empty: nothing is asked of one.
+  static Result<std::unique_ptr<RunNetwork>> Start(const network::Spec& spec, const Ways& ways,
+                                                   const std::string& state_dir);
+  // Before Open: makes an authority for what is intercepted, if anything is. `trusted`: files with
+  // authorities, beside this machine's. kImpossible for a host of a secret that the policy does not
+  // let the command reach.
+  Result<void> Intercept(std::vector<network::Secret> secrets,
+                         const std::vector<std::string>& trusted);
 
   // What would become of a connection.
   Result<network::Checked> Check(const std::string& host, uint16_t port);
@@ -39,7 +42,7 @@ class RunNetwork {
   Result<void> PassOn(const network::RelayOrder& order, const Fd& outside, const Fd& inside) {
     return link_.Relay(order, outside, inside);
   }
-  // The certificate with which requests with secrets are intercepted; empty: there are no secrets.
+  // The certificate with which requests are intercepted; empty: none are.
   const std::string& certificate() const { return authority_.certificate; }
   // Of a relay that has ended: nothing.
   RunFlows Told();

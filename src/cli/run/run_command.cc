@@ -160,15 +160,15 @@ Result<void> Run::Create() {
 Result<void> Run::StartNetwork(const Paths& paths) {
   const bool has_policy = options_.network.mode != network::Mode::kNone;
   if (has_policy || !options_.publish.empty())
-    network_ = TRY(RunNetwork::Start(options_.network, options_.ways));
+    network_ = TRY(RunNetwork::Start(options_.network, options_.ways, paths.state_dir));
   TRY(secrets_->AddKept(options_.secrets, paths.state_dir));
-  if (secrets_->empty()) return {};
-  if (!has_policy) {
+  if (!secrets_->empty() && !has_policy) {
     return Failure(Error::Invalid("--secret, and no network that it could be sent over")
                        .WithRemedy("allow its host: --allow HOST:443"));
   }
-  RunSecrets::LeaveNoCore();
-  return network_->UseSecrets(secrets_->Copies(), options_.authorities);
+  if (!secrets_->empty()) RunSecrets::LeaveNoCore();
+  return has_policy ? network_->Intercept(secrets_->Copies(), options_.authorities)
+                    : Result<void>();
 }
 
 // What cannot be listened on is an error before anything is made.
@@ -230,9 +230,10 @@ Result<SessionEnd> Run::Command() {
     session_options.out = &result_.out;
     session_options.err = &result_.err;
   }
-  protocol::StartRequest request = BuildStartRequest(
-      options_, *template_, TRY(BuildEnv(options_, *template_, secrets_->variables())),
-      session_options.pass_stdin);
+  const bool intercepted = network_ && !network_->certificate().empty();
+  CommandEnv env = TRY(BuildEnv(options_, *template_, secrets_->variables(), intercepted));
+  protocol::StartRequest request =
+      BuildStartRequest(options_, *template_, std::move(env), session_options.pass_stdin);
   RunSession session(*guest_, session_options);
   SessionEnd end = TRY(session.Run(request));
   result_.stages.push_back({"start", MicrosBetween(last_, end.started)});

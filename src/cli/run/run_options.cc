@@ -220,12 +220,14 @@ constexpr OptionSpec kOptions[] = {
      .apply = kAppended<RunOptions, &RunOptions::secrets, ParseRunSecret>},
     {.name = "ca",
      .value = "FILE",
-     .help = "Hosts of secrets may have certificates of the authorities in FILE, too; repeatable",
+     .help =
+         "What is intercepted may have certificates of the authorities in FILE, too; repeatable",
      .example = "./ca.pem",
      .completes = Completes::kFiles,
      .apply = kInto<kAddAuthority>},
     kResolverOption<RunOptions>,
     kProxyOption<RunOptions>,
+    kCacheOption<RunOptions>,
 
     {.name = "interactive",
      .short_name = 'i',

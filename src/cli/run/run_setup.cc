@@ -46,7 +46,7 @@ Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount
 }
 
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base,
-                            const std::vector<EnvChange>& secrets) {
+                            const std::vector<EnvChange>& secrets, bool intercepted) {
   std::vector<EnvChange> changes;
   if (options.tty) changes.push_back({"TERM", LookupEnvironment("TERM").value_or("xterm")});
   for (EnvChange& change : TRY(EnvChanges(options.env_files, options.env)))
@@ -57,7 +57,7 @@ Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template
       env.of_the_account.emplace_back(name);
     }
   }
-  if (!secrets.empty()) {
+  if (intercepted) {
     for (const auto& [name, value] : sandbox::TrustVariables(options.read_only)) {
       const bool set = std::ranges::any_of(
           base.env, [&](const std::string& one) { return one.starts_with(name + "="); });

@@ -23,9 +23,10 @@ struct CommandEnv {
 
 // The template's environment, TERM with -t, the env files', and the options', in this order.
 // Nothing of the caller's environment except what an option names.
-// With secrets: their placeholders, and whom to trust, as far as nothing else says so.
+// With secrets: their placeholders. Where requests are intercepted: whom to trust, as far as
+// nothing else says so.
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base,
-                            const std::vector<EnvChange>& secrets);
+                            const std::vector<EnvChange>& secrets, bool intercepted);
 
 engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id,
                                          const templates::Template& base,

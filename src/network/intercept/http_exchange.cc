@@ -33,10 +33,11 @@ http::Headers EndToEnd(const http::Headers& headers) {
   return kept;
 }
 
-bool IsForHost(std::string_view field, std::string_view name, uint16_t port) {
+// `usual`: the port that is meant where none is said.
+bool IsForHost(std::string_view field, std::string_view name, uint16_t port, uint16_t usual) {
   const std::string host = Lower(field);
   if (host == std::string(name) + ":" + std::to_string(port)) return true;
-  return port == 443 && host == name;
+  return port == usual && host == name;
 }
 
 void AppendChunk(std::string& to, std::string_view data) {
@@ -67,9 +68,10 @@ void HttpExchange::UpstreamEnded(bool in_order) {
   upstream_in_order_ = in_order;
 }
 
-void HttpExchange::RefuseAll(int status, std::string reason) {
+void HttpExchange::RefuseAll(int status, std::string reason, End::Kind kind) {
   refuse_status_ = status;
   refuse_reason_ = std::move(reason);
+  refuse_kind_ = kind;
 }
 
 void HttpExchange::Finish(End::Kind kind, std::string reason) {
@@ -93,7 +95,8 @@ void HttpExchange::Shrink() {
 }
 
 void HttpExchange::Pump() {
-  while (!over()) {
+  busy_ = false;
+  while (!over() && !busy_) {
     const bool asked = PumpRequest();
     const bool answered = !over() && PumpAnswer();
     if (!asked && !answered) break;
@@ -138,7 +141,7 @@ bool HttpExchange::ReadRequestHead() {
   }
   client_scanned_ = 0;
   if (refuse_status_ != 0) {
-    Refuse(refuse_status_, refuse_reason_, End::Kind::kFailed);
+    Refuse(refuse_status_, refuse_reason_, refuse_kind_);
     return true;
   }
   const auto head = http::ParseRequestHead(waiting.substr(0, *end), kMaxHead);
@@ -155,12 +158,12 @@ bool HttpExchange::ReadRequestHead() {
 
 void HttpExchange::CheckRequest(const http::RequestHead& head) {
   const http::Request& request = head.request;
-  if (head.http_1_0) return Refuse(505, "requests with secrets are HTTP/1.1");
+  if (head.http_1_0) return Refuse(505, "requests that are intercepted are HTTP/1.1");
   const bool is_path =
       request.target.starts_with('/') || (request.target == "*" && request.method == "OPTIONS");
   if (request.method == "CONNECT" || !is_path)
     return Refuse(400, "the target of a request is not a path");
-  if (!IsForHost(request.headers.Find("Host").value_or(""), name_, port_))
+  if (!IsForHost(request.headers.Find("Host").value_or(""), name_, port_, usual_port_))
     return Refuse(421, "a request to " + name_ + " is for another Host");
   upgrade_ = false;
   if (const auto upgrade = request.headers.Find("Upgrade")) {
@@ -179,6 +182,12 @@ void HttpExchange::WriteRequest(const http::RequestHead& head) {
   http::Headers headers = EndToEnd(request.headers);
   if (const auto filled = credentials_.Fill(name_, port_, headers); !filled)
     return Refuse(403, filled.error().message());
+  method_ = request.method;
+  target_ = request.target;
+  keep_alive_ = head.keep_alive;
+  answer_begun_ = false;
+  upstream_scanned_ = 0;
+  if (TakeTurn(request, headers)) return;
   if (head.framing == http::Framing::kChunked) {
     headers.Add("Transfer-Encoding", "chunked");
   } else if (request.content_length) {
@@ -192,11 +201,7 @@ void HttpExchange::WriteRequest(const http::RequestHead& head) {
   }
   if (!http::CheckHeaders(headers)) return Refuse(400, "a request has a malformed field");
   upstream_out += http::RequestLineAndHeaders(request.method, request.target, headers) + "\r\n";
-  method_ = request.method;
-  keep_alive_ = head.keep_alive;
-  answer_begun_ = false;
   answer_ = Answer::kHead;
-  upstream_scanned_ = 0;
   scan_.emplace(credentials_, name_, port_);
   request_chunks_ = {};
   request_left_ = request.content_length.value_or(0);
@@ -225,15 +230,16 @@ bool HttpExchange::PassOn(std::string& from, std::string& to, uint64_t& left, bo
       return true;
     }
   }
+  if (!scan && turn_) turn_->Add(piece);
   to += piece;
   from.erase(0, count);
   left -= count;
   if (left > 0) return true;
-  if (scan) {
-    request_ = Request::kAnswer;
-  } else {
-    answer_ = Answer::kDone;
+  if (!scan) {
+    AnswerIsDone();
+    return true;
   }
+  request_ = Request::kAnswer;
   NextIfBothAreDone();
   return true;
 }
@@ -258,15 +264,16 @@ bool HttpExchange::PassChunks(std::string& from, std::string& to, http::ChunkDec
       return true;
     }
   }
+  if (!scan && turn_) turn_->Add(piece);
   if (!piece.empty()) AppendChunk(to, piece);
   from.erase(0, step->consumed);
   if (chunks.done()) {
     to += http::kLastChunk;
-    if (scan) {
-      request_ = Request::kAnswer;
-    } else {
-      answer_ = Answer::kDone;
+    if (!scan) {
+      AnswerIsDone();
+      return true;
     }
+    request_ = Request::kAnswer;
     NextIfBothAreDone();
     return true;
   }
@@ -302,6 +309,10 @@ bool HttpExchange::PumpAnswer() {
       return true;
     case Answer::kDone:
       return false;
+    case Answer::kCheck:
+      return CheckKept();
+    case Answer::kKept:
+      return GiveKept();
     case Answer::kHead:
       return ReadAnswerHead();
     case Answer::kLength:
@@ -330,6 +341,10 @@ bool HttpExchange::PumpAnswer() {
 
 bool HttpExchange::ReadAnswerHead() {
   if (client_out.size() >= kMaxQueued) return false;
+  if (refuse_status_ != 0) {
+    if (!AnsweredFromCache()) Refuse(refuse_status_, refuse_reason_, refuse_kind_);
+    return true;
+  }
   const auto end = http::FindHeadEnd(upstream_in, upstream_scanned_);
   if (end.value_or(upstream_in.size()) >= kMaxHead) {
     Refuse(502, "the head of the server's answer has more than 64 KiB", End::Kind::kFailed);
@@ -337,6 +352,7 @@ bool HttpExchange::ReadAnswerHead() {
   }
   if (!end) {
     if (!upstream_ended_) return false;
+    if (AnsweredFromCache()) return true;
     // As a server does that ends an idle connection: the client may try again.
     Finish(End::Kind::kFailed, "the server ended the connection without an answer");
     return true;
@@ -359,6 +375,7 @@ bool HttpExchange::ReadAnswerHead() {
 void HttpExchange::AnswerBody(const http::ResponseHead& head) {
   using http::Framing;
   http::Headers headers = EndToEnd(head.headers);
+  if (turn_ && head.status >= 200 && TakeForTurn(head, headers)) return;
   const bool until_close = head.framing == Framing::kUntilClose;
   if (head.framing == Framing::kChunked || until_close) {
     headers.Add("Transfer-Encoding", "chunked");
@@ -390,6 +407,13 @@ void HttpExchange::AnswerBody(const http::ResponseHead& head) {
             : head.framing == Framing::kChunked ? Answer::kChunked
             : until_close                       ? Answer::kUntilClose
                                                 : Answer::kDone;
+  if (answer_ == Answer::kDone) AnswerIsDone();
+}
+
+void HttpExchange::AnswerIsDone() {
+  if (turn_) turn_->Complete();
+  turn_.reset();
+  answer_ = Answer::kDone;
   NextIfBothAreDone();
 }
 

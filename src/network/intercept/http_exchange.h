@@ -1,6 +1,7 @@
 // HttpExchange: HTTP/1.1 between a sandbox's program and a server, as bytes: each request and each
 // response is read strictly and written anew, so that nothing of one is taken for another
-// (request smuggling), and requests get their secrets. Pure.
+// (request smuggling), and requests get their secrets. Pure, but for a package cache
+// (cache/cache_turn.h), where one is used.
 //
 //   HttpExchange exchange(credentials, "api.example.com", 443);
 //   exchange.client_in += …;  exchange.upstream_in += …;        // as far as Wants… says
@@ -13,6 +14,9 @@
 // one, targets that name a host, CONNECT, an Upgrade other than to a WebSocket, ambiguous framing
 // (http/wire/head.h), heads over kMaxHead. After a server's 101 both directions are passed on as
 // they are.
+//
+// With a cache some requests are answered without the server, which then need not be there:
+// upstream_out stays empty until it is.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +26,7 @@
 
 #include "http/wire/chunked.h"
 #include "http/wire/head.h"
+#include "network/cache/cache_turn.h"
 #include "network/intercept/credentials.h"
 
 namespace cay::network {
@@ -38,6 +43,11 @@ class HttpExchange {
   };
 
   HttpExchange(const Credentials& credentials, std::string name, uint16_t port);
+  // Before the first bytes.
+  void UseCache(CacheUse use) {
+    usual_port_ = use.place.scheme == "http" ? 80 : 443;
+    cache_ = std::move(use);
+  }
 
   std::string client_in{};
   std::string client_out{};
@@ -50,8 +60,8 @@ class HttpExchange {
   // The side has ended: in order, or broken off.
   void ClientEnded();
   void UpstreamEnded(bool in_order);
-  // There is no server to be had: the first request is answered with this.
-  void RefuseAll(int status, std::string reason);
+  // There is no server to be had: the request at hand, or the next one, is answered with this.
+  void RefuseAll(int status, std::string reason, End::Kind kind = End::Kind::kFailed);
   // Gives back memory that is not used now.
   void Shrink();
   // Does what can be done with what is there.
@@ -60,10 +70,23 @@ class HttpExchange {
   bool over() const { return end_.has_value(); }
   const End& end() const { return *end_; }
   bool tunnel() const { return request_ == Request::kTunnel; }
+  // There is more to do, whatever comes: Pump again, when others had their turn.
+  bool busy() const { return busy_; }
+  // Requests that were answered from the cache.
+  uint64_t from_cache() const { return from_cache_; }
 
  private:
   enum class Request : uint8_t { kHead, kLength, kChunked, kAnswer, kTunnel };
-  enum class Answer : uint8_t { kNone, kHead, kLength, kChunked, kUntilClose, kDone };
+  enum class Answer : uint8_t {
+    kNone,
+    kCheck,  // what the cache has is looked at
+    kKept,   // and given
+    kHead,
+    kLength,
+    kChunked,
+    kUntilClose,
+    kDone,
+  };
 
   // Each: whether it did something.
   bool PumpRequest();
@@ -73,7 +96,14 @@ class HttpExchange {
   bool PassOn(std::string& from, std::string& to, uint64_t& left, bool scan);
   bool PassChunks(std::string& from, std::string& to, http::ChunkDecoder& chunks, bool scan);
   bool PassTunnel();
+  bool TakeTurn(const http::Request& request, const http::Headers& headers);
+  bool CheckKept();
+  bool GiveKept();
+  bool AnsweredFromCache();
+  void AskForTurn();
+  bool TakeForTurn(const http::ResponseHead& head, const http::Headers& headers);
   void AnswerBody(const http::ResponseHead& head);
+  void AnswerIsDone();
   void CheckRequest(const http::RequestHead& head);
   void WriteRequest(const http::RequestHead& head);
   void NextIfBothAreDone();
@@ -94,13 +124,20 @@ class HttpExchange {
   http::ChunkDecoder answer_chunks_;
   std::optional<ForeignScan> scan_;
   std::string method_;
+  std::string target_;
   bool upgrade_ = false;
   bool keep_alive_ = true;
   bool answer_begun_ = false;  // of the request at hand, anything of it was written
   bool client_ended_ = false;
   bool upstream_ended_ = false;
   bool upstream_in_order_ = false;
+  uint16_t usual_port_ = 443;
+  std::optional<CacheUse> cache_;  // none any more, once a request has passed it by
+  std::optional<CacheTurn> turn_;  // of the request at hand
+  bool busy_ = false;
+  uint64_t from_cache_ = 0;
   int refuse_status_ = 0;
+  End::Kind refuse_kind_ = End::Kind::kFailed;
   std::string refuse_reason_;
   std::optional<End> end_;
 };

@@ -8,7 +8,7 @@
 namespace cay::network {
 namespace {
 
-using Wants = http::TlsSession::Wants;
+using Wants = Session::Wants;
 using End = HttpExchange::End;
 
 constexpr size_t kPiece = size_t{16} * 1024;  // a record of TLS
@@ -16,26 +16,57 @@ constexpr int kMostRounds = 32;  // of one step, so that no connection keeps oth
 
 }  // namespace
 
+Interception::Interception(Interceptor* interceptor, std::shared_ptr<const Credentials> credentials,
+                           Place place, Session client)
+    : interceptor_(interceptor),
+      credentials_(std::move(credentials)),
+      name_(place.name),
+      cached_(place.cache.has_value()),
+      exchange_(*credentials_, place.name, place.port),
+      client_{.session = std::move(client)} {
+  if (place.cache) exchange_.UseCache(*std::move(place.cache));
+}
+
 Result<std::unique_ptr<Interception>> Interception::Begin(
-    Interceptor& interceptor, std::shared_ptr<const Credentials> credentials, Place place,
-    int client, int upstream) {
-  const auto server = TRY(interceptor.ServerFor(place.name));
-  auto to_client = TRY(server->Accept(client));
-  auto to_upstream = TRY(interceptor.client().Connect(upstream, place.name));
-  return std::unique_ptr<Interception>(new Interception(
-      std::move(credentials), place, std::move(to_client), std::move(to_upstream)));
+    Interceptor* interceptor, std::shared_ptr<const Credentials> credentials, Place place,
+    int client) {
+  std::optional<Session> session;
+  if (interceptor == nullptr) {
+    session = Session::Clear(client);
+  } else {
+    const auto server = TRY(interceptor->ServerFor(place.name));
+    session = Session::Tls(TRY(server->Accept(client)));
+  }
+  return std::unique_ptr<Interception>(
+      new Interception(interceptor, std::move(credentials), std::move(place), *std::move(session)));
+}
+
+bool Interception::wants_server() const {
+  return !over_ && !upstream_.session && !upstream_.failed && !exchange_.upstream_out.empty();
+}
+
+Result<void> Interception::ServerIs(int upstream) {
+  upstream_.session = interceptor_ == nullptr
+                          ? Session::Clear(upstream)
+                          : Session::Tls(TRY(interceptor_->client().Connect(upstream, name_)));
+  return {};
+}
+
+void Interception::NoServer(int status, std::string reason, End::Kind kind) {
+  upstream_.failed = true;
+  exchange_.RefuseAll(status, std::move(reason), kind);
 }
 
 void Interception::Finish(End end) {
   if (over_) return;
   over_ = true;
   end_ = std::move(end);
-  client_.tls->CloseNotify();
-  upstream_.tls->CloseNotify();
+  for (Side* side : {&client_, &upstream_})
+    if (side->session) side->session->CloseNotify();
 }
 
 bool Interception::Greet(Side& side, bool is_client) {
-  const auto wants = side.tls->Handshake();
+  const auto wants = side.session->Handshake();
   if (wants) {
     side.wants = *wants;
     side.ready = *wants == Wants::kNothing;
@@ -46,7 +77,9 @@ bool Interception::Greet(Side& side, bool is_client) {
   if (is_client) {
     Finish({.kind = End::Kind::kFailed,
             .reason = "the program did not take the certificate with which requests to " + name_ +
-                      " are given their secrets: " + wants.error().message()});
+                      " are " +
+                      (cached_ ? "answered from the package cache" : "given their secrets") + ": " +
+                      wants.error().message()});
   } else {
     exchange_.RefuseAll(502, name_ + ": " + wants.error().message());
   }
@@ -56,8 +89,8 @@ bool Interception::Greet(Side& side, bool is_client) {
 bool Interception::ReadClient() {
   if (!exchange_.WantsClient()) return false;
   std::array<char, kPiece> space;
-  const auto got = client_.tls->TryRead(space);
-  client_.wants = client_.tls->wants();
+  const auto got = client_.session->TryRead(space);
+  client_.wants = client_.session->wants();
   if (got && !*got) return false;
   if (!got || **got == 0) {
     exchange_.ClientEnded();
@@ -70,8 +103,8 @@ bool Interception::ReadClient() {
 bool Interception::ReadUpstream() {
   if (!exchange_.WantsUpstream()) return false;
   std::array<char, kPiece> space;
-  const auto got = upstream_.tls->TryRead(space);
-  upstream_.wants = upstream_.tls->wants();
+  const auto got = upstream_.session->TryRead(space);
+  upstream_.wants = upstream_.session->wants();
   if (got && !*got) return false;
   if (!got || **got == 0) {
     exchange_.UpstreamEnded(got.has_value());
@@ -83,8 +116,8 @@ bool Interception::ReadUpstream() {
 
 bool Interception::Write(Side& side, std::string& queue, uint64_t& count) {
   if (queue.empty() || side.failed) return false;
-  const auto put = side.tls->TryWrite(std::string_view(queue).substr(0, kPiece));
-  side.wants = side.tls->wants();
+  const auto put = side.session->TryWrite(std::string_view(queue).substr(0, kPiece));
+  side.wants = side.session->wants();
   if (!put) {
     side.failed = true;
     queue.clear();
@@ -100,15 +133,20 @@ bool Interception::Drained() const {
   return exchange_.client_out.empty() && (exchange_.upstream_out.empty() || !upstream_.ready);
 }
 
+// Nothing is read of a request before it is known whether there is a server for it, unless it may
+// need none.
+bool Interception::Settled() const { return cached_ || upstream_.ready || upstream_.failed; }
+
 bool Interception::Round() {
   bool did = false;
   if (!client_.ready) did = Greet(client_, true);
-  if (!over_ && !upstream_.ready && !upstream_.failed) did = Greet(upstream_, false) || did;
-  const bool settled = upstream_.ready || upstream_.failed;
-  if (over_ || !client_.ready || !settled) return did;
+  if (!over_ && upstream_.session && !upstream_.ready && !upstream_.failed)
+    did = Greet(upstream_, false) || did;
+  if (over_ || !client_.ready || !Settled()) return did;
   did = ReadClient() || did;
   if (upstream_.ready) did = ReadUpstream() || did;
   exchange_.Pump();
+  did = exchange_.busy() || did;
   if (upstream_.ready) did = Write(upstream_, exchange_.upstream_out, sent_) || did;
   did = Write(client_, exchange_.client_out, received_) || did;
   if (client_.failed) {
@@ -127,9 +165,11 @@ void Interception::Step(uint64_t allowance) {
   const uint64_t before = sent_ + received_;
   for (int round = 0; round < kMostRounds && !over_; ++round) {
     if (sent_ + received_ - before >= allowance) break;
-    if (Round()) continue;
-    exchange_.Shrink();
-    return;
+    if (!Round()) {
+      exchange_.Shrink();
+      return;
+    }
+    if (exchange_.busy()) break;  // it takes time, and no bytes
   }
   again_ = !over_;
 }
@@ -144,13 +184,12 @@ uint32_t Interception::EventsOf(const Side& side, bool reads, bool writes) {
 }
 
 uint32_t Interception::client_events() const {
-  const bool settled = upstream_.ready || upstream_.failed;
-  if (client_.ready && !settled) return 0;
+  if (client_.ready && !Settled()) return 0;
   return EventsOf(client_, exchange_.WantsClient(), !exchange_.client_out.empty());
 }
 
 uint32_t Interception::upstream_events() const {
-  if (upstream_.ready && !client_.ready) return 0;
+  if (!upstream_.session || (upstream_.ready && !client_.ready)) return 0;
   return EventsOf(upstream_, exchange_.WantsUpstream(), !exchange_.upstream_out.empty());
 }
 

@@ -1,8 +1,11 @@
 // Interception: one connection whose TLS ends here on both sides, and whose requests get their
-// secrets (http_exchange.h). Over two non-blocking sockets that it does not own.
+// secrets, or are answered from a cache (http_exchange.h). Over two non-blocking sockets that it
+// does not own.
 //
-//   auto interception = TRY(Interception::Begin(interceptor, credentials, place, client, upstream));
+//   auto interception = TRY(Interception::Begin(interceptor, credentials, place, client));
+//   interception->ServerIs(upstream);          // before all else where there is no cache
 //   interception->Step(allowance);             // whenever one of them is ready
+//   if (interception->wants_server()) …        // ServerIs or NoServer, when that is known
 //   if (interception->over()) …                // interception->end() says how it went
 //   … wait for interception->client_events() and upstream_events(), or step again: again() …
 //
@@ -17,6 +20,7 @@
 #include "network/intercept/credentials.h"
 #include "network/intercept/http_exchange.h"
 #include "network/intercept/interceptor.h"
+#include "network/intercept/session.h"
 
 namespace cay::network {
 
@@ -25,11 +29,17 @@ class Interception {
   struct Place {
     std::string name;
     uint16_t port = 0;
+    std::optional<CacheUse> cache{};  // one for "http" is in the clear on both sides
   };
 
-  static Result<std::unique_ptr<Interception>> Begin(Interceptor& interceptor,
+  // `interceptor`: null where everything is in the clear.
+  static Result<std::unique_ptr<Interception>> Begin(Interceptor* interceptor,
                                                      std::shared_ptr<const Credentials> credentials,
-                                                     Place place, int client, int upstream);
+                                                     Place place, int client);
+  bool wants_server() const;
+  Result<void> ServerIs(int upstream);
+  // What the program is told instead.
+  void NoServer(int status, std::string reason, HttpExchange::End::Kind kind);
 
   // Moves about `allowance` bytes at most.
   void Step(uint64_t allowance);
@@ -42,23 +52,21 @@ class Interception {
   bool again() const { return again_; }
   uint64_t sent() const { return sent_; }  // bytes of requests
   uint64_t received() const { return received_; }
+  uint64_t from_cache() const { return exchange_.from_cache(); }
+  // The program broke the handshake off: it does not trust the certificate, for instance.
+  bool not_trusted() const { return client_.failed && !client_.ready; }
 
  private:
   // One end of it.
   struct Side {
-    std::unique_ptr<http::TlsSession> tls;
-    bool ready = false;  // the handshake is done
+    std::optional<Session> session{};  // none: nothing leads there yet
+    bool ready = false;                // the handshake is done
     bool failed = false;
-    http::TlsSession::Wants wants = http::TlsSession::Wants::kNothing;
+    Session::Wants wants = Session::Wants::kNothing;
   };
 
-  Interception(std::shared_ptr<const Credentials> credentials, const Place& place,
-               std::unique_ptr<http::TlsSession> client, std::unique_ptr<http::TlsSession> upstream)
-      : credentials_(std::move(credentials)),
-        name_(place.name),
-        exchange_(*credentials_, place.name, place.port),
-        client_{.tls = std::move(client)},
-        upstream_{.tls = std::move(upstream)} {}
+  Interception(Interceptor* interceptor, std::shared_ptr<const Credentials> credentials,
+               Place place, Session client);
 
   bool Round();
   bool Greet(Side& side, bool is_client);
@@ -67,10 +75,13 @@ class Interception {
   bool Write(Side& side, std::string& queue, uint64_t& count);
   void Finish(HttpExchange::End end);
   bool Drained() const;
+  bool Settled() const;
   static uint32_t EventsOf(const Side& side, bool reads, bool writes);
 
+  Interceptor* const interceptor_;
   const std::shared_ptr<const Credentials> credentials_;
   const std::string name_;
+  const bool cached_;
   HttpExchange exchange_;
   Side client_;
   Side upstream_;

@@ -36,6 +36,7 @@ struct Flow {
   // From outside to a published port: `address` is the peer's, `port` the sandbox's, and what
   // decides a rule of PublishRule.
   bool inbound = false;
+  bool cached = false;  // some of its requests were answered from the package cache
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.time_unix_ms);
@@ -51,6 +52,7 @@ struct Flow {
     codec.Field(11, self.times);
     codec.Field(12, self.proxied);
     codec.Field(13, self.inbound);
+    codec.Field(15, self.cached);
   }
 };
 

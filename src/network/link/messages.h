@@ -12,6 +12,7 @@
 //   kCheck   CheckRequest                       kCheckedIs     Checked
 //   kUnpublish  SandboxRequest                  kDone   its connections from outside end, and what
 //                                                       was told of them is forgotten
+//   kCache   (empty)                            kCacheIs   CacheCounts
 //                                               kFailed     EncodeError
 //                                               kNews       SandboxRequest: it has flows that
 //                                                           were not asked for yet
@@ -37,6 +38,7 @@
 #include <vector>
 
 #include "base/id.h"
+#include "network/link/cache_counts.h"
 #include "network/link/counts.h"
 #include "network/link/flow.h"
 #include "network/link/limits.h"
@@ -87,6 +89,7 @@ enum class MessageType : uint8_t {
   kRelay = 10,
   kDoor = 13,
   kUnpublish = 17,
+  kCache = 20,
   kDone = 64,
   kFailed = 65,
   kFlowsAre = 66,
@@ -94,6 +97,7 @@ enum class MessageType : uint8_t {
   kNews = 68,
   kCheckedIs = 69,
   kDial = 70,
+  kCacheIs = 78,
 };
 
 inline constexpr uint32_t kLinkVersion = 1;
@@ -115,6 +119,7 @@ struct HelloRequest {
   bool news = false;
   std::string proxy{};  // network/transfer/proxy.h; with its password. Empty: none
   std::vector<std::string> no_proxy{};
+  uint64_t cache_bytes = 0;  // what the package cache may have on disk; 0: there is none
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
@@ -122,6 +127,7 @@ struct HelloRequest {
     codec.Field(3, self.news);
     codec.Field(4, self.proxy, kMaxProxy);
     codec.Field(5, self.no_proxy, kMaxNoProxy, network::Rule::kMaxBytes);
+    codec.Field(12, self.cache_bytes);
   }
 };
 
@@ -156,6 +162,7 @@ struct Peer {
 // What a sandbox may do.
 struct Terms {
   static constexpr size_t kMaxPeers = 256;
+  static constexpr size_t kMaxCacheOwner = 256;
 
   uint64_t version = 0;  // its client's number for it
   Spec spec{};
@@ -163,6 +170,8 @@ struct Terms {
   NetworkLimits limits{};
   std::vector<Secret> secrets{};
   std::vector<Peer> peers{};  // their names come before all rules
+  // Those with the same one see each other's answers in the package cache; empty: it is not used.
+  std::string cache_owner{};
 
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.version);
@@ -171,6 +180,7 @@ struct Terms {
     codec.Field(4, self.limits);
     codec.Field(5, self.secrets, Secret::kMostOfASandbox);
     codec.Field(6, self.peers, kMaxPeers);
+    codec.Field(14, self.cache_owner, kMaxCacheOwner);
   }
 };
 

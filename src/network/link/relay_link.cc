@@ -199,6 +199,11 @@ Result<Flows> RelayLink::FlowsAfter(const SandboxId& sandbox, uint64_t number, b
   return flows;
 }
 
+Result<CacheCounts> RelayLink::Cache() {
+  const std::string body = TRY(Call(MessageType::kCache, {}, MessageType::kCacheIs));
+  return protocol::Decode<CacheCounts>(body, protocol::Unknown::kSkipped);
+}
+
 Result<Checked> RelayLink::Check(const CheckRequest& request) {
   const std::string body =
       TRY(Call(MessageType::kCheck, protocol::Encode(request), MessageType::kCheckedIs));

@@ -45,6 +45,8 @@ class RelayLink {
   Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number, bool inbound = false);
   Result<void> Unpublish(const SandboxId& sandbox);
   Result<Checked> Check(const CheckRequest& request);
+  // Of the package cache; nothing but zeros where there is none.
+  Result<CacheCounts> Cache();
   // These have no answer.
   Result<void> Dialled(uint64_t number, const Result<Fd>& socket);
   Result<void> Relay(const RelayOrder& order, const Fd& outside, const Fd& inside);

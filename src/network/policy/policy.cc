@@ -334,4 +334,14 @@ bool Policy::MayTell(const Address& address, bool own) const {
   });
 }
 
+bool ReachesKept(const Policy& policy) {
+  constexpr uint16_t kHttps = 443;
+  return std::ranges::any_of(Presets(), [&](const Preset& preset) {
+    return std::ranges::any_of(preset.kept, [&](const Rule& rule) {
+      return !rule.name()->below && Contains(rule.ports, kHttps) &&
+             policy.OfConnection(rule.name()->name, kHttps).allowed;
+    });
+  });
+}
+
 }  // namespace cay::network

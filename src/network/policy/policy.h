@@ -138,4 +138,7 @@ class Policy {
   Rules server_;
 };
 
+// Whether it lets a place be reached over TLS whose answers a package cache may keep (preset.h).
+bool ReachesKept(const Policy& policy);
+
 }  // namespace cay::network

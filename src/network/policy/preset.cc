@@ -30,7 +30,7 @@ Error Bad(std::string_view why) { return Error::Invalid(std::string(why)); }
 
 Result<Preset> ParseHead(std::string_view line, const std::vector<Preset>& before) {
   const size_t colon = line.find(':');
-  Preset preset{.name = std::string(line.substr(0, colon)), .text = {}, .rules = {}};
+  Preset preset{.name = std::string(line.substr(0, colon)), .text = {}, .rules = {}, .kept = {}};
   if (colon != std::string_view::npos) preset.text = Trim(line.substr(colon + 1));
   if (!IsName(preset.name) || preset.text.empty()) {
     return Failure(Bad("a preset begins as in \"one: What it is\""));
@@ -42,15 +42,30 @@ Result<Preset> ParseHead(std::string_view line, const std::vector<Preset>& befor
   return preset;
 }
 
+// Of the rules that stand above it in its preset.
+Result<void> AddKept(std::string_view word, Preset& preset) {
+  Rule rule = TRY(Rule::Parse(word));
+  const bool stands_above = std::ranges::any_of(preset.rules, [&](const Rule& above) {
+    return rule.name() != nullptr && above.target == rule.target &&
+           Contains(above.ports, rule.ports);
+  });
+  if (!stands_above) return Failure(Bad(ToUtf8Lossy(word) + " is of no rule above"));
+  preset.kept.push_back(std::move(rule));
+  return {};
+}
+
 // A line of rules of the last of the presets, or of names of others.
 Result<void> AddRules(std::string_view line, std::vector<Preset>& presets) {
   if (presets.empty()) return Failure(Bad("a rule stands before every preset"));
   std::vector<Rule>& rules = presets.back().rules;
   const bool names = line.starts_with('=');
-  if (names) line.remove_prefix(1);
+  const bool kept = line.starts_with('~');
+  if (names || kept) line.remove_prefix(1);
   for (const std::string_view word : Split(line, ' ')) {
     if (word.empty()) continue;
-    if (!names) {
+    if (kept) {
+      TRY(AddKept(word, presets.back()));
+    } else if (!names) {
       rules.push_back(TRY(Rule::Parse(word)));
     } else {
       const auto other = std::ranges::find(presets, word, &Preset::name);
@@ -102,6 +117,14 @@ std::span<const Preset> Presets() {
     return read;
   }();
   return presets;
+}
+
+bool MayBeKept(std::string_view name, uint16_t port) {
+  return std::ranges::any_of(Presets(), [&](const Preset& preset) {
+    return std::ranges::any_of(preset.kept, [&](const Rule& rule) {
+      return rule.name()->Matches(name) && Contains(rule.ports, port);
+    });
+  });
 }
 
 Result<const Preset*> FindPreset(std::string_view name) {

@@ -100,6 +100,32 @@ TEST(Presets, AreToldInDecisions) {
   EXPECT_FALSE(policy.OfName("registry.npmjs.org").allowed);
 }
 
+TEST(Presets, SayWhoseAnswersMayBeKept) {
+  EXPECT_FALSE(FindPreset("pypi").value()->kept.empty());
+  EXPECT_TRUE(FindPreset("maven").value()->kept.empty());
+  EXPECT_TRUE(FindPreset("github").value()->kept.empty());
+  for (const Preset& preset : Presets()) {
+    for (const Rule& rule : preset.kept) {
+      const std::string name = (rule.name()->below ? "a." : "") + rule.name()->name;
+      EXPECT_FALSE(rule.ports.empty()) << rule.text;
+      EXPECT_TRUE(Contains({{80, 80}, {443, 443}}, rule.ports)) << rule.text;
+      EXPECT_TRUE(MayBeKept(name, rule.ports.front().first)) << rule.text;
+      EXPECT_FALSE(MayBeKept(name, 8080)) << rule.text;
+      EXPECT_FALSE(MayBeKept("x" + name, rule.ports.front().first) && !rule.name()->below);
+    }
+  }
+  EXPECT_FALSE(MayBeKept("", 443));
+  EXPECT_FALSE(MayBeKept("example.com", 443));
+}
+
+TEST(Presets, AreKnownToBeReachedByAPolicyOrNot) {
+  const auto reaches = [](const Spec& spec) { return ReachesKept(*Policy::Compile(spec, {})); };
+  EXPECT_TRUE(reaches({.mode = Mode::kAllow, .presets = {"pypi"}}));
+  EXPECT_TRUE(reaches({.mode = Mode::kOpen}));
+  EXPECT_FALSE(reaches({.mode = Mode::kAllow, .presets = {"debian", "github"}}));
+  EXPECT_FALSE(reaches({.mode = Mode::kNone}));
+}
+
 TEST(FindPreset, NamesThoseThatThereAre) {
   const auto preset = FindPreset("pypl");
   ASSERT_FALSE(preset);
@@ -117,6 +143,7 @@ TEST(ParsePresets, ReadsWhatTheHeaderShows) {
       "\n"
       "  # Another one.\n"
       "  10.1.2.0/24:5432\n"
+      "  ~ *.example.com:80\n"
       "both: What these are together\n"
       "  = one\n"
       "  example.org\n");
@@ -126,6 +153,9 @@ TEST(ParsePresets, ReadsWhatTheHeaderShows) {
   EXPECT_EQ(presets->front().text, "What this is");
   ASSERT_EQ(presets->front().rules.size(), 3U);
   EXPECT_EQ(presets->front().rules[1].text, "*.example.com:80,443");
+  ASSERT_EQ(presets->front().kept.size(), 1U);
+  EXPECT_EQ(presets->front().kept[0].text, "*.example.com:80");
+  EXPECT_TRUE(presets->back().kept.empty());
   ASSERT_EQ(presets->back().rules.size(), 4U);
   EXPECT_EQ(presets->back().rules[3].text, "example.org");
 }
@@ -145,6 +175,9 @@ TEST(ParsePresets, NamesTheLineThatIsWrong) {
            Case{"one: x\n  = two\ntwo: y\n  b.com\n", "line 2: no preset two stands above"},
            Case{"one: x\n  = one\n", "line 2: no preset one stands above"},
            Case{"one: x\ntwo: y\n  b.com\n", "the preset one has no rules"},
+           Case{"one: x\n  a.com\n  ~ b.com\n", "line 3: b.com is of no rule above"},
+           Case{"one: x\n  a.com:80\n  ~ a.com:443\n", "line 3: a.com:443 is of no rule above"},
+           Case{"one: x\n  10.0.0.0/8\n  ~ 10.0.0.0/8\n", "line 3: 10.0.0.0/8 is of no rule"},
            Case{"one: x\n  =\n", "the preset one has no rules"},
        }) {
     const auto presets = ParsePresets(one.text);

@@ -18,13 +18,14 @@
 
 #include "base/bpf/bpf_compiler.h"
 #include "base/os/fd.h"
+#include "base/os/log.h"
 #include "base/os/sys.h"
 #include "base/testing/sanitized.h"
 
 namespace cay::network {
 namespace {
 
-constexpr std::vector<sock_filter> MakeProgram() {
+constexpr std::vector<sock_filter> MakeProgram(bool cache) {
   using seccomp::Action;
   using seccomp::Low32;
   using seccomp::Masked;
@@ -48,11 +49,19 @@ constexpr std::vector<sock_filter> MakeProgram() {
               Action::Allow(),
               {SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait, SYS_epoll_pwait, SYS_poll,
                SYS_ppoll, SYS_clock_gettime, SYS_gettimeofday, SYS_futex, SYS_restart_syscall}});
-  policy.Add({"files of a resolver",
-              "read; Landlock says which",
-              no,
-              {SYS_openat},
-              {{{Masked(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}, Action::Allow()}}});
+  if (cache) {
+    policy.Add({"files of a package cache",
+                "Landlock says which",
+                Action::Allow(),
+                {SYS_openat, SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_flock, SYS_ftruncate,
+                 SYS_utimensat, SYS_pread64, SYS_pwrite64, SYS_getdents64, SYS_fstatfs}});
+  } else {
+    policy.Add({"files of a resolver",
+                "read; Landlock says which",
+                no,
+                {SYS_openat},
+                {{{Masked(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}, Action::Allow()}}});
+  }
   policy.Add({"looking at files",
               "",
               Action::Allow(),
@@ -72,10 +81,10 @@ constexpr std::vector<sock_filter> MakeProgram() {
   return seccomp::CompileFilter(policy);
 }
 
-constexpr size_t kProgramLength = MakeProgram().size();
-constexpr std::array<sock_filter, kProgramLength> kProgram = [] {
-  std::array<sock_filter, kProgramLength> program{};
-  std::ranges::copy(MakeProgram(), program.begin());
+template <bool kCache>
+constexpr auto kProgram = [] {
+  std::array<sock_filter, MakeProgram(kCache).size()> program{};
+  std::ranges::copy(MakeProgram(kCache), program.begin());
   return program;
 }();
 
@@ -97,15 +106,18 @@ Result<void> BecomeNobodyElse() {
   return {};
 }
 
+Result<void> Allow(const Fd& ruleset, const Fd& directory, uint64_t access) {
+  const landlock_path_beneath_attr rule{.allowed_access = access, .parent_fd = directory.get()};
+  if (::syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
+    return Failure(Error::FromErrno("landlock_add_rule"));
+  return {};
+}
+
 // resolv.conf is often a link to a directory of the service that writes it.
 Result<void> AllowReading(const Fd& ruleset, const std::string& directory) {
   auto opened = sys::OpenAt(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY);
   if (!opened) return {};
-  const landlock_path_beneath_attr rule{.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
-                                        .parent_fd = opened->get()};
-  if (::syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
-    return Failure(Error::FromErrno("landlock_add_rule"));
-  return {};
+  return Allow(ruleset, *opened, LANDLOCK_ACCESS_FS_READ_FILE);
 }
 
 std::string DirectoryOfResolvConf() {
@@ -116,9 +128,12 @@ std::string DirectoryOfResolvConf() {
   return path.substr(0, path.rfind('/'));
 }
 
-Result<void> SeeOnlyResolverFiles() {
-  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) < 1)
+Result<void> SeeOnlyOwnFiles(std::optional<Fd>& cache) {
+  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION) < 1) {
+    if (cache) LogWarning("the kernel has no Landlock, and so there is no package cache");
+    cache.reset();
     return {};
+  }
   landlock_ruleset_attr attributes{};
   attributes.handled_access_fs = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;  // all of version 1
   const long raw = ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
@@ -127,14 +142,19 @@ Result<void> SeeOnlyResolverFiles() {
   TRY(AllowReading(ruleset, "/etc"));
   if (const std::string real = DirectoryOfResolvConf(); real.starts_with("/run/"))
     TRY(AllowReading(ruleset, real));
+  if (cache) {
+    TRY(Allow(ruleset, *cache,
+              LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                  LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+                  LANDLOCK_ACCESS_FS_REMOVE_FILE));
+  }
   if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) < 0)
     return Failure(Error::FromErrno("landlock_restrict_self"));
   return {};
 }
 
-Result<void> Filter() {
+Result<void> Filter(auto filter) {
   if (kSanitized) return {};  // its run time does much that this does not
-  auto filter = kProgram;
   const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
   if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0U, &program) != 0)
     return Failure(Error::FromErrno("seccomp"));
@@ -143,13 +163,13 @@ Result<void> Filter() {
 
 }  // namespace
 
-Result<void> ConfineRelay() {
+Result<void> ConfineRelay(std::optional<Fd>& cache) {
   TRY(RaiseOpenFiles());
   TRY(BecomeNobodyElse());
   TRY(sys::Prctl(PR_SET_DUMPABLE, 0, 0, "making the relay not dumpable"));
   TRY(sys::Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "setting no_new_privs"));
-  TRY(SeeOnlyResolverFiles());
-  return Filter();
+  TRY(SeeOnlyOwnFiles(cache));
+  return cache ? Filter(kProgram<true>) : Filter(kProgram<false>);
 }
 
 }  // namespace cay::network

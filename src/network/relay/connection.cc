@@ -18,14 +18,6 @@ Millis Since(EventLoop::Clock::time_point began) {
   return std::chrono::duration_cast<Millis>(EventLoop::Clock::now() - began);
 }
 
-// What is unread would turn the end into a reset, and an answer before it is lost.
-void Drain(const Fd& socket) {
-  std::array<char, 16'384> space;
-  for (int i = 0; i < 64; ++i) {
-    if (::recv(socket.get(), space.data(), space.size(), MSG_DONTWAIT) <= 0) return;
-  }
-}
-
 // The socket is ready when it has more than `bytes`, or has ended.
 void WakeBeyond(const Fd& socket, size_t bytes) {
   const int low = static_cast<int>(bytes + 1);
@@ -93,9 +85,23 @@ void Connection::Begin() {
   if (auto secrets = owner_.credentials();
       secrets && secrets->Covers(destination_.name, destination_.port))
     covered_ = std::move(secrets);
+  ConsiderCache();
   if (!Await(*client_, *client_end_, AwaitedOfClient(), client_events_)) return;
   idle_.Set(owner_.idle_limit());
-  Resolve();
+  if (!cache_use_) Resolve();
+}
+
+// What it sends is between the two, and nothing is held against it.
+void Connection::BeginToPeer() {
+  rule_ = "peer " + peer_;
+  judged_ = true;
+  idle_.Set(owner_.idle_limit());
+  peer_dial_ = owner_.DialPeer(peer_, destination_.port, [this](Result<Fd> socket) {
+    if (over_) return;
+    if (!socket) return Finish(Verdict::kFailed, socket.error().message(), rule_, true);
+    upstream_ = *std::move(socket);
+    Relay();
+  });
 }
 
 void Connection::Resolve() {
@@ -117,15 +123,15 @@ void Connection::OfProxy(Result<std::vector<Address>> addresses) {
   const ProxyPlan& plan = *parts_.proxy;
   if (addresses) proxy_addresses_ = *addresses;
   if (plan.Leads(destination_.name, destination_.address, proxy_addresses_)) {
-    Finish(Verdict::kDenied, std::string(kIsTheProxy), {}, true);
+    rule_.clear();
+    NoServer(Verdict::kDenied, std::string(kIsTheProxy));
     return;
   }
   if (!plan.Through(destination_.name, destination_.address, destination_.port))
     return ResolveItself();
   proxied_ = true;
   if (!addresses) {
-    Finish(Verdict::kFailed, "through " + plan.proxy.Text() + ": " + addresses.error().message(),
-           rule_, true);
+    NoServer(Verdict::kFailed, "through " + plan.proxy.Text() + ": " + addresses.error().message());
     return;
   }
   proxy_dialer_ = std::make_unique<ProxyDialer>(
@@ -169,12 +175,12 @@ Result<std::vector<Address>> Connection::Permitted(const std::vector<Address>& a
 
 void Connection::Dial(Result<std::vector<Address>> addresses) {
   if (!addresses) {
-    Finish(Verdict::kFailed, addresses.error().message(), rule_, true);
+    NoServer(Verdict::kFailed, addresses.error().message());
     return;
   }
   const auto permitted = Permitted(*addresses);
   if (!permitted) {
-    Finish(Verdict::kDenied, permitted.error().message(), rule_, true);
+    NoServer(Verdict::kDenied, permitted.error().message());
     return;
   }
   dialer_.emplace(parts_.loop, parts_.deadlines, *permitted, destination_.port,
@@ -186,7 +192,7 @@ void Connection::Dialled(Result<Dialer::Dialled> dialled) {
   dialer_.reset();
   proxy_dialer_.reset();
   if (!dialled) {
-    Finish(Verdict::kFailed, dialled.error().message(), rule_, true);
+    NoServer(Verdict::kFailed, dialled.error().message());
     return;
   }
   dialled_ = dialled->address;
@@ -218,7 +224,7 @@ void Connection::OnReady(Side side, uint32_t events) {
     Judge((events & (EPOLLRDHUP | EPOLLHUP)) != 0);
     if (over_) return;
   }
-  if (upstream_) {
+  if (upstream_ || interception_ || (cache_use_ && judged_)) {
     Relay();
   } else {
     Await(*client_, *client_end_, AwaitedOfClient(), client_events_);
@@ -261,68 +267,7 @@ void Connection::Judge(bool ended) {
   if (looks_ > 0) WakeBeyond(*client_, 0);
   judged_ = true;
   seen_name_ = verdict.seen_name;
-}
-
-// A secret is never sent in the clear, and where nothing is intercepted its placeholder is looked
-// for in what the first bytes show.
-std::optional<FirstBytesVerdict> Connection::RefuseForSecrets(const FirstBytesVerdict& verdict,
-                                                              std::string_view bytes) const {
-  if (verdict.kind != FirstBytesVerdict::Kind::kPass || verdict.tls || bytes.empty())
-    return std::nullopt;
-  FirstBytesVerdict refused{.kind = FirstBytesVerdict::Kind::kRefuse,
-                            .rule = rule_,
-                            .seen_name = verdict.seen_name,
-                            .http = destination_.port == 80};
-  if (covered_) {
-    refused.reason = "connections to " + destination_.name + ":" +
-                     std::to_string(destination_.port) +
-                     " are given a secret, and must begin with TLS";
-    return refused;
-  }
-  const auto secrets = owner_.credentials();
-  const auto found = secrets ? secrets->Found(bytes) : std::nullopt;
-  if (!found) return std::nullopt;
-  refused.reason = "the placeholder of the secret \"" + *found + "\" was sent in the clear";
-  return refused;
-}
-
-// Over both TLS connections. Nothing of it goes through pipes.
-void Connection::Intercept() {
-  if (!interception_) {
-    auto begun = parts_.interceptor == nullptr
-                     ? Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
-                                     "there is no certificate authority for requests with secrets"))
-                     : Interception::Begin(*parts_.interceptor, covered_,
-                                           {.name = destination_.name, .port = destination_.port},
-                                           client_->get(), upstream_->get());
-    if (!begun) return Finish(Verdict::kFailed, begun.error().message(), rule_, true);
-    interception_ = *std::move(begun);
-  }
-  const uint64_t sent = interception_->sent();
-  const uint64_t received = interception_->received();
-  const uint64_t allowance = owner_.Allowance();
-  paused_ = allowance == 0;
-  if (!paused_) {
-    interception_->Step(allowance);
-    owner_.Spent(interception_->sent() - sent, interception_->received() - received);
-    if (over_) return;
-  }
-  if (interception_->over()) return EndInterception();
-  if (interception_->again() && !paused_) retry_.Set(Millis(0));
-  const uint32_t client = paused_ ? 0 : interception_->client_events();
-  const uint32_t upstream = paused_ ? 0 : interception_->upstream_events();
-  if (!Await(*client_, *client_end_, client, client_events_)) return;
-  Await(*upstream_, *upstream_end_, upstream, upstream_events_);
-}
-
-void Connection::EndInterception() {
-  using Kind = HttpExchange::End::Kind;
-  const HttpExchange::End& end = interception_->end();
-  const Verdict verdict = end.kind == Kind::kDone      ? Verdict::kAllowed
-                          : end.kind == Kind::kRefused ? Verdict::kDenied
-                                                       : Verdict::kFailed;
-  Drain(*client_);
-  Finish(verdict, end.reason, rule_, false);
+  if (cache_use_) UseCacheOrNot(verdict);
 }
 
 uint64_t Connection::Sent() const { return interception_ ? interception_->sent() : up_.bytes(); }
@@ -331,7 +276,7 @@ uint64_t Connection::Received() const {
 }
 
 void Connection::Relay() {
-  if (covered_) {
+  if (covered_ || cache_use_) {
     if (judged_) Intercept();
     return;
   }
@@ -370,6 +315,25 @@ void Connection::Arm() {
   Await(*upstream_, *upstream_end_, upstream, upstream_events_);
 }
 
+void Connection::Reconsider() {
+  if (over_) return;
+  if (!peer_.empty()) {
+    if (owner_.PeerOf(destination_.name) != peer_)
+      Deny("the policy was changed: " + destination_.name + " is not the name of that sandbox now");
+    return;
+  }
+  Decision decision = Decide();
+  if (decision.allowed && upstream_ && !proxied_) {
+    decision = owner_.policy().OfAddress(destination_.name, dialled_, destination_.port,
+                                         parts_.machine.IsOwn(dialled_));
+  }
+  const auto secrets = owner_.credentials();
+  if (decision.allowed && covered_ && !(secrets && *secrets == *covered_))
+    return Deny("the secrets of the sandbox were changed");
+  if (!decision.allowed)
+    Deny("the policy was changed: " + Explain(decision, destination_.name, nullptr));
+}
+
 void Connection::OnIdle() {
   const uint64_t moved = Sent() + Received();
   if (moved == moved_ && !paused_) {
@@ -381,7 +345,7 @@ void Connection::OnIdle() {
 }
 
 void Connection::Resume() {
-  if (paused_ && upstream_ && !over_) Relay();
+  if (paused_ && (upstream_ || interception_) && !over_) Relay();
 }
 
 void Connection::Deny(std::string reason) {
@@ -396,7 +360,7 @@ void Connection::Refuse(const FirstBytesVerdict& verdict) {
 
 // As far as the socket takes it at once: a client that does not read hears nothing.
 void Connection::AnswerInWords(const std::string& reason) {
-  Drain(*client_);
+  DrainSocket(*client_);
   const std::string response = DeniedResponse(reason);
   (void)!::send(client_->get(), response.data(), response.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -439,7 +403,8 @@ void Connection::Finish(Verdict verdict, std::string reason, std::string rule, b
             .rule = std::move(rule),
             .sent = Sent(),
             .received = Received(),
-            .proxied = proxied_};
+            .proxied = proxied_,
+            .cached = interception_ && interception_->from_cache() > 0};
   interception_.reset();
   if (upstream_ && !proxied_ && peer_.empty()) {
     flow.address = dialled_.Text();

@@ -4,6 +4,9 @@
 //   decided by the policy → its name is given to the proxy, which dials → relayed
 //                                                      or, to a secret's host, intercepted
 //
+// one to a host whose answers a package cache keeps is intercepted first, and its name resolved and
+// dialled when there is something to ask it:
+//
 // one to a peer, whose name comes before the policy:
 //
 //   the controller is asked for a socket that leads there → relayed
@@ -49,6 +52,7 @@ struct RelayParts {
   PeerDials& peers;
   Interceptor* interceptor = nullptr;  // null: none has come yet
   const ProxyPlan* proxy = nullptr;    // null: there is none
+  CacheDirectory* cache = nullptr;     // null: there is none
 };
 
 class Connection final : public EventLoop::Object {
@@ -69,6 +73,10 @@ class Connection final : public EventLoop::Object {
     virtual PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port,
                                        PeerDials::Done done) = 0;
     virtual Millis idle_limit() const = 0;
+    // Whose requests to this place see each other's answers; empty: they pass the cache by.
+    virtual std::string CacheOwner(const std::string& name) const = 0;
+    // A program of this sandbox did not take a certificate for this name.
+    virtual void PassCacheBy(const std::string& name) = 0;
     // How many bytes may be relayed now; 0: wait until Connection::Resume is called.
     virtual uint64_t Allowance() = 0;
     virtual void Spent(uint64_t sent, uint64_t received) = 0;
@@ -112,7 +120,11 @@ class Connection final : public EventLoop::Object {
   void Judge(bool ended);
   std::optional<FirstBytesVerdict> RefuseForSecrets(const FirstBytesVerdict& verdict,
                                                     std::string_view bytes) const;
+  void NoServer(Verdict verdict, std::string reason);
   void Relay();
+  void ConsiderCache();
+  void UseCacheOrNot(const FirstBytesVerdict& verdict);
+  Result<void> BeginInterception();
   void Intercept();
   void EndInterception();
   void Arm();
@@ -150,6 +162,9 @@ class Connection final : public EventLoop::Object {
   Lane up_;
   Lane down_;
   std::shared_ptr<const Credentials> covered_;  // by these; null: it is not intercepted
+  std::optional<CacheUse> cache_use_;           // none: it passes the cache by
+  bool asked_for_server_ = false;               // the interception did
+  bool server_is_there_ = false;                // and knows of it
   std::unique_ptr<Interception> interception_;
   bool paused_ = false;  // for want of an allowance
   bool over_ = false;

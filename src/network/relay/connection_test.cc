@@ -7,7 +7,9 @@
 
 #include <thread>
 
+#include "network/cache/test_cache_directory.h"
 #include "network/names/name_table.h"
+#include "network/policy/preset.h"
 
 namespace cay::network {
 namespace {
@@ -111,7 +113,8 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
                            .pipes = pipes,
                            .machine = machine,
                            .peers = peers,
-                           .proxy = proxy_ ? &*proxy_ : nullptr};
+                           .proxy = proxy_ ? &*proxy_ : nullptr,
+                           .cache = cache_ ? &*cache_ : nullptr};
     Connection::Owner& owner = *this;
     connection_ = std::make_unique<Connection>(parts, owner, *std::move(relays_), destination);
     std::thread other(beside);
@@ -126,6 +129,8 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
   const Policy& policy() const override { return *policy_; }
   std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
   std::string PeerOf(const std::string& name) const override { return name == "db" ? peer_ : ""; }
+  std::string CacheOwner(const std::string& /*name*/) const override { return cache_owner_; }
+  void PassCacheBy(const std::string& name) override { past_cache_ = name; }
   PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port,
                              PeerDials::Done done) override {
     return peers_->Dial("me", peer, port, std::move(done));
@@ -146,6 +151,9 @@ class ConnectionTest : public ::testing::Test, protected Connection::Owner {
   std::optional<Policy> policy_;
   std::shared_ptr<const Credentials> credentials_;
   std::optional<ProxyPlan> proxy_;
+  std::optional<CacheDirectory> cache_;
+  std::string cache_owner_;
+  std::string past_cache_;
   Millis idle_{60'000};
   std::optional<Fd> client_;
   std::optional<Fd> relays_;
@@ -415,6 +423,74 @@ TEST_F(ProxiedConnectionTest, NamesOfNoPublicZoneAreNotGivenToTheProxy) {
   Relay(Named("localhost"), [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
   EXPECT_NE(flow_->verdict, Verdict::kAllowed);
   EXPECT_FALSE(flow_->proxied);
+}
+
+// One to a registry that is asked in the clear.
+class CachedConnectionTest : public ConnectionTest {
+ protected:
+  CachedConnectionTest() {
+    name_ = (*FindPreset("debian"))->kept.front().name()->name;
+    cache_.emplace(files_.Open(), CacheBounds{.bytes = 64 << 20});
+    cache_owner_ = "ann";
+    Allow({.mode = Mode::kAllow, .allow = {name_ + ":80"}});
+  }
+  Destination ToRegistry() const {
+    return {.name = name_, .address = Address::V4(NameTable::kFirst + 1), .port = 80};
+  }
+  std::string Request() const { return "GET /a HTTP/1.1\r\nHost: " + name_ + "\r\n\r\n"; }
+  void Keep() {
+    auto turn =
+        CacheTurn::Begin({.directory = &*cache_,
+                          .place = {.owner = "ann", .scheme = "http", .name = name_, .port = 80}},
+                         "GET", "/a", {});
+    ASSERT_TRUE(turn);
+    (void)turn->Request();
+    (void)turn->Answered(
+        {.status = 200, .headers = {}, .framing = http::Framing::kLength, .content_length = 4},
+        {{"Cache-Control", "max-age=60"}});
+    turn->Add("body");
+    turn->Complete();
+  }
+  std::string Asked() {
+    std::string heard;
+    Relay(ToRegistry(), [&] {
+      Send(*client_, Request());
+      ::shutdown(client_->get(), SHUT_WR);
+      heard = ReadAll(*client_);
+    });
+    return heard;
+  }
+
+  TestCacheDirectory files_;
+  std::string name_;
+};
+
+TEST_F(CachedConnectionTest, WhatIsKeptIsGivenBeforeAnybodyIsAsked) {
+  Keep();
+  EXPECT_THAT(Asked(), HasSubstr("\r\n\r\nbody"));
+  EXPECT_EQ(flow_->verdict, Verdict::kAllowed);
+  EXPECT_TRUE(flow_->cached);
+  EXPECT_EQ(flow_->address, "");
+}
+
+TEST_F(CachedConnectionTest, WhatIsNotKeptIsAskedForAndTheFailureIsTold) {
+  EXPECT_THAT(Asked(), HasSubstr("HTTP/1.1 502 "));
+  EXPECT_EQ(flow_->verdict, Verdict::kFailed);
+  EXPECT_FALSE(flow_->cached);
+}
+
+TEST_F(CachedConnectionTest, WhatThePolicyDoesNotAllowIsNotGiven) {
+  Keep();
+  Allow({.mode = Mode::kAllow, .allow = {"a.example:80"}});
+  Relay(ToRegistry(), [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kDenied);
+}
+
+TEST_F(CachedConnectionTest, AnOwnerWithoutACacheIsGivenNothing) {
+  Keep();
+  cache_owner_.clear();
+  Relay(ToRegistry(), [&] { EXPECT_EQ(ReadAll(*client_), "(reset)"); });
+  EXPECT_EQ(flow_->verdict, Verdict::kFailed);
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ Error NotServed(const std::string& sandbox) {
 
 }  // namespace
 
-Relay::Relay(EventLoop loop, Fd control, std::optional<Door> door)
+Relay::Relay(EventLoop loop, Fd control, std::optional<Door> door, std::optional<Fd> cache)
     : loop_(std::move(loop)),
       control_(loop_, std::move(control), std::move(door),
                {.received = [this](ipc::Packet& packet) { Received(packet); },
@@ -90,13 +90,15 @@ Relay::Relay(EventLoop loop, Fd control, std::optional<Door> door)
              }),
       inbound_(loop_, deadlines_, pipes_,
                [this](const std::string& sandbox) { return TellNews(sandbox); }),
+      cache_files_(std::move(cache)),
       look_(deadlines_, [this] { LookAround(); }) {}
 
 Relay::~Relay() = default;
 
-Result<std::unique_ptr<Relay>> Relay::Create(Fd control, std::optional<Door> door) {
+Result<std::unique_ptr<Relay>> Relay::Create(Fd control, std::optional<Door> door,
+                                             std::optional<Fd> cache) {
   std::unique_ptr<Relay> relay(
-      new Relay(TRY(EventLoop::Create()), std::move(control), std::move(door)));
+      new Relay(TRY(EventLoop::Create()), std::move(control), std::move(door), std::move(cache)));
   TRY(relay->control_.Begin());
   return relay;
 }
@@ -159,6 +161,8 @@ Result<std::optional<Relay::Reply>> Relay::Answer(ipc::Packet& packet) {
       return FlowsAfter(TRY(Decode<FlowsRequest>(body)));
     case MessageType::kList:
       return List(TRY(Decode<ListRequest>(body, protocol::Unknown::kSkipped)));
+    case MessageType::kCache:
+      return Cache();
     case MessageType::kCheck:
       TRY(BeginCheck(TRY(Decode<CheckRequest>(body))));
       return std::nullopt;
@@ -200,23 +204,39 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
                              std::to_string(request.version)));
   }
   if (resolver_ && !IsSameWay(request, greeting_)) {
-    return Failure(Error(ErrorCode::kIllegalState, Fault::kCaller,
-                         "the network relay was started with other name servers or another proxy"));
+    return Failure(
+        Error(ErrorCode::kIllegalState, Fault::kCaller,
+              "the network relay was started with other name servers, another proxy or cache"));
   }
   news_ = request.news;
   for (auto& [sandbox, entry] : entries_) entry.news_told = false;
   if (resolver_) return Reply{};
   if (!request.proxy.empty()) proxy_ = TRY(ProxyPlan::Make(request.proxy, request.no_proxy));
   resolver_ = TRY(Resolver::Create(loop_, {.servers = request.resolvers}));
+  OpenCache(request.cache_bytes);
   parts_.reset(new RelayParts{.loop = loop_,
                               .deadlines = deadlines_,
                               .resolver = *resolver_,
                               .pipes = pipes_,
                               .machine = machine_,
                               .peers = peers_,
-                              .proxy = proxy_ ? &*proxy_ : nullptr});
+                              .proxy = proxy_ ? &*proxy_ : nullptr,
+                              .cache = cache_ ? &*cache_ : nullptr});
   greeting_ = request;
   return Reply{};
+}
+
+// Without it everything is as it is with none.
+void Relay::OpenCache(uint64_t bytes) {
+  if (!cache_files_ || bytes < CacheBounds::kMinBytes) return;
+  cache_.emplace(*std::move(cache_files_), CacheBounds{.bytes = bytes});
+  cache_files_.reset();
+  if (const auto settled = cache_->Settle(); !settled)
+    LogWarning("the package cache: " + settled.error().message());
+}
+
+Result<Relay::Reply> Relay::Cache() {
+  return Reply{MessageType::kCacheIs, protocol::Encode(cache_ ? cache_->counts() : CacheCounts())};
 }
 
 Result<Relay::Reply> Relay::SetAuthority(AuthorityRequest request, const std::vector<Fd>& files) {

@@ -33,8 +33,10 @@ class Relay final {
   // How often a relay without a controller looks whether it is of use to anybody.
   static constexpr Millis kLook{1000};
 
-  // `control`: see link/messages.h. `door`: listening.
-  static Result<std::unique_ptr<Relay>> Create(Fd control, std::optional<Door> door = {});
+  // `control`: see link/messages.h. `door`: listening. `cache`: the directory of a
+  // package cache.
+  static Result<std::unique_ptr<Relay>> Create(Fd control, std::optional<Door> door = {},
+                                               std::optional<Fd> cache = {});
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -55,19 +57,21 @@ class Relay final {
     std::string body{};
   };
 
-  Relay(EventLoop loop, Fd control, std::optional<Door> door);
+  Relay(EventLoop loop, Fd control, std::optional<Door> door, std::optional<Fd> cache);
   void Received(ipc::Packet& packet);
   void LostController();
   void LookAround();
   Result<std::optional<Reply>> Answer(ipc::Packet& packet);
   Result<void> TakeIn(ipc::Packet& packet);
   Result<Reply> Hello(const HelloRequest& request);
+  void OpenCache(uint64_t bytes);
   Result<Reply> SetAuthority(AuthorityRequest request, const std::vector<Fd>& files);
   Result<Reply> Open(const OpenRequest& request, std::vector<Fd> fds);
   Result<Reply> SetPolicy(const PolicyRequest& request);
   Result<Reply> Close(const SandboxRequest& request);
   Result<Reply> FlowsAfter(const FlowsRequest& request);
   Result<Reply> List(const ListRequest& request);
+  Result<Reply> Cache();
   Result<void> BeginCheck(const CheckRequest& request);
   void EndCheck(const Checked& checked);
   void Respond(const Result<Reply>& reply);
@@ -86,6 +90,8 @@ class Relay final {
   HelloRequest greeting_;                     // that it was made by
   std::unique_ptr<Interceptor> interceptor_;  // null before kAuthority
   std::optional<ProxyPlan> proxy_;
+  std::optional<Fd> cache_files_;
+  std::optional<CacheDirectory> cache_;  // none before kHello
   std::unique_ptr<RelayParts> parts_;
   bool news_ = false;
   std::map<std::string, Entry> entries_;

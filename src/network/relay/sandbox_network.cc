@@ -60,7 +60,8 @@ Result<CompiledTerms> CompiledTerms::Of(const Terms& terms) {
   CompiledTerms compiled{.policy = TRY(Policy::Compile(terms.spec, terms.bounds)),
                          .dns = terms.spec.dns,
                          .peers = {},
-                         .limits = terms.limits};
+                         .limits = terms.limits,
+                         .cache_owner = terms.cache_owner};
   for (const Peer& peer : terms.peers) compiled.peers.emplace(peer.name, peer.sandbox);
   return compiled;
 }
@@ -74,6 +75,7 @@ SandboxNetwork::SandboxNetwork(const RelayParts& parts, std::string sandbox, Soc
       dns_mode_(terms.dns),
       peers_(std::move(terms.peers)),
       limits_(terms.limits),
+      cache_owner_(std::move(terms.cache_owner)),
       told_(std::move(told)),
       accepts_(limits_.connections_per_second, 2 * uint64_t{limits_.connections_per_second},
                TokenBucket::Clock::now()),
@@ -263,10 +265,18 @@ PeerDials::Ticket SandboxNetwork::DialPeer(const std::string& peer, uint16_t por
   return parts_.peers.Dial(sandbox_, peer, port, std::move(done));
 }
 
+// Programs try again, and then what they trust is asked. The names are those of presets; of names
+// below a wildcard there could be any number.
+void SandboxNetwork::PassCacheBy(const std::string& name) {
+  constexpr size_t kMostNames = 64;
+  if (past_cache_.size() < kMostNames) past_cache_.insert(name);
+}
+
 void SandboxNetwork::SetTerms(CompiledTerms terms) {
   policy_ = std::move(terms.policy);
   dns_mode_ = terms.dns;
   peers_ = std::move(terms.peers);
+  cache_owner_ = std::move(terms.cache_owner);
   const NetworkLimits& limits = terms.limits;
   const auto now = TokenBucket::Clock::now();
   if (limits.connections_per_second != limits_.connections_per_second) {

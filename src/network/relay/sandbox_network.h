@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -34,6 +35,7 @@ struct CompiledTerms {
   DnsMode dns = DnsMode::kNames;
   PeerNames peers;
   NetworkLimits limits;
+  std::string cache_owner;
 };
 
 class SandboxNetwork final : private Connection::Owner {
@@ -78,6 +80,10 @@ class SandboxNetwork final : private Connection::Owner {
   std::shared_ptr<const Credentials> credentials() const override { return credentials_; }
   std::string PeerOf(const std::string& name) const override;
   PeerDials::Ticket DialPeer(const std::string& peer, uint16_t port, PeerDials::Done done) override;
+  std::string CacheOwner(const std::string& name) const override {
+    return past_cache_.contains(name) ? std::string() : cache_owner_;
+  }
+  void PassCacheBy(const std::string& name) override;
   Millis idle_limit() const override { return std::chrono::seconds(limits_.idle_seconds); }
   uint64_t Allowance() override;
   void Spent(uint64_t sent, uint64_t received) override;
@@ -94,6 +100,8 @@ class SandboxNetwork final : private Connection::Owner {
   PeerNames peers_;
   NetworkLimits limits_;
   std::shared_ptr<const Credentials> credentials_;
+  std::string cache_owner_;
+  std::set<std::string> past_cache_;  // names for which a program did not take a certificate
   Told told_;
   NetworkCounts counts_;
   NameTable names_;

@@ -22,8 +22,9 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       admission(RulesOf(options, engine_is.can)),
       metrics(engine_is.description.stages),
       secrets(options.paths.state_dir),
-      networks(std::make_unique<NetworkKeeper>(an_engine, event_log, secrets, options.network,
-                                               RelaysOf(options.paths.state_dir))),
+      networks(std::make_unique<NetworkKeeper>(
+          an_engine, event_log, secrets, options.network,
+          RelaysOf(options.paths.state_dir, options.network.cache > 0))),
       promised_to_(std::make_shared<PromisedTo>(an_engine)),
       options_(std::move(options)) {}
 
@@ -154,7 +155,7 @@ void Core::KeepPromise(const SandboxRecord& record) {
 }
 
 Result<void> Core::GiveTrust(Sandbox& sandbox, const NetworkSpec& spec, Millis patience) {
-  if (spec.granted.empty()) return {};
+  if (!networks->Intercepts(spec)) return {};
   const GuestChannel guest([&] { return engine.Connect(sandbox.id(), patience); }, patience,
                            sandbox.guest_protocol());
   std::string given = TRY(secrets.Install(guest, sandbox.View().spec.read_only));

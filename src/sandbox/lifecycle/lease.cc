@@ -44,7 +44,7 @@ std::vector<std::string> Lease::Environment(const StringMap& more) const {
       all.insert_or_assign(variable.substr(0, equals), variable.substr(equals + 1));
   }
   const SandboxSpec& spec = hold_->record.view.spec;
-  if (!spec.network.granted.empty()) {
+  if (!spec.network.granted.empty() || !hold_->record.trust.empty()) {
     for (const auto& [name, value] : TrustVariables(spec.read_only)) all.emplace(name, value);
   }
   for (const auto& [name, value] : spec.env) all.insert_or_assign(name, value);

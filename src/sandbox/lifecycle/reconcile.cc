@@ -151,7 +151,8 @@ class Reconciler {
   // while no server ran. No sandbox keeps the server from starting for long.
   void RenewTrust(Sandbox& sandbox) {
     const SandboxView view = sandbox.View();
-    if (view.spec.network.granted.empty() || view.state != SandboxState::kRunning) return;
+    if (!core_.networks->Intercepts(view.spec.network) || view.state != SandboxState::kRunning)
+      return;
     const auto authority = core_.secrets.Authority();
     Result<void> given = authority ? Result<void>() : Failure(authority.error());
     if (authority && authority->mark == sandbox.Record().trust) return;

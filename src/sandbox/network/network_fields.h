@@ -45,6 +45,8 @@ struct Flow {
           flow.times);
     visit(About{.name = "proxied", .text = "a proxy was asked to connect"}, field::Flag{},
           flow.proxied);
+    visit(About{.name = "cached", .text = "the package cache has answered some of its requests"},
+          field::Flag{}, flow.cached);
   }
 };
 

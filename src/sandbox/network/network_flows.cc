@@ -166,11 +166,15 @@ NetworkMetrics NetworkKeeper::Metrics() {
     open += entry->counts.open + entry->inbound_counts.open;
     if (ServerOf(*entry)) ++served;
   }
+  network::CacheCounts cache;
+  if (const Served relay = cache_ ? supply_.Current() : nullptr)
+    cache = relay->link.Cache().value_or(network::CacheCounts());
   const std::lock_guard lock(mutex_);
   NetworkMetrics metrics = totals_;
   metrics.networks = served;
   metrics.open = open;
   metrics.relay_restarts = supply_.lost();
+  metrics.cache = cache;
   return metrics;
 }
 

@@ -38,6 +38,8 @@ NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKee
       events_(events),
       secrets_(secrets),
       extra_ca_(std::move(options.extra_ca)),
+      cache_(options.cache > 0),
+      cache_shared_(options.cache_shared),
       supply_(std::move(relays),
               [this](const std::weak_ptr<ServedRelay>& relay, const network::DialRequest& request) {
                 OnDial(relay, request);
@@ -56,7 +58,8 @@ NetworkKeeper::NetworkKeeper(engine::Engine& engine, EventLog& events, SecretKee
       secrets_mark_(secrets.Mark()) {
   supply_.SetGreeting({.resolvers = std::move(options.resolvers),
                        .proxy = std::move(options.proxy),
-                       .no_proxy = std::move(options.no_proxy)});
+                       .no_proxy = std::move(options.no_proxy),
+                       .cache_bytes = options.cache});
   doors_.Permit(std::move(options.publish_addresses));
   secrets_.OnChange(
       [this](const std::string& owner, const std::string& name) { SecretsChanged(owner, name); });
@@ -188,10 +191,7 @@ Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::
   const std::lock_guard lock(entry->mutex);
   entry->paused = paused;
   entry->made = std::move(made);
-  auto applied = Apply(*entry, {.spec = spec.policy,
-                                .bounds = bounds(),
-                                .limits = spec.limits,
-                                .secrets = NamedOf(spec.granted)});
+  auto applied = Apply(*entry, TermsOf(owner, spec));
   entry->made.reset();
   if (applied) entry->wanted = true;
   return applied;
@@ -217,10 +217,9 @@ Result<void> NetworkKeeper::Want(const SandboxId& id, const std::string& owner,
     const std::lock_guard lock(entry->mutex);
     Detach(*entry);
     entry->wanted = true;
-    entry->terms.spec = spec.policy;
-    entry->terms.bounds = bounds();
-    entry->terms.limits = spec.limits;
-    entry->terms.secrets = NamedOf(spec.granted);
+    const uint64_t version = entry->terms.version;
+    entry->terms = TermsOf(owner, spec);
+    entry->terms.version = version;
     entry->problem = opened.error().message();
   }
   TRY(StartThread());

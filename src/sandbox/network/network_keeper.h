@@ -88,6 +88,10 @@ class NetworkKeeper {
   // is closed, and opened again when they do.
   void Reconfigure(const NetworkOptions& options);
 
+  // Whether connections of a sandbox with this network may be intercepted, so that it must trust
+  // the server's authority.
+  bool Intercepts(const NetworkSpec& spec) const;
+
   // The values that relays have of it are the kept ones from here on, or none. Empty: of all.
   void SecretsChanged(const std::string& owner, const std::string& name);
 
@@ -140,6 +144,7 @@ class NetworkKeeper {
 
   // With the entry's lock.
   Result<void> Apply(Entry& entry, network::Terms terms);
+  network::Terms TermsOf(const std::string& owner, const NetworkSpec& spec) const;
   bool Inherit(Entry& entry);
   Result<void> GiveTerms(Entry& entry, network::Terms terms);
   Result<void> ApplyFilled(Entry& entry, const network::Terms& terms);
@@ -171,6 +176,8 @@ class NetworkKeeper {
   EventLog& events_;
   SecretKeeper& secrets_;
   const std::vector<std::string> extra_ca_;
+  const bool cache_;
+  const bool cache_shared_;
   RelaySupply supply_;
   Doors doors_;
 

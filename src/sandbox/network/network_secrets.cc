@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/os/log.h"
+#include "network/policy/policy.h"
 #include "sandbox/network/network_entry.h"
 #include "sandbox/network/network_keeper.h"
 #include "sandbox/secrets/trust.h"
@@ -9,10 +10,17 @@
 namespace cay::sandbox {
 namespace {
 
+// Its secrets' hosts, or registries whose answers are kept.
+bool Intercepted(const network::Terms& terms) {
+  if (!terms.secrets.empty()) return true;
+  if (terms.cache_owner.empty()) return false;
+  const auto policy = network::Policy::Compile(terms.spec, terms.bounds);
+  return policy && network::ReachesKept(*policy);
+}
+
 bool Names(const network::Terms& terms, const std::string& name) {
-  if (terms.secrets.empty()) return false;
-  return name.empty() ||
-         std::ranges::find(terms.secrets, name, &network::Secret::name) != terms.secrets.end();
+  if (name.empty()) return Intercepted(terms);
+  return std::ranges::find(terms.secrets, name, &network::Secret::name) != terms.secrets.end();
 }
 
 }  // namespace
@@ -27,9 +35,24 @@ void NetworkKeeper::ApplyOrClose(Entry& entry, const network::Terms& terms) {
              " is closed: " + applied.error().ToString());
 }
 
+network::Terms NetworkKeeper::TermsOf(const std::string& owner, const NetworkSpec& spec) const {
+  return {.spec = spec.policy,
+          .bounds = bounds(),
+          .limits = spec.limits,
+          .secrets = NamedOf(spec.granted),
+          // An owner's name is never that of all of them.
+          .cache_owner = !cache_         ? ""
+                         : cache_shared_ ? "all"
+                                         : "owner " + owner};
+}
+
+bool NetworkKeeper::Intercepts(const NetworkSpec& spec) const {
+  return Intercepted(TermsOf({}, spec));
+}
+
 // Before the first network with secrets, and again when there is another one.
 Result<void> NetworkKeeper::GiveAuthority(ServedRelay& relay, const network::Terms& terms) {
-  if (terms.secrets.empty()) return {};
+  if (!Intercepted(terms)) return {};
   const ServerAuthority authority = TRY(secrets_.Authority());
   const std::lock_guard lock(relay.authority_mutex);
   if (relay.authority == authority.identity.certificate) return {};

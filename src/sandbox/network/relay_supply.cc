@@ -8,6 +8,8 @@
 #include "base/os/log.h"
 #include "base/os/reap.h"
 #include "base/os/sys.h"
+#include "network/cache/cache_place.h"
+#include "network/relay/confine.h"
 
 namespace cay::sandbox {
 namespace {
@@ -32,17 +34,26 @@ void KillAndWait(const Fd& pidfd) {
   ::poll(&poller, 1, static_cast<int>(RelaySupply::kEndPatience.count()));
 }
 
+// Without its directory a relay has no package cache, and all else.
+std::optional<Fd> CacheFilesOf(const std::string& state_dir) {
+  auto made = network::MakeCacheDirectory(state_dir, network::kRelayUid);
+  if (made) return *std::move(made);
+  LogWarning("the package cache: " + made.error().ToString());
+  return std::nullopt;
+}
+
 }  // namespace
 
-RelaySource RelaysOf(const std::string& state_dir) {
+RelaySource RelaysOf(const std::string& state_dir, bool cache) {
   return {
-      .start = [state_dir](RelayUse use) -> Result<network::RelayProcess> {
+      .start = [state_dir, cache](RelayUse use) -> Result<network::RelayProcess> {
         if (use == RelayUse::kChecking) return network::SpawnRelay();
+        auto files = cache ? CacheFilesOf(state_dir) : std::nullopt;
         auto door = network::MakeDoor(state_dir);
-        if (door) return network::SpawnRelay(*std::move(door));
+        if (door) return network::SpawnRelay(*std::move(door), std::move(files));
         LogWarning("connections of sandboxes will end with this server: " +
                    door.error().ToString());
-        return network::SpawnRelay();
+        return network::SpawnRelay({}, std::move(files));
       },
       .find = [state_dir] { return network::KnockAtDoor(state_dir); },
   };
@@ -84,6 +95,7 @@ network::HelloRequest RelaySupply::greeting(bool news) const {
   const std::lock_guard lock(mutex_);
   network::HelloRequest greeting = greeting_;
   greeting.news = news;
+  if (!news) greeting.cache_bytes = 0;  // one that is asked what it would do, and does nothing
   return greeting;
 }
 

@@ -56,7 +56,7 @@ struct RelaySource {
   std::function<Result<std::optional<network::RelayProcess>>()> find{};
 };
 // This program's file, and the door in that directory.
-RelaySource RelaysOf(const std::string& state_dir);
+RelaySource RelaysOf(const std::string& state_dir, bool cache = false);
 
 class RelaySupply {
  public:
