@@ -140,8 +140,11 @@ class Creator::Making {
     from_pool_ = from_pool;
   }
   // Nothing: it was not made with it.
-  std::optional<engine::NetworkSockets> TakeNetwork() {
-    return std::exchange(created_.network, std::nullopt);
+  Result<std::optional<MadeNetwork>> TakeNetwork() {
+    if (!created_.network) return std::nullopt;
+    MadeNetwork made{.sockets = *std::exchange(created_.network, std::nullopt), .guest = {}};
+    if (created_.guest) made.guest = TRY(created_.guest->Duplicate());
+    return made;
   }
   // The rules, with the ports that were chosen.
   void NotePublished(std::vector<std::string> rules) {
@@ -360,7 +363,7 @@ Result<void> Creator::OpenNetwork(Making& making) {
   making.NotePublished(TRY(core_.networks->Settle(making.id(), owner, spec.name, spec.network)));
   making.NoteGuestProtocol();
   TRY(core_.GiveTrust(making.sandbox(), spec.network));
-  return core_.networks->Open(making.id(), owner, spec.network, making.TakeNetwork());
+  return core_.networks->Open(making.id(), owner, spec.network, TRY(making.TakeNetwork()));
 }
 
 Result<void> Creator::Promise(Making& making, const std::string& idempotency_key,

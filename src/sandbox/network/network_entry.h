@@ -60,7 +60,7 @@ struct NetworkKeeper::Entry {
   std::mutex mutex;     // over a whole opening, change or closing
   bool wanted = false;  // terms are not for "none"
   bool paused = false;
-  std::optional<engine::NetworkSockets> made{};  // while it is opened for the first time
+  std::optional<MadeNetwork> made{};  // while it is opened for the first time
   network::Terms terms{};
   uint64_t relay = 0;  // the number of the one that serves it; 0: none
   network::Steering steering = network::Steering::kLookup;

@@ -114,7 +114,12 @@ Result<NetworkKeeper::Served> NetworkKeeper::GetRelay() {
 }
 
 Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
-  if (entry.made) return SocketsOf(*std::exchange(entry.made, std::nullopt));
+  if (entry.made) {
+    MadeNetwork made = *std::exchange(entry.made, std::nullopt);
+    network::Sockets sockets = SocketsOf(std::move(made.sockets));
+    sockets.guest = std::move(made.guest);
+    return sockets;
+  }
   const bool is_first = entry.terms.version == 0;
   const auto until = Clock::now() + (is_first ? kOldRelayEnds : kRelayEnds);
   while (true) {
@@ -130,7 +135,9 @@ Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const netwo
   TRY(GiveAuthority(relay, terms));
   network::Sockets sockets = TRY(OpenSockets(entry));
   // Without it, its network does not outlive this server.
-  if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
+  if (!sockets.guest) {
+    if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
+  }
   entry.steering = sockets.steering;
   TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
   entry.relay = relay.number;
@@ -181,8 +188,7 @@ Result<void> NetworkKeeper::GiveTerms(Entry& entry, network::Terms terms) {
 }
 
 Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::string& owner,
-                                   const NetworkSpec& spec,
-                                   std::optional<engine::NetworkSockets> made) {
+                                   const NetworkSpec& spec, std::optional<MadeNetwork> made) {
   if (spec.none()) {
     Close(id);
     return {};
@@ -198,8 +204,7 @@ Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::
 }
 
 Result<void> NetworkKeeper::Open(const SandboxId& id, const std::string& owner,
-                                 const NetworkSpec& spec,
-                                 std::optional<engine::NetworkSockets> made) {
+                                 const NetworkSpec& spec, std::optional<MadeNetwork> made) {
   return OpenAs(false, id, owner, spec, std::move(made));
 }
 

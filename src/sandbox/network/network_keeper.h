@@ -47,6 +47,12 @@
 
 namespace cay::sandbox {
 
+// The network of a sandbox that was created with it (engine::Created::network), and its guest.
+struct MadeNetwork {
+  engine::NetworkSockets sockets;
+  std::optional<Fd> guest;  // what Watch gives
+};
+
 class NetworkKeeper {
  public:
   // Of "sandbox.network_denied": so many of a sandbox within a second; the next event says how many
@@ -72,9 +78,9 @@ class NetworkKeeper {
                 const NetworkSpec& spec);
 
   // Whose network is open already gets these terms; mode "none" closes it. On error all is as
-  // before. `made`: of a sandbox that was created with its network (engine::Created::network).
+  // before. `made`: of a sandbox that was created with its network.
   Result<void> Open(const SandboxId& id, const std::string& owner, const NetworkSpec& spec,
-                    std::optional<engine::NetworkSockets> made = std::nullopt);
+                    std::optional<MadeNetwork> made = std::nullopt);
   // The same; on error the network is wanted nevertheless, and is tried again until it is closed.
   Result<void> Want(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   // The same of one that is paused.
@@ -139,7 +145,7 @@ class NetworkKeeper {
   void TellUnpublished(const Publisher& publisher, const PublishedStanding& standing);
 
   Result<void> OpenAs(bool paused, const SandboxId& id, const std::string& owner,
-                      const NetworkSpec& spec, std::optional<engine::NetworkSockets> made);
+                      const NetworkSpec& spec, std::optional<MadeNetwork> made);
   Result<void> StartThread();
 
   // With the entry's lock.
