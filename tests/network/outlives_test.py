@@ -240,9 +240,11 @@ def expect_told(world, sandbox, before, began, ended):
     numbers = [flow.pop("number") for flow in flows]
     expect(numbers == sorted(set(numbers)), f"numbers of flows: {numbers}")
     expect(numbers[0] > max(flow["number"] for flow in before), f"numbers are used again: {numbers}")
-    for flow in before:
-        told = {name: value for name, value in flow.items() if name != "number"}
-        expect(flows.count(told) == 1, f"told {flows.count(told)} times: {told}")
+    # A program may be refused the same twice within a millisecond: then there are more that are alike than were told.
+    known = [{name: value for name, value in flow.items() if name != "number"} for flow in before]
+    for told in known:
+        more = flows.count(told) - known.count(told)
+        expect(more >= 0 and (more == 0 or told["verdict"] != "allowed"), f"{more} more than were told before: {told}")
     stamp = "%Y-%m-%dT%H:%M:%S"
     first, last = (time.strftime(stamp, time.gmtime(moment)) for moment in (began, ended))
     meanwhile = [flow for flow in flows if first <= flow["time"] <= last]
