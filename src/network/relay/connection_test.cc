@@ -230,7 +230,6 @@ TEST_F(ConnectionTest, NothingOfAFrontedHelloReachesTheServer) {
     const Fd upstream = Accept(server_.socket);
     Send(*client_, hello);
     EXPECT_EQ(ReadAll(*client_), "(reset)");
-    // One whose coming about the relay had not noticed yet is closed without a reset.
     EXPECT_THAT(ReadAll(upstream), AnyOf("", "(reset)")) << "not one byte";
   });
   EXPECT_EQ(flow_->verdict, Verdict::kDenied);
@@ -321,10 +320,8 @@ TEST_F(ConnectionTest, AResetOfTheServerIsAResetInside) {
   Relay(ToServer(), [&] {
     {
       const Fd upstream = Accept(server_.socket);
-      // The relay knows that it is connected, once it has passed something on.
       Send(*client_, "?");
-      char byte = 0;
-      EXPECT_EQ(::recv(upstream.get(), &byte, 1, 0), 1);
+      EXPECT_EQ(::recv(upstream.get(), std::string(1, '?').data(), 1, 0), 1) << "it is connected";
       Send(upstream, "half of the answer");
       const linger now{.l_onoff = 1, .l_linger = 0};
       ::setsockopt(upstream.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);

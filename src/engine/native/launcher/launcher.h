@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/os/paths.h"
@@ -91,6 +92,9 @@ class Launcher {
 
   // Tells the workers what to make for the next sandbox. Quick: for the moment after an answer.
   void OrderAhead();
+
+  // Whether a network was opened since it was asked for last.
+  bool TakeHasOpenedNetwork() { return std::exchange(network_opened_, false); }
 
   bool one_shot() const { return options_.one_shot; }
   // Whether so much work was left for idle moments that it must be done without waiting for one.
@@ -212,6 +216,7 @@ class Launcher {
   bool dir_wanted_ = false;              // the last one was used
   std::optional<Lookup> lookup_ahead_;   // for the next network
   bool lookup_wanted_ = false;           // one was opened since the last was made
+  bool network_opened_ = false;
   std::map<SandboxId, Sandbox> sandboxes_;
   std::deque<Sandbox> doomed_;  // ended; resources to be given back
   std::deque<Sandbox> busy_;    // likewise; the kernel was not done with their groups yet

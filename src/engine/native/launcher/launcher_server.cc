@@ -126,6 +126,10 @@ constexpr int kAheadMs = 500;
 // answer often asks for the next thing at once.
 constexpr int kPauseMs = 3;
 
+// After a network was opened its caller has to tell the relay, and waits for it: so long the
+// workers, whom a kernel without preemption takes off no processor, are not told what to make.
+constexpr int kRelayIsToldMs = 1;
+
 bool HasRequest(const Fd& control, int patience_ms = 0) {
   pollfd poller{.fd = control.get(), .events = POLLIN, .revents = 0};
   return ::poll(&poller, 1, patience_ms) != 0;
@@ -164,6 +168,7 @@ void Rest(const Fd& control, Launcher& launcher) {
 
 Result<void> Serve(const Fd& control, Launcher& launcher) {
   while (true) {
+    if (launcher.TakeHasOpenedNetwork()) (void)HasRequest(control, kRelayIsToldMs);
     launcher.OrderAhead();
     if (!HasRequest(control, launcher.one_shot() ? 0 : kPauseMs)) {
       while (launcher.DoIdleWork() && !HasRequest(control)) {
