@@ -133,7 +133,7 @@ TEST_F(LiveInbound, ACheckKnowsPeers) {
 }
 
 TEST_F(LiveInbound, NobodyElseReachesIt) {
-  const std::string db = Database();
+  (void)Database();
   const std::string apart = server_.Create(R"({"network":{"join":["other"]}})");
   const std::string open = server_.Create(R"({"network":"open"})");
   const std::string none = server_.Create();
@@ -171,7 +171,7 @@ TEST_F(LiveInbound, PeersAreWhoTheyAreNow) {
 }
 
 TEST_F(LiveInbound, PeersOutliveTheServer) {
-  const std::string db = Database();
+  (void)Database();
   const std::string web = Member("web");
   server_.program().KillWithChildren();
   server_.Restart();

@@ -16,9 +16,6 @@ namespace {
 
 using network::MessageType;
 using network::Mode;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 // Relays with doors in one directory. Of processes that they are not, a pipe stands for the pidfd:

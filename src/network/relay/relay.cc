@@ -214,14 +214,14 @@ Result<Relay::Reply> Relay::Hello(const HelloRequest& request) {
   if (!request.proxy.empty()) proxy_ = TRY(ProxyPlan::Make(request.proxy, request.no_proxy));
   resolver_ = TRY(Resolver::Create(loop_, {.servers = request.resolvers}));
   OpenCache(request.cache_bytes);
-  parts_.reset(new RelayParts{.loop = loop_,
-                              .deadlines = deadlines_,
-                              .resolver = *resolver_,
-                              .pipes = pipes_,
-                              .machine = machine_,
-                              .peers = peers_,
-                              .proxy = proxy_ ? &*proxy_ : nullptr,
-                              .cache = cache_ ? &*cache_ : nullptr});
+  parts_ = std::make_unique<RelayParts>(RelayParts{.loop = loop_,
+                                                   .deadlines = deadlines_,
+                                                   .resolver = *resolver_,
+                                                   .pipes = pipes_,
+                                                   .machine = machine_,
+                                                   .peers = peers_,
+                                                   .proxy = proxy_ ? &*proxy_ : nullptr,
+                                                   .cache = cache_ ? &*cache_ : nullptr});
   greeting_ = request;
   return Reply{};
 }
