@@ -16,9 +16,10 @@ constexpr int kMostRounds = 32;  // of one step, so that no connection keeps oth
 
 }  // namespace
 
-Interception::Interception(Interceptor* interceptor, std::shared_ptr<const Credentials> credentials,
-                           Place place, Session client)
-    : interceptor_(interceptor),
+Interception::Interception(std::shared_ptr<const http::TlsContext> to_servers,
+                           std::shared_ptr<const Credentials> credentials, Place place,
+                           Session client)
+    : to_servers_(std::move(to_servers)),
       credentials_(std::move(credentials)),
       name_(place.name),
       cached_(place.cache.has_value()),
@@ -38,7 +39,8 @@ Result<std::unique_ptr<Interception>> Interception::Begin(
     session = Session::Tls(TRY(server->Accept(client)));
   }
   return std::unique_ptr<Interception>(
-      new Interception(interceptor, std::move(credentials), std::move(place), *std::move(session)));
+      new Interception(interceptor == nullptr ? nullptr : interceptor->client(),
+                       std::move(credentials), std::move(place), *std::move(session)));
 }
 
 bool Interception::wants_server() const {
@@ -46,9 +48,9 @@ bool Interception::wants_server() const {
 }
 
 Result<void> Interception::ServerIs(int upstream) {
-  upstream_.session = interceptor_ == nullptr
+  upstream_.session = to_servers_ == nullptr
                           ? Session::Clear(upstream)
-                          : Session::Tls(TRY(interceptor_->client().Connect(upstream, name_)));
+                          : Session::Tls(TRY(to_servers_->Connect(upstream, name_)));
   return {};
 }
 

@@ -32,7 +32,7 @@ class Interception {
     std::optional<CacheUse> cache{};  // one for "http" is in the clear on both sides
   };
 
-  // `interceptor`: null where everything is in the clear.
+  // `interceptor`: null where everything is in the clear; not referred to afterwards.
   static Result<std::unique_ptr<Interception>> Begin(Interceptor* interceptor,
                                                      std::shared_ptr<const Credentials> credentials,
                                                      Place place, int client);
@@ -65,8 +65,8 @@ class Interception {
     Session::Wants wants = Session::Wants::kNothing;
   };
 
-  Interception(Interceptor* interceptor, std::shared_ptr<const Credentials> credentials,
-               Place place, Session client);
+  Interception(std::shared_ptr<const http::TlsContext> to_servers,
+               std::shared_ptr<const Credentials> credentials, Place place, Session client);
 
   bool Round();
   bool Greet(Side& side, bool is_client);
@@ -78,7 +78,8 @@ class Interception {
   bool Settled() const;
   static uint32_t EventsOf(const Side& side, bool reads, bool writes);
 
-  Interceptor* const interceptor_;
+  // Null: in the clear. Its own: the authority may be replaced before there is a server.
+  const std::shared_ptr<const http::TlsContext> to_servers_;
   const std::shared_ptr<const Credentials> credentials_;
   const std::string name_;
   const bool cached_;

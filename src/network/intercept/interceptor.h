@@ -26,7 +26,8 @@ class Interceptor {
 
   // To be a server of this name; made when it is first asked for, and anew every day.
   Result<std::shared_ptr<http::TlsContext>> ServerFor(const std::string& name);
-  const http::TlsContext& client() const { return *client_; }
+  // To be a client of any server. It outlives this for who has it.
+  std::shared_ptr<const http::TlsContext> client() const { return client_; }
 
  private:
   struct Leaf {
