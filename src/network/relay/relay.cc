@@ -337,7 +337,6 @@ void Relay::EndCheck(const Checked& checked) {
 }
 
 // Where the socket is full its controller has much to read already, and asks after that.
-// Where the socket is full its controller has much to read already, and asks after that.
 bool Relay::TellNews(const std::string& sandbox) {
   return news_ &&
          control_.Send(MessageType::kNews, protocol::Encode(SandboxRequest{.sandbox = sandbox}))
