@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/ipc/unix_socket.h"
 #include "base/os/log.h"
 
 namespace cay::network {
@@ -70,10 +71,7 @@ void ControlSocket::Lose() {
 }
 
 Result<void> ControlSocket::Admit(const Fd& socket) const {
-  ucred peer{};
-  socklen_t length = sizeof peer;
-  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-    return Failure(Error::FromErrno("asking who connects to the network relay"));
+  const ucred peer = TRY(PeerOf(socket, "asking who connects to the network relay"));
   if (peer.uid == door_->owner || peer.uid == 0) return {};
   return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
                        "uid " + std::to_string(peer.uid) + " may not control the network relay"));
