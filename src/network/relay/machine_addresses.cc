@@ -7,24 +7,18 @@
 #include <cstring>
 #include <memory>
 
+#include "network/transfer/dialer.h"
+
 namespace cay::network {
 namespace {
 
-std::optional<Address> AddressOf(const sockaddr* socket_address) {
-  if (socket_address == nullptr) return std::nullopt;
-  if (socket_address->sa_family == AF_INET) {
-    sockaddr_in in{};
-    std::memcpy(&in, socket_address, sizeof in);
-    return Address::V4(ntohl(in.sin_addr.s_addr));
-  }
-  if (socket_address->sa_family == AF_INET6) {
-    sockaddr_in6 in{};
-    std::memcpy(&in, socket_address, sizeof in);
-    std::array<uint8_t, Address::kBytes> bytes;
-    std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
-    return Address::V6(bytes);
-  }
-  return std::nullopt;
+// Nothing: an interface's address of another family, or none.
+std::optional<Address> AddressOfInterface(const sockaddr* its) {
+  if (its == nullptr || (its->sa_family != AF_INET && its->sa_family != AF_INET6))
+    return std::nullopt;
+  sockaddr_storage space{};
+  std::memcpy(&space, its, its->sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+  return AddressOf(space);
 }
 
 std::optional<std::vector<Address>> LookUp() {
@@ -33,7 +27,7 @@ std::optional<std::vector<Address>> LookUp() {
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
   std::vector<Address> addresses;
   for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    if (const auto address = AddressOf(entry->ifa_addr)) addresses.push_back(*address);
+    if (const auto address = AddressOfInterface(entry->ifa_addr)) addresses.push_back(*address);
   }
   return addresses;
 }

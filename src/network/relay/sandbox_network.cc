@@ -5,9 +5,9 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
 
 #include "base/clock.h"
+#include "network/transfer/dialer.h"
 #include "network/transfer/reset.h"
 
 namespace cay::network {
@@ -19,18 +19,6 @@ constexpr Millis kListenAgain{100};  // after there was no descriptor to be had
 constexpr Millis kResume{20};
 // SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST, of headers that do not go with netinet/in.h.
 constexpr int kOriginalDestination = 80;
-
-struct Endpoint {
-  Address address;
-  uint16_t port = 0;
-};
-
-Endpoint EndpointOf(const sockaddr_storage& space) {
-  // sockaddr_in and sockaddr_in6 have the port at the same place.
-  sockaddr_in in{};
-  std::memcpy(&in, &space, sizeof in);
-  return {AddressOf(space), ntohs(in.sin_port)};
-}
 
 std::string OverBytes(const NetworkLimits& limits) {
   return "over the limit of " + FormatBytes(limits.bytes) + " in all";
@@ -154,10 +142,10 @@ Result<Destination> SandboxNetwork::DestinationOf(const Fd& client) {
     if (::getsockopt(client.get(), v4 ? SOL_IP : SOL_IPV6, kOriginalDestination, &space, &size) < 0)
       return Failure(Error::FromErrno("the listener of the network itself was asked"));
   }
-  const Endpoint endpoint = EndpointOf(space);
-  Destination destination{.name = names_.NameOf(endpoint.address, NameTable::Clock::now()),
-                          .address = endpoint.address,
-                          .port = endpoint.port};
+  const Address address = AddressOf(space);
+  Destination destination{.name = names_.NameOf(address, NameTable::Clock::now()),
+                          .address = address,
+                          .port = PortOf(space)};
   if (destination.name.empty()) NamePinned(destination);
   return destination;
 }

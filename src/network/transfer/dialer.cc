@@ -72,6 +72,12 @@ Address AddressOf(const sockaddr_storage& space) {
   return Address::V6(bytes).Unmapped();
 }
 
+uint16_t PortOf(const sockaddr_storage& space) {
+  sockaddr_in in{};  // which has it at the same place as sockaddr_in6
+  std::memcpy(&in, &space, sizeof in);
+  return ntohs(in.sin_port);
+}
+
 class Dialer::Attempt final : public EventLoop::Handler {
  public:
   Attempt(Dialer& dialer, const Address& address)

@@ -69,5 +69,6 @@ struct SocketAddress {
 };
 // An IPv4 address that is written as an IPv6 one is the IPv4 address.
 Address AddressOf(const sockaddr_storage& space);
+uint16_t PortOf(const sockaddr_storage& space);
 
 }  // namespace cay::network

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "network/transfer/dialer.h"
@@ -44,10 +43,7 @@ uint16_t PortOfSocket(const Fd& socket) {
   sockaddr_storage space{};
   socklen_t size = sizeof space;
   if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&space), &size) < 0) return 0;
-  // sockaddr_in and sockaddr_in6 have it at the same place.
-  sockaddr_in in{};
-  std::memcpy(&in, &space, sizeof in);
-  return ntohs(in.sin_port);
+  return network::PortOf(space);
 }
 
 }  // namespace
