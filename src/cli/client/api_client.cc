@@ -105,6 +105,10 @@ Error ProblemError(int status, std::string_view body) {
       .WithRemedy(std::move(remedy));
 }
 
+Error ProblemError(const json::object& problem, std::string_view document) {
+  return ProblemError(static_cast<int>(NumberOf(problem, "status").value_or(500)), document);
+}
+
 Result<ApiClient> ApiClient::Open(Connection connection) {
   Result<http::Url> url = http::Url::Parse(connection.url);
   if (!url) return Failure(std::move(url).error().WithContext(connection.origin));
@@ -137,7 +141,7 @@ Error ApiClient::ExplainRefusal(Error error) const {
   const std::string document = error.message().substr(begin);
   const json::object problem = ParseJsonObject(document).value_or(json::object());
   if (!problem.contains("status")) return Explain(std::move(error));
-  return ProblemError(static_cast<int>(NumberOf(problem, "status").value_or(500)), document);
+  return ProblemError(problem, document);
 }
 
 Result<http::Client*> ApiClient::Connected() {

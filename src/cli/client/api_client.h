@@ -27,6 +27,8 @@ inline constexpr size_t kMaxAnswerBytes = 64 << 20;
 
 // The error that a response of 400 and more stands for. Pure.
 Error ProblemError(int status, std::string_view body);
+// Where no response says the status: the document itself, as it came and as it was read.
+Error ProblemError(const boost::json::object& problem, std::string_view document);
 
 class ApiClient {
  public:

@@ -2,13 +2,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <csignal>
 
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
-#include "cli/session/event_source.h"
-#include "cli/session/process_output.h"
+#include "cli/session/follow.h"
 
 namespace cay::cli {
 namespace {
@@ -34,38 +32,14 @@ Result<void> PrintEvent(const EventsOptions& options, const json::object& event)
   return Print(options.json ? LineJson(event) : RenderEvent(event));
 }
 
-Result<void> Follow(ApiClient& api, const EventsOptions& options, const std::string& path) {
-  const std::string target = Target(path).AddUnlessEmpty("after", options.after).text();
-  EventSource source([&](const std::string& last_id) {
-    return api.OpenEvents(last_id.empty() ? target : path, last_id);
-  });
-  while (true) {
-    const std::optional<ServerEvent> event = TRY(source.Next());
-    if (!event) {
-      source.Wait();
-      continue;
-    }
-    const json::object data = TRY(EventData(*event));
-    if (event->type == "error") {
-      return Failure(
-          ProblemError(static_cast<int>(NumberOf(data, "status").value_or(500)), event->data));
-    }
-    // The stream's own, and no event of anybody's: it goes on where it stopped, unless the sandbox
-    // is gone.
-    if (event->type == "end" && TextOf(data, "reason") == "destroyed") return {};
-    if (event->type == "end") continue;
-    TRY(PrintEvent(options, data));
-  }
-}
-
 Result<int> EventsMain(ApiClient& api, EventsOptions& options, Positionals& rest) {
   const std::string path =
       rest.values.empty() ? "/api/events"
                           : SandboxPath(TRY(api.ResolveSandbox(rest.values.front())), "/events");
   if (options.follow) {
-    // Standard output that nobody reads ends it, as it ends `tail -f`.
-    ::signal(SIGPIPE, SIG_DFL);
-    TRY(Follow(api, options, path));
+    TRY(FollowEvents(api, path, options.after, [&](const ServerEvent&, const json::object& data) {
+      return PrintEvent(options, data);
+    }));
     return 0;
   }
   std::string after = options.after;

@@ -213,8 +213,7 @@ Result<int> WatchMain(ApiClient& api, FilesOptions& options, Positionals& rest) 
     json::object data = TRY(EventData(*event));
     if (event->type == "watching") continue;
     if (event->type == "error") {
-      return Failure(
-          ProblemError(static_cast<int>(NumberOf(data, "status").value_or(500)), event->data));
+      return Failure(ProblemError(data, event->data));
     }
     if (options.json) {
       data["type"] = event->type;

@@ -3,13 +3,11 @@
 #include <boost/json/object.hpp>
 
 #include <array>
-#include <csignal>
 
 #include "cli/client/call.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
-#include "cli/session/event_source.h"
-#include "cli/session/process_output.h"
+#include "cli/session/follow.h"
 
 namespace cay::cli {
 namespace {
@@ -66,28 +64,14 @@ bool IsWanted(const FlowsOptions& options, const json::object& flow) {
 
 // Each as it comes.
 Result<void> Follow(ApiClient& api, const FlowsOptions& options, const std::string& path) {
-  const std::string target = Target(path).AddUnlessEmpty("after", options.after).text();
-  EventSource source([&](const std::string& last_id) {
-    return api.OpenEvents(last_id.empty() ? target : path, last_id);
-  });
   if (!options.json) TRY(Print(RenderRow(kHeading)));
-  while (true) {
-    const std::optional<ServerEvent> event = TRY(source.Next());
-    if (!event) {
-      source.Wait();
-      continue;
-    }
-    const json::object data = TRY(EventData(*event));
-    if (event->type == "error") {
-      return Failure(
-          ProblemError(static_cast<int>(NumberOf(data, "status").value_or(500)), event->data));
-    }
-    if (event->type == "end" && TextOf(data, "reason") == "destroyed") return {};
-    if (event->type == "gap")
+  const auto take = [&](const ServerEvent& event, const json::object& data) -> Result<void> {
+    if (event.type == "gap")
       Note("flows " + Cell(data, "from") + " to " + Cell(data, "to") + " were dropped");
-    if (event->type == "flow" && IsWanted(options, data))
-      TRY(Print(options.json ? LineJson(data) : RenderRow(RowOf(data))));
-  }
+    if (event.type != "flow" || !IsWanted(options, data)) return {};
+    return Print(options.json ? LineJson(data) : RenderRow(RowOf(data)));
+  };
+  return FollowEvents(api, path, options.after, take);
 }
 
 // All that the server remembers, which is bounded.
@@ -119,8 +103,6 @@ Result<int> FlowsMain(ApiClient& api, FlowsOptions& options, Positionals& rest) 
     TRY(List(api, options, path));
     return 0;
   }
-  // Standard output that nobody reads ends it, as it ends `tail -f`.
-  ::signal(SIGPIPE, SIG_DFL);
   TRY(Follow(api, options, path + "/events"));
   return 0;
 }

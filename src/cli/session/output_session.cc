@@ -151,8 +151,7 @@ Result<void> OutputSession::TakeEvent(const ServerEvent& event) {
     }
   } else if (event.type == "error") {
     const json::object problem = TRY(EventData(event));
-    return Failure(
-        ProblemError(static_cast<int>(NumberOf(problem, "status").value_or(500)), event.data));
+    return Failure(ProblemError(problem, event.data));
   }
   return {};
 }
