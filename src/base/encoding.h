@@ -1,6 +1,7 @@
 // Text and bytes as they go through formats that can hold only one of the two: UTF-8 and base64.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,9 @@ std::string ToUtf8Lossy(std::string_view bytes);
 
 // RFC 4648 section 4, with padding.
 std::string EncodeBase64(std::string_view bytes);
+
+// Two lower-case digits a byte.
+std::string EncodeHex(std::span<const unsigned char> bytes);
 
 // kInvalidArgument unless it is exactly what EncodeBase64 gives (no line breaks, no other
 // alphabet).

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 namespace cay {
 namespace {
 
@@ -70,6 +72,12 @@ TEST(Encoding, WhatIsNotExactlyBase64IsRefused) {
                            "Zm8\n", "Zm-_", "=Zg="}) {
     EXPECT_FALSE(DecodeBase64(text)) << text;
   }
+}
+
+TEST(Hex, TwoDigitsAByte) {
+  const std::array<unsigned char, 4> bytes = {0x00, 0x0f, 0xa0, 0xff};
+  EXPECT_EQ(EncodeHex(bytes), "000fa0ff");
+  EXPECT_EQ(EncodeHex({}), "");
 }
 
 }  // namespace

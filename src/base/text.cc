@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <array>
 
@@ -65,6 +67,11 @@ std::string_view Nearest(std::string_view typed, std::span<const std::string_vie
     }
   }
   return best;
+}
+
+void Wipe(std::string& secret) {
+  ::explicit_bzero(secret.data(), secret.size());
+  secret.clear();
 }
 
 }  // namespace cay

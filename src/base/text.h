@@ -15,6 +15,9 @@ std::vector<std::string_view> Split(std::string_view text, char separator);
 // Without spaces and tabs at its ends.
 std::string_view Trim(std::string_view text);
 
+// Of a secret: its bytes are overwritten, whatever a compiler thinks of that, and it is empty.
+void Wipe(std::string& secret);
+
 // With ASCII letters in lower case.
 std::string Lower(std::string_view text);
 

@@ -147,8 +147,7 @@ Result<std::map<std::string, NetworkSpec>> ParseTemplates(const std::vector<std:
   }
   // As a create: rules without a mode are allowed.
   for (auto& [name, spec] : templates) {
-    const bool names_some = !spec.policy.allow.empty() || !spec.policy.presets.empty();
-    if (!seen.contains({name, "network.mode"}) && names_some)
+    if (!seen.contains({name, "network.mode"}) && spec.policy.names_some())
       spec.policy.mode = network::Mode::kAllow;
   }
   return templates;

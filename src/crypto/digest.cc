@@ -7,20 +7,13 @@
 #include <array>
 #include <span>
 
+#include "base/encoding.h"
+
 namespace cay {
 namespace {
 
 Failure NoDigest() {
   return Failure(Error(ErrorCode::kInternal, Fault::kMachine, "OpenSSL cannot make a digest"));
-}
-
-std::string Hexadecimal(std::span<const unsigned char> bytes) {
-  std::string hex;
-  for (const unsigned char byte : bytes) {
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
 }
 
 struct Freer {
@@ -61,7 +54,7 @@ Result<std::string> Sha256::Hex() && {
   if (::EVP_DigestFinal_ex(context_->get(), raw.data(), &length) != 1 || length != raw.size()) {
     return NoDigest();
   }
-  return Hexadecimal(raw);
+  return EncodeHex(raw);
 }
 
 Result<std::string> Sha256Hex(std::string_view bytes) {
@@ -87,7 +80,7 @@ Result<std::string> HmacSha256Hex(std::string_view key, std::string_view message
            &length) == nullptr) {
     return NoDigest();
   }
-  return Hexadecimal(std::span(raw).first(length));
+  return EncodeHex(std::span(raw).first(length));
 }
 
 bool ConstantTimeEqual(std::string_view a, std::string_view b) {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/encoding.h"
 #include "base/os/disk_room.h"
 #include "base/os/file.h"
 #include "base/os/listing.h"
@@ -46,13 +47,7 @@ Result<std::string> NewPartName() {
   std::array<unsigned char, 16> bytes{};
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     return Failure(Error::FromErrno("random bytes"));
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string name;
-  for (const unsigned char byte : bytes) {
-    name += kDigits[byte >> 4];
-    name += kDigits[byte & 15];
-  }
-  return name + std::string(kPart);
+  return EncodeHex(bytes) + std::string(kPart);
 }
 
 Result<std::string> ReadEntryFile(int directory, const std::string& name) {

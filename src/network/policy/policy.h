@@ -54,6 +54,8 @@ struct Spec {
   std::vector<std::string> presets{};
   DnsMode dns = DnsMode::kNames;
 
+  // Where no mode is said, this is kAllow's.
+  bool names_some() const { return !allow.empty() || !presets.empty(); }
   friend bool operator==(const Spec&, const Spec&) = default;
 };
 

@@ -6,11 +6,6 @@
 #include "network/transfer/reset.h"
 
 namespace cay::network {
-namespace {
-
-constexpr uint16_t kHttpPort = 80;
-
-}  // namespace
 
 // A secret is never sent in the clear, and where nothing is intercepted its placeholder is looked
 // for in what the first bytes show.
@@ -21,7 +16,7 @@ std::optional<FirstBytesVerdict> Connection::RefuseForSecrets(const FirstBytesVe
   FirstBytesVerdict refused{.kind = FirstBytesVerdict::Kind::kRefuse,
                             .rule = rule_,
                             .seen_name = verdict.seen_name,
-                            .http = destination_.port == 80};
+                            .http = destination_.port == kHttpPort};
   if (covered_) {
     refused.reason = "connections to " + destination_.name + ":" +
                      std::to_string(destination_.port) +

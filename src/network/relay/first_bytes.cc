@@ -11,7 +11,6 @@ namespace cay::network {
 namespace {
 
 using Kind = FirstBytesVerdict::Kind;
-constexpr uint16_t kHttpPort = 80;
 constexpr std::string_view kHttp2Preface = "PRI * HTTP/2";
 
 FirstBytesVerdict Refuse(std::string reason, std::string rule = {}) {

@@ -15,6 +15,9 @@
 
 namespace cay::network {
 
+// Where requests are in the clear, and name their hosts.
+inline constexpr uint16_t kHttpPort = 80;
+
 struct Destination {
   std::string name{};  // by which it was asked for; empty: by its address
   Address address{};   // as the program gave it: of a name the one that stands for it

@@ -1,11 +1,11 @@
 #include "sandbox/secrets/secret_book.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <tuple>
 
+#include "base/text.h"
 #include "network/intercept/credentials.h"
 
 namespace cay::sandbox {
@@ -14,19 +14,24 @@ namespace {
 constexpr std::string_view kContext = "cay secrets 1";
 constexpr size_t kMaxFile = size_t{16} * 1024 * 1024;
 
-// A value that was of a secret is no part of what is given back to the allocator.
-void Wipe(std::string& plain) { ::explicit_bzero(plain.data(), plain.size()); }
-
 Error TooMany(size_t count, std::string_view whose) {
   return Error(ErrorCode::kResourceExhausted, Fault::kCaller,
                "there are " + std::to_string(count) + " secrets" + std::string(whose) + " already")
       .WithRemedy("remove some: cay secrets rm NAME");
 }
 
+const std::string& NameOf(const KeptSecret& one) { return one.secret.name; }
+const std::string& NameOf(const RemovedSecret& one) { return one.name; }
+
 auto IsIt(std::string_view owner, std::string_view name) {
-  return [owner, name](const KeptSecret& one) {
-    return one.owner == owner && one.secret.name == name;
-  };
+  return [owner, name](const auto& one) { return one.owner == owner && NameOf(one) == name; };
+}
+
+// Null: it is not among them.
+template <class T>
+const T* FindIn(const std::vector<T>& all, std::string_view owner, std::string_view name) {
+  const auto found = std::ranges::find_if(all, IsIt(owner, name));
+  return found == all.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -57,22 +62,19 @@ Error NoSuchSecret(const std::string& name) {
 }
 
 const KeptSecret* SecretBook::Pages::Find(std::string_view owner, std::string_view name) const {
-  const auto found = std::ranges::find_if(secrets, IsIt(owner, name));
-  return found == secrets.end() ? nullptr : &*found;
+  return FindIn(secrets, owner, name);
 }
 
 const RemovedSecret* SecretBook::Pages::FindRemoved(std::string_view owner,
                                                     std::string_view name) const {
-  const auto found = std::ranges::find_if(
-      removed, [&](const RemovedSecret& one) { return one.owner == owner && one.name == name; });
-  return found == removed.end() ? nullptr : &*found;
+  return FindIn(removed, owner, name);
 }
 
 Result<SecretBook::Pages> SecretBook::Read() const {
   std::string plain = TRY(files_.Read(kSecretsFile, kContext, kMaxFile));
   if (plain.empty()) return Pages();
   auto pages = protocol::Decode<Pages>(plain, protocol::Unknown::kSkipped);
-  Wipe(plain);
+  Wipe(plain);  // it is not given back to the allocator with values in it
   if (!pages) return pages;
   std::ranges::sort(pages->secrets, [](const KeptSecret& a, const KeptSecret& b) {
     return std::tie(a.owner, a.secret.name) < std::tie(b.owner, b.secret.name);
@@ -113,8 +115,7 @@ Result<bool> SecretBook::Put(KeptSecret secret) {
   if (pages.secrets.size() >= kMaxSecrets) return Failure(TooMany(kMaxSecrets, ""));
   if (static_cast<size_t>(std::ranges::count_if(pages.secrets, of_owner)) >= kMaxOfOwner)
     return Failure(TooMany(kMaxOfOwner, " of one owner"));
-  std::erase_if(pages.removed,
-                [&](const RemovedSecret& one) { return one.owner == owner && one.name == name; });
+  std::erase_if(pages.removed, IsIt(owner, name));
   pages.secrets.push_back(std::move(secret));
   TRY(Write(pages));
   return was_there;

@@ -1,6 +1,5 @@
 #include "sandbox/secrets/secret_keeper.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,17 +7,13 @@
 #include <set>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "network/intercept/credentials.h"
 #include "sandbox/rules/secret_rules.h"
 #include "sandbox/secrets/trust.h"
 
 namespace cay::sandbox {
 namespace {
-
-void Wipe(std::string& value) {
-  ::explicit_bzero(value.data(), value.size());
-  value.clear();
-}
 
 KeptSecret Valueless(KeptSecret kept) {
   Wipe(kept.secret.value);

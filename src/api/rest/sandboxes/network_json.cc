@@ -138,8 +138,7 @@ Result<std::optional<NetworkSpec>> ReadNetwork(JsonFields& fields, std::string_v
   sandbox::fields::Network::Of(spec, reader);
   TRY(reader.Finish());
   spec.said_limits = reader.said_limits();
-  const bool names_some = !spec.policy.allow.empty() || !spec.policy.presets.empty();
-  if (!reader.said_mode() && names_some) spec.policy.mode = Mode::kAllow;
+  if (!reader.said_mode() && spec.policy.names_some()) spec.policy.mode = Mode::kAllow;
   return spec;
 }
 
