@@ -6,7 +6,6 @@ Its internet is its own (internet.py), with a server of its own on ports 80 and 
 where that cannot be made.
 """
 
-import argparse
 import functools
 import glob
 import hashlib
@@ -18,15 +17,13 @@ import signal
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-import internet  # noqa: E402
 from clients_test import NAMES, make_debian, make_npm, make_pypi  # noqa: E402
-from sandboxes import NOBODY, SKIPPED, Broken, as_user, describe, expect  # noqa: E402
+from sandboxes import Runs, as_user, describe, expect, make_checks, read_options, result_of, run_in_internet  # noqa: E402
 
 INDEX, FILES, NPM, DEBIAN = NAMES["pypi"][0], NAMES["pypi"][1], NAMES["npm"][0], NAMES["debian"][0]
 LARGE = b"0123456789abcdef" * (1 << 19)  # 8 MiB
@@ -163,7 +160,7 @@ def serve(directory):
 # What is tested.
 
 
-class Test:
+class Test(Runs):
     def __init__(self, cay, net, state, uid):
         self.cay, self.net, self.uid, self.state = cay, net, uid, state
         self.seen_file = os.path.join(net.directory, "seen")
@@ -198,18 +195,9 @@ class Test:
         open(self.seen_file, "w").close()
         done = subprocess.run(self.command(command, extra=[*net, *more.pop("extra", ())], **more), stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, env=self.environment, stdin=subprocess.DEVNULL)
-        try:
-            result = json.loads(done.stdout)
-        except ValueError:
-            raise Broken(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}") from None
+        result = result_of(done, command)
         with open(self.seen_file) as file:
             result["seen"] = [json.loads(line) for line in file]
-        return result
-
-    def works(self, command, says=None, **more):
-        result = self.run(command, **more)
-        expect(result["exit_code"] == 0, f"{command}: {describe(result)}")
-        expect(says is None or says in result["stdout"], f"{command}: not {says!r}: {describe(result)}")
         return result
 
     def get(self, name, how="", **more):
@@ -481,47 +469,28 @@ CHECKS = [pip_installs_without_the_server, npm_installs_without_the_server, apt_
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cay")
-    parser.add_argument("--serve")
-    parser.add_argument("--only", action="append")
-    parser.add_argument("--user", action="append", type=int)
-    options = parser.parse_args()
+    options = read_options(__doc__, serves=True)
     if options.serve:
         return serve(options.serve)
-    why_not = internet.possible()
-    if why_not:
-        print(f"skipped: {why_not}")
-        return SKIPPED
-    internet.enter()
-    directory = tempfile.mkdtemp(prefix="cay-network-")
-    os.chmod(directory, 0o755)
-    failed = 0
-    try:
-        with internet.Internet(directory) as net:
-            for name in (INDEX, FILES, NPM, DEBIAN):
-                net.names[name] = [net.SERVER]
-            make_pypi(net)
-            make_npm(net)
-            if shutil.which("dpkg-deb"):
-                make_debian(net)
-            net.serve(web=False)
-            for uid in options.user or (0, NOBODY):
-                test = Test(os.path.abspath(options.cay), net, os.path.join(directory, f"state-{uid}"), uid)
-                for check in CHECKS:
-                    if options.only and check.__name__ not in options.only:
-                        continue
-                    test.forget()
-                    try:
-                        why_not = check(test)
-                        print(f"{check.__name__}, as uid {uid}: {'skipped: ' + why_not if why_not else 'good'}", flush=True)
-                    except Broken as error:
-                        failed += 1
-                        print(f"{check.__name__}, as uid {uid}: FAILED: {error}", flush=True)
-                test.stop_server()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
+
+    def run(net, directory):
+        for name in (INDEX, FILES, NPM, DEBIAN):
+            net.names[name] = [net.SERVER]
+        make_pypi(net)
+        make_npm(net)
+        if shutil.which("dpkg-deb"):
+            make_debian(net)
+        net.serve(web=False)
+        failed = 0
+        for uid in options.user:
+            test = Test(options.cay, net, os.path.join(directory, f"state-{uid}"), uid)
+            for check in CHECKS:
+                test.forget()
+                failed += make_checks([check], options.only, uid, test)
+            test.stop_server()
+        return failed
+
+    return run_in_internet(run)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def check_floods(sandboxes, _net):
              "    n = b'x%d' % i\n"
              "    q = struct.pack('>HHHHHH', i, 256, 1, 0, 0, 0) + bytes([len(n)]) + n + b'\\x07allowed\\x04test\\x00' + struct.pack('>HH', 16, 1)\n"
              "    s.sendto(q, ('127.0.0.1', 53))\n")
-    result = sandboxes.run(REAL, f"python3 -c \"$FLOOD\"; sleep 1; python3 /tmp/asker.py allowed.test TXT",
+    result = sandboxes.run(REAL, "python3 -c \"$FLOOD\"; sleep 1; python3 /tmp/asker.py allowed.test TXT",
                            extra=INSIDE + ["-e", f"FLOOD={flood}"])
     expect(result["stdout"].splitlines() == ["0 one|two three"], describe(result))
 

@@ -13,7 +13,6 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-import internet  # noqa: E402
 import servers  # noqa: E402
 from clients_test import NAMES  # noqa: E402
 from sandboxes import TRUST, checks_of, describe, expect, run_checks  # noqa: E402

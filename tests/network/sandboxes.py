@@ -36,6 +36,24 @@ def as_user(uid, command):
     return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] + command if uid else command
 
 
+def result_of(done, what):
+    """The object that a finished `cay run --json` has printed."""
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        raise Broken(f"{what}: {done.returncode}\n{done.stdout}\n{done.stderr}") from None
+
+
+class Runs:
+    """What has a `run(command, …)` that gives such an object."""
+
+    def works(self, command, says=None, **more):
+        result = self.run(command, **more)
+        expect(result["exit_code"] == 0, f"{command}: {describe(result)}")
+        expect(says is None or says in result["stdout"], f"{command}: not {says!r}: {describe(result)}")
+        return result
+
+
 class Sandboxes:
     """`cay run` as one user."""
 
@@ -58,10 +76,7 @@ class Sandboxes:
         arguments += ["--", "bash", "-c", command]
         done = subprocess.run(as_user(self.uid, arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, input=stdin,
                               env={**self.environment, **(environment or {})})
-        try:
-            return json.loads(done.stdout)
-        except ValueError:
-            raise Broken(f"{' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}") from None
+        return result_of(done, " ".join(arguments))
 
     def works(self, network, command, says=None, **more):
         result = self.run(network, command, **more)
@@ -86,14 +101,22 @@ def describe(result):
     return f"{json.dumps(shown)}\n{result['stdout'][-3000:]}\n{result['stderr'][-3000:]}"
 
 
-def run_checks(description, checks, prepare):
-    """The whole of a test, and its exit code. `checks`: functions check_NAME(sandboxes, net), which may return why they cannot be
-    made here; each is made as root and as an ordinary user. `prepare(net)`: the names and sites of the internet."""
+def read_options(description, serves=False):
+    """--cay, --only and --user of a test. `serves`: its own program is also a server of its internet, with --serve."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--cay", required=True)
-    parser.add_argument("--only", action="append", help="the name of a check")
+    parser.add_argument("--cay", required=not serves, type=os.path.abspath)
+    parser.add_argument("--only", action="append", help="a part of the name of a check")
     parser.add_argument("--user", action="append", type=int, help="0, or an ordinary user's id")
+    if serves:
+        parser.add_argument("--serve")
     options = parser.parse_args()
+    options.user = options.user or (0, NOBODY)
+    return options
+
+
+def run_in_internet(run):
+    """The exit code of a test. `run(net, directory)`: how many of its checks have failed, with an internet that does not serve
+    yet and a directory, both its own."""
     why_not = internet.possible()
     if why_not:
         print(f"skipped: {why_not}")
@@ -101,27 +124,45 @@ def run_checks(description, checks, prepare):
     internet.enter()
     directory = tempfile.mkdtemp(prefix="cay-network-")
     os.chmod(directory, 0o755)
-    failed = 0
     try:
         with internet.Internet(directory) as net:
-            prepare(net)
-            net.serve()
-            for uid in options.user or (0, NOBODY):
-                state = os.path.join(directory, f"state-{uid}")
-                sandboxes = Sandboxes(os.path.abspath(options.cay), state, net.RESOLVER, net.certificate, uid)
-                for check in checks:
-                    name = check.__name__.removeprefix("check_")
-                    if options.only and name not in options.only:
-                        continue
-                    try:
-                        why_not = check(sandboxes, net)
-                        print(f"{name}, as uid {uid}: {'skipped: ' + why_not if why_not else 'good'}", flush=True)
-                    except Broken as error:
-                        failed += 1
-                        print(f"{name}, as uid {uid}: FAILED: {error}", flush=True)
+            return 1 if run(net, directory) else 0
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
+
+
+def make_checks(checks, only, uid, *subject, log=lambda: ""):
+    """How many have failed. Each is called with `subject`, and may return why it cannot be made here. `log`: what is told with
+    the first failure."""
+    failed = 0
+    for check in checks:
+        name = check.__name__.removeprefix("check_")
+        if only and not any(part in name for part in only):
+            continue
+        try:
+            why_not = check(*subject)
+            print(f"{name}, as uid {uid}: {'skipped: ' + why_not if why_not else 'good'}", flush=True)
+        except Broken as error:
+            failed += 1
+            print(f"{name}, as uid {uid}: FAILED: {error}", log() if failed == 1 else "", flush=True)
+    return failed
+
+
+def run_checks(description, checks, prepare):
+    """The whole of a test, and its exit code. `checks`: functions check_NAME(sandboxes, net); each is made as root and as an
+    ordinary user. `prepare(net)`: the names and sites of the internet."""
+    options = read_options(description)
+
+    def run(net, directory):
+        prepare(net)
+        net.serve()
+        failed = 0
+        for uid in options.user:
+            sandboxes = Sandboxes(options.cay, os.path.join(directory, f"state-{uid}"), net.RESOLVER, net.certificate, uid)
+            failed += make_checks(checks, options.only, uid, sandboxes, net)
+        return failed
+
+    return run_in_internet(run)
 
 
 def checks_of(module):

@@ -5,8 +5,8 @@ ordinary user, with real clients as far as the machine has them, and bytes that 
 Its internet is its own (internet.py), with a server of its own on port 8443. Exits with 77 where that cannot be made.
 """
 
-import argparse
 import base64
+import contextlib
 import functools
 import hashlib
 import http.server
@@ -22,8 +22,7 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-import internet  # noqa: E402
-from sandboxes import NOBODY, SKIPPED, Broken, as_user, describe, expect  # noqa: E402
+from sandboxes import Runs, as_user, describe, expect, make_checks, read_options, result_of, run_in_internet  # noqa: E402
 
 PORT = 8443
 VALUE = "s3cr3t-of-the-test-0123456789"
@@ -126,7 +125,7 @@ def serve(directory):
 # What is tested.
 
 
-class Test:
+class Test(Runs):
     def __init__(self, cay, net, state, uid):
         self.cay, self.net, self.uid = cay, net, uid
         self.seen_file = os.path.join(net.directory, "seen")
@@ -152,19 +151,10 @@ class Test:
         open(self.seen_file, "w").close()
         ca = ["--ca", self.net.certificate] if trusting else []
         done = self.run_raw([*self.ALLOWED, *self.SECRETS, *ca, *extra], command)
-        try:
-            result = json.loads(done.stdout)
-        except ValueError:
-            raise Broken(f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}") from None
+        result = result_of(done, command)
         expect(VALUE not in done.stderr and OTHER_VALUE not in done.stderr, f"{command}: a value on standard error")
         with open(self.seen_file) as file:
             result["seen"] = [json.loads(line) for line in file]
-        return result
-
-    def works(self, command, says=None, **more):
-        result = self.run(command, **more)
-        expect(result["exit_code"] == 0, f"{command}: {describe(result)}")
-        expect(says is None or says in result["stdout"], f"{command}: not {says!r}: {describe(result)}")
         return result
 
     def arrives(self, command, header="Authorization", value=f"Bearer {VALUE}", **more):
@@ -458,45 +448,37 @@ def make_repository(directory):
     subprocess.run(["git", "-C", bare, "update-server-info"], check=True)
 
 
+@contextlib.contextmanager
+def serving(net, directory):
+    """An internet with the servers that record what they are sent."""
+    for name in ("api.test", "other.test", "plain.test"):
+        net.names[name] = [net.SERVER]
+    net.serve()
+    server = subprocess.Popen(net.command(sys.executable, "-B", __file__, "--serve", directory), stdout=subprocess.PIPE, text=True)
+    try:
+        expect(server.stdout.readline() == "ready\n", "the server of the test does not start")
+        yield
+    finally:
+        server.kill()
+        server.wait()
+
+
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cay")
-    parser.add_argument("--only")
-    parser.add_argument("--serve")
-    arguments = parser.parse_args()
-    if arguments.serve:
-        return serve(arguments.serve)
-    why = internet.possible()
-    if why:
-        print(f"skipped: {why}")
-        return SKIPPED
-    internet.enter()
-    failed = 0
-    with tempfile.TemporaryDirectory() as directory, internet.Internet(directory) as net:
-        os.chmod(directory, 0o755)
-        for name in ("api.test", "other.test", "plain.test"):
-            net.names[name] = [net.SERVER]
-        net.serve()
-        if shutil.which("git"):
-            make_repository(directory)
-        server = subprocess.Popen(net.command(sys.executable, "-B", __file__, "--serve", directory), stdout=subprocess.PIPE, text=True)
-        try:
-            expect(server.stdout.readline() == "ready\n", "the server of the test does not start")
-            for uid in (0, NOBODY):
-                test = Test(os.path.abspath(arguments.cay), net, os.path.join(directory, f"state-{uid}"), uid)
-                for one in TESTS:
-                    if arguments.only and arguments.only not in one.__name__:
-                        continue
-                    try:
-                        one(test)
-                        print(f"ok: {one.__name__} (uid {uid})", flush=True)
-                    except Broken as error:
-                        failed += 1
-                        print(f"FAILED: {one.__name__} (uid {uid}): {error}", flush=True)
-        finally:
-            server.kill()
-            server.wait()
-    return 1 if failed else 0
+    options = read_options(__doc__, serves=True)
+    if options.serve:
+        return serve(options.serve)
+
+    def run(net, directory):
+        failed = 0
+        with serving(net, directory):
+            if shutil.which("git"):
+                make_repository(directory)
+            for uid in options.user:
+                test = Test(options.cay, net, os.path.join(directory, f"state-{uid}"), uid)
+                failed += make_checks(TESTS, options.only, uid, test)
+        return failed
+
+    return run_in_internet(run)
 
 
 if __name__ == "__main__":

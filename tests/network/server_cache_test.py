@@ -5,19 +5,15 @@ in flows and metrics. As root and as an ordinary user. What is kept and what nev
 Its internet is its own (internet.py), with the registry of cache_test.py. Exits with 77 where that cannot be made.
 """
 
-import argparse
 import os
-import shutil
 import signal
 import sys
-import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-import internet  # noqa: E402
 from cache_test import CURL, FILES, INDEX, Test  # noqa: E402
 from clients_test import make_pypi  # noqa: E402
-from sandboxes import NOBODY, SKIPPED, Broken, expect  # noqa: E402
+from sandboxes import Broken, expect, make_checks, read_options, run_in_internet  # noqa: E402
 from server_secrets_test import UserServer, World, until  # noqa: E402
 
 URL = f"https://{INDEX}/t"
@@ -131,45 +127,26 @@ SHARED_CHECKS = [shared_by_all_where_the_administrator_says_so]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cay", required=True)
-    parser.add_argument("--only", action="append")
-    parser.add_argument("--user", action="append", type=int)
-    options = parser.parse_args()
-    why_not = internet.possible()
-    if why_not:
-        print(f"skipped: {why_not}")
-        return SKIPPED
-    internet.enter()
-    directory = tempfile.mkdtemp(prefix="cay-network-")
-    os.chmod(directory, 0o755)
-    failed = 0
-    try:
-        with internet.Internet(directory) as net:
-            for name in (INDEX, FILES):
-                net.names[name] = [net.SERVER]
-            make_pypi(net)
-            net.serve(web=False)
-            registry = Test(options.cay, net, os.path.join(directory, "unused"), 0)
-            for uid in options.user or (0, NOBODY):
-                for checks, more in ((CHECKS, []), (SHARED_CHECKS, ["network.cache_shared=true"])):
-                    world = CacheWorld(os.path.abspath(options.cay), net, os.path.join(directory, f"state-{uid}-{len(more)}"), uid, more)
-                    try:
-                        for check in checks:
-                            if options.only and check.__name__ not in options.only:
-                                continue
-                            try:
-                                check(world)
-                                print(f"{check.__name__}, as uid {uid}: good", flush=True)
-                            except Broken as error:
-                                failed += 1
-                                print(f"{check.__name__}, as uid {uid}: FAILED: {error}", flush=True)
-                    finally:
-                        world.end()
-            registry.stop_server()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
+    options = read_options(__doc__)
+
+    def run(net, directory):
+        for name in (INDEX, FILES):
+            net.names[name] = [net.SERVER]
+        make_pypi(net)
+        net.serve(web=False)
+        registry = Test(options.cay, net, os.path.join(directory, "unused"), 0)
+        failed = 0
+        for uid in options.user:
+            for checks, more in ((CHECKS, []), (SHARED_CHECKS, ["network.cache_shared=true"])):
+                world = CacheWorld(options.cay, net, os.path.join(directory, f"state-{uid}-{len(more)}"), uid, more)
+                try:
+                    failed += make_checks(checks, options.only, uid, world)
+                finally:
+                    world.end()
+        registry.stop_server()
+        return failed
+
+    return run_in_internet(run)
 
 
 if __name__ == "__main__":

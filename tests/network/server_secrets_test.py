@@ -7,22 +7,18 @@ Its internet is its own (internet.py), with the recording server of secrets_test
 cannot be made.
 """
 
-import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
-import internet  # noqa: E402
 import secrets_test  # noqa: E402
-from sandboxes import NOBODY, SKIPPED, Broken, as_user, expect  # noqa: E402
+from sandboxes import as_user, expect, make_checks, read_options, run_in_internet  # noqa: E402
 from secrets_test import PORT, descendants, memory_has  # noqa: E402
 from server import Server  # noqa: E402
 
@@ -362,55 +358,21 @@ TESTS = [the_value_arrives_and_the_sandbox_never_holds_it, pooled_read_only_and_
          commands_keep_and_name_them, nothing_else_has_the_value]
 
 
-def run_tests(cay, net, directory, uid, only):
-    failed = 0
-    world = World(cay, net, os.path.join(directory, f"state-{uid}"), uid)
-    try:
-        for one in TESTS:
-            if only and only not in one.__name__:
-                continue
-            try:
-                one(world)
-                print(f"ok: {one.__name__} (uid {uid})", flush=True)
-            except Broken as error:
-                failed += 1
-                print(f"FAILED: {one.__name__} (uid {uid}): {error}\n{world.server.log_end() if failed == 1 else ''}", flush=True)
-    finally:
-        world.end()
-    return failed
-
-
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cay", required=True)
-    parser.add_argument("--only")
-    parser.add_argument("--user", type=int, action="append")
-    arguments = parser.parse_args()
-    why = internet.possible()
-    if why:
-        print(f"skipped: {why}")
-        return SKIPPED
-    internet.enter()
-    failed = 0
-    directory = tempfile.mkdtemp(prefix="cay-server-secrets-")
-    os.chmod(directory, 0o755)
-    try:
-        with internet.Internet(directory) as net:
-            for name in ("api.test", "other.test", "plain.test"):
-                net.names[name] = [net.SERVER]
-            net.serve()
-            recorder = subprocess.Popen(["nsenter", "-t", str(net._holder.pid), "--net", sys.executable, "-B",
-                                         secrets_test.__file__, "--serve", directory], stdout=subprocess.PIPE, text=True)
-            try:
-                expect(recorder.stdout.readline() == "ready\n", "the server of the test does not start")
-                for uid in arguments.user or (0, NOBODY):
-                    failed += run_tests(os.path.abspath(arguments.cay), net, directory, uid, arguments.only)
-            finally:
-                recorder.kill()
-                recorder.wait()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    return 1 if failed else 0
+    options = read_options(__doc__)
+
+    def run(net, directory):
+        failed = 0
+        with secrets_test.serving(net, directory):
+            for uid in options.user:
+                world = World(options.cay, net, os.path.join(directory, f"state-{uid}"), uid)
+                try:
+                    failed += make_checks(TESTS, options.only, uid, world, log=world.server.log_end)
+                finally:
+                    world.end()
+        return failed
+
+    return run_in_internet(run)
 
 
 if __name__ == "__main__":
