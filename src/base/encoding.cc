@@ -172,12 +172,12 @@ Result<std::string> DecodeBase64(std::string_view text) {
 }
 
 std::string EncodeHex(std::span<const unsigned char> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
   std::string hex;
   hex.reserve(2 * bytes.size());
   for (const unsigned char byte : bytes) {
-    hex += kDigits[byte >> 4];
-    hex += kDigits[byte & 15];
+    hex += kHexDigits[byte >> 4];
+    hex += kHexDigits[byte & 15];
   }
   return hex;
 }

@@ -15,6 +15,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import internet  # noqa: E402
+from processes import eventually, relays_of  # noqa: E402
 from sandboxes import as_user, checks_of, describe, expect, run_checks  # noqa: E402
 
 ALLOW = ["--allow", "allowed.test"]
@@ -186,7 +187,7 @@ def check_relay_killed(sandboxes, net):
     arguments = [sandboxes.cay, "run", "-q", "--timeout", "60s"] + ALLOW + ["--resolver", f"{sandboxes.resolver}:53", "--", "bash", "-c", script]
     running = subprocess.Popen(as_user(sandboxes.uid, arguments), stdout=subprocess.PIPE, text=True, env=sandboxes.environment)
     time.sleep(1.5)
-    relays = [pid for pid in children_of_children(running.pid) if name_of(pid) == "cay-net"]
+    relays = relays_of(running.pid)
     expect(len(relays) == 1, f"relays of one run: {relays}")
     os.kill(relays[0], signal.SIGKILL)
     said, _ = running.communicate(timeout=60)
@@ -194,42 +195,11 @@ def check_relay_killed(sandboxes, net):
     expect(len(codes) == 3 and "0" not in codes, f"after the relay's end: {said!r}")
 
 
-def children_of_children(pid):
-    found, todo = [], [pid]
-    while todo:
-        parent = todo.pop()
-        for path in os.listdir("/proc"):
-            if path.isdigit() and parent_of(path) == parent:
-                found.append(int(path))
-                todo.append(int(path))
-    return found
-
-
-def parent_of(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rsplit(")", 1)[1].split()[1])
-    except (OSError, IndexError):
-        return -1
-
-
-def name_of(pid):
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
 def check_relay_has_no_rights(sandboxes, _net):
     arguments = [sandboxes.cay, "run", "-q"] + ALLOW + ["--", "sleep", "20"]
     running = subprocess.Popen(as_user(sandboxes.uid, arguments), env=sandboxes.environment)
     try:
-        deadline = time.monotonic() + 10
-        relays = []
-        while not relays and time.monotonic() < deadline:
-            time.sleep(0.05)
-            relays = [pid for pid in children_of_children(running.pid) if name_of(pid) == "cay-net"]
+        relays = eventually(lambda: relays_of(running.pid), "a relay", 10)
         expect(len(relays) == 1, f"relays of one run: {relays}")
         time.sleep(0.3)
         with open(f"/proc/{relays[0]}/status") as file:

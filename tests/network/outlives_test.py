@@ -20,6 +20,8 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
+import processes  # noqa: E402
+from processes import is_gone, name_of, parent_of  # noqa: E402
 from sandboxes import as_user, checks_of, expect, run_checks  # noqa: E402
 from server import Server  # noqa: E402
 
@@ -49,39 +51,11 @@ with open("/tmp/loop.log", "w", buffering=1) as log:
 """
 
 
-def name_of(pid):
-    try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def parent_of(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rsplit(")", 1)[1].split()[1])
-    except (OSError, IndexError):
-        return -1
-
-
-def processes():
-    return [int(path) for path in os.listdir("/proc") if path.isdigit()]
-
-
-def is_gone(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except OSError:
-        return True
-
-
 def relays():
     """Those in the test's own network namespace."""
     here = os.readlink("/proc/self/ns/net")
     found = []
-    for pid in processes():
+    for pid in processes.processes():
         with contextlib.suppress(OSError):
             if name_of(pid) == "cay-net" and os.readlink(f"/proc/{pid}/ns/net") == here and not is_gone(pid):
                 found.append(pid)
@@ -89,13 +63,7 @@ def relays():
 
 
 def eventually(condition, what, patience=PATIENCE):
-    deadline = time.monotonic() + patience
-    while True:
-        value = condition()
-        if value:
-            return value
-        expect(time.monotonic() < deadline, f"it does not come: {what}")
-        time.sleep(0.02)
+    return processes.eventually(condition, what, patience)
 
 
 class UsersServer(Server):
@@ -349,7 +317,7 @@ def check_launcher_killed(sandboxes, net):
         world.begin_download(sandbox)
         old = relays()
         moment = time.time()
-        launchers = [pid for pid in processes() if parent_of(pid) == world.server.process.pid and name_of(pid) != "cay-net"]
+        launchers = [pid for pid in processes.processes() if parent_of(pid) == world.server.process.pid and name_of(pid) != "cay-net"]
         expect(launchers, "there is no launcher")
         for pid in launchers:
             os.kill(pid, signal.SIGKILL)

@@ -22,6 +22,7 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+from processes import descendants  # noqa: E402
 from sandboxes import Runs, as_user, describe, expect, make_checks, read_options, result_of, run_in_internet  # noqa: E402
 
 PORT = 8443
@@ -204,38 +205,25 @@ def read_only_sandboxes_have_it_too(test):
     test.arrives(CURL + BEARER + URL, extra=["--read-only"])
 
 
-def the_sandbox_never_holds_it(test):
-    # What looks for it has it in two halves: otherwise it would find itself.
-    half = len(VALUE) // 2
-    search = f"""v={VALUE[:half]}; v=${{v}}{VALUE[half:]}
-{CURL}{BEARER}{URL} >/dev/null || exit 3
+def search_for_value(value, request, variable):
+    """A script that makes a request with the value and then looks for it everywhere inside. It has it in two halves: otherwise
+    it would find itself."""
+    half = len(value) // 2
+    return f"""v={value[:half]}; v=${{v}}{value[half:]}
+{request} >/dev/null || exit 3
 found=""
 for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
   tr '\\0' '\\n' < $file 2>/dev/null | grep -q -- "$v" && found="$found $file"
 done
 found="$found $(grep -rlsF -- "$v" /etc /tmp /run /workspace /home /root /var/tmp 2>/dev/null)"
-echo "found:$found"; echo "token:$TOKEN" """
+echo "found:$found"; echo "token:${variable}" """
+
+
+def the_sandbox_never_holds_it(test):
+    search = search_for_value(VALUE, f"{CURL}{BEARER}{URL}", "TOKEN")
     for user in ([], ["--user", "root"]) if test.uid == 0 else ([],):
         result = test.works(search, says="token:cay-secret-", extra=user)
         expect("found: \n" in result["stdout"], f"the value is inside: {describe(result)}")
-
-
-def descendants(root):
-    """Processes that came of one, with their names."""
-    children = {}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/stat") as file:
-                text = file.read()
-        except OSError:
-            continue
-        children.setdefault(int(text.rsplit(")", 1)[1].split()[1]), []).append((int(pid), text[text.index("(") + 1:text.rindex(")")]))
-    found, todo = [], [root]
-    while todo:
-        for pid, name in children.get(todo.pop(), []):
-            found.append((pid, name))
-            todo.append(pid)
-    return found
 
 
 def memory_has(pid, what):

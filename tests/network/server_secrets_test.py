@@ -12,14 +12,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
 import secrets_test  # noqa: E402
+from processes import descendants, eventually, relays_of  # noqa: E402
 from sandboxes import as_user, expect, make_checks, read_options, run_in_internet  # noqa: E402
-from secrets_test import PORT, descendants, memory_has  # noqa: E402
+from secrets_test import PORT, memory_has  # noqa: E402
 from server import Server  # noqa: E402
 
 VALUE = "s3rver-kept-of-the-test-0123456789"
@@ -111,8 +111,7 @@ class World:
             self.api("DELETE", f"/api/sandboxes/{sandbox['id']}", status=204)
 
     def relay(self):
-        found = [pid for pid, name in descendants(self.server.process.pid) if name == "cay-net"]
-        return found[0] if found else None
+        return next(iter(relays_of(self.server.process.pid)), None)
 
     def end(self):
         try:
@@ -124,28 +123,12 @@ class World:
                 self.server.kill()
 
 
-def until(condition, what, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        expect(time.monotonic() < deadline, f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-
-
 def the_value_arrives_and_the_sandbox_never_holds_it(world):
     told = world.keep()
     expect(VALUE not in json.dumps(told) and told["env"] == "MY_API", f"{told}")
     sandbox = world.create()
     world.arrives(sandbox)
-    half = len(VALUE) // 2
-    search = f"""v={VALUE[:half]}; v=${{v}}{VALUE[half:]}
-{CURL}{URL} >/dev/null || exit 3
-found=""
-for file in /proc/[0-9]*/environ /proc/[0-9]*/cmdline; do
-  tr '\\0' '\\n' < $file 2>/dev/null | grep -q -- "$v" && found="$found $file"
-done
-found="$found $(grep -rlsF -- "$v" /etc /tmp /run /workspace /home /root /var/tmp 2>/dev/null)"
-echo "found:$found"; echo "token:$MY_API" """
-    result = world.run(sandbox, search)
+    result = world.run(sandbox, secrets_test.search_for_value(VALUE, f"{CURL}{URL}", "MY_API"))
     expect(result["exit_code"] == 0 and "found: \n" in result["stdout"] and "token:cay-secret-" in result["stdout"], f"{result}")
     # By every way in which a program begins.
     process = world.api("POST", f"/api/sandboxes/{sandbox['id']}/processes", {"command": ["sh", "-c", CURL + URL + "/process"]})
@@ -159,7 +142,7 @@ echo "found:$found"; echo "token:$MY_API" """
 
 def pooled_read_only_and_renewed_sandboxes_have_it(world):
     world.keep()
-    until(lambda: any(pool["ready"] for pool in world.api("GET", "/api/system")["pools"]), "a sandbox in the pool")
+    eventually(lambda: any(pool["ready"] for pool in world.api("GET", "/api/system")["pools"]), "a sandbox in the pool")
     pooled = world.create(memory_limit=None)
     world.arrives(pooled)
     read_only = world.create(read_only=True)
@@ -269,12 +252,12 @@ def a_killed_relay_and_a_killed_server_change_nothing(world):
 
     def comes():
         open(world.seen_file, "w").close()
-        until(lambda: wanted in [(one["target"], dict(one["headers"]).get("Authorization")) for one in world.seen()], "a request")
+        eventually(lambda: wanted in [(one["target"], dict(one["headers"]).get("Authorization")) for one in world.seen()], "a request")
 
     comes()
     before = world.relay()
     os.kill(before, signal.SIGKILL)
-    until(lambda: world.relay() not in (None, before), "another relay")
+    eventually(lambda: world.relay() not in (None, before), "another relay")
     comes()
     world.server.kill()
     world.server.start()
