@@ -10,7 +10,7 @@
 #include "network/policy/preset.h"
 #include "network/policy/publish.h"
 #include "network/policy/rule.h"
-#include "template/store/metadata.h"
+#include "template/store/template_name.h"
 
 namespace cay::config {
 namespace {

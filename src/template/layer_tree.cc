@@ -9,6 +9,8 @@
 
 #include "base/os/file.h"
 #include "base/os/sys.h"
+#include "template/layers/lower_chain.h"
+#include "template/layers/merged_view.h"
 
 namespace cay::templates {
 namespace {
@@ -33,9 +35,30 @@ std::string NameOf(const std::string& path) {
 
 }  // namespace
 
-Result<LayerTree> LayerTree::Open(const std::string& root) {
+// The tree that the layers below and this one show together.
+struct LayerTree::Below {
+  Below(Fd layer_root, LowerChain layers)
+      : root(std::move(layer_root)), chain(std::move(layers)), view(root, chain, hidden) {}
+
+  Fd root;
+  LowerChain chain;
+  Hidden hidden;
+  MergedView view;
+};
+
+LayerTree::LayerTree(Fd root, bool may_give_away)
+    : root_(std::move(root)), may_give_away_(may_give_away) {}
+LayerTree::~LayerTree() = default;
+LayerTree::LayerTree(LayerTree&&) noexcept = default;
+
+Result<LayerTree> LayerTree::Open(const std::string& root, std::span<const Fd> lower) {
   Fd fd = TRY(sys::OpenAt(AT_FDCWD, root.c_str(), static_cast<int>(kDirectoryFlags)));
-  return LayerTree(std::move(fd), ::geteuid() == 0);
+  LayerTree tree(std::move(fd), ::geteuid() == 0);
+  if (!lower.empty()) {
+    tree.below_ = std::make_unique<Below>(TRY(tree.root_.Duplicate()),
+                                          TRY(LowerChain::Open(lower, OverlayXattrsOfCaller())));
+  }
+  return tree;
 }
 
 Result<Fd> LayerTree::OpenDirectory(const std::string& path) const {
@@ -81,10 +104,22 @@ Result<void> LayerTree::Ensure(const std::string& path, const Node& node, bool k
     const size_t end = path.find('/', start);
     const bool last = end == std::string::npos;
     const std::string name = path.substr(start, last ? std::string::npos : end - start);
-    at = TRY(MakeStep(at, name, last ? node : Node{}, last ? keep : true));
+    const bool kept = last ? keep : true;
+    Node wanted = last ? node : Node{};
+    if (kept) wanted = TRY(NodeBelow(path.substr(0, end))).value_or(wanted);
+    at = TRY(MakeStep(at, name, wanted, kept));
     if (last) return {};
     start = end + 1;
   }
+}
+
+Result<std::optional<Node>> LayerTree::NodeBelow(const std::string& path) const {
+  if (!below_ || path == ".") return std::nullopt;
+  const auto found = TRY(below_->view.Walk(path));
+  if (!found || found->lower.empty()) return std::nullopt;
+  return Node{.mode = found->info.st_mode & 07777,
+              .uid = found->info.st_uid,
+              .gid = found->info.st_gid};
 }
 
 Result<void> LayerTree::EnsureDirectory(const std::string& path, const Node& node) {
@@ -96,6 +131,7 @@ Result<void> LayerTree::EnsureDirectoryKept(const std::string& path, const Node&
 }
 
 Result<Fd> LayerTree::CreateFile(const std::string& path) {
+  if (below_) TRY(EnsureDirectoryKept(ParentOf(path), {}));
   const Fd parent = TRY(OpenParent(path));
   const std::string name = NameOf(path);
   if (::unlinkat(parent.get(), name.c_str(), 0) < 0 && errno != ENOENT) {
@@ -113,6 +149,7 @@ Result<void> LayerTree::WriteFile(const std::string& path, std::string_view cont
 }
 
 Result<void> LayerTree::WriteSymlink(const std::string& path, const std::string& target) {
+  if (below_) TRY(EnsureDirectoryKept(ParentOf(path), {}));
   const Fd parent = TRY(OpenParent(path));
   const std::string name = NameOf(path);
   if (::unlinkat(parent.get(), name.c_str(), 0) < 0 && errno != ENOENT) {
@@ -143,6 +180,18 @@ Result<uint64_t> LayerTree::CopyFile(const Fd& source, uint64_t max_bytes, const
 }
 
 Result<struct stat> LayerTree::Stat(const std::string& path) const {
+  auto here = StatHere(path);
+  if (here || !below_ || here.error().code() != ErrorCode::kNotFound) return here;
+  const std::string parent = ParentOf(path);
+  const auto at = parent == "." ? std::optional(TRY(below_->view.Root()))
+                                : TRY(below_->view.Walk(parent));
+  if (!at) return here;
+  const Found found = TRY(below_->view.Look(*at, NameOf(path)));
+  if (found.kind == Found::Kind::kNothing) return here;
+  return found.kind == Found::Kind::kDirectory ? found.directory.info : found.info;
+}
+
+Result<struct stat> LayerTree::StatHere(const std::string& path) const {
   Result<Fd> fd = OpenStrict(root_.get(), path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (!fd) {
     const int why = fd.error().sys_errno();
@@ -156,13 +205,24 @@ Result<struct stat> LayerTree::Stat(const std::string& path) const {
   return info;
 }
 
+// O_NONBLOCK: opening a FIFO that somebody put there must not wait.
+Result<Fd> LayerTree::OpenToRead(const std::string& path) const {
+  constexpr uint64_t kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  if (!below_) {
+    return sys::OpenAt2(root_.get(), path.c_str(),
+                        {.flags = kFlags,
+                         .mode = 0,
+                         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV});
+  }
+  const Found found = TRY(below_->view.Follow(path));
+  if (found.kind != Found::Kind::kFile) {
+    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "no file /" + path));
+  }
+  return sys::OpenAt(AT_FDCWD, PathOf(*found.node).c_str(), static_cast<int>(kFlags));
+}
+
 Result<std::string> LayerTree::ReadInside(const std::string& path, size_t max_bytes) const {
-  // O_NONBLOCK: opening a FIFO that somebody put there must not wait.
-  const Fd fd =
-      TRY(sys::OpenAt2(root_.get(), path.c_str(),
-                       {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                        .mode = 0,
-                        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV}));
+  const Fd fd = TRY(OpenToRead(path));
   struct stat info{};
   if (::fstat(fd.get(), &info) < 0) return Failure(Error::FromErrno("looking at /" + path));
   if (!S_ISREG(info.st_mode)) {

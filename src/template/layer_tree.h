@@ -9,6 +9,9 @@
 // RESOLVE_NO_XDEV: a template whose /dev is a symlink to the host's, or which changes while we
 // work, cannot make us write outside.
 //
+// Of a layer above others, what is looked at and read is what all of them show together, and what is
+// written goes into this one.
+//
 // Ownership is that of the layer on disk (0 is the sandbox's root). A process that is not root
 // cannot give files away: there every file stays the user's own, and the engine maps that user to
 // uid 1000 inside.
@@ -17,6 +20,9 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -36,7 +42,11 @@ struct Node {
 
 class LayerTree {
  public:
-  static Result<LayerTree> Open(const std::string& root);
+  // `lower`: the root directories of the layers below, the topmost first.
+  static Result<LayerTree> Open(const std::string& root, std::span<const Fd> lower = {});
+  ~LayerTree();
+  LayerTree(LayerTree&&) noexcept;
+  LayerTree& operator=(LayerTree&&) = delete;
 
   // Makes the missing directories of the path as root's 0755 and the last one as `node`. A symlink,
   // file or device in its place is removed, and the directory made.
@@ -62,7 +72,8 @@ class LayerTree {
   int fd() const { return root_.get(); }
 
  private:
-  LayerTree(Fd root, bool may_give_away) : root_(std::move(root)), may_give_away_(may_give_away) {}
+  struct Below;
+  LayerTree(Fd root, bool may_give_away);
 
   Result<Fd> OpenDirectory(const std::string& path) const;
   Result<Fd> OpenParent(const std::string& path) const;
@@ -70,9 +81,14 @@ class LayerTree {
   Result<Fd> MakeStep(const Fd& parent, const std::string& name, const Node& node, bool keep);
   Result<Fd> CreateFile(const std::string& path);
   Result<void> SetNode(const Fd& fd, const Node& node);
+  Result<struct stat> StatHere(const std::string& path) const;
+  // Of a directory that only the layers below have.
+  Result<std::optional<Node>> NodeBelow(const std::string& path) const;
+  Result<Fd> OpenToRead(const std::string& path) const;
 
   Fd root_;
   bool may_give_away_;
+  std::unique_ptr<Below> below_;  // null: there are no layers below
 };
 
 }  // namespace cay::templates

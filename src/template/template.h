@@ -17,7 +17,7 @@ struct Template {
   std::string name;
   // While this lives, the layers are not collected; afterwards the sandbox's record keeps them. So
   // hold the Template until Engine::Create has returned.
-  std::shared_ptr<const Fd> hold;
+  std::shared_ptr<const void> hold;
   engine::RootFilesystem root;
   std::vector<std::string> env;  // "NAME=value"; PATH, HOME, LANG at least
   std::string user = "user";     // a name of the template's passwd, or "uid[:gid]"
@@ -45,8 +45,10 @@ struct TemplateInfo {
   int64_t imported_unix_ms = 0;  // 0 for `host`
   Bytes size = 0;
   uint64_t entries = 0;
-  std::string source;  // the path it was imported from, or "built in"
+  std::string source;  // the path it was imported from, "built in", or an image's reference
   std::string user = "user";
+  uint64_t layers = 1;
+  std::string digest;  // of the image's manifest; empty for what is no image
   ImportNotes notes;
 };
 

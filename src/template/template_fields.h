@@ -20,6 +20,10 @@ struct Template {
     visit(About{"size"}, field::Number{}, info.size);
     visit(About{"entries"}, field::Number{}, info.entries);
     visit(About{"user"}, field::Text{}, info.user);
+    visit(About{.name = "layers", .text = "of how many layers it is"}, field::Number{},
+          info.layers);
+    visit(About{.name = "digest", .text = "of the image's manifest; empty for what is no image"},
+          field::Text{}, info.digest);
     visit(About{"imported_at"}, field::Time{}, info.imported_unix_ms);
     visit(About{.name = "notes", .text = "what an import left out or changed"}, field::Text{},
           DescribeNotes(info.notes));

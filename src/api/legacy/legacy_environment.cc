@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "template/store/metadata.h"
+#include "template/store/template_name.h"
 
 namespace cay::api::rest {
 namespace {

@@ -8,11 +8,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/os/file.h"
 #include "base/os/listing.h"
 #include "base/os/log.h"
 #include "base/os/sys.h"
+#include "crypto/digest.h"
 #include "template/store/metadata.h"
 
 namespace cay::templates {
@@ -20,7 +22,8 @@ namespace {
 
 constexpr std::string_view kHostStamp = ".host.stamp";
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr size_t kMaxMetadataBytes = 4 << 20;
+constexpr const char* kAbout = "about.json";
+constexpr int64_t kBlobSeconds = 24 * 60 * 60;
 constexpr size_t kMaxNames = 1'000'000;
 // As many are locked at a time while it is looked once more who needs them.
 constexpr size_t kMaxCandidates = 256;
@@ -73,6 +76,10 @@ Result<void> DeleteTree(const std::string& parent, const std::string& name) {
 
 bool IsLayerId(std::string_view text) { return SandboxId::Parse(text).has_value(); }
 
+Result<std::string> LayerIdOf(std::string_view content) {
+  return TRY(Sha256Hex(content)).substr(0, SandboxId::kLength);
+}
+
 NewLayer::NewLayer(std::string partial_dir, std::string id, Fd lock)
     : partial_dir_(std::move(partial_dir)), id_(std::move(id)), lock_(std::move(lock)) {}
 
@@ -90,6 +97,8 @@ NewLayer::~NewLayer() {
 
 std::string NewLayer::root() const { return partial_dir_ + "/" + id_ + "/root"; }
 
+std::string NewLayer::about_path() const { return partial_dir_ + "/" + id_ + "/" + kAbout; }
+
 Result<LayerStore> LayerStore::Open(const Paths& paths, SandboxLister sandboxes) {
   LayerStore store(paths.templates_dir(), std::move(sandboxes));
   if (::access(store.partial_dir().c_str(), F_OK) < 0) {
@@ -105,6 +114,10 @@ std::string LayerStore::LayerRoot(const std::string& id) const {
   return layers_dir() + "/" + id + "/root";
 }
 
+std::string LayerStore::LayerAboutPath(const std::string& id) const {
+  return layers_dir() + "/" + id + "/" + kAbout;
+}
+
 Result<Fd> LayerStore::Lock() const {
   const std::string path = directory_ + "/.lock";
   Fd lock =
@@ -118,8 +131,19 @@ Result<void> LayerStore::WithLock(const std::function<Result<void>()>& act) cons
   return act();
 }
 
-Result<NewLayer> LayerStore::Begin() {
-  const std::string id = TRY(SandboxId::Generate()).text();
+Result<NewLayer> LayerStore::Begin() { return BeginAt(TRY(SandboxId::Generate()).text()); }
+
+Result<NewLayer> LayerStore::Begin(const std::string& id) {
+  auto begun = BeginAt(id);
+  if (begun || begun.error().sys_errno() != EEXIST) return begun;
+  TRY(DeleteStalePartials());  // of a maker that was killed
+  begun = BeginAt(id);
+  if (begun || begun.error().sys_errno() != EEXIST) return begun;
+  return Failure(Error(ErrorCode::kAlreadyExists, Fault::kMachine,
+                       "layer " + id + " is being made by somebody else"));
+}
+
+Result<NewLayer> LayerStore::BeginAt(const std::string& id) {
   const std::string path = partial_dir() + "/" + id;
   const Fd lock = TRY(Lock());
   TRY(sys::MkdirAt(AT_FDCWD, path.c_str(), 0711));
@@ -134,21 +158,39 @@ Result<NewLayer> LayerStore::Begin() {
   return layer;
 }
 
-Result<void> LayerStore::Publish(NewLayer layer, const std::function<Result<void>()>& publish) {
-  const Fd lock = TRY(Lock());
+Result<void> LayerStore::PutIntoPlace(const NewLayer& layer) const {
   const std::string from = partial_dir() + "/" + layer.id_;
   const std::string to = layers_dir() + "/" + layer.id_;
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) < 0) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) < 0)
     return Failure(Error::FromErrno("putting a layer into place"));
-  }
+  return {};
+}
+
+Result<void> LayerStore::Publish(NewLayer layer, const std::function<Result<void>()>& publish) {
+  const Fd lock = TRY(Lock());
+  TRY(PutIntoPlace(layer));
   Result<void> published = publish();
   if (!published) {
+    const std::string from = partial_dir() + "/" + layer.id_;
+    const std::string to = layers_dir() + "/" + layer.id_;
     // Back to where `layer` deletes it.
     if (::rename(to.c_str(), from.c_str()) < 0) layer.owns_ = false;
     return published;
   }
   layer.owns_ = false;
   return {};
+}
+
+Result<std::shared_ptr<const Fd>> LayerStore::PublishAndHold(NewLayer layer) {
+  Fd lock = TRY(Lock());
+  if (auto placed = PutIntoPlace(layer); !placed) {
+    if (placed.error().sys_errno() != EEXIST) return Failure(std::move(placed).error());
+    lock = Fd();
+    return Hold(layer.id_);
+  }
+  layer.owns_ = false;
+  TRY(Flock(layer.lock_, LOCK_SH));
+  return std::make_shared<const Fd>(std::move(layer.lock_));
 }
 
 Result<std::shared_ptr<const Fd>> LayerStore::Hold(const std::string& id) const {
@@ -170,30 +212,31 @@ Result<std::shared_ptr<const Fd>> LayerStore::Hold(const std::string& id) const 
 }
 
 // Nothing for one that cannot be read.
-Result<std::optional<std::string>> LayerStore::LayerOfMetadata(const std::string& file) const {
+Result<std::optional<std::vector<std::string>>> LayerStore::LayersOfMetadata(
+    const std::string& file) const {
   constexpr std::string_view kStampLine = "layer ";
   constexpr size_t kIdLength = 20;
   const std::string text = TRY(ReadFile(directory_ + "/" + file, kMaxMetadataBytes));
-  std::string id;
+  std::vector<std::string> ids;
   if (file == kHostStamp) {
-    if (text.starts_with(kStampLine)) id = text.substr(kStampLine.size(), kIdLength);
-  } else if (const auto metadata = ParseMetadata(file, text)) {
-    id = metadata->layer;
+    if (text.starts_with(kStampLine)) ids.push_back(text.substr(kStampLine.size(), kIdLength));
+  } else if (auto metadata = ParseMetadata(file, text)) {
+    ids = std::move(metadata->layers);
   }
-  if (IsLayerId(id)) return id;
-  return std::nullopt;
+  if (ids.empty() || !std::ranges::all_of(ids, IsLayerId)) return std::nullopt;
+  return ids;
 }
 
 Result<std::optional<std::set<std::string>>> LayerStore::NeededLayers() const {
   std::set<std::string> needed;
   for (const std::string& name : TRY(Names(directory_))) {
     if (!name.ends_with(".json") && name != kHostStamp) continue;
-    const std::optional<std::string> layer = TRY(LayerOfMetadata(name));
-    if (!layer) {
+    const std::optional<std::vector<std::string>> layers = TRY(LayersOfMetadata(name));
+    if (!layers) {
       LogWarning("layers of templates are kept: " + directory_ + "/" + name + " is damaged");
       return std::nullopt;
     }
-    needed.insert(*layer);
+    needed.insert(layers->begin(), layers->end());
   }
   for (const engine::SandboxStatus& sandbox : TRY(sandboxes_())) {
     if (!sandbox.damage.empty()) {
@@ -213,8 +256,9 @@ Result<uint64_t> LayerStore::MoveUnneededAside(bool dry_run) {
   const Fd lock = TRY(Lock());
   for (const std::string& name : TRY(Names(directory_))) {
     if (dry_run) break;
-    // Metadata is written under the lock, so these are a killed writer's.
-    if (name.find(".tmp.") != std::string::npos) ::unlink((directory_ + "/" + name).c_str());
+    // Metadata is written under the lock, so these are a killed writer's; but "a.tmp.b" may be a
+    // template's name.
+    if (name.contains(".json.tmp.") && !name.ends_with(".json")) ::unlink((directory_ + "/" + name).c_str());
   }
   const std::vector<std::string> layers = TRY(Names(layers_dir()));
   if (layers.empty()) return 0;
@@ -256,8 +300,26 @@ Result<uint64_t> LayerStore::MoveAside(const std::vector<std::pair<std::string, 
 
 Result<uint64_t> LayerStore::Collect(bool dry_run) {
   const uint64_t moved = TRY(MoveUnneededAside(dry_run));
-  if (!dry_run) TRY(DeleteStalePartials());
+  if (dry_run) return moved;
+  TRY(DeleteStalePartials());
+  TRY(DeleteStaleBlobs());
   return moved;
+}
+
+Result<Fd> LayerStore::OpenBlobs() const {
+  TRY(MakeDirectories(blobs_dir(), 0700));
+  return sys::OpenAt(AT_FDCWD, blobs_dir().c_str(), kDirectoryFlags);
+}
+
+// One that is being written to is young.
+Result<void> LayerStore::DeleteStaleBlobs() const {
+  const int64_t oldest = UnixMs() / 1000 - kBlobSeconds;
+  for (const std::string& name : TRY(Names(blobs_dir()))) {
+    const std::string path = blobs_dir() + "/" + name;
+    struct stat info{};
+    if (::lstat(path.c_str(), &info) == 0 && info.st_mtime < oldest) ::unlink(path.c_str());
+  }
+  return {};
 }
 
 Result<void> LayerStore::DeleteStalePartials() {

@@ -5,11 +5,18 @@
 //     .host.stamp           the same for `host`: its layer, and what it was made of
 //     .layers/ID/root/      a layer; never changes, never moves while anybody needs it
 //     .partial/ID/root/     a layer being made or being deleted
+//     .blobs/               what was fetched of images (registry/blob_download.h)
 //     .lock                 flock: taken by whoever adds, publishes or deletes layers
 //
 //   NewLayer layer = TRY(store.Begin());              // made aside …
 //   … fill layer.root() …
 //   TRY(store.Publish(std::move(layer), [&](id) { return WriteMetadata(id); }));   // … and renamed
+//
+// A layer of an image is named by what it is (LayerIdOf), made once and shared by all templates
+// that stand on it:
+//
+//   NewLayer layer = TRY(store.Begin(LayerIdOf(chain)));
+//   auto held = TRY(store.PublishAndHold(std::move(layer)));   // or the one somebody else has made
 //
 // A layer is needed while a metadata file names it, while somebody holds it (a shared flock on its
 // directory: Hold), or while a sandbox stands on it, by its engine's word. Everything else is
@@ -46,7 +53,8 @@ class NewLayer {
   ~NewLayer();
 
   const std::string& id() const { return id_; }
-  std::string root() const;  // an empty directory
+  std::string root() const;        // an empty directory
+  std::string about_path() const;  // LayerStore::LayerAboutPath; nothing is there
 
  private:
   friend class LayerStore;
@@ -65,18 +73,30 @@ class LayerStore {
 
   const std::string& directory() const { return directory_; }
   std::string LayerRoot(const std::string& id) const;
+  // A file beside it, for what is known of it; of those that are named by what they are.
+  std::string LayerAboutPath(const std::string& id) const;
 
   Result<NewLayer> Begin();
+  // One of that id; kAlreadyExists while somebody else is making it.
+  Result<NewLayer> Begin(const std::string& id);
 
   // Moves the layer into place and then lets `publish` write the metadata that names it, both under
   // the lock. On error the layer is deleted.
   Result<void> Publish(NewLayer layer, const std::function<Result<void>()>& publish);
+
+  // For a layer that no metadata names yet. Where there is one of its id by now, that one is held,
+  // and `layer` deleted.
+  Result<std::shared_ptr<const Fd>> PublishAndHold(NewLayer layer);
 
   // kNotFound when the layer has been deleted: read the metadata again.
   Result<std::shared_ptr<const Fd>> Hold(const std::string& id) const;
 
   // Runs `act` under the lock: for changes of metadata.
   Result<void> WithLock(const std::function<Result<void>()>& act) const;
+
+  // A directory of Cay's own for layers on their way: what nobody came back for is deleted by
+  // Collect after a day.
+  Result<Fd> OpenBlobs() const;
 
   // Deletes the layers that are not needed; returns how many. Deletes none while a metadata file or
   // a sandbox is damaged: it may need any. With `dry_run` only counts.
@@ -88,14 +108,19 @@ class LayerStore {
 
   std::string layers_dir() const { return directory_ + "/.layers"; }
   std::string partial_dir() const { return directory_ + "/.partial"; }
+  std::string blobs_dir() const { return directory_ + "/.blobs"; }
   Result<Fd> Lock() const;
   // Their ids; nothing when it cannot be known which layers are needed.
   Result<std::optional<std::set<std::string>>> NeededLayers() const;
-  Result<std::optional<std::string>> LayerOfMetadata(const std::string& file) const;
+  Result<std::optional<std::vector<std::string>>> LayersOfMetadata(const std::string& file) const;
+  Result<NewLayer> BeginAt(const std::string& id);
+  // With the lock.
+  Result<void> PutIntoPlace(const NewLayer& layer) const;
   Result<uint64_t> MoveUnneededAside(bool dry_run);
   Result<uint64_t> MoveAside(const std::vector<std::pair<std::string, Fd>>& candidates,
                              bool dry_run) const;
   Result<void> DeleteStalePartials();
+  Result<void> DeleteStaleBlobs() const;
 
   std::string directory_;
   SandboxLister sandboxes_;
@@ -103,5 +128,9 @@ class LayerStore {
 
 // Whether the text is a layer's id: 20 characters of [a-z0-9].
 bool IsLayerId(std::string_view text);
+
+// The id of a layer that is named by its content: 80 bits of the text's SHA-256. Two texts may be
+// found that have the same, so whoever takes a layer over compares what is kept beside it.
+Result<std::string> LayerIdOf(std::string_view content);
 
 }  // namespace cay::templates

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "json/json_members.h"
+#include "template/store/import_notes.h"
 #include "template/store/layer_store.h"
 
 namespace cay::templates {
@@ -12,20 +13,10 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr int64_t kVersion = 1;
-constexpr size_t kMaxNameLength = 64;
-
-// The names in the file of the notes' members.
-constexpr std::pair<const char*, uint64_t ImportNotes::*> kNotes[] = {
-    {"skipped_special", &ImportNotes::skipped_special},
-    {"skipped_whiteouts", &ImportNotes::skipped_whiteouts},
-    {"skipped_unreadable", &ImportNotes::skipped_unreadable},
-    {"skipped_other", &ImportNotes::skipped_other},
-    {"changed_meanwhile", &ImportNotes::changed_meanwhile},
-    {"stripped_modes", &ImportNotes::stripped_modes},
-    {"dropped_xattrs", &ImportNotes::dropped_xattrs},
-    {"replaced_owners", &ImportNotes::replaced_owners},
-};
+// The first has one layer, and is what older programs read; the second may have more, and an image.
+constexpr int64_t kOneLayer = 1;
+constexpr int64_t kManyLayers = 2;
+constexpr size_t kMaxLayers = 256;
 
 Error Damaged(const std::string& name, std::string_view what) {
   return Error(ErrorCode::kIo, Fault::kMachine,
@@ -47,46 +38,11 @@ Result<uint64_t> NumberOf(const std::string& name, const json::object& object, c
 
 }  // namespace
 
-Result<void> CheckTemplateName(std::string_view name) {
-  constexpr std::string_view kFirst = "abcdefghijklmnopqrstuvwxyz0123456789";
-  constexpr std::string_view kRest = "abcdefghijklmnopqrstuvwxyz0123456789._-";
-  if (name.empty() || name.size() > kMaxNameLength ||
-      kFirst.find(name.front()) == std::string_view::npos ||
-      name.find_first_not_of(kRest) != std::string_view::npos) {
-    return Failure(
-        Error::Invalid("not a template name: \"" + std::string(name.substr(0, 80)) + "\"")
-            .WithRemedy("use 1 to 64 of a-z, 0-9, '.', '_' and '-', the first one a "
-                        "letter or a digit"));
-  }
-  return {};
-}
-
-std::string DescribeNotes(const ImportNotes& notes) {
-  const std::pair<uint64_t, const char*> sentences[] = {
-      {notes.skipped_special, "skipped device nodes, FIFOs or sockets: "},
-      {notes.skipped_whiteouts, "skipped marks for deleted files: "},
-      {notes.skipped_unreadable, "skipped files that you may not read: "},
-      {notes.skipped_other, "skipped mounts and files that no archive can hold: "},
-      {notes.changed_meanwhile, "files that changed while they were copied: "},
-      {notes.stripped_modes, "took setuid or setgid from files: "},
-      {notes.dropped_xattrs, "dropped extended attributes: "},
-      {notes.replaced_owners, "gave to nobody, since their owner was over 65535: "},
-  };
-  std::string text;
-  for (const auto& [count, sentence] : sentences) {
-    if (count != 0) text += (text.empty() ? "" : "; ") + (sentence + std::to_string(count));
-  }
-  return text;
-}
-
-std::string SerializeMetadata(const Metadata& metadata) {
-  json::object notes;
-  for (const auto& [key, member] : kNotes) {
-    notes[key] = static_cast<int64_t>(metadata.info.notes.*member);
-  }
-  const json::object object = {
-      {"version", kVersion},
-      {"layer", metadata.layer},
+Result<std::string> SerializeMetadata(const Metadata& metadata) {
+  const bool is_plain = metadata.layers.size() == 1 && !metadata.image;
+  json::object object = {
+      {"version", is_plain ? kOneLayer : kManyLayers},
+      {"layer", metadata.layers.front()},
       {"imported_unix_ms", metadata.info.imported_unix_ms},
       {"size", static_cast<int64_t>(metadata.info.size)},
       {"entries", static_cast<int64_t>(metadata.info.entries)},
@@ -95,22 +51,73 @@ std::string SerializeMetadata(const Metadata& metadata) {
       {"home", metadata.user.home},
       {"shell", metadata.user.shell},
       {"hostname", metadata.hostname},
-      {"notes", notes},
+      {"notes", NotesToJson(metadata.info.notes)},
   };
-  return json::serialize(object) + "\n";
+  if (!is_plain) {
+    object["layers"] = json::array(metadata.layers.begin(), metadata.layers.end());
+  }
+  if (metadata.image) {
+    object["image"] = json::object{
+        {"reference", metadata.image->reference},
+        {"digest", metadata.image->digest},
+        // As a text: the bounds and the strictness are those of the image's own document.
+        {"config", TRY(oci::EncodeImageConfig(metadata.image->config))},
+    };
+  }
+  std::string text = json::serialize(object) + "\n";
+  if (text.size() <= kMaxMetadataBytes) return text;
+  return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
+                       "the image's configuration is too long to be kept"));
 }
+
+namespace {
+
+Result<std::vector<std::string>> LayersOf(const std::string& name, const json::object& object,
+                                          int64_t version) {
+  std::vector<std::string> layers;
+  if (version == kOneLayer) {
+    layers.push_back(TRY(StringOf(name, object, "layer")));
+  } else {
+    const json::value* list = object.if_contains("layers");
+    if (list == nullptr || !list->is_array()) return Failure(Damaged(name, "layers"));
+    for (const json::value& layer : list->get_array()) {
+      if (!layer.is_string() || layers.size() == kMaxLayers)
+        return Failure(Damaged(name, "layers"));
+      layers.emplace_back(layer.get_string());
+    }
+  }
+  if (layers.empty() || !std::ranges::all_of(layers, IsLayerId))
+    return Failure(Damaged(name, "layers"));
+  return layers;
+}
+
+Result<std::optional<ImageOrigin>> ImageOf(const std::string& name, const json::object& object) {
+  const json::value* value = object.if_contains("image");
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_object()) return Failure(Damaged(name, "image"));
+  const json::object& image = value->get_object();
+  ImageOrigin origin;
+  origin.reference = TRY(StringOf(name, image, "reference"));
+  origin.digest = TRY(StringOf(name, image, "digest"));
+  auto config = oci::DecodeImageConfig(TRY(StringOf(name, image, "config")));
+  if (!config) return Failure(Damaged(name, config.error().message()));
+  origin.config = *std::move(config);
+  return origin;
+}
+
+}  // namespace
 
 Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
   const std::optional<json::object> parsed = ParseObject(text);
   if (!parsed) return Failure(Damaged(name, "not a JSON object"));
   const json::object& object = *parsed;
-  if (TRY(NumberOf(name, object, "version")) != kVersion) {
+  const auto version = static_cast<int64_t>(TRY(NumberOf(name, object, "version")));
+  if (version != kOneLayer && version != kManyLayers)
     return Failure(Damaged(name, "an unknown version"));
-  }
   Metadata metadata;
   metadata.info.name = name;
-  metadata.layer = TRY(StringOf(name, object, "layer"));
-  if (!IsLayerId(metadata.layer)) return Failure(Damaged(name, "layer"));
+  metadata.layers = TRY(LayersOf(name, object, version));
+  metadata.image = TRY(ImageOf(name, object));
   metadata.info.imported_unix_ms =
       static_cast<int64_t>(TRY(NumberOf(name, object, "imported_unix_ms")));
   metadata.info.size = TRY(NumberOf(name, object, "size"));
@@ -121,11 +128,9 @@ Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
   metadata.user.shell = TRY(StringOf(name, object, "shell"));
   if (object.contains("hostname")) metadata.hostname = TRY(StringOf(name, object, "hostname"));
   metadata.info.user = metadata.user.name;
-  const json::value* notes = object.if_contains("notes");
-  if (notes == nullptr || !notes->is_object()) return Failure(Damaged(name, "notes"));
-  for (const auto& [key, member] : kNotes) {
-    metadata.info.notes.*member = TRY(NumberOf(name, notes->get_object(), key));
-  }
+  auto notes = NotesFromJson(object);
+  if (!notes) return Failure(Damaged(name, "notes"));
+  metadata.info.notes = *notes;
   return metadata;
 }
 

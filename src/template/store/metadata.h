@@ -1,29 +1,39 @@
 // Metadata of an imported template: NAME.json beside the layers, never inside one.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "template/host/skeleton.h"
+#include "template/oci/image_config.h"
 #include "template/template.h"
 
 namespace cay::templates {
 
+// Where a template came from that is an image, and what the image says of its programs.
+struct ImageOrigin {
+  std::string reference;  // canonical: "docker.io/library/python:3.12"; empty: of an archive
+  std::string digest{};   // of its manifest; empty where it had none
+  oci::ImageConfig config;
+};
+
 struct Metadata {
   TemplateInfo info;
-  std::string layer;  // its id
+  std::vector<std::string> layers;  // their ids, the topmost first; at least one
   TemplateUser user;
   std::string
       hostname;  // see engine::RootFilesystem; empty: imported by a Cay that did not write it
+  std::optional<ImageOrigin> image;  // null: a root filesystem
 };
 
-std::string SerializeMetadata(const Metadata& metadata);
+inline constexpr size_t kMaxMetadataBytes = 8U << 20;  // an image's configuration is in it
+
+Result<std::string> SerializeMetadata(const Metadata& metadata);
 
 // `name` is the template's. kIo (the machine's fault) for a file that is damaged.
 Result<Metadata> ParseMetadata(const std::string& name, std::string_view text);
-
-// kInvalidArgument unless [a-z0-9][a-z0-9._-]{0,63}, which keeps names apart from Cay's own files.
-Result<void> CheckTemplateName(std::string_view name);
 
 }  // namespace cay::templates

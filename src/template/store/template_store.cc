@@ -18,13 +18,13 @@
 #include "template/host/skeleton.h"
 #include "template/import/import.h"
 #include "template/store/metadata.h"
+#include "template/store/template_name.h"
 
 namespace cay::templates {
 namespace {
 
 constexpr std::string_view kHost = "host";
 constexpr std::string_view kJson = ".json";
-constexpr size_t kMaxMetadataBytes = 1 << 20;
 constexpr size_t kMaxStampBytes = 4 << 20;
 constexpr size_t kMaxTemplates = 10'000;
 // A template may be replaced and its old layer deleted between reading its metadata and holding the
@@ -36,7 +36,7 @@ struct DirCloser {
 };
 
 std::string MetadataPath(const LayerStore& layers, const std::string& name) {
-  return layers.directory() + "/" + name + std::string(kJson);
+  return layers.directory() + "/" + FileNameOf(name) + std::string(kJson);
 }
 
 std::vector<std::string> Environment(const TemplateUser& user) {
@@ -56,7 +56,7 @@ Result<std::vector<std::string>> ImportedNames(const LayerStore& layers) {
     std::string_view name = entry->d_name;
     if (!name.ends_with(kJson)) continue;
     name.remove_suffix(kJson.size());
-    if (CheckTemplateName(name)) names.emplace_back(name);
+    if (auto known = NameOfFile(name)) names.push_back(*std::move(known));
     if (names.size() > kMaxTemplates) {
       return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine, "too many templates"));
     }
@@ -149,6 +149,49 @@ Result<Skeleton> CurrentSkeleton(LayerStore& layers) {
 
 bool IsGone(const Error& error) { return error.code() == ErrorCode::kNotFound; }
 
+// All of them together; kNotFound when one has been deleted.
+Result<std::shared_ptr<const void>> HoldAll(const LayerStore& layers,
+                                            const std::vector<std::string>& ids) {
+  auto holds = std::make_shared<std::vector<std::shared_ptr<const Fd>>>();
+  for (const std::string& id : ids) holds->push_back(TRY(layers.Hold(id)));
+  return holds;
+}
+
+Result<std::vector<ImageLayer>> LayersOf(const NewImage& image) {
+  const std::vector<oci::Digest>& diff_ids = image.origin.config.diff_ids;
+  if (diff_ids.size() != image.layers.size() || diff_ids.empty()) {
+    return Failure(Error::Invalid("the image's configuration has " +
+                                  std::to_string(diff_ids.size()) + " layers, its manifest " +
+                                  std::to_string(image.layers.size())));
+  }
+  std::vector<ImageLayer> layers;
+  for (size_t i = 0; i < diff_ids.size(); ++i)
+    layers.push_back({.blob = image.layers[i], .diff_id = diff_ids[i]});
+  return layers;
+}
+
+// As `docker run` has it: the image's variables, user and directory. HOME and the like are the
+// guest's to say, by the passwd of whoever runs (protocol::kAccountVariables).
+void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
+  for (const std::string& variable : oci::EnvironmentOf(process.env)) {
+    const std::string name = variable.substr(0, variable.find('=') + 1);
+    std::erase_if(found.env, [&](const std::string& one) { return one.starts_with(name); });
+    found.env.push_back(variable);
+  }
+  found.user = process.user.empty() ? "root" : process.user;
+  found.workdir = process.working_dir.empty() ? "/" : process.working_dir;
+}
+
+// What a list of templates shows of what is kept of this one.
+void FillFromLists(Metadata& metadata) {
+  metadata.info.layers = metadata.layers.size();
+  metadata.info.user = metadata.user.name;
+  if (!metadata.image) return;
+  const std::string& user = metadata.image->config.process.user;
+  metadata.info.user = user.empty() ? "root" : user;
+  metadata.info.digest = metadata.image->digest;
+}
+
 }  // namespace
 
 Result<TemplateStore> TemplateStore::Open(const Paths& paths, SandboxLister sandboxes) {
@@ -195,16 +238,20 @@ Result<Template> TemplateStore::FindHost() {
 Result<Template> TemplateStore::FindImported(const std::string& name) {
   for (int round = 0; round < kMaxRounds; ++round) {
     const Metadata metadata = TRY(ReadMetadata(layers_, name));
-    Result<std::shared_ptr<const Fd>> hold = layers_.Hold(metadata.layer);
-    if (!hold && IsGone(hold.error())) continue;
-    if (!hold) return Failure(hold.error());
+    auto holds = HoldAll(layers_, metadata.layers);
+    if (!holds && IsGone(holds.error())) continue;
+    if (!holds) return Failure(holds.error());
     Template found;
     found.name = name;
-    found.hold = *std::move(hold);
-    found.root = engine::HostLayers{.overlays = {{"/", {layers_.LayerRoot(metadata.layer)}}},
-                                    .hostname = metadata.hostname};
+    found.hold = *std::move(holds);
+    engine::Overlay root{.target = "/", .layers = {}};
+    for (const std::string& layer : metadata.layers)
+      root.layers.push_back(layers_.LayerRoot(layer));
+    found.root =
+        engine::HostLayers{.overlays = {std::move(root)}, .hostname = metadata.hostname};
     found.env = Environment(metadata.user);
     found.user = metadata.user.name;
+    if (metadata.image) TakeFromImage(found, metadata.image->config.process);
     return found;
   }
   return Failure(
@@ -213,8 +260,13 @@ Result<Template> TemplateStore::FindImported(const std::string& name) {
 }
 
 Result<Template> TemplateStore::Find(const std::string& name) {
-  TRY(CheckTemplateName(name));
-  return name == kHost ? FindHost() : FindImported(name);
+  const std::string normal = TRY(NormalTemplateName(name));
+  if (normal == kHost) return FindHost();
+  auto found = FindImported(normal);
+  if (found || found.error().code() != ErrorCode::kNotFound || !IsShortName(normal)) return found;
+  auto latest = FindImported(TRY(ImageOfName(normal)).Familiar());
+  return latest || latest.error().code() != ErrorCode::kNotFound ? std::move(latest)
+                                                                 : std::move(found);
 }
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
@@ -234,18 +286,7 @@ Result<std::vector<TemplateInfo>> TemplateStore::List() {
 
 Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::string& source,
                                            const ImportOptions& options) {
-  TRY(CheckTemplateName(name));
-  if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
-  const std::string path = MetadataPath(layers_, name);
-  const auto check_free = [&]() -> Result<void> {
-    if (options.replace || ::access(path.c_str(), F_OK) < 0) return {};
-    return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
-                         "there is a template \"" + name + "\" already")
-                       .WithRemedy("remove it first: " + Remedy(Action::kRemoveTemplate, name) +
-                                   "; or replace it: " + Remedy(Action::kReplaceTemplate)));
-  };
-  TRY(check_free());  // before the work; and again when it is done
-
+  TRY(CheckFree(name, options.replace));  // before the work; and again when it is done
   NewLayer layer = TRY(layers_.Begin());
   const ImportedContent content =
       TRY(UnpackSource(source, layers_.directory(), layer.root(), options));
@@ -253,7 +294,7 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
   Metadata metadata;
   metadata.user = TRY(CompleteImported(tree));
   metadata.hostname = engine::kUsualHostname;
-  metadata.layer = layer.id();
+  metadata.layers = {layer.id()};
   metadata.info.name = name;
   metadata.info.imported_unix_ms = UnixMs();
   metadata.info.size = content.bytes;
@@ -261,17 +302,64 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
   metadata.info.source = options.source_name.empty() ? source : options.source_name;
   metadata.info.user = metadata.user.name;
   metadata.info.notes = content.notes;
-  TRY(SyncLayer(layer.root()));
-  TRY(layers_.Publish(std::move(layer), [&]() -> Result<void> {
-    TRY(check_free());
-    return WriteFileAtomic(path, SerializeMetadata(metadata), 0600, /*durable=*/true);
-  }));
-  if (options.replace) TRY(layers_.Collect());
+  TRY(Finish(std::move(layer), metadata, options.replace));
   return metadata.info;
 }
 
-Result<void> TemplateStore::Remove(const std::string& name) {
+Result<TemplateInfo> TemplateStore::AddImage(const std::string& name, const NewImage& image,
+                                             const OpenLayer& open, const ImportOptions& options) {
+  TRY(CheckFree(name, options.replace));
+  const AddedLayers added =
+      TRY(AddImageLayers(layers_, TRY(LayersOf(image)), open, options));
+  // What every sandbox needs and the image lacks, above its own layers.
+  NewLayer top = TRY(layers_.Begin());
+  LayerTree tree = TRY(LayerTree::Open(top.root(), added.roots));
+  Metadata metadata;
+  metadata.user = TRY(CompleteImported(tree));
+  metadata.hostname = engine::kUsualHostname;
+  metadata.layers = {top.id()};
+  metadata.layers.insert(metadata.layers.end(), added.ids.begin(), added.ids.end());
+  metadata.image = image.origin;
+  metadata.info.name = name;
+  metadata.info.imported_unix_ms = UnixMs();
+  metadata.info.size = added.bytes;
+  metadata.info.entries = added.entries;
+  metadata.info.source =
+      options.source_name.empty() ? image.origin.reference : options.source_name;
+  metadata.info.notes = added.notes;
+  FillFromLists(metadata);
+  TRY(Finish(std::move(top), metadata, options.replace));
+  return metadata.info;
+}
+
+Result<std::vector<bool>> TemplateStore::FindLayers(const NewImage& image) const {
+  return FindImageLayers(layers_, TRY(LayersOf(image)));
+}
+
+Result<void> TemplateStore::CheckFree(const std::string& name, bool replace) const {
   TRY(CheckTemplateName(name));
+  if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
+  if (replace || ::access(MetadataPath(layers_, name).c_str(), F_OK) < 0) return {};
+  return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
+                       "there is a template \"" + name + "\" already")
+                     .WithRemedy("remove it first: " + Remedy(Action::kRemoveTemplate, name) +
+                                 "; or replace it: " + Remedy(Action::kReplaceTemplate)));
+}
+
+Result<void> TemplateStore::Finish(NewLayer top, const Metadata& metadata, bool replace) {
+  const std::string& name = metadata.info.name;
+  const std::string text = TRY(SerializeMetadata(metadata));
+  TRY(SyncLayer(top.root()));
+  TRY(layers_.Publish(std::move(top), [&]() -> Result<void> {
+    TRY(CheckFree(name, replace));
+    return WriteFileAtomic(MetadataPath(layers_, name), text, 0600, /*durable=*/true);
+  }));
+  if (replace) TRY(layers_.Collect());
+  return {};
+}
+
+Result<void> TemplateStore::Remove(const std::string& asked) {
+  const std::string name = TRY(NormalTemplateName(asked));
   if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
   TRY(layers_.WithLock([&]() -> Result<void> {
     if (::unlink(MetadataPath(layers_, name).c_str()) == 0) return {};

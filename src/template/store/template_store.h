@@ -15,10 +15,19 @@
 
 #include "base/os/paths.h"
 #include "base/result.h"
+#include "template/image/image_layers.h"
 #include "template/store/layer_store.h"
+#include "template/store/metadata.h"
 #include "template/template.h"
 
 namespace cay::templates {
+
+// An image that is to become a template: its documents, which were verified, and where its layers
+// are. As many layers as its configuration has diff_ids.
+struct NewImage {
+  ImageOrigin origin;
+  std::vector<oci::Descriptor> layers;  // the lowest first
+};
 
 class TemplateStore {
  public:
@@ -26,19 +35,28 @@ class TemplateStore {
   static Result<TemplateStore> Open(const Paths& paths, SandboxLister sandboxes);
 
   // kNotFound names the templates that exist. `host` is (re)built when the machine's files changed.
+  // "python" is "python:latest" where there is no template of the short name.
   Result<Template> Find(const std::string& name);
 
   // From a root filesystem directory or a tar (plain, gzip, zstd), which may be hostile: nothing is
   // ever written outside, no device nodes, no setuid or setgid bits, no trusted.* or security.*
-  // attributes, no overlay whiteouts. Names: [a-z0-9][a-z0-9._-]{0,63}.
+  // attributes, no overlay whiteouts. Names: template_name.h.
   Result<TemplateInfo> Import(const std::string& name, const std::string& source,
                               const ImportOptions& options);
+
+  // A container image. `open` gives the bytes of the layers that are not here yet.
+  Result<TemplateInfo> AddImage(const std::string& name, const NewImage& image,
+                                const OpenLayer& open, const ImportOptions& options);
+  // Which of its layers are here, the lowest first: what need not be fetched.
+  Result<std::vector<bool>> FindLayers(const NewImage& image) const;
+  // The directory of stored layers that were fetched and not unpacked yet.
+  Result<Fd> OpenBlobs() const { return layers_.OpenBlobs(); }
 
   Result<std::vector<TemplateInfo>> List();
 
   // kNotFound, or kInvalidArgument for `host`. A layer that a live sandbox uses stays on disk for
   // it.
-  Result<void> Remove(const std::string& name);
+  Result<void> Remove(const std::string& asked);
 
   // Deletes the layers that no template, no sandbox and no caller of Find uses any more, and what a
   // killed import left; returns how many. Remove and Import do it too. With `dry_run` only counts.
@@ -48,6 +66,10 @@ class TemplateStore {
   explicit TemplateStore(LayerStore layers) : layers_(std::move(layers)) {}
   Result<Template> FindHost();
   Result<Template> FindImported(const std::string& name);
+  // kAlreadyExists where there is one of that name that may not be replaced.
+  Result<void> CheckFree(const std::string& name, bool replace) const;
+  // Puts the topmost layer into place, and the template's metadata, which names it.
+  Result<void> Finish(NewLayer top, const Metadata& metadata, bool replace);
 
   LayerStore layers_;
 };

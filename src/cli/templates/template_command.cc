@@ -1,4 +1,4 @@
-// cay template import | list | rm: a thin front of template/store/template_store.h, or of a
+// cay template import | pull | list | rm: a thin front of template/store/template_store.h, or of a
 // server's templates when a server is named (--url, --context, CAY_URL or the current context; not
 // with --state-dir).
 #include <unistd.h>
@@ -12,6 +12,7 @@
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
+#include "cli/templates/pull_command.h"
 #include "json/field_writer.h"
 #include "template/store/template_store.h"
 #include "template/template_fields.h"
@@ -168,13 +169,13 @@ constinit const Command kRemove = {
     .run = &ParseAndAct<ListArguments, RemoveMain>,
 };
 
-constexpr const Command* kSubcommands[] = {&kImport, &kList, &kRemove};
+constexpr const Command* kSubcommands[] = {&kImport, &kTemplatePullCommand, &kList, &kRemove};
 
 }  // namespace
 
 constinit const Command kTemplateCommand = {
     .name = "template",
-    .summary = "Import, list and remove what sandboxes start from",
+    .summary = "Import, pull, list and remove what sandboxes start from",
     .usage = "COMMAND",
     .description =
         "Of this machine, or of a server when one is named: with --url, --context or CAY_URL, or "

@@ -1,0 +1,210 @@
+#include "template/image/image_layers.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/os/disk_room.h"
+#include "base/os/file.h"
+#include "base/os/sys.h"
+#include "template/image/layer_about.h"
+#include "template/import/import.h"
+#include "template/layers/unpack_layer.h"
+#include "template/store/import_notes.h"
+
+namespace cay::templates {
+namespace {
+
+constexpr size_t kMaxAboutBytes = 64 * 1024;
+constexpr auto kProgressInterval = std::chrono::milliseconds(100);
+constexpr auto kMakerLook = std::chrono::milliseconds(50);
+constexpr Bytes kRoomCheckInterval = 64 * kMiB;
+
+// Of each layer, the lowest first (OCI image-spec, config.md, "Layer ChainID").
+Result<std::vector<std::string>> ChainIds(const std::vector<ImageLayer>& image) {
+  std::vector<std::string> ids;
+  for (const ImageLayer& layer : image) {
+    if (ids.empty()) {
+      ids.push_back(layer.diff_id.text());
+    } else {
+      ids.push_back(TRY(oci::Digest::Of(ids.back() + " " + layer.diff_id.text())).text());
+    }
+  }
+  return ids;
+}
+
+// What is unpacked by other rules is another layer.
+Result<std::string> IdOfChain(const std::string& chain_id) {
+  return LayerIdOf("layer of an image, first rules: " + chain_id);
+}
+
+Result<Fd> OpenDirectory(const std::string& path) {
+  return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+// Tells the caller how far all layers together are, and watches the free space.
+class Progress {
+ public:
+  explicit Progress(const ImportOptions& options) : options_(options) {}
+
+  void Begin(const Fd& root) { root_ = &root; }
+  Result<void> operator()(const LayerProgress& now) {
+    if (done_.bytes + now.bytes >= next_room_check_) {
+      next_room_check_ = done_.bytes + now.bytes + kRoomCheckInterval;
+      if (const auto room = DiskRoomOf(*root_)) TRY(CheckHostReserve(*room));
+    }
+    const auto moment = std::chrono::steady_clock::now();
+    if (!options_.on_progress || moment - last_ < kProgressInterval) return {};
+    last_ = moment;
+    options_.on_progress({done_.entries + now.entries, done_.bytes + now.bytes});
+    return {};
+  }
+  void End(const LayerAbout& about) {
+    done_.bytes += about.bytes;
+    done_.entries += about.entries;
+  }
+  const ImportProgress& done() const { return done_; }
+
+ private:
+  const ImportOptions& options_;
+  const Fd* root_ = nullptr;
+  ImportProgress done_{};
+  Bytes next_room_check_ = 0;
+  std::chrono::steady_clock::time_point last_{};
+};
+
+ImportNotes NotesOf(const LayerReport& report) {
+  ImportNotes notes;
+  notes.skipped_special = report.unpacked.skipped_special;
+  notes.skipped_whiteouts = report.unpacked.skipped_whiteouts;
+  notes.stripped_modes = report.unpacked.stripped_modes;
+  notes.dropped_xattrs = report.unpacked.dropped_xattrs;
+  notes.replaced_owners = report.unpacked.replaced_owners;
+  return notes;
+}
+
+class Adder {
+ public:
+  Adder(LayerStore& store, const std::vector<ImageLayer>& image, const OpenLayer& open,
+        const ImportOptions& options)
+      : store_(store), image_(image), open_(open), options_(options), progress_(options) {}
+
+  Result<AddedLayers> Add() {
+    const std::vector<std::string> chain_ids = TRY(ChainIds(image_));
+    for (size_t i = 0; i < image_.size(); ++i) TRY(AddOne(i, chain_ids[i]));
+    TRY(PublishNew());
+    // The topmost first, as overlays are written down.
+    std::ranges::reverse(added_.ids);
+    std::ranges::reverse(added_.holds);
+    return std::move(added_);
+  }
+
+ private:
+  struct New {
+    size_t index;
+    NewLayer layer;
+  };
+
+  Result<void> AddOne(size_t index, const std::string& chain_id) {
+    const std::string id = TRY(IdOfChain(chain_id));
+    added_.ids.push_back(id);
+    added_.holds.push_back(nullptr);
+    while (true) {
+      auto held = store_.Hold(id);
+      if (held) return TakeOver(id, chain_id, *std::move(held));
+      if (held.error().code() != ErrorCode::kNotFound) return Failure(std::move(held).error());
+      auto begun = store_.Begin(id);
+      if (begun) return Make(index, chain_id, *std::move(begun));
+      if (begun.error().code() != ErrorCode::kAlreadyExists)
+        return Failure(std::move(begun).error());
+      std::this_thread::sleep_for(kMakerLook);  // it has it soon, or gives up
+    }
+  }
+
+  Result<void> TakeOver(const std::string& id, const std::string& chain_id,
+                        std::shared_ptr<const Fd> held) {
+    const auto text = ReadFile(store_.LayerAboutPath(id), kMaxAboutBytes);
+    const LayerAbout about = TRY(ParseLayerAbout(text ? *text : ""));
+    if (about.chain_id != chain_id) {
+      return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                           "layer " + id + " is that of " + about.chain_id.substr(0, 80) +
+                               ", not of " + chain_id));
+    }
+    added_.holds.back() = std::move(held);
+    Count(about);
+    return PutOnTop(TRY(OpenDirectory(store_.LayerRoot(id))));
+  }
+
+  Result<void> Make(size_t index, const std::string& chain_id, NewLayer layer) {
+    const ImageLayer& wanted = image_[index];
+    Fd root = TRY(OpenDirectory(layer.root()));
+    progress_.Begin(root);
+    LayerOptions unpack;
+    unpack.max_bytes = options_.max_bytes - std::min(options_.max_bytes, progress_.done().bytes);
+    unpack.max_entries =
+        options_.max_entries - std::min(options_.max_entries, progress_.done().entries);
+    unpack.max_blob_bytes = wanted.blob.size;
+    unpack.on_progress = [this](const LayerProgress& now) { return progress_(now); };
+    const auto blob = TRY(open_(index));
+    const LayerReport report = TRY(
+        UnpackLayer(*blob, {.blob = wanted.blob.digest.text(), .diff_id = wanted.diff_id.text()},
+                    added_.roots, root, unpack));
+    const LayerAbout about{.chain_id = chain_id,
+                           .bytes = report.unpacked.bytes,
+                           .entries = report.unpacked.entries,
+                           .notes = NotesOf(report)};
+    TRY(WriteFileAtomic(layer.about_path(), SerializeLayerAbout(about), 0600));
+    progress_.End(about);
+    Count(about);
+    new_.push_back({.index = index, .layer = std::move(layer)});
+    return PutOnTop(std::move(root));
+  }
+
+  void Count(const LayerAbout& about) {
+    added_.bytes += about.bytes;
+    added_.entries += about.entries;
+    AddNotes(added_.notes, about.notes);
+  }
+
+  Result<void> PutOnTop(Fd root) {
+    added_.roots.insert(added_.roots.begin(), std::move(root));
+    return {};
+  }
+
+  Result<void> PublishNew() {
+    if (new_.empty()) return {};
+    TRY(SyncLayer(new_.front().layer.root()));  // the filesystem, and so all of them
+    for (New& made : new_)
+      added_.holds[made.index] = TRY(store_.PublishAndHold(std::move(made.layer)));
+    return {};
+  }
+
+  LayerStore& store_;
+  const std::vector<ImageLayer>& image_;
+  const OpenLayer& open_;
+  const ImportOptions& options_;
+  Progress progress_;
+  AddedLayers added_{};
+  std::vector<New> new_{};
+};
+
+}  // namespace
+
+Result<std::vector<bool>> FindImageLayers(const LayerStore& store,
+                                          const std::vector<ImageLayer>& image) {
+  std::vector<bool> found;
+  for (const std::string& chain_id : TRY(ChainIds(image)))
+    found.push_back(store.Hold(TRY(IdOfChain(chain_id))).has_value());
+  return found;
+}
+
+Result<AddedLayers> AddImageLayers(LayerStore& store, const std::vector<ImageLayer>& image,
+                                   const OpenLayer& open, const ImportOptions& options) {
+  return Adder(store, image, open, options).Add();
+}
+
+}  // namespace cay::templates

@@ -1,0 +1,105 @@
+#include "template/pull/pull.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "archive/byte_stream.h"
+#include "base/os/sys.h"
+#include "template/registry/blob_download.h"
+
+namespace cay::templates {
+namespace {
+
+// A stored layer, from its file.
+class FileSource : public archive::ByteSource {
+ public:
+  explicit FileSource(Fd file) : file_(std::move(file)), source_(file_) {}
+  Result<size_t> Read(std::span<char> space) override { return source_.Read(space); }
+
+ private:
+  Fd file_;
+  archive::FdSource source_;
+};
+
+class Pull {
+ public:
+  Pull(TemplateStore& store, registry::RegistryClient& client, const PullOptions& options,
+       const registry::CallOptions& call)
+      : store_(store), client_(client), options_(options), call_(call) {}
+
+  Result<TemplateInfo> Run() {
+    const auto fetched = TRY(client_.FetchImage(options_.image, options_.platform, call_));
+    NewImage image;
+    image.origin.reference = options_.image.Canonical();
+    image.origin.digest = fetched.found.digest.text();
+    image.origin.config = fetched.config;
+    image.layers = fetched.manifest.layers;
+    const Fd blobs = TRY(store_.OpenBlobs());
+    TRY(Fetch(image, blobs));
+    ImportOptions import;
+    import.max_bytes = options_.max_bytes;
+    import.replace = options_.replace;
+    import.on_progress = [this](const ImportProgress& now) {
+      Tell({.stage = PullProgress::Stage::kUnpacking, .done = now.bytes});
+    };
+    auto added = store_.AddImage(
+        options_.name, image, [&](size_t index) { return Open(image.layers[index], blobs); },
+        import);
+    // What was fetched is a layer now; of a pull that failed it is gone on with.
+    if (!added) return added;
+    for (const oci::Descriptor& layer : image.layers)
+      ::unlinkat(blobs.get(), registry::BlobFileName(layer.digest).c_str(), 0);
+    return added;
+  }
+
+ private:
+  void Tell(const PullProgress& progress) {
+    if (options_.on_progress) options_.on_progress(progress);
+  }
+
+  Result<void> Fetch(const NewImage& image, const Fd& blobs) {
+    const std::vector<bool> here = TRY(store_.FindLayers(image));
+    std::vector<oci::Descriptor> missing;
+    for (size_t i = 0; i < here.size(); ++i)
+      if (!here[i]) missing.push_back(image.layers[i]);
+    registry::DownloadOptions download;
+    download.on_progress = [this](const registry::BlobProgress& now) {
+      Tell({.stage = now.is_whole ? PullProgress::Stage::kFetched : PullProgress::Stage::kFetching,
+            .layer = now.descriptor.digest.text(),
+            .done = now.done,
+            .total = now.descriptor.size});
+    };
+    TRY(registry::DownloadBlobs(client_, options_.image, missing, blobs, call_, download));
+    return {};
+  }
+
+  // One that was here a moment ago, and has been removed since, is fetched after all.
+  Result<std::unique_ptr<archive::ByteSource>> Open(const oci::Descriptor& layer, const Fd& blobs) {
+    const std::string name = registry::BlobFileName(layer.digest);
+    auto file = sys::OpenAt(blobs.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (!file && file.error().sys_errno() == ENOENT) {
+      TRY(registry::DownloadBlob(client_, options_.image, layer, blobs, call_));
+      file = sys::OpenAt(blobs.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    if (!file) return Failure(std::move(file).error());
+    return std::make_unique<FileSource>(*std::move(file));
+  }
+
+  TemplateStore& store_;
+  registry::RegistryClient& client_;
+  const PullOptions& options_;
+  const registry::CallOptions& call_;
+};
+
+}  // namespace
+
+Result<TemplateInfo> PullImage(TemplateStore& store, registry::RegistryClient& client,
+                               const PullOptions& options, const registry::CallOptions& call) {
+  return Pull(store, client, options, call).Run();
+}
+
+}  // namespace cay::templates

@@ -1,0 +1,44 @@
+// PullImage: an image of a registry into a template.
+//
+//   TRY(PullImage(store, client, {.image = reference, .name = "python:3.12-slim"}, call));
+//
+// Its documents are fetched and verified first; then the layers that are not here yet, several at a
+// time, into files below the store (.blobs/), where a pull that was cut goes on; then they are
+// unpacked, the lowest first, and the files are removed. The template has its name when all of it
+// survives a power failure. Blocking.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/result.h"
+#include "template/oci/image_reference.h"
+#include "template/oci/platform.h"
+#include "template/registry/registry_client.h"
+#include "template/store/template_store.h"
+
+namespace cay::templates {
+
+struct PullProgress {
+  enum class Stage : uint8_t { kFetching, kFetched, kUnpacking };
+  Stage stage = Stage::kFetching;
+  std::string layer;  // its digest; empty when kUnpacking: all of them
+  Bytes done = 0;     // of the layer as it is stored; when kUnpacking of content
+  Bytes total = 0;    // nothing when kUnpacking
+};
+
+struct PullOptions {
+  oci::ImageReference image;
+  std::string name;  // of the template (template_name.h)
+  oci::Platform platform = oci::Platform::Native();
+  Bytes max_bytes = 16 * kGiB;  // unpacked
+  bool replace = true;          // as `docker pull`: the template of that name is the newer one
+  // One call at a time, from any thread; may be empty.
+  std::function<void(const PullProgress&)> on_progress{};
+};
+
+// Errors: those of RegistryClient, DownloadBlobs and TemplateStore::AddImage.
+Result<TemplateInfo> PullImage(TemplateStore& store, registry::RegistryClient& client,
+                               const PullOptions& options, const registry::CallOptions& call);
+
+}  // namespace cay::templates
