@@ -78,7 +78,7 @@ engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id
   request.required = options.required;
   request.best_effort = options.best_effort;
   request.hostname = options.hostname;
-  request.owner = engine::OwnerFor(options.user);
+  request.owner = engine::OwnerFor(options.user.empty() ? base.user : options.user);
   request.mounts = std::move(mounts);
   request.tmpfs = options.tmpfs;
   request.noexec = options.noexec;

@@ -21,11 +21,16 @@ using store::Database;
 
 constexpr const char* kProjectFiles = "/workspace/project_files";
 
+// Whom it is for: the template says who, where nobody was asked for.
+uint32_t OwnerOf(const SandboxSpec& spec, const templates::Template& base) {
+  return engine::OwnerFor(spec.user.empty() ? base.user : spec.user);
+}
+
 // A pool's members are alike: what the engine would have to make differently is not theirs.
-bool CanComeFromPool(const SandboxSpec& spec) {
+bool CanComeFromPool(const SandboxSpec& spec, const templates::Template& base) {
   return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && !spec.read_only &&
          spec.hostname.empty() && spec.project.empty() &&
-         engine::OwnerFor(spec.user) == engine::CreateRequest::kUsualOwner;
+         OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
 }
 
 // The engine follows no symlinks; the state directory's path may have some.
@@ -289,7 +294,7 @@ Result<void> Creator::Obtain(Making& making) {
 }
 
 Result<bool> Creator::ObtainFromPool(Making& making) {
-  if (!CanComeFromPool(making.resolved().spec)) return false;
+  if (!CanComeFromPool(making.resolved().spec, making.base())) return false;
   // What was made ahead may have been made when there was room. Without a pool the engine says how
   // much there is.
   const auto room = DiskRoomOf(core_.options()->paths.state_dir);
@@ -342,7 +347,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.required = making.resolved().required;
   request.best_effort = spec.best_effort;
   if (!spec.hostname.empty()) request.hostname = spec.hostname;
-  request.owner = engine::OwnerFor(spec.user);
+  request.owner = OwnerOf(spec, making.base());
   request.mounts = spec.mounts;
   if (!spec.project.empty()) request.mounts.push_back(TRY(ProjectMount(making)));
   request.tmpfs = spec.tmpfs;

@@ -1,5 +1,7 @@
 #include "template/store/metadata.h"
 
+#include <unistd.h>
+
 #include <boost/json.hpp>
 
 #include <algorithm>
@@ -37,6 +39,16 @@ Result<uint64_t> NumberOf(const std::string& name, const json::object& object, c
 }
 
 }  // namespace
+
+void FillInfo(Metadata& metadata) {
+  metadata.info.layers = metadata.layers.size();
+  metadata.info.user = metadata.user.name;
+  if (!metadata.image) return;
+  metadata.info.digest = metadata.image->digest;
+  // In an ordinary user's sandbox there is one user.
+  const std::string& user = metadata.image->config.process.user;
+  if (::geteuid() == 0) metadata.info.user = user.empty() ? "root" : user;
+}
 
 Result<std::string> SerializeMetadata(const Metadata& metadata) {
   const bool is_plain = metadata.layers.size() == 1 && !metadata.image;
@@ -127,10 +139,10 @@ Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
   metadata.user.home = TRY(StringOf(name, object, "home"));
   metadata.user.shell = TRY(StringOf(name, object, "shell"));
   if (object.contains("hostname")) metadata.hostname = TRY(StringOf(name, object, "hostname"));
-  metadata.info.user = metadata.user.name;
   auto notes = NotesFromJson(object);
   if (!notes) return Failure(Damaged(name, "notes"));
   metadata.info.notes = *notes;
+  FillInfo(metadata);
   return metadata;
 }
 

@@ -29,6 +29,9 @@ struct Metadata {
   std::optional<ImageOrigin> image;  // null: a root filesystem
 };
 
+// What a list of templates shows of what is kept of this one: user, layers, digest.
+void FillInfo(Metadata& metadata);
+
 inline constexpr size_t kMaxMetadataBytes = 8U << 20;  // an image's configuration is in it
 
 Result<std::string> SerializeMetadata(const Metadata& metadata);

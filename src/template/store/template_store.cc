@@ -178,18 +178,9 @@ void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
     std::erase_if(found.env, [&](const std::string& one) { return one.starts_with(name); });
     found.env.push_back(variable);
   }
-  found.user = process.user.empty() ? "root" : process.user;
+  // In an ordinary user's sandbox there is one user, whom everything belongs to.
+  if (::geteuid() == 0) found.user = process.user.empty() ? "root" : process.user;
   found.workdir = process.working_dir.empty() ? "/" : process.working_dir;
-}
-
-// What a list of templates shows of what is kept of this one.
-void FillFromLists(Metadata& metadata) {
-  metadata.info.layers = metadata.layers.size();
-  metadata.info.user = metadata.user.name;
-  if (!metadata.image) return;
-  const std::string& user = metadata.image->config.process.user;
-  metadata.info.user = user.empty() ? "root" : user;
-  metadata.info.digest = metadata.image->digest;
 }
 
 }  // namespace
@@ -327,7 +318,7 @@ Result<TemplateInfo> TemplateStore::AddImage(const std::string& name, const NewI
   metadata.info.source =
       options.source_name.empty() ? image.origin.reference : options.source_name;
   metadata.info.notes = added.notes;
-  FillFromLists(metadata);
+  FillInfo(metadata);
   TRY(Finish(std::move(top), metadata, options.replace));
   return metadata.info;
 }

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Images of a registry become templates: what a person does with `cay template pull`, as root and as an ordinary user. Exits with
+77 without a registry and a client that pushes to it."""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+from images import Image, Registry, directory, file, removal, small_root, symlink  # noqa: E402
+
+SKIPPED = 77
+NOBODY = 65534
+
+
+class Broken(Exception):
+    pass
+
+
+def expect(condition, what):
+    if not condition:
+        raise Broken(what)
+
+
+def many_layers():
+    image = Image(Env=["PATH=/bin", "GREETING=good morning"], WorkingDir="/data/work", User="app", Cmd=["sh"],
+                  Labels={"org.example.note": "of the test"})
+    image.layer(small_root() + [directory("data"), directory("data/work", uid=1000, gid=1000), file("data/old", "of the first"),
+                                directory("data/emptied"), file("data/emptied/below", "hidden"), directory("real"), symlink("led", "real")])
+    image.layer([removal("data/old"), file("data/new", "of the second")])
+    image.layer([file("data/emptied/.wh..wh..opq", b""), file("data/emptied/above", "shown")])
+    image.layer([file("led/through", "of a symlink")])
+    for number in range(5, 11):
+        image.layer([file(f"data/layer-{number}", f"{number}"), file("data/new", f"of layer {number}")])
+    return image
+
+
+class World:
+    def __init__(self, cay, uid, directory, registry):
+        self.cay, self.uid, self.registry = cay, uid, registry
+        self.state = os.path.join(directory, f"state-{uid}")
+        os.makedirs(self.state)
+        os.chown(self.state, uid, uid)
+        self.environment = {"PATH": os.environ["PATH"], "HOME": self.state, "CAY_STATE_DIR": self.state,
+                            "CAY_RUN_DIR": os.path.join(self.state, "run"), "XDG_RUNTIME_DIR": self.state}
+
+    def command(self, *arguments):
+        command = [self.cay, *arguments]
+        if self.uid:
+            command = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] + command
+        return command
+
+    def run(self, *arguments, code=0):
+        done = subprocess.run(self.command(*arguments), env=self.environment, capture_output=True, text=True, timeout=120)
+        expect(done.returncode == code, f"{arguments}: {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stdout + done.stderr if code else done.stdout
+
+    def inside(self, template, script):
+        return self.run("run", "-q", "--template", template, "--", "sh", "-c", script)
+
+    def templates(self):
+        return {each["name"]: each for each in json.loads(self.run("template", "list", "--json"))}
+
+    def layers(self):
+        with os.scandir(os.path.join(self.state, "templates", ".layers")) as found:
+            return {each.name for each in found}
+
+    def blobs(self):
+        try:
+            return sorted(os.listdir(os.path.join(self.state, "templates", ".blobs")))
+        except FileNotFoundError:
+            return []
+
+
+def an_image_is_what_its_layers_come_to(world):
+    name = world.registry.push(many_layers(), f"app-{world.uid}:1.2")
+    said = world.run("template", "pull", name)
+    expect(f"pulled {name} (11 layers" in said, said)  # ten, and what a sandbox needs beside them
+    told = world.inside(name, "for f in /data/new /data/emptied/above /real/through /data/layer-5; do cat $f; echo; done; ls /data; ls /data/emptied")
+    layers = [f"layer-{number}" for number in (10, 5, 6, 7, 8, 9)]
+    expect(told.split() == ["of", "layer", "10", "shown", "of", "a", "symlink", "5", "emptied"] + layers + ["new", "work", "above"], told)
+    expect(not world.blobs(), f"what was fetched is unpacked: {world.blobs()}")
+
+
+def its_variables_user_and_directory_hold(world):
+    name = f"{world.registry.name}/app-{world.uid}:1.2"
+    told = world.inside(name, "echo $GREETING; pwd; id -u; echo $HOME").split("\n")
+    expect(told[:4] == ["good morning", "/data/work", "1000", "/home/app"], f"{told}")
+    listed = world.templates()[name]
+    expect(listed["layers"] == 11 and re.fullmatch("sha256:[0-9a-f]{64}", listed["digest"]) and listed["user"] == "app", f"{listed}")
+
+
+def what_is_here_is_not_fetched_again(world):
+    base = many_layers()
+    other = many_layers().layer([file("data/more", "of another image")])
+    expect(base.diff_ids == other.diff_ids[:-1], "the same base")
+    name = world.registry.push(other, f"other-{world.uid}:1")
+    before = world.registry.count_blobs_given()
+    kept = world.layers()
+    world.run("template", "pull", "--as", "other", name)
+    given = world.registry.count_blobs_given() - before
+    expect(given == 2, f"a configuration and one layer, and not {given}")
+    expect(len(world.layers() - kept) == 2, "a layer of its own, and the topmost")
+    expect(world.inside("other", "cat /data/more /data/new") == "of another imageof layer 10", "both")
+
+
+def layers_go_with_the_last_that_needs_them(world):
+    name = f"{world.registry.name}/app-{world.uid}:1.2"
+    before = world.layers()
+    world.run("template", "rm", name)
+    expect(len(before - world.layers()) == 1, "its topmost alone: the other has the rest")
+    expect(world.inside("other", "cat /data/layer-5") == "5", "the other stands")
+    world.run("template", "rm", "other")
+    expect(len(before - world.layers()) == 13 - 1, f"{len(before - world.layers())}")
+
+
+def by_digest_and_by_latest(world):
+    image = Image(Cmd=["sh"]).layer(small_root())
+    name = world.registry.push(image, f"plain-{world.uid}:latest")
+    world.run("template", "pull", f"{world.registry.name}/plain-{world.uid}")
+    digest = world.templates()[name]["digest"]
+    told = world.run("run", "-q", "--template", f"{world.registry.name}/plain-{world.uid}", "--", "sh", "-c", "id -u; pwd")
+    # As docker has it, where an image does not say. An ordinary user's sandbox has one user.
+    expect(told == ("1000\n/\n" if world.uid else "0\n/\n"), told)
+    by_digest = f"{world.registry.name}/plain-{world.uid}@{digest}"
+    world.run("template", "pull", "-q", by_digest)
+    expect(by_digest in world.templates(), f"{world.templates()}")
+    wrong = f"{world.registry.name}/plain-{world.uid}@sha256:{'0' * 64}"
+    expect("not" in world.run("template", "pull", wrong, code=125), "there is none of that digest")
+    expect(wrong not in world.templates(), "nothing is kept of it")
+
+
+def what_is_wrong_is_said(world):
+    said = world.run("template", "pull", f"{world.registry.name}/nothing:1", code=125)
+    expect("nothing" in said, said)
+    expect("not a template name" in world.run("template", "pull", "Not/A:Name:1", code=125), "no reference")
+    said = world.run("template", "pull", "--platform", "linux/s390x", f"{world.registry.name}/plain-{world.uid}", code=125)
+    expect("s390x" in said, said)
+    no_root = world.registry.push(Image().layer([file("only", "a file")]), f"no-root-{world.uid}:1")
+    expect("not a root filesystem" in world.run("template", "pull", no_root, code=125), "it cannot run")
+    expect(no_root not in world.templates(), "nothing is kept of it")
+
+
+def killed_at_any_moment_it_leaves_nothing_half_made(world):
+    image = many_layers()
+    image.layer([file(f"data/random-{i}", os.urandom(400_000)) for i in range(20)])
+    name = world.registry.push(image, f"killed-{world.uid}:1")
+    world.run("template", "list")
+    kept = world.layers()
+    for number in range(12):
+        pull = subprocess.Popen(world.command("template", "pull", "-q", name), env=world.environment,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.02 * number)
+        pull.send_signal(signal.SIGKILL)
+        pull.wait()
+        if name in world.templates():
+            expect(world.inside(name, "wc -c < /data/random-19") == "400000\n", "whole, once it has its name")
+            world.run("template", "rm", name)
+    world.run("template", "pull", "-q", name)
+    expect(world.inside(name, "wc -c < /data/random-19") == "400000\n", "whole")
+    world.run("template", "rm", name)
+    expect(world.layers() == kept, f"nothing stays: {world.layers() - kept}")
+    expect(os.listdir(os.path.join(world.state, "templates", ".partial")) == [], "nothing half made stays")
+
+
+CHECKS = (an_image_is_what_its_layers_come_to, its_variables_user_and_directory_hold, what_is_here_is_not_fetched_again,
+          layers_go_with_the_last_that_needs_them, by_digest_and_by_latest, what_is_wrong_is_said,
+          killed_at_any_moment_it_leaves_nothing_half_made)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cay", required=True)
+    parser.add_argument("--only", help="a part of a check's name")
+    options = parser.parse_args()
+    missing = [name for name in ("docker-registry", "skopeo") if not shutil.which(name)]
+    if missing or not os.path.exists("/bin/busybox") or os.geteuid() != 0:
+        print(f"skipped: not root, or not here: {missing}")
+        return SKIPPED
+    failed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        with Registry(os.path.join(directory, "registry")) as registry:
+            for uid in (0, NOBODY):
+                world = World(os.path.abspath(options.cay), uid, directory, registry)
+                for check in CHECKS:
+                    if options.only and options.only not in check.__name__:
+                        continue
+                    try:
+                        check(world)
+                        print(f"{check.__name__}, as uid {uid}: good", flush=True)
+                    except (Broken, subprocess.SubprocessError) as error:
+                        print(f"{check.__name__}, as uid {uid}: {error}", flush=True)
+                        failed += 1
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
