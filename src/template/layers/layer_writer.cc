@@ -42,6 +42,48 @@ bool SameFile(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+// Which files of layers below were copied for hardlinks to them, and where the copies lie. A later
+// member may replace a copy; its inode's number does not tell, since it is given away anew.
+class Copies {
+ public:
+  Result<void> Add(const std::string& target, const std::string& copy) {
+    bytes_ += 2 * (target.size() + copy.size()) + 8 * sizeof(std::string);
+    if (bytes_ > kMaxCopiesBytes) {
+      return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
+                           "layer: it links to too many files of layers below"));
+    }
+    by_target_.insert_or_assign(target, copy);
+    by_copy_.insert_or_assign(copy, target);
+    return {};
+  }
+
+  const std::string* Of(const std::string& target) const {
+    const auto found = by_target_.find(target);
+    return found == by_target_.end() ? nullptr : &found->second;
+  }
+
+  // What is at that path, and below it, is gone.
+  void Replaced(const std::string& path) {
+    Erase(by_copy_.lower_bound(path), by_copy_.upper_bound(path));
+    // '0' is the character after '/'.
+    Erase(by_copy_.lower_bound(path + "/"), by_copy_.lower_bound(path + "0"));
+  }
+
+  const std::map<std::string, std::string>& all() const { return by_target_; }
+
+ private:
+  using Map = std::map<std::string, std::string>;
+
+  void Erase(Map::iterator from, Map::iterator to) {
+    for (auto at = from; at != to; ++at) by_target_.erase(at->second);
+    by_copy_.erase(from, to);
+  }
+
+  Map by_target_;
+  Map by_copy_;
+  size_t bytes_ = 0;
+};
+
 class LayerWriter {
  public:
   LayerWriter(archive::ByteSource& tar, LowerChain chain, const Fd& root,
@@ -73,12 +115,6 @@ class LayerWriter {
   }
 
  private:
-  // A file of a layer below that was copied for a hardlink to it.
-  struct Copy {
-    std::string path;  // in this layer
-    struct stat info{};
-  };
-
   Result<void> Write(TarEntry& entry) {
     const std::string path = TRY(NormalizeLayerPath(entry.path));
     if (path.empty()) return WriteRoot(entry);
@@ -178,13 +214,13 @@ class LayerWriter {
   // Removes what this layer has of that name. A directory comes with all that is in it.
   Result<void> MakeWay(const std::string& name) {
     const Fd& parent = *parent_->upper;
-    if (::unlinkat(parent.get(), name.c_str(), 0) == 0) {
-      Forget();
-      return {};
-    }
-    if (errno == ENOENT) return {};
+    const bool file = ::unlinkat(parent.get(), name.c_str(), 0) == 0;
+    if (!file && errno == ENOENT) return {};
+    const std::string path = Join(parent_->path, name);
     Forget();
-    ends_.Forget(Join(parent_->path, name));
+    copies_.Replaced(path);
+    if (file) return {};
+    ends_.Forget(path);
     return RemoveTreeAt(parent.get(), name);
   }
 
@@ -247,53 +283,35 @@ class LayerWriter {
   // The target's own name gets the copy at the end (LinkCopies), unless it is removed until then.
   Result<void> LinkToBelow(const TarEntry& entry, const Found& found, const std::string& target,
                            const std::string& name) {
-    if (const auto known = copies_.find(target); known != copies_.end()) {
-      const Result<Fd> parent = ParentOf(known->second);
-      const std::string copy_name(SplitLast(known->second.path).name);
-      if (parent) return Link(entry, *parent, copy_name, known->second.info, name);
+    if (const std::string* const copy = copies_.Of(target)) {
+      const auto [parent_path, copy_name_view] = SplitLast(*copy);
+      const std::string copy_name(copy_name_view);
+      const Fd parent = TRY(archive::OpenDirectoryBeneath(root_, parent_path, O_PATH));
+      struct stat info{};
+      if (::fstatat(parent.get(), copy_name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) {
+        return Failure(Error::FromErrno("looking at a copy of " + archive::Printable(target)));
+      }
+      return Link(entry, parent, copy_name, info, name);
     }
     TRY(MakeWay(name));
-    const Fd& parent = *parent_->upper;
-    TRY(CopyUp(*found.node, found.info, parent, name, options_, extraction_));
+    TRY(CopyUp(*found.node, found.info, *parent_->upper, name, options_, extraction_));
     ++report_.copied_up;
-    Copy copy{.path = Join(parent_->path, name)};
-    if (::fstatat(parent.get(), name.c_str(), &copy.info, AT_SYMLINK_NOFOLLOW) < 0) {
-      return Failure(Error::FromErrno("looking at " + archive::Printable(entry.path)));
-    }
-    copies_bytes_ += target.size() + copy.path.size() + 2 * sizeof(Copy);
-    if (copies_bytes_ > kMaxCopiesBytes) {
-      return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-                           "layer: it links to too many files of layers below"));
-    }
-    copies_.insert_or_assign(target, std::move(copy));
-    return {};
-  }
-
-  // Where a copy lies, if it still does: a later member may have replaced it.
-  Result<Fd> ParentOf(const Copy& copy) const {
-    const auto [parent_path, name] = SplitLast(copy.path);
-    Fd parent = TRY(archive::OpenDirectoryBeneath(root_, parent_path, O_PATH));
-    struct stat now{};
-    if (::fstatat(parent.get(), std::string(name).c_str(), &now, AT_SYMLINK_NOFOLLOW) < 0 ||
-        !SameFile(now, copy.info)) {
-      return Failure(Error::FromErrno("looking for a copied file", ENOENT));
-    }
-    return parent;
+    return copies_.Add(target, Join(parent_->path, name));
   }
 
   // Both names are one file, as they are in the tree that the archive was made of.
   Result<void> LinkCopies() {
-    for (const auto& [target, copy] : copies_) {
+    for (const auto& [target, copy] : copies_.all()) {
       const auto [parent_path, name_view] = SplitLast(target);
       const std::string name(name_view);
-      const Result<Fd> from = ParentOf(copy);
       std::optional<Position> parent = TRY(view_.Walk(parent_path));
-      if (!from || !parent) continue;
+      if (!parent) continue;
       const Found found = TRY(view_.Look(*parent, name));
       if (!found.node || found.in_upper) continue;  // removed, or replaced by a member
       const Position to = TRY(directories_.Make(*std::move(parent)));
-      const std::string from_name(SplitLast(copy.path).name);
-      if (::linkat(from->get(), from_name.c_str(), to.upper->get(), name.c_str(), 0) < 0) {
+      const Fd from = TRY(archive::OpenDirectoryBeneath(root_, SplitLast(copy).parent, O_PATH));
+      const std::string copy_name(SplitLast(copy).name);
+      if (::linkat(from.get(), copy_name.c_str(), to.upper->get(), name.c_str(), 0) < 0) {
         return Failure(Error::FromErrno("linking " + archive::Printable(target)));
       }
     }
@@ -310,11 +328,10 @@ class LayerWriter {
   const archive::UnpackOptions& options_;
   OverlayXattrs xattrs_;
   LayerReport report_;
-  std::optional<Position> parent_;      // of the last member
-  std::string parent_name_;             // as the archive says it
-  bool is_current_ = false;             // that name still leads there
-  std::map<std::string, Copy> copies_;  // by the path that was linked to
-  size_t copies_bytes_ = 0;
+  std::optional<Position> parent_;  // of the last member
+  std::string parent_name_;         // as the archive says it
+  bool is_current_ = false;         // that name still leads there
+  Copies copies_;
 };
 
 }  // namespace
