@@ -170,14 +170,17 @@ class LayerWriter {
   // Whiteouts are remembered, and made at the end: they stand for the layers below alone, and a
   // later member of this layer may still be of that name.
   Result<void> Hide(const TarEntry& entry, std::string_view parent, const std::string& name) {
-    const Position at = TRY(Resolve(parent));
-    Forget();
-    if (name == kOpaque) return hidden_.Empty(at.path);
     const std::string target = name.substr(kWhiteout.size());
     if (target.empty() || target == "." || target == "..") {
       return Failure(Refused(entry, "removes a name that is none"));
     }
-    return hidden_.Remove(Join(at.path, target));
+    const Result<Position> at = Resolve(parent);
+    // Some writers say of a directory that became a file what was in it, too.
+    if (!at && at.error().sys_errno() == ENOTDIR) return {};
+    if (!at) return Failure(at.error());
+    Forget();
+    if (name == kOpaque) return hidden_.Empty(at->path);
+    return hidden_.Remove(Join(at->path, target));
   }
 
   // It is not made, but what it replaces is gone.

@@ -40,9 +40,10 @@ void Push(std::vector<std::string>& todo, std::string_view path) {
   todo.insert(todo.end(), components.rbegin(), components.rend());
 }
 
-Failure GoesThrough(std::string_view path, std::string_view what) {
-  return Failure(Error::Invalid("layer: \"" + archive::Printable(path) + "\" is " +
-                                std::string(what) + ", and the archive would go through it"));
+Failure GoesThrough(std::string_view path, std::string_view what, int why) {
+  return Failure(Error::Impossible("layer: \"" + archive::Printable(path) + "\" is " +
+                                       std::string(what) + ", and the archive would go through it",
+                                   why));
 }
 
 }  // namespace
@@ -123,7 +124,7 @@ Result<std::optional<Position>> MergedView::Walk(std::string_view path) {
 Result<Position> MergedView::Above(const Position& at) {
   std::optional<Position> above = TRY(Walk(archive::SplitLast(at.path).parent));
   if (above) return *std::move(above);
-  return GoesThrough(at.path, "below what is no directory");
+  return GoesThrough(at.path, "below what is no directory", ENOTDIR);
 }
 
 Result<Position> MergedView::Resolve(Position at, std::string_view path) {
@@ -144,7 +145,7 @@ Result<Position> MergedView::Resolve(Position at, std::string_view path) {
         at = std::move(found.directory);
         break;
       case Found::Kind::kSymlink: {
-        if (++symlinks > kMaxSymlinks) return GoesThrough(path, "behind too many symlinks");
+        if (++symlinks > kMaxSymlinks) return GoesThrough(path, "behind too many symlinks", ELOOP);
         const std::string target = TRY(TargetOf(*found.node));
         if (target.starts_with('/')) at = TRY(Root());
         Push(todo, target);
@@ -152,7 +153,7 @@ Result<Position> MergedView::Resolve(Position at, std::string_view path) {
       }
       case Found::Kind::kFile:
       case Found::Kind::kOther:
-        return GoesThrough(found.directory.path, "no directory");
+        return GoesThrough(found.directory.path, "no directory", ENOTDIR);
     }
   }
   return at;

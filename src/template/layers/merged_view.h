@@ -68,7 +68,8 @@ class MergedView {
   Result<Position> Root() const;
   // `name` is one component. Its last symlink is not followed.
   Result<Found> Look(const Position& at, const std::string& name);
-  // kInvalidArgument when the path goes through what is no directory, or through too many symlinks.
+  // kInvalidArgument when the path goes through what is no directory (ENOTDIR), or through too many
+  // symlinks (ELOOP).
   Result<Position> Resolve(Position at, std::string_view path);
   // A resolved path; nothing when something that is no directory is there now, or on the way.
   Result<std::optional<Position>> Walk(std::string_view path);

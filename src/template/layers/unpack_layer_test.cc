@@ -138,6 +138,13 @@ TEST_P(LayerTest, WhiteoutsInWhatIsRemovedLeaveNothing) {
   EXPECT_EQ(report.whiteouts, 1U);
 }
 
+TEST_P(LayerTest, AWhiteoutInADirectoryThatBecameAFileRemovesNothing) {
+  stack_.Add(LayerTar().Directory("d").File("d/a").Directory("e").File("e/a"));
+  stack_.Add(LayerTar().File("d", "2").Whiteout("d/.wh.a").Whiteout("d/.wh..wh..opq"));
+  stack_.Add(LayerTar().Whiteout("e/.wh.a").Whiteout("d/.wh.a").File("e", "3"));
+  EXPECT_THAT(stack_.Tree(), ElementsAre(Pair("d", "f 644 2"), Pair("e", "f 644 3")));
+}
+
 TEST_P(LayerTest, NamesOfAufsAreSkippedAndCounted) {
   stack_.Add(LayerTar().File("a"));
   const LayerReport report = stack_.Add(LayerTar()
@@ -274,6 +281,7 @@ TEST_P(LayerTest, LoopsOfSymlinksAndFilesAreNoWay) {
   EXPECT_THAT(Refusal(LayerTar().File("a/x")), HasSubstr("too many symlinks"));
   EXPECT_THAT(Refusal(LayerTar().File("f/x")), HasSubstr("is no directory"));
   EXPECT_THAT(Refusal(LayerTar().File("own").File("own/x")), HasSubstr("is no directory"));
+  EXPECT_THAT(Refusal(LayerTar().Whiteout("a/.wh.x")), HasSubstr("too many symlinks"));
   EXPECT_THAT(Refusal(LayerTar().File("../x")), HasSubstr(".."));
 }
 
