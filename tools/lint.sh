@@ -126,6 +126,7 @@ room() {
     engine/factory) echo engine engine/native ;;
     template | template/oci) ;;
     template/host | template/import) echo template ;;
+    template/layers) ;;
     template/store) echo template template/{host,import} ;;
     http) ;;
     http/wire) echo http ;;
