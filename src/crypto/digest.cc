@@ -22,33 +22,42 @@ struct Freer {
 
 }  // namespace
 
-class Sha256::Context {
+class internal::HashContext {
  public:
-  Context() : md_(::EVP_MD_CTX_new()) {}
+  HashContext() : md_(::EVP_MD_CTX_new()) {}
   EVP_MD_CTX* get() const { return md_.get(); }
 
  private:
   std::unique_ptr<EVP_MD_CTX, Freer> md_;
 };
 
-Sha256::Sha256(std::unique_ptr<Context> context) : context_(std::move(context)) {}
-Sha256::Sha256(Sha256&&) noexcept = default;
-Sha256& Sha256::operator=(Sha256&&) noexcept = default;
-Sha256::~Sha256() = default;
+template <size_t kBits>
+Sha2<kBits>::Sha2(std::unique_ptr<internal::HashContext> context) : context_(std::move(context)) {}
+template <size_t kBits>
+Sha2<kBits>::Sha2(Sha2&&) noexcept = default;
+template <size_t kBits>
+Sha2<kBits>& Sha2<kBits>::operator=(Sha2&&) noexcept = default;
+template <size_t kBits>
+Sha2<kBits>::~Sha2() = default;
 
-Result<Sha256> Sha256::Start() {
-  auto context = std::make_unique<Context>();
+template <size_t kBits>
+Result<Sha2<kBits>> Sha2<kBits>::Start() {
+  static_assert(kBits == 256 || kBits == 512);
+  auto context = std::make_unique<internal::HashContext>();
   if (context->get() == nullptr) return NoDigest();
-  if (::EVP_DigestInit_ex(context->get(), ::EVP_sha256(), nullptr) != 1) return NoDigest();
-  return Sha256(std::move(context));
+  const EVP_MD* algorithm = kBits == 256 ? ::EVP_sha256() : ::EVP_sha512();
+  if (::EVP_DigestInit_ex(context->get(), algorithm, nullptr) != 1) return NoDigest();
+  return Sha2(std::move(context));
 }
 
-Result<void> Sha256::Add(std::string_view bytes) {
+template <size_t kBits>
+Result<void> Sha2<kBits>::Add(std::string_view bytes) {
   if (::EVP_DigestUpdate(context_->get(), bytes.data(), bytes.size()) != 1) return NoDigest();
   return {};
 }
 
-Result<std::string> Sha256::Hex() && {
+template <size_t kBits>
+Result<std::string> Sha2<kBits>::Hex() && {
   std::array<unsigned char, kHexLength / 2> raw{};
   unsigned length = 0;
   if (::EVP_DigestFinal_ex(context_->get(), raw.data(), &length) != 1 || length != raw.size()) {
@@ -56,6 +65,9 @@ Result<std::string> Sha256::Hex() && {
   }
   return EncodeHex(raw);
 }
+
+template class Sha2<256>;
+template class Sha2<512>;
 
 Result<std::string> Sha256Hex(std::string_view bytes) {
   Sha256 digest = TRY(Sha256::Start());

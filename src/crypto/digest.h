@@ -1,4 +1,4 @@
-// Digests, over OpenSSL. Sha256: the SHA-256 (FIPS 180-4) of bytes that come in pieces.
+// Digests, over OpenSSL. Sha256 and Sha512: SHA-2 (FIPS 180-4) of bytes that come in pieces.
 //
 //   Sha256 digest = TRY(Sha256::Start());
 //   TRY(digest.Add("abc"));
@@ -13,23 +13,35 @@
 
 namespace cay {
 
-class Sha256 {
- public:
-  static constexpr size_t kHexLength = 64;
+namespace internal {
 
-  static Result<Sha256> Start();
-  Sha256(Sha256&&) noexcept;
-  Sha256& operator=(Sha256&&) noexcept;
-  ~Sha256();
+class HashContext;
+
+}  // namespace internal
+
+// kBits: 256 or 512.
+template <size_t kBits>
+class Sha2 {
+ public:
+  static constexpr size_t kHexLength = kBits / 4;
+
+  static Result<Sha2> Start();
+  Sha2(Sha2&&) noexcept;
+  Sha2& operator=(Sha2&&) noexcept;
+  ~Sha2();
 
   Result<void> Add(std::string_view bytes);
   Result<std::string> Hex() &&;
 
  private:
-  class Context;
-  explicit Sha256(std::unique_ptr<Context> context);
-  std::unique_ptr<Context> context_;
+  explicit Sha2(std::unique_ptr<internal::HashContext> context);
+  std::unique_ptr<internal::HashContext> context_;
 };
+
+using Sha256 = Sha2<256>;
+using Sha512 = Sha2<512>;
+extern template class Sha2<256>;
+extern template class Sha2<512>;
 
 // The digest of `bytes`, in hexadecimal.
 Result<std::string> Sha256Hex(std::string_view bytes);
