@@ -33,7 +33,8 @@ inline constexpr size_t kMaxConfigHistory = 4096;    // entries
 
 // Of Docker's HEALTHCHECK. An optional that is nothing, and 0, are Docker's default.
 struct Healthcheck {
-  // Empty: inherited. Otherwise "NONE", "CMD" and arguments, or "CMD-SHELL" and one command.
+  // Empty: inherited. Otherwise "NONE", "CMD" and arguments, or "CMD-SHELL" and one command; what
+  // begins otherwise is kept, and Docker does not check such an image.
   std::vector<std::string> test{};
   // Not negative. Docker's unit.
   std::chrono::nanoseconds interval{0};
@@ -58,8 +59,8 @@ struct ExposedPort {
 
 // How the image's program is started: `config` of the document.
 struct ProcessConfig {
-  std::string user{};  // "name", "uid", "name:group", "uid:gid"; empty: root
-  std::vector<ExposedPort> exposed_ports{};
+  std::string user{};                        // "name", "uid", "name:group", "uid:gid"; empty: root
+  std::vector<ExposedPort> exposed_ports{};  // sorted, none twice
   // As they are in the document. "NAME=value"; "NAME" alone is allowed, as in Docker, and takes the
   // variable away (EnvironmentOf). An entry without a name ("", "=value") is refused: Docker
   // refuses to start such an image. One with a NUL byte is refused: execve ends it there.
