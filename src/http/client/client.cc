@@ -151,8 +151,8 @@ class ClientImpl final : public Client {
                                                    const Headers& headers) override;
 
  private:
-  Result<std::shared_ptr<Link>> NewLink() const {
-    return std::make_shared<Link>(TRY(Connect(url_, tls_.get(), connect_timeout_)));
+  Result<std::shared_ptr<Link>> NewLink(int stop_fd = -1) const {
+    return std::make_shared<Link>(TRY(Connect(url_, tls_.get(), connect_timeout_, stop_fd)));
   }
   Result<std::string> MakeHead(const ClientRequest& request) const;
   Result<std::unique_ptr<ClientResponse>> Exchange(ClientRequest& request, const std::string& head);
@@ -239,7 +239,8 @@ Result<std::unique_ptr<ClientResponse>> ClientImpl::Exchange(ClientRequest& requ
   const std::shared_ptr<Link> link = std::exchange(link_, nullptr);
   link->reusable = false;
   Deadline deadline;
-  link->write_pace = Pace{.stall = request.timeout.value_or(kPatience)};
+  link->write_pace = Pace{.stall = request.timeout.value_or(kPatience), .stop_fd = request.stop_fd};
+  link->read_pace = Pace{.stall = kPatience, .stop_fd = request.stop_fd};
   if (request.timeout) {
     deadline = std::chrono::steady_clock::now() + *request.timeout;
     link->write_pace.min_bytes_per_second = kMinSendRate;
@@ -254,6 +255,11 @@ Result<std::unique_ptr<ClientResponse>> ClientImpl::Exchange(ClientRequest& requ
   }
   ResponseHead answer = TRY(ReadHead(*link, request.method, deadline));
   if (!whole) answer.keep_alive = false;
+  if (request.body_patience) {
+    link->read_pace.stall = request.body_patience->stall;
+    link->read_pace.min_bytes_per_second = request.body_patience->min_bytes_per_second;
+    link->read_pace.window = request.body_patience->window;
+  }
   link_ = link;
   return std::make_unique<Response>(link, std::move(answer));
 }
@@ -263,7 +269,7 @@ Result<std::unique_ptr<ClientResponse>> ClientImpl::Send(ClientRequest request) 
   // Bytes that come unasked, or the end: the server has closed it.
   if (link_ && (!link_->reusable || HasAnswered(*link_))) link_.reset();
   const bool kept = link_ != nullptr;
-  if (!kept) link_ = TRY(NewLink());
+  if (!kept) link_ = TRY(NewLink(request.stop_fd));
   auto response = Exchange(request, head);
   // RFC 9110, 9.2.2: what may be sent twice.
   const bool repeatable =
@@ -272,7 +278,7 @@ Result<std::unique_ptr<ClientResponse>> ClientImpl::Send(ClientRequest request) 
   if (response || !kept || !repeatable || response.error().code() != ErrorCode::kUnavailable) {
     return response;
   }
-  link_ = TRY(NewLink());
+  link_ = TRY(NewLink(request.stop_fd));
   return Exchange(request, head);
 }
 
@@ -321,6 +327,11 @@ Result<std::string> ClientResponse::ReadAll(size_t max_bytes) {
     }
     body.append(space.data(), got);
   }
+}
+
+std::unique_ptr<Client> Client::OpenWith(const Url& url, Millis connect_timeout,
+                                         std::shared_ptr<TlsContext> tls) {
+  return std::make_unique<ClientImpl>(url, connect_timeout, std::move(tls));
 }
 
 Result<std::unique_ptr<Client>> Client::Open(const Url& url, Millis connect_timeout,

@@ -21,6 +21,8 @@
 
 namespace cay::http {
 
+class TlsContext;
+
 // http://HOST:PORT, https://HOST:PORT, unix:/PATH.
 struct Url {
   std::string scheme;  // "http", "https", "unix"
@@ -34,6 +36,14 @@ struct Url {
   std::string ToString() const;
 };
 
+// How slow the body of a response may be: nothing comes for so long, or fewer bytes a second than
+// that over a window of so much waiting (the first window is let pass). kTimeout.
+struct BodyPatience {
+  Millis stall{30'000};
+  uint64_t min_bytes_per_second = 0;  // 0: any
+  Millis window{10'000};
+};
+
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";
@@ -45,6 +55,12 @@ struct ClientRequest {
   std::optional<uint64_t> source_length = std::nullopt;
   // How long the response's head may take once there is a connection; kTimeout. Nothing: any time.
   std::optional<Millis> timeout = std::nullopt;
+  // Nothing: the body may take any time.
+  std::optional<BodyPatience> body_patience = std::nullopt;
+  // While this descriptor is readable (Wakeup::fd()) nobody wants it any more: connecting, sending
+  // and waiting for head and body end with an error whose sys_errno is ECANCELED. -1: none. The
+  // caller keeps it until the response is destroyed.
+  int stop_fd = -1;
 };
 
 class ClientResponse {
@@ -68,6 +84,9 @@ class Client {
   static Result<std::unique_ptr<Client>> Open(const Url& url,
                                               Millis connect_timeout = Millis(10'000),
                                               const std::string& ca_file = {});
+  // With certificates that are looked at once for many clients; null for a url that is not https.
+  static std::unique_ptr<Client> OpenWith(const Url& url, Millis connect_timeout,
+                                          std::shared_ptr<TlsContext> tls);
   virtual ~Client() = default;
 
   // One at a time: the response before it must have been read or destroyed. A keep-alive connection

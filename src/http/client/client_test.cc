@@ -7,6 +7,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
+#include "base/os/wakeup.h"
 #include "http/server/test_server.h"
 
 namespace cay::http {
@@ -82,6 +86,57 @@ TEST(Client, WaitsNoLongerForAHeadThanItIsTold) {
   const auto answer = (*Client::Open(*url))->Send({.timeout = Millis(50)});
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code(), ErrorCode::kTimeout);
+}
+
+// Sends a head, a first byte, and then so little that nobody should wait for it.
+Server* DripOf(std::unique_ptr<Server>& server, std::atomic<bool>& ended) {
+  server = StartServer([&ended](Exchange& exchange) {
+    if (!exchange.Begin(200, {}, 1'000'000)) return;
+    while (!ended && exchange.Write("x")) std::this_thread::sleep_for(Millis(10));
+  });
+  return server.get();
+}
+
+TEST(Client, GivesUpABodyThatComesTooSlowly) {
+  std::atomic<bool> ended = false;
+  std::unique_ptr<Server> server;
+  const auto client = ClientOf(*DripOf(server, ended));
+  auto response = client->Send(
+      {.body_patience = BodyPatience{.min_bytes_per_second = 100'000, .window = Millis(100)}});
+  ASSERT_TRUE(response) << response.error().ToString();
+  const auto body = (*response)->ReadAll(2'000'000);
+  ended = true;
+  ASSERT_FALSE(body);
+  EXPECT_EQ(body.error().code(), ErrorCode::kTimeout);
+  EXPECT_THAT(body.error().message(), HasSubstr("too slowly"));
+}
+
+TEST(Client, IsStoppedWhileItWaits) {
+  const Wakeup stop = *Wakeup::Make();
+  HeldHandler held;
+  const auto server = StartServer([&](Exchange& exchange) {
+    if (exchange.request().target == "/begun") {
+      ASSERT_TRUE(exchange.Begin(200, {}, 10));
+      ASSERT_TRUE(exchange.Write("x"));
+    }
+    held(exchange);
+  });
+  const auto client = ClientOf(*server);
+  auto begun = client->Send({.target = "/begun", .stop_fd = stop.fd()});
+  ASSERT_TRUE(begun) << begun.error().ToString();
+  std::thread stopper([&] {
+    held.AwaitBegun(1);
+    stop.Raise();
+  });
+  const auto body = (*begun)->ReadAll(10);
+  stopper.join();
+  ASSERT_FALSE(body);
+  EXPECT_EQ(body.error().sys_errno(), ECANCELED);
+  // Stopped before it begins: connecting does not wait either, nor does the head.
+  const auto head = ClientOf(*server)->Send({.target = "/", .stop_fd = stop.fd()});
+  ASSERT_FALSE(head);
+  EXPECT_EQ(head.error().sys_errno(), ECANCELED);
+  held.Go(2);
 }
 
 TEST(Client, SendsManyRequestsOverOneConnection) {

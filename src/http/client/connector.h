@@ -11,7 +11,7 @@
 namespace cay::http {
 
 // A connected stream, past the TLS handshake (`context` is for https). kUnavailable when no server
-// listens there, kTimeout when it takes longer than `timeout`.
-Result<Stream> Connect(const Url& url, const TlsContext* context, Millis timeout);
+// listens there, kTimeout when it takes longer than `timeout`. `stop_fd`: as Pace has it.
+Result<Stream> Connect(const Url& url, const TlsContext* context, Millis timeout, int stop_fd = -1);
 
 }  // namespace cay::http

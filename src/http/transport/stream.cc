@@ -18,7 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr Millis kWindow{10'000};
 // How often it is looked at whether a reader that poll(2) calls unready takes something all the
 // same.
 constexpr Millis kLookInterval{1'000};
@@ -41,14 +40,16 @@ Error TooSlow(std::string_view what) {
 }
 
 // Waits; false when the time is over.
-Result<bool> Poll(int fd, int16_t events, Millis timeout) {
+Result<bool> Poll(int fd, int16_t events, Millis timeout, int stop_fd = -1) {
   constexpr Millis kLongest = std::chrono::hours(1);  // an int of milliseconds holds 24 days
-  pollfd waited = {.fd = fd, .events = events, .revents = 0};
+  std::array<pollfd, 2> waited = {pollfd{.fd = fd, .events = events, .revents = 0},
+                                  pollfd{.fd = stop_fd, .events = POLLIN, .revents = 0}};
   const auto deadline = Clock::now() + timeout;
   for (;;) {
     const auto left = std::chrono::ceil<Millis>(deadline - Clock::now());
     const auto slice = std::clamp(left, Millis(0), kLongest);
-    const int ready = ::poll(&waited, 1, static_cast<int>(slice.count()));
+    const int ready = ::poll(waited.data(), waited.size(), static_cast<int>(slice.count()));
+    if (ready > 0 && waited[1].revents != 0) return Failure(StoppedError());
     if (ready > 0) return true;
     if (ready == 0 && left <= slice) return false;
     if (ready < 0 && errno != EINTR) return Failure(Error::FromErrno("poll"));
@@ -68,9 +69,15 @@ int16_t PollEvents(TlsSession* tls, int16_t otherwise) {
 
 }  // namespace
 
+Error StoppedError() {
+  Error error(ErrorCode::kUnavailable, Fault::kCaller, "it was stopped: nobody waits for it");
+  error.set_sys_errno(ECANCELED);
+  return error;
+}
+
 bool Pace::KeepsUp(Millis more_waited) {
   waited += more_waited;
-  if (waited < kWindow) return true;
+  if (waited < window) return true;
   const auto needed = min_bytes_per_second * static_cast<uint64_t>(waited.count()) / 1000;
   waited = Millis(0);
   const uint64_t in_window = std::exchange(moved, 0);
@@ -105,7 +112,7 @@ Result<bool> Stream::PollReadable(Millis timeout) {
 
 Result<void> Stream::AwaitReadable(Pace& pace) {
   const auto begin = Clock::now();
-  if (!TRY(Poll(fd_.get(), PollEvents(tls_.get(), POLLIN), pace.stall))) {
+  if (!TRY(Poll(fd_.get(), PollEvents(tls_.get(), POLLIN), pace.stall, pace.stop_fd))) {
     return Failure(TooSlow("sent nothing for " + FormatDuration(pace.stall)));
   }
   if (!pace.KeepsUp(std::chrono::duration_cast<Millis>(Clock::now() - begin))) {
@@ -178,8 +185,8 @@ Result<void> Stream::WaitWritable(Pace& pace) {
   int64_t outstanding = Outstanding(fd_.get());
   for (;;) {
     const auto begin = Clock::now();
-    const bool ready =
-        TRY(Poll(fd_.get(), PollEvents(tls_.get(), POLLOUT), std::min(kLookInterval, pace.stall)));
+    const bool ready = TRY(Poll(fd_.get(), PollEvents(tls_.get(), POLLOUT),
+                                std::min(kLookInterval, pace.stall), pace.stop_fd));
     const auto now = Clock::now();
     const int64_t still = Outstanding(fd_.get());
     if (still < outstanding) {

@@ -19,7 +19,10 @@ namespace cay::http {
 // waiting for it counts: a handler that takes its time is not the client's fault.
 struct Pace {
   Millis stall{30'000};               // nothing moved for so long: kTimeout
-  uint64_t min_bytes_per_second = 0;  // over windows of 10 s of waiting, after the first; 0: any
+  uint64_t min_bytes_per_second = 0;  // over windows of waiting, after the first; 0: any
+  Millis window{10'000};              // how long those are
+  // When this descriptor is readable (Wakeup::fd()) nobody waits any more: StoppedError. -1: none.
+  int stop_fd = -1;
 
   // Of the window that has begun.
   Millis waited{0};
@@ -29,6 +32,9 @@ struct Pace {
   // Counts so much more waiting: is it fast enough? Begins the next window where one is over.
   bool KeepsUp(Millis more_waited);
 };
+
+// A wait that ended because of a stop_fd: kUnavailable, and its sys_errno is ECANCELED.
+Error StoppedError();
 
 class Stream {
  public:

@@ -243,6 +243,15 @@ Result<std::shared_ptr<TlsContext>> TlsContext::ForClient(const std::string& ca_
   return context;
 }
 
+Result<std::shared_ptr<TlsContext>> TlsContext::ForClientAlso(const std::string& more_ca_file) {
+  auto context = TRY(ForClient({}));
+  ::SSL_CTX_set_options(context->context_, SSL_OP_NO_RENEGOTIATION);
+  if (!more_ca_file.empty() &&
+      ::SSL_CTX_load_verify_locations(context->context_, more_ca_file.c_str(), nullptr) != 1)
+    return Failure(SetUpError("certificates " + more_ca_file));
+  return context;
+}
+
 Result<std::shared_ptr<TlsContext>> TlsContext::ForServerOf(std::string_view certificates,
                                                             std::string_view key) {
   ::ERR_clear_error();

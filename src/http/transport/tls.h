@@ -51,6 +51,9 @@ class TlsContext {
                                                        const std::string& key_file);
   // A client's: certificates are verified against `ca_file`, or the system's when it is empty.
   static Result<std::shared_ptr<TlsContext>> ForClient(const std::string& ca_file);
+  // A client's that believes the system's authorities and those of `more_ca_file` (PEM; empty: no
+  // more), and takes an end without close_notify for a break.
+  static Result<std::shared_ptr<TlsContext>> ForClientAlso(const std::string& more_ca_file);
   // The same of PEM texts in memory. A client's trusts nothing but what is in `trusted`, asks for
   // http/1.1 and nothing else (RFC 7301), and takes an end without close_notify for a break.
   static Result<std::shared_ptr<TlsContext>> ForServerOf(std::string_view certificates,
