@@ -69,14 +69,14 @@ Result<Fd> LayerTree::OpenParent(const std::string& path) const {
   return OpenDirectory(ParentOf(path));
 }
 
-Result<void> LayerTree::SetNode(const Fd& fd, const Node& node) {
+Result<void> LayerTree::SetAttributes(const Fd& fd, const Attributes& node) {
   // chown(2) clears set-id bits, so the mode comes last.
   if (may_give_away_) TRY(sys::ChownAt(fd.get(), "", node.uid, node.gid));
   if (::fchmod(fd.get(), node.mode) < 0) return Failure(Error::FromErrno("changing a mode"));
   return {};
 }
 
-Result<Fd> LayerTree::MakeStep(const Fd& parent, const std::string& name, const Node& node,
+Result<Fd> LayerTree::MakeStep(const Fd& parent, const std::string& name, const Attributes& node,
                                bool keep) {
   Result<Fd> there = OpenStrict(parent.get(), name, kDirectoryFlags);
   if (!there) {
@@ -93,11 +93,11 @@ Result<Fd> LayerTree::MakeStep(const Fd& parent, const std::string& name, const 
     if (!there) return there;
     keep = false;
   }
-  if (!keep) TRY(SetNode(*there, node));
+  if (!keep) TRY(SetAttributes(*there, node));
   return there;
 }
 
-Result<void> LayerTree::Ensure(const std::string& path, const Node& node, bool keep) {
+Result<void> LayerTree::Ensure(const std::string& path, const Attributes& node, bool keep) {
   Fd at = TRY(OpenDirectory("."));
   size_t start = 0;
   while (true) {
@@ -105,28 +105,27 @@ Result<void> LayerTree::Ensure(const std::string& path, const Node& node, bool k
     const bool last = end == std::string::npos;
     const std::string name = path.substr(start, last ? std::string::npos : end - start);
     const bool kept = last ? keep : true;
-    Node wanted = last ? node : Node{};
-    if (kept) wanted = TRY(NodeBelow(path.substr(0, end))).value_or(wanted);
+    Attributes wanted = last ? node : Attributes{};
+    if (kept) wanted = TRY(AttributesBelow(path.substr(0, end))).value_or(wanted);
     at = TRY(MakeStep(at, name, wanted, kept));
     if (last) return {};
     start = end + 1;
   }
 }
 
-Result<std::optional<Node>> LayerTree::NodeBelow(const std::string& path) const {
+Result<std::optional<Attributes>> LayerTree::AttributesBelow(const std::string& path) const {
   if (!below_ || path == ".") return std::nullopt;
   const auto found = TRY(below_->view.Walk(path));
   if (!found || found->lower.empty()) return std::nullopt;
-  return Node{.mode = found->info.st_mode & 07777,
-              .uid = found->info.st_uid,
-              .gid = found->info.st_gid};
+  return Attributes{
+      .mode = found->info.st_mode & 07777, .uid = found->info.st_uid, .gid = found->info.st_gid};
 }
 
-Result<void> LayerTree::EnsureDirectory(const std::string& path, const Node& node) {
+Result<void> LayerTree::EnsureDirectory(const std::string& path, const Attributes& node) {
   return Ensure(path, node, /*keep=*/false);
 }
 
-Result<void> LayerTree::EnsureDirectoryKept(const std::string& path, const Node& node) {
+Result<void> LayerTree::EnsureDirectoryKept(const std::string& path, const Attributes& node) {
   return Ensure(path, node, /*keep=*/true);
 }
 
@@ -142,10 +141,10 @@ Result<Fd> LayerTree::CreateFile(const std::string& path) {
 }
 
 Result<void> LayerTree::WriteFile(const std::string& path, std::string_view content,
-                                  const Node& node) {
+                                  const Attributes& node) {
   const Fd file = TRY(CreateFile(path));
   TRY(WriteAll(file.get(), content));
-  return SetNode(file, node);
+  return SetAttributes(file, node);
 }
 
 Result<void> LayerTree::WriteSymlink(const std::string& path, const std::string& target) {
@@ -159,7 +158,7 @@ Result<void> LayerTree::WriteSymlink(const std::string& path, const std::string&
 }
 
 Result<uint64_t> LayerTree::CopyFile(const Fd& source, uint64_t max_bytes, const std::string& path,
-                                     const Node& node) {
+                                     const Attributes& node) {
   const Fd file = TRY(CreateFile(path));
   uint64_t copied = 0;
   while (true) {
@@ -175,7 +174,7 @@ Result<uint64_t> LayerTree::CopyFile(const Fd& source, uint64_t max_bytes, const
                            "/" + path + " is longer than " + std::to_string(max_bytes) + " bytes"));
     }
   }
-  TRY(SetNode(file, node));
+  TRY(SetAttributes(file, node));
   return copied;
 }
 
@@ -183,8 +182,8 @@ Result<struct stat> LayerTree::Stat(const std::string& path) const {
   auto here = StatHere(path);
   if (here || !below_ || here.error().code() != ErrorCode::kNotFound) return here;
   const std::string parent = ParentOf(path);
-  const auto at = parent == "." ? std::optional(TRY(below_->view.Root()))
-                                : TRY(below_->view.Walk(parent));
+  const auto at =
+      parent == "." ? std::optional(TRY(below_->view.Root())) : TRY(below_->view.Walk(parent));
   if (!at) return here;
   const Found found = TRY(below_->view.Look(*at, NameOf(path)));
   if (found.kind == Found::Kind::kNothing) return here;

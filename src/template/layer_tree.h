@@ -34,7 +34,7 @@ namespace cay::templates {
 inline constexpr uid_t kUserUid = 1000;  // `user`, as whom commands run
 inline constexpr uid_t kNobodyUid = 65534;
 
-struct Node {
+struct Attributes {
   mode_t mode = 0755;
   uid_t uid = 0;
   gid_t gid = 0;
@@ -50,18 +50,18 @@ class LayerTree {
 
   // Makes the missing directories of the path as root's 0755 and the last one as `node`. A symlink,
   // file or device in its place is removed, and the directory made.
-  Result<void> EnsureDirectory(const std::string& path, const Node& node);
+  Result<void> EnsureDirectory(const std::string& path, const Attributes& node);
 
   // As EnsureDirectory, but a directory that is there keeps its mode and owner.
-  Result<void> EnsureDirectoryKept(const std::string& path, const Node& node);
+  Result<void> EnsureDirectoryKept(const std::string& path, const Attributes& node);
 
   // Replaces whatever is there (kIo when that is a directory). The parent must be a directory.
-  Result<void> WriteFile(const std::string& path, std::string_view content, const Node& node);
+  Result<void> WriteFile(const std::string& path, std::string_view content, const Attributes& node);
   Result<void> WriteSymlink(const std::string& path, const std::string& target);
 
   // Copies the open regular file `source`, at most `max_bytes` of it; returns its size.
   Result<uint64_t> CopyFile(const Fd& source, uint64_t max_bytes, const std::string& path,
-                            const Node& node);
+                            const Attributes& node);
 
   // Without following any symlink; ENOENT and ENOTDIR are kNotFound.
   Result<struct stat> Stat(const std::string& path) const;
@@ -77,13 +77,13 @@ class LayerTree {
 
   Result<Fd> OpenDirectory(const std::string& path) const;
   Result<Fd> OpenParent(const std::string& path) const;
-  Result<void> Ensure(const std::string& path, const Node& node, bool keep);
-  Result<Fd> MakeStep(const Fd& parent, const std::string& name, const Node& node, bool keep);
+  Result<void> Ensure(const std::string& path, const Attributes& node, bool keep);
+  Result<Fd> MakeStep(const Fd& parent, const std::string& name, const Attributes& node, bool keep);
   Result<Fd> CreateFile(const std::string& path);
-  Result<void> SetNode(const Fd& fd, const Node& node);
+  Result<void> SetAttributes(const Fd& fd, const Attributes& node);
   Result<struct stat> StatHere(const std::string& path) const;
   // Of a directory that only the layers below have.
-  Result<std::optional<Node>> NodeBelow(const std::string& path) const;
+  Result<std::optional<Attributes>> AttributesBelow(const std::string& path) const;
   Result<Fd> OpenToRead(const std::string& path) const;
 
   Fd root_;

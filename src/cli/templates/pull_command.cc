@@ -63,8 +63,8 @@ Result<int> PullMain(PullArguments& options, Positionals& rest) {
                        .WithRemedy("run it there, with --state-dir"));
   }
   PullOptions pull{.image = TRY(templates::ImageOfName(rest.values[0])), .name = {}};
-  pull.name = TRY(templates::NormalTemplateName(
-      options.as.empty() ? pull.image.Familiar() : options.as));
+  pull.name =
+      TRY(templates::NormalTemplateName(options.as.empty() ? pull.image.Familiar() : options.as));
   pull.platform = options.platform;
   pull.max_bytes = options.max_bytes;
   auto store = TRY(OpenLocalTemplates(TRY(Paths::Resolve(options.state_dir))));
@@ -133,12 +133,14 @@ constinit const Command kTemplatePullCommand = {
     .summary = "Make a template from an image of a registry",
     .usage = "[OPTIONS] IMAGE",
     .description =
-        "Layers that are here are not fetched again, and a pull that was cut goes on where it was.\n"
+        "Layers that are here are not fetched again, and a pull that was cut goes on where it "
+        "was.\n"
         "Credentials are those of ~/.docker/config.json (docker login, skopeo login).\n",
     .options = kOptions,
-    .examples = "cay template pull python:3.12-slim\n"
-                "cay template pull --as app registry.example:5000/team/app:1.2\n"
-                "cay run --template python:3.12-slim -- python3 -c 'print(1)'\n",
+    .examples =
+        "cay template pull python:3.12-slim\n"
+        "cay template pull --as app registry.example:5000/team/app:1.2\n"
+        "cay run --template python:3.12-slim -- python3 -c 'print(1)'\n",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = &ParseAndAct<PullArguments, PullMain>,

@@ -20,7 +20,7 @@ constexpr size_t kMaxPasswdBytes = 1 << 20;
 
 struct Place {
   const char* path;
-  Node node;
+  Attributes node;
 };
 
 // Where the engine mounts, or where every program may write; made anew when a template has

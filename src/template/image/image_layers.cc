@@ -130,9 +130,9 @@ class Adder {
     const auto text = ReadFile(store_.LayerAboutPath(id), kMaxAboutBytes);
     const LayerAbout about = TRY(ParseLayerAbout(text ? *text : ""));
     if (about.chain_id != chain_id) {
-      return Failure(Error(ErrorCode::kIo, Fault::kMachine,
-                           "layer " + id + " is that of " + about.chain_id.substr(0, 80) +
-                               ", not of " + chain_id));
+      return Failure(Error(
+          ErrorCode::kIo, Fault::kMachine,
+          "layer " + id + " is that of " + about.chain_id.substr(0, 80) + ", not of " + chain_id));
     }
     added_.holds.back() = std::move(held);
     Count(about);

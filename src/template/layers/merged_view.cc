@@ -159,4 +159,20 @@ Result<Position> MergedView::Resolve(Position at, std::string_view path) {
   return at;
 }
 
+Result<Found> MergedView::Follow(std::string_view path) {
+  std::string rest(path);
+  Position at = TRY(Root());
+  for (int symlinks = 0; symlinks <= kMaxSymlinks; ++symlinks) {
+    const size_t slash = rest.rfind('/');
+    const std::string name = slash == std::string::npos ? rest : rest.substr(slash + 1);
+    if (name.empty() || name == "." || name == "..") return Found();
+    if (slash != std::string::npos) at = TRY(Resolve(std::move(at), rest.substr(0, slash)));
+    Found found = TRY(Look(at, name));
+    if (found.kind != Found::Kind::kSymlink) return found;
+    rest = TRY(TargetOf(*found.node));
+    if (rest.starts_with('/')) at = TRY(Root());
+  }
+  return GoesThrough(path, "behind too many symlinks", ELOOP);
+}
+
 }  // namespace cay::templates

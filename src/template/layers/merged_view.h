@@ -71,6 +71,9 @@ class MergedView {
   // kInvalidArgument when the path goes through what is no directory (ENOTDIR), or through too many
   // symlinks (ELOOP).
   Result<Position> Resolve(Position at, std::string_view path);
+  // What a path leads to when its last symlink is followed, too: kNothing where it leads nowhere,
+  // and of a path that ends in "..".
+  Result<Found> Follow(std::string_view path);
   // A resolved path; nothing when something that is no directory is there now, or on the way.
   Result<std::optional<Position>> Walk(std::string_view path);
 

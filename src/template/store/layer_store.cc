@@ -137,8 +137,8 @@ Result<NewLayer> LayerStore::Begin(const std::string& id) {
   auto begun = BeginAt(id);
   if (begun || begun.error().sys_errno() != EEXIST) return begun;
   TRY(DeleteStalePartials());  // of a maker that was killed
-  begun = BeginAt(id);
-  if (begun || begun.error().sys_errno() != EEXIST) return begun;
+  auto again = BeginAt(id);
+  if (again || again.error().sys_errno() != EEXIST) return again;
   return Failure(Error(ErrorCode::kAlreadyExists, Fault::kMachine,
                        "layer " + id + " is being made by somebody else"));
 }
@@ -182,15 +182,17 @@ Result<void> LayerStore::Publish(NewLayer layer, const std::function<Result<void
 }
 
 Result<std::shared_ptr<const Fd>> LayerStore::PublishAndHold(NewLayer layer) {
-  Fd lock = TRY(Lock());
-  if (auto placed = PutIntoPlace(layer); !placed) {
-    if (placed.error().sys_errno() != EEXIST) return Failure(std::move(placed).error());
-    lock = Fd();
-    return Hold(layer.id_);
+  {
+    const Fd lock = TRY(Lock());
+    const auto placed = PutIntoPlace(layer);
+    if (placed) {
+      layer.owns_ = false;
+      TRY(Flock(layer.lock_, LOCK_SH));
+      return std::make_shared<const Fd>(std::move(layer.lock_));
+    }
+    if (placed.error().sys_errno() != EEXIST) return Failure(placed.error());
   }
-  layer.owns_ = false;
-  TRY(Flock(layer.lock_, LOCK_SH));
-  return std::make_shared<const Fd>(std::move(layer.lock_));
+  return Hold(layer.id_);
 }
 
 Result<std::shared_ptr<const Fd>> LayerStore::Hold(const std::string& id) const {
@@ -258,7 +260,8 @@ Result<uint64_t> LayerStore::MoveUnneededAside(bool dry_run) {
     if (dry_run) break;
     // Metadata is written under the lock, so these are a killed writer's; but "a.tmp.b" may be a
     // template's name.
-    if (name.contains(".json.tmp.") && !name.ends_with(".json")) ::unlink((directory_ + "/" + name).c_str());
+    if (name.contains(".json.tmp.") && !name.ends_with(".json"))
+      ::unlink((directory_ + "/" + name).c_str());
   }
   const std::vector<std::string> layers = TRY(Names(layers_dir()));
   if (layers.empty()) return 0;

@@ -1,9 +1,11 @@
 // Which layers are collected, and which are not, by what metadata and sandboxes say.
 #include "template/store/layer_store.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -39,8 +41,8 @@ class LayerStoreTest : public ::testing::Test {
     const std::string id = layer->id();
     EXPECT_TRUE(store_->Publish(*std::move(layer), [&]() -> Result<void> {
       Metadata metadata;
-      metadata.layer = id;
-      if (!name.empty()) WriteFile(name + ".json", SerializeMetadata(metadata));
+      metadata.layers = {id};
+      if (!name.empty()) WriteFile(name + ".json", TRY(SerializeMetadata(metadata)));
       return {};
     }));
     return id;
@@ -136,6 +138,69 @@ TEST_F(LayerStoreTest, SandboxesAreListedTwiceForAnyNumberOfLayers) {
   EXPECT_TRUE(IsThere(kept));
   EXPECT_EQ(store_->Collect().value_or(9), 0U);
   EXPECT_EQ(lists_, 3) << "nothing to look at twice";
+}
+
+TEST_F(LayerStoreTest, OneThatIsNamedByWhatItIsIsMadeOnce) {
+  const std::string id = LayerIdOf("a chain of layers").value();
+  ASSERT_TRUE(IsLayerId(id));
+  EXPECT_NE(LayerIdOf("another"), id);
+  EXPECT_EQ(store_->Hold(id).error().code(), ErrorCode::kNotFound);
+  auto first = store_->Begin(id);
+  ASSERT_TRUE(first) << first.error().ToString();
+  EXPECT_EQ(store_->Begin(id).error().code(), ErrorCode::kAlreadyExists) << "it is being made";
+  auto held = store_->PublishAndHold(*std::move(first));
+  ASSERT_TRUE(held) << held.error().ToString();
+  EXPECT_TRUE(IsThere(id));
+  EXPECT_EQ(store_->Collect().value(), 0U) << "somebody holds it";
+  // Who made it, too, and was slower, has the one that is there.
+  auto second = store_->Begin(id);
+  ASSERT_TRUE(second) << second.error().ToString();
+  const std::string aside = second->root();
+  EXPECT_TRUE(store_->PublishAndHold(*std::move(second)));
+  EXPECT_NE(::access(aside.c_str(), F_OK), 0) << "what was made in vain is gone";
+  held->reset();
+  EXPECT_EQ(store_->Collect().value(), 1U);
+  EXPECT_FALSE(IsThere(id));
+}
+
+TEST_F(LayerStoreTest, WhatAKilledMakerLeftIsNoHindrance) {
+  const std::string id = LayerIdOf("a chain").value();
+  std::filesystem::create_directories(store_->directory() + "/.partial/" + id + "/root/usr");
+  auto layer = store_->Begin(id);
+  ASSERT_TRUE(layer) << layer.error().ToString();
+  EXPECT_TRUE(std::filesystem::is_empty(layer->root()));
+}
+
+TEST_F(LayerStoreTest, ATemplateOfSeveralLayersNeedsAllOfThem) {
+  const std::string lower = AddLayer();
+  const std::string upper = AddLayer();
+  Metadata metadata;
+  metadata.layers = {upper, lower};
+  WriteFile("two.json", SerializeMetadata(metadata).value());
+  EXPECT_EQ(store_->Collect().value(), 0U);
+  EXPECT_TRUE(IsThere(lower) && IsThere(upper));
+}
+
+TEST_F(LayerStoreTest, ANameLikeThatOfAFileThatIsBeingWrittenIsAName) {
+  const std::string id = AddLayer("a.json.tmp.7");
+  WriteFile("b.json.tmp.7", "a killed writer's");
+  EXPECT_EQ(store_->Collect().value(), 0U);
+  EXPECT_TRUE(IsThere(id));
+  EXPECT_EQ(::access((store_->directory() + "/a.json.tmp.7.json").c_str(), F_OK), 0);
+  EXPECT_NE(::access((store_->directory() + "/b.json.tmp.7").c_str(), F_OK), 0);
+}
+
+TEST_F(LayerStoreTest, WhatWasFetchedAndForgottenGoesAfterADay) {
+  ASSERT_TRUE(store_->OpenBlobs());
+  WriteFile(".blobs/new", "");
+  WriteFile(".blobs/old", "");
+  const timespec times[2] = {{.tv_sec = 1'000'000'000, .tv_nsec = 0},
+                             {.tv_sec = 1'000'000'000, .tv_nsec = 0}};
+  const std::string old = store_->directory() + "/.blobs/old";
+  ASSERT_EQ(::utimensat(AT_FDCWD, old.c_str(), times, 0), 0);
+  ASSERT_TRUE(store_->Collect());
+  EXPECT_NE(::access(old.c_str(), F_OK), 0);
+  EXPECT_EQ(::access((store_->directory() + "/.blobs/new").c_str(), F_OK), 0);
 }
 
 }  // namespace

@@ -15,8 +15,9 @@ constexpr char kSlash = '+';
 
 Error NotAName(std::string_view name, const std::string& why) {
   return Error::Invalid("not a template name: \"" + std::string(name.substr(0, 80)) + "\"" + why)
-      .WithRemedy("use 1 to 64 of a-z, 0-9, '.', '_' and '-', the first one a letter or a digit; "
-                  "or the reference of an image, such as python:3.12-slim");
+      .WithRemedy(
+          "use 1 to 64 of a-z, 0-9, '.', '_' and '-', the first one a letter or a digit; "
+          "or the reference of an image, such as python:3.12-slim");
 }
 
 }  // namespace

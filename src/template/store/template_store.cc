@@ -238,8 +238,7 @@ Result<Template> TemplateStore::FindImported(const std::string& name) {
     engine::Overlay root{.target = "/", .layers = {}};
     for (const std::string& layer : metadata.layers)
       root.layers.push_back(layers_.LayerRoot(layer));
-    found.root =
-        engine::HostLayers{.overlays = {std::move(root)}, .hostname = metadata.hostname};
+    found.root = engine::HostLayers{.overlays = {std::move(root)}, .hostname = metadata.hostname};
     found.env = Environment(metadata.user);
     found.user = metadata.user.name;
     if (metadata.image) TakeFromImage(found, metadata.image->config.process);
@@ -300,8 +299,7 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
 Result<TemplateInfo> TemplateStore::AddImage(const std::string& name, const NewImage& image,
                                              const OpenLayer& open, const ImportOptions& options) {
   TRY(CheckFree(name, options.replace));
-  const AddedLayers added =
-      TRY(AddImageLayers(layers_, TRY(LayersOf(image)), open, options));
+  const AddedLayers added = TRY(AddImageLayers(layers_, TRY(LayersOf(image)), open, options));
   // What every sandbox needs and the image lacks, above its own layers.
   NewLayer top = TRY(layers_.Begin());
   LayerTree tree = TRY(LayerTree::Open(top.root(), added.roots));
@@ -315,8 +313,7 @@ Result<TemplateInfo> TemplateStore::AddImage(const std::string& name, const NewI
   metadata.info.imported_unix_ms = UnixMs();
   metadata.info.size = added.bytes;
   metadata.info.entries = added.entries;
-  metadata.info.source =
-      options.source_name.empty() ? image.origin.reference : options.source_name;
+  metadata.info.source = options.source_name.empty() ? image.origin.reference : options.source_name;
   metadata.info.notes = added.notes;
   FillInfo(metadata);
   TRY(Finish(std::move(top), metadata, options.replace));

@@ -171,15 +171,52 @@ TEST(MetadataTest, SurvivesBeingWrittenAndRead) {
   metadata.info.entries = 67;
   metadata.info.source = "/tmp/al\"pine.tar";
   metadata.info.notes.skipped_special = 3;
-  metadata.layer = std::string(20, 'a');
+  metadata.layers = {std::string(20, 'a')};
   metadata.user = {"node", "/home/node", "/bin/sh"};
-  const Result<Metadata> read = ParseMetadata("alpine", SerializeMetadata(metadata));
+  const std::string text = SerializeMetadata(metadata).value();
+  EXPECT_THAT(text, HasSubstr(R"("version":1)")) << "older programs read it";
+  const Result<Metadata> read = ParseMetadata("alpine", text);
   ASSERT_TRUE(read.has_value()) << read.error().ToString();
   EXPECT_EQ(read->info.imported_unix_ms, metadata.info.imported_unix_ms);
   EXPECT_EQ(read->info.source, metadata.info.source);
   EXPECT_EQ(read->info.notes.skipped_special, 3U);
-  EXPECT_EQ(read->layer, metadata.layer);
+  EXPECT_EQ(read->layers, metadata.layers);
   EXPECT_EQ(read->user.home, "/home/node");
+}
+
+TEST(MetadataTest, AnImageHasItsLayersAndWhatItSaysOfItsPrograms) {
+  Metadata metadata;
+  metadata.info.name = "python:3.12";
+  metadata.layers = {std::string(20, 'b'), std::string(20, 'a')};
+  metadata.user = {"app", "/home/app", "/bin/sh"};
+  ImageOrigin& image = metadata.image.emplace();
+  image.reference = "docker.io/library/python:3.12";
+  image.digest = "sha256:" + std::string(64, '1');
+  image.config.platform = {.os = "linux", .architecture = "amd64"};
+  image.config.process.env = {"PATH=/bin", "QUOTED=\"\\"};
+  image.config.process.entrypoint = {"/start", "--now"};
+  image.config.diff_ids = {*oci::Digest::Of("a layer")};
+  const std::string text = SerializeMetadata(metadata).value();
+  EXPECT_THAT(text, HasSubstr(R"("version":2)")) << "older programs leave it alone";
+  const Result<Metadata> read = ParseMetadata("python:3.12", text);
+  ASSERT_TRUE(read.has_value()) << read.error().ToString();
+  EXPECT_EQ(read->layers, metadata.layers);
+  ASSERT_TRUE(read->image);
+  EXPECT_EQ(read->image->reference, image.reference);
+  EXPECT_EQ(read->image->config, image.config);
+  EXPECT_EQ(read->info.layers, 2U);
+  EXPECT_EQ(read->info.digest, image.digest);
+}
+
+TEST(MetadataTest, LayersThatAreNoneAreDamage) {
+  const std::string rest =
+      R"(,"imported_unix_ms":0,"size":0,"entries":0,"source":"","user":"","home":"","shell":"",)"
+      R"("notes":{}})";
+  for (const char* layers : {R"([])", R"(["../../../etc"])", R"([1])", R"("aaaaaaaaaaaaaaaaaaaa")"})
+    EXPECT_FALSE(ParseMetadata("x", R"({"version":2,"layers":)" + std::string(layers) + rest));
+  std::string many = R"({"version":2,"layers":[)";
+  for (int i = 0; i < 300; ++i) many += (i == 0 ? "\"" : ",\"") + std::string(20, 'a') + "\"";
+  EXPECT_FALSE(ParseMetadata("x", many + "]" + rest));
 }
 
 TEST(MetadataTest, DamagedTextIsAnErrorWithARemedy) {
