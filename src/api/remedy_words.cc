@@ -43,6 +43,8 @@ std::string_view RequestFor(Action action) {
       return "a writable layer in memory";
     case Action::kImportTemplate:
       return "PUT /api/templates/{}";
+    case Action::kPullTemplate:
+      return "cay template pull {} (where the server runs, with its state directory)";
     case Action::kRemoveTemplate:
       return "DELETE /api/templates/{}";
     case Action::kReplaceTemplate:

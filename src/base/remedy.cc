@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, kActionCount> kNames = {
     "best_effort",
     "scratch_in_memory",
     "import_template",
+    "pull_template",
     "remove_template",
     "replace_template",
     "authenticate",

@@ -38,13 +38,14 @@ enum class Action : uint8_t {
   kAcceptWeaker,     // best effort: a limit that cannot be enforced
   kScratchInMemory,  // the writable layer in memory
   kImportTemplate,   // (a template)
+  kPullTemplate,     // (an image)
   kRemoveTemplate,   // (a template)
   kReplaceTemplate,  // in an import
   kAuthenticate,     // with a key
   kListKeys,         //
   kListWebhooks,     //
 };
-inline constexpr size_t kActionCount = 25;
+inline constexpr size_t kActionCount = 26;
 std::string_view ActionName(Action action);  // "start"
 std::optional<Action> ActionFromName(std::string_view name);
 

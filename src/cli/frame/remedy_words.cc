@@ -43,6 +43,8 @@ std::string_view CommandFor(Action action) {
       return "--scratch memory";
     case Action::kImportTemplate:
       return "cay template import {} DIRECTORY-OR-TAR";
+    case Action::kPullTemplate:
+      return "cay template pull {}";
     case Action::kRemoveTemplate:
       return "cay template rm {}";
     case Action::kReplaceTemplate:

@@ -78,9 +78,12 @@ Error NotFound(const LayerStore& layers, const std::string& name) {
       known += ", " + other;
     }
   }
+  const Remedy pull(Action::kPullTemplate, IsShortName(name) ? "IMAGE" : name);
   return Error(ErrorCode::kNotFound, Fault::kCaller,
                "no template \"" + name + "\"; there are: " + known)
-      .WithRemedy("import one: " + Remedy(Action::kImportTemplate, "NAME"));
+      .WithRemedy(IsShortName(name) ? "import one: " + Remedy(Action::kImportTemplate, "NAME") +
+                                          "; or pull an image: " + pull
+                                    : "pull it: " + pull);
 }
 
 Result<Metadata> ReadMetadata(const LayerStore& layers, const std::string& name) {

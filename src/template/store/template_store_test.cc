@@ -140,7 +140,7 @@ TEST_F(TemplateStoreTest, NamesThatAreNoNamesAreRefused) {
   TemplateStore store = Open();
   for (const std::string& name :
        {std::string(), std::string("../x"), std::string(".host"), std::string("A"),
-        std::string("a/b"), std::string("a\0b", 3), std::string(65, 'a'), std::string("-x")}) {
+        std::string("a/B"), std::string("a\0b", 3), std::string(65, 'a'), std::string("-x")}) {
     const Result<Template> found = store.Find(name);
     ASSERT_FALSE(found.has_value()) << name;
     EXPECT_EQ(found.error().code(), ErrorCode::kInvalidArgument) << name;
