@@ -40,6 +40,10 @@ packages_test=(
   node-ws              "WebSockets of Node.js, for client and server"
   postgresql           "a database in sandboxes, and for the clients in others"
   redis-tools          "a client in sandboxes with a network, and its server"
+  docker-registry      "images are fetched from it, and pushed to it"
+  skopeo               "pushes images to it, and fetches what was pushed"
+  umoci                "makes those images"
+  apache2-utils        "htpasswd: that registry's users"
 )
 packages_bench=(
   libbenchmark-dev     "Google Benchmark: the micro benchmarks"
