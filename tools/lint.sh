@@ -83,7 +83,7 @@ layer() {
     config) echo base network archive protocol guest_link engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
-    template) echo base json crypto archive protocol engine template ;;
+    template) echo base json network crypto http archive protocol engine template ;;
     sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
     api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
     cli) echo base json network crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
@@ -125,6 +125,7 @@ room() {
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
     template | template/oci) ;;
+    template/registry) echo template/oci ;;
     template/host | template/import) echo template ;;
     template/layers) ;;
     template/store) echo template template/{host,import} ;;

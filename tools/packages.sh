@@ -40,7 +40,10 @@ packages_test=(
   node-ws              "WebSockets of Node.js, for client and server"
   postgresql           "a database in sandboxes, and for the clients in others"
   redis-tools          "a client in sandboxes with a network, and its server"
-  umoci                "layers of images, made and unpacked by another party"
+  docker-registry      "images are fetched from it, and pushed to it"
+  skopeo               "pushes images to it, and fetches what was pushed"
+  umoci                "makes images, and unpacks their layers as another party"
+  apache2-utils        "htpasswd: that registry's users"
   zstd                 "layers of images are compressed with it"
 )
 packages_bench=(

@@ -61,6 +61,13 @@ void Headers::Set(std::string_view name, std::string value) {
   Add(std::string(name), std::move(value));
 }
 
+void Headers::WipeAll(std::string_view name) {
+  for (auto& [field, value] : fields_) {
+    if (EqualsIgnoringCase(field, name)) Wipe(value);
+  }
+  Remove(name);
+}
+
 void Headers::Remove(std::string_view name) {
   std::erase_if(fields_, [&](const Field& field) { return EqualsIgnoringCase(field.first, name); });
 }

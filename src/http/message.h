@@ -26,6 +26,8 @@ class Headers {
   // Replaces every field of that name.
   void Set(std::string_view name, std::string value);
   void Remove(std::string_view name);
+  // The same of a field that is a secret: its bytes are overwritten.
+  void WipeAll(std::string_view name);
   // The first of that name.
   std::optional<std::string_view> Find(std::string_view name) const;
   // Whether a comma-separated list field names `token` (Connection, Accept-Encoding …).

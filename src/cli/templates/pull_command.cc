@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "base/environment.h"
 #include "cli/client/call.h"
+#include "cli/frame/argument_values.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <vector>
 
+#include "base/text.h"
 #include "http/client/connector.h"
 #include "http/transport/body_reader.h"
 #include "http/transport/websocket.h"
@@ -155,6 +156,7 @@ class ClientImpl final : public Client {
     return std::make_shared<Link>(TRY(Connect(url_, tls_.get(), connect_timeout_, stop_fd)));
   }
   Result<std::string> MakeHead(const ClientRequest& request) const;
+  Result<std::unique_ptr<ClientResponse>> SendHead(ClientRequest& request, const std::string& head);
   Result<std::unique_ptr<ClientResponse>> Exchange(ClientRequest& request, const std::string& head);
   std::string Host() const;
 
@@ -265,7 +267,15 @@ Result<std::unique_ptr<ClientResponse>> ClientImpl::Exchange(ClientRequest& requ
 }
 
 Result<std::unique_ptr<ClientResponse>> ClientImpl::Send(ClientRequest request) {
-  const std::string head = TRY(MakeHead(request));
+  std::string head = TRY(MakeHead(request));
+  auto response = SendHead(request, head);
+  Wipe(head);
+  request.headers.WipeAll("Authorization");
+  return response;
+}
+
+Result<std::unique_ptr<ClientResponse>> ClientImpl::SendHead(ClientRequest& request,
+                                                             const std::string& head) {
   // Bytes that come unasked, or the end: the server has closed it.
   if (link_ && (!link_->reusable || HasAnswered(*link_))) link_.reset();
   const bool kept = link_ != nullptr;

@@ -32,7 +32,7 @@
 #include "network/link/flow.h"
 #include "network/policy/policy.h"
 #include "network/relay/first_bytes.h"
-#include "network/relay/machine_addresses.h"
+#include "network/transfer/machine_addresses.h"
 #include "network/relay/peer_dials.h"
 #include "network/resolver/resolver.h"
 #include "network/transfer/deadlines.h"

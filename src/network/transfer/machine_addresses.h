@@ -1,4 +1,4 @@
-// MachineAddresses: which addresses are those of the machine that the relay runs on, so that a
+// MachineAddresses: which addresses are those of the machine that this process runs on, so that a
 // sandbox does not reach its services by them, public ones included. They are looked up anew when
 // they are older than some seconds: interfaces come and go.
 #pragma once

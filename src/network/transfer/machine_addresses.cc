@@ -1,4 +1,4 @@
-#include "network/relay/machine_addresses.h"
+#include "network/transfer/machine_addresses.h"
 
 #include <ifaddrs.h>
 #include <netinet/in.h>
