@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "archive/directory_ends.h"
 #include "archive/extraction.h"
@@ -30,6 +31,7 @@ constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kReserved = ".wh..wh.";  // names that aufs keeps for itself
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 constexpr size_t kMaxCopiesBytes = 64 << 20;
+constexpr size_t kMaxOpenDescriptors = 128;
 
 // Some writers begin names, and targets of hardlinks, with "/": it is the image's root.
 Result<std::string> NormalizeLayerPath(std::string_view path) {
@@ -115,6 +117,11 @@ class LayerWriter {
   }
 
  private:
+  struct Open {
+    std::string name;  // as the archive says it
+    Position at;
+  };
+
   Result<void> Write(TarEntry& entry) {
     const std::string path = TRY(NormalizeLayerPath(entry.path));
     if (path.empty()) return WriteRoot(entry);
@@ -136,7 +143,7 @@ class LayerWriter {
         return WriteHardLink(entry, name);
       case EntryType::kSymlink:
         TRY(MakeWay(name));
-        Forget();
+        ForgetIfLinked();
         return extraction_.WriteSymlink(entry, *parent_->upper, name);
       default:
         TRY(MakeWay(name));
@@ -193,26 +200,50 @@ class LayerWriter {
     return hidden_.Remove(path);
   }
 
-  // Consecutive members mostly share a parent, or go one deeper.
+  // From the parent that the last members had and that is nearest above: most archives go through
+  // their directories in order.
   Result<Position> Resolve(std::string_view parent) {
-    if (is_current_ && parent == parent_name_) return *parent_;
-    if (is_current_ && archive::IsBelow(parent, parent_name_)) {
-      return view_.Resolve(*parent_, archive::Below(parent, parent_name_));
+    while (!open_.empty() && parent != open_.back().name &&
+           !archive::IsBelow(parent, open_.back().name)) {
+      Close(open_.size() - 1);
     }
-    return view_.Resolve(TRY(view_.Root()), parent);
+    if (open_.empty()) return view_.Resolve(TRY(view_.Root()), parent);
+    const Open& nearest = open_.back();
+    if (parent == nearest.name) return nearest.at;
+    return view_.Resolve(nearest.at, archive::Below(parent, nearest.name));
   }
 
   Result<void> EnterParent(std::string_view parent) {
-    if (is_current_ && parent == parent_name_) return {};
+    if (!open_.empty() && parent == open_.back().name) {
+      parent_ = open_.back().at;
+      return {};
+    }
     Position at = TRY(Resolve(parent));
     parent_ = TRY(directories_.Make(std::move(at)));
     parent_name_ = parent;
-    is_current_ = true;
+    if (parent.empty()) return {};
+    open_descriptors_ += 1 + parent_->lower.size();
+    open_.push_back({.name = parent_name_, .at = *parent_});
+    while (open_descriptors_ > kMaxOpenDescriptors && open_.size() > 1) Close(0);
     return {};
   }
 
+  void Close(size_t index) {
+    open_descriptors_ -= 1 + open_[index].at.lower.size();
+    open_.erase(open_.begin() + static_cast<ptrdiff_t>(index));
+  }
+
   // What names mean may be another thing from now on. The directory of this member stays open.
-  void Forget() { is_current_ = false; }
+  void Forget() {
+    open_.clear();
+    open_descriptors_ = 0;
+  }
+
+  // The same after a change in the directory of this member: the directory itself stays what it is
+  // unless a symlink led to it.
+  void ForgetIfLinked() {
+    if (parent_->path != parent_name_) Forget();
+  }
 
   // Removes what this layer has of that name. A directory comes with all that is in it.
   Result<void> MakeWay(const std::string& name) {
@@ -220,7 +251,7 @@ class LayerWriter {
     const bool file = ::unlinkat(parent.get(), name.c_str(), 0) == 0;
     if (!file && errno == ENOENT) return {};
     const std::string path = Join(parent_->path, name);
-    Forget();
+    ForgetIfLinked();
     copies_.Replaced(path);
     if (file) return {};
     ends_.Forget(path);
@@ -242,7 +273,7 @@ class LayerWriter {
     }
     if (!there || !S_ISDIR(own.st_mode)) {
       TRY(sys::MkdirAt(parent.get(), name.c_str(), 0700));
-      Forget();
+      ForgetIfLinked();
     }
     const Fd made = TRY(OpenForChange(parent, name));
     return TakeDirectory(entry, made, path);
@@ -333,7 +364,8 @@ class LayerWriter {
   LayerReport report_;
   std::optional<Position> parent_;  // of the last member
   std::string parent_name_;         // as the archive says it
-  bool is_current_ = false;         // that name still leads there
+  std::vector<Open> open_;          // parents, each below the one before
+  size_t open_descriptors_ = 0;
   Copies copies_;
 };
 

@@ -9,13 +9,23 @@
 namespace cay::templates {
 namespace {
 
-Result<bool> HasAttribute(const Fd& directory, const char* name, bool (*means)(std::string_view)) {
+enum class Merging : uint8_t { kUsual, kOpaque, kRedirected };
+
+// Most directories have no attributes at all: one call tells.
+Result<Merging> MergingOf(const Fd& directory, OverlayXattrs form) {
+  const std::string path = PathOf(directory);
+  const ssize_t names = ::listxattr(path.c_str(), nullptr, 0);
+  if (names == 0 || (names < 0 && errno == EOPNOTSUPP)) return Merging::kUsual;
+  if (names < 0) return Failure(Error::FromErrno("looking at a directory of a layer below"));
   char value[8];
-  const ssize_t length = ::getxattr(PathOf(directory).c_str(), name, value, sizeof(value));
-  if (length >= 0) return means({value, static_cast<size_t>(length)});
-  if (errno == ERANGE) return means({});
-  if (errno == ENODATA || errno == EOPNOTSUPP) return false;
-  return Failure(Error::FromErrno("looking at " + std::string(name)));
+  const ssize_t opaque = ::getxattr(path.c_str(), OpaqueName(form), value, sizeof(value));
+  if (opaque == 1 && value[0] == 'y') return Merging::kOpaque;
+  if (opaque < 0 && errno != ENODATA && errno != ERANGE) {
+    return Failure(Error::FromErrno("looking at a directory of a layer below"));
+  }
+  if (::getxattr(path.c_str(), RedirectName(form), nullptr, 0) >= 0) return Merging::kRedirected;
+  if (errno == ENODATA) return Merging::kUsual;
+  return Failure(Error::FromErrno("looking at a directory of a layer below"));
 }
 
 }  // namespace
@@ -72,11 +82,9 @@ Result<LowerNode> LowerChain::Child(const std::vector<Node>& directories, const 
     if (!found.exists()) found.info = info;
     const Fd& directory = *found.directories.emplace_back(std::move(node));
     if (i + 1 == directories.size()) break;
-    if (TRY(HasAttribute(directory, OpaqueName(form_),
-                         [](std::string_view v) { return v == "y"; }))) {
-      break;
-    }
-    if (TRY(HasAttribute(directory, RedirectName(form_), [](std::string_view) { return true; }))) {
+    const Merging merging = TRY(MergingOf(directory, form_));
+    if (merging == Merging::kOpaque) break;
+    if (merging == Merging::kRedirected) {
       return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
                            "layer: the directory \"" + archive::Printable(name) +
                                "\" was renamed in a layer below; a layer cannot be unpacked over "

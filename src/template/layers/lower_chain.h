@@ -52,8 +52,8 @@ class LowerChain {
   Result<void> CountLookup();
 
  private:
-  static constexpr uint64_t kLookupsPerEntry = 1024;
-  static constexpr uint64_t kLookupsAhead = 1'000'000;
+  static constexpr uint64_t kLookupsPerEntry = 256;
+  static constexpr uint64_t kLookupsAhead = 200'000;
 
   LowerChain(std::vector<Node> root, OverlayXattrs form) : root_(std::move(root)), form_(form) {}
 

@@ -156,8 +156,8 @@ TEST_F(LayerBytesTest, HolesOfAFileThatIsCopiedUpStayHoles) {
 
 TEST_F(LayerBytesTest, DeepNamesOverManyLayersEnd) {
   std::string deep;
-  for (int i = 0; i < 100; ++i) deep += "d/";
-  for (int i = 0; i < 60; ++i) stack_.Add(LayerTar().Directory(deep));
+  for (int i = 0; i < 50; ++i) deep += "d/";
+  for (int i = 0; i < 30; ++i) stack_.Add(LayerTar().Directory(deep));
   LayerTar tar;
   // One after the other, so that each is looked up from the root.
   for (int i = 0; i < 300; ++i) tar.File(deep + std::to_string(i), "").File(std::to_string(i), "");
