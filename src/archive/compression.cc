@@ -23,6 +23,12 @@ Failure Damaged(std::string_view format) {
       Error::Invalid("archive: the " + std::string(format) + " stream is damaged or cut short"));
 }
 
+// RFC 8878, 3.1.2: magic 0x184D2A50 to 0x184D2A5F, little-endian. Parallel compressors begin so.
+bool BeginsWithSkippableFrame(std::string_view head) {
+  return head.size() >= 4 && (static_cast<unsigned char>(head[0]) & 0xf0U) == 0x50U &&
+         head.substr(1).starts_with("\x2a\x4d\x18");
+}
+
 // A source whose first bytes were looked at.
 class Peeked final : public ByteSource {
  public:
@@ -264,7 +270,9 @@ Result<std::unique_ptr<ByteSource>> Decompress(ByteSource& source,
   }
   Compression found = Compression::kNone;
   if (head.starts_with("\x1f\x8b")) found = Compression::kGzip;
-  if (head.starts_with("\x28\xb5\x2f\xfd")) found = Compression::kZstd;
+  if (head.starts_with("\x28\xb5\x2f\xfd") || BeginsWithSkippableFrame(head)) {
+    found = Compression::kZstd;
+  }
   if (expected && *expected != found) {
     return Failure(Error::Invalid("archive: it is not in the stated format"));
   }
