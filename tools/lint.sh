@@ -83,7 +83,7 @@ layer() {
     config) echo base network archive protocol guest_link engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
-    template) echo base json archive protocol engine template ;;
+    template) echo base json crypto archive protocol engine template ;;
     sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
     api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
     cli) echo base json network crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
@@ -126,6 +126,7 @@ room() {
     engine/factory) echo engine engine/native ;;
     template) ;;
     template/host | template/import) echo template ;;
+    template/layers) ;;
     template/store) echo template template/{host,import} ;;
     http) ;;
     http/wire) echo http ;;
