@@ -40,6 +40,8 @@ packages_test=(
   node-ws              "WebSockets of Node.js, for client and server"
   postgresql           "a database in sandboxes, and for the clients in others"
   redis-tools          "a client in sandboxes with a network, and its server"
+  umoci                "layers of images, made and unpacked by another party"
+  zstd                 "layers of images are compressed with it"
 )
 packages_bench=(
   libbenchmark-dev     "Google Benchmark: the micro benchmarks"
