@@ -76,10 +76,36 @@ inline std::string DigestOf(const std::string& bytes) {
   return "sha256:" + Sha256Hex(bytes).value_or("");
 }
 
+// Asked before the process enters a user namespace, in which it is root.
+inline bool IsOrdinaryUser() {
+  static const bool ordinary = ::geteuid() != 0;
+  return ordinary;
+}
+inline OverlayXattrs UsualForm() {
+  return IsOrdinaryUser() ? OverlayXattrs::kUser : OverlayXattrs::kTrusted;
+}
+
+// An ordinary user may mount an overlay only in a user namespace of its own, which a process with
+// threads cannot enter; so it is entered once, before there are any.
+inline bool MayMountOverlays() {
+  static const bool may = [] {
+    if (!IsOrdinaryUser()) return true;
+    const std::string map = "0 " + std::to_string(::geteuid()) + " 1";
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) return false;
+    return WriteKnobAt(AT_FDCWD, "/proc/self/setgroups", "deny").has_value() &&
+           WriteKnobAt(AT_FDCWD, "/proc/self/uid_map", map).has_value();
+  }();
+  return may;
+}
+
 // Layers one above the other, in directories 0, 1, 2 …
 class LayerStack {
  public:
-  explicit LayerStack(OverlayXattrs form) { options.xattrs = form; }
+  explicit LayerStack(OverlayXattrs form) {
+    options.xattrs = form;
+    options.ownership =
+        IsOrdinaryUser() ? archive::Ownership::kCaller : archive::Ownership::kArchive;
+  }
 
   Result<LayerReport> TryAdd(const std::string& tar) {
     return TryAdd(tar, {.blob = DigestOf(tar), .diff_id = DigestOf(tar)});
@@ -170,18 +196,5 @@ class LayerStack {
 
   size_t count_ = 0;
 };
-
-// A process of an ordinary user may mount an overlay only in a user namespace of its own, which a
-// process with threads cannot enter; so it is entered once, before there are any.
-inline bool MayMountOverlays() {
-  static const bool may = [] {
-    if (::geteuid() == 0) return true;
-    const std::string map = "0 " + std::to_string(::geteuid()) + " 1";
-    if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) return false;
-    return WriteKnobAt(AT_FDCWD, "/proc/self/setgroups", "deny").has_value() &&
-           WriteKnobAt(AT_FDCWD, "/proc/self/uid_map", map).has_value();
-  }();
-  return may;
-}
 
 }  // namespace cay::templates

@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 
 class LayerBytesTest : public ::testing::Test {
  protected:
-  LayerBytesTest() : stack_(OverlayXattrsOfCaller()) {}
+  LayerBytesTest() : stack_(UsualForm()) {}
 
   static std::string Tar() { return LayerTar().File("a", std::string(100'000, 'a')).Finish(); }
   static std::string Packed(const std::string& bytes, Compression compression) {

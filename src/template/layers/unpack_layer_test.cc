@@ -19,10 +19,7 @@ using ::testing::Pair;
 class LayerTest : public ::testing::TestWithParam<OverlayXattrs> {
  protected:
   LayerTest() : stack_(GetParam()) {
-    // Their sandboxes' overlays are mounted in a user namespace, too.
-    const bool ordinary = ::geteuid() != 0;
-    if (ordinary) stack_.options.ownership = archive::Ownership::kCaller;
-    able_ = MayMountOverlays() && !(ordinary && GetParam() == OverlayXattrs::kTrusted);
+    able_ = MayMountOverlays() && (!IsOrdinaryUser() || GetParam() == OverlayXattrs::kUser);
   }
   void SetUp() override {
     if (!able_) GTEST_SKIP() << "this user's overlays are of the other form, or none at all";
