@@ -125,7 +125,8 @@ room() {
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
     template | template/oci) ;;
-    template/registry) echo template/oci ;;
+    template/registry/rules) echo template/oci ;;
+    template/registry) echo template/oci template/registry/rules ;;
     template/host | template/import) echo template ;;
     template/layers) ;;
     template/store) echo template template/{host,import} ;;

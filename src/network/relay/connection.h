@@ -32,12 +32,12 @@
 #include "network/link/flow.h"
 #include "network/policy/policy.h"
 #include "network/relay/first_bytes.h"
-#include "network/transfer/machine_addresses.h"
 #include "network/relay/peer_dials.h"
 #include "network/resolver/resolver.h"
 #include "network/transfer/deadlines.h"
 #include "network/transfer/dialer.h"
 #include "network/transfer/lane.h"
+#include "network/transfer/machine_addresses.h"
 #include "network/transfer/proxy_dialer.h"
 
 namespace cay::network {

@@ -17,9 +17,9 @@
 #include "http/client/location.h"
 #include "http/message.h"
 #include "template/registry/call_options.h"
-#include "template/registry/challenge.h"
 #include "template/registry/connections.h"
-#include "template/registry/registry_settings.h"
+#include "template/registry/rules/challenge.h"
+#include "template/registry/rules/registry_settings.h"
 
 namespace cay::templates::registry {
 

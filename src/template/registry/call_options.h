@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "template/registry/credentials.h"
+#include "template/registry/rules/credentials.h"
 
 namespace cay::templates::registry {
 

@@ -18,8 +18,8 @@
 #include "base/result.h"
 #include "http/client/client.h"
 #include "http/client/location.h"
-#include "template/registry/address_guard.h"
-#include "template/registry/registry_settings.h"
+#include "template/registry/rules/address_guard.h"
+#include "template/registry/rules/registry_settings.h"
 
 namespace cay::http {
 

@@ -10,8 +10,8 @@
 // nothing else vouches for, is what the registry says over TLS. Mirrors are asked first; one that
 // does not answer, or not well, is told about (CallOptions::on_note) and passed by.
 //
-// Errors: kNotFound, kPermissionDenied, kUnavailable, kTimeout, kLimitTooHigh, kNotSupported and, for
-// what a registry must not send, kProtocol; the message names the registry and what was asked for.
+// Errors: kNotFound, kPermissionDenied, kUnavailable, kTimeout, kLimitTooHigh, kNotSupported and,
+// for what a registry must not send, kProtocol; the message names the registry and what was asked.
 // Any thread may call; each call blocks.
 #pragma once
 
@@ -27,13 +27,13 @@
 #include "template/oci/image_reference.h"
 #include "template/oci/manifest.h"
 #include "template/oci/platform.h"
-#include "template/registry/address_guard.h"
 #include "template/registry/authorizer.h"
 #include "template/registry/call_options.h"
 #include "template/registry/connections.h"
-#include "template/registry/credentials.h"
-#include "template/registry/registry_settings.h"
 #include "template/registry/requester.h"
+#include "template/registry/rules/address_guard.h"
+#include "template/registry/rules/credentials.h"
+#include "template/registry/rules/registry_settings.h"
 
 namespace cay::templates::registry {
 
@@ -87,8 +87,8 @@ class RegistryClient {
                                         const oci::Descriptor& descriptor, const CallOptions& call);
   Result<DocumentHead> HeadDocument(const oci::ImageReference& reference, const CallOptions& call);
 
-  // The manifest for `platform`, through an index where there is one, and the configuration. Checked
-  // against each other and against the settings' bounds.
+  // The manifest for `platform`, through an index where there is one, and the configuration;
+  // checked against each other and the settings' bounds.
   Result<FetchedImage> FetchImage(const oci::ImageReference& reference,
                                   const oci::Platform& platform, const CallOptions& call);
 

@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "http/transport/stream.h"
 #include "json/json_value.h"
-#include "template/registry/retry_after.h"
+#include "template/registry/rules/retry_after.h"
 
 namespace cay::templates::registry {
 namespace {
@@ -105,11 +105,11 @@ Error StatusError(const Endpoint& endpoint, const std::string& what, Answer& ans
               " that makes no sense (" + said};
 }
 
-// At a port of its own a server speaks TLS or not. Who does answers what is not TLS at once, but not
-// like a registry; who does not may wait for the rest of a request when TLS is begun, so that is
-// tried last. Without a port these are two servers, and the one with TLS is preferred.
+// At a port of its own a server speaks TLS or not. Who does answers what is not TLS at once, but
+// not like a registry; who does not may wait for the rest of a request when TLS is begun, so that
+// is tried last. Without a port these are two servers, and the one with TLS is preferred.
 Result<http::Url> Requester::Probe(const Endpoint& endpoint, const CallOptions& call) {
-  const http::Url secure = SecureUrl(endpoint);
+  http::Url secure = SecureUrl(endpoint);
   http::Url plain = secure;
   plain.scheme = "http";
   plain.port = endpoint.port.value_or(80);

@@ -20,7 +20,7 @@
 #include "template/registry/authorizer.h"
 #include "template/registry/call_options.h"
 #include "template/registry/connections.h"
-#include "template/registry/registry_settings.h"
+#include "template/registry/rules/registry_settings.h"
 
 namespace cay::templates::registry {
 

@@ -1,12 +1,12 @@
 // AddressGuard: at which addresses a server may be reached. An image's name is a client's, and so
-// is its registry's: this program could otherwise be made to ask what only it reaches (its machine's
-// own ports, its neighbours, a cloud's metadata).
+// is its registry's: this program could otherwise be made to ask what only it reaches (its
+// machine's own ports, its neighbours, a cloud's metadata).
 //
 //   for (const network::Address& address : TRY(guard.Allowed("registry.example", 443))) …dial it…
 //
 // A name is looked up for each connection anew, what it gave is checked, and exactly what was
-// checked is dialled: a name that answers differently the second time (DNS rebinding) gains nothing.
-// Any thread may ask.
+// checked is dialled: a name that answers differently the second time (DNS rebinding) gains
+// nothing. Any thread may ask.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 #include "base/result.h"
 #include "network/policy/address.h"
-#include "template/registry/registry_settings.h"
+#include "template/registry/rules/registry_settings.h"
 
 namespace cay::templates::registry {
 

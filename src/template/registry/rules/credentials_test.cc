@@ -1,4 +1,4 @@
-#include "template/registry/credentials.h"
+#include "template/registry/rules/credentials.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

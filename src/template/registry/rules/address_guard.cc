@@ -1,4 +1,4 @@
-#include "template/registry/address_guard.h"
+#include "template/registry/rules/address_guard.h"
 
 #include <netdb.h>
 #include <sys/socket.h>

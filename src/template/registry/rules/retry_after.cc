@@ -1,4 +1,4 @@
-#include "template/registry/retry_after.h"
+#include "template/registry/rules/retry_after.h"
 
 #include <algorithm>
 #include <array>

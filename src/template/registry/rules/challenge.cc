@@ -1,4 +1,4 @@
-#include "template/registry/challenge.h"
+#include "template/registry/rules/challenge.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "template/registry/registry_settings.h"
+#include "template/registry/rules/registry_settings.h"
 
 #include <algorithm>
 

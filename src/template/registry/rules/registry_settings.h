@@ -35,10 +35,10 @@ struct RegistrySettings {
   // May be asked without TLS where they do not speak it. Those at a loopback address always may, as
   // Docker has it (127.0.0.0/8, ::1, localhost).
   std::vector<std::string> insecure{};
-  // HOST, HOST:PORT, an address, ADDRESS:PORT or a prefix ("10.0.0.0/8"). What is at an address that
-  // is not public, or is this machine's own, is refused unless it is named here: registries, those
-  // who give tokens for them, and those to which they redirect. An address of a cloud's metadata has
-  // to be named itself, and no other way.
+  // HOST, HOST:PORT, an address, ADDRESS:PORT or a prefix ("10.0.0.0/8"). What is at an address
+  // that is not public, or is this machine's own, is refused unless it is named here: registries,
+  // those who give tokens for them, and those to which they redirect. An address of a cloud's
+  // metadata has to be named itself, and no other way.
   std::vector<std::string> private_registries{};
   std::string ca_file{};  // PEM: authorities beside the system's; empty: none
 

@@ -1,9 +1,9 @@
-#include "template/registry/challenge.h"
+#include "template/registry/rules/challenge.h"
 
 #include <gtest/gtest.h>
 
 #include "base/testing/test_clock.h"
-#include "template/registry/retry_after.h"
+#include "template/registry/rules/retry_after.h"
 
 namespace cay::templates::registry {
 namespace {

@@ -1,9 +1,9 @@
-#include "template/registry/registry_settings.h"
+#include "template/registry/rules/registry_settings.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "template/registry/address_guard.h"
+#include "template/registry/rules/address_guard.h"
 
 namespace cay::templates::registry {
 namespace {
