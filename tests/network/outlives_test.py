@@ -308,11 +308,11 @@ with open("/tmp/known", "w") as file:
     file.write(" ".join(known.values()))
 while True:
     found = []
-    for address in [*known.values(), never]:
+    for name, address in [*known.items(), (names[0], never)]:
         try:
             with socket.create_connection((address, 80), 5) as tried:
                 tried.settimeout(5)
-                tried.sendall(b"GET /hello HTTP/1.0\\r\\n\\r\\n")
+                tried.sendall(f"GET /hello HTTP/1.0\\r\\nHost: {name}\\r\\n\\r\\n".encode())
                 said = tried.makefile("rb").read()
         except OSError:
             said = b""

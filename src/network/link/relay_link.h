@@ -38,8 +38,8 @@ class RelayLink {
 
   Result<void> Hello(const HelloRequest& request);
   Result<void> SetAuthority(const AuthorityRequest& request, const std::vector<Fd>& trusted);
-  // What these give is the file of the network's names: for Open at another relay, when this one has
-  // ended, and for nothing else. Nothing: the relay has none, or this process may not open more
+  // What these give is the file of the network's names: for Open at another relay, when this one
+  // has ended, and for nothing else. Nothing: the relay has none, or this process may not open more
   // files.
   Result<std::optional<Fd>> Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets);
   Result<std::optional<Fd>> SetTerms(const SandboxId& sandbox, const Terms& terms);

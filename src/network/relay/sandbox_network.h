@@ -43,7 +43,8 @@ class SandboxNetwork final : private Connection::Owner {
  public:
   using Told = std::function<void(Flow flow)>;
 
-  // Serves from now on, with the names that a relay before gave. `told` hears of each flow when it is over.
+  // Serves from now on, with the names that a relay before gave. `told` hears of each flow when it
+  // is over.
   static Result<std::unique_ptr<SandboxNetwork>> Open(const RelayParts& parts, std::string sandbox,
                                                       Sockets sockets, CompiledTerms terms,
                                                       Told told);

@@ -9,9 +9,9 @@
 //   networks.Forget(id);                        // it is gone
 //
 // When the relay ends the kernel refuses connections, and so it does while nothing serves them; a
-// thread starts another relay and opens every network anew, with the newest terms, and with the names
-// that programs were given by the one before. What a relay was not asked for before it ended is not
-// told.
+// thread starts another relay and opens every network anew, with the newest terms, and with the
+// names that programs were given by the one before. What a relay was not asked for before it ended
+// is not told.
 //
 // When the server ends the relay goes on, and the next server takes it over:
 //
