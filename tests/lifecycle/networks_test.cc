@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "lifecycle_fixture.h"
+#include "network/names/test_question.h"
 #include "test_relays.h"
 
 namespace cay::sandbox {
@@ -46,6 +47,15 @@ class NetworksTest : public LifecycleTest {
     ASSERT_TRUE(socket) << socket.error().ToString();
     char byte = 0;
     EXPECT_LE(::recv(socket->get(), &byte, 1, 0), 0);
+  }
+  // The address that a program inside is given for it.
+  std::string Ask(const SandboxId& id, const std::string& name) {
+    uint16_t port = 0;
+    {
+      const std::lock_guard lock(machine_->mutex);
+      port = machine_->sandboxes.at(id).dns_port;
+    }
+    return network::AskForName(port, name);
   }
   std::vector<std::string> Reasons(const SandboxId& id, uint64_t after = 0) {
     std::vector<std::string> reasons;
@@ -331,6 +341,41 @@ TEST_F(NetworksTest, ARelayThatEndsIsReplacedAndServesTheNewestTerms) {
   EXPECT_EQ(networks().Metrics().denied, 2U);
   Knock(second.id());
   EXPECT_THAT(Reasons(second.id()), SizeIs(1));
+}
+
+TEST_F(NetworksTest, TheNextRelayKnowsTheNamesThatTheOneBeforeGave) {
+  Sandbox& first = Create(With(Internet()));
+  Sandbox& second = Create(With(Internet()));
+  Sandbox& paused = Create(With(Internet()));
+  const std::string a = Ask(first.id(), "a.test");
+  const std::string b = Ask(first.id(), "b.test");
+  EXPECT_EQ(a, "198.18.0.1");
+  EXPECT_EQ(Ask(second.id(), "c.test"), a) << "each has addresses of its own";
+  EXPECT_EQ(Ask(paused.id(), "a.test"), a);
+  ASSERT_TRUE(transitions().Pause(paused, "requested"));
+  for (size_t relay = 2; relay < 5; ++relay) {
+    relays_.EndLast();
+    ASSERT_TRUE(Eventually([&] {
+      return relays_.started == relay && networks().Look(first.id()).served &&
+             networks().Look(second.id()).served;
+    }));
+    const std::string name = "n" + std::to_string(relay) + ".test";
+    EXPECT_EQ(Ask(first.id(), name), "198.18.0." + std::to_string(relay + 1)) << "another one";
+    EXPECT_EQ(Ask(first.id(), "b.test"), b);
+    EXPECT_EQ(Ask(first.id(), "a.test"), a);
+    EXPECT_EQ(Ask(second.id(), "c.test"), a);
+  }
+  ASSERT_TRUE(transitions().Resume(paused));
+  EXPECT_EQ(Ask(paused.id(), "b.test"), b);
+  EXPECT_EQ(Ask(paused.id(), "a.test"), a);
+}
+
+TEST_F(NetworksTest, NamesEndWithWhatRuns) {
+  Sandbox& sandbox = Create(With(Internet()));
+  EXPECT_EQ(Ask(sandbox.id(), "a.test"), "198.18.0.1");
+  ASSERT_TRUE(transitions().Stop(sandbox, "requested"));
+  ASSERT_TRUE(transitions().Start(sandbox));
+  EXPECT_EQ(Ask(sandbox.id(), "b.test"), "198.18.0.1");
 }
 
 TEST_F(NetworksTest, WhileNoRelayCanBeStartedConnectionsAreRefused) {

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "lifecycle_fixture.h"
+#include "network/names/test_question.h"
 #include "network/relay/relay.h"
 
 namespace cay::sandbox {
@@ -48,7 +49,15 @@ class LastingRelays {
     }
     auto found = TRY(network::KnockAtDoor(directory_));
     if (!found) return std::nullopt;
+    if (ends_the_next_) found_ = TRY(found->control.Duplicate());
     return TRY(WithPipe(std::move(found->control)));
+  }
+  // What is found next can be ended as if it were killed: it ends when another one has its door.
+  void WillEndTheNext() { ends_the_next_ = true; }
+  void EndIt() {
+    ::shutdown(found_->get(), SHUT_RDWR);
+    found_.reset();
+    ends_the_next_ = false;
   }
 
   // What the next server finds answers each request with this, once, and then no more.
@@ -73,6 +82,8 @@ class LastingRelays {
 
   const std::string directory_;
   std::optional<Fd> stranger_;
+  bool ends_the_next_ = false;
+  std::optional<Fd> found_;
   std::list<std::thread> all_;
 };
 
@@ -110,6 +121,15 @@ class TakeoverTest : public LifecycleTest {
               0);
     char byte = 0;
     EXPECT_LE(::recv(socket.get(), &byte, 1, 0), 0);
+  }
+  // The address that a program inside is given for it.
+  std::string Ask(const SandboxId& id, const std::string& name) {
+    uint16_t port = 0;
+    {
+      const std::lock_guard lock(machine_->mutex);
+      port = machine_->sandboxes.at(id).dns_port;
+    }
+    return network::AskForName(port, name);
   }
   bool IsOpen(const SandboxId& id) {
     FakeEngine engine(machine_, engine_options_);
@@ -174,6 +194,21 @@ TEST_F(TakeoverTest, AllFlowsAreToldWithNewNumbersAndAreEventsOnce) {
   Knock(id);
   EXPECT_THAT(Numbers(id), SizeIs(3));
   EXPECT_EQ(CountDenials(), 3U);
+}
+
+TEST_F(TakeoverTest, NamesAreThoseOfTheRelayBeforeEvenIfAnotherServerHadIt) {
+  const SandboxId id = Create(Internet()).id();
+  const std::string a = Ask(id, "a.test");
+  Close();
+  const std::string b = Ask(id, "b.test");
+  relays_.WillEndTheNext();
+  ASSERT_TRUE(Open());
+  EXPECT_EQ(Ask(id, "a.test"), a);
+  relays_.EndIt();
+  ASSERT_TRUE(Eventually([&] { return relays_.started == 2 && networks().Look(id).served; }));
+  EXPECT_EQ(Ask(id, "c.test"), "198.18.0.3");
+  EXPECT_EQ(Ask(id, "b.test"), b);
+  EXPECT_EQ(Ask(id, "a.test"), a);
 }
 
 // Nobody has to ask for them.

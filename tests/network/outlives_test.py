@@ -298,6 +298,82 @@ def check_relay_killed(sandboxes, net):
         world.expect_kept(sandbox)
 
 
+# What a pool of connections does: it asks once, and goes on with the address.
+KEEPER = """
+import os, socket, sys, time
+names = sys.argv[1:]
+known = {name: socket.gethostbyname(name) for name in names}
+never = "198.18.77.7"
+with open("/tmp/known", "w") as file:
+    file.write(" ".join(known.values()))
+while True:
+    found = []
+    for name, address in [*known.items(), (names[0], never)]:
+        try:
+            with socket.create_connection((address, 80), 5) as tried:
+                tried.settimeout(5)
+                tried.sendall(f"GET /hello HTTP/1.0\\r\\nHost: {name}\\r\\n\\r\\n".encode())
+                said = tried.makefile("rb").read()
+        except OSError:
+            said = b""
+        found.append(said.split(b"\\r\\n\\r\\n")[-1].strip().decode() or "refused")
+    with open("/tmp/reached.new", "w") as log:
+        log.write(f"{time.time():.3f} {' '.join(found)}\\n")
+    os.rename("/tmp/reached.new", "/tmp/reached")
+    time.sleep(0.05)
+"""
+
+
+def begin_keeper(world, sandbox, names):
+    world.begin(sandbox, ["python3", "-c", KEEPER, *names])
+    eventually(lambda: reached(world, sandbox), "the addresses are used")
+
+
+def reached(world, sandbox, since=0.0):
+    """What was behind each of the addresses, in a round that began after that; and behind one that was never given."""
+    said = world.say(sandbox, "cat /tmp/reached 2>/dev/null || true").split()
+    return said[1:] if said and float(said[0]) > since + 0.05 else []
+
+
+def kill_relay(world, sandbox):
+    old = relays()
+    os.kill(old[0], signal.SIGKILL)
+    eventually(lambda: len(relays()) == 1 and relays() != old, "another relay")
+    eventually(lambda: world.network(sandbox)["state"] == "open", "the network")
+    return time.time()
+
+
+def check_names_outlive_the_relay(sandboxes, net):
+    """Of this server's, and of the one before; each address leads to its name, and others are given to new names."""
+    with World(sandboxes, net) as world:
+        sandbox = world.create(rules=["allowed.test:80", "also.test:80", "new.test:80"])
+        begin_keeper(world, sandbox, ["allowed.test", "also.test"])
+        good = ["hello", "also", "refused"]
+        expect(reached(world, sandbox) == good, f"at first: {reached(world, sandbox)}")
+        known = world.say(sandbox, "cat /tmp/known").split()
+        for end in (lambda: None, lambda: None, lambda: world.outage(seconds=0.2)):
+            end()
+            moment = kill_relay(world, sandbox)
+            new = world.say(sandbox, ["python3", "-c", "import socket; print(socket.gethostbyname('new.test'))"]).strip()
+            expect(new.startswith("198.18.") and new not in known, f"{new} was given before: {known}")
+            eventually(lambda moment=moment: reached(world, sandbox, moment) == good, f"the same names at {known}")
+        world.ask("PATCH", f"/api/sandboxes/{sandbox}", {"network": {"allow": ["allowed.test:80"]}})
+        moment = kill_relay(world, sandbox)
+        eventually(lambda: reached(world, sandbox, moment)[:1] == ["hello"], "what is allowed still")
+        expect(reached(world, sandbox, moment) == ["hello", "refused", "refused"], f"{reached(world, sandbox, moment)}")
+
+
+def check_pinned_names_outlive_the_relay(sandboxes, net):
+    """Real addresses, which are reached as the names that were answered with them."""
+    with World(sandboxes, net) as world:
+        sandbox = world.create(rules=["allowed.test:80"], network={"dns": "real"})
+        begin_keeper(world, sandbox, ["allowed.test"])
+        expect(reached(world, sandbox) == ["hello", "refused"], f"at first: {reached(world, sandbox)}")
+        expect(world.say(sandbox, "cat /tmp/known") == net.SERVER, "the answer is not real")
+        moment = kill_relay(world, sandbox)
+        eventually(lambda: reached(world, sandbox, moment) == ["hello", "refused"], f"allowed.test at {net.SERVER}")
+
+
 def check_relay_ended_while_away(sandboxes, net):
     """By who asks it to. Nothing is reached then, until there is a server again."""
     with World(sandboxes, net) as world:
@@ -503,12 +579,14 @@ DIGEST = ""
 
 def prepare(net):
     global DIGEST
-    net.names.update({"allowed.test": [net.SERVER], "hidden.test": [net.OTHER]})
+    net.names.update({"allowed.test": [net.SERVER], "also.test": [net.OTHER], "new.test": [net.SERVER], "hidden.test": [net.OTHER]})
     content = os.urandom(SIZE)
     DIGEST = hashlib.sha256(content).hexdigest()
     for name, text in (("large", content), ("hello", b"hello\n")):
         with open(os.path.join(net.site("allowed.test"), name), "wb") as file:
             file.write(text)
+    with open(os.path.join(net.site("also.test"), "hello"), "wb") as file:
+        file.write(b"also\n")
 
 
 if __name__ == "__main__":

@@ -111,6 +111,7 @@ Result<NetworkSockets> FakeEngine::OpenNetwork(const SandboxId& id) {
     sockets.hold = std::move(hold.write);
     sandbox.network = std::move(hold.read);
     sandbox.network_port = TRY(PortOf(*sockets.tcp_v4));
+    sandbox.dns_port = TRY(PortOf(*sockets.dns_udp_v4));
     return sockets;
   });
 }

@@ -27,6 +27,7 @@ struct FakeSandbox {
   bool visited = false;
   std::optional<Fd> network{};  // hangs up when the network is closed; nothing: there was none
   uint16_t network_port = 0;
+  uint16_t dns_port = 0;
   int64_t created_unix_ms = 0;
   uint32_t guest_protocol = protocol::kProtocolVersion;
   uint64_t oom_kills = 0;

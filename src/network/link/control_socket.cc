@@ -26,12 +26,13 @@ Result<void> ControlSocket::Begin() {
   return loop_.Watch(control_->get(), EPOLLIN, *this);
 }
 
-Result<void> ControlSocket::Send(MessageType type, std::string_view body) {
+Result<void> ControlSocket::Send(MessageType type, std::string_view body,
+                                 const std::vector<const Fd*>& fds) {
   if (!control_) {
     return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
                          "the server is not running, and nothing is connected without it"));
   }
-  return ipc::SendPacket(*control_, static_cast<uint8_t>(type), body);
+  return ipc::SendPacket(*control_, static_cast<uint8_t>(type), body, fds);
 }
 
 void ControlSocket::Wait(bool on) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "base/ipc/packet.h"
 #include "base/loop/event_loop.h"
@@ -39,7 +40,8 @@ class ControlSocket final : private EventLoop::Handler {
   // Whether another controller may come.
   bool IsFindable() const { return door_ && door_->IsThere(); }
 
-  Result<void> Send(MessageType type, std::string_view body);
+  Result<void> Send(MessageType type, std::string_view body,
+                    const std::vector<const Fd*>& fds = {});
   // Requests are not received meanwhile.
   void Wait(bool on);
   // Ends it with this controller; `lost` is called from the loop.

@@ -3,9 +3,9 @@
 // requests; between them the relay sends kNews where that was asked for.
 //
 //   kHello   HelloRequest                       kDone
-//   kOpen    OpenRequest + its sockets          kDone
+//   kOpen    OpenRequest + its sockets          kDone + the file of its names
 //   kAuthority  AuthorityRequest + files        kDone   before networks with secrets are opened
-//   kPolicy  PolicyRequest                      kDone
+//   kPolicy  PolicyRequest                      kDone + the file of its names
 //   kClose   SandboxRequest                     kDone
 //   kFlows   FlowsRequest                       kFlowsAre   Flows
 //   kList    ListRequest                        kNetworksAre   Networks
@@ -16,6 +16,10 @@
 //                                               kFailed     EncodeError
 //                                               kNews       SandboxRequest: it has flows that
 //                                                           were not asked for yet
+//
+// The file of a network's names (names/name_book.h) is the relay's to read and to write. Its
+// controller keeps it, and gives it to the next relay with the sockets. A relay that could not make
+// one answers without, and a controller that cannot take it has none: then names are made anew.
 //
 // Connections into a sandbox are made by the controller, which alone reaches a sandbox's guest.
 // What is said of them has no reply:

@@ -17,6 +17,11 @@ Error Gone() {
   return Error(ErrorCode::kUnavailable, Fault::kMachine, "the network relay has ended");
 }
 
+std::optional<Fd> NamesOf(ipc::Packet answer) {
+  if (answer.fds.empty()) return std::nullopt;
+  return std::move(answer.fds.front());
+}
+
 // A name that was asked for may be any bytes, and ends at somebody's terminal.
 void MakePrintable(std::string& text) {
   for (char& c : text) {
@@ -32,6 +37,7 @@ Result<std::optional<ipc::Packet>> RelayLink::Receive(Millis patience) {
   if (::poll(&poller, 1, static_cast<int>(patience.count())) <= 0) return std::nullopt;
   auto packet = ipc::ReceivePacket(control_);
   if (packet && *packet) return packet;
+  if (!packet && packet.error().sys_errno() == EMFILE) return packet;  // the next one is whole
   // What came after an end, or after a packet that is none, is not to be trusted.
   gone_ = true;
   if (packet || packet.error().sys_errno() == ECONNRESET) return Failure(Gone());
@@ -59,7 +65,11 @@ Result<ipc::Packet> RelayLink::ReceiveAnswer() {
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (true) {
     const auto left = std::chrono::ceil<Millis>(until - std::chrono::steady_clock::now());
-    std::optional<ipc::Packet> packet = TRY(Receive(std::max(left, Millis(0))));
+    auto received = Receive(std::max(left, Millis(0)));
+    // Done, but for what came with it: nothing else has descriptors.
+    if (!received && received.error().sys_errno() == EMFILE)
+      return ipc::Packet{.type = static_cast<uint8_t>(MessageType::kDone)};
+    std::optional<ipc::Packet> packet = TRY(std::move(received));
     if (!packet && std::chrono::steady_clock::now() < until) continue;  // a signal came
     if (!packet) {
       gone_ = true;  // its answer would be taken for that of the next request
@@ -70,8 +80,8 @@ Result<ipc::Packet> RelayLink::ReceiveAnswer() {
   }
 }
 
-Result<std::string> RelayLink::Call(MessageType type, std::string_view body, MessageType wanted,
-                                    const std::vector<const Fd*>& fds) {
+Result<ipc::Packet> RelayLink::Exchange(MessageType type, std::string_view body, MessageType wanted,
+                                        const std::vector<const Fd*>& fds) {
   const std::lock_guard lock(mutex_);
   if (gone_) return Failure(Gone());
   if (auto sent = ipc::SendPacket(control_, static_cast<uint8_t>(type), body, fds); !sent) {
@@ -82,9 +92,14 @@ Result<std::string> RelayLink::Call(MessageType type, std::string_view body, Mes
   ipc::Packet packet = TRY(ReceiveAnswer());
   const auto got = static_cast<MessageType>(packet.type);
   if (got == MessageType::kFailed) return Failure(ipc::DecodeError(packet.body));
-  if (got == wanted) return std::move(packet.body);
+  if (got == wanted) return packet;
   gone_ = true;
   return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "not the relay's answer"));
+}
+
+Result<std::string> RelayLink::Call(MessageType type, std::string_view body, MessageType wanted,
+                                    const std::vector<const Fd*>& fds) {
+  return std::move(TRY(Exchange(type, body, wanted, fds)).body);
 }
 
 Result<std::set<std::string>> RelayLink::AwaitNews(int wake, Millis patience) {
@@ -138,27 +153,29 @@ Result<void> RelayLink::SetAuthority(const AuthorityRequest& request,
   return {};
 }
 
-Result<void> RelayLink::Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets) {
+Result<std::optional<Fd>> RelayLink::Open(const SandboxId& sandbox, const Terms& terms,
+                                          Sockets sockets) {
   OpenRequest request{
       .sandbox = sandbox.text(), .terms = terms, .steering = sockets.steering, .sockets = 0};
   std::vector<const Fd*> fds;
   uint32_t bit = 1;
-  for (const std::optional<Fd>* socket : {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4,
-                                          &sockets.dns_udp_v6, &sockets.hold, &sockets.guest}) {
+  for (const std::optional<Fd>* socket :
+       {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4, &sockets.dns_udp_v6, &sockets.hold,
+        &sockets.guest, &sockets.names}) {
     if (*socket) {
       request.sockets |= bit;
       fds.push_back(&**socket);
     }
     bit <<= 1;
   }
-  TRY(Call(MessageType::kOpen, protocol::Encode(request), MessageType::kDone, fds));
-  return {};
+  return NamesOf(
+      TRY(Exchange(MessageType::kOpen, protocol::Encode(request), MessageType::kDone, fds)));
 }
 
-Result<void> RelayLink::SetTerms(const SandboxId& sandbox, const Terms& terms) {
+Result<std::optional<Fd>> RelayLink::SetTerms(const SandboxId& sandbox, const Terms& terms) {
   const PolicyRequest request{.sandbox = sandbox.text(), .terms = terms};
-  TRY(Call(MessageType::kPolicy, protocol::Encode(request), MessageType::kDone));
-  return {};
+  return NamesOf(
+      TRY(Exchange(MessageType::kPolicy, protocol::Encode(request), MessageType::kDone, {})));
 }
 
 Result<void> RelayLink::Close(const SandboxId& sandbox) {

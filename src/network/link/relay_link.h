@@ -38,8 +38,11 @@ class RelayLink {
 
   Result<void> Hello(const HelloRequest& request);
   Result<void> SetAuthority(const AuthorityRequest& request, const std::vector<Fd>& trusted);
-  Result<void> Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets);
-  Result<void> SetTerms(const SandboxId& sandbox, const Terms& terms);
+  // What these give is the file of the network's names: for Open at another relay, when this one
+  // has ended, and for nothing else. Nothing: the relay has none, or this process may not open more
+  // files.
+  Result<std::optional<Fd>> Open(const SandboxId& sandbox, const Terms& terms, Sockets sockets);
+  Result<std::optional<Fd>> SetTerms(const SandboxId& sandbox, const Terms& terms);
   Result<void> Close(const SandboxId& sandbox);
   Result<std::vector<Networks::Entry>> List();
   Result<Flows> FlowsAfter(const SandboxId& sandbox, uint64_t number, bool inbound = false);
@@ -57,6 +60,9 @@ class RelayLink {
   Result<std::set<std::string>> AwaitNews(int wake, Millis patience);
 
  private:
+  Result<ipc::Packet> Exchange(MessageType type, std::string_view body, MessageType wanted,
+                               const std::vector<const Fd*>& fds);
+  // The same, of an answer without descriptors.
   Result<std::string> Call(MessageType type, std::string_view body, MessageType wanted,
                            const std::vector<const Fd*>& fds = {});
   // With the lock. Nothing: no packet came within the time.

@@ -1,5 +1,5 @@
 // Sockets: a sandbox's network as its engine hands it out (engine/engine.h, NetworkSockets): the
-// same, for a layer that knows no engine.
+// same, for a layer that knows no engine; and what a relay gets with it.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,8 @@ struct Sockets {
   // A pidfd of its guest. Without a controller nobody else tells a relay that a sandbox has ended:
   // what comes without one ends with the controller.
   std::optional<Fd> guest{};
+  // The file of the names that another relay gave its programs (RelayLink::Open).
+  std::optional<Fd> names{};
 };
 
 }  // namespace cay::network

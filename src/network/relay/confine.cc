@@ -53,8 +53,8 @@ constexpr std::vector<sock_filter> MakeProgram(bool cache) {
     policy.Add({"files of a package cache",
                 "Landlock says which",
                 Action::Allow(),
-                {SYS_openat, SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_flock, SYS_ftruncate,
-                 SYS_utimensat, SYS_pread64, SYS_pwrite64, SYS_getdents64, SYS_fstatfs}});
+                {SYS_openat, SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_flock, SYS_utimensat,
+                 SYS_getdents64, SYS_fstatfs}});
   } else {
     policy.Add({"files of a resolver",
                 "read; Landlock says which",
@@ -62,6 +62,10 @@ constexpr std::vector<sock_filter> MakeProgram(bool cache) {
                 {SYS_openat},
                 {{{Masked(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}, Action::Allow()}}});
   }
+  policy.Add({"names that outlive it",
+              "in files without a place",
+              Action::Allow(),
+              {SYS_memfd_create, SYS_ftruncate, SYS_pread64, SYS_pwrite64}});
   policy.Add({"looking at files",
               "",
               Action::Allow(),

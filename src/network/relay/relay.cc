@@ -22,9 +22,9 @@ size_t MostPipes() {
 }
 
 // The order of OpenRequest::sockets.
-std::array<std::optional<Fd>*, 6> InOrder(Sockets& sockets) {
-  return {&sockets.tcp_v4,     &sockets.tcp_v6, &sockets.dns_udp_v4,
-          &sockets.dns_udp_v6, &sockets.hold,   &sockets.guest};
+std::array<std::optional<Fd>*, 7> InOrder(Sockets& sockets) {
+  return {&sockets.tcp_v4, &sockets.tcp_v6, &sockets.dns_udp_v4, &sockets.dns_udp_v6,
+          &sockets.hold,   &sockets.guest,  &sockets.names};
 }
 
 // A pidfd is readable when its process has ended.
@@ -131,7 +131,7 @@ void Relay::LookAround() {
 }
 
 void Relay::Respond(const Result<Reply>& reply) {
-  const auto sent = reply ? control_.Send(reply->type, reply->body)
+  const auto sent = reply ? control_.Send(reply->type, reply->body, reply->fds)
                           : control_.Send(MessageType::kFailed, ipc::EncodeError(reply.error()));
   if (sent) return;
   // It asks without reading the answers: nothing that it could go on with.
@@ -265,8 +265,15 @@ Result<Relay::Reply> Relay::Open(const OpenRequest& request, std::vector<Fd> fds
       *parts_, request.sandbox, std::move(sockets), std::move(terms),
       [this, sandbox = request.sandbox](Flow flow) { Heard(sandbox, std::move(flow)); }));
   entry.network->SetCredentials(std::move(credentials));
-  entries_.insert_or_assign(request.sandbox, std::move(entry));
-  return Reply{};
+  const auto place = entries_.insert_or_assign(request.sandbox, std::move(entry)).first;
+  return DoneWithNames(place->second);
+}
+
+// The next relay gets them from this one's controller, whoever that is then.
+Relay::Reply Relay::DoneWithNames(const Entry& entry) {
+  Reply reply;
+  if (const Fd* names = entry.network->names()) reply.fds.push_back(names);
+  return reply;
 }
 
 Result<Relay::Entry*> Relay::Find(const std::string& sandbox) {
@@ -282,7 +289,7 @@ Result<Relay::Reply> Relay::SetPolicy(const PolicyRequest& request) {
   entry->version = request.terms.version;
   entry->network->SetCredentials(std::move(credentials));
   entry->network->SetTerms(std::move(terms));
-  return Reply{};
+  return DoneWithNames(*entry);
 }
 
 Result<Relay::Reply> Relay::Close(const SandboxRequest& request) {

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/ipc/packet.h"
 #include "base/loop/event_loop.h"
@@ -55,6 +56,7 @@ class Relay final {
   struct Reply {
     MessageType type = MessageType::kDone;
     std::string body{};
+    std::vector<const Fd*> fds{};
   };
 
   Relay(EventLoop loop, Fd control, std::optional<Door> door, std::optional<Fd> cache);
@@ -75,6 +77,7 @@ class Relay final {
   Result<void> BeginCheck(const CheckRequest& request);
   void EndCheck(const Checked& checked);
   void Respond(const Result<Reply>& reply);
+  static Reply DoneWithNames(const Entry& entry);
   Result<Entry*> Find(const std::string& sandbox);
   void Heard(const std::string& sandbox, Flow flow);
   bool TellNews(const std::string& sandbox);

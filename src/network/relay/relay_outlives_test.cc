@@ -4,10 +4,12 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -19,6 +21,7 @@
 #include "base/os/sys.h"
 #include "base/testing/test_eventually.h"
 #include "network/link/relay_link.h"
+#include "network/names/test_question.h"
 #include "network/relay/relay.h"
 
 namespace cay::network {
@@ -89,21 +92,31 @@ class RelayOutlives : public ::testing::Test {
   struct Network {
     uint16_t port = 0;
     std::optional<Fd> guest{};  // which lives as long as this is open
+    uint16_t dns_port = 0;
+    std::optional<Fd> names{};
   };
-  Network Open(const SandboxId& id, bool with_its_guest = true) {
+  Network Open(const SandboxId& id, bool with_its_guest = true,
+               std::optional<Fd> names = std::nullopt) {
     Network network;
     Bound tcp = OnLoopback(SOCK_STREAM);
     network.port = tcp.port;
     Sockets sockets;
     sockets.tcp_v4 = std::move(tcp.socket);
-    sockets.dns_udp_v4 = OnLoopback(SOCK_DGRAM).socket;
+    Bound dns = OnLoopback(SOCK_DGRAM);
+    network.dns_port = dns.port;
+    const int on = 1;
+    EXPECT_EQ(::setsockopt(dns.socket.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on), 0);
+    sockets.dns_udp_v4 = std::move(dns.socket);
+    sockets.names = std::move(names);
     if (with_its_guest) {
       auto pipe = MakePipe();
       sockets.guest = std::move(pipe->read);
       network.guest = std::move(pipe->write);
     }
-    const auto opened = link_->Open(id, {.version = 7}, std::move(sockets));
+    auto opened =
+        link_->Open(id, {.version = 7, .spec = {.mode = Mode::kOpen}}, std::move(sockets));
     EXPECT_TRUE(opened) << opened.error().ToString();
+    if (opened) network.names = *std::move(opened);
     return network;
   }
 
@@ -125,6 +138,14 @@ class RelayOutlives : public ::testing::Test {
   }
 
   void EndController() { link_.reset(); }
+  // And the relay; another one is started.
+  void StartAnew() {
+    EndController();
+    std::filesystem::remove_all(directory_ + "/relay");
+    thread_.join();
+    ended_ = false;
+    Start();
+  }
   // The next controller, which has not said anything yet.
   void Find() {
     auto found = KnockAtDoor(directory_);
@@ -192,6 +213,75 @@ TEST_F(RelayOutlives, TheNextControllerFindsItsNetworksAndItsFlows) {
   ASSERT_THAT(after->flows, SizeIs(1));
   EXPECT_EQ(after->first, 2U);
   EXPECT_EQ(after->counts.denied, 2U);
+}
+
+TEST_F(RelayOutlives, TheNextRelayHasTheNamesThatItGave) {
+  Start();
+  Network network = Open(IdOf(1));
+  ASSERT_TRUE(network.names);
+  EXPECT_EQ(AskForName(network.dns_port, "a.test"), "198.18.0.1");
+  EXPECT_EQ(AskForName(network.dns_port, "b.test"), "198.18.0.2");
+  StartAnew();
+  network = Open(IdOf(1), true, std::move(network.names));
+  EXPECT_EQ(AskForName(network.dns_port, "c.test"), "198.18.0.3");
+  EXPECT_EQ(AskForName(network.dns_port, "b.test"), "198.18.0.2");
+  EXPECT_EQ(AskForName(network.dns_port, "a.test"), "198.18.0.1");
+  StartAnew();
+  network = Open(IdOf(1), true, std::move(network.names));
+  EXPECT_EQ(AskForName(network.dns_port, "c.test"), "198.18.0.3");
+}
+
+TEST_F(RelayOutlives, TheNextControllerGetsItsNamesWithTheNewTerms) {
+  Start();
+  Network network = Open(IdOf(1));
+  EndController();
+  EXPECT_EQ(AskForName(network.dns_port, "a.test"), "198.18.0.1") << "nobody is there";
+  Find();
+  ASSERT_TRUE(link_->Hello(greeting_));
+  auto names = link_->SetTerms(IdOf(1), {.version = 8, .spec = {.mode = Mode::kOpen}});
+  ASSERT_TRUE(names && *names);
+  EXPECT_EQ(AskForName(network.dns_port, "b.test"), "198.18.0.2") << "written afterwards";
+  StartAnew();
+  network = Open(IdOf(1), true, *std::move(names));
+  EXPECT_EQ(AskForName(network.dns_port, "b.test"), "198.18.0.2");
+  EXPECT_EQ(AskForName(network.dns_port, "a.test"), "198.18.0.1");
+}
+
+TEST_F(RelayOutlives, NamesThatNoRelayWroteAreNotBelievedAndAllElseIsAsEver) {
+  Start();
+  Network network = Open(IdOf(1));
+  ASSERT_TRUE(network.names);
+  EXPECT_EQ(AskForName(network.dns_port, "a.test"), "198.18.0.1");
+  const std::string noise(288, '\xff');
+  ASSERT_EQ(::pwrite(network.names->get(), noise.data(), noise.size(), 288), 288);
+  StartAnew();
+  network = Open(IdOf(1), true, std::move(network.names));
+  EXPECT_EQ(AskForName(network.dns_port, "b.test"), "198.18.0.1") << "names are made anew";
+  ASSERT_TRUE(network.names);
+  StartAnew();
+  network = Open(IdOf(1), true, std::move(network.names));
+  EXPECT_EQ(AskForName(network.dns_port, "c.test"), "198.18.0.2") << "in another file";
+  StartAnew();
+  network = Open(IdOf(1), true, std::move(MakePipe()->write));
+  EXPECT_EQ(AskForName(network.dns_port, "c.test"), "198.18.0.1");
+}
+
+// A controller that may open no more files has the network, and no names of it.
+TEST_F(RelayOutlives, WhoCannotTakeTheNamesHasTheNetworkNevertheless) {
+  Start();
+  const Network network = Open(IdOf(1));
+  const Terms terms{.version = 8, .spec = {.mode = Mode::kOpen}};
+  rlimit saved{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &saved), 0);
+  const rlimit few{.rlim_cur = 3, .rlim_max = saved.rlim_max};  // poll(2) wants some
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto without = link_->SetTerms(IdOf(1), terms);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &saved), 0);
+  ASSERT_TRUE(without) << without.error().ToString();
+  EXPECT_FALSE(*without);
+  const auto with = link_->SetTerms(IdOf(1), terms);
+  ASSERT_TRUE(with) << with.error().ToString();
+  EXPECT_TRUE(*with);
 }
 
 TEST_F(RelayOutlives, ItHasNewsForTheNextController) {

@@ -5,8 +5,10 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/clock.h"
+#include "base/os/log.h"
 #include "network/transfer/dialer.h"
 #include "network/transfer/reset.h"
 
@@ -86,8 +88,31 @@ Result<std::unique_ptr<SandboxNetwork>> SandboxNetwork::Open(const RelayParts& p
                                                              CompiledTerms terms, Told told) {
   std::unique_ptr<SandboxNetwork> network(new SandboxNetwork(
       parts, std::move(sandbox), std::move(sockets), std::move(terms), std::move(told)));
+  network->KeepNames(std::exchange(network->sockets_.names, std::nullopt));
   TRY(network->Watch());
   return network;
+}
+
+Result<void> SandboxNetwork::UseBook(std::shared_ptr<NameBook> book) {
+  const auto now = NameTable::Clock::now();
+  NameTable names = TRY(NameTable::In(book, now));
+  pinned_ = TRY(PinnedNames::In(book, now));
+  names_ = std::move(names);
+  book_ = std::move(book);
+  return {};
+}
+
+// Without a book they end with this relay, and all else is as it is with one.
+void SandboxNetwork::KeepNames(std::optional<Fd> before) {
+  const auto use = [this](Result<std::shared_ptr<NameBook>> book, const char* what) {
+    const Result<void> used =
+        book ? UseBook(*std::move(book)) : Result<void>(Failure(book.error()));
+    if (!used) LogWarning("the sandbox " + sandbox_ + what + used.error().ToString());
+    return used.has_value();
+  };
+  if (before && use(NameBook::Adopt(*std::move(before)), " loses the names that it was given: "))
+    return;
+  use(NameBook::Make(), " keeps no names for the next relay: ");
 }
 
 Result<void> SandboxNetwork::Watch() {

@@ -18,6 +18,7 @@
 #include "network/link/messages.h"
 #include "network/link/sockets.h"
 #include "network/names/dns_service.h"
+#include "network/names/name_book.h"
 #include "network/names/name_table.h"
 #include "network/names/peer_names.h"
 #include "network/names/pinned_names.h"
@@ -42,7 +43,8 @@ class SandboxNetwork final : private Connection::Owner {
  public:
   using Told = std::function<void(Flow flow)>;
 
-  // Serves from now on. `told` hears of each flow when it is over.
+  // Serves from now on, with the names that a relay before gave. `told` hears of each flow when it
+  // is over.
   static Result<std::unique_ptr<SandboxNetwork>> Open(const RelayParts& parts, std::string sandbox,
                                                       Sockets sockets, CompiledTerms terms,
                                                       Told told);
@@ -57,12 +59,16 @@ class SandboxNetwork final : private Connection::Owner {
   void SetTerms(CompiledTerms terms);
   const NetworkCounts& counts() const { return counts_; }
   Steering steering() const { return sockets_.steering; }
+  // Where its names stand as well; null: there is none.
+  const Fd* names() const { return book_ ? &book_->file() : nullptr; }
 
  private:
   class Listener;
 
   SandboxNetwork(const RelayParts& parts, std::string sandbox, Sockets sockets, CompiledTerms terms,
                  Told told);
+  void KeepNames(std::optional<Fd> before);
+  Result<void> UseBook(std::shared_ptr<NameBook> book);
   Result<void> Watch();
   void Accept(const Fd& listener);
   void Accepted(Fd client);
@@ -104,6 +110,7 @@ class SandboxNetwork final : private Connection::Owner {
   std::set<std::string> past_cache_;  // names for which a program did not take a certificate
   Told told_;
   NetworkCounts counts_;
+  std::shared_ptr<NameBook> book_;
   NameTable names_;
   PinnedNames pinned_;
   std::unordered_map<uint64_t, Resolver::Ticket> questions_;  // by their numbers

@@ -41,6 +41,10 @@ bool IsHexDigit(char c) {
 
 bool CanBeSaid(char c) { return c > 0 && c < 127 && c != '.'; }
 
+bool IsLabel(std::string_view label) {
+  return !label.empty() && label.size() <= kMaxLabel && std::ranges::all_of(label, CanBeSaid);
+}
+
 Result<std::string> ReadQuestionName(ByteReader& reader) {
   std::string name;
   while (true) {
@@ -164,6 +168,10 @@ void PutOpt(std::string& out, bool dnssec_ok) {
 }
 
 }  // namespace
+
+bool IsNameOfQuestion(std::string_view name) {
+  return name.size() <= kMaxDnsName && std::ranges::all_of(Split(name, '.'), IsLabel);
+}
 
 Result<Query> ParseQuery(std::string_view bytes) {
   if (bytes.size() > kMaxDnsMessage) return Malformed("over 65,535 bytes");

@@ -69,6 +69,8 @@ struct Query {
 // BADVERS, with which a client would ask again in version 0. No other version was ever specified.)
 // Its options are not read.
 Result<Query> ParseQuery(std::string_view bytes);
+// Whether it can be a query's name: not the root's.
+bool IsNameOfQuestion(std::string_view name);
 // The id of what ParseQuery refused, where there is one to answer with Rcode::kFormat: not to less
 // than a header, and not to a response, or two servers could go on answering each other.
 std::optional<uint16_t> IdOf(std::string_view bytes);

@@ -64,6 +64,9 @@ struct NetworkKeeper::Entry {
   network::Terms terms{};
   uint64_t relay = 0;  // the number of the one that serves it; 0: none
   network::Steering steering = network::Steering::kLookup;
+  // The file of the names that relays gave its programs: for the next one, and not looked into.
+  // None where the last one to serve it wrote none: an older file would say what is not so.
+  std::optional<Fd> names{};
   std::string problem{};
   FlowRing flows;
   std::condition_variable told_more;  // of `flows`

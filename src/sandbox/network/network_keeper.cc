@@ -131,6 +131,13 @@ Result<network::Sockets> NetworkKeeper::OpenSockets(Entry& entry) {
   }
 }
 
+// So the names that a relay gave before it was taken over come to be known, too.
+Result<void> NetworkKeeper::SetTerms(ServedRelay& relay, Entry& entry,
+                                     const network::Terms& terms) {
+  entry.names = TRY(relay.link.SetTerms(entry.id, terms));
+  return {};
+}
+
 Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms) {
   TRY(GiveAuthority(relay, terms));
   network::Sockets sockets = TRY(OpenSockets(entry));
@@ -138,8 +145,9 @@ Result<void> NetworkKeeper::OpenAt(ServedRelay& relay, Entry& entry, const netwo
   if (!sockets.guest) {
     if (auto guest = engine_.Watch(entry.id)) sockets.guest = *std::move(guest);
   }
+  if (entry.names) sockets.names = TRY(entry.names->Duplicate());
   entry.steering = sockets.steering;
-  TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
+  entry.names = TRY(relay.link.Open(entry.id, terms, std::move(sockets)));
   entry.relay = relay.number;
   entry.known = entry.told_flow = 0;
   return {};
@@ -162,7 +170,7 @@ Result<void> NetworkKeeper::ApplyFilled(Entry& entry, const network::Terms& term
   const Served relay = ServerOf(entry);
   if (relay) {
     done = GiveAuthority(*relay, terms);
-    if (done) done = relay->link.SetTerms(entry.id, terms);
+    if (done) done = SetTerms(*relay, entry, terms);
     if (!done && RelaySupply::HasEnded(done.error())) supply_.Drop(*relay);
   }
   if (!ServerOf(entry)) {
@@ -271,6 +279,7 @@ void NetworkKeeper::Close(const SandboxId& id) {
   entry->wanted = entry->paused = false;
   entry->problem.clear();
   Detach(*entry);
+  entry->names.reset();
 }
 
 void NetworkKeeper::Forget(const SandboxId& id) {

@@ -9,8 +9,9 @@
 //   networks.Forget(id);                        // it is gone
 //
 // When the relay ends the kernel refuses connections, and so it does while nothing serves them; a
-// thread starts another relay and opens every network anew, with the newest terms. What a relay was
-// not asked for before it ended is not told.
+// thread starts another relay and opens every network anew, with the newest terms, and with the
+// names that programs were given by the one before. What a relay was not asked for before it ended
+// is not told.
 //
 // When the server ends the relay goes on, and the next server takes it over:
 //
@@ -157,6 +158,7 @@ class NetworkKeeper {
   void ApplyOrClose(Entry& entry, const network::Terms& terms);
   Result<void> GiveAuthority(ServedRelay& relay, const network::Terms& terms);
   Result<void> OpenAnew(Entry& entry, const network::Terms& terms);
+  static Result<void> SetTerms(ServedRelay& relay, Entry& entry, const network::Terms& terms);
   Result<void> OpenAt(ServedRelay& relay, Entry& entry, const network::Terms& terms);
   Result<network::Sockets> OpenSockets(Entry& entry);
   void Detach(Entry& entry);
