@@ -127,9 +127,10 @@ room() {
     template | template/oci) ;;
     template/registry/rules) echo template/oci ;;
     template/registry) echo template/oci template/registry/rules ;;
-    template/host | template/import) echo template ;;
     template/layers) ;;
-    template/store) echo template template/{host,import} ;;
+    template/host | template/import) echo template template/layers ;;
+    template/store) echo template template/{oci,layers,host,import} ;;
+    template/pull) echo template template/{oci,store,registry} template/registry/rules ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;
@@ -160,6 +161,7 @@ room() {
     cli/run) echo cli/{frame,local,network} ;;
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,run,copy,serve,session} ;;
+    cli/templates) echo cli/{frame,client,local,remote} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;

@@ -18,7 +18,7 @@
 
 #include "base/result.h"
 #include "template/host/host_sources.h"
-#include "template/layer_tree.h"
+#include "template/layers/layer_tree.h"
 
 namespace cay::templates {
 

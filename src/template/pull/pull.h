@@ -23,8 +23,8 @@ struct PullProgress {
   enum class Stage : uint8_t { kFetching, kFetched, kUnpacking };
   Stage stage = Stage::kFetching;
   std::string layer{};  // its digest; empty when kUnpacking: all of them
-  Bytes done = 0;     // of the layer as it is stored; when kUnpacking of content
-  Bytes total = 0;    // nothing when kUnpacking
+  Bytes done = 0;       // of the layer as it is stored; when kUnpacking of content
+  Bytes total = 0;      // nothing when kUnpacking
 };
 
 struct PullOptions {

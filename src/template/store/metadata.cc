@@ -69,12 +69,11 @@ Result<std::string> SerializeMetadata(const Metadata& metadata) {
     object["layers"] = json::array(metadata.layers.begin(), metadata.layers.end());
   }
   if (metadata.image) {
-    object["image"] = json::object{
-        {"reference", metadata.image->reference},
-        {"digest", metadata.image->digest},
-        // As a text: the bounds and the strictness are those of the image's own document.
-        {"config", TRY(oci::EncodeImageConfig(metadata.image->config))},
-    };
+    // As a text: the bounds and the strictness are those of the image's own document.
+    const std::string config = TRY(oci::EncodeImageConfig(metadata.image->config));
+    object["image"] = json::object{{"reference", metadata.image->reference},
+                                   {"digest", metadata.image->digest},
+                                   {"config", config}};
   }
   std::string text = json::serialize(object) + "\n";
   if (text.size() <= kMaxMetadataBytes) return text;

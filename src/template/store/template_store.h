@@ -15,7 +15,7 @@
 
 #include "base/os/paths.h"
 #include "base/result.h"
-#include "template/image/image_layers.h"
+#include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
 #include "template/store/metadata.h"
 #include "template/template.h"

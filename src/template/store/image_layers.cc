@@ -1,4 +1,4 @@
-#include "template/image/image_layers.h"
+#include "template/store/image_layers.h"
 
 #include <fcntl.h>
 
@@ -11,10 +11,10 @@
 #include "base/os/disk_room.h"
 #include "base/os/file.h"
 #include "base/os/sys.h"
-#include "template/image/layer_about.h"
 #include "template/import/import.h"
 #include "template/layers/unpack_layer.h"
 #include "template/store/import_notes.h"
+#include "template/store/layer_about.h"
 
 namespace cay::templates {
 namespace {

@@ -1,4 +1,4 @@
-#include "template/image/layer_about.h"
+#include "template/store/layer_about.h"
 
 #include <boost/json.hpp>
 

@@ -9,8 +9,8 @@
 // RESOLVE_NO_XDEV: a template whose /dev is a symlink to the host's, or which changes while we
 // work, cannot make us write outside.
 //
-// Of a layer above others, what is looked at and read is what all of them show together, and what is
-// written goes into this one.
+// Of a layer above others, what is looked at and read is what all of them show together, and what
+// is written goes into this one.
 //
 // Ownership is that of the layer on disk (0 is the sandbox's root). A process that is not root
 // cannot give files away: there every file stays the user's own, and the engine maps that user to

@@ -1,4 +1,4 @@
-#include "template/layer_tree.h"
+#include "template/layers/layer_tree.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
