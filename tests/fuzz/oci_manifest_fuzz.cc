@@ -19,7 +19,6 @@ using cay::templates::oci::Document;
 using cay::templates::oci::Index;
 using cay::templates::oci::Manifest;
 using cay::templates::oci::MediaKind;
-using cay::templates::oci::Platform;
 namespace oci = cay::templates::oci;
 
 void Check(bool condition) {
