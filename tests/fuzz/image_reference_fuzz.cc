@@ -26,7 +26,8 @@ void CheckSame(const ImageReference& reference, const std::string& text) {
 void CheckReference(const ImageReference& reference) {
   Check(!reference.domain.empty() && !reference.path.empty());
   Check(reference.Name().size() <= ImageReference::kMaxName);
-  Check(reference.tag.empty() ? reference.digest.has_value() : IsTag(reference.tag));
+  Check(reference.tag.empty() ? reference.digest.has_value()
+                              : cay::templates::oci::IsTag(reference.tag));
   for (const char letter : reference.Canonical()) Check(letter > ' ' && letter < '\x7f');
   CheckSame(reference, reference.Canonical());
   CheckSame(reference, reference.Familiar());

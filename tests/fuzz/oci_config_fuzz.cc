@@ -11,7 +11,6 @@
 
 namespace {
 
-using cay::templates::oci::ImageConfig;
 using cay::templates::oci::ProcessConfig;
 namespace oci = cay::templates::oci;
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "archive/safe_path.h"
 #include "template/oci/docker_archive.h"
 #include "template/oci/manifest.h"
 
@@ -18,7 +19,6 @@ using cay::templates::oci::Document;
 using cay::templates::oci::Index;
 using cay::templates::oci::Manifest;
 using cay::templates::oci::MediaKind;
-using cay::templates::oci::Platform;
 namespace oci = cay::templates::oci;
 
 void Check(bool condition) {
@@ -50,7 +50,7 @@ void CheckManifest(const Manifest& manifest) {
   for (const Descriptor& layer : manifest.layers) CheckDescriptor(layer);
   if (CheckImage(manifest)) {
     for (const Descriptor& layer : manifest.layers)
-      Check(LayerMediaOf(layer.media_type).has_value());
+      Check(oci::LayerMediaOf(layer.media_type).has_value());
   }
   CheckSame(manifest, EncodeManifest(manifest), manifest.media_type);
 }
@@ -83,7 +83,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (const auto images = oci::DecodeSavedImages(json)) {
     Check(!images->empty() && images->size() <= oci::kMaxSavedImages);
     for (const oci::SavedImage& image : *images) {
-      Check(!image.config.starts_with('/') && !image.config.contains("../"));
+      Check(cay::archive::NormalizeEntryPath(image.config) == image.config);
       for (const auto& tag : image.tags) Check(!tag.tag.empty() && !tag.digest);
     }
   }

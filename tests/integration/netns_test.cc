@@ -1,18 +1,23 @@
 #include "engine/native/spawn/netns.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "base/os/reap.h"
 #include "base/os/sys.h"
+#include "engine/native/network/open_network.h"
 
 namespace cay::engine::native {
 namespace {
@@ -35,6 +40,15 @@ ino_t OwnNumber() {
   struct stat info{};
   EXPECT_EQ(::stat("/proc/thread-self/ns/net", &info), 0);
   return info.st_ino;
+}
+
+bool Connects(const char* address, uint16_t port) {
+  const Fd socket = Fd::Adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  EXPECT_EQ(::inet_pton(AF_INET, address, &to.sin_addr), 1);
+  return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
 }
 
 class NetnsPoolTest : public ::testing::Test {
@@ -66,8 +80,8 @@ TEST_F(NetnsPoolTest, TheWorkersAreFreshAndEachIsGivenOnce) {
   for (int i = 0; i < 4; ++i) {  // two of the worker's, and two that are made here
     const auto taken = pool->Take();
     ASSERT_TRUE(taken) << taken.error().ToString();
-    EXPECT_TRUE(seen.insert(NumberOf(*taken)).second);
-    EXPECT_TRUE(pool->Inside(*taken, [] {
+    EXPECT_TRUE(seen.insert(NumberOf(taken->fd)).second);
+    EXPECT_TRUE(pool->Inside(taken->fd, [] {
       EXPECT_TRUE(::access("/proc/thread-self/net/dev", R_OK) == 0);
       return Result<void>{};
     }));
@@ -93,6 +107,28 @@ TEST_F(NetnsPoolTest, OneThatWantsNoneHasNoWorker) {
   EXPECT_TRUE(pool->Order());
   EXPECT_EQ(pool->ready(), 0U);
   EXPECT_TRUE(Children().empty());
+}
+
+TEST_F(NetnsPoolTest, OneOfOpenNetworksGivesThemWithTheirSockets) {
+  auto pool = PoolOfOpenNetworks(1);
+  ASSERT_TRUE(pool);
+  EXPECT_FALSE(pool->TakeReady()) << "nothing was ordered";
+  ASSERT_NO_FATAL_FAILURE(AwaitReady(*pool, 2));  // who found none has one more made
+  std::optional<Netns> taken = pool->TakeReady();
+  ASSERT_TRUE(taken);
+  const auto sockets = TakeNetwork(std::move(taken->furniture));
+  ASSERT_TRUE(sockets) << sockets.error().ToString();
+  ASSERT_TRUE(sockets->tcp_v4 && sockets->dns_udp_v4 && sockets->hold);
+  // Whoever is inside and connects to any address comes to the socket.
+  EXPECT_TRUE(pool->Inside(taken->fd, [] {
+    EXPECT_TRUE(Connects("203.0.113.9", 443));
+    return Result<void>{};
+  }));
+  EXPECT_GE(Fd::Adopt(::accept4(sockets->tcp_v4->get(), nullptr, nullptr, SOCK_CLOEXEC)).get(), 0);
+  std::optional<Netns> other = pool->TakeReady();
+  ASSERT_TRUE(other);
+  EXPECT_NE(NumberOf(other->fd), NumberOf(taken->fd));
+  EXPECT_FALSE(TakeNetwork({.text = other->furniture.text})) << "without its sockets";
 }
 
 TEST_F(NetnsPoolTest, AWorkerThatDiesOrHangsIsNoneAndIsReplaced) {

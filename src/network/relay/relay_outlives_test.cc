@@ -116,8 +116,8 @@ class RelayOutlives : public ::testing::Test {
     address.sin_port = htons(port);
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0)
       return false;
-    // Where the listening socket is closed while the last packet of the handshake is under way, this
-    // end is connected to nobody, which the kernel tells it when it says something.
+    // Where the listening socket is closed while the handshake's last packet is under way, this end
+    // is connected to nobody, which the kernel tells it when it says something.
     char byte = 0;
     (void)::send(socket.get(), &byte, 1, MSG_NOSIGNAL);
     EXPECT_LE(::recv(socket.get(), &byte, 1, 0), 0);

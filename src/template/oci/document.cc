@@ -70,8 +70,11 @@ Result<JsonValue> ParseDocument(std::string_view json, Bytes max) {
 
 bool IsTimestamp(std::string_view text) {
   static constexpr size_t kMaxDecimals = 9;
-  // Year, month, day, hour, minute, second (60: a leap second).
-  if (!TakePair(text, 99) || !TakePair(text, 99) || !Take(text, '-')) return false;
+  static constexpr size_t kYear = 4;
+  if (text.size() < kYear || !std::ranges::all_of(text.substr(0, kYear), IsDigit)) return false;
+  text.remove_prefix(kYear);
+  if (!Take(text, '-')) return false;
+  // Month, day, hour, minute, second (60: a leap second).
   if (text.starts_with("00") || !TakePair(text, 12) || !Take(text, '-')) return false;
   if (text.starts_with("00") || !TakePair(text, 31) || !Take(text, 'T')) return false;
   if (!TakePair(text, 23) || !Take(text, ':') || !TakePair(text, 59)) return false;

@@ -200,7 +200,7 @@ std::string ImageReference::Canonical() const {
 }
 
 std::string ImageReference::Familiar() const {
-  const std::string canonical = Canonical();
+  std::string canonical = Canonical();
   const std::string prefix = std::string(kDefaultDomain) + "/";
   if (!canonical.starts_with(prefix)) return canonical;
   const std::string_view rest = std::string_view(canonical).substr(prefix.size());

@@ -153,7 +153,7 @@ Platform Platform::Normalized() const {
   if (name == "aarch64") name = "arm64";
   if (name == "i386") {
     name = "386";
-    version.clear();
+    version = "";
   } else if (name == "armhf") {
     name = "arm";
     version = "v7";
@@ -163,9 +163,8 @@ Platform Platform::Normalized() const {
   } else if (name == "arm") {
     if (version.empty()) version = "v7";
     if (version.size() == 1 && version[0] >= '5' && version[0] <= '8') version = "v" + version;
-  } else if (name == "amd64" && version == "v1") {
-    version.clear();
-  } else if (name == "arm64" && (version == "8" || version == "v8")) {
+  } else if ((name == "amd64" && version == "v1") ||
+             (name == "arm64" && (version == "8" || version == "v8"))) {
     version.clear();
   }
   std::ranges::sort(normal.os_features);

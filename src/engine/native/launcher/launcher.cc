@@ -260,8 +260,13 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
     TRY(MakeScratch(sandbox));
     return &*sandbox.scratch_mount;
   };
-  // An ordinary user's namespace is entered by a child, through the user namespace of the guest.
-  if (network != nullptr && netns_) {
+  std::optional<ReadyNetwork> ready;
+  if (network != nullptr) ready = TakeReadyNetwork();
+  if (ready) {
+    plan.into = &ready->netns;
+    *network = std::move(ready->sockets);
+  } else if (network != nullptr && netns_) {
+    // An ordinary user's is entered by a child, through the user namespace of the guest.
     plan.meanwhile = [&](const Fd& pidfd) -> Result<void> {
       *network = TRY(OpenNetworkOf(pidfd));
       return {};

@@ -29,7 +29,6 @@
 #include "engine/native/launcher/launcher_lock.h"
 #include "engine/native/launcher/scratch_maker.h"
 #include "engine/native/launcher/share.h"
-#include "engine/native/network/lookup_steering.h"
 #include "engine/native/record/sandbox_dir.h"
 #include "engine/native/spawn/guest_image.h"
 #include "engine/native/spawn/netns.h"
@@ -113,6 +112,7 @@ class Launcher {
  private:
   // Destroyed sandboxes whose resources are still to be given back.
   static constexpr size_t kMaxBehind = 16;
+  static constexpr size_t kNetworksAhead = 1;  // at rest
 
   struct Sandbox {
     Sandbox(Record sandbox_record, SandboxDir sandbox_dir)
@@ -189,7 +189,11 @@ class Launcher {
 
   // launcher_ahead.cc: what is made ahead, and what is left for after.
   Result<SandboxDir> MakeDir(const SandboxId& id);
-  bool PrepareNetwork();
+  struct ReadyNetwork {
+    Fd netns;
+    NetworkSockets sockets;
+  };
+  std::optional<ReadyNetwork> TakeReadyNetwork();
   void LetGoLater(std::vector<Fd> spent);
   void LetGoOfAllAhead();
 
@@ -214,8 +218,8 @@ class Launcher {
   bool has_made_ = false;                // a sandbox, since it was opened
   std::optional<SandboxDir> dir_ahead_;  // for the next sandbox
   bool dir_wanted_ = false;              // the last one was used
-  std::optional<Lookup> lookup_ahead_;   // for the next network
-  bool lookup_wanted_ = false;           // one was opened since the last was made
+  // Of networks that are open; null until one is asked for, and when there are no sandboxes.
+  std::optional<NetnsPool> networks_;
   bool network_opened_ = false;
   std::map<SandboxId, Sandbox> sandboxes_;
   std::deque<Sandbox> doomed_;  // ended; resources to be given back

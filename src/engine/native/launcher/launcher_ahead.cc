@@ -5,6 +5,7 @@
 #include "base/os/log.h"
 #include "base/os/reap.h"
 #include "engine/native/launcher/launcher.h"
+#include "engine/native/network/open_network.h"
 #include "engine/native/rootfs/loop_device.h"
 
 namespace cay::engine::native {
@@ -22,12 +23,20 @@ Result<SandboxDir> Launcher::MakeDir(const SandboxId& id) {
   return SandboxDir::Make(directory, id);
 }
 
-// Whether there was something to do. Where nothing can be made, opening says why.
-bool Launcher::PrepareNetwork() {
-  if (!std::exchange(lookup_wanted_, false) || lookup_ahead_ || !netns_ || options_.one_shot)
-    return false;
-  if (auto prepared = PrepareLookup()) lookup_ahead_ = *std::move(prepared);
-  return true;
+// Of a sandbox that is created with its network. Nothing: it is opened while the sandbox is made.
+std::optional<Launcher::ReadyNetwork> Launcher::TakeReadyNetwork() {
+  if (!netns_ || options_.one_shot) return std::nullopt;
+  if (!networks_) {
+    auto pool = PoolOfOpenNetworks(kNetworksAhead);
+    if (!pool) return std::nullopt;
+    networks_ = *std::move(pool);
+  }
+  std::optional<Netns> ready = networks_->TakeReady();
+  if (!ready) return std::nullopt;
+  auto sockets = TakeNetwork(std::move(ready->furniture));
+  if (!sockets) return std::nullopt;
+  network_opened_ = true;
+  return ReadyNetwork{.netns = std::move(ready->fd), .sockets = *std::move(sockets)};
 }
 
 // A launcher of one sandbox has nobody who waits meanwhile, and needs no janitor.
@@ -41,8 +50,9 @@ void Launcher::LetGoLater(std::vector<Fd> spent) {
 
 void Launcher::OrderAhead() {
   if (options_.one_shot) return;
-  if (netns_) {
-    if (const auto ordered = netns_->Order(); !ordered) LogWarning(ordered.error().message());
+  for (auto* const pool : {&netns_, &networks_}) {
+    if (!*pool) continue;
+    if (const auto ordered = (*pool)->Order(); !ordered) LogWarning(ordered.error().message());
   }
   if (!disk_ahead_) return;
   if (const auto begun = scratch_maker_.Prepare(*disk_ahead_); !begun)
@@ -67,16 +77,18 @@ bool Launcher::DoIdleWork() {
     if (made) dir_ahead_ = *std::move(made);
     return true;  // where it fails, the next create says why
   }
-  return PrepareNetwork() || CleanUp();
+  return CleanUp();
 }
 
 bool Launcher::HoldsAhead() const {
-  if (sandboxes_.empty()) return dir_ahead_ || lookup_ahead_ || scratch_maker_.held() > 0;
-  return scratch_maker_.held() > 1 || (netns_ && netns_->ready() > options_.netns_pool);
+  if (sandboxes_.empty()) return dir_ahead_ || networks_ || scratch_maker_.held() > 0;
+  return scratch_maker_.held() > 1 || (netns_ && netns_->ready() > options_.netns_pool) ||
+         (networks_ && networks_->ready() > kNetworksAhead);
 }
 
 void Launcher::LetGoOfAhead() {
   if (netns_) netns_->Shrink();
+  if (networks_) networks_->Shrink();
   if (!sandboxes_.empty()) {
     std::vector<Fd> spent;
     for (UnnamedScratch& spare : scratch_maker_.Shrink()) {
@@ -103,7 +115,7 @@ void Launcher::RemoveSpareLoops() {
 void Launcher::LetGoOfAllAhead() {
   disk_ahead_.reset();
   scratch_maker_.LetGo();
-  lookup_ahead_.reset();
+  networks_.reset();
   if (!dir_ahead_) return;
   const auto removed = std::move(*dir_ahead_).Remove();
   if (!removed) LogWarning(removed.error().message());

@@ -262,9 +262,8 @@ Result<Fd> Launcher::Watch(const SandboxId& id) {
 
 // No copy of what it gives is kept here: it ends with whoever has it.
 Result<NetworkSockets> Launcher::OpenNetworkOf(const Fd& pidfd) {
-  lookup_wanted_ = network_opened_ = true;
-  return native::OpenNetwork(pidfd, netns_ ? &*netns_ : nullptr,
-                             std::exchange(lookup_ahead_, std::nullopt));
+  network_opened_ = true;
+  return native::OpenNetwork(pidfd, netns_ ? &*netns_ : nullptr);
 }
 
 Result<NetworkSockets> Launcher::OpenNetwork(const SandboxId& id) {

@@ -114,20 +114,16 @@ Result<bool> IsSteeredByLookup() {
   return attributes.query.prog_cnt > 0;
 }
 
-Result<Lookup> PrepareLookup() {
-  Fd map = TRY(MakeMap());
-  Fd program = TRY(Load(map.get()));
-  return Lookup{.map = std::move(map), .program = std::move(program)};
-}
-
-Result<Fd> SteerByLookup(const Lookup& lookup, const NetworkSockets& sockets) {
-  TRY(Fill(lookup.map, LookupSlot::kTcpV4, sockets.tcp_v4));
-  TRY(Fill(lookup.map, LookupSlot::kTcpV6, sockets.tcp_v6));
-  TRY(Fill(lookup.map, LookupSlot::kDnsV4, sockets.dns_udp_v4));
-  TRY(Fill(lookup.map, LookupSlot::kDnsV6, sockets.dns_udp_v6));
+Result<Fd> SteerByLookup(const NetworkSockets& sockets) {
+  const Fd map = TRY(MakeMap());
+  const Fd program = TRY(Load(map.get()));
+  TRY(Fill(map, LookupSlot::kTcpV4, sockets.tcp_v4));
+  TRY(Fill(map, LookupSlot::kTcpV6, sockets.tcp_v6));
+  TRY(Fill(map, LookupSlot::kDnsV4, sockets.dns_udp_v4));
+  TRY(Fill(map, LookupSlot::kDnsV6, sockets.dns_udp_v6));
   const Fd netns = TRY(OwnNamespace());
   bpf_attr attributes{};
-  attributes.link_create.prog_fd = static_cast<uint32_t>(lookup.program.get());
+  attributes.link_create.prog_fd = static_cast<uint32_t>(program.get());
   attributes.link_create.target_fd = static_cast<uint32_t>(netns.get());
   attributes.link_create.attach_type = BPF_SK_LOOKUP;
   return Bpf(BPF_LINK_CREATE, attributes, "steering connections by BPF");

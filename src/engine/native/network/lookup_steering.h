@@ -13,18 +13,9 @@ namespace cay::engine::native {
 // user, or this kernel, has no such programs.
 Result<bool> IsSteeredByLookup();
 
-// What steers a network, made ahead of it: some 0.3 ms, most of which the kernel takes to look at
-// the program. Each network has its own: a program cannot tell in which namespace it runs.
-struct Lookup {
-  Fd map;
-  Fd program;
-};
-
-// kNotSupported where this user, or this kernel, has no such programs.
-Result<Lookup> PrepareLookup();
-
 // From now on connections of the calling thread's network namespace go to the sockets: what is to
-// be held. `lookup`: no other network's.
-Result<Fd> SteerByLookup(const Lookup& lookup, const NetworkSockets& sockets);
+// be held. Some 0.3 ms, most of which the kernel takes to look at the program: each network has its
+// own, as a program cannot tell in which namespace it runs. kNotSupported as above.
+Result<Fd> SteerByLookup(const NetworkSockets& sockets);
 
 }  // namespace cay::engine::native

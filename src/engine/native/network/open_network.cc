@@ -30,20 +30,19 @@ Error IsOpen() {
   return {ErrorCode::kIllegalState, Fault::kCaller, "the sandbox's network is open already"};
 }
 
-Result<NetworkSockets> OpenSteered(Steering steering, bool ipv6, std::optional<Lookup> ahead = {}) {
+Result<NetworkSockets> OpenSteered(Steering steering, bool ipv6) {
   NetworkSockets sockets = TRY(OpenPolicySockets(steering, ipv6));
   if (steering == Steering::kRedirect) {
     sockets.hold = TRY(SteerByRedirect(sockets));
     return sockets;
   }
-  if (!ahead) ahead = TRY(PrepareLookup());
-  sockets.hold = TRY(SteerByLookup(*ahead, sockets));
+  sockets.hold = TRY(SteerByLookup(sockets));
   return sockets;
 }
 
 // The routes come last: until then nothing has changed for the code inside.
-Result<NetworkSockets> OpenBy(Steering steering, bool ipv6, std::optional<Lookup> ahead = {}) {
-  NetworkSockets sockets = TRY(OpenSteered(steering, ipv6, std::move(ahead)));
+Result<NetworkSockets> OpenBy(Steering steering, bool ipv6) {
+  NetworkSockets sockets = TRY(OpenSteered(steering, ipv6));
   TRY(MakeEveryAddressLocal(ipv6));
   return sockets;
 }
@@ -60,13 +59,18 @@ Result<std::pair<dev_t, ino_t>> NetworkNumber() {
 
 // `home`: where the thread was. A pidfd may rest on the word of a guest that was taken over, and
 // lead to the machine's own network.
-Result<NetworkSockets> OpenAwayFrom(std::pair<dev_t, ino_t> home,
-                                    std::optional<Lookup> ahead = {}) {
+Result<NetworkSockets> OpenAwayFrom(std::pair<dev_t, ino_t> home) {
   if (TRY(NetworkNumber()) == home) {
     return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
                          "the sandbox's guest is not in a network namespace of its own"));
   }
-  return OpenNetworkHere(std::move(ahead));
+  return OpenNetworkHere();
+}
+
+Furniture ToFurniture(NetworkSockets sockets) {
+  protocol::CborWriter writer;
+  EncodeNetwork(writer, sockets);
+  return {.text = writer.text(), .fds = TakeDescriptors(std::move(sockets))};
 }
 
 // In the child.
@@ -86,12 +90,10 @@ void ServeOne(const Fd& socket) {
     (void)SendPacket(socket, PacketType::kFailed, EncodeError(opened.error()));
     return;
   }
-  protocol::CborWriter writer;
-  EncodeNetwork(writer, *opened);
-  const std::vector<Fd> fds = TakeDescriptors(*std::move(opened));
+  const Furniture furniture = ToFurniture(*std::move(opened));
   std::vector<const Fd*> sent;
-  for (const Fd& fd : fds) sent.push_back(&fd);
-  (void)SendPacket(socket, PacketType::kReply, writer.text(), sent);
+  for (const Fd& fd : furniture.fds) sent.push_back(&fd);
+  (void)SendPacket(socket, PacketType::kReply, furniture.text, sent);
 }
 
 Result<NetworkSockets> OpenByChild(const Fd& guest) {
@@ -109,8 +111,7 @@ Result<NetworkSockets> OpenByChild(const Fd& guest) {
     return Failure(Error(ErrorCode::kInternal, Fault::kMachine,
                          "the child that opens a sandbox's network died"));
   }
-  protocol::CborReader reader(reply->body);
-  return DecodeNetwork(reader, std::move(reply->fds));
+  return TakeNetwork({.text = std::move(reply->body), .fds = std::move(reply->fds)});
 }
 
 }  // namespace
@@ -121,13 +122,12 @@ Result<void> TrySteering(Steering steering) {
   return {};
 }
 
-Result<NetworkSockets> OpenNetworkHere(std::optional<Lookup> ahead) {
+Result<NetworkSockets> OpenNetworkHere() {
   TRY(CheckLeadsNowhere());
   const bool ipv6 = HasIpv6();
   const auto steered = IsSteeredByLookup();
   if (steered && *steered) return Failure(IsOpen());
-  auto opened =
-      steered ? OpenBy(Steering::kLookup, ipv6, std::move(ahead)) : Failure(steered.error());
+  auto opened = steered ? OpenBy(Steering::kLookup, ipv6) : Failure(steered.error());
   if (opened || !IsNotSupported(opened.error())) return opened;
   const std::string why = opened.error().message();
   opened = OpenBy(Steering::kRedirect, ipv6);
@@ -136,13 +136,22 @@ Result<NetworkSockets> OpenNetworkHere(std::optional<Lookup> ahead) {
       "this machine cannot steer a sandbox's connections: " + why));
 }
 
-Result<NetworkSockets> OpenNetwork(const Fd& guest, const NetnsPool* pool,
-                                   std::optional<Lookup> ahead) {
+Result<NetnsPool> PoolOfOpenNetworks(size_t wanted) {
+  return NetnsPool::Open(wanted,
+                         []() -> Result<Furniture> { return ToFurniture(TRY(OpenNetworkHere())); });
+}
+
+Result<NetworkSockets> TakeNetwork(Furniture furniture) {
+  protocol::CborReader reader(furniture.text);
+  return DecodeNetwork(reader, std::move(furniture.fds));
+}
+
+Result<NetworkSockets> OpenNetwork(const Fd& guest, const NetnsPool* pool) {
   if (pool == nullptr) return OpenByChild(guest);
   const auto home = TRY(NetworkNumber());
   std::optional<NetworkSockets> opened;
   TRY(pool->Inside(guest, [&]() -> Result<void> {
-    opened = TRY(OpenAwayFrom(home, std::move(ahead)));
+    opened = TRY(OpenAwayFrom(home));
     return {};
   }));
   return *std::move(opened);

@@ -61,6 +61,12 @@ Result<void> BringLoopbackUp() {
   return {};
 }
 
+Result<void> Send(const Fd& socket, const Netns& netns) {
+  std::vector<const Fd*> fds = {&netns.fd};
+  for (const Fd& fd : netns.furniture.fds) fds.push_back(&fd);
+  return SendPacket(socket, PacketType::kReply, netns.furniture.text, fds);
+}
+
 }  // namespace
 
 Result<void> PrepareNetwork(bool single_user) {
@@ -70,9 +76,9 @@ Result<void> PrepareNetwork(bool single_user) {
   return BringLoopbackUp();
 }
 
-Result<NetnsPool> NetnsPool::Open(size_t wanted) {
+Result<NetnsPool> NetnsPool::Open(size_t wanted, Furnish furnish) {
   Fd home = TRY(sys::OpenAt(AT_FDCWD, kOwnNetns, O_RDONLY));
-  return NetnsPool(std::move(home), wanted);
+  return NetnsPool(std::move(home), wanted, furnish);
 }
 
 void NetnsPool::GoHome() const {
@@ -81,11 +87,17 @@ void NetnsPool::GoHome() const {
   std::abort();
 }
 
-Result<Fd> NetnsPool::Make() const {
+// With this thread inside.
+Result<Netns> NetnsPool::MakeHere() const {
+  TRY(PrepareNetwork(/*single_user=*/false));
+  Netns made{.fd = TRY(sys::OpenAt(AT_FDCWD, kOwnNetns, O_RDONLY))};
+  if (furnish_ != nullptr) made.furniture = TRY(furnish_());
+  return made;
+}
+
+Result<Netns> NetnsPool::Make() const {
   TRY(sys::Unshare(CLONE_NEWNET));
-  Result<void> up = PrepareNetwork(/*single_user=*/false);
-  Result<Fd> made =
-      up ? sys::OpenAt(AT_FDCWD, kOwnNetns, O_RDONLY) : Failure(std::move(up).error());
+  Result<Netns> made = MakeHere();
   GoHome();
   return made;
 }
@@ -97,13 +109,13 @@ Result<bool> NetnsPool::Refill() {
 }
 
 // In the worker.
-void NetnsPool::Serve(const Fd& socket) {
-  const auto pool = Open(0);
+void NetnsPool::Serve(const Fd& socket, Furnish furnish) {
+  const auto pool = Open(0, furnish);
   while (pool) {
     const auto request = ReceivePacket(socket);
     if (!request || !*request) return;
     const auto made = pool->Make();
-    const auto sent = made ? SendPacket(socket, PacketType::kReply, {}, {&*made})
+    const auto sent = made ? Send(socket, *made)
                            : SendPacket(socket, PacketType::kFailed, EncodeError(made.error()));
     if (!sent) return;
   }
@@ -120,14 +132,21 @@ void NetnsPool::Collect() {
       return;
     }
     --coming_;
-    if ((*packet)->fds.size() == 1) ready_.push_back(std::move((*packet)->fds.front()));
+    std::vector<Fd>& fds = (*packet)->fds;
+    if ((*packet)->type != PacketType::kReply || fds.empty()) continue;
+    Netns& come = ready_.emplace_back(Netns{.fd = std::move(fds.front())});
+    fds.erase(fds.begin());
+    come.furniture = {.text = std::move((*packet)->body), .fds = std::move(fds)};
   }
 }
 
 Result<void> NetnsPool::Order() {
   Collect();
   while (ready_.size() + coming_ < wanted_.target()) {
-    if (!worker_) worker_ = TRY(StartWorker("cay-netns", &Serve));
+    if (!worker_) {
+      worker_ = TRY(StartWorker(
+          "cay-netns", [furnish = furnish_](const Fd& socket) { Serve(socket, furnish); }));
+    }
     if (auto sent = SendPacket(*worker_, PacketType::kRequest, {}); !sent) {
       LetGo();
       return sent;
@@ -148,15 +167,20 @@ void NetnsPool::LetGo() {
   coming_ = 0;
 }
 
-Result<Fd> NetnsPool::Take() {
+std::optional<Netns> NetnsPool::TakeReady() {
   if (ready_.empty()) Collect();
   if (ready_.empty()) {
     wanted_.NoteMiss();
-    return Make();
+    return std::nullopt;
   }
-  Fd netns = std::move(ready_.front());
+  Netns netns = std::move(ready_.front());
   ready_.pop_front();
   return netns;
+}
+
+Result<Netns> NetnsPool::Take() {
+  std::optional<Netns> ready = TakeReady();
+  return ready ? *std::move(ready) : Make();
 }
 
 Result<void> NetnsPool::Inside(const Fd& netns,

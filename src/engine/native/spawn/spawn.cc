@@ -150,10 +150,11 @@ Result<Child> CloneInside(const SpawnPlan& plan, SocketPair& pair, StageLaps& st
     Note(stage_us, Stage::kClone, watch);
     return child;
   }
-  const Fd netns = TRY(plan.netns->Take());
+  std::optional<Netns> taken;
+  if (plan.into == nullptr) taken = TRY(plan.netns->Take());
   Note(stage_us, Stage::kNetns, watch);
   std::optional<Child> child;
-  TRY(plan.netns->Inside(netns, [&]() -> Result<void> {
+  TRY(plan.netns->Inside(taken ? taken->fd : *plan.into, [&]() -> Result<void> {
     const Fd guest_socket = TRY(BindGuestSocket(plan.sandbox_dir));
     child.emplace(TRY(CloneChild(plan, entrances, guest_socket, pair)));
     return {};

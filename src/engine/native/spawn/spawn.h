@@ -33,6 +33,7 @@ struct SpawnPlan {
   const std::string& staging_dir;
   Cgroup* cgroup = nullptr;    // null: none to be had
   NetnsPool* netns = nullptr;  // null: made by clone3 (an ordinary user)
+  const Fd* into = nullptr;    // the namespace that it gets; null: one of the pool's
   // The writable layer, asked for when the child is under way; see RootfsBuilder::Build. Not asked
   // for where the child makes its own (an ordinary user).
   std::function<Result<Fd*>()> scratch = nullptr;
