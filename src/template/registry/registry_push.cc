@@ -75,7 +75,7 @@ Result<oci::Digest> PushDocument(RegistryClient& client, const oci::ImageReferen
                              HumanBytes(oci::kMaxDocument)));
   }
   if (reference.digest) TRY(oci::VerifyDigest(bytes, *reference.digest));
-  const oci::Digest digest = reference.digest ? *reference.digest : TRY(oci::Digest::Of(bytes));
+  oci::Digest digest = reference.digest ? *reference.digest : TRY(oci::Digest::Of(bytes));
   const Ask put{.method = "PUT",
                 .target = "/v2/" + reference.path + "/manifests/" + reference.Wanted(),
                 .path = reference.path,

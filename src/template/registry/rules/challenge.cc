@@ -67,7 +67,8 @@ Result<std::string> FieldReader::Value() {
       rest_.remove_prefix(i + 1);
       return value;
     }
-    if (rest_[i] == '\\' && ++i == rest_.size()) break;
+    if (rest_[i] == '\\') ++i;
+    if (i == rest_.size()) break;
     if (value.size() == Challenge::kMaxValue) return Failure(NotAChallenge("a value is too long"));
     value += rest_[i];
   }
