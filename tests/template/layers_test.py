@@ -319,7 +319,8 @@ class Tester:
             with open(os.path.join(layout, "index.json"), encoding="utf-8") as file:
                 manifest = json.loads(read(json.load(file)["manifests"][-1]["digest"]))
             layers = [gzip.decompress(read(layer["digest"])) for layer in manifest["layers"]]
-            self.compare("an image of umoci's", self.ours(work, layers, 0), shown_by_disk(root), [0, 1, 2, 3, 4, 5, 7, 8])
+            # Without times: its archives have them rounded to whole seconds, up or down.
+            self.compare("an image of umoci's", self.ours(work, layers, 0), shown_by_disk(root), [0, 1, 2, 3, 5, 7, 8])
 
     def archives_of_tar(self):
         """Layers that GNU tar makes, in its formats."""
