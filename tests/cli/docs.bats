@@ -19,7 +19,8 @@ teardown() {
   [[ -z $left ]] || { echo "sandboxes left: $left" >&2; return 1; }
 }
 
-# run_page PAGE HEADING: all blocks of shell from HEADING (a line) to the next heading of its level.
+# run_page PAGE HEADING [BEFORE]: all blocks of shell from HEADING (a line) to the next heading of its level. BEFORE: a
+# line of shell that is run in the same namespace before them.
 run_page() {
   local page=$BATS_TEST_DIRNAME/../../$1
   python3 - "$page" "$2" > blocks.sh <<'PYTHON'
@@ -35,9 +36,11 @@ blocks = re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S)
 assert blocks, "no commands on the page"
 print("".join(blocks))
 PYTHON
+  printf '%s\n' "${3:-:}" > before.sh
   cat > in_namespace.sh <<'SHELL'
 set -euo pipefail
 ip link set lo up
+source ./before.sh
 export PATH="$BATS_TEST_TMPDIR/bin:$PATH" HOME="$PWD"
 unset CAY_URL CAY_API_KEY XDG_CONFIG_HOME
 cay serve --listen 127.0.0.1:8888 --listen 127.0.0.1:8003 > server.log 2>&1 3>&- &
@@ -78,6 +81,14 @@ SHELL
 @test "docs/migration.md: the earlier systems" {
   run_page docs/migration.md "## From five earlier systems"
   [[ $output == *"a,b"* ]]
+}
+
+@test "docs/cli.md: templates" {
+  [[ -x $(command -v docker-registry) && -x $(command -v skopeo) && -x /bin/busybox ]] || skip "no registry of images here"
+  mkdir -p rootfs/bin
+  cp /bin/busybox rootfs/bin/
+  run_page docs/cli.md '## `cay template`' "python3 -B '$BATS_TEST_DIRNAME/../template/images.py' '$PWD/registry' 5000 3>&-"
+  [[ $output == *$'/srv\n0\nhello\n'* ]]
 }
 
 @test "docs/cli.md: sandboxes of a server" {

@@ -5,7 +5,8 @@
     with Registry(directory) as registry:
         registry.push(image, "team/app:1.2")          # as skopeo does it
 
-Debian's docker-registry is the registry, skopeo the client that pushes.
+Debian's docker-registry is the registry, skopeo the client that pushes. As a program, `images.py DIRECTORY PORT`: starts a
+registry, which goes on, with the image of docs/cli.md in it.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tarfile
 import time
 import urllib.error
@@ -111,10 +113,10 @@ def small_root():
 
 
 class Registry:
-    def __init__(self, directory):
+    def __init__(self, directory, port=0):
         self.directory = directory
         with contextlib.closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
+            probe.bind(("127.0.0.1", port))
             self.port = probe.getsockname()[1]
         self.name = f"127.0.0.1:{self.port}"
         self.pushed = 0
@@ -130,7 +132,7 @@ http: {{addr: "{self.name}"}}
 """)
         self.log_path = os.path.join(self.directory, "log")
         with open(self.log_path, "w") as log:
-            self.process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
+            self.process = subprocess.Popen(["docker-registry", "serve", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -161,3 +163,13 @@ http: {{addr: "{self.name}"}}
                         f"docker://{self.name}/{name}"], check=True)
         shutil.rmtree(layout)
         return f"{self.name}/{name}"
+
+
+def serve_the_documented(directory, port):
+    registry = Registry(directory, port).__enter__()
+    image = Image(Env=["PATH=/bin", "GREETING=hello"], WorkingDir="/srv", Cmd=["sh"])
+    registry.push(image.layer(small_root()), "team/app:1.2")
+
+
+if __name__ == "__main__":
+    serve_the_documented(sys.argv[1], int(sys.argv[2]))
