@@ -12,7 +12,7 @@
 #include "cli/remote/server_templates.h"
 #include "cli/templates/pull_bars.h"
 #include "template/pull/pull.h"
-#include "template/registry/credentials.h"
+#include "template/registry/rules/credentials.h"
 #include "template/store/template_name.h"
 
 namespace cay::cli {
