@@ -141,8 +141,9 @@ def by_digest_and_by_latest(world):
 def what_is_wrong_is_said(world):
     said = world.run("template", "pull", f"{world.registry.name}/nothing:1", code=1)
     expect("nothing" in said, said)
-    expect("not a template name" in world.run("template", "pull", "Not/A:Name:1", code=1), "no reference")
-    said = world.run("template", "pull", "--platform", "linux/s390x", f"{world.registry.name}/plain-{world.uid}", code=1)
+    expect("not a template name" in world.run("template", "pull", "Not/A:Name:1", code=125), "no reference")
+    name = world.registry.push(Image().layer(small_root()), f"here-{world.uid}:1")
+    said = world.run("template", "pull", "--platform", "linux/s390x", name, code=1)
     expect("s390x" in said, said)
     no_root = world.registry.push(Image().layer([file("only", "a file")]), f"no-root-{world.uid}:1")
     expect("not a root filesystem" in world.run("template", "pull", no_root, code=1), "it cannot run")
