@@ -146,7 +146,7 @@ def what_is_wrong_is_said(world):
     said = world.run("template", "pull", "--platform", "linux/s390x", name, code=1)
     expect("s390x" in said, said)
     no_root = world.registry.push(Image().layer([file("only", "a file")]), f"no-root-{world.uid}:1")
-    expect("not a root filesystem" in world.run("template", "pull", no_root, code=1), "it cannot run")
+    expect("not a root filesystem" in world.run("template", "pull", no_root, code=125), "it cannot run")
     expect(no_root not in world.templates(), "nothing is kept of it")
 
 
