@@ -122,6 +122,22 @@ def layers_go_with_the_last_that_needs_them(world):
     expect(len(before - world.layers()) == 13, f"{before - world.layers()}")
 
 
+def a_name_that_is_taken_is_replaced_where_that_is_meant(world):
+    first = Image(Cmd=["sh"]).layer(small_root() + [file("version", "1")])
+    second = Image(Cmd=["sh"]).layer(small_root() + [file("version", "2")])
+    name = world.registry.push(first, f"moved-{world.uid}:1")
+    world.run("template", "pull", "-q", name)
+    world.run("template", "pull", "-q", "--as", "kept", name)
+    world.registry.push(second, f"moved-{world.uid}:1")
+    world.run("template", "pull", "-q", name)
+    expect(world.inside(name, "cat /version") == "2", "the tag leads to another image now")
+    expect("already" in world.run("template", "pull", "--as", "kept", name, code=1), "it may be somebody's")
+    expect(world.inside("kept", "cat /version") == "1", "untouched")
+    world.run("template", "pull", "-q", "--replace", "--as", "kept", name)
+    expect(world.inside("kept", "cat /version") == "2", "as it was asked for")
+    world.run("template", "rm", "kept", name)
+
+
 def by_digest_and_by_latest(world):
     image = Image(Cmd=["sh"]).layer(small_root())
     name = world.registry.push(image, f"plain-{world.uid}:latest")
@@ -173,7 +189,8 @@ def killed_at_any_moment_it_leaves_nothing_half_made(world):
 
 
 CHECKS = (an_image_is_what_its_layers_come_to, its_variables_user_and_directory_hold, what_is_here_is_not_fetched_again,
-          layers_go_with_the_last_that_needs_them, by_digest_and_by_latest, what_is_wrong_is_said,
+          layers_go_with_the_last_that_needs_them, a_name_that_is_taken_is_replaced_where_that_is_meant, by_digest_and_by_latest,
+          what_is_wrong_is_said,
           killed_at_any_moment_it_leaves_nothing_half_made)
 
 

@@ -28,6 +28,7 @@ struct PullArguments : ServerOptions {
   std::string as;
   templates::oci::Platform platform = templates::oci::Platform::Native();
   Bytes max_bytes = PullOptions{}.max_bytes;
+  bool replace = false;
   std::vector<std::string> insecure;
   std::string ca_file;
   std::string state_dir;
@@ -65,6 +66,8 @@ Result<int> PullMain(PullArguments& options, Positionals& rest) {
   PullOptions pull{.image = TRY(templates::ImageOfName(rest.values[0])), .name = {}};
   pull.name =
       TRY(templates::NormalTemplateName(options.as.empty() ? pull.image.Familiar() : options.as));
+  // An image's own name means what the registry has now; another name may be somebody's.
+  pull.replace = options.replace || !templates::IsShortName(pull.name);
   pull.platform = options.platform;
   pull.max_bytes = options.max_bytes;
   auto store = TRY(OpenLocalTemplates(TRY(Paths::Resolve(options.state_dir))));
@@ -100,6 +103,9 @@ constexpr OptionSpec kOptions[] = {
      .help = "Of an image for several platforms, this one (default: this machine's)",
      .example = "linux/amd64",
      .apply = kParsed<PullArguments, &PullArguments::platform, templates::oci::Platform::Parse>},
+    {.name = "replace",
+     .help = "Take the place of a template of the name that --as gives",
+     .apply = kFlag<PullArguments, &PullArguments::replace>},
     {.name = "max-size",
      .value = "SIZE",
      .help = "Refuse more unpacked content than this (default 16g)",

@@ -32,7 +32,7 @@ struct PullOptions {
   std::string name;  // of the template (template_name.h)
   oci::Platform platform = oci::Platform::Native();
   Bytes max_bytes = 16 * kGiB;  // unpacked
-  bool replace = true;          // as `docker pull`: the template of that name is the newer one
+  bool replace = false;         // a template of that name
   // One call at a time, from any thread; may be empty.
   std::function<void(const PullProgress&)> on_progress{};
 };
