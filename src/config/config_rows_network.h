@@ -158,7 +158,7 @@ inline constexpr Key kNetworkRows[] = {
      .example = "host.network.mode=allow",
      .doc =
          "The network of sandboxes of a template whose creators ask for none: mode, allow, deny, "
-         "presets, join and limits, within network.*; in the file tables "
+         "presets, dns, join and limits, within network.*; in the file tables "
          "[templates.NAME.network].",
      .list = true,
      .reloads = true,

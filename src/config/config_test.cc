@@ -209,12 +209,14 @@ TEST(Compare, TellsWhatAReloadAppliesFromWhatItDoesNot) {
 TEST(Templates, HaveNetworksInTablesOfTheirOwn) {
   const Config config =
       Good(From("[templates.host.network]\nallow = [\"example.com:443\", \"example.org\"]\n"
-                "limits = {connections = 7, idle = \"5m\"}\n[templates.\"my.web\".network]\nmode = "
+                "dns = \"real\"\nlimits = {connections = 7, idle = "
+                "\"5m\"}\n[templates.\"my.web\".network]\nmode = "
                 "\"none\"\n"));
   const auto& networks = config.manager.network.of_templates;
   ASSERT_EQ(networks.size(), 2U);
   EXPECT_EQ(networks.at("host").policy.mode, network::Mode::kAllow);
   EXPECT_THAT(networks.at("host").policy.allow, ElementsAre("example.com:443", "example.org"));
+  EXPECT_EQ(networks.at("host").policy.dns, network::DnsMode::kReal);
   EXPECT_EQ(networks.at("host").limits.connections, 7U);
   EXPECT_EQ(networks.at("host").limits.idle_seconds, 300U);
   EXPECT_EQ(networks.at("my.web").policy.mode, network::Mode::kNone);

@@ -22,6 +22,11 @@ Result<void> SetMode(NetworkSpec& spec, const std::string& value) {
   return {};
 }
 
+Result<void> SetDns(NetworkSpec& spec, const std::string& value) {
+  spec.policy.dns = TRY(network::ParseDnsMode(value));
+  return {};
+}
+
 template <auto kList>
 Result<void> AddRule(NetworkSpec& spec, const std::string& value) {
   TRY(network::Rule::Parse(
@@ -81,6 +86,7 @@ constexpr std::array kWords = {
     Word{"network.allow", true, &AddRule<&network::Spec::allow>},
     Word{"network.deny", true, &AddRule<&network::Spec::deny>},
     Word{"network.presets", true, &AddPreset},
+    Word{"network.dns", false, &SetDns},
     Word{"network.join", true, &AddJoin},
     Word{"network.limits.connections", false, &SetCountLimit<&Limits::connections, 1U << 0>},
     Word{"network.limits.connections_per_second", false,

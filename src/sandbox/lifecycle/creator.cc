@@ -268,11 +268,15 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
                                        const std::string& idempotency_key,
                                        const std::string& digest) {
   const auto options = core_.options();
-  ResolvedSpec resolved = TRY(ResolveSpec(spec, *options));
+  templates::Template base = TRY(core_.templates.Find(
+      spec.template_name.empty() ? options->default_template : spec.template_name));
+  // However it was spelled: what the administrator says of a template is said of its own name.
+  SandboxSpec named = spec;
+  named.template_name = base.name;
+  ResolvedSpec resolved = TRY(ResolveSpec(named, *options));
   TRY(CheckCan(resolved.spec, core_.engine_is));
   TRY(core_.secrets.Grant(caller.owner, options->network.bounds, resolved.spec.env, {},
                           resolved.spec.network));
-  templates::Template base = TRY(core_.templates.Find(resolved.spec.template_name));
   Making making(core_, caller, std::move(resolved), std::move(base), TRY(SandboxId::Generate()));
   TRY(Obtain(making));
   TRY(OpenNetwork(making));
