@@ -44,7 +44,7 @@ std::string_view RequestFor(Action action) {
     case Action::kImportTemplate:
       return "PUT /api/templates/{}";
     case Action::kPullTemplate:
-      return "cay template pull {} (where the server runs, with its state directory)";
+      return "a pull of {} by the administrator, where the server runs";
     case Action::kRemoveTemplate:
       return "DELETE /api/templates/{}";
     case Action::kReplaceTemplate:

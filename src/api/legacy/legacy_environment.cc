@@ -79,8 +79,8 @@ std::string NameOf(const Environment& environment) {
 
 Error NotInstalled(const std::string& name, const std::optional<Environment>& known,
                    const std::string& found) {
-  const std::string as = templates::CheckTemplateName(name) || !known ? name : NameOf(*known);
-  const std::string called = templates::CheckTemplateName(as) ? as : "NAME";
+  const std::string as = templates::IsShortName(name) || !known ? name : NameOf(*known);
+  const std::string called = templates::IsShortName(as) ? as : "NAME";
   Remedy remedy = "import it from a root filesystem (docker export makes one): " +
                   Remedy(Action::kImportTemplate, called);
   return Error(ErrorCode::kNotFound, Fault::kCaller,

@@ -53,6 +53,10 @@ class BlobDownload : public testing::Test {
     static_cast<void>(exchange.Write(std::string_view(blob).substr(from, bytes)));
   }
 
+  // For its handlers, who may still be at it when a test is over.
+  std::atomic<bool> ended_ = false;
+  std::atomic<int> running_ = 0;
+  std::atomic<int> most_ = 0;
   TestRegistry registry_;
   TestDirectory directory_;
   Fd directory_fd_ = Fd::Adopt(::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY));
@@ -170,11 +174,11 @@ TEST_F(BlobDownload, RefusesLengthsThatAreWrong) {
 }
 
 TEST_F(BlobDownload, TakesNoMoreThanTheDescriptorSays) {
-  std::atomic<uint64_t> sent = 0;
   registry_.On(path_, [&](http::Exchange& exchange) {
     if (!exchange.Begin(200, {})) return;
     const std::string piece(kMiB, 'x');
-    while (exchange.Write(piece)) sent += piece.size();
+    while (exchange.Write(piece)) {
+    }
   });
   const auto name = Fetch();
   ASSERT_FALSE(name);
@@ -183,17 +187,16 @@ TEST_F(BlobDownload, TakesNoMoreThanTheDescriptorSays) {
 }
 
 TEST_F(BlobDownload, GivesUpARegistryThatDrips) {
-  std::atomic<bool> ended = false;
   registry_.On(path_, [&](http::Exchange& exchange) {
     if (!exchange.Begin(200, {}, image().layer.size())) return;
-    while (!ended && exchange.Write("x")) std::this_thread::sleep_for(Millis(5));
+    while (!ended_ && exchange.Write("x")) std::this_thread::sleep_for(Millis(5));
   });
   RegistrySettings settings = TestSettings();
   settings.min_bytes_per_second = 100'000;
   settings.rate_window = Millis(50);
   settings.attempts = 1;
   const auto name = Fetch(settings);
-  ended = true;
+  ended_ = true;
   ASSERT_FALSE(name);
   EXPECT_EQ(name.error().code(), ErrorCode::kTimeout);
 }
@@ -218,14 +221,13 @@ TEST_F(BlobDownload, TakesTheRestFromTheNextWhenAMirrorBreaksOff) {
 
 TEST_F(BlobDownload, IsStopped) {
   const Wakeup stop = *Wakeup::Make();
-  std::atomic<bool> ended = false;
   registry_.On(path_, [&](http::Exchange& exchange) {
     if (!exchange.Begin(200, {}, image().layer.size()) || !exchange.Write("x")) return;
     stop.Raise();
-    EXPECT_TRUE(Eventually([&] { return ended.load(); }));
+    EXPECT_TRUE(Eventually([&] { return ended_.load(); }));
   });
   const auto name = Fetch(TestSettings(), stop.fd());
-  ended = true;
+  ended_ = true;
   ASSERT_FALSE(name);
   EXPECT_EQ(name.error().sys_errno(), ECANCELED);
 }
@@ -270,19 +272,17 @@ TEST_F(BlobDownload, FollowsNoSymlink) {
 TEST_F(BlobDownload, FetchesSeveralAtATimeAndEachOnce) {
   std::vector<std::string> blobs;
   std::vector<oci::Descriptor> descriptors;
-  std::atomic<int> running = 0;
-  std::atomic<int> most = 0;
   for (int i = 0; i < 8; ++i) {
     blobs.push_back(
         std::string(static_cast<size_t>(100'000 * (i + 1)), static_cast<char>('a' + i)));
     descriptors.push_back(DescriptorOf(blobs.back()));
     registry_.On(TestImage::BlobPath(blobs.back()), [&, blob = blobs.back()](auto& exchange) {
-      most = std::max(most.load(), ++running);
+      most_ = std::max(most_.load(), ++running_);
       if (registry_.Count("/v2/library") < 4) {
-        EXPECT_TRUE(Eventually([&] { return most >= 3; }));
+        EXPECT_TRUE(Eventually([&] { return most_ >= 3; }));
       }
       static_cast<void>(exchange.Respond({.body = blob}));
-      --running;
+      --running_;
     });
   }
   descriptors.push_back(descriptors.front());
@@ -303,16 +303,15 @@ TEST_F(BlobDownload, FetchesSeveralAtATimeAndEachOnce) {
   }
   EXPECT_EQ(names->back(), names->front());
   EXPECT_EQ(whole, 8);
-  EXPECT_EQ(most, 3);
+  EXPECT_EQ(most_, 3);
   EXPECT_EQ(registry_.Count("/v2/library"), 8U);
 }
 
 TEST_F(BlobDownload, EndsTheOthersWhenOneFails) {
   const std::string missing = "missing";
-  std::atomic<bool> ended = false;
   registry_.On(path_, [&](http::Exchange& exchange) {
     if (!exchange.Begin(200, {}, image().layer.size()) || !exchange.Write("x")) return;
-    EXPECT_TRUE(Eventually([&] { return ended.load(); }));
+    EXPECT_TRUE(Eventually([&] { return ended_.load(); }));
   });
   registry_.On(TestImage::BlobPath(missing), [&](http::Exchange& exchange) {
     EXPECT_TRUE(Eventually([&] { return registry_.Count(path_) == 1; }));
@@ -321,7 +320,7 @@ TEST_F(BlobDownload, EndsTheOthersWhenOneFails) {
   const auto client = OpenClient();
   const auto names = DownloadBlobs(*client, ReferenceAt(registry_.Name()),
                                    {Layer(), DescriptorOf(missing)}, directory_fd_, {});
-  ended = true;
+  ended_ = true;
   ASSERT_FALSE(names);
   EXPECT_EQ(names.error().code(), ErrorCode::kNotFound);
 }
