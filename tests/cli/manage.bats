@@ -110,7 +110,7 @@ load common
   [[ ${COMPREPLY[*]} == --memory ]]
   COMP_WORDS=(cay template "")
   _cay
-  [[ ${COMPREPLY[*]} == "import list rm" ]]
+  [[ ${COMPREPLY[*]} == "import pull list rm" ]]
   for shell in zsh fish; do
     run "$CAY" completion $shell
     [[ $status == 0 && $output == *memory* ]]
