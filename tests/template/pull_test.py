@@ -184,7 +184,7 @@ def killed_at_any_moment_it_leaves_nothing_half_made(world):
     world.run("template", "pull", "-q", name)
     expect(world.inside(name, "wc -c < /data/random-19") == "400000\n", "whole")
     world.run("template", "rm", name)
-    expect(world.layers() == kept, f"nothing stays: {world.layers() - kept}")
+    expect(world.layers() <= kept, f"nothing stays: {world.layers() - kept}")
     expect(os.listdir(os.path.join(world.state, "templates", ".partial")) == [], "nothing half made stays")
 
 
