@@ -10,9 +10,9 @@
 
 #include "archive/compression.h"
 #include "archive/directory_walk.h"
-#include "archive/tar_format.h"
 #include "archive/unpack.h"
 #include "base/os/file.h"
+#include "tar_checksums.h"
 
 namespace {
 
@@ -47,20 +47,6 @@ void Unpack(const std::string& path, std::string_view bytes) {
   }
 }
 
-// A mutated header hardly ever has the right checksum; nothing behind it would be tried.
-std::string WithChecksums(std::string_view bytes) {
-  namespace tar = cay::archive::tar;
-  std::string out(bytes);
-  for (size_t at = 0; at + tar::kBlockBytes <= out.size(); at += tar::kBlockBytes) {
-    tar::Block block;
-    out.copy(block.data(), block.size(), at);
-    if (!tar::FieldBytes(block, tar::kMagic).starts_with("ustar")) continue;
-    tar::SetChecksum(block);
-    out.replace(at, block.size(), block.data(), block.size());
-  }
-  return out;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -68,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (::mkdir((place.path + "/in").c_str(), 0755) < 0) std::abort();
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   Unpack(place.path + "/in", bytes);
-  Unpack(place.path + "/in", WithChecksums(bytes));
+  Unpack(place.path + "/in", cay::fuzz::WithChecksums(bytes));
   if (!cay::RemoveTreeAt(AT_FDCWD, place.path + "/in")) std::abort();
   struct stat victim{};
   const Fd out = OpenDirectory(place.path + "/out");
