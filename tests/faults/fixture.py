@@ -20,23 +20,14 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "outlive"))
-from server import Broken, Machine, NoAnswer, Server, expect  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "outlive"), os.path.join(HERE, "..", "support")]
+from checks import Broken, eventually, expect  # noqa: E402
+from server import Machine, NoAnswer, Server  # noqa: E402
 
 MIB = 1 << 20
 PATIENCE = 60
 LIMITS = {"memory_limit": "64m", "disk_limit": "64m", "timeout": "1h", "idle_timeout": "1h"}
-
-
-def wait_for(condition, what, patience=PATIENCE):
-    """The first true value of condition()."""
-    deadline = time.monotonic() + patience
-    while True:
-        value = condition()
-        if value:
-            return value
-        expect(time.monotonic() < deadline, f"in {patience} s it never came to be: {what}")
-        time.sleep(0.05)
 
 
 class SmallDisk:
@@ -76,7 +67,7 @@ class SmallDisk:
             os.unlink(path)
 
     def unmount(self):
-        wait_for(lambda: subprocess.run(["umount", self.path], stderr=subprocess.DEVNULL, check=False).returncode == 0,
+        eventually(lambda: subprocess.run(["umount", self.path], stderr=subprocess.DEVNULL, check=False).returncode == 0,
                  f"{self.path} can be unmounted", 20)
 
 
@@ -136,7 +127,7 @@ class Scene:
                 process.send(signal.SIGKILL)
             for group in groups(sandbox):
                 with contextlib.suppress(Broken):
-                    wait_for(lambda empty=group: remove_group(empty), f"{group} can be removed", 5)
+                    eventually(lambda empty=group: remove_group(empty), f"{group} can be removed", 5)
 
     def run(self, *arguments):
         """(exit code, what it printed)."""
@@ -157,7 +148,7 @@ class Scene:
     def create_when_there_is_room(self, **fields):
         """Room is made for it, and goes again."""
         self.disk.clear()
-        status, body = wait_for(lambda: self.created(dict(LIMITS, **fields)), "a sandbox can be created again")
+        status, body = eventually(lambda: self.created(dict(LIMITS, **fields)), "a sandbox can be created again")
         expect(status == 201, f"{status} {body}")
         self.machine.ids.add(body["id"])
         return body["id"]
@@ -200,7 +191,7 @@ class Scene:
     def nothing_is_left_of(self, sandbox):
         expect(self.state_of(sandbox) == 404, f"{sandbox} is destroyed and {self.state_of(sandbox)}")
         directory = os.path.join(self.state_dir, "sandboxes", sandbox)
-        wait_for(lambda: not os.path.exists(directory) and not groups(sandbox), f"{sandbox}'s directory and groups go", 20)
+        eventually(lambda: not os.path.exists(directory) and not groups(sandbox), f"{sandbox}'s directory and groups go", 20)
 
     def launchers(self):
         """All of the server's, as one."""

@@ -6,7 +6,7 @@ there when there is room again.
 import os
 import sys
 
-from fixture import Scene, expect, run_tests, wait_for
+from fixture import Scene, eventually, expect, run_tests
 
 DISK_MIB = 1024
 
@@ -38,9 +38,9 @@ def destroying_works_and_makes_room(cay):
         for sandbox in full:
             scene.disk.fill()
             scene.destroy(sandbox)
-            wait_for(lambda: scene.disk.free() > 16 << 20, "there is room again")
+            eventually(lambda: scene.disk.free() > 16 << 20, "there is room again")
         scene.disk.clear()
-        wait_for(lambda: scene.server.api("GET", "/ready")[0] == 200, "the server is ready again")
+        eventually(lambda: scene.server.api("GET", "/ready")[0] == 200, "the server is ready again")
         scene.works(scene.create())
         # It was written down, too.
         scene.server.kill()
@@ -57,8 +57,8 @@ def lifetimes_end_and_stops_keep_their_files(cay):
         stopped = scene.create()
         scene.execute(stopped, "echo kept >/workspace/file; sync")
         scene.disk.fill()
-        wait_for(lambda: scene.state_of(mortal) == 404, "a lifetime ends on a full disk")
-        wait_for(lambda: scene.state_of(idle) in ("stopped", 404), "an idle sandbox is stopped on a full disk")
+        eventually(lambda: scene.state_of(mortal) == 404, "a lifetime ends on a full disk")
+        eventually(lambda: scene.state_of(idle) in ("stopped", 404), "an idle sandbox is stopped on a full disk")
         scene.disk.fill()
         status, body = scene.server.api("POST", f"/api/sandboxes/{stopped}/stop")
         expect(status in (200, 503), f"stop on a full disk: {status} {body}")
@@ -81,9 +81,9 @@ def a_server_starts_on_a_full_disk(cay):
             how()
             scene.disk.fill()
             # Its launcher ends a moment after it.
-            wait_for(lambda: all(id_ in scene.run("gc")[1] for id_ in (kept, doomed)), "gc tells of what lives")
+            eventually(lambda: all(id_ in scene.run("gc")[1] for id_ in (kept, doomed)), "gc tells of what lives")
             scene.server.launch()
-            wait_for(lambda: scene.server.answers("/health"), "the server starts on a full disk")
+            eventually(lambda: scene.server.answers("/health"), "the server starts on a full disk")
             status, body = scene.server.api("GET", "/ready")
             expect(status == 503 and "disk" in body["detail"], f"/ready: {status} {body}")
             scene.works(kept)
@@ -91,7 +91,7 @@ def a_server_starts_on_a_full_disk(cay):
         scene.disk.fill()
         scene.destroy(doomed)
         scene.disk.clear()
-        wait_for(lambda: scene.server.api("GET", "/ready")[0] == 200, "the server is ready again")
+        eventually(lambda: scene.server.api("GET", "/ready")[0] == 200, "the server is ready again")
         expect(scene.execute(kept, "cat /workspace/file")["stdout"] == "kept\n", "the file is not what it was")
         scene.works(scene.create())
 
@@ -111,17 +111,17 @@ def what_ends_ends_while_others_write_without_pause(cay):
             mortal = scene.create_when_there_is_room(timeout="2s")
             scene.disk.fill()
             scene.destroy(doomed)
-            wait_for(lambda gone=mortal: scene.state_of(gone) == 404, "a lifetime ends")
+            eventually(lambda gone=mortal: scene.state_of(gone) == 404, "a lifetime ends")
             if round_ % 2:
                 (scene.server.kill if round_ % 4 == 1 else scene.server.stop)()
                 scene.disk.fill()
                 scene.server.launch()
-                wait_for(lambda: scene.server.answers("/health"), "the server starts on a full disk")
+                eventually(lambda: scene.server.answers("/health"), "the server starts on a full disk")
             scene.works(kept)
         for writer in writers:
             scene.destroy(writer)
         scene.disk.clear()
-        wait_for(lambda: scene.server.api("GET", "/ready")[0] == 200, "the server is ready again")
+        eventually(lambda: scene.server.api("GET", "/ready")[0] == 200, "the server is ready again")
         expect([one["id"] for one in scene.sandboxes()] == [kept], f"what there is: {scene.sandboxes()}")
 
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 
-from fixture import Scene, expect, guest, processes, run_tests, wait_for
+from fixture import Scene, eventually, expect, guest, processes, run_tests
 
 
 def damage(path):
@@ -36,7 +36,7 @@ def ranges(scene):
 def kill_launchers(scene):
     launchers = scene.launchers()
     launchers.send(signal.SIGKILL)
-    wait_for(lambda: not launchers.alive(), "the launchers die")
+    eventually(lambda: not launchers.alive(), "the launchers die")
 
 
 def destroyed_means_seen_dead(cay):
@@ -50,7 +50,7 @@ def destroyed_means_seen_dead(cay):
             kill_launchers(scene)
             expect(len(processes(sandbox)) > 1, f"{what}: its processes are gone before it is destroyed")
             scene.destroy(sandbox)
-            wait_for(lambda gone=sandbox: gone not in ranges(scene), f"{what}: its uid range is freed", 20)
+            eventually(lambda gone=sandbox: gone not in ranges(scene), f"{what}: its uid range is freed", 20)
             scene.works(neighbour)
 
 
@@ -63,7 +63,7 @@ def a_failed_sandbox_starts_again(cay):
             if round_ == 1:  # a new launcher knows less of it
                 kill_launchers(scene)
             guest(sandbox).send(signal.SIGKILL)
-            wait_for(lambda: scene.state_of(sandbox) == "failed", "it has failed")
+            eventually(lambda: scene.state_of(sandbox) == "failed", "it has failed")
             if round_ == 2:
                 kill_launchers(scene)
             scene.ask(200, "POST", f"/api/sandboxes/{sandbox}/start")

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 
-from fixture import Scene, expect, run_tests, wait_for
+from fixture import Scene, eventually, expect, run_tests
 
 CLIENTS = 1200
 
@@ -86,7 +86,7 @@ def strangers_are_answered_before_their_bodies(cay):
         for stranger in (None, "cay_nobody_0000000000000000000000000000000000000000"):
             with SlowClients(scene, head(f"/api/sandboxes/{sandbox}/execute", stranger)) as slow:
                 others_are_served(scene, sandbox)
-                wait_for(lambda clients=slow: clients.answered() == CLIENTS, "strangers are answered though their bodies never come")
+                eventually(lambda clients=slow: clients.answered() == CLIENTS, "strangers are answered though their bodies never come")
 
 
 def who_does_not_read_costs_only_itself(cay):

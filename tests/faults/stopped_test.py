@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 
-from fixture import PATIENCE, Scene, expect, guest, run_tests, wait_for
+from fixture import PATIENCE, Scene, eventually, expect, guest, run_tests
 
 SETTINGS = ("timeouts.launcher=3s",)
 AT_ONCE = 20  # more than any server has launchers
@@ -29,7 +29,7 @@ def a_hung_launcher_is_replaced(cay):
             expect(status in (201, 503), f"a create while the launcher hangs: {status} {body}")
             scene.machine.ids.update([body["id"]] if status == 201 else [])
         expect(any(status == 201 for status, _ in answers), "nobody was served after the launchers were replaced")
-        wait_for(lambda: not hung.alive(), "the hung launchers are ended")
+        eventually(lambda: not hung.alive(), "the hung launchers are ended")
         scene.works(before)
         scene.works(scene.create())
         # Its next request is a destroy: it is done all the same.
@@ -49,7 +49,7 @@ def a_server_ends_though_its_launcher_hangs(cay):
             scene.server.stop(PATIENCE)
             scene.server.start()
             scene.works(kept)
-            wait_for(lambda process=hung: not process.alive(), "the hung launchers are ended")
+            eventually(lambda process=hung: not process.alive(), "the hung launchers are ended")
 
 
 def a_server_starts_though_an_old_launcher_hangs(cay):
@@ -85,7 +85,7 @@ def a_hung_guest_costs_its_callers_their_own_timeout(cay):
         thread = threading.Thread(target=lambda: answers.append(
             scene.server.api("POST", f"/api/sandboxes/{sandbox}/execute", command, timeout=25)))
         thread.start()
-        wait_for(lambda: any(one["state"] == "running" for one in scene.ask(
+        eventually(lambda: any(one["state"] == "running" for one in scene.ask(
             200, "GET", f"/api/sandboxes/{sandbox}/processes")["processes"]), "the command runs")
         hung.send(signal.SIGSTOP)
         thread.join()
@@ -94,7 +94,7 @@ def a_hung_guest_costs_its_callers_their_own_timeout(cay):
         expect(status == 200 and body["timed_out"], f"a command whose sandbox hangs: {status} {body}")
         hung.send(signal.SIGCONT)
         # Its time was over all the same.
-        wait_for(lambda: scene.execute(sandbox, "pgrep -c sleep || true")["stdout"].strip() == "0", "the command is ended")
+        eventually(lambda: scene.execute(sandbox, "pgrep -c sleep || true")["stdout"].strip() == "0", "the command is ended")
         hung.send(signal.SIGSTOP)
         scene.destroy(sandbox)
 

@@ -15,8 +15,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import internet  # noqa: E402
-from processes import eventually, relays_of  # noqa: E402
+from processes import relays_of  # noqa: E402
 from sandboxes import as_user, checks_of, describe, expect, run_checks  # noqa: E402
+from checks import eventually  # noqa: E402
 
 ALLOW = ["--allow", "allowed.test"]
 INSIDE = ["--copy", f"{os.path.join(HERE, 'intruder.py')}:/tmp/intruder.py"]

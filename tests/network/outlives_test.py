@@ -20,15 +20,14 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
-import processes  # noqa: E402
-from processes import is_gone, name_of, parent_of  # noqa: E402
+from processes import is_gone, name_of, parent_of, processes  # noqa: E402
 from sandboxes import as_user, checks_of, expect, run_checks  # noqa: E402
+from checks import eventually  # noqa: E402
 from server import Server  # noqa: E402
 
 SIZE = 8_000_000
 RATE = 1_500_000  # of bytes a second: a download takes some seconds
 RULES = ["allowed.test:80", "allowed.test:2222"]
-PATIENCE = 60
 
 # Each line: when it began, whether it was "allowed" or "denied" to connect, and whether a byte came of it.
 LOOP = """
@@ -55,15 +54,11 @@ def relays():
     """Those in the test's own network namespace."""
     here = os.readlink("/proc/self/ns/net")
     found = []
-    for pid in processes.processes():
+    for pid in processes():
         with contextlib.suppress(OSError):
             if name_of(pid) == "cay-net" and os.readlink(f"/proc/{pid}/ns/net") == here and not is_gone(pid):
                 found.append(pid)
     return found
-
-
-def eventually(condition, what, patience=PATIENCE):
-    return processes.eventually(condition, what, patience)
 
 
 class UsersServer(Server):
@@ -393,7 +388,7 @@ def check_launcher_killed(sandboxes, net):
         world.begin_download(sandbox)
         old = relays()
         moment = time.time()
-        launchers = [pid for pid in processes.processes() if parent_of(pid) == world.server.process.pid and name_of(pid) != "cay-net"]
+        launchers = [pid for pid in processes() if parent_of(pid) == world.server.process.pid and name_of(pid) != "cay-net"]
         expect(launchers, "there is no launcher")
         for pid in launchers:
             os.kill(pid, signal.SIGKILL)

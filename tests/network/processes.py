@@ -1,9 +1,6 @@
-"""Processes of this machine, as tests look at them, and waiting for what they do."""
+"""Processes of this machine, as tests look at them."""
 
 import os
-import time
-
-from sandboxes import expect
 
 
 def stat_of(pid):
@@ -53,14 +50,3 @@ def descendants(root):
 
 def relays_of(root):
     return [pid for pid, name in descendants(root) if name == "cay-net"]
-
-
-def eventually(condition, what, patience=30):
-    """The first true value of condition()."""
-    deadline = time.monotonic() + patience
-    while True:
-        value = condition()
-        if value:
-            return value
-        expect(time.monotonic() < deadline, f"not within {patience} s: {what}")
-        time.sleep(0.02)

@@ -10,9 +10,13 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 
 import internet
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from checks import Broken, as_user, expect  # noqa: E402
 
 SKIPPED = 77
 NOBODY = 65534
@@ -20,20 +24,6 @@ TRUST = "/tmp/ca.pem"
 # As many programs as there are ways of being told whom to trust.
 TRUSTING = [f"{name}={TRUST}" for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO",
                                            "NODE_EXTRA_CA_CERTS", "npm_config_cafile")]
-
-
-class Broken(Exception):
-    pass
-
-
-def expect(condition, what):
-    if not condition:
-        raise Broken(what)
-
-
-def as_user(uid, command):
-    """The same command, by that user; 0 is who runs the test."""
-    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] + command if uid else command
 
 
 def result_of(done, what):

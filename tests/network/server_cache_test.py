@@ -13,8 +13,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from cache_test import CURL, FILES, INDEX, Test  # noqa: E402
 from clients_test import make_pypi  # noqa: E402
-from processes import eventually  # noqa: E402
 from sandboxes import Broken, expect, make_checks, read_options, run_in_internet  # noqa: E402
+from checks import eventually  # noqa: E402
 from server_secrets_test import UserServer, World  # noqa: E402
 
 URL = f"https://{INDEX}/t"
@@ -99,16 +99,16 @@ def it_outlives_relay_and_server(world):
     world.get(sandbox, "good")
     before = world.relay()
     os.kill(before, signal.SIGKILL)
-    eventually(lambda: world.relay() not in (None, before), "another relay")
+    eventually(lambda: world.relay() not in (None, before), "another relay", 30)
 
     def served():
         result = world.api("POST", f"/api/sandboxes/{sandbox['id']}/execute", {"command": ["bash", "-c", f"{CURL} {URL}/vary"]}, 200)
         return result["exit_code"] == 0
-    eventually(served, "the network is open again")
+    eventually(served, "the network is open again", 30)
     expect(not world.get(sandbox, "good")["seen"], "a new relay does not have it")
     world.server.kill()
     world.server.start()
-    eventually(served, "the network is open again")
+    eventually(served, "the network is open again", 30)
     expect(not world.get(sandbox, "good")["seen"], "a new server does not have it")
     again = world.make()
     expect(not world.get(again, "good")["seen"], "a sandbox of the new server does not get it")

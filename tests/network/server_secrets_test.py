@@ -17,8 +17,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
 import secrets_test  # noqa: E402
-from processes import descendants, eventually, relays_of  # noqa: E402
+from processes import descendants, relays_of  # noqa: E402
 from sandboxes import as_user, expect, make_checks, read_options, run_in_internet  # noqa: E402
+from checks import eventually  # noqa: E402
 from secrets_test import PORT, memory_has  # noqa: E402
 from server import Server  # noqa: E402
 
@@ -142,7 +143,7 @@ def the_value_arrives_and_the_sandbox_never_holds_it(world):
 
 def pooled_read_only_and_renewed_sandboxes_have_it(world):
     world.keep()
-    eventually(lambda: any(pool["ready"] for pool in world.api("GET", "/api/system")["pools"]), "a sandbox in the pool")
+    eventually(lambda: any(pool["ready"] for pool in world.api("GET", "/api/system")["pools"]), "a sandbox in the pool", 30)
     pooled = world.create(memory_limit=None)
     world.arrives(pooled)
     read_only = world.create(read_only=True)
@@ -252,12 +253,12 @@ def a_killed_relay_and_a_killed_server_change_nothing(world):
 
     def comes():
         open(world.seen_file, "w").close()
-        eventually(lambda: wanted in [(one["target"], dict(one["headers"]).get("Authorization")) for one in world.seen()], "a request")
+        eventually(lambda: wanted in [(one["target"], dict(one["headers"]).get("Authorization")) for one in world.seen()], "a request", 30)
 
     comes()
     before = world.relay()
     os.kill(before, signal.SIGKILL)
-    eventually(lambda: world.relay() not in (None, before), "another relay")
+    eventually(lambda: world.relay() not in (None, before), "another relay", 30)
     comes()
     world.server.kill()
     world.server.start()

@@ -15,20 +15,15 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from checks import Broken, expect  # noqa: E402, F401: whoever has a server says so of it
 
 
 class NoAnswer(Exception):
     """The connection ended before a whole response: what was asked for may have happened or not."""
-
-
-class Broken(Exception):
-    """What was promised does not hold."""
-
-
-def expect(condition, what):
-    if not condition:
-        raise Broken(what)
 
 
 def free_port():

@@ -16,6 +16,9 @@ import sys
 import tarfile
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from checks import as_user  # noqa: E402
+
 ORDINARY = 61001
 LAYERS = 6
 STEPS = 14
@@ -221,9 +224,7 @@ class Tester:
         out = os.path.join(work, f"out-{user}")
         os.mkdir(out)
         os.chown(out, user, user)
-        command = [self.program, out] + arguments
-        if user:
-            command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] + command
+        command = as_user(user, [self.program, out] + arguments)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             return done.stderr

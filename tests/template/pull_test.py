@@ -15,19 +15,12 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+from checks import Broken, as_user, expect  # noqa: E402
 from images import Image, Registry, directory, file, removal, small_root, symlink  # noqa: E402
 
 SKIPPED = 77
 NOBODY = 65534
-
-
-class Broken(Exception):
-    pass
-
-
-def expect(condition, what):
-    if not condition:
-        raise Broken(what)
 
 
 def many_layers():
@@ -53,10 +46,7 @@ class World:
                             "CAY_RUN_DIR": os.path.join(self.state, "run"), "XDG_RUNTIME_DIR": self.state}
 
     def command(self, *arguments):
-        command = [self.cay, *arguments]
-        if self.uid:
-            command = ["setpriv", f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups"] + command
-        return command
+        return as_user(self.uid, [self.cay, *arguments])
 
     def run(self, *arguments, code=0):
         done = subprocess.run(self.command(*arguments), env=self.environment, capture_output=True, text=True, timeout=120)
