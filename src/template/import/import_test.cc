@@ -12,6 +12,7 @@
 
 #include "archive/compression.h"
 #include "archive/tar_writer.h"
+#include "template/layers/test_layer_tar.h"
 #include "template/store/template_store.h"
 #include "template/store/test_sandboxes.h"
 #include "template/test_directory.h"
@@ -36,39 +37,8 @@ TarEntry Entry(EntryType type, std::string path, mode_t mode) {
 }
 
 // An archive of a small root filesystem, to which a test adds what is bad.
-class Tar {
- public:
+struct Tar : LayerTar {
   Tar() { Directory("usr", 0755).Directory("etc", 0755).File("usr/tool", "tool", 0755); }
-  Tar& Directory(const std::string& path, mode_t mode) {
-    return Add(Entry(EntryType::kDirectory, path, mode));
-  }
-  Tar& File(const std::string& path, const std::string& content, mode_t mode) {
-    TarEntry entry = Entry(EntryType::kFile, path, mode);
-    entry.size = content.size();
-    return Add(entry, content);
-  }
-  Tar& Link(EntryType type, const std::string& path, const std::string& target) {
-    TarEntry entry = Entry(type, path, 0777);
-    entry.link_target = target;
-    return Add(entry);
-  }
-  Tar& Add(const TarEntry& entry, const std::string& content = {}) {
-    archive::TarWriter writer(sink_);
-    EXPECT_TRUE(writer.Begin(entry));
-    if (!content.empty()) {
-      EXPECT_TRUE(writer.WriteData(content));
-    }
-    EXPECT_TRUE(writer.End());
-    return *this;
-  }
-  std::string Finish() {
-    archive::TarWriter writer(sink_);
-    EXPECT_TRUE(writer.Finish());
-    return sink_.text();
-  }
-
- private:
-  archive::StringSink sink_;
 };
 
 class ImportTest : public ::testing::Test {
@@ -107,7 +77,7 @@ class ImportTest : public ::testing::Test {
     EXPECT_FALSE(dir_.Exists("state/templates/t.json"));
   }
 
-  void ExpectRefused(Tar& tar) {
+  void ExpectRefused(LayerTar& tar) {
     const Result<TemplateInfo> info = Import(tar.Finish());
     ASSERT_FALSE(info.has_value());
     EXPECT_EQ(info.error().code(), ErrorCode::kInvalidArgument) << info.error().ToString();
@@ -199,7 +169,7 @@ TEST_F(ImportTest, NamesThatLeaveAreRefused) {
 TEST_F(ImportTest, WritingThroughASymlinkIsRefused) {
   dir_.MakeDirectory("outside");
   Tar tar;
-  tar.Link(EntryType::kSymlink, "usr/out", dir_.At("outside")).File("usr/out/x", "x", 0644);
+  tar.Symlink("usr/out", dir_.At("outside")).File("usr/out/x", "x", 0644);
   ExpectRefused(tar);
   EXPECT_FALSE(dir_.Exists("outside/x"));
 }
@@ -207,13 +177,13 @@ TEST_F(ImportTest, WritingThroughASymlinkIsRefused) {
 TEST_F(ImportTest, AHardLinkToTheOutsideIsRefused) {
   dir_.Write("secret", "secret", 0600);
   Tar tar;
-  tar.Link(EntryType::kHardLink, "usr/out", "../../../../../secret");
+  tar.Link("usr/out", "../../../../../secret");
   ExpectRefused(tar);
 }
 
 TEST_F(ImportTest, ASymlinkToTheOutsideIsKeptAsText) {
   Tar tar;
-  tar.Link(EntryType::kSymlink, "etc/shadow", "/etc/shadow");
+  tar.Symlink("etc/shadow", "/etc/shadow");
   ASSERT_TRUE(Import(tar.Finish()));
   EXPECT_TRUE(S_ISLNK(StatAt(Root() + "/etc/shadow").st_mode));
 }
@@ -222,7 +192,7 @@ TEST_F(ImportTest, MountPointsThatAreSymlinksAreReplaced) {
   dir_.MakeDirectory("outside");
   for (const char* name : {"proc", "sys", "dev", "run", "tmp", "workspace"}) {
     Tar tar;
-    tar.Link(EntryType::kSymlink, name, dir_.At("outside"));
+    tar.Symlink(name, dir_.At("outside"));
     const Result<TemplateInfo> info = Import(tar.Finish(), {.replace = true, .on_progress = {}});
     ASSERT_TRUE(info.has_value()) << name << ": " << info.error().ToString();
     EXPECT_TRUE(S_ISDIR(StatAt(Root() + "/" + name).st_mode)) << name;
@@ -234,7 +204,7 @@ TEST_F(ImportTest, AnEtcThatIsASymlinkIsRefused) {
   dir_.MakeDirectory("outside");
   Tar tar;
   // An archive whose later entry replaces the empty /etc.
-  tar.Link(EntryType::kSymlink, "etc", dir_.At("outside"));
+  tar.Symlink("etc", dir_.At("outside"));
   const Result<TemplateInfo> info = Import(tar.Finish());
   EXPECT_FALSE(info.has_value());
   ExpectNothingLeft();
@@ -244,8 +214,7 @@ TEST_F(ImportTest, AnEtcThatIsASymlinkIsRefused) {
 TEST_F(ImportTest, APasswdThatIsASymlinkIsReplacedNotWrittenThrough) {
   dir_.Write("outside", "kept");
   Tar tar;
-  tar.Link(EntryType::kSymlink, "etc/passwd", dir_.At("outside"))
-      .Link(EntryType::kSymlink, "etc/group", dir_.At("outside"));
+  tar.Symlink("etc/passwd", dir_.At("outside")).Symlink("etc/group", dir_.At("outside"));
   ASSERT_TRUE(Import(tar.Finish()));
   EXPECT_EQ(dir_.Read("outside"), "kept");
   EXPECT_TRUE(S_ISREG(StatAt(Root() + "/etc/passwd").st_mode));
