@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <optional>
 #include <thread>
 
@@ -14,50 +13,17 @@
 #include "archive/compression.h"
 #include "archive/pack.h"
 #include "archive/unpack.h"
-#include "base/os/disk_room.h"
 #include "base/os/sys.h"
+#include "template/import/import_watch.h"
 
 namespace cay::templates {
 namespace {
-
-constexpr auto kProgressInterval = std::chrono::milliseconds(100);
-constexpr Bytes kRoomCheckInterval = 64 * kMiB;
-
-// Tells the caller how far it is, and watches the free space.
-class Progress {
- public:
-  Progress(const ImportOptions& options, const Fd& root) : options_(options), root_(root) {}
-
-  Result<void> operator()(const archive::UnpackReport& report) {
-    if (report.bytes >= next_room_check_) {
-      next_room_check_ = report.bytes + kRoomCheckInterval;
-      TRY(CheckRoom());
-    }
-    if (!options_.on_progress) return {};
-    const auto now = std::chrono::steady_clock::now();
-    if (now - last_ < kProgressInterval) return {};
-    last_ = now;
-    options_.on_progress({report.entries, report.bytes});
-    return {};
-  }
-
- private:
-  Result<void> CheckRoom() const {
-    const auto room = DiskRoomOf(root_);
-    return room ? CheckHostReserve(*room) : Result<void>{};
-  }
-
-  const ImportOptions& options_;
-  const Fd& root_;
-  Bytes next_room_check_ = 0;
-  std::chrono::steady_clock::time_point last_;
-};
 
 Result<archive::UnpackReport> UnpackTar(archive::ByteSource& source, const std::string& root,
                                         const ImportOptions& options) {
   const Fd directory =
       TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  Progress progress(options, directory);
+  ImportWatch watch(options);
   archive::UnpackOptions unpack;
   unpack.max_entries = options.max_entries;
   unpack.max_bytes = options.max_bytes;
@@ -65,7 +31,9 @@ Result<archive::UnpackReport> UnpackTar(archive::ByteSource& source, const std::
   unpack.ownership = ::geteuid() == 0 ? archive::Ownership::kArchive : archive::Ownership::kCaller;
   unpack.keep_sticky_directories = true;
   unpack.skip_whiteout_names = true;
-  unpack.on_progress = [&](const archive::UnpackReport& report) { return progress(report); };
+  unpack.on_progress = [&](const archive::UnpackReport& report) {
+    return watch.Note({report.entries, report.bytes}, directory);
+  };
   return archive::Unpack(source, directory, unpack);
 }
 
@@ -73,11 +41,7 @@ ImportedContent ContentOf(const archive::UnpackReport& report) {
   ImportedContent content;
   content.entries = report.entries;
   content.bytes = report.bytes;
-  content.notes.skipped_special = report.skipped_special;
-  content.notes.skipped_whiteouts = report.skipped_whiteouts;
-  content.notes.stripped_modes = report.stripped_modes;
-  content.notes.dropped_xattrs = report.dropped_xattrs;
-  content.notes.replaced_owners = report.replaced_owners;
+  content.notes = NotesOf(report);
   return content;
 }
 

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 #include <thread>
 #include <utility>
 
-#include "base/os/disk_room.h"
 #include "base/os/file.h"
 #include "base/os/sys.h"
 #include "template/import/import.h"
+#include "template/import/import_watch.h"
 #include "template/layers/unpack_layer.h"
 #include "template/store/import_notes.h"
 #include "template/store/layer_about.h"
@@ -20,9 +19,7 @@ namespace cay::templates {
 namespace {
 
 constexpr size_t kMaxAboutBytes = 64 * 1024;
-constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 constexpr auto kMakerLook = std::chrono::milliseconds(50);
-constexpr Bytes kRoomCheckInterval = 64 * kMiB;
 
 // Of each layer, the lowest first (OCI image-spec, config.md, "Layer ChainID").
 Result<std::vector<std::string>> ChainIds(const std::vector<ImageLayer>& image) {
@@ -46,52 +43,11 @@ Result<Fd> OpenDirectory(const std::string& path) {
   return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-// Tells the caller how far all layers together are, and watches the free space.
-class Progress {
- public:
-  explicit Progress(const ImportOptions& options) : options_(options) {}
-
-  void Begin(const Fd& root) { root_ = &root; }
-  Result<void> operator()(const LayerProgress& now) {
-    if (done_.bytes + now.bytes >= next_room_check_) {
-      next_room_check_ = done_.bytes + now.bytes + kRoomCheckInterval;
-      if (const auto room = DiskRoomOf(*root_)) TRY(CheckHostReserve(*room));
-    }
-    const auto moment = std::chrono::steady_clock::now();
-    if (!options_.on_progress || moment - last_ < kProgressInterval) return {};
-    last_ = moment;
-    options_.on_progress({done_.entries + now.entries, done_.bytes + now.bytes});
-    return {};
-  }
-  void End(const LayerAbout& about) {
-    done_.bytes += about.bytes;
-    done_.entries += about.entries;
-  }
-  const ImportProgress& done() const { return done_; }
-
- private:
-  const ImportOptions& options_;
-  const Fd* root_ = nullptr;
-  ImportProgress done_{};
-  Bytes next_room_check_ = 0;
-  std::chrono::steady_clock::time_point last_{};
-};
-
-ImportNotes NotesOf(const LayerReport& report) {
-  ImportNotes notes;
-  notes.skipped_special = report.unpacked.skipped_special;
-  notes.skipped_whiteouts = report.unpacked.skipped_whiteouts;
-  notes.stripped_modes = report.unpacked.stripped_modes;
-  notes.dropped_xattrs = report.unpacked.dropped_xattrs;
-  notes.replaced_owners = report.unpacked.replaced_owners;
-  return notes;
-}
-
 class Adder {
  public:
   Adder(LayerStore& store, const std::vector<ImageLayer>& image, const OpenLayer& open,
         const ImportOptions& options)
-      : store_(store), image_(image), open_(open), options_(options), progress_(options) {}
+      : store_(store), image_(image), open_(open), options_(options), watch_(options) {}
 
   Result<AddedLayers> Add() {
     const std::vector<std::string> chain_ids = TRY(ChainIds(image_));
@@ -136,19 +92,20 @@ class Adder {
     }
     added_.holds.back() = std::move(held);
     Count(about);
-    return PutOnTop(TRY(OpenDirectory(store_.LayerRoot(id))));
+    PutOnTop(TRY(OpenDirectory(store_.LayerRoot(id))));
+    return {};
   }
 
   Result<void> Make(size_t index, const std::string& chain_id, NewLayer layer) {
     const ImageLayer& wanted = image_[index];
     Fd root = TRY(OpenDirectory(layer.root()));
-    progress_.Begin(root);
     LayerOptions unpack;
-    unpack.max_bytes = options_.max_bytes - std::min(options_.max_bytes, progress_.done().bytes);
-    unpack.max_entries =
-        options_.max_entries - std::min(options_.max_entries, progress_.done().entries);
+    unpack.max_bytes = options_.max_bytes - std::min(options_.max_bytes, done_.bytes);
+    unpack.max_entries = options_.max_entries - std::min(options_.max_entries, done_.entries);
     unpack.max_blob_bytes = wanted.blob.size;
-    unpack.on_progress = [this](const LayerProgress& now) { return progress_(now); };
+    unpack.on_progress = [&](const LayerProgress& now) {
+      return watch_.Note({done_.entries + now.entries, done_.bytes + now.bytes}, root);
+    };
     const auto blob = TRY(open_(index));
     const LayerReport report = TRY(
         UnpackLayer(*blob, {.blob = wanted.blob.digest.text(), .diff_id = wanted.diff_id.text()},
@@ -156,12 +113,14 @@ class Adder {
     const LayerAbout about{.chain_id = chain_id,
                            .bytes = report.unpacked.bytes,
                            .entries = report.unpacked.entries,
-                           .notes = NotesOf(report)};
+                           .notes = NotesOf(report.unpacked)};
     TRY(WriteFileAtomic(layer.about_path(), SerializeLayerAbout(about), 0600));
-    progress_.End(about);
+    done_.bytes += about.bytes;
+    done_.entries += about.entries;
     Count(about);
     new_.push_back({.index = index, .layer = std::move(layer)});
-    return PutOnTop(std::move(root));
+    PutOnTop(std::move(root));
+    return {};
   }
 
   void Count(const LayerAbout& about) {
@@ -170,10 +129,7 @@ class Adder {
     AddNotes(added_.notes, about.notes);
   }
 
-  Result<void> PutOnTop(Fd root) {
-    added_.roots.insert(added_.roots.begin(), std::move(root));
-    return {};
-  }
+  void PutOnTop(Fd root) { added_.roots.insert(added_.roots.begin(), std::move(root)); }
 
   Result<void> PublishNew() {
     if (new_.empty()) return {};
@@ -187,7 +143,8 @@ class Adder {
   const std::vector<ImageLayer>& image_;
   const OpenLayer& open_;
   const ImportOptions& options_;
-  Progress progress_;
+  ImportWatch watch_;
+  ImportProgress done_{};  // of the new layers together
   AddedLayers added_{};
   std::vector<New> new_{};
 };

@@ -1,0 +1,36 @@
+#include "template/import/import_watch.h"
+
+#include "base/os/disk_room.h"
+
+namespace cay::templates {
+namespace {
+
+constexpr auto kProgressInterval = std::chrono::milliseconds(100);
+constexpr Bytes kRoomCheckInterval = 64 * kMiB;
+
+}  // namespace
+
+Result<void> ImportWatch::Note(const ImportProgress& now, const Fd& root) {
+  if (now.bytes >= next_room_check_) {
+    next_room_check_ = now.bytes + kRoomCheckInterval;
+    if (const auto room = DiskRoomOf(root)) TRY(CheckHostReserve(*room));
+  }
+  if (!options_.on_progress) return {};
+  const auto moment = std::chrono::steady_clock::now();
+  if (moment - last_ < kProgressInterval) return {};
+  last_ = moment;
+  options_.on_progress(now);
+  return {};
+}
+
+ImportNotes NotesOf(const archive::UnpackReport& report) {
+  ImportNotes notes;
+  notes.skipped_special = report.skipped_special;
+  notes.skipped_whiteouts = report.skipped_whiteouts;
+  notes.stripped_modes = report.stripped_modes;
+  notes.dropped_xattrs = report.dropped_xattrs;
+  notes.replaced_owners = report.replaced_owners;
+  return notes;
+}
+
+}  // namespace cay::templates
