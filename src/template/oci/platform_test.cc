@@ -161,6 +161,18 @@ TEST(ChooseManifest, TakesAnEntryWithoutAPlatformOnlyWhereItIsTheOnlyOne) {
   EXPECT_EQ(Chosen(Of({silent, Entry("amd64", "linux/amd64")}), "linux/amd64"), "linux/amd64");
 }
 
+TEST(ChooseManifest, TakesAnEntryThatLeavesAPartOutAsOneWithoutAPlatform) {
+  Descriptor partial = Entry("partial", "");
+  for (const Platform& part :
+       {Platform{.os = "linux", .architecture = ""}, Platform{.os = "", .architecture = "arm64"}}) {
+    partial.platform = part;
+    EXPECT_EQ(Chosen(Of({partial, Attestation("unknown")}), "linux/amd64"), part.Text());
+    EXPECT_THAT(Chosen(Of({partial, Entry("other", "")}), "linux/amd64"),
+                HasSubstr("does not say for which platforms"));
+    EXPECT_EQ(Chosen(Of({partial, Entry("amd64", "linux/amd64")}), "linux/amd64"), "linux/amd64");
+  }
+}
+
 TEST(ChooseManifest, TakesANestedIndex) {
   EXPECT_EQ(Chosen(Of({Entry("nested", "linux/amd64", kDockerList)}), "linux/amd64"),
             "linux/amd64");
