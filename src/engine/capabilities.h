@@ -20,10 +20,10 @@ struct Capabilities {
   // What sandboxes write is on the state directory's disk, so that there must be room for it.
   bool files_on_state_disk = false;
   bool network_policy = false;  // OpenNetwork: networks other than none
+  bool snapshot = false;        // OpenWritten: of the writable layer, while the sandbox runs on
 
-  // What no engine can do yet. Nothing asks for these: they have their places so that engines can
-  // be told apart.
-  bool snapshot = false;         // of the writable layer, while the sandbox runs on
+  // What no engine can do yet. Nothing asks for it: it has its place so that engines can be told
+  // apart.
   bool memory_snapshot = false;  // of the whole sandbox, to be resumed later
 };
 

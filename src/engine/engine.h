@@ -168,6 +168,10 @@ struct CreateRequest {
   // Its network is opened while it is made, which costs less than doing so afterwards. Asked of
   // Create alone, and not kept.
   bool network = false;
+  // A directory of the root filesystem can be renamed inside, and what it was called is noted in
+  // what was written. Without it that is EXDEV, as in Docker, and what was written is a layer like
+  // those of images. Never in a sandbox of a single user.
+  bool renames_directories = true;
   std::string
       label;  // free text of at most 4096 bytes, kept in the sandbox's record (a template's name …)
 };
@@ -223,6 +227,16 @@ struct NetworkSockets {
   std::optional<Fd> dns_udp_v4;  // to port 53 of every address, but not from port 53, an answer's
   std::optional<Fd> dns_udp_v6;  // IP_PKTINFO is on: an answer goes from the address that it says
   std::optional<Fd> hold;        // nothing is done with it: steering ends when it is closed
+};
+
+// What was written in a sandbox above the layers of its root filesystem, as overlayfs keeps it: with
+// whiteouts, opaque directories and redirects (Documentation/filesystems/overlayfs.rst).
+struct WrittenLayers {
+  // Of each overlay of the root filesystem, in their order: a directory, open for reading. Held,
+  // they keep the sandbox's disk: close them before it is started again.
+  std::vector<Fd> uppers;
+  // An owner's number there is what it is inside, and this more.
+  int64_t id_offset = 0;
 };
 
 struct Created {
@@ -345,6 +359,9 @@ class Engine {
   // before, and is not open any more, may be made again. Nothing of it exists in other sandboxes.
   // kNotSupported, with what is missing, where this machine cannot; kIllegalState when one is open.
   virtual Result<NetworkSockets> OpenNetwork(const SandboxId& id) = 0;
+  // What was written so far. The sandbox goes on: whoever wants it to stand still pauses or stops it
+  // before.
+  virtual Result<WrittenLayers> OpenWritten(const SandboxId& id) = 0;
   virtual Result<Exit> GetExit(const SandboxId& id) = 0;
 
   virtual Result<std::vector<SandboxStatus>> List() = 0;

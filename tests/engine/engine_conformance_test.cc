@@ -1,17 +1,33 @@
 // What every engine must do with sandboxes that run and end as they should: engine.h, line by line.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <set>
 #include <thread>
 
+#include "base/os/file.h"
 #include "engine_fixture.h"
 
 namespace cay::engine {
 namespace {
 
 constexpr const char* kFile = "/workspace/kept";
+
+std::string RelativeTo(std::string_view path) { return std::string(path.substr(1)); }
+
+std::string ContentIn(const Fd& upper, std::string_view path) {
+  return ReadFileAt(upper.get(), RelativeTo(path)).value_or("(cannot be read)");
+}
+
+int64_t OwnerIn(const Fd& upper, std::string_view path) {
+  struct stat info{};
+  return ::fstatat(upper.get(), RelativeTo(path).c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0
+             ? int64_t{info.st_uid}
+             : -1;
+}
 
 std::string NameOf(const ::testing::TestParamInfo<EngineKind>& info) { return info.param.name; }
 
@@ -96,6 +112,7 @@ TEST_P(EngineConformance, WhatIsNotThereIsNotFound) {
   EXPECT_THAT(engine_->Resume(id), FailsWith(unless(can().pause)));
   EXPECT_THAT(engine_->Update(id, {}), FailsWith(unless(can().update_limits)));
   EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(unless(can().network_policy)));
+  EXPECT_THAT(engine_->OpenWritten(id), FailsWith(unless(can().snapshot)));
 }
 
 TEST_P(EngineConformance, WhatIsNotClaimedIsNotSupportedAndChangesNothing) {
@@ -110,6 +127,7 @@ TEST_P(EngineConformance, WhatIsNotClaimedIsNotSupportedAndChangesNothing) {
   expect_refused(can().visit, [&] { return engine_->Visit(id); });
   expect_refused(can().update_limits, [&] { return engine_->Update(id, Request().limits); });
   expect_refused(can().network_policy, [&] { return engine_->OpenNetwork(id); });
+  expect_refused(can().snapshot, [&] { return engine_->OpenWritten(id); });
   CreateRequest mounted = Request();
   mounted.mounts = {{.source = "/usr", .target = "/mnt/usr"}};
   if (can().host_mounts) {
@@ -290,6 +308,43 @@ TEST_P(EngineConformance, WhatIsPausedGoesOnWhereItWas) {
   EXPECT_THAT(engine_->Resume(id), FailsWith(ErrorCode::kIllegalState));
   ASSERT_TRUE(engine_->Pause(id));
   EXPECT_TRUE(engine_->Destroy(id)) << "also of one that is paused";
+}
+
+// Of a sandbox in any state, and of one that an earlier object has made.
+TEST_P(EngineConformance, WhatWasWrittenIsSeen) {
+  if (!can().snapshot) return;
+  for (const Scratch scratch : {Scratch::kMemory, Scratch::kDisk}) {
+    CreateRequest request = Request();
+    request.scratch = scratch;
+    ASSERT_TRUE(engine_->Create(request));
+    const SandboxId& id = request.id;
+    ASSERT_TRUE(Write(id, kFile, "text"));
+    std::set<int64_t> owners;
+    const auto expect_seen = [&](const char* when) {
+      const auto written = engine_->OpenWritten(id);
+      ASSERT_TRUE(written) << when << ": " << written.error().ToString();
+      EXPECT_EQ(written->uppers.size(), HostLayersOf(request.root).overlays.size());
+      EXPECT_EQ(ContentIn(written->uppers.front(), kFile), "text") << when;
+      owners.insert(OwnerIn(written->uppers.front(), kFile) - written->id_offset);
+    };
+    expect_seen("running");
+    if (can().pause) {
+      ASSERT_TRUE(engine_->Pause(id));
+      expect_seen("paused");
+      ASSERT_TRUE(engine_->Resume(id));
+    }
+    if (scratch == Scratch::kDisk) {
+      Restart();
+      expect_seen("of another object");
+    }
+    if (!can().stop) continue;
+    ASSERT_TRUE(engine_->Stop(id));
+    expect_seen("stopped");
+    ASSERT_TRUE(engine_->Start(id));
+    EXPECT_EQ(Read(id, kFile).value_or(""), "text");
+    expect_seen("started again");
+    EXPECT_EQ(owners.size(), 1U) << "whoever it belongs to inside, it is the same";
+  }
 }
 
 TEST_P(EngineConformance, LimitsOfWhatRunsAreChanged) {

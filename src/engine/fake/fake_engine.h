@@ -41,6 +41,7 @@ enum class Call : uint8_t {
   kConnect,
   kWatch,
   kOpenNetwork,
+  kOpenWritten,
   kGetExit,
   kList,
   kPromise,
@@ -49,7 +50,7 @@ enum class Call : uint8_t {
   kAdopt,
   kCollectGarbage,
 };
-inline constexpr size_t kCallCount = 22;
+inline constexpr size_t kCallCount = 23;
 
 // Whether a call that fails did its work before.
 enum class When : uint8_t { kBefore, kAfter };
@@ -65,7 +66,8 @@ struct FakeOptions {
                       .host_mounts = true,
                       .host_layers = true,
                       .files_on_state_disk = false,
-                      .network_policy = true};
+                      .network_policy = true,
+                      .snapshot = true};
   LimitSet not_enforced{};
 };
 
@@ -96,6 +98,7 @@ class FakeEngine : public Engine {
   Result<Fd> Connect(const SandboxId& id, Millis patience) override;
   Result<Fd> Watch(const SandboxId& id) override;
   Result<NetworkSockets> OpenNetwork(const SandboxId& id) override;
+  Result<WrittenLayers> OpenWritten(const SandboxId& id) override;
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
   Result<void> Promise(const SandboxId& id, std::string_view promise) override;

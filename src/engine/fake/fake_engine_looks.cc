@@ -136,6 +136,18 @@ Result<Fd> FakeEngine::ConnectInside(const SandboxId& id) {
   return socket;
 }
 
+Result<WrittenLayers> FakeEngine::OpenWritten(const SandboxId& id) {
+  return Do(Call::kOpenWritten, [&]() -> Result<WrittenLayers> {
+    TRY(CheckCan(options_.can.snapshot, "show what was written"));
+    const FakeSandbox& sandbox = *TRY(Find(id));
+    WrittenLayers written;
+    written.uppers.push_back(TRY(machine_->written.Show(sandbox.files->All())));
+    for (size_t i = 1; i < HostLayersOf(sandbox.request.root).overlays.size(); ++i)
+      written.uppers.push_back(TRY(machine_->written.Show({})));
+    return written;
+  });
+}
+
 Result<Exit> FakeEngine::GetExit(const SandboxId& id) {
   return Do(Call::kGetExit, [&]() -> Result<engine::Exit> { return TRY(Find(id))->exit; });
 }

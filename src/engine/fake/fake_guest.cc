@@ -31,6 +31,11 @@ bool FakeFiles::Remove(const std::string& path) {
   return files_.erase(path) != 0;
 }
 
+std::map<std::string, std::string> FakeFiles::All() const {
+  const std::lock_guard lock(mutex_);
+  return files_;
+}
+
 void FakeFiles::Clear() {
   const std::lock_guard lock(mutex_);
   files_.clear();

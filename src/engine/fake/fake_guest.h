@@ -41,6 +41,7 @@ class FakeFiles {
   void Write(const std::string& path, std::string content);
   bool Remove(const std::string& path);
   void Clear();
+  std::map<std::string, std::string> All() const;
 
  private:
   mutable std::mutex mutex_;

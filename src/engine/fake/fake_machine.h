@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/id.h"
 #include "engine/engine.h"
@@ -37,8 +38,24 @@ struct FakeSandbox {
   const void* owner = nullptr;  // the engine's object that has it; null: none
 };
 
+// Directories of this machine's disk that are removed with it.
+class FakeDisk {
+ public:
+  FakeDisk() = default;
+  FakeDisk(const FakeDisk&) = delete;
+  FakeDisk& operator=(const FakeDisk&) = delete;
+  ~FakeDisk();
+
+  // A new directory with these files, open for reading.
+  Result<Fd> Show(const std::map<std::string, std::string>& files);
+
+ private:
+  std::vector<std::string> directories_;
+};
+
 struct FakeMachine {
   std::mutex mutex;
+  FakeDisk written;  // what OpenWritten showed
   std::map<SandboxId, FakeSandbox> sandboxes;
 };
 

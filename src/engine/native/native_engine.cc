@@ -164,7 +164,8 @@ Capabilities NativeEngine::capabilities() const {
           .host_mounts = true,
           .host_layers = true,
           .files_on_state_disk = is_root,
-          .network_policy = true};
+          .network_policy = true,
+          .snapshot = true};
 }
 
 Result<Diagnosis> NativeEngine::Diagnose() {
@@ -310,6 +311,17 @@ Result<NetworkSockets> NativeEngine::OpenNetwork(const SandboxId& id) {
   Packet reply = TRY(Call(id, Request(Operation::kNetwork, id).text(), Repeat::kAlways));
   CborReader reader(reply.body);
   return DecodeNetwork(reader, std::move(reply.fds));
+}
+
+Result<WrittenLayers> NativeEngine::OpenWritten(const SandboxId& id) {
+  Packet reply = TRY(Call(id, Request(Operation::kWritten, id).text(), Repeat::kAlways));
+  CborReader reader(reply.body);
+  WrittenLayers written;
+  written.id_offset = TRY(reader.Signed());
+  written.uppers = std::move(reply.fds);
+  if (written.uppers.empty())
+    return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no descriptor came"));
+  return written;
 }
 
 Result<std::vector<SandboxStatus>> NativeEngine::List() { return ListStatuses(options_.paths); }

@@ -64,6 +64,7 @@ class NativeEngine : public Engine {
   Result<Fd> Connect(const SandboxId& id, Millis patience) override;
   Result<Fd> Watch(const SandboxId& id) override;
   Result<NetworkSockets> OpenNetwork(const SandboxId& id) override;
+  Result<WrittenLayers> OpenWritten(const SandboxId& id) override;
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
   Result<void> Promise(const SandboxId& id, std::string_view promise) override;

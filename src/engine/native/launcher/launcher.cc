@@ -294,6 +294,7 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
   if (!spawned) return Failure(std::move(spawned).error());
   sandbox.pidfd = std::move(spawned->pidfd);
   sandbox.mount_namespace = std::move(spawned->mount_namespace);
+  sandbox.scratch_of_user = std::move(spawned->scratch);
   LetGoLater(std::move(spawned->layers));
   sandbox.state = State::kRunning;
   sandbox.exit = {};

@@ -78,6 +78,7 @@ class Launcher {
   Result<Fd> Connect(const SandboxId& id);
   Result<Fd> Watch(const SandboxId& id);
   Result<NetworkSockets> OpenNetwork(const SandboxId& id);
+  Result<WrittenLayers> OpenWritten(const SandboxId& id);
   Result<Exit> GetExit(const SandboxId& id);
   Result<std::vector<SandboxStatus>> List();
   Result<void> Disown(const SandboxId& id);
@@ -127,6 +128,7 @@ class Launcher {
                                       // Destroy's path
     std::optional<dev_t> loop_device;   // its image was mounted from; null: not known
     std::optional<Fd> mount_namespace;  // of the guest; null: adopted
+    std::optional<Fd> scratch_of_user;  // what an ordinary user's child has mounted; null: adopted
     std::optional<Cgroup> cgroup;
     bool adopted = false;  // the guest is no child of ours
     bool unseen = false;   // adopted, and whether its guest lives is not known

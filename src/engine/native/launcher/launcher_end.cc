@@ -14,10 +14,12 @@
 
 #include "base/os/log.h"
 #include "base/os/sys.h"
+#include "engine/native/ids/userns.h"
 #include "engine/native/ipc/guest_socket.h"
 #include "engine/native/launcher/launcher.h"
 #include "engine/native/launcher/remains.h"
 #include "engine/native/network/open_network.h"
+#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/scratch.h"
 #include "engine/native/spawn/spawn.h"
 
@@ -268,6 +270,29 @@ Result<NetworkSockets> Launcher::OpenNetworkOf(const Fd& pidfd) {
 
 Result<NetworkSockets> Launcher::OpenNetwork(const SandboxId& id) {
   return OpenNetworkOf(*TRY(FindIn(id, {State::kRunning}))->pidfd);
+}
+
+Result<WrittenLayers> Launcher::OpenWritten(const SandboxId& id) {
+  Sandbox& sandbox = *TRY(Find(id));
+  const Record& record = sandbox.record;
+  const size_t overlays = HostLayersOf(record.request.root).overlays.size();
+  if (sandbox.scratch_of_user) {
+    return WrittenLayers{.uppers = TRY(OpenUppers(*sandbox.scratch_of_user, overlays)),
+                         .id_offset = int64_t{::geteuid()} - kUserId};
+  }
+  if (sandbox.scratch_mount && record.id_range) {
+    return WrittenLayers{.uppers = TRY(OpenUppers(*sandbox.scratch_mount, overlays)),
+                         .id_offset = record.id_range->base()};
+  }
+  if (record.scratch == Scratch::kDisk) {
+    const Fd scratch = TRY(MountScratchToRead(sandbox.dir.dir(), sandbox.loop_device));
+    sandbox.loop_device = LoopDeviceOf(scratch);
+    return WrittenLayers{.uppers = TRY(OpenUppers(scratch, overlays)), .id_offset = 0};
+  }
+  return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
+                       "what the sandbox wrote is in memory, which only the program that made it "
+                       "can reach")
+                     .WithRemedy("read its files instead"));
 }
 
 Result<Exit> Launcher::GetExit(const SandboxId& id) { return TRY(Find(id))->exit; }

@@ -3,8 +3,8 @@
 //
 //   request   [operation, id, …]     as CBOR; what follows the id depends on the operation
 //   reply     [true, …]              or [false, the error]; Create, Start, Reset, Visit, Connect and Watch bring a
-//                                    descriptor, Network several, CreateWithNetwork both
-//                                    (network/network_packet.h)
+//                                    descriptor, Network and Written several, CreateWithNetwork
+//                                    both (network/network_packet.h)
 //
 // The launcher's client is trusted with what it asks for (it runs as the same user, or as an
 // administrator's server), but everything it sends is checked all the same.
@@ -39,8 +39,9 @@ enum class Operation : uint8_t {
   kEndVisit,
   kNetwork,
   kCreateWithNetwork,
+  kWritten,
 };
-inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kCreateWithNetwork);
+inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kWritten);
 
 // Without its descriptor, which a packet carries beside its text.
 void EncodeCreated(protocol::CborWriter& writer, const Created& created);

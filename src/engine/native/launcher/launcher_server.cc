@@ -59,6 +59,13 @@ Result<Reply> WithNetwork(Result<NetworkSockets> opened) {
   return Reply{std::move(writer).Take(), TakeDescriptors(std::move(sockets))};
 }
 
+Result<Reply> WithWritten(Result<WrittenLayers> opened) {
+  WrittenLayers written = TRY(std::move(opened));
+  protocol::CborWriter writer = Success();
+  writer.Signed(written.id_offset);
+  return Reply{std::move(writer).Take(), std::move(written.uppers)};
+}
+
 Result<Reply> Answer(Launcher& launcher, std::string_view body) {
   protocol::CborReader reader(body);
   const auto operation = static_cast<Operation>(TRY(reader.Unsigned(kLastOperation)));
@@ -95,6 +102,8 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
       return WithDescriptor(launcher.Watch(id));
     case Operation::kNetwork:
       return WithNetwork(launcher.OpenNetwork(id));
+    case Operation::kWritten:
+      return WithWritten(launcher.OpenWritten(id));
     case Operation::kDisown:
       return Plain(launcher.Disown(id));
     case Operation::kAdopt:

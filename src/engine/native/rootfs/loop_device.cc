@@ -34,8 +34,10 @@ bool IsBound(const std::string& directory) {
   return ::access((directory + "/loop").c_str(), F_OK) == 0;
 }
 
+std::string DevicePath(std::string_view name) { return "/dev/" + std::string(name); }
+
 Result<bool> Holds(std::string_view name, const struct stat& image) {
-  const std::string path = "/dev/" + std::string(name);
+  const std::string path = DevicePath(name);
   const auto device = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY);
   if (!device && device.error().code() == ErrorCode::kResourceExhausted)
     return Failure(device.error());
@@ -100,25 +102,27 @@ std::optional<dev_t> LoopDeviceOf(const Fd& mount) {
 }
 
 // LOOP_GET_STATUS64 gives device and inode of the backing file.
-Result<bool> IsOnALoopDevice(const struct stat& image, std::optional<dev_t> device) {
+Result<std::optional<std::string>> FindLoopDevice(const struct stat& image,
+                                                  std::optional<dev_t> device) {
   if (device) {
     const std::string link =
         "/sys/dev/block/" + std::to_string(major(*device)) + ":" + std::to_string(minor(*device));
-    if (!IsBound(link)) return false;
+    if (!IsBound(link)) return std::nullopt;
     std::array<char, 256> target{};
     const ssize_t length = ::readlink(link.c_str(), target.data(), target.size());
-    if (length <= 0) return false;  // it went meanwhile
+    if (length <= 0) return std::nullopt;  // it went meanwhile
     const std::string_view path(target.data(), static_cast<size_t>(length));
-    return Holds(path.substr(path.rfind('/') + 1), image);
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    return TRY(Holds(name, image)) ? std::optional(DevicePath(name)) : std::nullopt;
   }
   Listing devices = TRY(Listing::Open(kBlockDevices));
   while (const dirent* entry = TRY(devices.Next())) {
     const std::string_view name = entry->d_name;
     if (!name.starts_with(kPrefix)) continue;
     if (!IsBound(std::string(kBlockDevices) + "/" + std::string(name))) continue;
-    if (TRY(Holds(name, image))) return true;
+    if (TRY(Holds(name, image))) return DevicePath(name);
   }
-  return false;
+  return std::nullopt;
 }
 
 size_t CountSpareLoopDevices(unsigned first) { return SpareNumbers(first).size(); }

@@ -24,10 +24,11 @@ Result<LoopDevice> AttachLoop(const Fd& image);
 // The device under a mounted image; nothing where it is no loop device.
 std::optional<dev_t> LoopDeviceOf(const Fd& mount);
 
-// Whether a loop device holds the image, which is told by its number and its filesystem's.
-// `device`: the only one that can; without it all that are bound are asked, which takes long where
-// there are hundreds.
-Result<bool> IsOnALoopDevice(const struct stat& image, std::optional<dev_t> device);
+// The path of the loop device that holds the image, which is told by its number and its
+// filesystem's; nothing where none does. `device`: the only one that can; without it all that are
+// bound are asked, which takes long where there are hundreds.
+Result<std::optional<std::string>> FindLoopDevice(const struct stat& image,
+                                                  std::optional<dev_t> device);
 
 // Devices that are free, and numbered `first` or higher: after a burst there are more than will be
 // needed. Those below, and those in use, stay.

@@ -118,7 +118,13 @@ Error DetachedRefused() {
   return std::move(error).WithRemedy("use Linux 6.15 or newer, or a layer on an ordinary disk");
 }
 
-Result<Fd> MountOverlay(const OverlayPaths& paths, bool in_user_namespace, bool is_volatile) {
+struct OverlayRules {
+  bool in_user_namespace;
+  bool is_volatile;
+  bool renames_directories;
+};
+
+Result<Fd> MountOverlay(const OverlayPaths& paths, const OverlayRules& rules) {
   const Fd context = TRY(sys::FsOpen("overlay"));
   TRY(SetLowerLayers(context, paths.lower));
   TRY(sys::FsConfigString(context, "upperdir", paths.upper.c_str()));
@@ -126,17 +132,20 @@ Result<Fd> MountOverlay(const OverlayPaths& paths, bool in_user_namespace, bool 
   for (const char* option : {"index", "metacopy"}) {
     TRY(sys::FsConfigString(context, option, "off"));
   }
-  if (in_user_namespace) {
+  if (rules.in_user_namespace) {
     TRY(sys::FsConfigFlag(context, "userxattr"));
-  } else {
+  } else if (rules.renames_directories) {
     // So that a directory of the template can be renamed. What it was called is noted in an
     // attribute of the upper layer that nobody inside can set, and imported layers come without
     // (trusted.*).
     TRY(sys::FsConfigString(context, "redirect_dir", "on"));
+  } else {
+    // Followed all the same: a layer below may be what a sandbox wrote that could rename.
+    TRY(sys::FsConfigString(context, "redirect_dir", "follow"));
   }
   // No fsync ever reaches the disk: code inside cannot slow the host with it. Such an upper layer
   // must not be mounted again, so only what is never started twice has it.
-  if (is_volatile) TRY(sys::FsConfigFlag(context, "volatile"));
+  if (rules.is_volatile) TRY(sys::FsConfigFlag(context, "volatile"));
   auto created = sys::FsConfigCreate(context);
   if (!created && created.error().sys_errno() == EINVAL) return Failure(DetachedRefused());
   TRY(std::move(created));
@@ -193,7 +202,6 @@ Result<Fd> RootfsBuilder::OpenLayer(const std::string& path) const {
 
 Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& scratch,
                                        size_t index) {
-  const bool is_volatile = request.lifetime == Lifetime::kEphemeral;
   const std::string writable = FdPath(scratch) + "/" + std::to_string(index);
   OverlayPaths paths{.lower = {}, .upper = writable + "/upper", .work = writable + "/work"};
   std::vector<StagedMount> staged;
@@ -204,7 +212,9 @@ Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& s
     const auto slot = static_cast<unsigned>(staged.size());
     staged.push_back(TRY(StagedMount::Attach(layers_.back(), options_.staging_dir, slot)));
   }
-  return MountOverlay(paths, options_.in_user_namespace, is_volatile);
+  return MountOverlay(paths, {.in_user_namespace = options_.in_user_namespace,
+                              .is_volatile = request.lifetime == Lifetime::kEphemeral,
+                              .renames_directories = request.renames_directories});
 }
 
 Result<std::vector<Fd>> RootfsBuilder::BuildOverlays(const CreateRequest& request, Fd& scratch) {

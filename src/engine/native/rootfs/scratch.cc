@@ -179,13 +179,18 @@ Result<void> FillImage(const std::string& images_dir, const Fd& image, const Lim
   return CopySparse(TRY(OpenBaseImage(images_dir, limits)), image);
 }
 
-Result<Fd> MountImage(const Fd& image) {
-  const LoopDevice device = TRY(AttachLoop(image));
+// A device that is mounted gives one more mount of the same filesystem.
+Result<Fd> MountDevice(const std::string& path, unsigned attributes) {
   const Fd context = TRY(sys::FsOpen("ext4"));
-  TRY(sys::FsConfigString(context, "source", device.path.c_str()));
+  TRY(sys::FsConfigString(context, "source", path.c_str()));
   TRY(sys::FsConfigFlag(context, "noinit_itable"));
   TRY(sys::FsConfigCreate(context));
-  return sys::FsMount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  return sys::FsMount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes);
+}
+
+Result<Fd> MountImage(const Fd& image) {
+  const LoopDevice device = TRY(AttachLoop(image));
+  return MountDevice(device.path, 0);
 }
 
 // What the making of an overlay looks up and changes, so that its blocks are in memory by then:
@@ -236,6 +241,34 @@ Result<Fd> MountScratchImage(const Fd& sandbox_dir) {
   return MountImage(TRY(sys::OpenAt(sandbox_dir.get(), kScratchImageName, O_RDWR | O_NOFOLLOW)));
 }
 
+namespace {
+
+Result<std::optional<std::string>> DeviceOf(const Fd& sandbox_dir, std::optional<dev_t> device) {
+  struct stat image{};
+  if (::fstatat(sandbox_dir.get(), kScratchImageName, &image, AT_SYMLINK_NOFOLLOW) < 0)
+    return Failure(Error::FromErrno("looking at the writable layer"));
+  return FindLoopDevice(image, device);
+}
+
+}  // namespace
+
+Result<Fd> MountScratchToRead(const Fd& sandbox_dir, std::optional<dev_t> device) {
+  for (int tries = 0; tries < kDetachTries; ++tries) {
+    const std::optional<std::string> path = TRY(DeviceOf(sandbox_dir, device));
+    if (!path) {
+      TRY(CheckScratchWhole(sandbox_dir));
+      return MountScratchImage(sandbox_dir);
+    }
+    auto mount = MountDevice(*path, MOUNT_ATTR_RDONLY);
+    // It may have let go of the image meanwhile, and have another one's by now. Mounted, it keeps
+    // what it has.
+    if (mount && TRY(DeviceOf(sandbox_dir, device)) == path) return mount;
+    ::usleep(kDetachPauseUs);
+  }
+  return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                       "the sandbox's writable layer cannot be mounted to be read"));
+}
+
 Result<UnnamedScratch> MakeUnnamedScratch(const std::string& images_dir, const Limits& limits) {
   TRY(MakeDirectories(images_dir, 0700));
   const Fd home = TRY(sys::OpenAt(AT_FDCWD, images_dir.c_str(), O_PATH | O_DIRECTORY));
@@ -283,12 +316,8 @@ Result<void> ReplaceScratchImage(const Fd& image, const Fd& sandbox_dir) {
 }
 
 Result<void> AwaitDetached(const Fd& sandbox_dir, std::optional<dev_t> device) {
-  struct stat image{};
-  if (::fstatat(sandbox_dir.get(), kScratchImageName, &image, AT_SYMLINK_NOFOLLOW) < 0) {
-    return Failure(Error::FromErrno("looking at the writable layer"));
-  }
   for (int tries = 0; tries < kDetachTries; ++tries) {
-    if (!TRY(IsOnALoopDevice(image, device))) return {};
+    if (!TRY(DeviceOf(sandbox_dir, device))) return {};
     ::usleep(kDetachPauseUs);
   }
   return Failure(
@@ -320,8 +349,18 @@ Result<void> CheckScratchWhole(const Fd& sandbox_dir) {
                      .WithRemedy("destroy it, and create another"));
 }
 
+Result<std::vector<Fd>> OpenUppers(const Fd& scratch, size_t overlays) {
+  std::vector<Fd> uppers;
+  for (size_t i = 0; i < overlays; ++i) {
+    const std::string path = std::to_string(i) + "/upper";
+    uppers.push_back(
+        TRY(sys::OpenAt(scratch.get(), path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW)));
+  }
+  return uppers;
+}
+
 Result<Fd> OpenUpperOfRoot(const Fd& scratch) {
-  return sys::OpenAt(scratch.get(), "0/upper", O_RDONLY | O_DIRECTORY);
+  return std::move(TRY(OpenUppers(scratch, 1)).front());
 }
 
 Result<Fd> MakeScratchTmpfs(const Limits& limits, unsigned overlays, uid_t owner) {

@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/os/fd.h"
 #include "base/result.h"
@@ -67,12 +68,19 @@ Result<void> ReplaceScratchImage(const Fd& image, const Fd& sandbox_dir);
 Result<Fd> MountScratchImage(const Fd& sandbox_dir);
 
 // Waits until no loop device holds the image any more: to mount it twice would destroy it. kTimeout
-// after 5 s. `device`: see IsOnALoopDevice.
+// after 5 s. `device`: see FindLoopDevice.
 Result<void> AwaitDetached(const Fd& sandbox_dir, std::optional<dev_t> device);
 
 // Whether the image was unmounted properly: after a crash of the machine it was not. Detached, see
 // above.
 Result<void> CheckScratchWhole(const Fd& sandbox_dir);
+
+// The image for reading, with the owners that are on disk, whether it is mounted or not: where it
+// is, this is one more mount of the same filesystem. `device`: see FindLoopDevice.
+Result<Fd> MountScratchToRead(const Fd& sandbox_dir, std::optional<dev_t> device);
+
+// The writable layers of the first `overlays` overlays.
+Result<std::vector<Fd>> OpenUppers(const Fd& scratch, size_t overlays);
 
 // The writable layer of "/".
 Result<Fd> OpenUpperOfRoot(const Fd& scratch);

@@ -68,8 +68,13 @@ std::vector<PlacedMount> DecodePlaces(std::string_view body, std::vector<Fd> fds
   return mounts;
 }
 
+struct Built {
+  std::vector<PlacedMount> mounts;
+  std::optional<Fd> scratch;  // what the child itself has mounted
+};
+
 // An ordinary user's child builds what the launcher of root would have built.
-Result<std::vector<PlacedMount>> BuildOwn(const ChildPlan& plan) {
+Result<Built> BuildOwn(const ChildPlan& plan) {
   RootfsOptions options;
   options.in_user_namespace = true;
   options.staging_dir = plan.staging_dir;
@@ -84,9 +89,11 @@ Result<std::vector<PlacedMount>> BuildOwn(const ChildPlan& plan) {
   TRY(WriteOwnNames(upper, plan.request, {.root = kUserId, .owner = kUserId}));
   options.attach_layers = OverlayIsOld();
   auto built = RootfsBuilder(options).Build(plan.request, scratch);
-  if (built || options.attach_layers || !RefusesDetachedMounts(built.error())) return built;
-  options.attach_layers = true;
-  return RootfsBuilder(options).Build(plan.request, scratch);
+  if (!built && !options.attach_layers && RefusesDetachedMounts(built.error())) {
+    options.attach_layers = true;
+    built = RootfsBuilder(options).Build(plan.request, scratch);
+  }
+  return Built{TRY(std::move(built)), std::move(scratch)};
 }
 
 // Set after the last change of ids, which clears it. The launcher may have died before: then nobody
@@ -160,9 +167,10 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
   TRY(DropBoundingSet(plan.single_user));
   std::optional<Packet> packet = TRY(ReceivePacket(socket));
   TRY(Expect(packet, PacketType::kMounts));
-  std::vector<PlacedMount> mounts =
-      plan.single_user ? TRY(BuildOwn(plan)) : DecodePlaces(packet->body, std::move(packet->fds));
-  TRY(AttachRoot(std::move(mounts), std::move(own), attach));
+  Built built = plan.single_user
+                    ? TRY(BuildOwn(plan))
+                    : Built{DecodePlaces(packet->body, std::move(packet->fds)), std::nullopt};
+  TRY(AttachRoot(std::move(built.mounts), std::move(own), attach));
   TRY(ForbidNamespaces(knobs));
   if (::listen(plan.guest_socket.get(), kGuestBacklog) < 0)
     return Failure(Error::FromErrno("listen"));
@@ -172,7 +180,9 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
                .limit_nproc = plan.limit_nproc,
                .noexec = plan.request.noexec}));
   if (plan.die_with_parent) TRY(DieWithParent(socket));
-  TRY(SendPacket(socket, PacketType::kConfined, {}));
+  std::vector<const Fd*> shown;
+  if (built.scratch) shown.push_back(&*built.scratch);
+  TRY(SendPacket(socket, PacketType::kConfined, {}, shown));
   return StartGuest(plan);
 }
 

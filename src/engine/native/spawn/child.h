@@ -5,7 +5,8 @@
 //
 //   launcher → child   kMapped                    the id maps are written
 //   launcher → child   kMounts + descriptors      the root filesystem's mounts (root only)
-//   child → launcher   kConfined                  cgroups are joined; about to be the guest
+//   child → launcher   kConfined (+ a mount)      cgroups are joined; about to be the guest. Of a
+//                                                 single user the writable layer's
 //   child → launcher   kFailed + the error        it could not; the child ends
 //   (end of file)                                 the guest runs: it has closed the pair
 #pragma once

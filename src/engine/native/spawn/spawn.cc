@@ -225,6 +225,7 @@ Result<std::vector<Fd>> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_
 struct Driven {
   Fd mount_namespace;
   std::vector<Fd> layers;
+  std::optional<Fd> scratch;
 };
 
 // From the clone to the running guest.
@@ -239,12 +240,15 @@ Result<Driven> Drive(const SpawnPlan& plan, const Fd& socket, const Child& child
   const std::string namespaces = "/proc/" + std::to_string(pid) + "/ns/";
   Fd mount_namespace = TRY(sys::OpenAt(AT_FDCWD, (namespaces + "mnt").c_str(), O_RDONLY));
   if (plan.meanwhile) TRY(plan.meanwhile(child.pidfd()));
-  TRY(ExpectConfined(plan, child.pidfd(), TRY(ReceivePacket(socket))));
+  std::optional<Packet> confined = TRY(ReceivePacket(socket));
+  TRY(ExpectConfined(plan, child.pidfd(), confined));
+  std::optional<Fd> scratch;
+  if (!confined->fds.empty()) scratch = std::move(confined->fds.front());
   Note(stage_us, Stage::kConfine, watch);
   if (const auto packet = TRY(ReceivePacket(socket)))
     TRY(ExpectConfined(plan, child.pidfd(), packet));
   Note(stage_us, Stage::kExec, watch);
-  return Driven{std::move(mount_namespace), std::move(layers)};
+  return Driven{std::move(mount_namespace), std::move(layers), std::move(scratch)};
 }
 
 // The child's report of failure, if one waits to be read.
@@ -326,7 +330,7 @@ Result<Spawned> Spawn(const SpawnPlan& plan, StageLaps& stage_us) {
     return Failure(std::move(driven).error());
   }
   return Spawned{std::move(child).HandOn(), std::move(driven->mount_namespace),
-                 std::move(driven->layers)};
+                 std::move(driven->layers), std::move(driven->scratch)};
 }
 
 }  // namespace cay::engine::native

@@ -52,7 +52,8 @@ struct SpawnPlan {
 struct Spawned {
   Fd pidfd;
   Fd mount_namespace;
-  std::vector<Fd> layers;  // RootfsBuilder::TakeLayers
+  std::vector<Fd> layers;     // RootfsBuilder::TakeLayers
+  std::optional<Fd> scratch;  // of a single user: the writable layer, which the child mounted
 };
 
 // On error no process of it remains. `stage_us` gets the stages kLayers to kExec.
