@@ -328,7 +328,12 @@ class LayerWriter {
       return Link(entry, parent, copy_name, info, name);
     }
     TRY(MakeWay(name));
-    TRY(CopyUp(*found.node, found.info, *parent_->upper, name, options_, extraction_));
+    const CopyRules rules{
+        .ownership = options_.ownership,
+        .max_file_bytes = options_.max_file_bytes,
+        .add_content = [this](Bytes bytes) { return extraction_.AddContent(bytes); }};
+    // What is in a layer already has nothing to lose.
+    (void)TRY(CopyNode(*found.node, found.info, *parent_->upper, name, rules));
     ++report_.copied_up;
     return copies_.Add(target, Join(parent_->path, name));
   }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -50,6 +51,34 @@ inline bool MayMountOverlays() {
   return may;
 }
 
+// What a mount shows: "d 755", "f 644 content", "l target" of each path, and the inode, by which
+// links of one file are told.
+struct Shown {
+  std::string what;
+  ino_t inode = 0;
+  struct stat info{};
+};
+inline std::map<std::string, Shown> ShownIn(const Fd& mount) {
+  namespace fs = std::filesystem;
+  std::map<std::string, Shown> tree;
+  const std::string top = "/proc/self/fd/" + std::to_string(mount.get()) + "/.";
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(top)) {
+    const std::string path = entry.path();
+    Shown shown;
+    EXPECT_EQ(::lstat(path.c_str(), &shown.info), 0) << path;
+    shown.inode = shown.info.st_ino;
+    char mode[16];
+    std::snprintf(mode, sizeof(mode), "%o", shown.info.st_mode & 07777U);
+    if (S_ISDIR(shown.info.st_mode)) shown.what = std::string("d ") + mode;
+    if (S_ISLNK(shown.info.st_mode)) shown.what = "l " + fs::read_symlink(path).string();
+    if (S_ISREG(shown.info.st_mode)) {
+      shown.what = std::string("f ") + mode + " " + ReadFile(path).value_or("(unreadable)");
+    }
+    tree.emplace(path.substr(top.size() + 1), shown);
+  }
+  return tree;
+}
+
 // Layers one above the other, in directories 0, 1, 2 …
 class LayerStack {
  public:
@@ -86,35 +115,10 @@ class LayerStack {
     return ::lstat(At(name).c_str(), &info) == 0;
   }
 
-  // What overlayfs shows: "d 755", "f 644 content", "l target" of each path, and the inode, by
-  // which links of one file are told.
-  struct Shown {
-    std::string what;
-    ino_t inode = 0;
-    struct stat info{};
-  };
   std::map<std::string, Shown> Merged() const {
-    namespace fs = std::filesystem;
-    std::map<std::string, Shown> tree;
     const Result<Fd> mount = Mount();
     EXPECT_TRUE(mount.has_value()) << mount.error().ToString();
-    if (!mount) return tree;
-    const std::string top = "/proc/self/fd/" + std::to_string(mount->get()) + "/.";
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(top)) {
-      const std::string path = entry.path();
-      Shown shown;
-      EXPECT_EQ(::lstat(path.c_str(), &shown.info), 0) << path;
-      shown.inode = shown.info.st_ino;
-      char mode[16];
-      std::snprintf(mode, sizeof(mode), "%o", shown.info.st_mode & 07777U);
-      if (S_ISDIR(shown.info.st_mode)) shown.what = std::string("d ") + mode;
-      if (S_ISLNK(shown.info.st_mode)) shown.what = "l " + fs::read_symlink(path).string();
-      if (S_ISREG(shown.info.st_mode)) {
-        shown.what = std::string("f ") + mode + " " + ReadFile(path).value_or("(unreadable)");
-      }
-      tree.emplace(path.substr(top.size() + 1), shown);
-    }
-    return tree;
+    return mount ? ShownIn(*mount) : std::map<std::string, Shown>{};
   }
   std::map<std::string, std::string> Tree() const {
     std::map<std::string, std::string> tree;

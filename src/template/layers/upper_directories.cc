@@ -29,7 +29,8 @@ Result<void> UpperDirectories::Begin() {
 }
 
 Result<void> UpperDirectories::TakeFromBelow(const Position& at, const Fd& made) {
-  TRY(CopyDirectoryUp(*at.lower.front(), at.info, made, ownership_));
+  // What is in a layer already has nothing to lose.
+  (void)TRY(CopyDirectory(*at.lower.front(), at.info, made, {.ownership = ownership_}));
   const archive::Timestamp mtime{.seconds = at.info.st_mtim.tv_sec,
                                  .nanoseconds = static_cast<uint32_t>(at.info.st_mtim.tv_nsec)};
   return ends_.Set(at.path, {.mode = at.info.st_mode & kDirectoryBits, .mtime = mtime});
