@@ -237,6 +237,8 @@ struct WrittenLayers {
   std::vector<Fd> uppers;
   // An owner's number there is what it is inside, and this more.
   int64_t id_offset = 0;
+  RootFilesystem root{};   // the layers that it was written above
+  std::string hostname{};  // the sandbox's, which its files of /etc have
 };
 
 struct Created {
@@ -325,7 +327,9 @@ class Engine {
   // Ends the processes and everything that was written, and makes a new guest over an empty layer.
   // What fails before the processes ended leaves it as it was; after, it is failed, and may be
   // reset again.
-  virtual Result<Created> Reset(const SandboxId& id) = 0;
+  // `root`: what it stands on from then on; nothing: what it stood on.
+  virtual Result<Created> Reset(const SandboxId& id, const std::optional<RootFilesystem>& root) = 0;
+  Result<Created> Reset(const SandboxId& id) { return Reset(id, std::nullopt); }
 
   // Makes a guest for the files of a stopped sandbox, which stays stopped for everybody else.
   // EndVisit ends the guest, and so does the next engine when this one ends before. For a sandbox

@@ -203,12 +203,13 @@ Result<Created> FakeEngine::Start(const SandboxId& id) {
   });
 }
 
-Result<Created> FakeEngine::Reset(const SandboxId& id) {
+Result<Created> FakeEngine::Reset(const SandboxId& id, const std::optional<RootFilesystem>& root) {
   return Do(Call::kReset, [&]() -> Result<Created> {
     TRY(CheckCan(options_.can.reset, "reset sandboxes"));
     FakeSandbox& sandbox = *TRY(FindIn(id, {State::kRunning, State::kFailed}));
     EndGuestOf(sandbox, {.reason = ExitReason::kStopped});
     sandbox.files->Clear();
+    if (root) sandbox.request.root = *root;
     sandbox.state = State::kRunning;
     return Begin(sandbox);
   });

@@ -140,7 +140,8 @@ Result<WrittenLayers> FakeEngine::OpenWritten(const SandboxId& id) {
   return Do(Call::kOpenWritten, [&]() -> Result<WrittenLayers> {
     TRY(CheckCan(options_.can.snapshot, "show what was written"));
     const FakeSandbox& sandbox = *TRY(Find(id));
-    WrittenLayers written;
+    WrittenLayers written{
+        .uppers = {}, .root = sandbox.request.root, .hostname = sandbox.request.hostname};
     written.uppers.push_back(TRY(machine_->written.Show(sandbox.files->All())));
     for (size_t i = 1; i < HostLayersOf(sandbox.request.root).overlays.size(); ++i)
       written.uppers.push_back(TRY(machine_->written.Show({})));

@@ -214,8 +214,12 @@ Result<Created> NativeEngine::Start(const SandboxId& id) {
   return CreatedFrom(TRY(Call(id, Request(Operation::kStart, id).text())));
 }
 
-Result<Created> NativeEngine::Reset(const SandboxId& id) {
-  return CreatedFrom(TRY(Call(id, Request(Operation::kReset, id).text())));
+Result<Created> NativeEngine::Reset(const SandboxId& id,
+                                    const std::optional<RootFilesystem>& root) {
+  CborWriter writer = Request(Operation::kReset, id);
+  if (root) TRY(CheckIsOfHostLayers(*root));
+  writer.Bytes(root ? EncodeRequest(CreateRequest(id, *root)) : std::string());
+  return CreatedFrom(TRY(Call(id, writer.text())));
 }
 
 Result<Created> NativeEngine::Visit(const SandboxId& id) {
@@ -318,6 +322,9 @@ Result<WrittenLayers> NativeEngine::OpenWritten(const SandboxId& id) {
   CborReader reader(reply.body);
   WrittenLayers written;
   written.id_offset = TRY(reader.Signed());
+  CreateRequest request = TRY(DecodeRequest(TRY(reader.Bytes(kMaxRequestBytes)), id));
+  written.root = std::move(request.root);
+  written.hostname = std::move(request.hostname);
   written.uppers = std::move(reply.fds);
   if (written.uppers.empty())
     return Failure(Error(ErrorCode::kProtocol, Fault::kMachine, "no descriptor came"));

@@ -52,7 +52,8 @@ class NativeEngine : public Engine {
   Result<void> Destroy(const SandboxId& id) override;
   Result<void> Stop(const SandboxId& id) override;
   Result<Created> Start(const SandboxId& id) override;
-  Result<Created> Reset(const SandboxId& id) override;
+  using Engine::Reset;
+  Result<Created> Reset(const SandboxId& id, const std::optional<RootFilesystem>& root) override;
   Result<Created> Visit(const SandboxId& id) override;
   Result<void> EndVisit(const SandboxId& id) override;
   Result<void> Pause(const SandboxId& id) override;

@@ -68,7 +68,7 @@ class Launcher {
   Result<void> Destroy(const SandboxId& id);
   Result<void> Stop(const SandboxId& id);
   Result<Created> Start(const SandboxId& id);
-  Result<Created> Reset(const SandboxId& id);
+  Result<Created> Reset(const SandboxId& id, const std::optional<RootFilesystem>& root = {});
   Result<Created> Visit(const SandboxId& id);
   Result<void> EndVisit(const SandboxId& id);
   Result<void> Pause(const SandboxId& id);
@@ -168,7 +168,8 @@ class Launcher {
   Result<void> BeginAgain(Sandbox& sandbox, Record next, StageLaps& stage_us);
   Result<void> EndSpentVisit(Sandbox& sandbox);
   static void LetGoOfFiles(Sandbox& sandbox);
-  Result<std::optional<UnnamedScratch>> MakeFreshScratch(const Sandbox& sandbox);
+  Result<std::optional<UnnamedScratch>> MakeFreshScratch(const Sandbox& sandbox,
+                                                         const CreateRequest& request);
   Result<void> ReplaceScratch(Sandbox& sandbox, std::optional<UnnamedScratch> fresh);
 
   // launcher_end.cc: ends, and what is seen from outside.
@@ -177,6 +178,11 @@ class Launcher {
   Result<void> EndGuest(Sandbox& sandbox, Ending ending);
   Result<void> EndAdopted(Sandbox& sandbox);
   void NoteExit(Sandbox& sandbox);
+  struct Scratched {
+    Fd mount;
+    int64_t id_offset;  // WrittenLayers::id_offset
+  };
+  static Result<Scratched> ScratchToRead(Sandbox& sandbox);
   void Discard(Sandbox sandbox, Millis patience = Millis(0));
   void GiveBack(Sandbox sandbox);
   bool CleanUp();

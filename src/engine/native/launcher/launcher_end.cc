@@ -272,27 +272,37 @@ Result<NetworkSockets> Launcher::OpenNetwork(const SandboxId& id) {
   return OpenNetworkOf(*TRY(FindIn(id, {State::kRunning}))->pidfd);
 }
 
-Result<WrittenLayers> Launcher::OpenWritten(const SandboxId& id) {
-  Sandbox& sandbox = *TRY(Find(id));
+// What a sandbox has written, by whoever mounted it.
+Result<Launcher::Scratched> Launcher::ScratchToRead(Sandbox& sandbox) {
   const Record& record = sandbox.record;
-  const size_t overlays = HostLayersOf(record.request.root).overlays.size();
   if (sandbox.scratch_of_user) {
-    return WrittenLayers{.uppers = TRY(OpenUppers(*sandbox.scratch_of_user, overlays)),
-                         .id_offset = int64_t{::geteuid()} - kUserId};
+    return Scratched{.mount = TRY(sandbox.scratch_of_user->Duplicate()),
+                     .id_offset = int64_t{::geteuid()} - kUserId};
   }
   if (sandbox.scratch_mount && record.id_range) {
-    return WrittenLayers{.uppers = TRY(OpenUppers(*sandbox.scratch_mount, overlays)),
-                         .id_offset = record.id_range->base()};
+    return Scratched{.mount = TRY(sandbox.scratch_mount->Duplicate()),
+                     .id_offset = record.id_range->base()};
   }
   if (record.scratch == Scratch::kDisk) {
-    const Fd scratch = TRY(MountScratchToRead(sandbox.dir.dir(), sandbox.loop_device));
+    Fd scratch = TRY(MountScratchToRead(sandbox.dir.dir(), sandbox.loop_device));
     sandbox.loop_device = LoopDeviceOf(scratch);
-    return WrittenLayers{.uppers = TRY(OpenUppers(scratch, overlays)), .id_offset = 0};
+    return Scratched{.mount = std::move(scratch), .id_offset = 0};
   }
   return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
                        "what the sandbox wrote is in memory, which only the program that made it "
                        "can reach")
                      .WithRemedy("read its files instead"));
+}
+
+Result<WrittenLayers> Launcher::OpenWritten(const SandboxId& id) {
+  Sandbox& sandbox = *TRY(Find(id));
+  const Scratched scratch = TRY(ScratchToRead(sandbox));
+  const CreateRequest& request = sandbox.record.request;
+  return WrittenLayers{
+      .uppers = TRY(OpenUppers(scratch.mount, HostLayersOf(request.root).overlays.size())),
+      .id_offset = scratch.id_offset,
+      .root = request.root,
+      .hostname = request.hostname};
 }
 
 Result<Exit> Launcher::GetExit(const SandboxId& id) { return TRY(Find(id))->exit; }

@@ -151,9 +151,9 @@ void Launcher::LetGoOfFiles(Sandbox& sandbox) {
 }
 
 // An empty layer for the place of the sandbox's; none where it is in memory.
-Result<std::optional<UnnamedScratch>> Launcher::MakeFreshScratch(const Sandbox& sandbox) {
+Result<std::optional<UnnamedScratch>> Launcher::MakeFreshScratch(const Sandbox& sandbox,
+                                                                 const CreateRequest& request) {
   if (sandbox.record.scratch != Scratch::kDisk) return std::nullopt;
-  const CreateRequest& request = sandbox.record.request;
   TRY(CheckScratchRoom(sandbox.dir.dir(), request.limits.disk));
   const Fd& home = sandbox.dir.dir();
   auto fresh = scratch_maker_.Take(request.limits);
@@ -184,14 +184,20 @@ Result<void> Launcher::ReplaceScratch(Sandbox& sandbox, std::optional<UnnamedScr
 }
 
 // What can fail for want of room comes before the end of what runs.
-Result<Created> Launcher::Reset(const SandboxId& id) {
+Result<Created> Launcher::Reset(const SandboxId& id, const std::optional<RootFilesystem>& root) {
   Sandbox* sandbox = TRY(FindIn(id, {State::kRunning, State::kFailed}));
   Created created = TRY(CheckBeforeGuest(*sandbox));
   Record next = WithGuestInRecord(sandbox->record);
-  std::optional<UnnamedScratch> fresh = TRY(MakeFreshScratch(*sandbox));
+  if (root) {
+    TRY(CheckIsOfHostLayers(*root));
+    next.request.root = *root;
+    TRY(ValidateRequest(next.request));
+  }
+  std::optional<UnnamedScratch> fresh = TRY(MakeFreshScratch(*sandbox, next.request));
   TRY(sandbox->dir.PrepareRecord(next));
   TRY(EndGuest(*sandbox, Ending::kToStartAgain));
   sandbox->state = State::kFailed;
+  sandbox->record.request.root = next.request.root;
   TRY(ReplaceScratch(*sandbox, std::move(fresh)));
   // What the group has counted was its last guest's.
   if (sandbox->cgroup) TRY(sandbox->cgroup->Remove());

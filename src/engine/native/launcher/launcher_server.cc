@@ -59,11 +59,20 @@ Result<Reply> WithNetwork(Result<NetworkSockets> opened) {
   return Reply{std::move(writer).Take(), TakeDescriptors(std::move(sockets))};
 }
 
-Result<Reply> WithWritten(Result<WrittenLayers> opened) {
+Result<Reply> WithWritten(const SandboxId& id, Result<WrittenLayers> opened) {
   WrittenLayers written = TRY(std::move(opened));
   protocol::CborWriter writer = Success();
-  writer.Signed(written.id_offset);
+  CreateRequest request(id, std::move(written.root));
+  request.hostname = std::move(written.hostname);
+  writer.Signed(written.id_offset).Bytes(EncodeRequest(request));
   return Reply{std::move(writer).Take(), std::move(written.uppers)};
+}
+
+// Of a request that carries nothing else that counts; empty: none was sent.
+Result<std::optional<RootFilesystem>> RootOf(protocol::CborReader& reader, const SandboxId& id) {
+  const std::string bytes(TRY(reader.Bytes(kMaxRequestBytes)));
+  if (bytes.empty()) return std::nullopt;
+  return TRY(DecodeRequest(bytes, id)).root;
 }
 
 Result<Reply> Answer(Launcher& launcher, std::string_view body) {
@@ -85,7 +94,7 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
     case Operation::kStart:
       return WithCreated(launcher.Start(id));
     case Operation::kReset:
-      return WithCreated(launcher.Reset(id));
+      return WithCreated(launcher.Reset(id, TRY(RootOf(reader, id))));
     case Operation::kVisit:
       return WithCreated(launcher.Visit(id));
     case Operation::kEndVisit:
@@ -103,7 +112,7 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
     case Operation::kNetwork:
       return WithNetwork(launcher.OpenNetwork(id));
     case Operation::kWritten:
-      return WithWritten(launcher.OpenWritten(id));
+      return WithWritten(id, launcher.OpenWritten(id));
     case Operation::kDisown:
       return Plain(launcher.Disown(id));
     case Operation::kAdopt:
