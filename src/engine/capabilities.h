@@ -20,7 +20,7 @@ struct Capabilities {
   // What sandboxes write is on the state directory's disk, so that there must be room for it.
   bool files_on_state_disk = false;
   bool network_policy = false;  // OpenNetwork: networks other than none
-  bool snapshot = false;        // OpenWritten: of the writable layer, while the sandbox runs on
+  bool snapshot = false;        // OpenWritten, HoldStill, GoOn: of what a sandbox wrote
 
   // What no engine can do yet. Nothing asks for it: it has its place so that engines can be told
   // apart.

@@ -70,6 +70,9 @@ class LimitSet {
   uint32_t bits_ = 0;
 };
 
+// Those of an image (128, as Docker has it), and what was written above it, again and again.
+inline constexpr size_t kMaxOverlayLayers = 160;
+
 // One overlay of a root filesystem: read-only layers, the topmost first, under the sandbox's own
 // writable layer. Layers are host directories that the administrator or Cay made; never shaped by
 // sandboxed code.
@@ -363,9 +366,13 @@ class Engine {
   // before, and is not open any more, may be made again. Nothing of it exists in other sandboxes.
   // kNotSupported, with what is missing, where this machine cannot; kIllegalState when one is open.
   virtual Result<NetworkSockets> OpenNetwork(const SandboxId& id) = 0;
-  // What was written so far. The sandbox goes on: whoever wants it to stand still pauses or stops it
-  // before.
+  // What was written so far. The sandbox goes on, unless it is held still.
   virtual Result<WrittenLayers> OpenWritten(const SandboxId& id) = 0;
+  // Nothing of a running sandbox runs until it goes on, or this engine ends: for the moment in which
+  // its files are copied. It counts as running meanwhile, and who connects waits.
+  virtual Result<void> HoldStill(const SandboxId& id) = 0;
+  // No error where it is not held.
+  virtual Result<void> GoOn(const SandboxId& id) = 0;
   virtual Result<Exit> GetExit(const SandboxId& id) = 0;
 
   virtual Result<std::vector<SandboxStatus>> List() = 0;

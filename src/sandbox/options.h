@@ -75,7 +75,9 @@ struct ManagerOptions {
   OnTimeout default_on_timeout = OnTimeout::kDestroy;
   size_t max_sandboxes = 1000;  // of the server, pooled ones included
   size_t max_sandboxes_per_owner = 1000;
-  Bytes max_memory = 0;  // sum of memory limits; 0: no bound
+  size_t max_snapshots_per_owner = 100;
+  Bytes max_snapshot_bytes_per_owner = 20 * kGiB;  // of content beyond their parents'; of all
+  Bytes max_memory = 0;                            // sum of memory limits; 0: no bound
   // Sum of disk limits, in thousandths of the size of the state directory's filesystem; 0: no
   // bound.
   uint32_t disk_committed = 2000;

@@ -48,7 +48,10 @@ struct TemplateInfo {
   std::string source;  // the path it was imported from, "built in", or an image's reference
   std::string user = "user";
   uint64_t layers = 1;
-  std::string digest;  // of the image's manifest; empty for what is no image
+  std::string digest;   // of the image's manifest; empty for what is no image
+  std::string parent;   // of a snapshot: the template that its sandbox was made from
+  std::string sandbox;  // of a snapshot: whose it is
+  Bytes written = 0;    // of a snapshot: what it has beyond its parent
   ImportNotes notes;
 };
 

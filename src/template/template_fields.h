@@ -24,6 +24,12 @@ struct Template {
           info.layers);
     visit(About{.name = "digest", .text = "of the image's manifest; empty for what is no image"},
           field::Text{}, info.digest);
+    visit(About{.name = "parent", .text = "of a snapshot: what its sandbox was made from"},
+          field::Text{}, info.parent);
+    visit(About{.name = "written", .text = "of a snapshot: content beyond its parent's"},
+          field::Number{}, info.written);
+    visit(About{.name = "sandbox", .text = "of a snapshot: the sandbox that it is of"},
+          field::Text{}, info.sandbox);
     visit(About{"imported_at"}, field::Time{}, info.imported_unix_ms);
     visit(About{.name = "notes", .text = "what an import left out or changed"}, field::Text{},
           DescribeNotes(info.notes));

@@ -113,6 +113,8 @@ TEST_P(EngineConformance, WhatIsNotThereIsNotFound) {
   EXPECT_THAT(engine_->Update(id, {}), FailsWith(unless(can().update_limits)));
   EXPECT_THAT(engine_->OpenNetwork(id), FailsWith(unless(can().network_policy)));
   EXPECT_THAT(engine_->OpenWritten(id), FailsWith(unless(can().snapshot)));
+  EXPECT_THAT(engine_->HoldStill(id), FailsWith(unless(can().snapshot)));
+  EXPECT_THAT(engine_->GoOn(id), FailsWith(unless(can().snapshot)));
 }
 
 TEST_P(EngineConformance, WhatIsNotClaimedIsNotSupportedAndChangesNothing) {
@@ -308,6 +310,32 @@ TEST_P(EngineConformance, WhatIsPausedGoesOnWhereItWas) {
   EXPECT_THAT(engine_->Resume(id), FailsWith(ErrorCode::kIllegalState));
   ASSERT_TRUE(engine_->Pause(id));
   EXPECT_TRUE(engine_->Destroy(id)) << "also of one that is paused";
+}
+
+TEST_P(EngineConformance, WhatIsHeldStillGoesOn) {
+  if (!can().snapshot) return;
+  const SandboxId id = Create();
+  ASSERT_TRUE(engine_->GoOn(id)) << "nobody holds it";
+  ASSERT_TRUE(engine_->HoldStill(id));
+  EXPECT_EQ(StatusOf(id)->state, State::kRunning);
+  std::thread later([&] {
+    std::this_thread::sleep_for(Millis(100));
+    EXPECT_TRUE(engine_->GoOn(id));
+  });
+  EXPECT_TRUE(Answers(id)) << "who asks meanwhile waits";
+  later.join();
+  // With its engine ends who held it.
+  ASSERT_TRUE(engine_->HoldStill(id));
+  Restart();
+  EXPECT_TRUE(Answers(id));
+  ASSERT_TRUE(engine_->HoldStill(id));
+  if (can().stop) {
+    ASSERT_TRUE(engine_->Stop(id));
+    ASSERT_TRUE(engine_->Start(id));
+    EXPECT_TRUE(Answers(id));
+    ASSERT_TRUE(engine_->HoldStill(id));
+  }
+  EXPECT_TRUE(engine_->Destroy(id));
 }
 
 // Of a sandbox in any state, and of one that an earlier object has made.

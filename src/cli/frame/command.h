@@ -158,6 +158,9 @@ extern const Command kRestartCommand;     //
 extern const Command kRenameCommand;      //
 extern const Command kRmCommand;          //
 extern const Command kExtendCommand;      //
+extern const Command kSnapshotCommand;    // snapshot_commands.cc
+extern const Command kSnapshotsCommand;   //
+extern const Command kRestoreCommand;     //
 extern const Command kUpdateCommand;      // update_command.cc
 extern const Command kPsCommand;          // ps_command.cc
 extern const Command kGcCommand;          // gc_command.cc

@@ -43,6 +43,7 @@ FakeEngine::~FakeEngine() {
     FakeSandbox& sandbox = entry->second;
     if (sandbox.owner != this) continue;
     sandbox.owner = nullptr;
+    if (std::exchange(sandbox.still, false) && sandbox.guest) sandbox.guest->SetSilent(false);
     if (sandbox.visited) EndGuestOf(sandbox, {.reason = ExitReason::kStopped});
     sandbox.visited = false;
     if (sandbox.request.lifetime == Lifetime::kEphemeral) machine_->sandboxes.erase(entry);

@@ -42,6 +42,8 @@ enum class Call : uint8_t {
   kWatch,
   kOpenNetwork,
   kOpenWritten,
+  kHoldStill,
+  kGoOn,
   kGetExit,
   kList,
   kPromise,
@@ -50,7 +52,7 @@ enum class Call : uint8_t {
   kAdopt,
   kCollectGarbage,
 };
-inline constexpr size_t kCallCount = 23;
+inline constexpr size_t kCallCount = 25;
 
 // Whether a call that fails did its work before.
 enum class When : uint8_t { kBefore, kAfter };
@@ -100,6 +102,8 @@ class FakeEngine : public Engine {
   Result<Fd> Watch(const SandboxId& id) override;
   Result<NetworkSockets> OpenNetwork(const SandboxId& id) override;
   Result<WrittenLayers> OpenWritten(const SandboxId& id) override;
+  Result<void> HoldStill(const SandboxId& id) override;
+  Result<void> GoOn(const SandboxId& id) override;
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
   Result<void> Promise(const SandboxId& id, std::string_view promise) override;

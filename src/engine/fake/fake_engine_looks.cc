@@ -149,6 +149,25 @@ Result<WrittenLayers> FakeEngine::OpenWritten(const SandboxId& id) {
   });
 }
 
+Result<void> FakeEngine::HoldStill(const SandboxId& id) {
+  return Do(Call::kHoldStill, [&]() -> Result<void> {
+    TRY(CheckCan(options_.can.snapshot, "hold sandboxes still"));
+    FakeSandbox& sandbox = *TRY(FindIn(id, {State::kRunning}));
+    sandbox.guest->SetSilent(true);
+    sandbox.still = true;
+    return {};
+  });
+}
+
+Result<void> FakeEngine::GoOn(const SandboxId& id) {
+  return Do(Call::kGoOn, [&]() -> Result<void> {
+    TRY(CheckCan(options_.can.snapshot, "hold sandboxes still"));
+    FakeSandbox& sandbox = *TRY(Find(id));
+    if (std::exchange(sandbox.still, false) && sandbox.guest) sandbox.guest->SetSilent(false);
+    return {};
+  });
+}
+
 Result<Exit> FakeEngine::GetExit(const SandboxId& id) {
   return Do(Call::kGetExit, [&]() -> Result<engine::Exit> { return TRY(Find(id))->exit; });
 }

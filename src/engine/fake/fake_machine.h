@@ -26,6 +26,7 @@ struct FakeSandbox {
   std::shared_ptr<FakeFiles> files = std::make_shared<FakeFiles>();
   std::shared_ptr<FakeGuest> guest;  // null: there is none
   bool visited = false;
+  bool still = false;           // see Engine::HoldStill
   std::optional<Fd> network{};  // hangs up when the network is closed; nothing: there was none
   uint16_t network_port = 0;
   uint16_t dns_port = 0;

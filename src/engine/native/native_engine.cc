@@ -331,6 +331,17 @@ Result<WrittenLayers> NativeEngine::OpenWritten(const SandboxId& id) {
   return written;
 }
 
+Result<void> NativeEngine::HoldStill(const SandboxId& id) {
+  TRY(Call(id, Request(Operation::kHoldStill, id).text()));
+  return {};
+}
+
+// A launcher that died let go of what it held.
+Result<void> NativeEngine::GoOn(const SandboxId& id) {
+  TRY(Call(id, Request(Operation::kGoOn, id).text(), Repeat::kAlways));
+  return {};
+}
+
 Result<std::vector<SandboxStatus>> NativeEngine::List() { return ListStatuses(options_.paths); }
 
 // In the directory itself: every create waits for it, and the launcher need not.

@@ -66,6 +66,8 @@ class NativeEngine : public Engine {
   Result<Fd> Watch(const SandboxId& id) override;
   Result<NetworkSockets> OpenNetwork(const SandboxId& id) override;
   Result<WrittenLayers> OpenWritten(const SandboxId& id) override;
+  Result<void> HoldStill(const SandboxId& id) override;
+  Result<void> GoOn(const SandboxId& id) override;
   Result<Exit> GetExit(const SandboxId& id) override;
   Result<std::vector<SandboxStatus>> List() override;
   Result<void> Promise(const SandboxId& id, std::string_view promise) override;

@@ -9,6 +9,7 @@
 #include "base/os/disk_room.h"
 #include "base/os/log.h"
 #include "crypto/digest.h"
+#include "sandbox/lifecycle/snapshots.h"
 #include "sandbox/lifecycle/try_again.h"
 #include "sandbox/projects/project_files.h"
 #include "sandbox/records/sandbox_json.h"
@@ -269,7 +270,9 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
                                        const std::string& digest) {
   const auto options = core_.options();
   templates::Template base = TRY(core_.templates.Find(
-      spec.template_name.empty() ? options->default_template : spec.template_name));
+      spec.template_name.empty()
+          ? options->default_template
+          : TRY(TemplateNameFor(core_.templates.store(), caller, spec.template_name))));
   // However it was spelled: what the administrator says of a template is said of its own name.
   SandboxSpec named = spec;
   named.template_name = base.name;

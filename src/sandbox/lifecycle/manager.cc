@@ -24,6 +24,7 @@ class Manager::Impl {
        store::Store& store, EventLog& events)
       : core(std::move(options), engine, templates, store, events),
         transitions(core),
+        snapshots(core),
         visits(core),
         sweeper(core, transitions),
         pools(core),
@@ -81,6 +82,7 @@ class Manager::Impl {
 
   Core core;
   Transitions transitions;
+  Snapshots snapshots;
   Visits visits;
   Sweeper sweeper;
   Pools pools;
@@ -152,6 +154,28 @@ Result<SandboxView> Manager::Reset(const Caller& caller, std::string_view which)
   return impl_->WithEngine(caller, which,
                            [&](Sandbox& sandbox) { return impl_->transitions.Reset(sandbox); });
 }
+
+Result<SandboxView> Manager::Restore(const Caller& caller, std::string_view which,
+                                     const std::string& snapshot) {
+  return impl_->WithEngine(caller, which, [&](Sandbox& sandbox) -> Result<SandboxView> {
+    const templates::TemplateInfo info = TRY(impl_->snapshots.Get(caller, snapshot));
+    if (info.sandbox != sandbox.id().text()) {
+      return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
+                           "snapshot " + info.name + " is of another sandbox: " + info.sandbox)
+                         .WithRemedy("create another sandbox, from the template of that name"));
+    }
+    const templates::Template base = TRY(impl_->core.templates.Find(info.name));
+    return impl_->transitions.Reset(sandbox, &base);
+  });
+}
+
+Result<templates::TemplateInfo> Manager::TakeSnapshot(const Caller& caller, std::string_view which,
+                                                      const SnapshotRequest& request) {
+  return impl_->WithEngine(
+      caller, which, [&](Sandbox& sandbox) { return impl_->snapshots.Take(sandbox, request); });
+}
+
+Snapshots& Manager::snapshots() { return impl_->snapshots; }
 
 Result<void> Manager::Destroy(const Caller& caller, std::string_view which,
                               const std::string& reason) {

@@ -24,6 +24,7 @@
 #include "engine/engine.h"
 #include "sandbox/events/event_log.h"
 #include "sandbox/lifecycle/lease.h"
+#include "sandbox/lifecycle/snapshots.h"
 #include "sandbox/metrics.h"
 #include "sandbox/network/network_report.h"
 #include "sandbox/options.h"
@@ -64,6 +65,13 @@ class Manager {
   // As its template gave it: ends every process, everything that was written is gone. Project files
   // and mounts stay.
   Result<SandboxView> Reset(const Caller& caller, std::string_view which);
+  // As one of its snapshots has it. kInvalidArgument for another sandbox's.
+  Result<SandboxView> Restore(const Caller& caller, std::string_view which,
+                              const std::string& snapshot);
+  // What it wrote becomes a snapshot of its owner's.
+  Result<templates::TemplateInfo> TakeSnapshot(const Caller& caller, std::string_view which,
+                                               const SnapshotRequest& request);
+  Snapshots& snapshots();
   Result<void> Destroy(const Caller& caller, std::string_view which, const std::string& reason);
   // For administrators.
   Result<std::vector<Orphan>> Orphans();

@@ -232,12 +232,14 @@ class Renewal {
 
 }  // namespace
 
-Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
+Result<SandboxView> Transitions::Reset(Sandbox& sandbox, const templates::Template* base) {
   const auto lock = TRY(LockTransition(sandbox));
   TRY(CheckNow(Act::kReset, sandbox));
   const Renewal renewal(sandbox);
   core_.UnwatchGuest(sandbox);
-  auto created = TwiceIfItMayHelp([&] { return core_.engine.Reset(sandbox.id()); });
+  const std::optional<engine::RootFilesystem> root =
+      base != nullptr ? std::optional(base->root) : std::nullopt;
+  auto created = TwiceIfItMayHelp([&] { return core_.engine.Reset(sandbox.id(), root); });
   if (!created) {
     // It runs on as it was; or its guest has ended, and there is no other.
     if (!core_.WatchGuest(sandbox))
@@ -261,12 +263,13 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox) {
   TRY(core_.Commit(
       sandbox,
       [&](SandboxRecord& record) {
-        record.view.reason = "reset";
+        record.view.reason = base != nullptr ? "restored" : "reset";
+        if (base != nullptr) record.view.spec.template_name = base->name;
         record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
         record.view.running = 0;
         record.view.not_enforced = created->not_enforced;
       },
-      "sandbox.reset", kRequested));
+      base != nullptr ? "sandbox.restored" : "sandbox.reset", kRequested));
   core_.SetTimer(sandbox);
   TRY(opened);
   return sandbox.View();

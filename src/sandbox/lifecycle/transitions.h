@@ -21,7 +21,9 @@ class Transitions {
   Result<SandboxView> Stop(Sandbox& sandbox, const std::string& reason);
   Result<SandboxView> Pause(Sandbox& sandbox, const std::string& reason);
   Result<SandboxView> Resume(Sandbox& sandbox);
-  Result<SandboxView> Reset(Sandbox& sandbox);
+  Result<SandboxView> Reset(Sandbox& sandbox) { return Reset(sandbox, nullptr); }
+  // To what this template gives; null: its own.
+  Result<SandboxView> Reset(Sandbox& sandbox, const templates::Template* base);
   Result<SandboxView> Update(Sandbox& sandbox, const SandboxChange& change);
   Result<SandboxView> Extend(Sandbox& sandbox, Millis by);
   Result<void> Destroy(Sandbox& sandbox, const std::string& reason);

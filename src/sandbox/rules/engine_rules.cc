@@ -27,6 +27,9 @@ Result<void> CheckCan(Act act, const EngineFacts& engine) {
     case Act::kReset:
       if (can.reset) return {};
       return Failure(Cannot(engine, "reset sandboxes", "destroy it, and create another"));
+    case Act::kSnapshot:
+      if (can.snapshot) return {};
+      return Failure(Cannot(engine, "take snapshots", "download the files instead"));
     case Act::kLimit:
       if (can.update_limits) return {};
       return Failure(Cannot(engine, "change the limits of a sandbox", "create another with them"));

@@ -36,6 +36,8 @@ Rule RuleOf(Act act) {
       return {"resumed", In(kPaused)};
     case Act::kReset:
       return {"reset", In(kRunning)};
+    case Act::kSnapshot:
+      return {"kept as a snapshot", In(kRunning, kPaused, kStopped)};
     case Act::kLimit:
       return {"given other limits", In(kRunning, kPaused, kStopped)};
     case Act::kChange:

@@ -13,13 +13,14 @@
 namespace cay::sandbox {
 
 enum class Act : uint8_t {
-  kUse,      // processes, ports
-  kFiles,    // files
-  kStart,    // stopped → running
-  kStop,     // running, paused → stopped
-  kPause,    // running → paused
-  kResume,   // paused → running
-  kReset,    // running → running, without processes
+  kUse,     // processes, ports
+  kFiles,   // files
+  kStart,   // stopped → running
+  kStop,    // running, paused → stopped
+  kPause,   // running → paused
+  kResume,  // paused → running
+  kReset,   // running → running, without processes
+  kSnapshot,
   kLimit,    // live limits
   kChange,   // times, name, metadata
   kMeasure,  // statistics

@@ -19,6 +19,7 @@ const std::map<Act, std::set<SandboxState>> kAllowed = {
     {Act::kPause, {kRunning}},
     {Act::kResume, {kPaused}},
     {Act::kReset, {kRunning}},
+    {Act::kSnapshot, {kRunning, kPaused, kStopped}},
     {Act::kLimit, {kRunning, kPaused, kStopped}},
     {Act::kChange, {kRunning, kPaused, kStopped, kFailed}},
     {Act::kMeasure, {kRunning, kPaused, kStopped, kFailed}},

@@ -23,6 +23,7 @@ class TemplateCache {
 
   explicit TemplateCache(templates::TemplateStore& store) : store_(store) {}
   Result<templates::Template> Find(const std::string& name);
+  templates::TemplateStore& store() { return store_; }
 
  private:
   templates::TemplateStore& store_;

@@ -23,6 +23,7 @@ namespace {
 constexpr std::string_view kHostStamp = ".host.stamp";
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 constexpr const char* kAbout = "about.json";
+constexpr const char* kTemplate = "template.json";
 constexpr int64_t kBlobSeconds = 24 * 60 * 60;
 constexpr size_t kMaxNames = 1'000'000;
 // As many are locked at a time while it is looked once more who needs them.
@@ -99,6 +100,8 @@ std::string NewLayer::root() const { return partial_dir_ + "/" + id_ + "/root"; 
 
 std::string NewLayer::about_path() const { return partial_dir_ + "/" + id_ + "/" + kAbout; }
 
+std::string NewLayer::template_path() const { return partial_dir_ + "/" + id_ + "/" + kTemplate; }
+
 Result<LayerStore> LayerStore::Open(const Paths& paths, SandboxLister sandboxes) {
   LayerStore store(paths.templates_dir(), std::move(sandboxes));
   if (::access(store.partial_dir().c_str(), F_OK) < 0) {
@@ -116,6 +119,10 @@ std::string LayerStore::LayerRoot(const std::string& id) const {
 
 std::string LayerStore::LayerAboutPath(const std::string& id) const {
   return layers_dir() + "/" + id + "/" + kAbout;
+}
+
+std::string LayerStore::LayerTemplatePath(const std::string& id) const {
+  return layers_dir() + "/" + id + "/" + kTemplate;
 }
 
 Result<Fd> LayerStore::Lock() const {

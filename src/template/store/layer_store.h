@@ -4,6 +4,7 @@
 //     NAME.json             metadata of an imported template: names its layer
 //     .host.stamp           the same for `host`: its layer, and what it was made of
 //     .layers/ID/root/      a layer; never changes, never moves while anybody needs it
+//     .layers/ID/template.json   of the topmost: the metadata of the template that it was made for
 //     .partial/ID/root/     a layer being made or being deleted
 //     .blobs/               what was fetched of images (registry/blob_download.h)
 //     .lock                 flock: taken by whoever adds, publishes or deletes layers
@@ -53,8 +54,9 @@ class NewLayer {
   ~NewLayer();
 
   const std::string& id() const { return id_; }
-  std::string root() const;        // an empty directory
-  std::string about_path() const;  // LayerStore::LayerAboutPath; nothing is there
+  std::string root() const;           // an empty directory
+  std::string about_path() const;     // LayerStore::LayerAboutPath; nothing is there
+  std::string template_path() const;  // LayerStore::LayerTemplatePath; nothing is there
 
  private:
   friend class LayerStore;
@@ -75,6 +77,9 @@ class LayerStore {
   std::string LayerRoot(const std::string& id) const;
   // A file beside it, for what is known of it; of those that are named by what they are.
   std::string LayerAboutPath(const std::string& id) const;
+  // A file beside it, of those that are the topmost of a template: what the template was, for the
+  // snapshots of sandboxes that outlive it. Missing where an older program made the template.
+  std::string LayerTemplatePath(const std::string& id) const;
 
   Result<NewLayer> Begin();
   // One of that id; kAlreadyExists while somebody else is making it.

@@ -15,10 +15,13 @@ namespace {
 
 namespace json = boost::json;
 
-// The first has one layer, and is what older programs read; the second may have more, and an image.
+// The first has one layer, and is what older programs read; the second may have more, and an image;
+// the third has several overlays.
 constexpr int64_t kOneLayer = 1;
 constexpr int64_t kManyLayers = 2;
+constexpr int64_t kManyOverlays = 3;
 constexpr size_t kMaxLayers = 256;
+constexpr size_t kMaxOverlays = 16;
 
 Error Damaged(const std::string& name, std::string_view what) {
   return Error(ErrorCode::kIo, Fault::kMachine,
@@ -51,9 +54,12 @@ void FillInfo(Metadata& metadata) {
 }
 
 Result<std::string> SerializeMetadata(const Metadata& metadata) {
-  const bool is_plain = metadata.layers.size() == 1 && !metadata.image;
+  const bool is_plain = metadata.layers.size() == 1 && !metadata.image && metadata.overlays.empty();
+  const int64_t version = is_plain                    ? kOneLayer
+                          : metadata.overlays.empty() ? kManyLayers
+                                                      : kManyOverlays;
   json::object object = {
-      {"version", is_plain ? kOneLayer : kManyLayers},
+      {"version", version},
       {"layer", metadata.layers.front()},
       {"imported_unix_ms", metadata.info.imported_unix_ms},
       {"size", static_cast<int64_t>(metadata.info.size)},
@@ -67,6 +73,18 @@ Result<std::string> SerializeMetadata(const Metadata& metadata) {
   };
   if (!is_plain) {
     object["layers"] = json::array(metadata.layers.begin(), metadata.layers.end());
+  }
+  if (!metadata.info.parent.empty()) {
+    object["parent"] = metadata.info.parent;
+    object["written"] = static_cast<int64_t>(metadata.info.written);
+  }
+  if (!metadata.info.sandbox.empty()) object["sandbox"] = metadata.info.sandbox;
+  for (const engine::Overlay& overlay : metadata.overlays) {
+    json::value& list = object["overlays"];
+    if (!list.is_array()) list.emplace_array();
+    list.get_array().push_back(
+        json::object{{"target", overlay.target},
+                     {"layers", json::array(overlay.layers.begin(), overlay.layers.end())}});
   }
   if (metadata.image) {
     // As a text: the bounds and the strictness are those of the image's own document.
@@ -102,6 +120,33 @@ Result<std::vector<std::string>> LayersOf(const std::string& name, const json::o
   return layers;
 }
 
+Result<std::vector<engine::Overlay>> OverlaysOf(const std::string& name, const json::object& object,
+                                                int64_t version) {
+  std::vector<engine::Overlay> overlays;
+  if (version != kManyOverlays) return overlays;
+  const json::value* list = object.if_contains("overlays");
+  if (list == nullptr || !list->is_array() || list->get_array().empty() ||
+      list->get_array().size() > kMaxOverlays) {
+    return Failure(Damaged(name, "overlays"));
+  }
+  for (const json::value& item : list->get_array()) {
+    if (!item.is_object()) return Failure(Damaged(name, "overlays"));
+    engine::Overlay overlay{.target = TRY(StringOf(name, item.get_object(), "target")),
+                            .layers = {}};
+    const json::value* layers = item.get_object().if_contains("layers");
+    if (layers == nullptr || !layers->is_array() || layers->get_array().empty() ||
+        layers->get_array().size() > kMaxLayers) {
+      return Failure(Damaged(name, "overlays"));
+    }
+    for (const json::value& layer : layers->get_array()) {
+      if (!layer.is_string()) return Failure(Damaged(name, "overlays"));
+      overlay.layers.emplace_back(layer.get_string());
+    }
+    overlays.push_back(std::move(overlay));
+  }
+  return overlays;
+}
+
 Result<std::optional<ImageOrigin>> ImageOf(const std::string& name, const json::object& object) {
   const json::value* value = object.if_contains("image");
   if (value == nullptr) return std::nullopt;
@@ -123,12 +168,16 @@ Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
   if (!parsed) return Failure(Damaged(name, "not a JSON object"));
   const json::object& object = *parsed;
   const auto version = static_cast<int64_t>(TRY(NumberOf(name, object, "version")));
-  if (version != kOneLayer && version != kManyLayers)
+  if (version < kOneLayer || version > kManyOverlays)
     return Failure(Damaged(name, "an unknown version"));
   Metadata metadata;
   metadata.info.name = name;
   metadata.layers = TRY(LayersOf(name, object, version));
+  metadata.overlays = TRY(OverlaysOf(name, object, version));
   metadata.image = TRY(ImageOf(name, object));
+  metadata.info.parent = FindText(object, "parent").value_or("");
+  if (object.contains("written")) metadata.info.written = TRY(NumberOf(name, object, "written"));
+  metadata.info.sandbox = FindText(object, "sandbox").value_or("");
   metadata.info.imported_unix_ms =
       static_cast<int64_t>(TRY(NumberOf(name, object, "imported_unix_ms")));
   metadata.info.size = TRY(NumberOf(name, object, "size"));

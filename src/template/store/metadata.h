@@ -23,6 +23,9 @@ struct ImageOrigin {
 struct Metadata {
   TemplateInfo info;
   std::vector<std::string> layers;  // their ids, the topmost first; at least one
+  // Of a snapshot of a sandbox that was made from `host`: all its overlays (snapshot.h). Then
+  // `layers` are those among them that are the store's.
+  std::vector<engine::Overlay> overlays{};
   TemplateUser user;
   std::string
       hostname;  // see engine::RootFilesystem; empty: imported by a Cay that did not write it

@@ -29,6 +29,24 @@ bool IsShortName(std::string_view name) {
          name.find_first_not_of(kRest) == std::string_view::npos;
 }
 
+std::string TextOf(const OwnedName& owned) { return "@" + owned.owner + "/" + owned.name; }
+
+std::optional<OwnedName> ParseOwnedName(std::string_view name) {
+  // As CheckOwnerName has them (sandbox/types.h).
+  constexpr std::string_view kOwner =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-";
+  constexpr size_t kMaxOwner = 64;
+  const size_t slash = name.find('/');
+  if (!name.starts_with('@') || slash == std::string_view::npos) return std::nullopt;
+  const std::string_view owner = name.substr(1, slash - 1);
+  const std::string_view rest = name.substr(slash + 1);
+  if (owner.empty() || owner.size() > kMaxOwner || !IsShortName(rest) ||
+      owner.find_first_not_of(kOwner) != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return OwnedName{.owner = std::string(owner), .name = std::string(rest)};
+}
+
 Result<oci::ImageReference> ImageOfName(std::string_view name) {
   auto image = oci::ImageReference::Parse(name);
   if (!image) return Failure(NotAName(name, ": " + image.error().message()));
@@ -38,7 +56,7 @@ Result<oci::ImageReference> ImageOfName(std::string_view name) {
 }
 
 Result<std::string> NormalTemplateName(std::string_view name) {
-  if (IsShortName(name)) return std::string(name);
+  if (IsShortName(name) || ParseOwnedName(name)) return std::string(name);
   if (!name.contains('/') && !name.contains(':') && !name.contains('@'))
     return Failure(NotAName(name, ""));
   return TRY(ImageOfName(name)).Familiar();
@@ -58,7 +76,13 @@ std::string FileNameOf(std::string_view name) {
 
 std::optional<std::string> NameOfFile(std::string_view file) {
   std::string name(file);
-  std::ranges::replace(name, kSlash, '/');
+  if (name.starts_with('@')) {
+    // An owner may have the sign that stands for the slash; the name after it has not.
+    const size_t slash = name.rfind(kSlash);
+    if (slash != std::string::npos) name[slash] = '/';
+  } else {
+    std::ranges::replace(name, kSlash, '/');
+  }
   if (!CheckTemplateName(name) || FileNameOf(name) != file) return std::nullopt;
   return name;
 }

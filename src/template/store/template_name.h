@@ -4,6 +4,9 @@
 // A reference is kept in one form: Docker's own registry and its `library/` are left out, the tag
 // is not. So "python:latest" is what "docker.io/library/python" is kept as, and a short name stays
 // what it is: "python" is a template of that name, and where there is none, "python:latest".
+//
+// What belongs to one owner of a server alone is "@OWNER/NAME", with a short NAME: no image is
+// called so.
 #pragma once
 
 #include <optional>
@@ -23,6 +26,15 @@ Result<void> CheckTemplateName(std::string_view name);
 
 // [a-z0-9][a-z0-9._-]{0,63}
 bool IsShortName(std::string_view name);
+
+// "@OWNER/NAME" of owner and short name.
+struct OwnedName {
+  std::string owner;
+  std::string name;
+};
+std::string TextOf(const OwnedName& owned);
+// Nothing for a name of another kind.
+std::optional<OwnedName> ParseOwnedName(std::string_view name);
 
 // The image that a name means: of a short name, that of its latest tag. kInvalidArgument as above.
 Result<oci::ImageReference> ImageOfName(std::string_view name);

@@ -18,6 +18,7 @@
 #include "template/host/skeleton.h"
 #include "template/import/import.h"
 #include "template/store/metadata.h"
+#include "template/store/snapshot.h"
 #include "template/store/template_name.h"
 
 namespace cay::templates {
@@ -71,6 +72,7 @@ Error NotFound(const LayerStore& layers, const std::string& name) {
   size_t shown = 0;
   if (imported) {
     for (const std::string& other : *imported) {
+      if (ParseOwnedName(other)) continue;  // nobody else's business
       if (shown++ == 20) {
         known += ", …";
         break;
@@ -238,10 +240,7 @@ Result<Template> TemplateStore::FindImported(const std::string& name) {
     Template found;
     found.name = name;
     found.hold = *std::move(holds);
-    engine::Overlay root{.target = "/", .layers = {}};
-    for (const std::string& layer : metadata.layers)
-      root.layers.push_back(layers_.LayerRoot(layer));
-    found.root = engine::HostLayers{.overlays = {std::move(root)}, .hostname = metadata.hostname};
+    found.root = RootOf(layers_, metadata);
     found.env = Environment(metadata.user);
     found.user = metadata.user.name;
     if (metadata.image) TakeFromImage(found, metadata.image->config.process);
@@ -260,6 +259,10 @@ Result<Template> TemplateStore::Find(const std::string& name) {
   auto latest = FindImported(TRY(ImageOfName(normal)).Familiar());
   return latest || latest.error().code() != ErrorCode::kNotFound ? std::move(latest)
                                                                  : std::move(found);
+}
+
+bool TemplateStore::Has(const std::string& name) const {
+  return ::access(MetadataPath(layers_, name).c_str(), F_OK) == 0;
 }
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
@@ -340,6 +343,7 @@ Result<void> TemplateStore::CheckFree(const std::string& name, bool replace) con
 Result<void> TemplateStore::Finish(NewLayer top, const Metadata& metadata, bool replace) {
   const std::string& name = metadata.info.name;
   const std::string text = TRY(SerializeMetadata(metadata));
+  TRY(WriteFileAtomic(top.template_path(), text, 0600));
   TRY(SyncLayer(top.root()));
   TRY(layers_.Publish(std::move(top), [&]() -> Result<void> {
     TRY(CheckFree(name, replace));

@@ -18,6 +18,7 @@
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
 #include "template/store/metadata.h"
+#include "template/store/snapshot.h"
 #include "template/template.h"
 
 namespace cay::templates {
@@ -47,12 +48,22 @@ class TemplateStore {
   // A container image. `open` gives the bytes of the layers that are not here yet.
   Result<TemplateInfo> AddImage(const std::string& name, const NewImage& image,
                                 const OpenLayer& open, const ImportOptions& options);
+  // What a sandbox wrote, copied: it should stand still meanwhile. `options`: max_bytes, max_entries
+  // and on_progress. kLimitTooHigh for more than these, kResourceExhausted when the disk's reserve
+  // is reached, kNotSupported for another root filesystem than of host layers.
+  Result<SnapshotDraft> DraftSnapshot(const engine::WrittenLayers& written,
+                                      const ImportOptions& options);
+  // kNotFound when nobody knows any more what the sandbox was made from.
+  Result<TemplateInfo> AddSnapshot(const NewSnapshot& snapshot, SnapshotDraft draft);
+
   // Which of its layers are here, the lowest first: what need not be fetched.
   Result<std::vector<bool>> FindLayers(const NewImage& image) const;
   // The directory of stored layers that were fetched and not unpacked yet.
   Result<Fd> OpenBlobs() const { return layers_.OpenBlobs(); }
 
   Result<std::vector<TemplateInfo>> List();
+  // Whether there is one that is called exactly so.
+  bool Has(const std::string& name) const;
 
   // kNotFound, or kInvalidArgument for `host`. A layer that a live sandbox uses stays on disk for
   // it.

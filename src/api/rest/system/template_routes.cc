@@ -7,6 +7,7 @@
 #include "base/os/file.h"
 #include "base/os/sys.h"
 #include "json/field_writer.h"
+#include "sandbox/lifecycle/snapshots.h"
 #include "template/store/template_store.h"
 #include "template/template_fields.h"
 
@@ -20,15 +21,18 @@ JsonWriter TemplateJson(const TemplateInfo& info) {
   return ObjectJson<templates::fields::Template>(info);
 }
 
-Result<void> List(const Services& services, Exchange& exchange) {
-  const auto all = TRY(services.templates.List());
+// Snapshots are their owners' alone.
+Result<void> List(const Services& services, Exchange& exchange, const sandbox::Caller& caller) {
+  auto all = TRY(services.templates.List());
+  std::erase_if(all, [&](const TemplateInfo& info) { return !MaySee(caller, info.name); });
   return RespondJson(exchange, 200, ObjectJson<templates::fields::TemplateList>(all));
 }
 
-Result<void> Get(const Services& services, Exchange& exchange) {
+Result<void> Get(const Services& services, Exchange& exchange, const sandbox::Caller& caller) {
   const std::string& name = exchange.request().Capture("name");
   std::string known;
   for (const TemplateInfo& info : TRY(services.templates.List())) {
+    if (!MaySee(caller, info.name)) continue;
     if (info.name == name) return RespondJson(exchange, 200, TemplateJson(info));
     known += (known.empty() ? "" : ", ") + info.name;
   }

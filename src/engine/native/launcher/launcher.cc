@@ -401,6 +401,27 @@ Result<void> Launcher::Pause(const SandboxId& id) {
   return {};
 }
 
+// On disk it runs: a launcher that comes after us lets it go on.
+Result<void> Launcher::HoldStill(const SandboxId& id) {
+  Sandbox* sandbox = TRY(FindIn(id, {State::kRunning}));
+  if (!sandbox->cgroup || !cgroups_.Has(Controller::kFreezer)) {
+    return Failure(
+        Error(ErrorCode::kNotSupported, Fault::kMachine,
+              "sandboxes cannot be held still here: " + cgroups_.WhyNot(Controller::kFreezer)));
+  }
+  TRY(sandbox->cgroup->Freeze());
+  sandbox->still = true;
+  return {};
+}
+
+Result<void> Launcher::GoOn(const SandboxId& id) {
+  Sandbox* sandbox = TRY(Find(id));
+  if (!sandbox->still) return {};
+  if (sandbox->cgroup && sandbox->state == State::kRunning) TRY(sandbox->cgroup->Thaw());
+  sandbox->still = false;
+  return {};
+}
+
 Result<void> Launcher::Resume(const SandboxId& id) {
   Sandbox* sandbox = TRY(FindIn(id, {State::kPaused}));
   TRY(PreparePaused(*sandbox, false));

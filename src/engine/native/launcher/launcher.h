@@ -79,6 +79,8 @@ class Launcher {
   Result<Fd> Watch(const SandboxId& id);
   Result<NetworkSockets> OpenNetwork(const SandboxId& id);
   Result<WrittenLayers> OpenWritten(const SandboxId& id);
+  Result<void> HoldStill(const SandboxId& id);
+  Result<void> GoOn(const SandboxId& id);
   Result<Exit> GetExit(const SandboxId& id);
   Result<std::vector<SandboxStatus>> List();
   Result<void> Disown(const SandboxId& id);
@@ -131,6 +133,7 @@ class Launcher {
     std::optional<Fd> scratch_of_user;  // what an ordinary user's child has mounted; null: adopted
     std::optional<Cgroup> cgroup;
     bool adopted = false;  // the guest is no child of ours
+    bool still = false;    // it is held still
     bool unseen = false;   // adopted, and whether its guest lives is not known
     int busy_tries = 0;    // so often its groups could not be removed
     Exit exit;

@@ -44,6 +44,9 @@ Result<Launcher::Sandbox> Launcher::Adopt(const SandboxId& id, SandboxDir dir) {
   if (connection) {
     sandbox.pidfd = TRY(OpenGuest(*connection));
     sandbox.state = sandbox.record.paused ? State::kPaused : State::kRunning;
+    // Who held it still is gone.
+    if (sandbox.state == State::kRunning && sandbox.cgroup && cgroups_.Has(Controller::kFreezer))
+      TRY(sandbox.cgroup->Thaw());
     sandbox.exit = {};
   } else {
     // Nobody listens: it has ended, and its processes with it. Anything else says nothing of them.

@@ -94,7 +94,9 @@ Result<void> Launcher::EndGuest(Sandbox& sandbox, Ending ending) {
       return sent;
     }
     // What v1's freezer holds does not die before it is thawed.
-    if (sandbox.state == State::kPaused && sandbox.cgroup) TRY(sandbox.cgroup->Thaw());
+    if ((sandbox.state == State::kPaused || sandbox.still) && sandbox.cgroup)
+      TRY(sandbox.cgroup->Thaw());
+    sandbox.still = false;
     // The end of a pid namespace's first process is the end of all: zap_pid_ns_processes waits for
     // them.
     if (!AwaitDeath(sandbox, ending)) {
@@ -317,6 +319,8 @@ Result<std::vector<SandboxStatus>> Launcher::List() {
 }
 
 Launcher::~Launcher() {
+  for (const auto& [id, sandbox] : sandboxes_)
+    if (sandbox.still) (void)GoOn(SandboxId(id));
   while (CleanUp()) {
   }
   if (!lease_) return;

@@ -40,8 +40,10 @@ enum class Operation : uint8_t {
   kNetwork,
   kCreateWithNetwork,
   kWritten,
+  kHoldStill,
+  kGoOn,
 };
-inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kWritten);
+inline constexpr uint64_t kLastOperation = static_cast<uint64_t>(Operation::kGoOn);
 
 // Without its descriptor, which a packet carries beside its text.
 void EncodeCreated(protocol::CborWriter& writer, const Created& created);

@@ -113,6 +113,10 @@ Result<Reply> Answer(Launcher& launcher, std::string_view body) {
       return WithNetwork(launcher.OpenNetwork(id));
     case Operation::kWritten:
       return WithWritten(id, launcher.OpenWritten(id));
+    case Operation::kHoldStill:
+      return Plain(launcher.HoldStill(id));
+    case Operation::kGoOn:
+      return Plain(launcher.GoOn(id));
     case Operation::kDisown:
       return Plain(launcher.Disown(id));
     case Operation::kAdopt:

@@ -22,7 +22,7 @@
 
 namespace cay::engine::native {
 
-inline constexpr size_t kMaxLayers = 64;
+inline constexpr size_t kMaxLayers = kMaxOverlayLayers;
 inline constexpr size_t kMaxMounts = 64;
 
 enum class Place : uint8_t {
