@@ -232,8 +232,8 @@ struct NetworkSockets {
   std::optional<Fd> hold;        // nothing is done with it: steering ends when it is closed
 };
 
-// What was written in a sandbox above the layers of its root filesystem, as overlayfs keeps it: with
-// whiteouts, opaque directories and redirects (Documentation/filesystems/overlayfs.rst).
+// What was written in a sandbox above the layers of its root filesystem, as overlayfs keeps it:
+// with whiteouts, opaque directories and redirects (Documentation/filesystems/overlayfs.rst).
 struct WrittenLayers {
   // Of each overlay of the root filesystem, in their order: a directory, open for reading. Held,
   // they keep the sandbox's disk: close them before it is started again.
@@ -368,8 +368,8 @@ class Engine {
   virtual Result<NetworkSockets> OpenNetwork(const SandboxId& id) = 0;
   // What was written so far. The sandbox goes on, unless it is held still.
   virtual Result<WrittenLayers> OpenWritten(const SandboxId& id) = 0;
-  // Nothing of a running sandbox runs until it goes on, or this engine ends: for the moment in which
-  // its files are copied. It counts as running meanwhile, and who connects waits.
+  // Nothing of a running sandbox runs until it goes on, or this engine ends: for the moment in
+  // which its files are copied. It counts as running meanwhile, and who connects waits.
   virtual Result<void> HoldStill(const SandboxId& id) = 0;
   // No error where it is not held.
   virtual Result<void> GoOn(const SandboxId& id) = 0;

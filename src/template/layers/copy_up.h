@@ -1,5 +1,5 @@
-// Copying a node of one layer into another that is being made: what overlayfs calls copying up, with
-// the same result.
+// Copying a node of one layer into another that is being made: what overlayfs calls copying up,
+// with the same result.
 #pragma once
 
 #include <sys/stat.h>

@@ -131,8 +131,8 @@ Result<std::vector<engine::Overlay>> OverlaysOf(const std::string& name, const j
   }
   for (const json::value& item : list->get_array()) {
     if (!item.is_object()) return Failure(Damaged(name, "overlays"));
-    engine::Overlay overlay{.target = TRY(StringOf(name, item.get_object(), "target")),
-                            .layers = {}};
+    engine::Overlay overlay;
+    overlay.target = TRY(StringOf(name, item.get_object(), "target"));
     const json::value* layers = item.get_object().if_contains("layers");
     if (layers == nullptr || !layers->is_array() || layers->get_array().empty() ||
         layers->get_array().size() > kMaxLayers) {

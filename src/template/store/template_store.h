@@ -48,9 +48,9 @@ class TemplateStore {
   // A container image. `open` gives the bytes of the layers that are not here yet.
   Result<TemplateInfo> AddImage(const std::string& name, const NewImage& image,
                                 const OpenLayer& open, const ImportOptions& options);
-  // What a sandbox wrote, copied: it should stand still meanwhile. `options`: max_bytes, max_entries
-  // and on_progress. kLimitTooHigh for more than these, kResourceExhausted when the disk's reserve
-  // is reached, kNotSupported for another root filesystem than of host layers.
+  // What a sandbox wrote, copied: it should stand still meanwhile. `options`: max_bytes,
+  // max_entries and on_progress. kLimitTooHigh for more than these, kResourceExhausted when the
+  // disk's reserve is reached, kNotSupported for another root filesystem than of host layers.
   Result<SnapshotDraft> DraftSnapshot(const engine::WrittenLayers& written,
                                       const ImportOptions& options);
   // kNotFound when nobody knows any more what the sandbox was made from.

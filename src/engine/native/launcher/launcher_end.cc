@@ -278,12 +278,12 @@ Result<NetworkSockets> Launcher::OpenNetwork(const SandboxId& id) {
 Result<Launcher::Scratched> Launcher::ScratchToRead(Sandbox& sandbox) {
   const Record& record = sandbox.record;
   if (sandbox.scratch_of_user) {
-    return Scratched{.mount = TRY(sandbox.scratch_of_user->Duplicate()),
-                     .id_offset = int64_t{::geteuid()} - kUserId};
+    Fd mount = TRY(sandbox.scratch_of_user->Duplicate());
+    return Scratched{.mount = std::move(mount), .id_offset = int64_t{::geteuid()} - kUserId};
   }
   if (sandbox.scratch_mount && record.id_range) {
-    return Scratched{.mount = TRY(sandbox.scratch_mount->Duplicate()),
-                     .id_offset = record.id_range->base()};
+    Fd mount = TRY(sandbox.scratch_mount->Duplicate());
+    return Scratched{.mount = std::move(mount), .id_offset = record.id_range->base()};
   }
   if (record.scratch == Scratch::kDisk) {
     Fd scratch = TRY(MountScratchToRead(sandbox.dir.dir(), sandbox.loop_device));
@@ -300,11 +300,11 @@ Result<WrittenLayers> Launcher::OpenWritten(const SandboxId& id) {
   Sandbox& sandbox = *TRY(Find(id));
   const Scratched scratch = TRY(ScratchToRead(sandbox));
   const CreateRequest& request = sandbox.record.request;
-  return WrittenLayers{
-      .uppers = TRY(OpenUppers(scratch.mount, HostLayersOf(request.root).overlays.size())),
-      .id_offset = scratch.id_offset,
-      .root = request.root,
-      .hostname = request.hostname};
+  auto uppers = TRY(OpenUppers(scratch.mount, HostLayersOf(request.root).overlays.size()));
+  return WrittenLayers{.uppers = std::move(uppers),
+                       .id_offset = scratch.id_offset,
+                       .root = request.root,
+                       .hostname = request.hostname};
 }
 
 Result<Exit> Launcher::GetExit(const SandboxId& id) { return TRY(Find(id))->exit; }
