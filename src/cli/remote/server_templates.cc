@@ -42,7 +42,8 @@ Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
 
 Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
                            const std::string& source, bool replace) {
-  const int raw = ::open(source.c_str(), O_RDONLY | O_CLOEXEC);
+  const int raw = source == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                : ::open(source.c_str(), O_RDONLY | O_CLOEXEC);
   if (raw < 0) return Failure(Error::FromErrno(source));
   const Fd file = Fd::Adopt(raw);
   struct stat info{};

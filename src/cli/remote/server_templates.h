@@ -15,7 +15,7 @@ namespace cay::cli {
 Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
                                              const std::string& state_dir);
 
-// `source`: a tar, or a directory that is packed on the way.
+// `source`: a tar ("-": standard input), or a directory that is packed on the way.
 Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
                            const std::string& source, bool replace);
 // As the API has them; those of this machine, too.
