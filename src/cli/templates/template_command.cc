@@ -1,6 +1,6 @@
-// cay template import | pull | list | rm: a thin front of template/store/template_store.h, or of a
-// server's templates when a server is named (--url, --context, CAY_URL or the current context; not
-// with --state-dir).
+// cay template import | list | rm, and the table of the others: a thin front of
+// template/store/template_store.h, or of a server's templates when a server is named (--url,
+// --context, CAY_URL or the current context; not with --state-dir).
 #include <unistd.h>
 
 #include <boost/json/array.hpp>
@@ -12,7 +12,9 @@
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
+#include "cli/templates/export_command.h"
 #include "cli/templates/pull_command.h"
+#include "cli/templates/usage_commands.h"
 #include "json/field_writer.h"
 #include "template/oci/platform.h"
 #include "template/store/template_store.h"
@@ -206,13 +208,31 @@ constinit const Command kRemove = {
     .run = &ParseAndAct<ListArguments, RemoveMain>,
 };
 
-constexpr const Command* kSubcommands[] = {&kImport, &kTemplatePullCommand, &kList, &kRemove};
+constinit const Command kLs = {
+    .name = "ls",
+    .summary = "The same as list",
+    .usage = "[OPTIONS]",
+    .options = kListOptions,
+    .examples = "cay template ls -q\n",
+    .run = &ParseAndAct<ListArguments, ListMain>,
+};
+
+constexpr const Command* kSubcommands[] = {&kImport,
+                                           &kTemplateExportCommand,
+                                           &kTemplatePullCommand,
+                                           &kTemplatePushCommand,
+                                           &kList,
+                                           &kLs,
+                                           &kTemplateInspectCommand,
+                                           &kTemplateDfCommand,
+                                           &kRemove,
+                                           &kTemplatePruneCommand};
 
 }  // namespace
 
 constinit const Command kTemplateCommand = {
     .name = "template",
-    .summary = "Import, pull, list and remove what sandboxes start from",
+    .summary = "What sandboxes start from: import, pull, export, push, list, inspect and remove it",
     .usage = "COMMAND",
     .description =
         "Of this machine, or of a server when one is named: with --url, --context or CAY_URL, or "

@@ -140,8 +140,9 @@ Result<SavedImageFound> FindDocker(const ImageFiles& files, const ImageWish& wis
   const oci::SavedImage& image = (*images)[index];
   const std::string bytes = TRY(files.Read(image.config, oci::kMaxImageConfig));
   TRY(CheckConfigName(image.config, bytes));
+  auto decoded = TRY(oci::DecodeImageConfig(bytes));
   SavedImageFound found{.what = CountLayers("a docker archive", image.layers.size()),
-                        .config = TRY(oci::DecodeImageConfig(bytes))};
+                        .config = std::move(decoded)};
   TRY(CheckPlatform(found.config, wish.platform));
   const std::vector<oci::Digest>& diff_ids = found.config.diff_ids;
   if (diff_ids.size() != image.layers.size()) {
@@ -242,16 +243,19 @@ Result<SavedImageFound> FindLayout(const ImageFiles& files, const ImageWish& wis
   const auto [manifest, digest] = TRY(Descend(files, entry, wish.platform));
   TRY(oci::CheckImage(manifest));
   const std::string config = TRY(ReadBlob(files, manifest.config, oci::kMaxImageConfig));
+  auto decoded = TRY(oci::DecodeImageConfig(config));
   SavedImageFound found{
       .what = CountLayers(files.is_directory() ? "an OCI layout" : "an OCI archive",
                           manifest.layers.size()),
       .reference = ReferenceOf(NamesOf(entry)),
       .digest = digest.text(),
-      .config = TRY(oci::DecodeImageConfig(config))};
+      .config = std::move(decoded)};
   TRY(oci::CheckLayers(found.config, manifest));
   TRY(CheckPlatform(found.config, wish.platform));
-  for (const oci::Descriptor& layer : manifest.layers)
-    found.layers.push_back({.blob = layer, .file = TRY(BlobOf(files, layer))});
+  for (const oci::Descriptor& layer : manifest.layers) {
+    FileRange file = TRY(BlobOf(files, layer));
+    found.layers.push_back({.blob = layer, .file = std::move(file)});
+  }
   return found;
 }
 

@@ -18,6 +18,7 @@
 #include "template/host/skeleton.h"
 #include "template/saved/open_archive.h"
 #include "template/saved/saved_image.h"
+#include "template/store/last_used.h"
 #include "template/store/metadata.h"
 #include "template/store/template_name.h"
 
@@ -235,7 +236,8 @@ Result<Template> TemplateStore::FindHost() {
 
 Result<KeptTemplate> TemplateStore::OpenImported(const std::string& name) {
   for (int round = 0; round < kMaxRounds; ++round) {
-    KeptTemplate kept{.metadata = TRY(ReadMetadata(layers_, name)), .hold = {}, .roots = {}};
+    Metadata metadata = TRY(ReadMetadata(layers_, name));
+    KeptTemplate kept{.metadata = std::move(metadata), .hold = {}, .roots = {}};
     auto holds = HoldAll(layers_, kept.metadata.layers);
     if (!holds && IsGone(holds.error())) continue;
     if (!holds) return Failure(holds.error());
@@ -269,6 +271,7 @@ Result<Template> TemplateStore::Find(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal == kHost) return FindHost();
   KeptTemplate kept = TRY(OpenByName(normal));
+  NoteUse(layers_, kept.metadata.info.name);
   Template found;
   found.name = kept.metadata.info.name;
   found.hold = std::move(kept.hold);
@@ -281,18 +284,24 @@ Result<Template> TemplateStore::Find(const std::string& name) {
   return found;
 }
 
+Result<std::vector<Metadata>> TemplateStore::ReadAll() const {
+  std::vector<Metadata> all;
+  for (const std::string& name : TRY(ImportedNames(layers_))) {
+    Result<Metadata> metadata = ReadMetadata(layers_, name);
+    if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
+    if (!metadata) return Failure(metadata.error());
+    all.push_back(*std::move(metadata));
+  }
+  return all;
+}
+
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
   std::vector<TemplateInfo> infos;
   TemplateInfo host;
   host.name = kHost;
   host.source = "built in";
   infos.push_back(host);
-  for (const std::string& name : TRY(ImportedNames(layers_))) {
-    Result<Metadata> metadata = ReadMetadata(layers_, name);
-    if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
-    if (!metadata) return Failure(metadata.error());
-    infos.push_back(metadata->info);
-  }
+  for (Metadata& metadata : TRY(ReadAll())) infos.push_back(std::move(metadata.info));
   return infos;
 }
 
@@ -419,7 +428,10 @@ Result<void> TemplateStore::Remove(const std::string& asked) {
   const std::string name = TRY(NormalTemplateName(asked));
   if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
   TRY(layers_.WithLock([&]() -> Result<void> {
-    if (::unlink(MetadataPath(layers_, name).c_str()) == 0) return {};
+    if (::unlink(MetadataPath(layers_, name).c_str()) == 0) {
+      ForgetUse(layers_, name);
+      return {};
+    }
     if (errno == ENOENT) return Failure(NotFound(layers_, name));
     return Failure(Error::FromErrno("removing template " + name));
   }));

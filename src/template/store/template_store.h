@@ -69,6 +69,9 @@ class TemplateStore {
   Result<Fd> OpenBlobs() const { return layers_.OpenBlobs(); }
 
   Result<std::vector<TemplateInfo>> List();
+  // What is kept of all of them, by name, without `host`.
+  Result<std::vector<Metadata>> ReadAll() const;
+  const LayerStore& layers() const { return layers_; }
 
   // kNotFound, or kInvalidArgument for `host`. A layer that a live sandbox uses stays on disk for
   // it.
