@@ -101,7 +101,9 @@ TEST_F(LayerTarTest, OnlyAttributesOfUsersAreWritten) {
   ASSERT_TRUE(tar.has_value());
   archive::StringSource source(*tar);
   archive::TarReader reader(source);
-  if (!IsOrdinaryUser()) ASSERT_TRUE(reader.Next());  // the root
+  if (!IsOrdinaryUser()) {
+    ASSERT_TRUE(reader.Next());  // the root
+  }
   const auto entry = *reader.Next();
   ASSERT_TRUE(entry.has_value());
   EXPECT_THAT(entry->xattrs, ElementsAre(std::pair<std::string, std::string>("user.a", "2"),
