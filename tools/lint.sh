@@ -128,9 +128,11 @@ room() {
     template/registry/rules) echo template/oci ;;
     template/registry) echo template/oci template/registry/rules ;;
     template/layers) ;;
+    template/saved) echo template/oci ;;
     template/host | template/import) echo template template/layers ;;
-    template/store) echo template template/{oci,layers,host,import} ;;
-    template/pull) echo template template/{oci,store,registry} template/registry/rules ;;
+    template/store) echo template template/{oci,layers,saved,host,import} ;;
+    template/export) echo template template/{oci,layers,saved,store} ;;
+    template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;

@@ -21,6 +21,11 @@ class ByteSource {
   virtual ~ByteSource() = default;
   // At least one byte unless the stream has ended or `into` is empty.
   virtual Result<size_t> Read(std::span<char> into) = 0;
+  // Passes over at most `count` bytes without reading them; how many. 0: it cannot, or has ended.
+  virtual Result<uint64_t> Skip(uint64_t count) {
+    static_cast<void>(count);
+    return uint64_t{0};
+  }
 };
 
 class ByteSink {

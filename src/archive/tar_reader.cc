@@ -111,6 +111,13 @@ Result<void> TarReader::SkipData() {
   uint64_t left = data_left_ + padding_left_;
   data_left_ = padding_left_ = 0;
   while (left > 0) {
+    const uint64_t skipped = TRY(source_.Skip(left));
+    if (skipped == 0) break;
+    offset_ += skipped;
+    left -= skipped;
+    TRY(CheckLimit());
+  }
+  while (left > 0) {
     const size_t count = static_cast<size_t>(std::min<uint64_t>(left, sink.size()));
     TRY(ReadExactly(std::span(sink).first(count)));
     left -= count;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/os/fd.h"
@@ -12,6 +13,10 @@
 #include "engine/engine.h"
 
 namespace cay::templates {
+
+// Where programs are looked for in what does not say it: Debian's.
+inline constexpr std::string_view kDefaultPath =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 struct Template {
   std::string name;
@@ -67,6 +72,12 @@ struct ImportOptions {
   std::string source_name{};  // what TemplateInfo::source says; empty: where it came from
   std::function<void(const ImportProgress&)>
       on_progress;  // at most ten times a second; may be empty
+  // Of a source that holds images: which, as the archive names it ("app:1.2", "1.2"; empty: the
+  // only one), and for which platform ("linux/arm64"; empty: this machine's).
+  std::string tag{};
+  std::string platform{};
+  // Told what the source is, once that is known: "an OCI archive of 3 layers". May be empty.
+  std::function<void(const std::string& what)> on_recognized{};
 };
 
 }  // namespace cay::templates

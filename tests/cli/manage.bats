@@ -77,8 +77,42 @@ load common
   assert_error 1 tiny
 }
 
+@test "a prune on a terminal asks, and a no keeps all" {
+  need_root
+  mkdir -p rootfs/bin rootfs/etc
+  cp "$(command -v busybox)" rootfs/bin/sh || skip "needs a static busybox"
+  "$CAY" template import --quiet tiny rootfs
+  cat > ask.py <<'PY'
+import os, pty, sys
+answer, command, said = sys.argv[1], sys.argv[2:], b""
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(command[0], command)
+while b"[y/N]" not in said:
+    said += os.read(terminal, 4096)
+os.write(terminal, answer.encode() + b"\n")
+try:
+    while True:
+        piece = os.read(terminal, 4096)
+        if not piece:
+            break
+        said += piece
+except OSError:
+    pass
+print(said.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+PY
+  run python3 ask.py n "$CAY" template prune --unused-for 0s
+  [[ $status == 1 && $output == *"  tiny"* && $output == *"nothing was removed"* ]]
+  [[ $("$CAY" template ls -q) == *tiny* ]]
+  run python3 ask.py y "$CAY" template prune --unused-for 0s
+  [[ $status == 0 && $output == *"removed tiny"*"freed "* ]]
+  [[ $("$CAY" template ls -q) != *tiny* ]]
+}
+
 @test "every command has help, and help is the same" {
-  for command in run ps gc doctor completion version template "template import" "template list" "template rm"; do
+  for command in run ps gc doctor completion version template "template import" "template export" \
+    "template pull" "template push" "template list" "template ls" "template inspect" "template df" "template rm" "template prune"; do
     # shellcheck disable=SC2086
     run "$CAY" $command --help
     [[ $status == 0 && $output == "Usage: cay $command"* && $output == *Examples:* ]]
@@ -110,7 +144,7 @@ load common
   [[ ${COMPREPLY[*]} == --memory ]]
   COMP_WORDS=(cay template "")
   _cay
-  [[ ${COMPREPLY[*]} == "import pull list rm" ]]
+  [[ ${COMPREPLY[*]} == "import export pull push list ls inspect df rm prune" ]]
   for shell in zsh fish; do
     run "$CAY" completion $shell
     [[ $status == 0 && $output == *memory* ]]

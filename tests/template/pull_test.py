@@ -3,7 +3,6 @@
 77 without a registry and a client that pushes to it."""
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -16,8 +15,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from checks import Broken, as_user, expect  # noqa: E402
+from checks import Broken, expect  # noqa: E402
 from images import Image, Registry, directory, file, removal, small_root, symlink  # noqa: E402
+from world import World  # noqa: E402
 
 SKIPPED = 77
 NOBODY = 65534
@@ -34,40 +34,6 @@ def many_layers():
     for number in range(5, 11):
         image.layer([file(f"data/layer-{number}", f"{number}"), file("data/new", f"of layer {number}")])
     return image
-
-
-class World:
-    def __init__(self, cay, uid, directory, registry):
-        self.cay, self.uid, self.registry = cay, uid, registry
-        self.state = os.path.join(directory, f"state-{uid}")
-        os.makedirs(self.state)
-        os.chown(self.state, uid, uid)
-        self.environment = {"PATH": os.environ["PATH"], "HOME": self.state, "CAY_STATE_DIR": self.state,
-                            "CAY_RUN_DIR": os.path.join(self.state, "run"), "XDG_RUNTIME_DIR": self.state}
-
-    def command(self, *arguments):
-        return as_user(self.uid, [self.cay, *arguments])
-
-    def run(self, *arguments, code=0):
-        done = subprocess.run(self.command(*arguments), env=self.environment, capture_output=True, text=True, timeout=120)
-        expect(done.returncode == code, f"{arguments}: {done.returncode}: {done.stdout}{done.stderr}")
-        return done.stdout + done.stderr if code else done.stdout
-
-    def inside(self, template, script):
-        return self.run("run", "-q", "--template", template, "--", "sh", "-c", script)
-
-    def templates(self):
-        return {each["name"]: each for each in json.loads(self.run("template", "list", "--json"))}
-
-    def layers(self):
-        with os.scandir(os.path.join(self.state, "templates", ".layers")) as found:
-            return {each.name for each in found}
-
-    def blobs(self):
-        try:
-            return sorted(os.listdir(os.path.join(self.state, "templates", ".blobs")))
-        except FileNotFoundError:
-            return []
 
 
 def an_image_is_what_its_layers_come_to(world):

@@ -40,9 +40,17 @@ Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
   return TRY(ApiClient::Open(std::move(connection)));
 }
 
+Result<void> CheckNoServer(const ConnectionOptions& options, const std::string& state_dir) {
+  if (!TRY(NamedServer(options, state_dir))) return {};
+  return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
+                       "this is done where the server runs, with its state directory")
+                     .WithRemedy("run it there, with --state-dir"));
+}
+
 Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
                            const std::string& source, bool replace) {
-  const int raw = ::open(source.c_str(), O_RDONLY | O_CLOEXEC);
+  const int raw = source == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                : ::open(source.c_str(), O_RDONLY | O_CLOEXEC);
   if (raw < 0) return Failure(Error::FromErrno(source));
   const Fd file = Fd::Adopt(raw);
   struct stat info{};

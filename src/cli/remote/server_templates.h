@@ -15,7 +15,10 @@ namespace cay::cli {
 Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
                                              const std::string& state_dir);
 
-// `source`: a tar, or a directory that is packed on the way.
+// For what is done on the server's machine only: kNotSupported when a server is named.
+Result<void> CheckNoServer(const ConnectionOptions& options, const std::string& state_dir);
+
+// `source`: a tar ("-": standard input), or a directory that is packed on the way.
 Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
                            const std::string& source, bool replace);
 // As the API has them; those of this machine, too.

@@ -43,14 +43,24 @@ std::string FormatPullLine(const PullProgress& progress, size_t columns) {
   std::string line;
   switch (progress.stage) {
     case Stage::kFetching:
+    case Stage::kSending:
       line = ShortDigest(progress.layer) + "  " + Bar(progress.done, progress.total) + "  " +
              HumanBytes(progress.done) + " / " + HumanBytes(progress.total);
       break;
     case Stage::kFetched:
       line = ShortDigest(progress.layer) + "  fetched, " + HumanBytes(progress.total);
       break;
+    case Stage::kSent:
+      line = ShortDigest(progress.layer) + "  sent, " + HumanBytes(progress.total);
+      break;
+    case Stage::kWasThere:
+      line = ShortDigest(progress.layer) + "  is there already";
+      break;
     case Stage::kUnpacking:
       line = "unpacking  " + HumanBytes(progress.done);
+      break;
+    case Stage::kPacking:
+      line = "packing  " + HumanBytes(progress.done);
       break;
   }
   if (line.size() > columns) line.resize(columns);
@@ -66,7 +76,8 @@ PullBars::~PullBars() {
 void PullBars::Show(const PullProgress& progress) {
   if (quiet_) return;
   if (!terminal_) {
-    if (progress.stage == Stage::kFetched)
+    if (progress.stage == Stage::kFetched || progress.stage == Stage::kSent ||
+        progress.stage == Stage::kWasThere)
       WriteToTerminal(FormatPullLine(progress, std::string::npos) + "\n");
     return;
   }

@@ -1,5 +1,5 @@
-// PullBars: what a person sees while an image is pulled: a line for each layer on a terminal, drawn
-// over again at most ten times a second; elsewhere a line when a layer has come.
+// PullBars: what a person sees while an image is pulled or pushed: a line for each layer on a
+// terminal, drawn over again at most ten times a second; elsewhere a line when a layer has come.
 //
 //   3f4ca61aafcd  [=========>          ]  12.0 MiB / 28.2 MiB
 //   a2318d6c47ec  fetched, 3.3 MiB
@@ -15,7 +15,7 @@
 
 namespace cay::cli {
 
-// Of one layer, or of the unpacking of all; at most `columns` wide. Pure.
+// Of one layer, or of the unpacking or packing of all; at most `columns` wide. Pure.
 std::string FormatPullLine(const templates::PullProgress& progress, size_t columns);
 
 // Calls come one at a time, from any thread.

@@ -2,17 +2,15 @@
 #include "cli/templates/pull_command.h"
 
 #include <string>
-#include <vector>
 
 #include "cli/client/call.h"
-#include "cli/frame/argument_values.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
 #include "cli/templates/pull_bars.h"
+#include "cli/templates/registry_options.h"
 #include "template/pull/pull.h"
-#include "template/registry/rules/credentials.h"
 #include "template/store/template_name.h"
 
 namespace cay::cli {
@@ -20,49 +18,18 @@ namespace {
 
 using templates::PullOptions;
 using templates::registry::CallOptions;
-using templates::registry::CredentialStore;
-using templates::registry::RegistryClient;
-using templates::registry::RegistrySettings;
 
 struct PullArguments : ServerOptions {
   std::string as;
   templates::oci::Platform platform = templates::oci::Platform::Native();
   Bytes max_bytes = PullOptions{}.max_bytes;
   bool replace = false;
-  std::vector<std::string> insecure;
-  std::string ca_file;
+  RegistryOptions registry;
   std::string state_dir;
 };
 
-Result<std::string> ParseServer(std::string_view text) {
-  TRY(templates::registry::Endpoint::Parse(text));
-  return std::string(text);
-}
-
-// Whoever runs this program may connect to whatever there is without it, too.
-RegistrySettings SettingsOf(const PullArguments& options) {
-  RegistrySettings settings;
-  settings.insecure = options.insecure;
-  settings.ca_file = options.ca_file;
-  settings.private_registries = {"0.0.0.0/0", "::/0"};
-  return settings;
-}
-
-// Docker's own place for them.
-Result<CredentialStore> LoadCredentials() {
-  if (const auto directory = LookupEnvironment("DOCKER_CONFIG"))
-    return CredentialStore::Load(*directory + "/config.json");
-  if (const auto home = LookupEnvironment("HOME"))
-    return CredentialStore::Load(*home + "/.docker/config.json");
-  return CredentialStore();
-}
-
 Result<int> PullMain(PullArguments& options, Positionals& rest) {
-  if (TRY(NamedServer(options.connection, options.state_dir))) {
-    return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
-                         "a server's images are pulled where it runs")
-                       .WithRemedy("run it there, with --state-dir"));
-  }
+  TRY(CheckNoServer(options.connection, options.state_dir));
   PullOptions pull{.image = TRY(templates::ImageOfName(rest.values[0])), .name = {}};
   pull.name =
       TRY(templates::NormalTemplateName(options.as.empty() ? pull.image.Familiar() : options.as));
@@ -71,7 +38,7 @@ Result<int> PullMain(PullArguments& options, Positionals& rest) {
   pull.platform = options.platform;
   pull.max_bytes = options.max_bytes;
   auto store = TRY(OpenLocalTemplates(TRY(Paths::Resolve(options.state_dir))));
-  const auto client = TRY(RegistryClient::Open(SettingsOf(options), TRY(LoadCredentials())));
+  const auto client = TRY(OpenRegistryClient(options.registry));
   CallOptions call;
   call.on_note = [](const std::string& text) { Note(text); };
   Result<templates::TemplateInfo> info = [&] {
@@ -111,17 +78,8 @@ constexpr OptionSpec kOptions[] = {
      .help = "Refuse more unpacked content than this (default 16g)",
      .example = "4g",
      .apply = kParsed<PullArguments, &PullArguments::max_bytes, ParseBytes>},
-    {.name = "insecure-registry",
-     .value = "HOST[:PORT]",
-     .help = "Ask this one without TLS where it does not speak it; those of this machine always "
-             "are; repeatable",
-     .example = "registry.example:5000",
-     .apply = kAppended<PullArguments, &PullArguments::insecure, ParseServer>},
-    {.name = "registry-ca",
-     .value = "FILE",
-     .help = "PEM file of authorities that registries may have, beside the system's",
-     .example = "ca.pem",
-     .apply = kText<PullArguments, &PullArguments::ca_file>},
+    kInsecureRegistryOption<PullArguments>,
+    kRegistryCaOption<PullArguments>,
     {.name = "quiet",
      .short_name = 'q',
      .help = "Print only the template's name",

@@ -1,6 +1,6 @@
-// cay template import | pull | list | rm: a thin front of template/store/template_store.h, or of a
-// server's templates when a server is named (--url, --context, CAY_URL or the current context; not
-// with --state-dir).
+// cay template import | list | rm, and the table of the others: a thin front of
+// template/store/template_store.h, or of a server's templates when a server is named (--url,
+// --context, CAY_URL or the current context; not with --state-dir).
 #include <unistd.h>
 
 #include <boost/json/array.hpp>
@@ -12,8 +12,11 @@
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
+#include "cli/templates/export_command.h"
 #include "cli/templates/pull_command.h"
+#include "cli/templates/usage_commands.h"
 #include "json/field_writer.h"
+#include "template/oci/platform.h"
 #include "template/store/template_store.h"
 #include "template/template_fields.h"
 
@@ -47,19 +50,26 @@ void ShowProgress(const ImportProgress& progress) {
 
 Result<int> ImportMain(ImportArguments& options, Positionals& rest) {
   if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
+    if (!options.import.tag.empty() || !options.import.platform.empty()) {
+      return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
+                           "a server takes the only image there is, for its own platform")
+                         .WithRemedy("import it where the server runs, with --state-dir"));
+    }
     return FinishCall(*server, ImportToServer(*server, options, rest.values[0], rest.values[1],
                                               options.import.replace));
   }
   TemplateStore store = TRY(OpenStore(options.state_dir));
   bool watched = !options.quiet && ::isatty(STDERR_FILENO) == 1;
   if (watched) options.import.on_progress = &ShowProgress;
+  std::string what;
+  options.import.on_recognized = [&](const std::string& found) { what = found + ", "; };
   Result<TemplateInfo> info = store.Import(rest.values[0], rest.values[1], options.import);
   // Takes the progress line away.
   if (watched) [[maybe_unused]]
     ssize_t written = ::write(STDERR_FILENO, "\r\x1b[K", 4);
   if (!info) return Failure(std::move(info).error());
   if (!options.quiet) {
-    TRY(Print("imported " + info->name + " (" + HumanBytes(info->size) +
+    TRY(Print("imported " + info->name + " (" + what + HumanBytes(info->size) +
               "); try: cay run --template " + info->name + " -it -- sh\n"));
     const std::string notes = templates::DescribeNotes(info->notes);
     if (!notes.empty()) Note(notes);
@@ -94,6 +104,17 @@ Result<void> SetMaxSize(ImportArguments& o, std::string_view value) {
   return {};
 }
 
+Result<void> SetTag(ImportArguments& o, std::string_view value) {
+  if (value.empty()) return Failure(Error::Invalid("the value is empty"));
+  o.import.tag = value;
+  return {};
+}
+
+Result<void> SetPlatform(ImportArguments& o, std::string_view value) {
+  o.import.platform = TRY(templates::oci::Platform::Parse(value)).Text();
+  return {};
+}
+
 constexpr OptionSpec kImportOptions[] = {
     {.name = "replace",
      .help = "Take the place of a template of that name",
@@ -102,6 +123,16 @@ constexpr OptionSpec kImportOptions[] = {
                       o.import.replace = true;
                       return Ok();
                     }>},
+    {.name = "tag",
+     .value = "TAG",
+     .help = "Of an archive of several images, the one that it calls so",
+     .example = "app:1.2",
+     .apply = &Into<ImportArguments, SetTag>},
+    {.name = "platform",
+     .value = "OS/ARCH[/VARIANT]",
+     .help = "Of an image for several platforms, this one (default: this machine's)",
+     .example = "linux/amd64",
+     .apply = &Into<ImportArguments, SetPlatform>},
     {.name = "max-size",
      .value = "SIZE",
      .help = "Refuse more unpacked content than this (default 16g)",
@@ -135,13 +166,21 @@ constexpr OptionSpec kRemoveOptions[] = {kStateDirOption<ListArguments>, kUrlOpt
 
 constinit const Command kImport = {
     .name = "import",
-    .summary = "Make a template from a root filesystem: a directory or a tar (plain, .gz, .zst)",
-    .usage = "[OPTIONS] NAME SOURCE",
+    .summary =
+        "Make a template from a root filesystem or an image: a directory, or a tar (plain, "
+        ".gz, .zst)",
+    .usage = "[OPTIONS] NAME FILE|DIR|-",
+    .description =
+        "What it is, its content says: a root filesystem, an archive of docker save, an OCI "
+        "archive, or\n"
+        "an OCI layout. An image's variables, user and directory hold, as those of one that was "
+        "pulled.\n",
     .options = kImportOptions,
     .examples =
         "cay template import alpine ./alpine-minirootfs.tar.gz\n"
         "cay template import --replace ci ./rootfs/\n"
-        "docker export $(docker create python:3.13) > py.tar && cay template import py py.tar\n",
+        "docker save app:1.2 | cay template import app -\n"
+        "cay template import --tag app:1.2 app ./images.tar\n",
     .min_arguments = 2,
     .max_arguments = 2,
     .completes = Completes::kFiles,
@@ -169,13 +208,31 @@ constinit const Command kRemove = {
     .run = &ParseAndAct<ListArguments, RemoveMain>,
 };
 
-constexpr const Command* kSubcommands[] = {&kImport, &kTemplatePullCommand, &kList, &kRemove};
+constinit const Command kLs = {
+    .name = "ls",
+    .summary = "The same as list",
+    .usage = "[OPTIONS]",
+    .options = kListOptions,
+    .examples = "cay template ls -q\n",
+    .run = &ParseAndAct<ListArguments, ListMain>,
+};
+
+constexpr const Command* kSubcommands[] = {&kImport,
+                                           &kTemplateExportCommand,
+                                           &kTemplatePullCommand,
+                                           &kTemplatePushCommand,
+                                           &kList,
+                                           &kLs,
+                                           &kTemplateInspectCommand,
+                                           &kTemplateDfCommand,
+                                           &kRemove,
+                                           &kTemplatePruneCommand};
 
 }  // namespace
 
 constinit const Command kTemplateCommand = {
     .name = "template",
-    .summary = "Import, pull, list and remove what sandboxes start from",
+    .summary = "What sandboxes start from: import, pull, export, push, list, inspect and remove it",
     .usage = "COMMAND",
     .description =
         "Of this machine, or of a server when one is named: with --url, --context or CAY_URL, or "

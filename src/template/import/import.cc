@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "archive/byte_stream.h"
-#include "archive/compression.h"
 #include "archive/pack.h"
 #include "archive/unpack.h"
 #include "base/os/sys.h"
@@ -43,13 +42,6 @@ ImportedContent ContentOf(const archive::UnpackReport& report) {
   content.bytes = report.bytes;
   content.notes = NotesOf(report);
   return content;
-}
-
-Result<ImportedContent> FromArchive(const Fd& file, const std::string& root,
-                                    const ImportOptions& options) {
-  archive::FdSource source(file);
-  const auto plain = TRY(archive::Decompress(source));
-  return ContentOf(TRY(UnpackTar(*plain, root, options)));
 }
 
 // A copy into itself would not end before the bounds do.
@@ -110,12 +102,18 @@ Result<ImportedContent> FromDirectory(const Fd& directory, const std::string& ro
   return content;
 }
 
+Result<Fd> StandardInput() {
+  const int fd = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (fd < 0) return Failure(Error::FromErrno("standard input"));
+  return Fd::Adopt(fd);
+}
+
 }  // namespace
 
-Result<ImportedContent> UnpackSource(const std::string& source, const std::string& store_dir,
-                                     const std::string& root, const ImportOptions& options) {
-  Result<Fd> opened =
-      sys::OpenAt(AT_FDCWD, source.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+Result<ImportSource> OpenSource(const std::string& source) {
+  Result<Fd> opened = source == "-" ? StandardInput()
+                                    : sys::OpenAt(AT_FDCWD, source.c_str(),
+                                                  O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (!opened) {
     const int why = opened.error().sys_errno();
     const ErrorCode code = why == ENOENT || why == ENOTDIR ? ErrorCode::kNotFound
@@ -125,14 +123,28 @@ Result<ImportedContent> UnpackSource(const std::string& source, const std::strin
   }
   struct stat info{};
   if (::fstat(opened->get(), &info) < 0) return Failure(Error::FromErrno("looking at " + source));
-  if (S_ISDIR(info.st_mode)) {
-    TRY(CheckIsOutside(info, store_dir));
-    return FromDirectory(*opened, root, options);
-  }
-  if (S_ISREG(info.st_mode)) return FromArchive(*opened, root, options);
+  const bool is_stream = source == "-" && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+  if (S_ISDIR(info.st_mode) || S_ISREG(info.st_mode) || is_stream)
+    return ImportSource{.fd = *std::move(opened), .is_directory = S_ISDIR(info.st_mode)};
   return Failure(
-      Error::Invalid(source + " is neither a directory nor a file")
-          .WithRemedy("give a root filesystem directory, or a .tar, .tar.gz or .tar.zst"));
+      Error::Invalid((source == "-" ? "standard input" : source) +
+                     " is neither a directory nor a file")
+          .WithRemedy("give a root filesystem directory, a .tar, .tar.gz or .tar.zst of one, or an "
+                      "archive of images"));
+}
+
+Result<ImportedContent> UnpackDirectory(const Fd& directory, const std::string& store_dir,
+                                        const std::string& root, const ImportOptions& options) {
+  struct stat info{};
+  if (::fstat(directory.get(), &info) < 0)
+    return Failure(Error::FromErrno("looking at the directory to import"));
+  TRY(CheckIsOutside(info, store_dir));
+  return FromDirectory(directory, root, options);
+}
+
+Result<ImportedContent> UnpackArchive(archive::ByteSource& tar, const std::string& root,
+                                      const ImportOptions& options) {
+  return ContentOf(TRY(UnpackTar(tar, root, options)));
 }
 
 Result<void> SyncLayer(const std::string& root) {

@@ -7,6 +7,8 @@
 
 #include <string>
 
+#include "archive/byte_stream.h"
+#include "base/os/fd.h"
 #include "base/result.h"
 #include "template/template.h"
 
@@ -18,10 +20,21 @@ struct ImportedContent {
   ImportNotes notes;
 };
 
-// `root` is the empty root directory of a layer; `store_dir`, where templates are kept, must not be
-// inside a source directory. What was written before an error stays in `root`.
-Result<ImportedContent> UnpackSource(const std::string& source, const std::string& store_dir,
-                                     const std::string& root, const ImportOptions& options);
+// What an import is given: a directory, a file, or "-", which is standard input, for reading.
+struct ImportSource {
+  Fd fd;
+  bool is_directory = false;
+};
+// kNotFound, kPermissionDenied; kInvalidArgument for what is neither.
+Result<ImportSource> OpenSource(const std::string& source);
+
+// `root` is the empty root directory of a layer; what was written before an error stays in it.
+// `store_dir`, where templates are kept, must not be inside the directory.
+Result<ImportedContent> UnpackDirectory(const Fd& directory, const std::string& store_dir,
+                                        const std::string& root, const ImportOptions& options);
+// Of an uncompressed tar.
+Result<ImportedContent> UnpackArchive(archive::ByteSource& tar, const std::string& root,
+                                      const ImportOptions& options);
 
 // Makes what is in the layer survive a power failure.
 Result<void> SyncLayer(const std::string& root);

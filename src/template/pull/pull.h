@@ -19,12 +19,21 @@
 
 namespace cay::templates {
 
+// Of a pull, and of a push (push_image.h), which packs, and sends what is not there.
 struct PullProgress {
-  enum class Stage : uint8_t { kFetching, kFetched, kUnpacking };
+  enum class Stage : uint8_t {
+    kFetching,
+    kFetched,
+    kUnpacking,
+    kPacking,
+    kSending,
+    kSent,
+    kWasThere,
+  };
   Stage stage = Stage::kFetching;
-  std::string layer{};  // its digest; empty when kUnpacking: all of them
-  Bytes done = 0;       // of the layer as it is stored; when kUnpacking of content
-  Bytes total = 0;      // nothing when kUnpacking
+  std::string layer{};  // its digest; empty when kUnpacking or kPacking: all of them
+  Bytes done = 0;       // of the layer as it is stored; of content where it is all of them
+  Bytes total = 0;      // nothing where it is all of them
 };
 
 struct PullOptions {

@@ -247,6 +247,14 @@ Result<std::optional<std::set<std::string>>> LayerStore::NeededLayers() const {
     }
     needed.insert(layers->begin(), layers->end());
   }
+  auto of_sandboxes = TRY(LayersOfSandboxes());
+  if (!of_sandboxes) return std::nullopt;
+  needed.merge(*of_sandboxes);
+  return needed;
+}
+
+Result<std::optional<std::set<std::string>>> LayerStore::LayersOfSandboxes() const {
+  std::set<std::string> layers;
   for (const engine::SandboxStatus& sandbox : TRY(sandboxes_())) {
     if (!sandbox.damage.empty()) {
       LogWarning("layers of templates are kept: which of them sandbox " + sandbox.id.text() +
@@ -255,10 +263,25 @@ Result<std::optional<std::set<std::string>>> LayerStore::NeededLayers() const {
     }
     for (const engine::LayerReference& layer : sandbox.layers) {
       if (layer.kind == engine::LayerReference::Kind::kHostDirectory)
-        AddLayersOf(layer.name, needed);
+        AddLayersOf(layer.name, layers);
     }
   }
-  return needed;
+  return layers;
+}
+
+Result<bool> LayerStore::IsHeld(const std::string& id) const {
+  const std::string path = layers_dir() + "/" + id;
+  const auto layer = sys::OpenAt(AT_FDCWD, path.c_str(), kDirectoryFlags);
+  if (!layer && layer.error().sys_errno() == ENOENT) return false;
+  if (!layer) return Failure(layer.error());
+  return !TRY(Flock(*layer, LOCK_EX | LOCK_NB));
+}
+
+Result<std::vector<std::string>> LayerStore::LayerIds() const {
+  std::vector<std::string> ids = TRY(Names(layers_dir()));
+  std::erase_if(ids, [](const std::string& name) { return !IsLayerId(name); });
+  std::ranges::sort(ids);
+  return ids;
 }
 
 Result<uint64_t> LayerStore::MoveUnneededAside(bool dry_run) {

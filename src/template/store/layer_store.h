@@ -7,6 +7,7 @@
 //     .layers/ID/template.json   of the topmost: the metadata of the template that it was made for
 //     .partial/ID/root/     a layer being made or being deleted
 //     .blobs/               what was fetched of images (registry/blob_download.h)
+//     .used/NAME            when a template was last used (last_used.h)
 //     .lock                 flock: taken by whoever adds, publishes or deletes layers
 //
 //   NewLayer layer = TRY(store.Begin());              // made aside …
@@ -102,6 +103,13 @@ class LayerStore {
   // A directory of Cay's own for layers on their way: what nobody came back for is deleted by
   // Collect after a day.
   Result<Fd> OpenBlobs() const;
+
+  // Those that sandboxes stand on, by their engine's word; nothing when a sandbox is damaged.
+  Result<std::optional<std::set<std::string>>> LayersOfSandboxes() const;
+  // Whether somebody holds the layer (Hold) at this moment.
+  Result<bool> IsHeld(const std::string& id) const;
+  // Of all layers that are in their places.
+  Result<std::vector<std::string>> LayerIds() const;
 
   // Deletes the layers that are not needed; returns how many. Deletes none while a metadata file or
   // a sandbox is damaged: it may need any. With `dry_run` only counts.

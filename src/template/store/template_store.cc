@@ -16,7 +16,9 @@
 #include "engine/own_names.h"
 #include "template/host/host_sources.h"
 #include "template/host/skeleton.h"
-#include "template/import/import.h"
+#include "template/saved/open_archive.h"
+#include "template/saved/saved_image.h"
+#include "template/store/last_used.h"
 #include "template/store/metadata.h"
 #include "template/store/snapshot.h"
 #include "template/store/template_name.h"
@@ -41,12 +43,8 @@ std::string MetadataPath(const LayerStore& layers, const std::string& name) {
 }
 
 std::vector<std::string> Environment(const TemplateUser& user) {
-  return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-          "HOME=" + user.home,
-          "USER=" + user.name,
-          "LOGNAME=" + user.name,
-          "SHELL=" + user.shell,
-          "LANG=C.UTF-8"};
+  return {std::string(kDefaultPath), "HOME=" + user.home,   "USER=" + user.name,
+          "LOGNAME=" + user.name,    "SHELL=" + user.shell, "LANG=C.UTF-8"};
 }
 
 Result<std::vector<std::string>> ImportedNames(const LayerStore& layers) {
@@ -188,6 +186,13 @@ void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
   found.workdir = process.working_dir.empty() ? "/" : process.working_dir;
 }
 
+// A root filesystem has no tags and no platform to choose by.
+Result<void> CheckNotChosen(const std::string& source, const ImportOptions& options) {
+  if (options.tag.empty() && options.platform.empty()) return {};
+  return Failure(Error::Invalid(source + " holds no images, of which one could be chosen by its "
+                                         "tag or platform"));
+}
+
 }  // namespace
 
 Result<TemplateStore> TemplateStore::Open(const Paths& paths, SandboxLister sandboxes) {
@@ -231,34 +236,67 @@ Result<Template> TemplateStore::FindHost() {
                        "the host template's layer vanishes as fast as it is made"));
 }
 
-Result<Template> TemplateStore::FindImported(const std::string& name) {
+Result<KeptTemplate> TemplateStore::OpenImported(const std::string& name) {
   for (int round = 0; round < kMaxRounds; ++round) {
-    const Metadata metadata = TRY(ReadMetadata(layers_, name));
-    auto holds = HoldAll(layers_, metadata.layers);
+    Metadata metadata = TRY(ReadMetadata(layers_, name));
+    KeptTemplate kept{.metadata = std::move(metadata), .hold = {}, .roots = {}};
+    auto holds = HoldAll(layers_, kept.metadata.layers);
     if (!holds && IsGone(holds.error())) continue;
     if (!holds) return Failure(holds.error());
-    Template found;
-    found.name = name;
-    found.hold = *std::move(holds);
-    found.root = RootOf(layers_, metadata);
-    found.env = Environment(metadata.user);
-    found.user = metadata.user.name;
-    if (metadata.image) TakeFromImage(found, metadata.image->config.process);
-    return found;
+    kept.hold = *std::move(holds);
+    for (const std::string& layer : kept.metadata.layers)
+      kept.roots.push_back(layers_.LayerRoot(layer));
+    return kept;
   }
   return Failure(
       Error(ErrorCode::kIo, Fault::kMachine, "the layer of template " + name + " is gone")
           .WithRemedy("remove it, and import it again: " + Remedy(Action::kRemoveTemplate, name)));
 }
 
+Result<KeptTemplate> TemplateStore::OpenByName(const std::string& normal) {
+  auto found = OpenImported(normal);
+  if (found || found.error().code() != ErrorCode::kNotFound || !IsShortName(normal)) return found;
+  auto latest = OpenImported(TRY(ImageOfName(normal)).Familiar());
+  return latest || latest.error().code() != ErrorCode::kNotFound ? std::move(latest)
+                                                                 : std::move(found);
+}
+
+Result<KeptTemplate> TemplateStore::Open(const std::string& name) {
+  const std::string normal = TRY(NormalTemplateName(name));
+  if (normal != kHost) {
+    KeptTemplate kept = TRY(OpenByName(normal));
+    if (kept.metadata.overlays.empty()) return kept;
+  }
+  return Failure(Error::Impossible(
+      "the template \"" + normal + "\" " + (normal == kHost ? "is" : "is a snapshot above") +
+      " this machine's own /usr, seen where it lies: that has no layers of its "
+      "own"));
+}
+
 Result<Template> TemplateStore::Find(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal == kHost) return FindHost();
-  auto found = FindImported(normal);
-  if (found || found.error().code() != ErrorCode::kNotFound || !IsShortName(normal)) return found;
-  auto latest = FindImported(TRY(ImageOfName(normal)).Familiar());
-  return latest || latest.error().code() != ErrorCode::kNotFound ? std::move(latest)
-                                                                 : std::move(found);
+  KeptTemplate kept = TRY(OpenByName(normal));
+  NoteUse(layers_, kept.metadata.info.name);
+  Template found;
+  found.name = kept.metadata.info.name;
+  found.hold = std::move(kept.hold);
+  found.root = RootOf(layers_, kept.metadata);
+  found.env = Environment(kept.metadata.user);
+  found.user = kept.metadata.user.name;
+  if (kept.metadata.image) TakeFromImage(found, kept.metadata.image->config.process);
+  return found;
+}
+
+Result<std::vector<Metadata>> TemplateStore::ReadAll() const {
+  std::vector<Metadata> all;
+  for (const std::string& name : TRY(ImportedNames(layers_))) {
+    Result<Metadata> metadata = ReadMetadata(layers_, name);
+    if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
+    if (!metadata) return Failure(metadata.error());
+    all.push_back(*std::move(metadata));
+  }
+  return all;
 }
 
 bool TemplateStore::Has(const std::string& name) const {
@@ -271,21 +309,40 @@ Result<std::vector<TemplateInfo>> TemplateStore::List() {
   host.name = kHost;
   host.source = "built in";
   infos.push_back(host);
-  for (const std::string& name : TRY(ImportedNames(layers_))) {
-    Result<Metadata> metadata = ReadMetadata(layers_, name);
-    if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
-    if (!metadata) return Failure(metadata.error());
-    infos.push_back(metadata->info);
-  }
+  for (Metadata& metadata : TRY(ReadAll())) infos.push_back(std::move(metadata.info));
   return infos;
 }
 
 Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::string& source,
                                            const ImportOptions& options) {
   TRY(CheckFree(name, options.replace));  // before the work; and again when it is done
+  ImportSource opened = TRY(OpenSource(source));
+  if (opened.is_directory) {
+    if (TRY(ImageFiles::IsLayout(opened.fd)))
+      return ImportImage(name, source, ImageFiles(std::move(opened.fd)), options);
+    TRY(CheckNotChosen(source, options));
+    return ImportRoot(
+        name, source,
+        [&](const std::string& root) {
+          return UnpackDirectory(opened.fd, layers_.directory(), root, options);
+        },
+        options);
+  }
+  const Fd spool = TRY(layers_.OpenBlobs());
+  const auto archive =
+      TRY(OpenArchive(std::move(opened.fd), spool, {.max_spooled = options.max_bytes}));
+  if (archive.images) return ImportImage(name, source, *archive.images, options);
+  TRY(CheckNotChosen(source, options));
+  return ImportRoot(
+      name, source,
+      [&](const std::string& root) { return UnpackArchive(*archive.tar, root, options); }, options);
+}
+
+Result<TemplateInfo> TemplateStore::ImportRoot(const std::string& name, const std::string& source,
+                                               const UnpackInto& unpack,
+                                               const ImportOptions& options) {
   NewLayer layer = TRY(layers_.Begin());
-  const ImportedContent content =
-      TRY(UnpackSource(source, layers_.directory(), layer.root(), options));
+  const ImportedContent content = TRY(unpack(layer.root()));
   LayerTree tree = TRY(LayerTree::Open(layer.root()));
   Metadata metadata;
   metadata.user = TRY(CompleteImported(tree));
@@ -300,6 +357,29 @@ Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::s
   metadata.info.notes = content.notes;
   TRY(Finish(std::move(layer), metadata, options.replace));
   return metadata.info;
+}
+
+Result<TemplateInfo> TemplateStore::ImportImage(const std::string& name, const std::string& source,
+                                                const ImageFiles& files,
+                                                const ImportOptions& options) {
+  ImageWish wish{.tag = options.tag};
+  if (!options.platform.empty()) wish.platform = TRY(oci::Platform::Parse(options.platform));
+  auto found = FindSavedImage(files, wish);
+  if (!found) return Failure(std::move(found).error().WithContext(source));
+  if (options.on_recognized) options.on_recognized(found->what);
+  NewImage image{.origin = {.reference = found->reference,
+                            .digest = found->digest,
+                            .config = std::move(found->config)},
+                 .layers = {}};
+  for (const SavedImageFound::Layer& layer : found->layers) image.layers.push_back(layer.blob);
+  ImportOptions add = options;
+  if (add.source_name.empty()) add.source_name = source;
+  return AddImage(
+      name, image,
+      [&](size_t index) -> Result<std::unique_ptr<archive::ByteSource>> {
+        return found->layers[index].file.Open();
+      },
+      add);
 }
 
 Result<TemplateInfo> TemplateStore::AddImage(const std::string& name, const NewImage& image,
@@ -357,7 +437,10 @@ Result<void> TemplateStore::Remove(const std::string& asked) {
   const std::string name = TRY(NormalTemplateName(asked));
   if (name == kHost) return Failure(Error::Impossible("the template \"host\" is built in"));
   TRY(layers_.WithLock([&]() -> Result<void> {
-    if (::unlink(MetadataPath(layers_, name).c_str()) == 0) return {};
+    if (::unlink(MetadataPath(layers_, name).c_str()) == 0) {
+      ForgetUse(layers_, name);
+      return {};
+    }
     if (errno == ENOENT) return Failure(NotFound(layers_, name));
     return Failure(Error::FromErrno("removing template " + name));
   }));

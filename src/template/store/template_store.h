@@ -10,11 +10,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/os/paths.h"
 #include "base/result.h"
+#include "template/import/import.h"
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
 #include "template/store/metadata.h"
@@ -30,6 +32,15 @@ struct NewImage {
   std::vector<oci::Descriptor> layers;  // the lowest first
 };
 
+class ImageFiles;
+
+// What is kept of a template, and its layers, which stay while `hold` lives.
+struct KeptTemplate {
+  Metadata metadata;
+  std::shared_ptr<const void> hold;
+  std::vector<std::string> roots;  // directories of the layers, the topmost first
+};
+
 class TemplateStore {
  public:
   // `sandboxes`: lists the sandboxes whose layers stay. The caller keeps alive what it uses.
@@ -39,9 +50,14 @@ class TemplateStore {
   // "python" is "python:latest" where there is no template of the short name.
   Result<Template> Find(const std::string& name);
 
-  // From a root filesystem directory or a tar (plain, gzip, zstd), which may be hostile: nothing is
-  // ever written outside, no device nodes, no setuid or setgid bits, no trusted.* or security.*
-  // attributes, no overlay whiteouts. Names: template_name.h.
+  // Of what was imported or pulled, by the same names; kInvalidArgument for `host`.
+  Result<KeptTemplate> Open(const std::string& name);
+
+  // From a root filesystem directory or a tar (plain, gzip, zstd; "-": standard input), which may
+  // be hostile: nothing is ever written outside, no device nodes, no setuid or setgid bits, no
+  // trusted.* or security.* attributes, no overlay whiteouts. Names: template_name.h.
+  // An image, where the source is an archive of images or an OCI layout, by its content
+  // (saved/saved_image.h): then it is as AddImage does it.
   Result<TemplateInfo> Import(const std::string& name, const std::string& source,
                               const ImportOptions& options);
 
@@ -64,6 +80,9 @@ class TemplateStore {
   Result<std::vector<TemplateInfo>> List();
   // Whether there is one that is called exactly so.
   bool Has(const std::string& name) const;
+  // What is kept of all of them, by name, without `host`.
+  Result<std::vector<Metadata>> ReadAll() const;
+  const LayerStore& layers() const { return layers_; }
 
   // kNotFound, or kInvalidArgument for `host`. A layer that a live sandbox uses stays on disk for
   // it.
@@ -74,11 +93,20 @@ class TemplateStore {
   Result<uint64_t> CollectGarbage(bool dry_run = false);
 
  private:
+  // Unpacks what is imported into the root directory of a layer.
+  using UnpackInto = std::function<Result<ImportedContent>(const std::string& root)>;
+
   explicit TemplateStore(LayerStore layers) : layers_(std::move(layers)) {}
   Result<Template> FindHost();
-  Result<Template> FindImported(const std::string& name);
+  Result<KeptTemplate> OpenImported(const std::string& name);
+  // Of a name that is not `host`.
+  Result<KeptTemplate> OpenByName(const std::string& normal);
   // kAlreadyExists where there is one of that name that may not be replaced.
   Result<void> CheckFree(const std::string& name, bool replace) const;
+  Result<TemplateInfo> ImportImage(const std::string& name, const std::string& source,
+                                   const ImageFiles& files, const ImportOptions& options);
+  Result<TemplateInfo> ImportRoot(const std::string& name, const std::string& source,
+                                  const UnpackInto& unpack, const ImportOptions& options);
   // Puts the topmost layer into place, and the template's metadata, which names it.
   Result<void> Finish(NewLayer top, const Metadata& metadata, bool replace);
 

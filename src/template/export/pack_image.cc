@@ -1,0 +1,172 @@
+#include "template/export/pack_image.h"
+
+#include <fcntl.h>
+
+#include <chrono>
+#include <ctime>
+#include <memory>
+#include <utility>
+
+#include "base/os/disk_room.h"
+#include "base/os/file.h"
+#include "base/os/sys.h"
+#include "template/export/layer_tar.h"
+
+namespace cay::templates {
+namespace {
+
+constexpr Bytes kRoomCheckInterval = 64 * kMiB;
+
+// Digests and counts what goes through it.
+class DigestingSink final : public archive::ByteSink {
+ public:
+  DigestingSink(archive::ByteSink& sink, oci::Digester digester)
+      : sink_(sink), digester_(std::move(digester)) {}
+  Result<void> Write(std::string_view bytes) override {
+    TRY(digester_.Add(bytes));
+    return sink_.Write(bytes);
+  }
+  Bytes size() const { return digester_.size(); }
+  Result<oci::Digest> Finish() { return std::move(digester_).Finish(); }
+
+ private:
+  archive::ByteSink& sink_;
+  oci::Digester digester_;
+};
+
+// Into a file on the state directory's disk, whose reserve is kept.
+class SpoolSink final : public archive::ByteSink {
+ public:
+  explicit SpoolSink(const Fd& file) : file_(file) {}
+  Result<void> Write(std::string_view bytes) override {
+    if (size_ >= next_room_check_) {
+      next_room_check_ = size_ + kRoomCheckInterval;
+      if (const auto room = DiskRoomOf(file_)) TRY(CheckHostReserve(*room));
+    }
+    size_ += bytes.size();
+    return WriteAll(file_.get(), bytes);
+  }
+
+ private:
+  const Fd& file_;
+  Bytes size_ = 0;
+  Bytes next_room_check_ = 0;
+};
+
+std::string_view MediaTypeOf(archive::Compression compression) {
+  switch (compression) {
+    case archive::Compression::kGzip:
+      return oci::kOciLayerGzip;
+    case archive::Compression::kZstd:
+      return oci::kOciLayerZstd;
+    case archive::Compression::kNone:
+      break;
+  }
+  return oci::kOciLayerTar;
+}
+
+Result<PackedLayer> PackLayer(const std::string& root, const Fd& spool,
+                              archive::Compression compression, const LayerTarOptions& options) {
+  const Fd directory =
+      TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  auto file = std::make_shared<const Fd>(TRY(MakeSpoolFile(spool)));
+  SpoolSink to_file(*file);
+  DigestingSink blob(to_file, TRY(oci::Digester::Start()));
+  const auto compressed = TRY(archive::Compress(blob, compression));
+  DigestingSink tar(*compressed, TRY(oci::Digester::Start()));
+  TRY(WriteLayerTar(directory, tar, options));
+  TRY(compressed->Finish());
+  const Bytes size = blob.size();
+  oci::Digest blob_digest = TRY(blob.Finish());
+  oci::Digest diff_id = TRY(tar.Finish());
+  return PackedLayer{.blob = {.media_type = std::string(MediaTypeOf(compression)),
+                              .digest = std::move(blob_digest),
+                              .size = size},
+                     .diff_id = std::move(diff_id),
+                     .file = {.file = std::move(file), .offset = 0, .size = size}};
+}
+
+std::string Rfc3339(int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[32];
+  const size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return std::string(text, size);
+}
+
+// What sandboxes of an imported root filesystem have: PATH, its user, /workspace.
+oci::ImageConfig ConfigOfRoot(const KeptTemplate& kept) {
+  oci::ImageConfig config{.platform = oci::Platform::Native()};
+  config.created = Rfc3339(kept.metadata.info.imported_unix_ms);
+  config.process.user = kept.metadata.user.name;
+  config.process.working_dir = "/workspace";
+  config.process.env = {std::string(kDefaultPath)};
+  config.history.push_back({.created = config.created, .created_by = "cay template import"});
+  return config;
+}
+
+// The roots of the layers that are part of the image, the lowest first: those of the image that the
+// template was made of, without Cay's own above them, and what sandboxes wrote above that.
+Result<std::vector<std::string>> RootsToPack(const KeptTemplate& kept) {
+  std::vector<std::string> roots(kept.roots.rbegin(), kept.roots.rend());
+  if (!kept.metadata.image) return roots;
+  const size_t of_image = kept.metadata.image->config.diff_ids.size();
+  if (roots.size() > of_image) {
+    roots.erase(roots.begin() + static_cast<std::ptrdiff_t>(of_image));
+    return roots;
+  }
+  return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                       "the metadata of template " + kept.metadata.info.name +
+                           " is damaged: it has other layers than its image"));
+}
+
+}  // namespace
+
+Result<PackedImage> PackImage(TemplateStore& store, const std::string& name,
+                              const PackImageOptions& options) {
+  const KeptTemplate kept = TRY(store.Open(name));
+  const std::vector<std::string> roots = TRY(RootsToPack(kept));
+  const Fd spool = TRY(store.OpenBlobs());
+  std::vector<PackedLayer> layers;
+  for (const std::string& root : roots) {
+    LayerTarOptions tar;
+    tar.on_progress = [&](Bytes bytes) -> Result<void> {
+      if (!options.on_progress) return {};
+      return options.on_progress({.layer = layers.size(), .layers = roots.size(), .bytes = bytes});
+    };
+    layers.push_back(TRY(PackLayer(root, spool, options.compression, tar)));
+  }
+  oci::ImageConfig config = kept.metadata.image ? kept.metadata.image->config : ConfigOfRoot(kept);
+  const size_t below = config.diff_ids.size();
+  for (size_t i = below; kept.metadata.image && i < layers.size(); ++i) {
+    config.history.push_back(
+        {.created = Rfc3339(kept.metadata.info.imported_unix_ms), .created_by = "cay snapshot"});
+  }
+  config.diff_ids.clear();
+  for (const PackedLayer& layer : layers) config.diff_ids.push_back(layer.diff_id);
+  std::string config_bytes = TRY(oci::EncodeImageConfig(config));
+  oci::Digest config_digest = TRY(oci::Digest::Of(config_bytes));
+  oci::Manifest manifest{.media_type = std::string(oci::kOciManifest),
+                         .config = {.media_type = std::string(oci::kOciConfig),
+                                    .digest = std::move(config_digest),
+                                    .size = config_bytes.size()}};
+  for (const PackedLayer& layer : layers) manifest.layers.push_back(layer.blob);
+  std::string manifest_bytes = TRY(oci::EncodeManifest(manifest));
+  oci::Digest digest = TRY(oci::Digest::Of(manifest_bytes));
+  oci::Descriptor descriptor{.media_type = manifest.media_type,
+                             .digest = std::move(digest),
+                             .size = manifest_bytes.size()};
+  descriptor.platform = oci::Platform{.os = config.platform.os,
+                                      .architecture = config.platform.architecture,
+                                      .variant = config.platform.variant};
+  return PackedImage{.name = kept.metadata.info.name,
+                     .layers = std::move(layers),
+                     .config = std::move(config),
+                     .config_bytes = std::move(config_bytes),
+                     .manifest = std::move(manifest),
+                     .manifest_bytes = std::move(manifest_bytes),
+                     .descriptor = std::move(descriptor)};
+}
+
+}  // namespace cay::templates
