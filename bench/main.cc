@@ -15,7 +15,7 @@
 namespace cay::bench {
 
 std::span<const Case> AllCases() {
-  static constexpr std::array<Case, 13> kCases{{{"create", MeasureCreate},
+  static constexpr std::array<Case, 14> kCases{{{"create", MeasureCreate},
                                                 {"exec", MeasureExec},
                                                 {"parallel", MeasureParallel},
                                                 {"memory", MeasureMemory},
@@ -25,6 +25,7 @@ std::span<const Case> AllCases() {
                                                 {"http-queue", MeasureHttpQueue},
                                                 {"http-bytes", MeasureHttpBytes},
                                                 {"http-idle", MeasureHttpIdle},
+                                                {"snapshot", MeasureSnapshot},
                                                 {"network-speed", MeasureNetworkSpeed},
                                                 {"network-create", MeasureNetworkCreate},
                                                 {"network-memory", MeasureNetworkMemory}}};

@@ -38,6 +38,8 @@ Result<void> MeasureHttpQueue(Context& context);    // cycles, bursts, what wait
 Result<void> MeasureHttpBytes(Context& context);    // output and files
 Result<void> MeasureHttpIdle(Context& context);     // 500 sandboxes: memory, and a restart
 
+Result<void> MeasureSnapshot(Context& context);  // taking one, and creating from it
+
 // Networks of sandboxes.
 Result<void> MeasureNetworkSpeed(Context& context);   // beside slirp4netns, pasta, Docker's bridge
 Result<void> MeasureNetworkCreate(Context& context);  // with a network, and what none costs
