@@ -20,6 +20,7 @@ struct Capabilities {
   // What sandboxes write is on the state directory's disk, so that there must be room for it.
   bool files_on_state_disk = false;
   bool network_policy = false;  // OpenNetwork: networks other than none
+  bool root = false;            // CreateRequest::privileges: Privileges::kRoot
 
   // What no engine can do yet. Nothing asks for these: they have their places so that engines can
   // be told apart.

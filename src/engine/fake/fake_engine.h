@@ -65,7 +65,8 @@ struct FakeOptions {
                       .host_mounts = true,
                       .host_layers = true,
                       .files_on_state_disk = false,
-                      .network_policy = true};
+                      .network_policy = true,
+                      .root = true};
   LimitSet not_enforced{};
 };
 

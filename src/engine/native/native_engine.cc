@@ -164,7 +164,8 @@ Capabilities NativeEngine::capabilities() const {
           .host_mounts = true,
           .host_layers = true,
           .files_on_state_disk = is_root,
-          .network_policy = true};
+          .network_policy = true,
+          .root = is_root};  // an ordinary user's sandbox has one id, and it is not 0
 }
 
 Result<Diagnosis> NativeEngine::Diagnose() {

@@ -93,6 +93,7 @@ struct FieldsOf<engine::CreateRequest> {
     codec.Field(14, root.hostname, engine::native::kMaxRequestBytes);
     codec.Field(15, self.owner);
     codec.Field(16, self.read_only);
+    codec.Field(17, self.privileges, Privileges::kRoot);
   }
 };
 
