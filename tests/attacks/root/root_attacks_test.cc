@@ -135,6 +135,13 @@ class RootAndMounts : public testing::Test {
     argv.insert(argv.begin(), "/attack/attack-victim");
     return sandbox.Execute(argv, "0").LastLine();
   }
+  // Whose user namespaces the capabilities of a file hold in; 0: the host's.
+  uint32_t RootOfCapabilities(const char* name) const {
+    vfs_ns_cap_data data{};
+    const ssize_t size = ::getxattr((directory_ + "/" + name).c_str(), "security.capability", &data,
+                                    sizeof data);
+    return size == ssize_t{sizeof data} ? le32toh(data.rootid) : 0;
+  }
   struct stat Look(const std::string& name) const {
     struct stat info{};
     EXPECT_EQ(::lstat((directory_ + "/" + name).c_str(), &info), 0) << name;
@@ -172,17 +179,14 @@ TEST_F(RootAndMounts, TheOwnersFilesAreReachedInAReadWriteMount) {
   EXPECT_EQ(Try("write /mounted/own y", "rw"), "through");
 }
 
-// They are those of a user namespace whose root is the mount's owner, where root inside is that
-// owner; and where it is not, there is none.
-TEST_F(RootAndMounts, CapabilitiesOfAFileAreWorthNothingToOthersThanItsOwner) {
-  const std::string verdict = TryOfUser("set_capability /mounted/own", false);
-  EXPECT_TRUE(Matches(verdict, "refused EPERM|refused EINVAL|refused EOVERFLOW")) << verdict;
+// They are those of a user namespace with another root than the host's: that of the sandbox, or the
+// mount's owner where that is root inside.
+TEST_F(RootAndMounts, CapabilitiesOfAFileAreNoneOnTheHost) {
+  ASSERT_EQ(TryOfUser("set_capability /mounted/own", false), "through");
+  const uint32_t root = RootOfCapabilities("own");
+  EXPECT_TRUE(root >= 0x70000000 && root < 0x80000000) << root;
   ASSERT_EQ(Try("set_capability /mounted/own", "rw"), "through");
-  vfs_ns_cap_data data{};
-  ASSERT_EQ(::getxattr((directory_ + "/own").c_str(), "security.capability", &data, sizeof data),
-            ssize_t{sizeof data});
-  EXPECT_EQ(le32toh(data.magic_etc) & VFS_CAP_REVISION_MASK, uint32_t{VFS_CAP_REVISION_3});
-  EXPECT_EQ(le32toh(data.rootid), kOwner);
+  EXPECT_EQ(RootOfCapabilities("own"), kOwner);
 }
 
 TEST_F(RootAndMounts, NothingIsGivenToIdsOfTheHost) {
