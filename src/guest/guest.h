@@ -10,9 +10,10 @@ namespace cay::guest {
 inline constexpr int kListenerFd = 3;
 
 // Serves until it is killed; when it dies, the kernel ends every process of the sandbox.
-// `single_user`: ids cannot be changed here (an ordinary user's sandbox); then nobody has privileges.
-// Takes the whole process: signals, descriptors and children are its own. Uses nothing of the C library that loads code at
-// run time (name services, iconv, thread cancellation): the root filesystem is a stranger's.
+// `single_user`: ids cannot be changed here (an ordinary user's sandbox); then nobody has
+// privileges. Takes the whole process: signals, descriptors and children are its own. Uses nothing
+// of the C library that loads code at run time (name services, iconv, thread cancellation): the
+// root filesystem is a stranger's.
 [[noreturn]] void Run(bool single_user, Privileges privileges);
 
 }  // namespace cay::guest

@@ -105,7 +105,8 @@ constexpr auto kAddAuthority = [](RunOptions& o, string_view value) -> Result<vo
 
 constexpr auto kSetPrivileges = [](RunOptions& o, string_view value) -> Result<void> {
   const auto privileges = PrivilegesFromName(value);
-  if (!privileges) return Failure(Error::Invalid("not none or root: \"" + std::string(value) + "\""));
+  if (!privileges)
+    return Failure(Error::Invalid("not none or root: \"" + std::string(value) + "\""));
   o.privileges = *privileges;
   return {};
 };
@@ -148,7 +149,8 @@ constexpr OptionSpec kOptions[] = {
      .apply = kFlag<RunOptions, &RunOptions::read_only>},
     {.name = "privileges",
      .value = "WHAT",
-     .help = "What root inside may do: none, or root: change owners, modes and users (default none)",
+     .help =
+         "What root inside may do: none, or root: change owners, modes and users (default none)",
      .example = "root",
      .completes = Completes::kWords,
      .words = "none root",

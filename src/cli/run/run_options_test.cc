@@ -51,10 +51,11 @@ TEST(RunOptions, TakeEveryOption) {
                               "--hostname", "h",         "--best-effort",
                               "--json",     "--timing",  "--quiet",
                               "--scratch",  "memory",    "--state-dir",
-                              "/s",         "--privileges", "root",
-                              "--",         "cmd",       "arg"});
+                              "/s",         "--",        "cmd",
+                              "arg"});
   EXPECT_EQ(options.template_name, "t");
-  EXPECT_EQ(options.privileges, Privileges::kRoot);
+  EXPECT_EQ(options.privileges, Privileges::kNone);
+  EXPECT_EQ(Parse({"--privileges", "root", "--", "true"}).privileges, Privileges::kRoot);
   EXPECT_EQ(options.limits.pids, 64U);
   EXPECT_EQ(options.limits.disk, 64 * kMiB);
   EXPECT_EQ(options.timeout, Millis(2000));

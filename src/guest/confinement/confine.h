@@ -25,8 +25,9 @@ namespace cay::guest {
 Result<void> ConfineGuest(unsigned first_fd);
 
 // For the calling thread and all that it starts: no new privileges, no capability can come back by
-// an exec (the ambient set is empty, the bounding set too, or it is what root has), the Landlock domain where the kernel has it, and the
-// commands' filter, whose listener it gives (command_filter.h).
+// an exec (the ambient set is empty, the bounding set too, or it is what root has), the Landlock
+// domain where the kernel has it, and the commands' filter, whose listener it gives
+// (command_filter.h).
 Result<std::optional<Fd>> ConfineSpawner(Privileges privileges);
 
 }  // namespace cay::guest

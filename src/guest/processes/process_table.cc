@@ -120,15 +120,15 @@ Result<std::unique_ptr<ProcessTable>> ProcessTable::Create(EventLoop& loop, cons
   Fd signals = Fd::Adopt(raw);
   Spawner* spawner = TRY(Spawner::Start(privileges));
   Arbiter* arbiter = TRY(Arbiter::Create(loop, proc));
-  auto table = std::unique_ptr<ProcessTable>(
-      new ProcessTable(loop, proc, single_user, privileges, std::move(signals), *spawner, *arbiter));
+  auto table = std::unique_ptr<ProcessTable>(new ProcessTable(
+      loop, proc, single_user, privileges, std::move(signals), *spawner, *arbiter));
   TRY(loop.Watch(table->signals_.get(), EPOLLIN, *table));
   TRY(loop.Watch(spawner->done_fd(), EPOLLIN, table->spawn_done_));
   return table;
 }
 
-ProcessTable::ProcessTable(EventLoop& loop, const Fd& proc, bool single_user,
-                           Privileges privileges, Fd signals, Spawner& spawner, Arbiter& arbiter)
+ProcessTable::ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Privileges privileges,
+                           Fd signals, Spawner& spawner, Arbiter& arbiter)
     : loop_(loop),
       proc_(proc),
       single_user_(single_user),

@@ -28,12 +28,11 @@ void SetVariable(std::vector<std::string>& env, std::string_view name, std::stri
 
 Result<void> MakeAs(const Account& account, const FileView& view, const std::string& path,
                     uint32_t capabilities, bool single_user) {
-  const FileCredentials as_user =
-      TRY(FileCredentials::Assume({.uid = account.uid,
-                                   .gid = account.gid,
-                                   .groups = account.groups,
-                                   .capabilities = capabilities},
-                                  single_user));
+  const FileCredentials as_user = TRY(FileCredentials::Assume({.uid = account.uid,
+                                                               .gid = account.gid,
+                                                               .groups = account.groups,
+                                                               .capabilities = capabilities},
+                                                              single_user));
   return view.MakeDirectory(path, 0755, true);
 }
 

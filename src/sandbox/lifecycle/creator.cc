@@ -29,8 +29,7 @@ uint32_t OwnerOf(const SandboxSpec& spec, const templates::Template& base) {
 // A pool's members are alike: what the engine would have to make differently is not theirs.
 bool CanComeFromPool(const SandboxSpec& spec, const templates::Template& base) {
   return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && !spec.read_only &&
-         spec.privileges == Privileges::kNone &&
-         spec.hostname.empty() && spec.project.empty() &&
+         spec.privileges == Privileges::kNone && spec.hostname.empty() && spec.project.empty() &&
          OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
 }
 

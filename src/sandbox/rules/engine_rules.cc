@@ -54,8 +54,9 @@ Result<void> CheckCan(const SandboxSpec& spec, const EngineFacts& engine) {
                           "leave \"network\" out: ports inside are reached through the server"));
   }
   if (!engine.can.root && spec.privileges == Privileges::kRoot) {
-    return Failure(Cannot(engine, "give a sandbox's root privileges",
-                          "leave \"privileges\" out, or have an administrator run the server as root"));
+    return Failure(
+        Cannot(engine, "give a sandbox's root privileges",
+               "leave \"privileges\" out, or have an administrator run the server as root"));
   }
   if (!engine.can.pause && spec.on_timeout == OnTimeout::kPause) {
     return Failure(

@@ -38,7 +38,7 @@ TEST(SpecRules, PrivilegesOfRootAreGivenWhereTheAdministratorAllowsThem) {
   const auto refused = ResolveSpec(asked, options);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::kPermissionDenied);
-  EXPECT_THAT(refused.error().remedy(), HasSubstr("allow_root"));
+  EXPECT_THAT(refused.error().ToString(), HasSubstr("allow_root"));
   EXPECT_EQ(ResolveSpec({}, options)->spec.privileges, Privileges::kNone);
   options.allow_root = true;
   EXPECT_EQ(ResolveSpec(asked, options)->spec.privileges, Privileges::kRoot);

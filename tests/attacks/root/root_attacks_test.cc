@@ -138,8 +138,8 @@ class RootAndMounts : public testing::Test {
   // Whose user namespaces the capabilities of a file hold in; 0: the host's.
   uint32_t RootOfCapabilities(const char* name) const {
     vfs_ns_cap_data data{};
-    const ssize_t size = ::getxattr((directory_ + "/" + name).c_str(), "security.capability", &data,
-                                    sizeof data);
+    const ssize_t size =
+        ::getxattr((directory_ + "/" + name).c_str(), "security.capability", &data, sizeof data);
     return size == ssize_t{sizeof data} ? le32toh(data.rootid) : 0;
   }
   struct stat Look(const std::string& name) const {
@@ -160,8 +160,7 @@ TEST_F(RootAndMounts, FilesOfOthersAreOutOfReachInAReadWriteMount) {
           "rename " + path + " /mounted/else", "link " + path + " /mounted/else",
           "set_capability " + path}) {
       const std::string verdict = Try(probe, "rw");
-      EXPECT_TRUE(
-          Matches(verdict, "refused EACCES|refused EPERM|refused EOVERFLOW|refused EINVAL"))
+      EXPECT_TRUE(Matches(verdict, "refused EACCES|refused EPERM|refused EOVERFLOW|refused EINVAL"))
           << probe << ": " << verdict;
     }
     EXPECT_EQ(TryOfUser("read " + path, false), "refused EACCES");
@@ -203,9 +202,9 @@ TEST_F(RootAndMounts, NothingIsGivenToIdsOfTheHost) {
 TEST_F(RootAndMounts, AReadOnlyMountShowsRootWhatEverybodySees) {
   for (const char* name : {"own", "strangers", "roots", "roots_with_its_group"}) {
     const std::string path = std::string("/mounted/") + name;
-    for (const std::string& probe : {"read " + path, "write " + path + " x",
-                                     "change_owner " + path + " 0", "change_mode " + path + " 666",
-                                     "remove " + path, "set_capability " + path}) {
+    for (const std::string& probe :
+         {"read " + path, "write " + path + " x", "change_owner " + path + " 0",
+          "change_mode " + path + " 666", "remove " + path, "set_capability " + path}) {
       const std::string verdict = TryOfUser(probe, true);
       EXPECT_TRUE(Matches(verdict, "refused EACCES|refused EPERM|refused EROFS"))
           << probe << ": " << verdict;
@@ -225,9 +224,9 @@ TEST_F(RootAndMounts, ASocketOfAReadOnlyMountIsNotReached) {
   std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
   // Made later than the sandbox, which covers what is there before.
   const auto engine = StartEngine(Arena::Own());
-  const LiveSandbox sandbox(*engine, HostTemplate(Arena::Own()),
-                            {.privileges = Privileges::kRoot,
-                             .mounts = {{.source = directory_, .target = "/mounted"}}});
+  const LiveSandbox sandbox(
+      *engine, HostTemplate(Arena::Own()),
+      {.privileges = Privileges::kRoot, .mounts = {{.source = directory_, .target = "/mounted"}}});
   ASSERT_EQ(::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   ASSERT_EQ(::listen(socket.get(), 1), 0);
   ASSERT_EQ(::chmod(path.c_str(), 0777), 0);

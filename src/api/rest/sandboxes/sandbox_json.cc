@@ -58,8 +58,7 @@ class SpecReader : public FieldReader {
     if (!word) return {};
     const auto privileges = PrivilegesFromName(*word);
     if (!privileges)
-      return Failure(
-          Error::Invalid("\"" + std::string(name) + "\" must be \"none\" or \"root\""));
+      return Failure(Error::Invalid("\"" + std::string(name) + "\" must be \"none\" or \"root\""));
     member = *privileges;
     return {};
   }

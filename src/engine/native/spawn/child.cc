@@ -125,9 +125,9 @@ Result<void> StartGuest(const ChildPlan& plan) {
     BecomeNamed(name.c_str());
     plan.guest.run(plan.single_user, plan.request.privileges);
   }
-  std::string kind = plan.single_user                                   ? "--single-user"
+  std::string kind = plan.single_user                               ? "--single-user"
                      : plan.request.privileges == Privileges::kRoot ? "--root"
-                                                                        : "";
+                                                                    : "";
   std::array<char*, 3> argv = {name.data(), kind.empty() ? nullptr : kind.data(), nullptr};
   std::array<char*, 1> envp = {nullptr};
   if (const int injected = sys::TakeFault(sys::Call::kExecveAt); injected != 0) {
