@@ -21,6 +21,7 @@ struct Capabilities {
   bool files_on_state_disk = false;
   bool network_policy = false;  // OpenNetwork: networks other than none
   bool snapshot = false;        // OpenWritten, HoldStill, GoOn: of what a sandbox wrote
+  bool root = false;            // CreateRequest::privileges: Privileges::kRoot
 
   // What no engine can do yet. Nothing asks for it: it has its place so that engines can be told
   // apart.

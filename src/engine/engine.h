@@ -22,6 +22,7 @@
 
 #include "base/id.h"
 #include "base/os/fd.h"
+#include "base/privileges.h"
 #include "base/result.h"
 #include "base/units.h"
 #include "engine/capabilities.h"
@@ -166,6 +167,8 @@ struct CreateRequest {
   // The root filesystem is read-only, except /tmp, /var/tmp, /run, /home, /root and /workspace.
   // Mounts are as they were asked for.
   bool read_only = false;
+  // kRoot only where Capabilities::root says so.
+  Privileges privileges = Privileges::kNone;
   Scratch scratch = Scratch::kAuto;
   Lifetime lifetime = Lifetime::kEphemeral;
   // Its network is opened while it is made, which costs less than doing so afterwards. Asked of

@@ -2,9 +2,11 @@
 // executing it.
 #pragma once
 
+#include "base/privileges.h"
+
 namespace cay::engine {
 
 // Runs the guest in the calling process, a new sandbox's first; never returns (guest/guest.h).
-using GuestMain = void (*)(bool single_user);
+using GuestMain = void (*)(bool single_user, Privileges privileges);
 
 }  // namespace cay::engine

@@ -16,7 +16,7 @@
 namespace cay::guest {
 namespace {
 
-Result<void> Serve(bool single_user) {
+Result<void> Serve(bool single_user, Privileges privileges) {
   // A heap for each thread would cost an idle sandbox more than it saves.
   ::mallopt(M_ARENA_MAX, 1);
   TRY(ConfineGuest(kListenerFd + 1));
@@ -27,13 +27,14 @@ Result<void> Serve(bool single_user) {
   Fd listener = Fd::Adopt(kListenerFd);
   const Fd proc = TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW));
   EventLoop loop = TRY(EventLoop::Create());
-  const auto processes = TRY(ProcessTable::Create(loop, proc, single_user));
+  const auto processes = TRY(ProcessTable::Create(loop, proc, single_user, privileges));
   Temporaries temporaries;
   Guest guest{.loop = loop,
               .processes = *processes,
               .proc = proc,
               .temporaries = temporaries,
-              .single_user = single_user};
+              .single_user = single_user,
+              .privileges = privileges};
   Server server(guest, std::move(listener));
   TRY(server.Begin());
   return loop.Run();
@@ -41,8 +42,8 @@ Result<void> Serve(bool single_user) {
 
 }  // namespace
 
-void Run(bool single_user) {
-  const Result<void> served = Serve(single_user);
+void Run(bool single_user, Privileges privileges) {
+  const Result<void> served = Serve(single_user, privileges);
   if (!served) LogError(served.error().ToString());
   // Nothing of a process that was forked is to be torn down by its copy.
   ::_exit(served ? 0 : 1);

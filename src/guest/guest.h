@@ -1,6 +1,8 @@
 // The guest as a function: what the first process of a sandbox's pid namespace does.
 #pragma once
 
+#include "base/privileges.h"
+
 namespace cay::guest {
 
 // The descriptor it inherits: a listening AF_UNIX stream socket that the host connects to, one
@@ -8,9 +10,10 @@ namespace cay::guest {
 inline constexpr int kListenerFd = 3;
 
 // Serves until it is killed; when it dies, the kernel ends every process of the sandbox.
-// `single_user`: ids cannot be changed here (an ordinary user's sandbox). Takes the whole process:
-// signals, descriptors and children are its own. Uses nothing of the C library that loads code at
-// run time (name services, iconv, thread cancellation): the root filesystem is a stranger's.
-[[noreturn]] void Run(bool single_user);
+// `single_user`: ids cannot be changed here (an ordinary user's sandbox); then nobody has
+// privileges. Takes the whole process: signals, descriptors and children are its own. Uses nothing
+// of the C library that loads code at run time (name services, iconv, thread cancellation): the
+// root filesystem is a stranger's.
+[[noreturn]] void Run(bool single_user, Privileges privileges);
 
 }  // namespace cay::guest

@@ -180,6 +180,10 @@ struct Spec {
                 "the root filesystem is read-only, except /tmp, /var/tmp, /run, /home, /root and "
                 "/workspace; mounts are as they were asked for"},
           field::Flag{}, spec.read_only);
+    visit(About{"privileges", "privileges",
+                "none; root: processes of id 0 may change owners, modes and ids inside, and signal "
+                "everybody there, where the administrator allows it (allow_root)"},
+          field::Word{.words = kPrivilegesNames}, spec.privileges);
     visit(About{"best_effort", "best_effort",
                 "limits that cannot be enforced here are reported instead of refused"},
           field::Flag{}, spec.best_effort);
@@ -248,6 +252,8 @@ struct View {
     visit(About{"user"}, field::Text{}, spec.user);
     visit(About{"noexec"}, field::Flag{}, spec.noexec);
     visit(About{"read_only"}, field::Flag{}, spec.read_only);
+    visit(About{"privileges"}, field::Word{.words = kPrivilegesNames},
+          PrivilegesName(spec.privileges));
     visit(About{"created_at"}, field::Time{}, view.created_unix_ms);
     visit(About{"started_at"}, field::Time{}, view.started_unix_ms);
     visit(About{"last_activity_at"}, field::Time{}, view.last_activity_unix_ms);

@@ -83,6 +83,7 @@ struct ManagerOptions {
   uint32_t disk_committed = 2000;
   std::vector<std::string>
       mount_roots;  // host directories below which mounts are allowed; read-write ones end in ":rw"
+  bool allow_root = false;  // SandboxSpec::privileges
   std::vector<PoolOptions> pools;
   Millis sweep_interval{60'000};  // at the latest; deadlines are met when they come
   HealthThresholds health;

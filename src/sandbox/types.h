@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/id.h"
+#include "base/privileges.h"
 #include "base/string_map.h"
 #include "base/units.h"
 #include "engine/engine.h"
@@ -112,6 +113,7 @@ struct SandboxSpec {
   std::vector<engine::Tmpfs> tmpfs{};
   bool noexec = false;
   bool read_only = false;
+  Privileges privileges = Privileges::kNone;  // kRoot only where the administrator allows it
   bool best_effort = false;
   std::string
       face{};  // an earlier system's, whose list shows only what was made by it; empty: Cay's own

@@ -20,6 +20,8 @@ struct Attack {
   const char* outside = "";
   const char* options = "";  // of `cay run`
   Caller caller = Caller::kBoth;
+  // What it must say as id 0 of a sandbox with the privileges of root. Empty: the same.
+  const char* with_root = "";
 };
 
 std::span<const Attack> FilesystemAttacks();

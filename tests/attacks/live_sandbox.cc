@@ -72,6 +72,17 @@ LiveSandbox::LiveSandbox(engine::Engine& engine, const engine::RootFilesystem& r
   Must(engine_.Create(RequestFor(id_, root, limits, lifetime)), "create a sandbox");
 }
 
+LiveSandbox::LiveSandbox(engine::Engine& engine, const engine::RootFilesystem& root,
+                         const Kind& kind)
+    : engine_(engine),
+      id_(Must(SandboxId::Generate(), "make an id")),
+      guest_([this] { return engine_.Connect(id_); }) {
+  engine::CreateRequest request = RequestFor(id_, root, {}, engine::Lifetime::kEphemeral);
+  request.privileges = kind.privileges;
+  request.mounts.insert(request.mounts.end(), kind.mounts.begin(), kind.mounts.end());
+  Must(engine_.Create(request), "create a sandbox");
+}
+
 LiveSandbox::~LiveSandbox() {
   if (auto destroyed = engine_.Destroy(id_); !destroyed) {
     std::fprintf(stderr, "attacks: destroy: %s\n", destroyed.error().ToString().c_str());

@@ -35,6 +35,11 @@ class LiveSandbox {
   LiveSandbox(engine::Engine& engine, const engine::RootFilesystem& root,
               const engine::Limits& limits = {},
               engine::Lifetime lifetime = engine::Lifetime::kEphemeral);
+  struct Kind {
+    Privileges privileges = Privileges::kNone;
+    std::vector<engine::Mount> mounts{};  // beside /attack
+  };
+  LiveSandbox(engine::Engine& engine, const engine::RootFilesystem& root, const Kind& kind);
   LiveSandbox(const LiveSandbox&) = delete;
   LiveSandbox& operator=(const LiveSandbox&) = delete;
   ~LiveSandbox();

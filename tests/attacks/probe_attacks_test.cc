@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <string>
 #include <string_view>
 
 #include "arena.h"
@@ -24,10 +25,11 @@ std::vector<Attack> Select(bool (*wanted)(const Attack&)) {
   return selected;
 }
 
-void ExpectContained(const Arena& arena, const Attack& attack) {
-  const Outcome outcome = arena.Attack(attack.probe, attack.options)->Wait();
-  EXPECT_TRUE(Matches(VerdictOf(outcome), attack.expected))
-      << "said: " << VerdictOf(outcome) << "\nmust say: " << attack.expected << "\nexit code "
+void ExpectContained(const Arena& arena, const Attack& attack, const std::string& options,
+                     const char* expected) {
+  const Outcome outcome = arena.Attack(attack.probe, options)->Wait();
+  EXPECT_TRUE(Matches(VerdictOf(outcome), expected))
+      << "said: " << VerdictOf(outcome) << "\nmust say: " << expected << "\nexit code "
       << outcome.exit_code << ", stderr: " << outcome.err;
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(arena.Leftovers().empty());
@@ -36,12 +38,24 @@ void ExpectContained(const Arena& arena, const Attack& attack) {
 class AttackAsRoot : public testing::TestWithParam<Attack> {};
 TEST_P(AttackAsRoot, IsContained) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-  ExpectContained(Arena::Own(), GetParam());
+  ExpectContained(Arena::Own(), GetParam(), GetParam().options, GetParam().expected);
+}
+
+// The whole table again as id 0 of a sandbox whose root has its privileges.
+class AttackWithRoot : public testing::TestWithParam<Attack> {};
+TEST_P(AttackWithRoot, IsContained) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const Attack& attack = GetParam();
+  std::string options = std::string(attack.options) + " --privileges root";
+  if (options.find("-u 0") == std::string::npos) options += " -u 0";
+  ExpectContained(Arena::Own(), attack, options,
+                  attack.with_root[0] != '\0' ? attack.with_root : attack.expected);
 }
 
 class AttackAsUser : public testing::TestWithParam<Attack> {};
 TEST_P(AttackAsUser, IsContained) {
-  ExpectContained(::geteuid() == 0 ? Arena::OrdinaryUser() : Arena::Own(), GetParam());
+  ExpectContained(::geteuid() == 0 ? Arena::OrdinaryUser() : Arena::Own(), GetParam(),
+                  GetParam().options, GetParam().expected);
 }
 
 class Probe : public testing::TestWithParam<Attack> {};
@@ -65,6 +79,8 @@ TEST_P(Probe, SeesTheDifferenceOutside) {
 std::string NameOf(const testing::TestParamInfo<Attack>& info) { return info.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(All, AttackAsRoot,
+                         testing::ValuesIn(Select([](const Attack&) { return true; })), NameOf);
+INSTANTIATE_TEST_SUITE_P(All, AttackWithRoot,
                          testing::ValuesIn(Select([](const Attack&) { return true; })), NameOf);
 INSTANTIATE_TEST_SUITE_P(All, AttackAsUser, testing::ValuesIn(Select([](const Attack& attack) {
                            return attack.caller == Caller::kBoth;

@@ -138,6 +138,15 @@ TEST_P(EngineConformance, WhatIsNotClaimedIsNotSupportedAndChangesNothing) {
     EXPECT_THAT(engine_->Create(mounted), FailsWith(ErrorCode::kNotSupported));
     EXPECT_FALSE(StatusOf(mounted.id));
   }
+  CreateRequest privileged = Request();
+  privileged.privileges = Privileges::kRoot;
+  if (can().root) {
+    EXPECT_TRUE(engine_->Create(privileged));
+    EXPECT_TRUE(Answers(privileged.id));
+  } else {
+    EXPECT_THAT(engine_->Create(privileged), FailsWith(ErrorCode::kNotSupported));
+    EXPECT_FALSE(StatusOf(privileged.id));
+  }
   EXPECT_TRUE(Answers(id));
 }
 

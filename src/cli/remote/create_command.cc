@@ -165,6 +165,14 @@ constexpr OptionSpec kOptions[] = {
     {.name = "read-only",
      .help = "Nothing can be written but in /workspace, homes, /tmp, /var/tmp, /run and mounts",
      .apply = kInto<PutTrue<CreateOptions, "read_only">>},
+    {.name = "privileges",
+     .value = "WHAT",
+     .help = "What root inside may do: none, or root: change owners, modes and users, where the "
+             "server allows it (default none)",
+     .example = "root",
+     .completes = Completes::kWords,
+     .words = "none root",
+     .apply = kInto<PutText<CreateOptions, "privileges">>},
 
     kServerNetOption<CreateOptions>,
     kServerAllowOption<CreateOptions>,

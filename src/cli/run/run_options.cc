@@ -103,6 +103,14 @@ constexpr auto kAddAuthority = [](RunOptions& o, string_view value) -> Result<vo
   return {};
 };
 
+constexpr auto kSetPrivileges = [](RunOptions& o, string_view value) -> Result<void> {
+  const auto privileges = PrivilegesFromName(value);
+  if (!privileges)
+    return Failure(Error::Invalid("not none or root: \"" + std::string(value) + "\""));
+  o.privileges = *privileges;
+  return {};
+};
+
 // What `docker run` users type, and where it leads here.
 constexpr auto kRefuseName = [](RunOptions&, string_view value) -> Result<void> {
   return Failure(Error::Invalid("the sandbox of cay run ends with its command, and has no name")
@@ -139,6 +147,14 @@ constexpr OptionSpec kOptions[] = {
     {.name = "read-only",
      .help = "Nothing can be written but in /workspace, homes, /tmp, /var/tmp, /run and mounts",
      .apply = kFlag<RunOptions, &RunOptions::read_only>},
+    {.name = "privileges",
+     .value = "WHAT",
+     .help =
+         "What root inside may do: none, or root: change owners, modes and users (default none)",
+     .example = "root",
+     .completes = Completes::kWords,
+     .words = "none root",
+     .apply = kInto<kSetPrivileges>},
     {.name = "scratch",
      .value = "WHERE",
      .help = "Where written files live: auto, disk or memory (default auto: disk where it can be)",

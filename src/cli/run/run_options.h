@@ -47,6 +47,7 @@ struct RunOptions {
   bool tty = false;
   bool noexec = false;
   bool read_only = false;
+  Privileges privileges = Privileges::kNone;
   std::string hostname = "cay";
   engine::Scratch scratch = engine::Scratch::kAuto;
   bool best_effort = false;

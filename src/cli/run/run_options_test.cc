@@ -54,6 +54,8 @@ TEST(RunOptions, TakeEveryOption) {
                               "/s",         "--",        "cmd",
                               "arg"});
   EXPECT_EQ(options.template_name, "t");
+  EXPECT_EQ(options.privileges, Privileges::kNone);
+  EXPECT_EQ(Parse({"--privileges", "root", "--", "true"}).privileges, Privileges::kRoot);
   EXPECT_EQ(options.limits.pids, 64U);
   EXPECT_EQ(options.limits.disk, 64 * kMiB);
   EXPECT_EQ(options.timeout, Millis(2000));

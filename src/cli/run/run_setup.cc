@@ -83,6 +83,7 @@ engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id
   request.tmpfs = options.tmpfs;
   request.noexec = options.noexec;
   request.read_only = options.read_only;
+  request.privileges = options.privileges;
   request.scratch = options.scratch;
   request.label = base.name;
   return request;

@@ -128,6 +128,8 @@ Result<void> FakeEngine::CheckRequest(const CreateRequest& request) const {
     TRY(CheckCan(takes[static_cast<size_t>(layer.kind)],
                  "make a root filesystem of " + layer.name));
   }
+  TRY(CheckCan(options_.can.root || request.privileges == Privileges::kNone,
+               "give root privileges"));
   for (const Mount& mount : request.mounts) {
     TRY(CheckCan(options_.can.host_mounts, "show a sandbox files of this machine"));
     if (::access(mount.source.c_str(), F_OK) != 0) return Failure(Error::FromErrno(mount.source));

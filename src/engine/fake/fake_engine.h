@@ -69,7 +69,8 @@ struct FakeOptions {
                       .host_layers = true,
                       .files_on_state_disk = false,
                       .network_policy = true,
-                      .snapshot = true};
+                      .snapshot = true,
+                      .root = true};
   LimitSet not_enforced{};
 };
 

@@ -165,7 +165,8 @@ Capabilities NativeEngine::capabilities() const {
           .host_layers = true,
           .files_on_state_disk = is_root,
           .network_policy = true,
-          .snapshot = true};
+          .snapshot = true,
+          .root = is_root};  // an ordinary user's sandbox has one id, and it is not 0
 }
 
 Result<Diagnosis> NativeEngine::Diagnose() {

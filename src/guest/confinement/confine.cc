@@ -18,8 +18,9 @@ namespace {
 
 // Without SETPCAP (an ordinary user's sandbox) there is nothing in the set that an exec could give:
 // that guest has no capabilities and no id 0.
-Result<void> EmptyBoundingSet() {
+Result<void> LowerBoundingSet(uint64_t kept) {
   for (unsigned long capability = 0; capability <= 63; ++capability) {
+    if ((kept >> capability & 1) != 0) continue;
     const int present = ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
     if (present < 0) break;  // EINVAL: past the last that the kernel has
     if (present == 1 && ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0 && errno != EPERM) {
@@ -93,9 +94,9 @@ Result<void> ConfineGuest(unsigned first_fd) {
   return {};
 }
 
-Result<std::optional<Fd>> ConfineSpawner() {
+Result<std::optional<Fd>> ConfineSpawner(Privileges privileges) {
   TRY(sys::Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "setting no_new_privs"));
-  TRY(EmptyBoundingSet());
+  TRY(LowerBoundingSet(privileges == Privileges::kRoot ? kRootCapabilities : 0));
   TRY(sys::Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, "clearing ambient capabilities"));
   TRY(EnterLandlockDomain());
   return InstallCommandFilter();

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "base/os/fd.h"
+#include "base/privileges.h"
 #include "base/result.h"
 
 namespace cay::guest {
@@ -24,8 +25,9 @@ namespace cay::guest {
 Result<void> ConfineGuest(unsigned first_fd);
 
 // For the calling thread and all that it starts: no new privileges, no capability can come back by
-// an exec (bounding and ambient sets empty), the Landlock domain where the kernel has it, and the
-// commands' filter, whose listener it gives (command_filter.h).
-Result<std::optional<Fd>> ConfineSpawner();
+// an exec (the ambient set is empty, the bounding set too, or it is what root has), the Landlock
+// domain where the kernel has it, and the commands' filter, whose listener it gives
+// (command_filter.h).
+Result<std::optional<Fd>> ConfineSpawner(Privileges privileges);
 
 }  // namespace cay::guest

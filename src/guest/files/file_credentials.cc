@@ -72,7 +72,7 @@ Result<FileCredentials> FileCredentials::Assume(const User& user, bool single_us
   TRY(SetIds(user.uid, user.gid, user.groups));
   // Leaving uid 0 took some of them away already, and coming back would bring them again.
   capabilities = TRY(GetCapabilities());
-  capabilities[0].effective &= ~kFileCapabilities;
+  capabilities[0].effective &= ~(kFileCapabilities & ~user.capabilities);
   TRY(SetCapabilities(capabilities));
   return credentials;
 }
@@ -97,7 +97,9 @@ Result<void> FileCredentials::BecomeForGood(const User& user, bool single_user) 
       return Failure(Error::FromErrno("becoming the user"));
     }
   }
-  TRY(SetCapabilities({}));
+  CapabilityData kept{};
+  kept[0].effective = kept[0].permitted = user.capabilities & kFileCapabilities;
+  TRY(SetCapabilities(kept));
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) {
     return Failure(Error::FromErrno("prctl"));
   }

@@ -1,10 +1,12 @@
 #include "guest/files/file_credentials.h"
 
+#include <linux/capability.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <array>
 
+#include "base/privileges.h"
 #include "guest/files/file_writer.h"
 #include "guest/files/test_tree.h"
 
@@ -44,6 +46,40 @@ TEST_F(FileCredentialsTest, UserZeroHasNoMoreThanItsFiles) {
     EXPECT_EQ(view_.OpenForReading("/other").error().code(), ErrorCode::kPermissionDenied);
   }
   EXPECT_TRUE(view_.OpenForReading("/other"));
+}
+
+TEST_F(FileCredentialsTest, UserZeroReachesAllFilesWhereItsCommandsDo) {
+  Put("/other", "x");
+  ASSERT_EQ(::chown((path_ + "/other").c_str(), 1000, 1000), 0);
+  ASSERT_EQ(::chmod((path_ + "/other").c_str(), 0400), 0);
+  {
+    const auto as_root = FileCredentials::Assume(
+        {.uid = 0, .gid = 0, .groups = {}, .capabilities = kRootCapabilities}, false);
+    ASSERT_TRUE(as_root);
+    EXPECT_TRUE(view_.OpenForReading("/other"));
+    EXPECT_TRUE(view_.ChangeMode("/other", 0600));
+  }
+  const auto without = FileCredentials::Assume({.uid = 0, .gid = 0, .groups = {}}, false);
+  EXPECT_FALSE(view_.OpenForReading("/other")) << "they are of one time";
+}
+
+TEST_F(FileCredentialsTest, ForGoodUserZeroKeepsWhatIsAboutFilesAlone) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool became =
+        FileCredentials::BecomeForGood(
+            {.uid = 0, .gid = 0, .groups = {}, .capabilities = kRootCapabilities}, false)
+            .has_value();
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    const bool read = ::syscall(SYS_capget, &header, data.data()) == 0;
+    constexpr uint32_t kAboutFiles =
+        1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE | 1U << CAP_FOWNER | 1U << CAP_FSETID;
+    ::_exit(became && read && data[0].permitted == kAboutFiles && data[1].permitted == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST_F(FileCredentialsTest, SupplementaryGroupsCount) {

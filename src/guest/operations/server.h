@@ -11,6 +11,7 @@
 
 #include "base/loop/event_loop.h"
 #include "base/os/fd.h"
+#include "base/privileges.h"
 #include "guest/files/temporaries.h"
 #include "guest/operations/connection.h"
 #include "guest/operations/operation.h"
@@ -25,6 +26,7 @@ struct Guest {
   const Fd& proc;            // the directory /proc
   Temporaries& temporaries;  // of all writes
   bool single_user = false;  // only uid 1000 exists here, and the guest runs as it
+  Privileges privileges = Privileges::kNone;
 };
 
 // The function for a request type, or nullptr when it is no request.

@@ -9,6 +9,7 @@ namespace cay::guest {
 UserFiles::UserFiles(const Guest& guest, Account account, Fd root)
     : account_(std::move(account)),
       single_user_(guest.single_user),
+      privileges_(guest.privileges),
       root_(std::make_unique<const Fd>(std::move(root))),
       view_(std::make_unique<const FileView>(*root_, guest.proc, guest.temporaries)) {}
 

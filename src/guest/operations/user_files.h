@@ -24,7 +24,10 @@ class UserFiles {
 
   const FileView& view() const { return *view_; }
   FileCredentials::User user() const {
-    return {.uid = account_.uid, .gid = account_.gid, .groups = account_.groups};
+    return {.uid = account_.uid,
+            .gid = account_.gid,
+            .groups = account_.groups,
+            .capabilities = CapabilitiesOf(account_.uid, privileges_)};
   }
 
   // For as long as the result lives, files are opened and changed as the user.
@@ -36,6 +39,7 @@ class UserFiles {
 
   Account account_;
   bool single_user_;
+  Privileges privileges_;
   std::unique_ptr<const Fd> root_;  // its address stays when this moves
   std::unique_ptr<const FileView> view_;
 };

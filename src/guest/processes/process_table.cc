@@ -110,27 +110,29 @@ std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
 }  // namespace
 
 Result<std::unique_ptr<ProcessTable>> ProcessTable::Create(EventLoop& loop, const Fd& proc,
-                                                           bool single_user) {
+                                                           bool single_user,
+                                                           Privileges privileges) {
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
   const int raw = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
   if (raw < 0) return Failure(Error::FromErrno("signalfd"));
   Fd signals = Fd::Adopt(raw);
-  Spawner* spawner = TRY(Spawner::Start());
+  Spawner* spawner = TRY(Spawner::Start(privileges));
   Arbiter* arbiter = TRY(Arbiter::Create(loop, proc));
-  auto table = std::unique_ptr<ProcessTable>(
-      new ProcessTable(loop, proc, single_user, std::move(signals), *spawner, *arbiter));
+  auto table = std::unique_ptr<ProcessTable>(new ProcessTable(
+      loop, proc, single_user, privileges, std::move(signals), *spawner, *arbiter));
   TRY(loop.Watch(table->signals_.get(), EPOLLIN, *table));
   TRY(loop.Watch(spawner->done_fd(), EPOLLIN, table->spawn_done_));
   return table;
 }
 
-ProcessTable::ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Fd signals,
-                           Spawner& spawner, Arbiter& arbiter)
+ProcessTable::ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Privileges privileges,
+                           Fd signals, Spawner& spawner, Arbiter& arbiter)
     : loop_(loop),
       proc_(proc),
       single_user_(single_user),
+      privileges_(privileges),
       signals_(std::move(signals)),
       spawner_(spawner),
       arbiter_(arbiter),
@@ -170,8 +172,9 @@ Result<std::shared_ptr<Process>> ProcessTable::Start(protocol::StartRequest requ
   Account account = TRY(LookUpUser(request.user, single_user_));
   FollowAccount(request, account);
   ChooseShell(request);
+  const uint32_t capabilities = CapabilitiesOf(account.uid, privileges_);
   if (request.make_directory) {
-    TRY(MakeWorkingDirectory(request.cwd, account, single_user_));
+    TRY(MakeWorkingDirectory(request.cwd, account, capabilities, single_user_));
   }
   std::vector<ChildRlimit> limits = TRY(Limits(request, id));
   std::vector<std::string> candidates = ExecCandidates(request.argv.front(), request.env);
@@ -191,6 +194,7 @@ Result<std::shared_ptr<Process>> ProcessTable::Start(protocol::StartRequest requ
   SpawnJob& job = process->job();
   job.account = std::move(plan.account);
   job.change_ids = plan.change_ids;
+  job.capabilities = capabilities;
   job.candidates = std::move(candidates);
   job.argv = Pointers(process->request().argv);
   job.env = Pointers(process->request().env);

@@ -13,6 +13,7 @@
 
 #include "base/loop/event_loop.h"
 #include "base/os/fd.h"
+#include "base/privileges.h"
 #include "base/result.h"
 #include "guest/confinement/arbiter.h"
 #include "guest/processes/process.h"
@@ -31,7 +32,7 @@ class ProcessTable final : public EventLoop::Handler {
  public:
   // Begins to reap. `proc` is the directory /proc, and outlives the table.
   static Result<std::unique_ptr<ProcessTable>> Create(EventLoop& loop, const Fd& proc,
-                                                      bool single_user);
+                                                      bool single_user, Privileges privileges);
   ~ProcessTable() override;
 
   // Submits it. kInvalidArgument, kLimitTooHigh and kResourceExhausted are told at once; that it
@@ -63,8 +64,8 @@ class ProcessTable final : public EventLoop::Handler {
     ProcessTable& table_;
   };
 
-  ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Fd signals, Spawner& spawner,
-               Arbiter& arbiter);
+  ProcessTable(EventLoop& loop, const Fd& proc, bool single_user, Privileges privileges, Fd signals,
+               Spawner& spawner, Arbiter& arbiter);
   void OnReady(uint32_t events) override;
   void Reap();
   void BeginToArbitrate();
@@ -79,6 +80,7 @@ class ProcessTable final : public EventLoop::Handler {
   EventLoop& loop_;
   const Fd& proc_;
   const bool single_user_;
+  const Privileges privileges_;
   Fd signals_;
   Spawner& spawner_;
   Arbiter& arbiter_;

@@ -12,9 +12,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+
+#include "base/privileges.h"
 
 namespace cay::guest {
 namespace {
@@ -28,11 +31,25 @@ bool ChangeIds(const Account& account) {
   return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;  // confine.h
 }
 
-// Id 0 keeps its capabilities through setresuid; nobody has any after this.
-bool DropCapabilities() {
+// What the spawner left there for root is nobody else's. While this has CAP_SETPCAP, which a change
+// of ids takes.
+bool LowerBoundingSet(uint32_t kept) {
+  for (uint32_t left = kRootCapabilities & ~kept; left != 0; left &= left - 1) {
+    const auto capability = static_cast<unsigned long>(std::countr_zero(left));
+    const int present = ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
+    if (present == 1 && ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) return false;
+  }
+  return true;
+}
+
+// Id 0 keeps its capabilities through setresuid; after this it has no others than these, and
+// everybody else none. Under no_new_privs an exec of id 0 gives what is in the bounding set and was
+// permitted before (cap_bprm_creds_from_file in security/commoncap.c).
+bool KeepCapabilities(uint32_t kept) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-  std::array<__user_cap_data_struct, 2> none{};
-  return ::syscall(SYS_capset, &header, none.data()) == 0;
+  std::array<__user_cap_data_struct, 2> data{};
+  data[0].effective = data[0].permitted = kept;
+  return ::syscall(SYS_capset, &header, data.data()) == 0;
 }
 
 // Each of 0, 1, 2 from its source. Sources are all over 2: the guest's own stdio is /dev/null.
@@ -83,8 +100,9 @@ SpawnStage Prepare(SpawnJob& job) {
     }
   }
   ::umask(022);
+  if (job.change_ids && !LowerBoundingSet(job.capabilities)) return SpawnStage::kIds;
   if (job.change_ids && !ChangeIds(job.account)) return SpawnStage::kIds;
-  if (!DropCapabilities()) return SpawnStage::kIds;
+  if (!KeepCapabilities(job.capabilities)) return SpawnStage::kIds;
   if (::chdir(job.cwd.c_str()) < 0) return SpawnStage::kCwd;
   return SpawnStage::kNone;
 }

@@ -43,6 +43,8 @@ struct SpawnJob {
   std::string cwd;
   Account account;
   bool change_ids = true;  // false in single-user mode: the guest is that user already
+  // What it has of kRootCapabilities, all of which the spawner has then; nobody has others.
+  uint32_t capabilities = 0;
   std::vector<ChildRlimit> rlimits;
   int proc_fd = -1;             // /proc, for the out-of-memory score
   std::optional<Fd> stdin_fd;   // nothing: /dev/null, which is what the guest has

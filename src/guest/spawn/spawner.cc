@@ -14,9 +14,9 @@ constexpr size_t kStackBytes = 64 * 1024;
 
 }  // namespace
 
-Result<Spawner*> Spawner::Start() {
+Result<Spawner*> Spawner::Start(Privileges privileges) {
   Wakeup done = TRY(Wakeup::Make());
-  auto spawner = std::unique_ptr<Spawner>(new Spawner(std::move(done)));
+  auto spawner = std::unique_ptr<Spawner>(new Spawner(std::move(done), privileges));
   pthread_attr_t attributes;
   ::pthread_attr_init(&attributes);
   ::pthread_attr_setstacksize(&attributes, kStackBytes);
@@ -30,7 +30,7 @@ Result<Spawner*> Spawner::Start() {
 
 void* Spawner::ThreadMain(void* self) {
   auto& spawner = *static_cast<Spawner*>(self);
-  Result<std::optional<Fd>> listener = ConfineSpawner();
+  Result<std::optional<Fd>> listener = ConfineSpawner(spawner.privileges_);
   if (!listener) {
     LogError(listener.error().ToString());
     ::_exit(1);

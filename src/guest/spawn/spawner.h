@@ -2,7 +2,7 @@
 // commands' Landlock domain (confine.h), and because a vfork parent waits: a child that hostile
 // code stops before it executes may only hold up other starts.
 //
-//   auto spawner = TRY(Spawner::Start());
+//   auto spawner = TRY(Spawner::Start(Privileges::kNone));
 //   spawner->Submit(job);                       // the job stays where it is …
 //   loop.Watch(spawner->done_fd(), EPOLLIN, h); // … until TakeDone gives it back
 //
@@ -18,6 +18,7 @@
 
 #include "base/os/fd.h"
 #include "base/os/wakeup.h"
+#include "base/privileges.h"
 #include "base/result.h"
 #include "guest/spawn/spawn_job.h"
 
@@ -27,7 +28,7 @@ class Spawner {
  public:
   // The thread confines itself before it takes a job; the guest ends where it cannot. The spawner
   // lives as long as the process.
-  static Result<Spawner*> Start();
+  static Result<Spawner*> Start(Privileges privileges);
 
   void Submit(SpawnJob& job);
   int done_fd() const { return done_event_.fd(); }
@@ -48,11 +49,13 @@ class Spawner {
   pid_t thread_id() const { return thread_id_; }
 
  private:
-  explicit Spawner(Wakeup done) : done_event_(std::move(done)) {}
+  Spawner(Wakeup done, Privileges privileges)
+      : done_event_(std::move(done)), privileges_(privileges) {}
   static void* ThreadMain(void* self);
   [[noreturn]] void Serve();
 
   const Wakeup done_event_;
+  const Privileges privileges_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<SpawnJob*> submitted_;

@@ -27,9 +27,12 @@ void SetVariable(std::vector<std::string>& env, std::string_view name, std::stri
 }
 
 Result<void> MakeAs(const Account& account, const FileView& view, const std::string& path,
-                    bool single_user) {
-  const FileCredentials as_user = TRY(FileCredentials::Assume(
-      {.uid = account.uid, .gid = account.gid, .groups = account.groups}, single_user));
+                    uint32_t capabilities, bool single_user) {
+  const FileCredentials as_user = TRY(FileCredentials::Assume({.uid = account.uid,
+                                                               .gid = account.gid,
+                                                               .groups = account.groups,
+                                                               .capabilities = capabilities},
+                                                              single_user));
   return view.MakeDirectory(path, 0755, true);
 }
 
@@ -85,17 +88,17 @@ void ChooseShell(protocol::StartRequest& request) {
 }
 
 Result<void> MakeWorkingDirectory(const std::string& path, const Account& account,
-                                  bool single_user) {
+                                  uint32_t capabilities, bool single_user) {
   struct stat info{};
   if (::stat(path.c_str(), &info) == 0 || errno != ENOENT) return {};
   const Fd root = TRY(sys::OpenAt(AT_FDCWD, "/", O_PATH));
   const Fd proc = TRY(sys::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
   Temporaries none;
   const FileView view(root, proc, none);
-  auto made = MakeAs(account, view, path, single_user);
+  auto made = MakeAs(account, view, path, capabilities, single_user);
   if (made || single_user || made.error().code() != ErrorCode::kPermissionDenied) return made;
   TRY(MakeFirstMissing(view, path, account));
-  return MakeAs(account, view, path, single_user);
+  return MakeAs(account, view, path, capabilities, single_user);
 }
 
 }  // namespace cay::guest

@@ -15,10 +15,10 @@ void FollowAccount(protocol::StartRequest& request, const Account& account);
 // argv[0] becomes bash where request.shell asks for it and this root filesystem has one.
 void ChooseShell(protocol::StartRequest& request);
 
-// Makes the directory with the rights of the account; where these do not suffice (`/app`, say), its
-// first missing part is made for it and belongs to it. Nothing to do where something of that name
-// is there.
+// Makes the directory with the rights of the account, `capabilities` among them; where these do not
+// suffice (`/app`, say), its first missing part is made for it and belongs to it. Nothing to do
+// where something of that name is there.
 Result<void> MakeWorkingDirectory(const std::string& path, const Account& account,
-                                  bool single_user);
+                                  uint32_t capabilities, bool single_user);
 
 }  // namespace cay::guest

@@ -30,7 +30,7 @@ uint32_t OwnerOf(const SandboxSpec& spec, const templates::Template& base) {
 // A pool's members are alike: what the engine would have to make differently is not theirs.
 bool CanComeFromPool(const SandboxSpec& spec, const templates::Template& base) {
   return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && !spec.read_only &&
-         spec.hostname.empty() && spec.project.empty() &&
+         spec.privileges == Privileges::kNone && spec.hostname.empty() && spec.project.empty() &&
          OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
 }
 
@@ -360,6 +360,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.tmpfs = spec.tmpfs;
   request.noexec = spec.noexec;
   request.read_only = spec.read_only;
+  request.privileges = spec.privileges;
   request.network = !spec.network.none();
   request.lifetime = engine::Lifetime::kPersistent;
   request.label = std::string(kServerLabel) + making.base().name;

@@ -98,6 +98,7 @@ SandboxRecord Full() {
                .tmpfs = {{"/x", 8}},
                .noexec = true,
                .read_only = true,
+               .privileges = Privileges::kRoot,
                .best_effort = true};
   view.limits.memory = 9;
   view.limits.inodes = 10;
@@ -135,6 +136,9 @@ struct Filler {
     action = OnTimeout::kPause;
   }
   void operator()(const field::About&, auto, bool& flag) { flag = true; }
+  void operator()(const field::About&, auto, Privileges& privileges) {
+    privileges = Privileges::kRoot;
+  }
   void operator()(const field::About& about, auto, StringMap& map) {
     map = {{std::string(about.kept), std::to_string(next++)}};
   }
@@ -175,6 +179,9 @@ struct Teller {
     } else {
       told.push_back(value ? "true" : "false");
     }
+  }
+  void operator()(const field::About&, auto, const Privileges& privileges) {
+    told.emplace_back(PrivilegesName(privileges));
   }
   void operator()(const field::About&, auto, const StringMap& map) {
     for (const auto& [key, value] : map) told.push_back(key + "=" + value);
@@ -258,6 +265,7 @@ TEST_F(KeptState, ASandboxComesBackAsItWas) {
   EXPECT_EQ(back.view.stage_us, record.view.stage_us);
   EXPECT_EQ(back.view.spec.cpu_time, Millis(18'000));
   EXPECT_TRUE(back.view.spec.read_only);
+  EXPECT_EQ(back.view.spec.privileges, Privileges::kRoot);
   EXPECT_EQ(back.view.spec.mounts.at(0).source, "/s");
   EXPECT_EQ(back.view.spec.metadata.at("k"), "\"v\"\n");
   EXPECT_EQ(back.trust, record.trust);

@@ -75,6 +75,9 @@ class SpecWriter {
   void operator()(const field::About& about, field::Word, const std::optional<OnTimeout>& value) {
     if (value) object_[about.kept] = OnTimeoutName(*value);
   }
+  void operator()(const field::About& about, field::Word, Privileges value) {
+    if (value != Privileges::kNone) object_[about.kept] = PrivilegesName(value);
+  }
   void operator()(const field::About& about, field::Flag, bool value) {
     object_[about.kept] = value;
   }
@@ -187,6 +190,9 @@ class SpecReader {
   }
   void operator()(const field::About& about, field::Word, std::optional<OnTimeout>& value) {
     value = OnTimeoutFromName(TextOf(object_, about.kept));
+  }
+  void operator()(const field::About& about, field::Word, Privileges& value) {
+    value = PrivilegesFromName(TextOf(object_, about.kept)).value_or(Privileges::kNone);
   }
   void operator()(const field::About& about, field::Flag, bool& value) {
     value = FlagOf(object_, about.kept);

@@ -56,6 +56,11 @@ Result<void> CheckCan(const SandboxSpec& spec, const EngineFacts& engine) {
     return Failure(Cannot(engine, "give a sandbox a network",
                           "leave \"network\" out: ports inside are reached through the server"));
   }
+  if (!engine.can.root && spec.privileges == Privileges::kRoot) {
+    return Failure(
+        Cannot(engine, "give a sandbox's root privileges",
+               "leave \"privileges\" out, or have an administrator run the server as root"));
+  }
   if (!engine.can.pause && spec.on_timeout == OnTimeout::kPause) {
     return Failure(
         Cannot(engine, "pause sandboxes", "ask for on_timeout \"stop\": its files stay"));

@@ -21,7 +21,8 @@ EngineFacts Able() {
               .update_limits = true,
               .disk_limit = true,
               .host_mounts = true,
-              .network_policy = true};
+              .network_policy = true,
+              .root = true};
   return able;
 }
 
@@ -52,7 +53,7 @@ TEST(EngineRules, OneCapabilityIsOneAct) {
   EXPECT_FALSE(CheckCan(Act::kFiles, pauses));
 }
 
-TEST(EngineRules, MountsProjectsAndPausesOfASpecAreSeen) {
+TEST(EngineRules, MountsProjectsPausesAndPrivilegesOfASpecAreSeen) {
   const SandboxSpec plain{.on_timeout = OnTimeout::kStop};
   EXPECT_TRUE(CheckCan(plain, Simple()));
   SandboxSpec mounted = plain;
@@ -63,7 +64,9 @@ TEST(EngineRules, MountsProjectsAndPausesOfASpecAreSeen) {
   paused.on_timeout = OnTimeout::kPause;
   SandboxSpec networked = plain;
   networked.network.policy.mode = network::Mode::kOpen;
-  for (const SandboxSpec& spec : {mounted, project, paused, networked}) {
+  SandboxSpec privileged = plain;
+  privileged.privileges = Privileges::kRoot;
+  for (const SandboxSpec& spec : {mounted, project, paused, networked, privileged}) {
     EXPECT_TRUE(CheckCan(spec, Able()));
     const auto refused = CheckCan(spec, Simple());
     ASSERT_FALSE(refused);

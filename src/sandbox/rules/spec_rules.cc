@@ -223,6 +223,18 @@ Result<void> CheckIdempotencyKey(std::string_view key) {
                                  " printable characters without spaces, such as a UUID"));
 }
 
+namespace {
+
+Result<void> CheckPrivileges(Privileges privileges, const ManagerOptions& options) {
+  if (privileges == Privileges::kNone || options.allow_root) return {};
+  return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                       "this server gives sandboxes no privileges of root")
+                     .WithRemedy("leave \"privileges\" out, or have allow_root set in the server's "
+                                 "configuration"));
+}
+
+}  // namespace
+
 Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions& options) {
   TRY(CheckSandboxName(asked.name));
   TRY(CheckName("name of a project", asked.project));
@@ -230,6 +242,7 @@ Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions&
   TRY(CheckMetadata(asked.metadata));
   TRY(CheckEnv(asked.env));
   TRY(CheckPlaces(asked));
+  TRY(CheckPrivileges(asked.privileges, options));
   ResolvedSpec resolved{.spec = asked, .limits = {}, .required = {}};
   SandboxSpec& spec = resolved.spec;
   if (spec.template_name.empty()) spec.template_name = options.default_template;

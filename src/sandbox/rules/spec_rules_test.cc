@@ -32,6 +32,19 @@ TEST(SpecRules, WhatIsLeftOutIsTheConfiguredDefault) {
   EXPECT_TRUE(resolved->required.empty());
 }
 
+TEST(SpecRules, PrivilegesOfRootAreGivenWhereTheAdministratorAllowsThem) {
+  ManagerOptions options = Options();
+  const SandboxSpec asked{.privileges = Privileges::kRoot};
+  const auto refused = ResolveSpec(asked, options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_THAT(refused.error().ToString(), HasSubstr("allow_root"));
+  EXPECT_EQ(ResolveSpec({}, options)->spec.privileges, Privileges::kNone);
+  options.allow_root = true;
+  EXPECT_EQ(ResolveSpec(asked, options)->spec.privileges, Privileges::kRoot);
+  EXPECT_EQ(ResolveSpec({}, options)->spec.privileges, Privileges::kNone);
+}
+
 TEST(SpecRules, ANetworkIsWithinTheAdministratorsBounds) {
   ManagerOptions options = Options();
   options.network.bounds = {

@@ -7,11 +7,12 @@ namespace cay::attacks {
 namespace {
 
 const Probe* Find(std::string_view name) {
-  const std::array<std::span<const Probe>, 16> groups = {
+  const std::array<std::span<const Probe>, 17> groups = {
       FilesystemProbes(),  HostFileProbes(),  KernelProbes(),    MountProbes(),
       NamespaceProbes(),   NetworkProbes(),   PrivilegeProbes(), ProcProbes(),
       ResourceProbes(),    SecretProbes(),    SharingProbes(),   SpentProbes(),
-      SpentSocketProbes(), NeighbourProbes(), QuestionProbes(),  PolicyProbes()};
+      SpentSocketProbes(), NeighbourProbes(), QuestionProbes(),  PolicyProbes(),
+      RootProbes()};
   for (const auto& group : groups) {
     for (const Probe& probe : group) {
       if (probe.name == name) return &probe;

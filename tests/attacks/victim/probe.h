@@ -60,6 +60,7 @@ std::span<const Probe> PrivilegeProbes();
 std::span<const Probe> ProcProbes();
 std::span<const Probe> QuestionProbes();
 std::span<const Probe> ResourceProbes();
+std::span<const Probe> RootProbes();
 std::span<const Probe> SecretProbes();
 std::span<const Probe> SharingProbes();
 std::span<const Probe> SpentProbes();

@@ -25,6 +25,9 @@ class SpecReader : public FieldReader {
                   std::optional<sandbox::OnTimeout>& member) {
     Read([&](JsonFields& fields) { return ReadOnTimeout(fields, about.name, member); });
   }
+  void operator()(const About& about, const field::Word&, Privileges& member) {
+    Read([&](JsonFields& fields) { return ReadPrivileges(fields, about.name, member); });
+  }
   void operator()(const About& about, const field::Own&, sandbox::NetworkSpec& member) {
     Read([&](JsonFields& fields) -> Result<void> {
       member = TRY(ReadNetwork(fields, about.name)).value_or(sandbox::NetworkSpec{});
@@ -48,6 +51,16 @@ class SpecReader : public FieldReader {
     if (member) return {};
     return Failure(
         Error::Invalid("\"" + std::string(name) + "\" must be \"destroy\", \"stop\" or \"pause\""));
+  }
+  static Result<void> ReadPrivileges(JsonFields& fields, std::string_view name,
+                                     Privileges& member) {
+    const auto word = TRY(fields.String(name, kMaxWord));
+    if (!word) return {};
+    const auto privileges = PrivilegesFromName(*word);
+    if (!privileges)
+      return Failure(Error::Invalid("\"" + std::string(name) + "\" must be \"none\" or \"root\""));
+    member = *privileges;
+    return {};
   }
 };
 

@@ -16,7 +16,7 @@ TEST(SandboxJson, ASpecIsReadFromItsFields) {
   const auto spec = Spec(R"({"project_name":"p","name":"n","memory_limit":"1g","cpu_limit":"1.0",
       "pids_limit":10,"disk_limit":1048576,"timeout":3600,"idle_timeout":"5m","on_timeout":"stop",
       "env":{"A":"b"},"metadata":{"k":"v"},"network":"none","mounts":[{"source":"/a","target":"/b"}],
-      "tmpfs":[{"target":"/t","size":"1m"}],"best_effort":true,"environment":"host"})");
+      "tmpfs":[{"target":"/t","size":"1m"}],"best_effort":true,"environment":"host","privileges":"root"})");
   ASSERT_TRUE(spec) << spec.error().message();
   EXPECT_EQ(spec->project, "p");
   EXPECT_EQ(spec->memory, kGiB);
@@ -28,6 +28,8 @@ TEST(SandboxJson, ASpecIsReadFromItsFields) {
   EXPECT_TRUE(spec->mounts.at(0).read_only);
   EXPECT_EQ(spec->tmpfs.at(0).size, kMiB);
   EXPECT_EQ(spec->template_name, "host");
+  EXPECT_EQ(spec->privileges, Privileges::kRoot);
+  EXPECT_EQ(Spec(R"({"privileges":"none"})")->privileges, Privileges::kNone);
 }
 
 TEST(SandboxJson, WhatIsWrongIsNamed) {
@@ -36,6 +38,7 @@ TEST(SandboxJson, WhatIsWrongIsNamed) {
     return spec ? "no error" : spec.error().message();
   };
   EXPECT_THAT(message(R"({"memory":"1g"})"), HasSubstr("unknown field \"memory\""));
+  EXPECT_THAT(message(R"({"privileges":"all"})"), HasSubstr("\"none\" or \"root\""));
   EXPECT_THAT(message(R"({"mounts":[{"source":"/a"}]})"), HasSubstr("\"mounts[0].target\""));
   EXPECT_THAT(message(R"({"mounts":[{"source":"/a","target":"/b","rw":true}]})"),
               HasSubstr("\"mounts[0].rw\""));

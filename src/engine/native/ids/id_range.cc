@@ -27,7 +27,7 @@ Result<IdRangeAllocator> IdRangeAllocator::Open(const std::string& run_dir, size
   // Processes that start looking at different places seldom meet.
   unsigned start = 0;
   if (::getrandom(&start, sizeof start, GRND_NONBLOCK) == sizeof start) {
-    allocator.next_ = start % IdRange::kCount;
+    allocator.next_ = start % IdRange::kGiven;
   }
   return allocator;
 }
@@ -48,9 +48,9 @@ Result<std::string> IdRangeAllocator::OwnerOf(const char* name) const {
 }
 
 Result<std::optional<IdRange>> IdRangeAllocator::TakeAmong(const SandboxId& owner, bool own) {
-  for (unsigned tried = 0; tried < IdRange::kCount; ++tried) {
+  for (unsigned tried = 0; tried < IdRange::kGiven; ++tried) {
     const IdRange range = TRY(IdRange::FromNumber(next_));
-    next_ = (next_ + 1) % IdRange::kCount;
+    next_ = (next_ + 1) % IdRange::kGiven;
     if ((range.number() % of_ == number_) != own) continue;
     if (held_.test(range.number()) || !TRY(TryTake(range, owner))) continue;
     held_.set(range.number());
@@ -64,7 +64,7 @@ Result<IdRange> IdRangeAllocator::Take(const SandboxId& owner) {
     if (const auto range = TRY(TakeAmong(owner, own))) return *range;
   }
   return Failure(Error(ErrorCode::kResourceExhausted, Fault::kMachine,
-                       "all " + std::to_string(IdRange::kCount) + " ranges of user ids are in use")
+                       "all " + std::to_string(IdRange::kGiven) + " ranges of user ids are in use")
                      .WithRemedy("destroy sandboxes, or run: cay gc"));
 }
 

@@ -27,6 +27,9 @@ class IdRange {
   static constexpr uid_t kFirst = 0x70000000;
   static constexpr uid_t kSize = 65'536;
   static constexpr unsigned kCount = 4096;
+  // Of these, numbers below are given to sandboxes. The last range's first id is that of cay-net
+  // (network/relay/confine.h) and of what `cay doctor` tries.
+  static constexpr unsigned kGiven = kCount - 1;
 
   // Number 0 to kCount-1.
   static Result<IdRange> FromNumber(uint64_t number);

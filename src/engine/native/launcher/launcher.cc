@@ -169,6 +169,11 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
 Result<void> Launcher::Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch) {
   Record& record = sandbox.record;
   const SandboxId& id = record.request.id;
+  if (!ids_ && record.request.privileges == Privileges::kRoot) {
+    return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
+                         "an ordinary user's sandbox has one user, id 1000, and no root")
+                       .WithRemedy("run it as root: sudo cay …"));
+  }
   if (ids_) record.id_range = TRY(ids_->Take(id));
   if (record.request.lifetime == Lifetime::kPersistent) TRY(sandbox.dir.MarkUnpromised());
   TRY(sandbox.dir.WriteRecord(record));

@@ -65,6 +65,23 @@ TEST(Record, ComesBackAsItWasWritten) {
   EXPECT_TRUE(back->stopped);
 }
 
+TEST(Record, OneWithoutPrivilegesHasNone) {
+  Record record = Sample();
+  record.request.privileges = Privileges::kRoot;
+  const auto back = DecodeRecord(EncodeRecord(record), Id());
+  ASSERT_TRUE(back) << back.error().ToString();
+  EXPECT_EQ(back->request.privileges, Privileges::kRoot);
+  auto pairs = PairsOf(EncodeRecord(record));
+  constexpr uint64_t kRequestField = 2;
+  constexpr uint64_t kPrivilegesField = 17;
+  auto of_request = PairsOf(pairs.at(kRequestField));
+  of_request.erase(kPrivilegesField);
+  pairs[kRequestField] = MapOf(of_request);
+  const auto older = DecodeRecord(MapOf(pairs), Id());
+  ASSERT_TRUE(older) << older.error().ToString();
+  EXPECT_EQ(older->request.privileges, Privileges::kNone);
+}
+
 TEST(Record, OneThatIsVisitedIsStoppedForWhoDoesNotKnowThatField) {
   Record record = Sample();
   record.visited = true;

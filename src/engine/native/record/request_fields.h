@@ -93,7 +93,8 @@ struct FieldsOf<engine::CreateRequest> {
     codec.Field(14, root.hostname, engine::native::kMaxRequestBytes);
     codec.Field(15, self.owner);
     codec.Field(16, self.read_only);
-    codec.Field(17, self.renames_directories);
+    codec.Field(17, self.privileges, Privileges::kRoot);
+    codec.Field(18, self.renames_directories);
   }
 };
 

@@ -14,6 +14,7 @@ CreateRequest Valid() {
   request.hostname = "box-1";
   request.label = "host";
   request.read_only = true;
+  request.privileges = Privileges::kRoot;
   request.lifetime = Lifetime::kPersistent;
   return request;
 }
@@ -26,6 +27,7 @@ TEST(Request, EncodedIsDecodedAsTheSame) {
   EXPECT_EQ(EncodeRequest(*decoded), bytes);
   EXPECT_EQ(decoded->mounts.at(0).target, "/workspace/data");
   EXPECT_TRUE(decoded->read_only);
+  EXPECT_EQ(decoded->privileges, Privileges::kRoot);
   EXPECT_TRUE(decoded->required.Contains(LimitKind::kPids));
 }
 

@@ -130,10 +130,12 @@ Result<void> StartGuest(const ChildPlan& plan) {
     // What execve would have taken away.
     TRY(sys::Prctl(PR_SET_KEEPCAPS, 0, 0, "keeping no capabilities"));
     BecomeNamed(name.c_str());
-    plan.guest.run(plan.single_user);
+    plan.guest.run(plan.single_user, plan.request.privileges);
   }
-  std::string single = "--single-user";
-  std::array<char*, 3> argv = {name.data(), plan.single_user ? single.data() : nullptr, nullptr};
+  std::string kind = plan.single_user                               ? "--single-user"
+                     : plan.request.privileges == Privileges::kRoot ? "--root"
+                                                                    : "";
+  std::array<char*, 3> argv = {name.data(), kind.empty() ? nullptr : kind.data(), nullptr};
   std::array<char*, 1> envp = {nullptr};
   if (const int injected = sys::TakeFault(sys::Call::kExecveAt); injected != 0) {
     return Failure(Error::FromErrno("executing the guest", injected));
@@ -164,7 +166,7 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
   // What can be done while the launcher builds the root filesystem.
   const std::vector<Fd> knobs = TRY(OpenNamespaceKnobs(own.proc));
   TRY(CoverAhead(own));
-  TRY(DropBoundingSet(plan.single_user));
+  TRY(DropBoundingSet(plan.single_user, plan.request.privileges));
   std::optional<Packet> packet = TRY(ReceivePacket(socket));
   TRY(Expect(packet, PacketType::kMounts));
   Built built = plan.single_user
@@ -176,6 +178,7 @@ Result<void> BecomeGuest(const ChildPlan& plan, const Fd& socket) {
     return Failure(Error::FromErrno("listen"));
   TRY(ArrangeDescriptors(plan));
   TRY(Confine({.limits = plan.request.limits,
+               .privileges = plan.request.privileges,
                .single_user = plan.single_user,
                .limit_nproc = plan.limit_nproc,
                .noexec = plan.request.noexec}));

@@ -82,15 +82,18 @@ Result<void> SetResourceLimits(const ConfineOptions& options) {
   return {};
 }
 
-bool GuestKeeps(int capability, bool single_user) {
-  return !single_user &&
-         std::ranges::find(kGuestCapabilities, capability) != kGuestCapabilities.end();
+// What it gives to root's commands it must have itself.
+bool GuestKeeps(int capability, bool single_user, Privileges privileges) {
+  if (single_user) return false;
+  if (std::ranges::find(kGuestCapabilities, capability) != kGuestCapabilities.end()) return true;
+  return privileges == Privileges::kRoot && capability < 32 &&
+         (kRootCapabilities >> capability & 1) != 0;
 }
 
-Result<void> DropCapabilities(bool single_user) {
+Result<void> DropCapabilities(bool single_user, Privileges privileges) {
   uint64_t keep = 0;
-  for (const int capability : kGuestCapabilities) {
-    if (GuestKeeps(capability, single_user)) keep |= uint64_t{1} << capability;
+  for (int capability = 0; capability <= 63; ++capability) {
+    if (GuestKeeps(capability, single_user, privileges)) keep |= uint64_t{1} << capability;
   }
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
@@ -127,12 +130,12 @@ Result<void> ForbidNamespaces(const std::vector<Fd>& knobs) {
   return {};
 }
 
-Result<void> DropBoundingSet(bool single_user) {
+Result<void> DropBoundingSet(bool single_user, Privileges privileges) {
   TRY(sys::Prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, "clearing ambient capabilities"));
   for (int capability = 0; capability <= 63; ++capability) {
     const int present = ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
     if (present < 0) break;  // EINVAL: past the kernel's last one
-    if (present == 0 || GuestKeeps(capability, single_user)) continue;
+    if (present == 0 || GuestKeeps(capability, single_user, privileges)) continue;
     TRY(sys::Prctl(PR_CAPBSET_DROP, static_cast<unsigned long>(capability), 0,
                    "dropping a bounding capability"));
   }
@@ -141,7 +144,7 @@ Result<void> DropBoundingSet(bool single_user) {
 
 Result<void> Confine(const ConfineOptions& options) {
   TRY(SetResourceLimits(options));
-  TRY(DropCapabilities(options.single_user));
+  TRY(DropCapabilities(options.single_user, options.privileges));
   TRY(sys::Prctl(PR_SET_NO_NEW_PRIVS, 1, 0, "setting no_new_privs"));
   if (options.noexec) TRY(InstallNoexecFilter());
   return InstallSandboxFilter();

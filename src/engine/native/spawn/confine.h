@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/os/fd.h"
+#include "base/privileges.h"
 #include "base/result.h"
 #include "engine/engine.h"
 
@@ -12,6 +13,7 @@ namespace cay::engine::native {
 
 struct ConfineOptions {
   Limits limits;
+  Privileges privileges = Privileges::kNone;
   bool single_user = false;  // uid 1000 is all there is: no capability is of use
   bool limit_nproc =
       false;            // no pids cgroup: RLIMIT_NPROC, counted for each user namespace, stands in
@@ -32,7 +34,7 @@ Result<void> ForbidNamespaces(const std::vector<Fd>& knobs);
 
 // Takes from the bounding set all that the guest does not need. The caller keeps the capabilities
 // that it holds until Confine.
-Result<void> DropBoundingSet(bool single_user);
+Result<void> DropBoundingSet(bool single_user, Privileges privileges);
 
 // In order, after DropBoundingSet: resource limits; capabilities down to what the guest needs (none
 // in single-user mode); no_new_privs; the seccomp filters. Run as uid 0 of the sandbox (uid 1000 in
