@@ -33,6 +33,10 @@ class Pull {
 
   Result<TemplateInfo> Run() {
     const auto fetched = TRY(client_.FetchImage(options_.image, options_.platform, call_));
+    if (options_.keep_same) {
+      auto here = store_.InfoOf(options_.name);
+      if (here && here->digest == fetched.found.digest.text()) return here;
+    }
     NewImage image;
     image.origin.reference = options_.image.Canonical();
     image.origin.digest = fetched.found.digest.text();
@@ -43,6 +47,7 @@ class Pull {
     ImportOptions import;
     import.max_bytes = options_.max_bytes;
     import.replace = options_.replace;
+    import.is_stopped = options_.is_stopped;
     import.on_progress = [this](const ImportProgress& now) {
       Tell({.stage = PullProgress::Stage::kUnpacking, .done = now.bytes});
     };

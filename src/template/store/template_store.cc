@@ -86,11 +86,11 @@ Error NotFound(const LayerStore& layers, const std::string& name) {
                                     : "pull it: " + pull);
 }
 
-Result<Metadata> ReadMetadata(const LayerStore& layers, const std::string& name) {
-  Result<std::string> text = ReadFile(MetadataPath(layers, name), kMaxMetadataBytes);
-  if (!text && text.error().sys_errno() == ENOENT) return Failure(NotFound(layers, name));
-  if (!text) return Failure(text.error());
-  return ParseMetadata(name, *text);
+Result<std::shared_ptr<const Metadata>> ReadMetadata(MetadataCache& cache, const LayerStore& layers,
+                                                     const std::string& name) {
+  auto metadata = cache.Read(name, MetadataPath(layers, name));
+  if (!metadata && metadata.error().sys_errno() == ENOENT) return Failure(NotFound(layers, name));
+  return metadata;
 }
 
 // The skeleton on disk: "layer ID\n" and the stamp of what it was made of.
@@ -173,6 +173,13 @@ Result<std::vector<ImageLayer>> LayersOf(const NewImage& image) {
   return layers;
 }
 
+TemplateInfo HostInfo() {
+  TemplateInfo host;
+  host.name = kHost;
+  host.source = "built in";
+  return host;
+}
+
 // As `docker run` has it: the image's variables, user and directory. HOME and the like are the
 // guest's to say, by the passwd of whoever runs (protocol::kAccountVariables).
 void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
@@ -231,7 +238,8 @@ Result<Template> TemplateStore::FindHost() {
 
 Result<Template> TemplateStore::FindImported(const std::string& name) {
   for (int round = 0; round < kMaxRounds; ++round) {
-    const Metadata metadata = TRY(ReadMetadata(layers_, name));
+    const auto read = TRY(ReadMetadata(*metadata_, layers_, name));
+    const Metadata& metadata = *read;
     auto holds = HoldAll(layers_, metadata.layers);
     if (!holds && IsGone(holds.error())) continue;
     if (!holds) return Failure(holds.error());
@@ -244,7 +252,10 @@ Result<Template> TemplateStore::FindImported(const std::string& name) {
     found.root = engine::HostLayers{.overlays = {std::move(root)}, .hostname = metadata.hostname};
     found.env = Environment(metadata.user);
     found.user = metadata.user.name;
-    if (metadata.image) TakeFromImage(found, metadata.image->config.process);
+    if (metadata.image) {
+      found.process = {read, &metadata.image->config.process};
+      TakeFromImage(found, *found.process);
+    }
     return found;
   }
   return Failure(
@@ -263,18 +274,20 @@ Result<Template> TemplateStore::Find(const std::string& name) {
 }
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
-  std::vector<TemplateInfo> infos;
-  TemplateInfo host;
-  host.name = kHost;
-  host.source = "built in";
-  infos.push_back(host);
+  std::vector<TemplateInfo> infos = {HostInfo()};
   for (const std::string& name : TRY(ImportedNames(layers_))) {
-    Result<Metadata> metadata = ReadMetadata(layers_, name);
+    const auto metadata = ReadMetadata(*metadata_, layers_, name);
     if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
     if (!metadata) return Failure(metadata.error());
-    infos.push_back(metadata->info);
+    infos.push_back((*metadata)->info);
   }
   return infos;
+}
+
+Result<TemplateInfo> TemplateStore::InfoOf(const std::string& name) {
+  const std::string normal = TRY(NormalTemplateName(name));
+  if (normal == kHost) return HostInfo();
+  return TRY(ReadMetadata(*metadata_, layers_, normal))->info;
 }
 
 Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::string& source,

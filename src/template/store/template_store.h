@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
 #include "template/store/metadata.h"
+#include "template/store/metadata_cache.h"
 #include "template/template.h"
 
 namespace cay::templates {
@@ -53,6 +55,8 @@ class TemplateStore {
   Result<Fd> OpenBlobs() const { return layers_.OpenBlobs(); }
 
   Result<std::vector<TemplateInfo>> List();
+  // Of one; kNotFound. It is not looked whether its layers are there.
+  Result<TemplateInfo> InfoOf(const std::string& name);
 
   // kNotFound, or kInvalidArgument for `host`. A layer that a live sandbox uses stays on disk for
   // it.
@@ -72,6 +76,7 @@ class TemplateStore {
   Result<void> Finish(NewLayer top, const Metadata& metadata, bool replace);
 
   LayerStore layers_;
+  std::unique_ptr<MetadataCache> metadata_ = std::make_unique<MetadataCache>();
 };
 
 }  // namespace cay::templates
