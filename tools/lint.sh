@@ -142,6 +142,7 @@ room() {
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/secrets) echo sandbox sandbox/rules ;;
     sandbox/network) echo sandbox sandbox/{events,secrets} ;;
+    sandbox/templates) echo sandbox sandbox/events ;;
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     api) ;;
