@@ -18,6 +18,7 @@ std::vector<Route> RestRoutes(const Services& services) {
   AddPortRoutes(services, routes);
   AddEventRoutes(services, routes);
   AddTemplateRoutes(services, routes);
+  AddPullRoutes(services, routes);
   AddSecretRoutes(services, routes);
   AddOrphanRoutes(services, routes);
   AddSystemRoutes(services, routes);

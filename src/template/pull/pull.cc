@@ -71,6 +71,9 @@ class Pull {
     std::vector<oci::Descriptor> missing;
     for (size_t i = 0; i < here.size(); ++i)
       if (!here[i]) missing.push_back(image.layers[i]);
+    // All that there is to fetch is known from the beginning.
+    for (const oci::Descriptor& layer : missing)
+      Tell({.layer = layer.digest.text(), .total = layer.size});
     registry::DownloadOptions download;
     download.on_progress = [this](const registry::BlobProgress& now) {
       Tell({.stage = now.is_whole ? PullProgress::Stage::kFetched : PullProgress::Stage::kFetching,

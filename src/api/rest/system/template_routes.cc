@@ -26,15 +26,8 @@ Result<void> List(const Services& services, Exchange& exchange) {
 }
 
 Result<void> Get(const Services& services, Exchange& exchange) {
-  const std::string& name = exchange.request().Capture("name");
-  std::string known;
-  for (const TemplateInfo& info : TRY(services.templates.List())) {
-    if (info.name == name) return RespondJson(exchange, 200, TemplateJson(info));
-    known += (known.empty() ? "" : ", ") + info.name;
-  }
-  return Failure(
-      Error(ErrorCode::kNotFound, Fault::kCaller, "there is no template \"" + name + "\"")
-          .WithRemedy("there are: " + known));
+  const auto info = TRY(services.templates.InfoOf(exchange.request().Capture("name")));
+  return RespondJson(exchange, 200, TemplateJson(info));
 }
 
 // The body in a file that has no name, so that nothing of it stays behind.
