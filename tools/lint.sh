@@ -124,7 +124,8 @@ room() {
     engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,network,launcher,probe} ;;
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
-    template | template/oci) ;;
+    template/oci) ;;
+    template) echo template/oci ;;
     template/registry/rules) echo template/oci ;;
     template/registry) echo template/oci template/registry/rules ;;
     template/layers) ;;
@@ -143,7 +144,8 @@ room() {
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/secrets) echo sandbox sandbox/rules ;;
     sandbox/network) echo sandbox sandbox/{events,secrets} ;;
-    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network} ;;
+    sandbox/templates) echo sandbox sandbox/events ;;
+    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
@@ -160,10 +162,11 @@ room() {
     cli/local | cli/copy) echo cli/{frame,client} ;;
     cli/serve) echo cli/{frame,local} ;;
     cli/network) echo cli/{frame,client} ;;
-    cli/run) echo cli/{frame,local,network} ;;
+    cli/pulls) echo cli/{frame,local} ;;
+    cli/run) echo cli/{frame,local,network,pulls} ;;
     cli/session) echo cli/{frame,client,local,run} ;;
-    cli/remote) echo cli/{frame,client,local,network,run,copy,serve,session} ;;
-    cli/templates) echo cli/{frame,client,local,remote} ;;
+    cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
+    cli/templates) echo cli/{frame,client,local,pulls,remote} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;

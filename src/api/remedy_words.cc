@@ -44,7 +44,9 @@ std::string_view RequestFor(Action action) {
     case Action::kImportTemplate:
       return "PUT /api/templates/{}";
     case Action::kPullTemplate:
-      return "a pull of {} by the administrator, where the server runs";
+      return R"(POST /api/pulls {"image":"{}"}, of an administrator)";
+    case Action::kAwaitPull:
+      return "GET /api/pulls/{}";
     case Action::kRemoveTemplate:
       return "DELETE /api/templates/{}";
     case Action::kReplaceTemplate:

@@ -89,6 +89,7 @@ struct Services {
   sandbox::ProjectFiles& projects;
   sandbox::EventLog& events;
   templates::TemplateStore& templates;
+  sandbox::PullKeeper& pulls;
   ServerFacts facts = {};
   // Memory for answers whose size the sandbox decides (limits.output_held), and each owner's share
   // of it.

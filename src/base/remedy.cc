@@ -29,6 +29,7 @@ constexpr std::array<std::string_view, kActionCount> kNames = {
     "scratch_in_memory",
     "import_template",
     "pull_template",
+    "await_pull",
     "remove_template",
     "replace_template",
     "authenticate",

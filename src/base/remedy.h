@@ -39,13 +39,14 @@ enum class Action : uint8_t {
   kScratchInMemory,  // the writable layer in memory
   kImportTemplate,   // (a template)
   kPullTemplate,     // (an image)
+  kAwaitPull,        // (a pull)
   kRemoveTemplate,   // (a template)
   kReplaceTemplate,  // in an import
   kAuthenticate,     // with a key
   kListKeys,         //
   kListWebhooks,     //
 };
-inline constexpr size_t kActionCount = 26;
+inline constexpr size_t kActionCount = 27;
 std::string_view ActionName(Action action);  // "start"
 std::optional<Action> ActionFromName(std::string_view name);
 

@@ -28,6 +28,7 @@
 #include "sandbox/processes/output_room.h"
 #include "sandbox/processes/process_types.h"
 #include "sandbox/projects/project_files.h"
+#include "sandbox/templates/pull_rules.h"
 
 namespace cay::config {
 
@@ -42,6 +43,7 @@ struct Config {
   sandbox::ManagerOptions manager;     // `pools` from the field below, by Finish
   std::vector<std::string> pools;      // see pool_text.h
   std::vector<std::string> templates;  // see template_text.h
+  sandbox::PullRules pulls;
   sandbox::KeeperOptions processes;
   sandbox::CommandRules commands;
   sandbox::ProjectLimits projects;

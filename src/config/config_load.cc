@@ -20,6 +20,8 @@ namespace {
 // A launcher that works may take some hundred milliseconds for one request.
 constexpr Millis kLeastLauncherTimeout{1000};
 
+constexpr Millis kLeastPullTimeout{1000};
+
 constexpr std::string_view kTemplates = "templates.";
 
 Error UnknownKey(const std::string& where, std::string_view name) {
@@ -108,14 +110,20 @@ class Loader {
       return Problem(Error::Invalid(path + ":" + values.error().message()));
     }
     for (const TomlValue& value : *values) {
-      if (value.name.starts_with(kTemplates)) {
+      if (IsOfOneTemplate(value.name)) {
         TemplateValue(path, value);
       } else {
         FileValue(path, value);
       }
     }
     if (templates_.empty()) return;
-    Problem(Apply(result_.loaded, *FindKey("templates"), templates_, path + ": ", path));
+    Problem(Apply(result_.loaded, *FindKey("templates.networks"), templates_, path + ": ", path));
+  }
+
+  // Beside the keys of [templates] there are tables of templates; what has no other dot is not one.
+  static bool IsOfOneTemplate(std::string_view name) {
+    if (!name.starts_with(kTemplates) || FindKey(name) != nullptr) return false;
+    return name.find('.', kTemplates.size()) != std::string_view::npos;
   }
 
   // A key of a table [templates.NAME.network].
@@ -203,6 +211,7 @@ class Loader {
     config.manager.default_template =
         config.manager.default_template.empty() ? "host" : config.manager.default_template;
     CheckTls();
+    CheckPulls();
     CheckMaxima();
     CheckBounds();
     CheckWholeSeconds("limits.defaults.cpu_time", config.manager.default_cpu_time);
@@ -235,6 +244,18 @@ class Loader {
     Problem(Error::Invalid("tls.certificate and tls.key belong together: " +
                            std::string(tls.key_file.empty() ? "tls.key" : "tls.certificate") +
                            " is missing"));
+  }
+
+  void CheckPulls() {
+    const sandbox::PullRules& pulls = result_.loaded.config.pulls;
+    const size_t most = sandbox::PullRules::kMostAtATime;
+    if (pulls.at_a_time == 0 || pulls.at_a_time > most) {
+      Problem(Error::Invalid("templates.max_concurrent_pulls (" +
+                             Shown("templates.max_concurrent_pulls") + ") is not from 1 to " +
+                             std::to_string(most)));
+    }
+    AtLeast("templates.pull_timeout", pulls.timeout >= kLeastPullTimeout,
+            FormatDuration(kLeastPullTimeout));
   }
 
   void CheckListen(const std::string& text) {

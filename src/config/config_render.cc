@@ -105,6 +105,17 @@ allow = ["api.example.com:443"]
 limits = {connections = 32, idle = "5m"}
 ```
 
+Beside these tables `[templates]` says which images of registries become templates, and when; the table of a template
+that is called like one of its keys is written into `templates.networks`.
+
+```toml
+[templates]
+pull = "missing"
+allow = ["python:*", "registry.example:5000/team/**"]
+private_registries = ["registry.example:5000"]
+credentials = "/etc/cay/registries.json"
+```
+
 | key | flag | default | reload | |
 |---|---|---|---|---|
 )";

@@ -152,18 +152,6 @@ inline constexpr Key kNetworkRows[] = {
      .reloads = true,
      .set = &SetPublishAddresses,
      .show = &ShowTexts<CAY_AT(manager.network.publish_addresses)>},
-    {.name = "templates",
-     .flag = "",
-     .value = "NAME.network.WORD=VALUE",
-     .example = "host.network.mode=allow",
-     .doc =
-         "The network of sandboxes of a template whose creators ask for none: mode, allow, deny, "
-         "presets, dns, join and limits, within network.*; in the file tables "
-         "[templates.NAME.network].",
-     .list = true,
-     .reloads = true,
-     .set = &SetTemplates,
-     .show = &ShowTexts<CAY_AT(templates)>},
 };
 
 }  // namespace cay::config

@@ -10,6 +10,7 @@
 #include "config/config_rows_network.h"
 #include "config/config_rows_requests.h"
 #include "config/config_rows_server.h"
+#include "config/config_rows_templates.h"
 
 namespace cay::config {
 
@@ -21,7 +22,8 @@ constexpr auto JoinRows(const Key (&... rows)[kSizes]) {
   return table;
 }
 
-inline constexpr auto kKeyTable = JoinRows(kServerRows, kLimitRows, kNetworkRows, kRequestRows);
+inline constexpr auto kKeyTable =
+    JoinRows(kServerRows, kLimitRows, kNetworkRows, kTemplateRows, kRequestRows);
 
 }  // namespace cay::config
 

@@ -220,8 +220,8 @@ TEST(Templates, HaveNetworksInTablesOfTheirOwn) {
   EXPECT_EQ(networks.at("host").limits.connections, 7U);
   EXPECT_EQ(networks.at("host").limits.idle_seconds, 300U);
   EXPECT_EQ(networks.at("my.web").policy.mode, network::Mode::kNone);
-  const Config from_environment =
-      Good(From("", {{"CAY_TEMPLATES", "host.network.presets=pypi host.network.presets=npm"}}));
+  const Config from_environment = Good(
+      From("", {{"CAY_TEMPLATES_NETWORKS", "host.network.presets=pypi host.network.presets=npm"}}));
   EXPECT_THAT(from_environment.manager.network.of_templates.at("host").policy.presets,
               ElementsAre("pypi", "npm"));
 }
@@ -391,6 +391,36 @@ TEST(Network, AProxysPasswordIsNotTakenFromACommandLine) {
                              HasSubstr("CAY_NETWORK_PROXY"), testing::Not(HasSubstr("hunter2"))));
   sources.flags = {{"network.proxy", {"http://me@proxy.example:3128"}}};
   EXPECT_TRUE(LoadAndExplain(sources).problems.empty());
+}
+
+TEST(Pulls, AreSaidBesideTheTablesOfTemplates) {
+  const Config config =
+      Good(From("[templates]\npull = \"always\"\nallow = [\"python\", \"team/*\"]\n"
+                "mirrors = [\"docker.io=mirror.example:5000\"]\nmax_size = \"2g\"\n"
+                "max_concurrent_pulls = 3\npull_timeout = \"5m\"\n"
+                "[templates.host.network]\nmode = \"allow\"\n"
+                "[templates.\"python:3.12\".network]\nmode = \"open\"\n"));
+  EXPECT_EQ(config.pulls.policy, sandbox::PullPolicy::kAlways);
+  EXPECT_THAT(config.pulls.allow, ElementsAre("python", "team/*"));
+  EXPECT_THAT(config.pulls.mirrors, ElementsAre("docker.io=mirror.example:5000"));
+  EXPECT_EQ(config.pulls.max_size, 2 * kGiB);
+  EXPECT_EQ(config.pulls.at_a_time, 3U);
+  EXPECT_EQ(config.pulls.timeout, Millis(300'000));
+  EXPECT_TRUE(config.manager.network.of_templates.contains("host"));
+  EXPECT_TRUE(config.manager.network.of_templates.contains("python:3.12"));
+}
+
+TEST(Pulls, WhatIsWrongIsSaidByItsKey) {
+  EXPECT_THAT(Problem("[templates]\npul = \"never\"\n"), HasSubstr("did you mean templates.pull"));
+  EXPECT_THAT(Problem("[templates]\npull = \"often\"\n"), HasSubstr("none of never, missing"));
+  EXPECT_THAT(Problem("[templates]\npull = [\"never\"]\n"), HasSubstr("one value, not a list"));
+  EXPECT_THAT(Problem("[templates]\nallow = [\"a b\"]\n"), HasSubstr("no pattern of images"));
+  EXPECT_THAT(Problem("[templates]\nmirrors = [\"docker.io\"]\n"), HasSubstr("no mirror"));
+  EXPECT_THAT(Problem("[templates]\nprivate_registries = [\"10.0.0.1/8\"]\n"),
+              HasSubstr("templates.private_registries"));
+  EXPECT_THAT(Problem("[templates]\ncredentials = \"config.json\"\n"), HasSubstr("absolute"));
+  EXPECT_THAT(Problem("[templates]\nmax_concurrent_pulls = 17\n"), HasSubstr("from 1 to 16"));
+  EXPECT_THAT(Problem("[templates]\npull_timeout = \"10ms\"\n"), HasSubstr("less than 1s"));
 }
 
 // CAY_WRITE_DOCS=1 writes it anew.

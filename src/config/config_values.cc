@@ -80,6 +80,14 @@ Result<void> SetTemplates(Config& config, const Values& values) {
   return {};
 }
 
+Result<void> SetPullPolicy(Config& config, const Values& values) {
+  config.pulls.policy = TRY(sandbox::ParsePullPolicy(values[0]));
+  return {};
+}
+Values ShowPullPolicy(const Config& config) {
+  return {std::string(sandbox::PullPolicyName(config.pulls.policy))};
+}
+
 Result<void> SetNetworkMode(Config& config, const Values& values) {
   config.manager.network.bounds.max_mode = TRY(network::ParseMode(values[0]));
   return {};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "config/config.h"
 #include "sandbox/commands/command_patterns.h"
@@ -41,6 +42,23 @@ template <auto kAt>
 Result<void> SetPatterns(Config& config, const Values& values) {
   TRY(sandbox::CommandPatterns::Compile(values));
   kAt(config) = values;
+  return {};
+}
+
+// One of the lists of PullRules, which are checked as a whole: nothing is set that is wrong.
+template <auto kAt>
+Result<void> SetPulls(Config& config, const Values& values) {
+  Values before = std::exchange(kAt(config), values);
+  auto good = sandbox::CheckPullRules(config.pulls);
+  if (!good) kAt(config) = std::move(before);
+  return good;
+}
+// Empty: none.
+template <auto kAt>
+Result<void> SetAbsolutePath(Config& config, const Values& values) {
+  if (!values[0].empty() && !values[0].starts_with('/'))
+    return Failure(Error::Invalid("\"" + values[0] + "\" is not an absolute path"));
+  kAt(config) = values[0];
   return {};
 }
 
@@ -123,6 +141,8 @@ Result<void> SetPublishAddresses(Config& config, const Values& values);
 Result<void> SetResolvers(Config& config, const Values& values);
 Result<void> SetListen(Config& config, const Values& values);
 Result<void> SetTemplates(Config& config, const Values& values);
+Result<void> SetPullPolicy(Config& config, const Values& values);
+Values ShowPullPolicy(const Config& config);
 Result<void> SetPools(Config& config, const Values& values);
 Result<void> SetUnixMode(Config& config, const Values& values);
 Values ShowUnixMode(const Config& config);

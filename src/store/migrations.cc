@@ -172,10 +172,22 @@ UPDATE audit SET key_id = owner WHERE owner <> 'local';
 ALTER TABLE webhook ADD COLUMN owner TEXT NOT NULL DEFAULT '';
 )"};
 
+// sandbox/templates/pull_table.cc. `document` is in the protocol's encoding; `active`: a server
+// that starts finds that it was interrupted.
+constexpr Migration kTemplatePulls = {"pulls of templates", R"(
+CREATE TABLE template_pull (
+  id TEXT PRIMARY KEY,
+  asked_ms INTEGER NOT NULL,
+  active INTEGER NOT NULL,
+  document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX template_pull_age ON template_pull(asked_ms);
+)"};
+
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
-    kSandboxes, kIdempotencyKeys, kEvents,    kProjectFiles,    kApiKeys,
-    kAudit,     kWebhooks,        kProcesses, kNumberedRecords, kOwners,
+    kSandboxes, kIdempotencyKeys, kEvents,          kProjectFiles, kApiKeys,       kAudit,
+    kWebhooks,  kProcesses,       kNumberedRecords, kOwners,       kTemplatePulls,
 };
 
 Result<int64_t> UserVersion(Database& db) {

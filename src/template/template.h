@@ -11,6 +11,7 @@
 #include "base/os/fd.h"
 #include "base/units.h"
 #include "engine/engine.h"
+#include "template/oci/image_config.h"
 
 namespace cay::templates {
 
@@ -27,6 +28,8 @@ struct Template {
   std::vector<std::string> env;  // "NAME=value"; PATH, HOME, LANG at least
   std::string user = "user";     // a name of the template's passwd, or "uid[:gid]"
   std::string workdir = "/workspace";
+  // What an image says of its programs, as it is in its configuration; null: it is no image.
+  std::shared_ptr<const oci::ProcessConfig> process{};
 };
 
 // What an import left out or changed, on purpose: counts.
@@ -78,6 +81,11 @@ struct ImportOptions {
   std::string platform{};
   // Told what the source is, once that is known: "an OCI archive of 3 layers". May be empty.
   std::function<void(const std::string& what)> on_recognized{};
+  // Asked about as often, and while a layer is waited for: once it is true the import ends with an
+  // error whose sys_errno is ECANCELED. May be empty.
+  std::function<bool()> is_stopped{};
+  // For somebody else who makes the same layer. A maker that is gone is not waited for.
+  Millis maker_patience{1'800'000};
 };
 
 }  // namespace cay::templates

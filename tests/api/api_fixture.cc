@@ -41,6 +41,7 @@ struct Program {
   std::optional<templates::TemplateStore> templates;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<sandbox::EventLog> events;
+  std::unique_ptr<sandbox::PullKeeper> pulls;
   std::unique_ptr<sandbox::Manager> manager;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
   std::unique_ptr<sandbox::ProjectFiles> projects;
@@ -62,6 +63,7 @@ Result<void> Program::OpenServices() {
       paths, [this] { return engine::native::ListStatuses(paths); })));
   store = TRY(store::Store::Open(paths));
   events = TRY(sandbox::EventLog::Open(*store));
+  pulls = TRY(sandbox::PullKeeper::Open({}, *templates, *store, *events));
   sandbox::ManagerOptions options;
   options.paths = paths;
   options.max_limits.memory = 2 * kGiB;
@@ -74,8 +76,8 @@ Result<void> Program::OpenServices() {
   facts.version = "test";
   facts.state_dir = paths.state_dir;
   facts.engine = "native";
-  const api::Services services{*manager, *processes, *projects,
-                               *events,  *templates, std::move(facts)};
+  const api::Services services{*manager,   *processes, *projects,       *events,
+                               *templates, *pulls,     std::move(facts)};
   routes = api::rest::RestRoutes(services);
   std::ranges::move(api::rest::LegacyRoutes(services), std::back_inserter(routes));
   return {};

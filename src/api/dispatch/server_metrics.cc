@@ -165,6 +165,21 @@ void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metri
   text.Histogram({}, metrics.execute);
 }
 
+void WritePullMetrics(MetricsText& text, const sandbox::PullMetrics& metrics) {
+  WriteGauges(text,
+              {{"cay_template_pulls_running", "Pulls of images under way.", metrics.running},
+               {"cay_template_pulls_waiting", "Pulls that wait for their turn.", metrics.waiting}});
+  text.Family("cay_template_pulls_total", "counter", "Pulls that have ended, by how.");
+  text.Sample({{"result", "done"}}, metrics.done);
+  text.Sample({{"result", "failed"}}, metrics.failed);
+  text.Sample({{"result", "cancelled"}}, metrics.cancelled);
+  text.Sample({{"result", "interrupted"}}, metrics.interrupted);
+  WriteCounters(text, {{"cay_template_pulls_joined_total",
+                        "Requests and creates that found their image on its way.", metrics.joined},
+                       {"cay_template_pull_bytes_total", "Bytes of layers that were fetched.",
+                        metrics.fetched}});
+}
+
 void WriteStoreMetrics(MetricsText& text, const store::Store& store) {
   const store::Store::Metrics metrics = store.GetMetrics();
   WriteGauges(text, {{"cay_store_healthy", "1 when the database can be written.",

@@ -1,6 +1,7 @@
 #include "api/openapi/field_schema.h"
 #include "sandbox/figure_fields.h"
 #include "sandbox/secrets/secret_fields.h"
+#include "sandbox/templates/pull_fields.h"
 #include "template/template_fields.h"
 
 namespace cay::api {
@@ -10,6 +11,10 @@ std::vector<Schema> SystemSchemas() {
           AnswerSchema<sandbox::fields::Secret>(sandbox::KeptSecret()),
           AnswerSchema<sandbox::fields::SecretList>(std::vector<sandbox::KeptSecret>()),
           AnswerSchema<sandbox::fields::Pool>(sandbox::PoolStatus()),
+          RequestSchema<sandbox::fields::PullSpec>(sandbox::PullSpec()),
+          AnswerSchema<sandbox::fields::PulledLayer>(sandbox::PulledLayer()),
+          AnswerSchema<sandbox::fields::Pull>(sandbox::PullView()),
+          AnswerSchema<sandbox::fields::PullList>(std::vector<sandbox::PullView>()),
           AnswerSchema<templates::fields::Template>(templates::TemplateInfo()),
           AnswerSchema<templates::fields::TemplateList>(std::vector<templates::TemplateInfo>())};
 }

@@ -45,6 +45,8 @@ std::string_view CommandFor(Action action) {
       return "cay template import {} DIRECTORY-OR-TAR";
     case Action::kPullTemplate:
       return "cay template pull {}";
+    case Action::kAwaitPull:
+      return "GET /api/pulls/{}";
     case Action::kRemoveTemplate:
       return "cay template rm {}";
     case Action::kReplaceTemplate:

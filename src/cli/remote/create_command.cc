@@ -4,12 +4,15 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
+
 #include "cli/client/call.h"
 #include "cli/client/values.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/env_options.h"
 #include "cli/frame/limits_file.h"
 #include "cli/remote/change_options.h"
+#include "cli/remote/server_templates.h"
 
 namespace cay::cli {
 namespace {
@@ -70,6 +73,35 @@ Result<void> AddLimitsOfFile(const CreateOptions& options, json::object& request
   return {};
 }
 
+Result<json::object> CreateOnce(ApiClient& api, const CreateOptions& options,
+                                const json::object& request) {
+  http::ClientRequest call;
+  call.method = "POST";
+  call.target = "/api/sandboxes";
+  call.headers.Add("Content-Type", "application/json");
+  if (!options.idempotency_key.empty()) {
+    call.headers.Add("Idempotency-Key", options.idempotency_key);
+  }
+  call.body = TRY(JsonBody(request));
+  auto response = TRY(api.Send(std::move(call)));
+  return ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes)));
+}
+
+// Of an image that is being pulled the server says so after a while: then that is followed.
+Result<json::object> CreateOrAwait(ApiClient& api, const CreateOptions& options,
+                                   const json::object& request) {
+  while (true) {
+    auto created = CreateOnce(api, options, request);
+    if (created) return created;
+    const auto& parts = created.error().remedy().parts();
+    const auto awaited =
+        std::ranges::find(parts, Action::kAwaitPull, [](const auto& part) { return part.action; });
+    if (awaited == parts.end()) return created;
+    if (!options.quiet) Note(created.error().message());
+    TRY(FollowPull(api, awaited->text, options.quiet));
+  }
+}
+
 Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest) {
   json::object request = options.request;
   if (!rest.values.empty()) request["template"] = rest.values.front();
@@ -80,16 +112,7 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   if (options.network) request["network"] = NetworkObject(*options.network);
   if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
   TRY(AddLimitsOfFile(options, request));
-  http::ClientRequest call;
-  call.method = "POST";
-  call.target = "/api/sandboxes";
-  call.headers.Add("Content-Type", "application/json");
-  if (!options.idempotency_key.empty()) {
-    call.headers.Add("Idempotency-Key", options.idempotency_key);
-  }
-  call.body = TRY(JsonBody(request));
-  auto response = TRY(api.Send(std::move(call)));
-  const json::object sandbox = TRY(ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes))));
+  const json::object sandbox = TRY(CreateOrAwait(api, options, request));
   if (!options.quiet) {
     for (const json::value& entry : ArrayOf(sandbox, "not_enforced")) {
       if (!entry.is_object()) continue;

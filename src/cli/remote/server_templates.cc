@@ -11,6 +11,9 @@
 #include "cli/client/target.h"
 #include "cli/client/values.h"
 #include "cli/copy/progress.h"
+#include "cli/pulls/pull_bars.h"
+#include "cli/session/event_source.h"
+#include "cli/session/process_output.h"
 #include "guest_link/host_archive.h"
 
 namespace cay::cli {
@@ -74,6 +77,68 @@ Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const s
   auto response = TRY(api.Send(std::move(request)));
   TRY(response->ReadAll(kMaxAnswerBytes));
   if (!options.quiet) TRY(Print("imported " + name + "; try: cay create " + name + "\n"));
+  return 0;
+}
+
+namespace {
+
+using templates::PullProgress;
+
+// What has changed of its layers since it was shown last.
+void ShowPull(PullBars& bars, const json::object& pull) {
+  for (const json::value& value : ArrayOf(pull, "layers")) {
+    if (!value.is_object()) continue;
+    const json::object& layer = value.get_object();
+    PullProgress now{.layer = TextOf(layer, "digest"),
+                     .done = NumberOf<uint64_t>(layer, "done").value_or(0),
+                     .total = NumberOf<uint64_t>(layer, "size").value_or(0)};
+    if (now.done >= now.total) now.stage = PullProgress::Stage::kFetched;
+    bars.Show(now);
+  }
+  const Bytes unpacked = NumberOf<uint64_t>(pull, "unpacked").value_or(0);
+  if (unpacked > 0) bars.Show({.stage = PullProgress::Stage::kUnpacking, .done = unpacked});
+}
+
+Result<void> EndOfPull(const json::object& pull) {
+  const std::string state = TextOf(pull, "state");
+  if (state == "done") return {};
+  if (state == "failed")
+    return Failure(Error(ErrorCodeFromName(TextOf(pull, "error_code")), Fault::kCaller,
+                         TextOf(pull, "error")));
+  return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the pull is " + state)
+                     .WithRemedy("pull it again: what was fetched is kept"));
+}
+
+}  // namespace
+
+Result<void> FollowPull(ApiClient& api, const std::string& id, bool quiet) {
+  PullBars bars(quiet);
+  const std::string path = "/api/pulls/" + EncodeComponent(id) + "/events";
+  EventSource source([&](const std::string& last_id) { return api.OpenEvents(path, last_id); });
+  while (true) {
+    const std::optional<ServerEvent> event = TRY(source.Next());
+    if (!event) {
+      source.Wait();
+      continue;
+    }
+    const json::object pull = TRY(EventData(*event));
+    if (event->type == "error") return Failure(ProblemError(pull, event->data));
+    if (TextOf(pull, "state").empty()) continue;  // the server ends; the next one knows of it
+    ShowPull(bars, pull);
+    if (event->type == "end") return EndOfPull(pull);
+  }
+}
+
+Result<int> PullOnServer(ApiClient& api, const ServerOptions& options,
+                         const sandbox::PullSpec& spec) {
+  json::object request = {{"image", spec.image}};
+  if (!spec.name.empty()) request["name"] = spec.name;
+  if (!spec.platform.empty()) request["platform"] = spec.platform;
+  if (spec.replace) request["replace"] = true;
+  const json::object pull = TRY(api.Call("POST", "/api/pulls", request));
+  TRY(FollowPull(api, TextOf(pull, "id"), options.quiet));
+  const std::string name = TextOf(pull, "template");
+  TRY(Print(options.quiet ? name + "\n" : "pulled " + name + "; try: cay create " + name + "\n"));
   return 0;
 }
 

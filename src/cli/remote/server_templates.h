@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/client/call.h"
+#include "sandbox/templates/pull_types.h"
 
 namespace cay::cli {
 
@@ -21,6 +22,11 @@ Result<void> CheckNoServer(const ConnectionOptions& options, const std::string& 
 // `source`: a tar ("-": standard input), or a directory that is packed on the way.
 Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
                            const std::string& source, bool replace);
+// Follows it with the bars of a local one. The server goes on with it, whatever ends here.
+Result<int> PullOnServer(ApiClient& api, const ServerOptions& options,
+                         const sandbox::PullSpec& spec);
+// The pull of that id, to its end; an error when it is not done then.
+Result<void> FollowPull(ApiClient& api, const std::string& id, bool quiet);
 // As the API has them; those of this machine, too.
 Result<int> PrintTemplates(const boost::json::array& templates, const ServerOptions& options);
 Result<int> ListServerTemplates(ApiClient& api, const ServerOptions& options);

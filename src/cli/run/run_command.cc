@@ -67,6 +67,7 @@ class Run {
   Clock::time_point last_;  // where the next stage begins
   std::unique_ptr<engine::Engine> engine_;
   std::optional<Template> template_;
+  TypedCommand command_;
   std::optional<SandboxId> id_;
   std::optional<GuestChannel> guest_;
   std::optional<RunSecrets> secrets_;
@@ -82,8 +83,8 @@ void Run::Stage(std::string name) {
 
 // `docker run IMAGE COMMAND` typed here: what it starts from is an option.
 Error Run::ExplainNotFound(Error error) const {
-  if (options_.command.argv.empty()) return error;
-  const std::string& first = options_.command.argv.front();
+  if (command_.argv.empty()) return error;
+  const std::string& first = command_.argv.front();
   const auto paths = Paths::Resolve(options_.state_dir);
   auto store = paths ? OpenLocalTemplates(*paths) : Failure(paths.error());
   const auto known = store ? store->List() : Failure(store.error());
@@ -96,7 +97,7 @@ Error Run::ExplainNotFound(Error error) const {
       "cay run takes a command; what it starts from is --template: cay run --template " + name +
       " -- COMMAND";
   if (!is_template)
-    remedy += ", after cay template import NAME, which takes what docker export gives";
+    remedy += ", with the image's name, which is pulled then, or one that was imported";
   return std::move(error).WithRemedy(std::move(remedy));
 }
 
@@ -144,7 +145,8 @@ Result<void> Run::Create() {
   TRY(Publish());
   Stage("launcher");
   TemplateStore store = TRY(OpenLocalTemplates(paths));
-  template_ = TRY(store.Find(options_.template_name));
+  template_ = TRY(FindOrPull(store, options_.template_name, options_.pull, options_.quiet));
+  command_ = TRY(CommandOf(options_, *template_));
   Stage("template");
   engine::CreateRequest request = BuildCreateRequest(options_, *id_, *template_, std::move(mounts));
   request.network = options_.network.mode != network::Mode::kNone;
@@ -233,7 +235,7 @@ Result<SessionEnd> Run::Command() {
   const bool intercepted = network_ && !network_->certificate().empty();
   CommandEnv env = TRY(BuildEnv(options_, *template_, secrets_->variables(), intercepted));
   protocol::StartRequest request =
-      BuildStartRequest(options_, *template_, std::move(env), session_options.pass_stdin);
+      BuildStartRequest(options_, *template_, command_, std::move(env), session_options.pass_stdin);
   RunSession session(*guest_, session_options);
   SessionEnd end = TRY(session.Run(request));
   result_.stages.push_back({"start", MicrosBetween(last_, end.started)});

@@ -94,6 +94,11 @@ constexpr auto kSetHostname = [](RunOptions& o, string_view value) -> Result<voi
   return {};
 };
 
+constexpr auto kSetEntrypoint = [](RunOptions& o, string_view value) -> Result<void> {
+  o.entrypoint = value;
+  return {};
+};
+
 constexpr auto kAddPublish = [](RunOptions& o, string_view value) -> Result<void> {
   return AddPublish(o.publish, value);
 };
@@ -131,6 +136,11 @@ constexpr OptionSpec kOptions[] = {
      .example = "host",
      .completes = Completes::kTemplates,
      .apply = kText<RunOptions, &RunOptions::template_name>},
+    {.name = "pull",
+     .value = "WHEN",
+     .help = "Pull the image that the template is: always, missing or never (default missing)",
+     .example = "always",
+     .apply = kParsed<RunOptions, &RunOptions::pull, ParsePullWhen>},
     {.name = "hostname",
      .value = "NAME",
      .help = "Host name inside (default cay)",
@@ -245,10 +255,18 @@ constexpr OptionSpec kOptions[] = {
     kProxyOption<RunOptions>,
     kCacheOption<RunOptions>,
 
+    {.name = "entrypoint",
+     .value = "PROGRAM",
+     .help = "Run this with COMMAND as its arguments, instead of the image's ('': none)",
+     .group = "Command",
+     .example = "/bin/sh",
+     .apply = kInto<kSetEntrypoint>},
+    {.name = "use-entrypoint",
+     .help = "Run the image's entrypoint with COMMAND as its arguments, as docker does",
+     .apply = kFlag<RunOptions, &RunOptions::use_entrypoint>},
     {.name = "interactive",
      .short_name = 'i',
      .help = "Pass standard input on even from a terminal (a pipe or file always is)",
-     .group = "Command",
      .apply = kFlag<RunOptions, &RunOptions::interactive>},
     {.name = "no-stdin",
      .short_name = 'n',
@@ -391,11 +409,15 @@ Result<void> ApplyLimitsFile(RunOptions& options) {
 }
 
 Result<void> CheckRunOptions(const RunOptions& options) {
-  if (options.command.empty()) {
+  if (options.use_entrypoint && options.entrypoint)
+    return Failure(Error::Invalid("--entrypoint is instead of what --use-entrypoint is of"));
+  // An image may say what is run: that is seen when it is here.
+  if (options.command.empty() && !options.entrypoint && options.template_name == "host") {
     return Failure(Error::Invalid("no command was given")
                        .WithRemedy("as in cay run -- python3 app.py, or cay run -it -- bash"));
   }
-  if (options.command.shell.empty() && options.command.argv.front().empty()) {
+  if (!options.command.empty() && options.command.shell.empty() &&
+      options.command.argv.front().empty()) {
     return Failure(Error(ErrorCode::kCommandNotFound, Fault::kCaller, "the command's name is empty")
                        .WithRemedy("as in cay run -- python3 app.py"));
   }

@@ -15,6 +15,7 @@
 #include "cli/frame/argument_values.h"
 #include "cli/frame/command.h"
 #include "cli/network/network_options.h"
+#include "cli/pulls/local_pull.h"
 #include "cli/run/run_secrets.h"
 #include "engine/engine.h"
 #include "network/policy/policy.h"
@@ -55,7 +56,10 @@ struct RunOptions {
   bool timing = false;
   bool quiet = false;
   std::string state_dir;  // empty: as base/os/paths.h says
-  TypedCommand command;
+  TypedCommand command;   // empty: what the template's image says
+  PullWhen pull = PullWhen::kMissing;
+  std::optional<std::string> entrypoint;  // instead of the image's; empty: none
+  bool use_entrypoint = false;            // the image's, before the command that was given
 };
 
 // 300 s for a program, an hour at a terminal (where a person is), or what was asked for; 0: none.

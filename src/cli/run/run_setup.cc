@@ -89,12 +89,37 @@ engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id
   return request;
 }
 
+Result<TypedCommand> CommandOf(const RunOptions& options, const templates::Template& base) {
+  const templates::oci::ProcessConfig none;
+  const templates::oci::ProcessConfig& image = base.process ? *base.process : none;
+  const bool is_plain = !options.command.empty() && !options.use_entrypoint &&
+                        options.entrypoint.value_or("").empty();
+  if (is_plain) return options.command;
+  TypedCommand command;
+  if (options.entrypoint) {
+    if (!options.entrypoint->empty()) command.argv = {*options.entrypoint};
+  } else {
+    command.argv = image.entrypoint;
+  }
+  const std::vector<std::string> typed =
+      options.command.shell.empty() ? options.command.argv : std::vector{options.command.shell};
+  // As in docker, another entrypoint takes the image's command away.
+  const bool has_other = !options.entrypoint.value_or("").empty();
+  const std::vector<std::string>& rest = typed.empty() && !has_other ? image.cmd : typed;
+  command.argv.insert(command.argv.end(), rest.begin(), rest.end());
+  if (!command.argv.empty()) return command;
+  return Failure(
+      Error::Invalid("no command was given, and the template " + base.name + " does not say one")
+          .WithRemedy("as in cay run --template " + base.name + " -- COMMAND"));
+}
+
 protocol::StartRequest BuildStartRequest(const RunOptions& options, const templates::Template& base,
-                                         CommandEnv env, bool pass_stdin) {
+                                         const TypedCommand& command, CommandEnv env,
+                                         bool pass_stdin) {
   protocol::StartRequest request;
-  request.shell = !options.command.shell.empty();
-  request.argv = request.shell ? std::vector<std::string>{"/bin/sh", "-c", options.command.shell}
-                               : options.command.argv;
+  request.shell = !command.shell.empty();
+  request.argv =
+      request.shell ? std::vector<std::string>{"/bin/sh", "-c", command.shell} : command.argv;
   request.env = std::move(env.variables);
   request.account_env = std::move(env.of_the_account);
   request.make_directory = true;

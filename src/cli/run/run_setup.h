@@ -32,7 +32,13 @@ engine::CreateRequest BuildCreateRequest(const RunOptions& options, SandboxId id
                                          const templates::Template& base,
                                          std::vector<engine::Mount> mounts);
 
+// What is run: the command that was given; without one the image's entrypoint and command, as
+// `docker run IMAGE`. With --entrypoint that program and the command as its arguments, with
+// --use-entrypoint the image's. kInvalidArgument when there is nothing.
+Result<TypedCommand> CommandOf(const RunOptions& options, const templates::Template& base);
+
 protocol::StartRequest BuildStartRequest(const RunOptions& options, const templates::Template& base,
-                                         CommandEnv env, bool pass_stdin);
+                                         const TypedCommand& command, CommandEnv env,
+                                         bool pass_stdin);
 
 }  // namespace cay::cli

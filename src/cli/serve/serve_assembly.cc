@@ -69,6 +69,7 @@ struct Parts {
   std::unique_ptr<engine::Engine> engine;
   std::unique_ptr<templates::TemplateStore> templates;
   std::unique_ptr<sandbox::EventLog> events;
+  std::unique_ptr<sandbox::PullKeeper> pulls;
   std::unique_ptr<sandbox::Manager> manager;
   engine::GarbageReport collected;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
@@ -154,9 +155,12 @@ Result<Parts> MakeParts(const Config& config) {
   parts.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
       parts.paths, [engine = parts.engine.get()] { return engine->List(); })));
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
+  parts.pulls =
+      TRY(sandbox::PullKeeper::Open(config.pulls, *parts.templates, *parts.store, *parts.events));
   parts.manager =
       TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths, ConfiguredApi(config)),
                                  *parts.engine, *parts.templates, *parts.store, *parts.events));
+  parts.manager->UsePulls(parts.pulls.get());
   TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
   parts.collected = CollectLeftBehind(*parts.engine);
   parts.processes = TRY(
@@ -198,6 +202,7 @@ class Assembly : public ServeAssembly {
                                  .projects = *parts_.projects,
                                  .events = *parts_.events,
                                  .templates = *parts_.templates,
+                                 .pulls = *parts_.pulls,
                                  .facts = FactsOf(config, parts_),
                                  .answers = api::MakeAnswerShares(config.output_held)};
     std::vector<api::Route> routes = api::rest::RestRoutes(services);
@@ -262,6 +267,7 @@ class Assembly : public ServeAssembly {
     audit_.set_kept(config.gate.audit_kept);
     dispatcher_.set_log_requests(config.log_requests);
     parts_.webhooks->Reconfigure(config.webhooks);
+    parts_.pulls->Reconfigure(config.pulls);
     parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths, api_));
     // Patterns that are none are not in a configuration that was loaded.
     (void)parts_.processes->SetRules(config.commands);
@@ -270,6 +276,7 @@ class Assembly : public ServeAssembly {
   void BeginDraining() override {
     state_.draining = true;
     parts_.engine->SetPatience(std::min(kEndPatience, launcher_timeout_));
+    parts_.pulls->Stop();
     parts_.webhooks->Stop();
     parts_.events->Close();
   }
@@ -280,6 +287,7 @@ class Assembly : public ServeAssembly {
   void WriteMetrics(api::MetricsText& text) {
     api::WriteSandboxMetrics(text, parts_.manager->Metrics());
     api::WriteProcessMetrics(text, parts_.processes->GetMetrics());
+    api::WritePullMetrics(text, parts_.pulls->GetMetrics());
     api::WriteStoreMetrics(text, *parts_.store);
     if (const http::Server* server = server_.load()) {
       api::WriteConnectionMetrics(text, server->counters());

@@ -1,15 +1,16 @@
-// cay template pull: an image of a registry becomes a template of this machine.
+// cay template pull: an image of a registry becomes a template of this machine, or of a server.
 #include "cli/templates/pull_command.h"
 
+#include <optional>
 #include <string>
 
 #include "cli/client/call.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
+#include "cli/pulls/local_pull.h"
+#include "cli/pulls/registry_options.h"
 #include "cli/remote/server_templates.h"
-#include "cli/templates/pull_bars.h"
-#include "cli/templates/registry_options.h"
 #include "template/pull/pull.h"
 #include "template/store/template_name.h"
 
@@ -17,44 +18,68 @@ namespace cay::cli {
 namespace {
 
 using templates::PullOptions;
-using templates::registry::CallOptions;
 
 struct PullArguments : ServerOptions {
   std::string as;
-  templates::oci::Platform platform = templates::oci::Platform::Native();
-  Bytes max_bytes = PullOptions{}.max_bytes;
+  std::optional<templates::oci::Platform> platform;
+  std::optional<Bytes> max_bytes;
   bool replace = false;
   RegistryOptions registry;
   std::string state_dir;
 };
 
-Result<int> PullMain(PullArguments& options, Positionals& rest) {
-  TRY(CheckNoServer(options.connection, options.state_dir));
-  PullOptions pull{.image = TRY(templates::ImageOfName(rest.values[0])), .name = {}};
+Result<void> SetPlatform(PullArguments& options, std::string_view value) {
+  options.platform = TRY(templates::oci::Platform::Parse(value));
+  return {};
+}
+Result<void> SetMaxBytes(PullArguments& options, std::string_view value) {
+  options.max_bytes = TRY(ParseBytes(value));
+  return {};
+}
+template <auto kApply>
+constexpr auto kInto = &Into<PullArguments, kApply>;
+
+Result<PullOptions> AskedPull(const PullArguments& options, const std::string& typed) {
+  PullOptions pull{.image = TRY(templates::ImageOfName(typed)), .name = {}};
   pull.name =
       TRY(templates::NormalTemplateName(options.as.empty() ? pull.image.Familiar() : options.as));
-  // An image's own name means what the registry has now; another name may be somebody's.
-  pull.replace = options.replace || !templates::IsShortName(pull.name);
-  pull.platform = options.platform;
-  pull.max_bytes = options.max_bytes;
+  pull.replace = options.replace;
+  if (options.platform) pull.platform = *options.platform;
+  pull.max_bytes = options.max_bytes.value_or(pull.max_bytes);
+  return pull;
+}
+
+// What only the server's configuration decides there.
+Result<void> CheckForServer(const PullArguments& options) {
+  if (options.registry.insecure.empty() && options.registry.ca_file.empty() && !options.max_bytes)
+    return {};
+  return Failure(Error::Invalid("a server decides itself about registries and sizes")
+                     .WithRemedy("leave --insecure-registry, --registry-ca and --max-size out; its "
+                                 "configuration has [templates]"));
+}
+
+Result<int> PullMain(PullArguments& options, Positionals& rest) {
+  const PullOptions pull = TRY(AskedPull(options, rest.values[0]));
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
+    TRY(CheckForServer(options));
+    return FinishCall(*server,
+                      PullOnServer(*server, options,
+                                   {.image = rest.values[0],
+                                    .name = options.as,
+                                    .platform = options.platform ? options.platform->Text() : "",
+                                    .replace = options.replace}));
+  }
   auto store = TRY(OpenLocalTemplates(TRY(Paths::Resolve(options.state_dir))));
-  const auto client = TRY(OpenRegistryClient(options.registry));
-  CallOptions call;
-  call.on_note = [](const std::string& text) { Note(text); };
-  Result<templates::TemplateInfo> info = [&] {
-    PullBars bars(options.quiet);
-    pull.on_progress = [&](const templates::PullProgress& now) { bars.Show(now); };
-    return PullImage(store, *client, pull, call);
-  }();
-  if (!info) return Failure(std::move(info).error());
+  const auto info =
+      TRY(PullHere(store, {.options = pull, .registry = options.registry, .quiet = options.quiet}));
   if (options.quiet) {
-    TRY(Print(info->name + "\n"));
+    TRY(Print(info.name + "\n"));
     return 0;
   }
-  TRY(Print("pulled " + info->name + " (" + std::to_string(info->layers) + " layers, " +
-            HumanBytes(info->size) + ", " + info->digest + "); try: cay run --template " +
-            info->name + " -it -- sh\n"));
-  const std::string notes = templates::DescribeNotes(info->notes);
+  TRY(Print("pulled " + info.name + " (" + std::to_string(info.layers) + " layers, " +
+            HumanBytes(info.size) + ", " + info.digest + "); try: cay run --template " + info.name +
+            " -it -- sh\n"));
+  const std::string notes = templates::DescribeNotes(info.notes);
   if (!notes.empty()) Note(notes);
   return 0;
 }
@@ -69,7 +94,7 @@ constexpr OptionSpec kOptions[] = {
      .value = "OS/ARCH[/VARIANT]",
      .help = "Of an image for several platforms, this one (default: this machine's)",
      .example = "linux/amd64",
-     .apply = kParsed<PullArguments, &PullArguments::platform, templates::oci::Platform::Parse>},
+     .apply = kInto<SetPlatform>},
     {.name = "replace",
      .help = "Take the place of a template of the name that --as gives",
      .apply = kFlag<PullArguments, &PullArguments::replace>},
@@ -77,7 +102,7 @@ constexpr OptionSpec kOptions[] = {
      .value = "SIZE",
      .help = "Refuse more unpacked content than this (default 16g)",
      .example = "4g",
-     .apply = kParsed<PullArguments, &PullArguments::max_bytes, ParseBytes>},
+     .apply = kInto<SetMaxBytes>},
     kInsecureRegistryOption<PullArguments>,
     kRegistryCaOption<PullArguments>,
     {.name = "quiet",
@@ -99,7 +124,8 @@ constinit const Command kTemplatePullCommand = {
     .description =
         "Layers that are here are not fetched again, and a pull that was cut goes on where it "
         "was.\n"
-        "Credentials are those of ~/.docker/config.json (docker login, skopeo login).\n",
+        "Credentials are those of ~/.docker/config.json (docker login, skopeo login); of a server\n"
+        "those that its configuration names. A server's pull goes on when this command ends.\n",
     .options = kOptions,
     .examples =
         "cay template pull python:3.12-slim\n"

@@ -6,10 +6,10 @@
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
+#include "cli/pulls/pull_bars.h"
+#include "cli/pulls/registry_options.h"
 #include "cli/remote/server_templates.h"
 #include "cli/templates/export_command.h"
-#include "cli/templates/pull_bars.h"
-#include "cli/templates/registry_options.h"
 #include "template/pull/push_image.h"
 
 namespace cay::cli {

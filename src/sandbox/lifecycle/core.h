@@ -4,6 +4,7 @@
 // sandboxes' transitions.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,7 @@
 #include "sandbox/state/registry.h"
 #include "sandbox/state/template_cache.h"
 #include "sandbox/state/timer.h"
+#include "sandbox/templates/pull_keeper.h"
 #include "store/store.h"
 
 namespace cay::sandbox {
@@ -44,6 +46,7 @@ class Core {
   store::Store& store;
   EventLog& events;
   TemplateCache templates;
+  std::atomic<PullKeeper*> pulls = nullptr;  // null: what is not here is not found
   Registry registry;
   Admission admission;
   MetricsBook metrics;

@@ -14,6 +14,7 @@
 #include "sandbox/projects/project_files.h"
 #include "sandbox/records/sandbox_json.h"
 #include "sandbox/records/sandbox_table.h"
+#include "template/store/template_name.h"
 
 namespace cay::sandbox {
 namespace {
@@ -243,7 +244,6 @@ Result<SandboxView> Creator::Create(const Caller& caller, const SandboxSpec& spe
                                     const Idempotency& idempotency) {
   const std::string& key = idempotency.key;
   TRY(CheckIdempotencyKey(key));
-  const Pools::Foreground foreground(pools_);
   auto turn = Turn::Take(*this, {caller.owner, key});
   Result<SandboxView> view = [&]() -> Result<SandboxView> {
     if (!turn) return Failure(turn.error());
@@ -269,10 +269,8 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
                                        const std::string& idempotency_key,
                                        const std::string& digest) {
   const auto options = core_.options();
-  templates::Template base = TRY(core_.templates.Find(
-      spec.template_name.empty()
-          ? options->default_template
-          : TRY(TemplateNameFor(core_.templates.store(), caller, spec.template_name))));
+  templates::Template base = TRY(FindTemplate(caller, spec, *options));
+  const Pools::Foreground foreground(pools_);
   // However it was spelled: what the administrator says of a template is said of its own name.
   SandboxSpec named = spec;
   named.template_name = base.name;
@@ -293,6 +291,26 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
     ObserveStages(metrics.stages, view.stage_us);
   });
   return view;
+}
+
+Result<templates::Template> Creator::FindTemplate(const Caller& caller, const SandboxSpec& spec,
+                                                  const ManagerOptions& options) {
+  const std::string name =
+      spec.template_name.empty()
+          ? options.default_template
+          : TRY(TemplateNameFor(core_.templates.store(), caller, spec.template_name));
+  PullKeeper* const pulls = core_.pulls;
+  if (pulls != nullptr && pulls->IsWanted(name)) {
+    // Nothing is fetched for a sandbox that would be refused.
+    SandboxSpec named = spec;
+    named.template_name = TRY(templates::NormalTemplateName(name));
+    const ResolvedSpec resolved = TRY(ResolveSpec(named, options));
+    TRY(CheckCan(resolved.spec, core_.engine_is));
+    TRY(core_.admission.Claim(caller.owner, caller.max_sandboxes));
+    core_.admission.Unclaim(caller.owner);
+    TRY(pulls->Obtain(caller, name));
+  }
+  return core_.templates.Find(name);
 }
 
 Result<void> Creator::Obtain(Making& making) {

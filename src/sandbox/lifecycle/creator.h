@@ -37,6 +37,9 @@ class Creator {
   Result<std::optional<IdempotentCreate>> FindBefore(const Caller& caller, const std::string& key);
   Result<SandboxView> CreateNew(const Caller& caller, const SandboxSpec& spec,
                                 const std::string& idempotency_key, const std::string& digest);
+  // Waits for an image that is pulled for it, where the rules of pulls say so.
+  Result<templates::Template> FindTemplate(const Caller& caller, const SandboxSpec& spec,
+                                           const ManagerOptions& options);
   Result<void> Obtain(Making& making);
   Result<bool> ObtainFromPool(Making& making);
   Result<void> ObtainFromEngine(Making& making);

@@ -104,6 +104,8 @@ Result<std::unique_ptr<Manager>> Manager::Open(ManagerOptions options, engine::E
 
 const ReconcileReport& Manager::reconciled() const { return impl_->report; }
 
+void Manager::UsePulls(PullKeeper* pulls) { impl_->core.pulls = pulls; }
+
 Result<SandboxView> Manager::Create(const Caller& caller, const SandboxSpec& spec,
                                     const Idempotency& idempotency) {
   return impl_->creator.Create(caller, spec, idempotency);

@@ -29,6 +29,7 @@
 #include "sandbox/network/network_report.h"
 #include "sandbox/options.h"
 #include "sandbox/secrets/secret_keeper.h"
+#include "sandbox/templates/pull_keeper.h"
 #include "sandbox/types.h"
 #include "store/store.h"
 #include "template/store/template_store.h"
@@ -45,6 +46,10 @@ class Manager {
   ~Manager();
 
   const ReconcileReport& reconciled() const;
+
+  // From here on creates pull images as its rules say; it outlives the manager's last call. Null:
+  // no more.
+  void UsePulls(PullKeeper* pulls);
 
   // With the same key, owner and request it gives the same sandbox again (kIllegalState when that
   // has been destroyed since); with the same key and another request, kAlreadyExists. Keys are kept

@@ -98,8 +98,8 @@ std::string Rfc3339(int64_t unix_ms) {
 // What sandboxes of an imported root filesystem have: PATH, its user, /workspace.
 oci::ImageConfig ConfigOfRoot(const KeptTemplate& kept) {
   oci::ImageConfig config{.platform = oci::Platform::Native()};
-  config.created = Rfc3339(kept.metadata.info.imported_unix_ms);
-  config.process.user = kept.metadata.user.name;
+  config.created = Rfc3339(kept.metadata->info.imported_unix_ms);
+  config.process.user = kept.metadata->user.name;
   config.process.working_dir = "/workspace";
   config.process.env = {std::string(kDefaultPath)};
   config.history.push_back({.created = config.created, .created_by = "cay template import"});
@@ -110,14 +110,14 @@ oci::ImageConfig ConfigOfRoot(const KeptTemplate& kept) {
 // template was made of, without Cay's own above them, and what sandboxes wrote above that.
 Result<std::vector<std::string>> RootsToPack(const KeptTemplate& kept) {
   std::vector<std::string> roots(kept.roots.rbegin(), kept.roots.rend());
-  if (!kept.metadata.image) return roots;
-  const size_t of_image = kept.metadata.image->config.diff_ids.size();
+  if (!kept.metadata->image) return roots;
+  const size_t of_image = kept.metadata->image->config.diff_ids.size();
   if (roots.size() > of_image) {
     roots.erase(roots.begin() + static_cast<std::ptrdiff_t>(of_image));
     return roots;
   }
   return Failure(Error(ErrorCode::kIo, Fault::kMachine,
-                       "the metadata of template " + kept.metadata.info.name +
+                       "the metadata of template " + kept.metadata->info.name +
                            " is damaged: it has other layers than its image"));
 }
 
@@ -137,11 +137,12 @@ Result<PackedImage> PackImage(TemplateStore& store, const std::string& name,
     };
     layers.push_back(TRY(PackLayer(root, spool, options.compression, tar)));
   }
-  oci::ImageConfig config = kept.metadata.image ? kept.metadata.image->config : ConfigOfRoot(kept);
+  oci::ImageConfig config =
+      kept.metadata->image ? kept.metadata->image->config : ConfigOfRoot(kept);
   const size_t below = config.diff_ids.size();
-  for (size_t i = below; kept.metadata.image && i < layers.size(); ++i) {
+  for (size_t i = below; kept.metadata->image && i < layers.size(); ++i) {
     config.history.push_back(
-        {.created = Rfc3339(kept.metadata.info.imported_unix_ms), .created_by = "cay snapshot"});
+        {.created = Rfc3339(kept.metadata->info.imported_unix_ms), .created_by = "cay snapshot"});
   }
   config.diff_ids.clear();
   for (const PackedLayer& layer : layers) config.diff_ids.push_back(layer.diff_id);
@@ -160,7 +161,7 @@ Result<PackedImage> PackImage(TemplateStore& store, const std::string& name,
   descriptor.platform = oci::Platform{.os = config.platform.os,
                                       .architecture = config.platform.architecture,
                                       .variant = config.platform.variant};
-  return PackedImage{.name = kept.metadata.info.name,
+  return PackedImage{.name = kept.metadata->info.name,
                      .layers = std::move(layers),
                      .config = std::move(config),
                      .config_bytes = std::move(config_bytes),

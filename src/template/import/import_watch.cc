@@ -1,5 +1,7 @@
 #include "template/import/import_watch.h"
 
+#include <cerrno>
+
 #include "base/os/disk_room.h"
 
 namespace cay::templates {
@@ -15,12 +17,19 @@ Result<void> ImportWatch::Note(const ImportProgress& now, const Fd& root) {
     next_room_check_ = now.bytes + kRoomCheckInterval;
     if (const auto room = DiskRoomOf(root)) TRY(CheckHostReserve(*room));
   }
-  if (!options_.on_progress) return {};
+  if (!options_.on_progress && !options_.is_stopped) return {};
   const auto moment = std::chrono::steady_clock::now();
   if (moment - last_ < kProgressInterval) return {};
   last_ = moment;
-  options_.on_progress(now);
-  return {};
+  if (options_.on_progress) options_.on_progress(now);
+  return CheckWanted();
+}
+
+Result<void> ImportWatch::CheckWanted() const {
+  if (!options_.is_stopped || !options_.is_stopped()) return {};
+  Error error(ErrorCode::kUnavailable, Fault::kCaller, "nobody wants the template any more");
+  error.set_sys_errno(ECANCELED);
+  return Failure(std::move(error));
 }
 
 ImportNotes NotesOf(const archive::UnpackReport& report) {

@@ -19,6 +19,8 @@ class ImportWatch {
   // `root`: of what is being unpacked. kResourceExhausted when the disk's reserve is reached, at
   // which is looked every 64 MiB.
   Result<void> Note(const ImportProgress& now, const Fd& root);
+  // kUnavailable, with ECANCELED, once nobody wants it any more (ImportOptions::is_stopped).
+  Result<void> CheckWanted() const;
 
  private:
   const ImportOptions& options_;

@@ -33,6 +33,10 @@ class Pull {
 
   Result<TemplateInfo> Run() {
     const auto fetched = TRY(client_.FetchImage(options_.image, options_.platform, call_));
+    if (options_.keep_same) {
+      auto here = store_.InfoOf(options_.name);
+      if (here && here->digest == fetched.found.digest.text()) return here;
+    }
     NewImage image;
     image.origin.reference = options_.image.Canonical();
     image.origin.digest = fetched.found.digest.text();
@@ -43,6 +47,7 @@ class Pull {
     ImportOptions import;
     import.max_bytes = options_.max_bytes;
     import.replace = options_.replace;
+    import.is_stopped = options_.is_stopped;
     import.on_progress = [this](const ImportProgress& now) {
       Tell({.stage = PullProgress::Stage::kUnpacking, .done = now.bytes});
     };
@@ -66,6 +71,9 @@ class Pull {
     std::vector<oci::Descriptor> missing;
     for (size_t i = 0; i < here.size(); ++i)
       if (!here[i]) missing.push_back(image.layers[i]);
+    // All that there is to fetch is known from the beginning.
+    for (const oci::Descriptor& layer : missing)
+      Tell({.layer = layer.digest.text(), .total = layer.size});
     registry::DownloadOptions download;
     download.on_progress = [this](const registry::BlobProgress& now) {
       Tell({.stage = now.is_whole ? PullProgress::Stage::kFetched : PullProgress::Stage::kFetching,

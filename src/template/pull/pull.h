@@ -42,8 +42,14 @@ struct PullOptions {
   oci::Platform platform = oci::Platform::Native();
   Bytes max_bytes = 16 * kGiB;  // unpacked
   bool replace = false;         // a template of that name
+  // One of that name that is the very image already (by the digest of its manifest) is left as it
+  // is, and is what comes of it: only documents are fetched then.
+  bool keep_same = false;
   // One call at a time, from any thread; may be empty.
   std::function<void(const PullProgress&)> on_progress{};
+  // As ImportOptions::is_stopped: for the unpacking. What is fetched is stopped by
+  // CallOptions::stop_fd.
+  std::function<bool()> is_stopped{};
 };
 
 // Errors: those of RegistryClient, DownloadBlobs and TemplateStore::AddImage.

@@ -248,5 +248,54 @@ TEST_F(AddImageTest, ALayerThatIsAnothersIsNotTaken) {
   EXPECT_EQ(Add("app:2", TwoLayers()).error().code(), ErrorCode::kIo);
 }
 
+// A layer's id, as another process would have it: LayerStore::Begin holds the lock on it.
+std::string IdOfLowest(const TestImage& image) {
+  return *LayerIdOf("layer of an image, first rules: " + image.image.layers[0].digest.text());
+}
+
+TEST_F(AddImageTest, SomebodyWhoMakesALayerForEverIsNotWaitedForForEver) {
+  const TestImage image = TwoLayers();
+  auto layers = LayerStore::Open({dir_.At("state"), dir_.At("run")}, NoSandboxes);
+  ASSERT_TRUE(layers);
+  const auto made = layers->Begin(IdOfLowest(image));
+  ASSERT_TRUE(made);
+  ImportOptions options;
+  options.maker_patience = Millis(120);
+  const auto added = Add("app", image, options);
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().code(), ErrorCode::kTimeout);
+  EXPECT_THAT(added.error().ToString(), HasSubstr("/.partial/" + made->id()));
+}
+
+TEST_F(AddImageTest, WhoWaitsForALayerCanBeStopped) {
+  const TestImage image = TwoLayers();
+  auto layers = LayerStore::Open({dir_.At("state"), dir_.At("run")}, NoSandboxes);
+  ASSERT_TRUE(layers);
+  const auto made = layers->Begin(IdOfLowest(image));
+  ASSERT_TRUE(made);
+  int asked = 0;
+  ImportOptions options;
+  options.is_stopped = [&] { return ++asked == 3; };
+  const auto added = Add("app", image, options);
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().sys_errno(), ECANCELED);
+  EXPECT_EQ(asked, 3);
+}
+
+TEST_F(AddImageTest, WhatAnImageSaysOfItsProgramsIsFoundWithIt) {
+  TestImage image = TwoLayers();
+  image.image.origin.config.process.entrypoint = {"/bin/sh", "-c"};
+  image.image.origin.config.process.stop_signal = "SIGINT";
+  ASSERT_TRUE(Add("app", image));
+  const auto found = store_->Find("app");
+  ASSERT_TRUE(found);
+  ASSERT_NE(found->process, nullptr);
+  EXPECT_THAT(found->process->entrypoint, ElementsAre("/bin/sh", "-c"));
+  EXPECT_EQ(found->process->stop_signal, "SIGINT");
+  const auto host = store_->Find("host");
+  ASSERT_TRUE(host);
+  EXPECT_EQ(host->process, nullptr);
+}
+
 }  // namespace
 }  // namespace cay::templates

@@ -69,6 +69,7 @@ class Adder {
     const std::string id = TRY(IdOfChain(chain_id));
     added_.ids.push_back(id);
     added_.holds.push_back(nullptr);
+    const auto deadline = std::chrono::steady_clock::now() + options_.maker_patience;
     while (true) {
       auto held = store_.Hold(id);
       if (held) return TakeOver(id, chain_id, *std::move(held));
@@ -77,7 +78,16 @@ class Adder {
       if (begun) return Make(index, chain_id, *std::move(begun));
       if (begun.error().code() != ErrorCode::kAlreadyExists)
         return Failure(std::move(begun).error());
-      std::this_thread::sleep_for(kMakerLook);  // it has it soon, or gives up
+      // It has it soon, or gives up; one that hangs is nobody's to wait for.
+      TRY(watch_.CheckWanted());
+      if (std::chrono::steady_clock::now() >= deadline) {
+        return Failure(Error(ErrorCode::kTimeout, Fault::kMachine,
+                             "another process has been making layer " + id + " (" + chain_id +
+                                 ") for longer than " + FormatDuration(options_.maker_patience))
+                           .WithRemedy("end that process: whoever holds the lock on " +
+                                       store_.directory() + "/.partial/" + id));
+      }
+      std::this_thread::sleep_for(kMakerLook);
     }
   }
 

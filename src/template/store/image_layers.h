@@ -50,7 +50,8 @@ Result<std::vector<bool>> FindImageLayers(const LayerStore& store,
                                           const std::vector<ImageLayer>& image);
 
 // `options`: of max_bytes and max_entries what the new layers hold together; on_progress is of the
-// new ones, together. Errors: UnpackLayer's, and the caller's of on_progress.
+// new ones, together. A layer that somebody else is making is waited for, at most
+// options.maker_patience. Errors: UnpackLayer's, ImportOptions::is_stopped, and kTimeout.
 Result<AddedLayers> AddImageLayers(LayerStore& store, const std::vector<ImageLayer>& image,
                                    const OpenLayer& open, const ImportOptions& options);
 

@@ -86,11 +86,11 @@ Error NotFound(const LayerStore& layers, const std::string& name) {
                                     : "pull it: " + pull);
 }
 
-Result<Metadata> ReadMetadata(const LayerStore& layers, const std::string& name) {
-  Result<std::string> text = ReadFile(MetadataPath(layers, name), kMaxMetadataBytes);
-  if (!text && text.error().sys_errno() == ENOENT) return Failure(NotFound(layers, name));
-  if (!text) return Failure(text.error());
-  return ParseMetadata(name, *text);
+Result<std::shared_ptr<const Metadata>> ReadMetadata(MetadataCache& cache, const LayerStore& layers,
+                                                     const std::string& name) {
+  auto metadata = cache.Read(name, MetadataPath(layers, name));
+  if (!metadata && metadata.error().sys_errno() == ENOENT) return Failure(NotFound(layers, name));
+  return metadata;
 }
 
 // The skeleton on disk: "layer ID\n" and the stamp of what it was made of.
@@ -173,6 +173,13 @@ Result<std::vector<ImageLayer>> LayersOf(const NewImage& image) {
   return layers;
 }
 
+TemplateInfo HostInfo() {
+  TemplateInfo host;
+  host.name = kHost;
+  host.source = "built in";
+  return host;
+}
+
 // As `docker run` has it: the image's variables, user and directory. HOME and the like are the
 // guest's to say, by the passwd of whoever runs (protocol::kAccountVariables).
 void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
@@ -238,13 +245,13 @@ Result<Template> TemplateStore::FindHost() {
 
 Result<KeptTemplate> TemplateStore::OpenImported(const std::string& name) {
   for (int round = 0; round < kMaxRounds; ++round) {
-    Metadata metadata = TRY(ReadMetadata(layers_, name));
+    auto metadata = TRY(ReadMetadata(*metadata_, layers_, name));
     KeptTemplate kept{.metadata = std::move(metadata), .hold = {}, .roots = {}};
-    auto holds = HoldAll(layers_, kept.metadata.layers);
+    auto holds = HoldAll(layers_, kept.metadata->layers);
     if (!holds && IsGone(holds.error())) continue;
     if (!holds) return Failure(holds.error());
     kept.hold = *std::move(holds);
-    for (const std::string& layer : kept.metadata.layers)
+    for (const std::string& layer : kept.metadata->layers)
       kept.roots.push_back(layers_.LayerRoot(layer));
     return kept;
   }
@@ -265,7 +272,7 @@ Result<KeptTemplate> TemplateStore::Open(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal != kHost) {
     KeptTemplate kept = TRY(OpenByName(normal));
-    if (kept.metadata.overlays.empty()) return kept;
+    if (kept.metadata->overlays.empty()) return kept;
   }
   return Failure(Error::Impossible(
       "the template \"" + normal + "\" " + (normal == kHost ? "is" : "is a snapshot above") +
@@ -277,24 +284,27 @@ Result<Template> TemplateStore::Find(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal == kHost) return FindHost();
   KeptTemplate kept = TRY(OpenByName(normal));
-  NoteUse(layers_, kept.metadata.info.name);
+  NoteUse(layers_, kept.metadata->info.name);
   Template found;
-  found.name = kept.metadata.info.name;
+  found.name = kept.metadata->info.name;
   found.hold = std::move(kept.hold);
-  found.root = RootOf(layers_, kept.metadata);
-  found.env = Environment(kept.metadata.user);
-  found.user = kept.metadata.user.name;
-  if (kept.metadata.image) TakeFromImage(found, kept.metadata.image->config.process);
+  found.root = RootOf(layers_, *kept.metadata);
+  found.env = Environment(kept.metadata->user);
+  found.user = kept.metadata->user.name;
+  if (kept.metadata->image) {
+    found.process = {kept.metadata, &kept.metadata->image->config.process};
+    TakeFromImage(found, *found.process);
+  }
   return found;
 }
 
 Result<std::vector<Metadata>> TemplateStore::ReadAll() const {
   std::vector<Metadata> all;
   for (const std::string& name : TRY(ImportedNames(layers_))) {
-    Result<Metadata> metadata = ReadMetadata(layers_, name);
+    auto metadata = ReadMetadata(*metadata_, layers_, name);
     if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
     if (!metadata) return Failure(metadata.error());
-    all.push_back(*std::move(metadata));
+    all.push_back(**metadata);
   }
   return all;
 }
@@ -304,13 +314,15 @@ bool TemplateStore::Has(const std::string& name) const {
 }
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
-  std::vector<TemplateInfo> infos;
-  TemplateInfo host;
-  host.name = kHost;
-  host.source = "built in";
-  infos.push_back(host);
+  std::vector<TemplateInfo> infos = {HostInfo()};
   for (Metadata& metadata : TRY(ReadAll())) infos.push_back(std::move(metadata.info));
   return infos;
+}
+
+Result<TemplateInfo> TemplateStore::InfoOf(const std::string& name) {
+  const std::string normal = TRY(NormalTemplateName(name));
+  if (normal == kHost) return HostInfo();
+  return TRY(ReadMetadata(*metadata_, layers_, normal))->info;
 }
 
 Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::string& source,

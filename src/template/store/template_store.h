@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
 #include "template/store/metadata.h"
+#include "template/store/metadata_cache.h"
 #include "template/store/snapshot.h"
 #include "template/template.h"
 
@@ -36,7 +38,7 @@ class ImageFiles;
 
 // What is kept of a template, and its layers, which stay while `hold` lives.
 struct KeptTemplate {
-  Metadata metadata;
+  std::shared_ptr<const Metadata> metadata;
   std::shared_ptr<const void> hold;
   std::vector<std::string> roots;  // directories of the layers, the topmost first
 };
@@ -83,6 +85,8 @@ class TemplateStore {
   // What is kept of all of them, by name, without `host`.
   Result<std::vector<Metadata>> ReadAll() const;
   const LayerStore& layers() const { return layers_; }
+  // Of one; kNotFound. It is not looked whether its layers are there.
+  Result<TemplateInfo> InfoOf(const std::string& name);
 
   // kNotFound, or kInvalidArgument for `host`. A layer that a live sandbox uses stays on disk for
   // it.
@@ -111,6 +115,7 @@ class TemplateStore {
   Result<void> Finish(NewLayer top, const Metadata& metadata, bool replace);
 
   LayerStore layers_;
+  std::unique_ptr<MetadataCache> metadata_ = std::make_unique<MetadataCache>();
 };
 
 }  // namespace cay::templates

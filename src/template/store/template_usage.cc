@@ -161,14 +161,17 @@ Result<Unused> FindUnused(TemplateStore& store, Millis unused_for, Layers& layer
 }  // namespace
 
 Result<TemplateDetails> InspectTemplate(TemplateStore& store, const std::string& name) {
-  KeptTemplate kept = TRY(store.Open(name));
+  const KeptTemplate kept = TRY(store.Open(name));
   const Counts counts = CountTemplates(TRY(store.ReadAll()));
-  TemplateDetails details{.metadata = std::move(kept.metadata)};
+  TemplateDetails details{.metadata = *kept.metadata};
   details.last_used_unix_ms = LastUse(store.layers(), details.metadata);
   for (const std::string& id : details.metadata.layers) {
     LayerDetails& layer = details.layers.emplace_back(id);
     layer.disk = TRY(DiskUse().Of(store.layers().LayerRoot(id)));
-    layer.is_cays_own = details.metadata.image && details.layers.size() == 1;
+    // Between those of the image and what sandboxes wrote.
+    layer.is_cays_own =
+        details.metadata.image && details.metadata.layers.size() - details.layers.size() ==
+                                      details.metadata.image->config.diff_ids.size();
     if (const auto count = counts.find(id); count != counts.end()) layer.templates = count->second;
     // Beside layers of images only.
     const auto text = ReadFile(store.layers().LayerAboutPath(id), kMaxAboutBytes);

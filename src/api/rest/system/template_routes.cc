@@ -30,15 +30,12 @@ Result<void> List(const Services& services, Exchange& exchange, const sandbox::C
 
 Result<void> Get(const Services& services, Exchange& exchange, const sandbox::Caller& caller) {
   const std::string& name = exchange.request().Capture("name");
-  std::string known;
-  for (const TemplateInfo& info : TRY(services.templates.List())) {
-    if (!MaySee(caller, info.name)) continue;
-    if (info.name == name) return RespondJson(exchange, 200, TemplateJson(info));
-    known += (known.empty() ? "" : ", ") + info.name;
+  if (!MaySee(caller, name)) {
+    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
+                         "there is no template \"" + name.substr(0, 200) + "\""));
   }
-  return Failure(
-      Error(ErrorCode::kNotFound, Fault::kCaller, "there is no template \"" + name + "\"")
-          .WithRemedy("there are: " + known));
+  const auto info = TRY(services.templates.InfoOf(name));
+  return RespondJson(exchange, 200, TemplateJson(info));
 }
 
 // The body in a file that has no name, so that nothing of it stays behind.

@@ -1,4 +1,4 @@
-#include "cli/templates/registry_options.h"
+#include "cli/pulls/registry_options.h"
 
 #include "cli/frame/argument_values.h"
 #include "template/registry/rules/credentials.h"

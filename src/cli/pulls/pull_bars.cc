@@ -1,4 +1,4 @@
-#include "cli/templates/pull_bars.h"
+#include "cli/pulls/pull_bars.h"
 
 #include <unistd.h>
 
