@@ -132,6 +132,7 @@ room() {
     template/saved) echo template/oci ;;
     template/host | template/import) echo template template/layers ;;
     template/store) echo template template/{oci,layers,saved,host,import} ;;
+    template/usage) echo template template/{layers,store} ;;
     template/export) echo template template/{oci,layers,saved,store} ;;
     template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
     http) ;;

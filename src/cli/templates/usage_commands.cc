@@ -20,7 +20,7 @@
 #include "json/field_writer.h"
 #include "json/json_writer.h"
 #include "template/oci/image_config.h"
-#include "template/store/template_usage.h"
+#include "template/usage/template_usage.h"
 
 namespace cay::cli {
 namespace {

@@ -106,11 +106,10 @@ class LayerTarWriter {
     return Count();
   }
 
-  // A mark is as old as the directory that it is in.
-  Result<void> WriteMark(const struct stat& directory, std::string path) {
-    TarEntry entry = EntryOf(directory, EntryType::kFile, std::move(path));
-    entry.mode = 0;
-    entry.uid = entry.gid = 0;
+  // It has no owner and no time: those of what it stands for are not known.
+  Result<void> WriteMark(std::string path) {
+    TarEntry entry;
+    entry.path = std::move(path);
     return WriteHeader(entry);
   }
 
@@ -126,7 +125,7 @@ class LayerTarWriter {
     // The root of an ordinary user's layer is as that user made it, whatever the archive said.
     if (!path.empty() || !options_.owned_by_root) TRY(WriteHeader(entry));
     const std::string inside = path.empty() ? "" : path + "/";
-    if (marks.opaque) TRY(WriteMark(info, inside + kOpaque));
+    if (marks.opaque) TRY(WriteMark(inside + kOpaque));
     std::vector<std::string> names = TRY(archive::ReadNames(directory, options_.max_entries));
     std::ranges::sort(names);
     std::vector<std::string> subdirectories;
@@ -136,7 +135,7 @@ class LayerTarWriter {
       if (::fstatat(directory.get(), name.c_str(), &node, AT_SYMLINK_NOFOLLOW) < 0)
         return Failure(Error::FromErrno("looking at " + Printable(child)));
       if (IsWhiteout(node)) {
-        TRY(WriteMark(info, inside + std::string(kWhiteout) + name));
+        TRY(WriteMark(inside + std::string(kWhiteout) + name));
         continue;
       }
       if (name.starts_with(kWhiteout))

@@ -1,5 +1,5 @@
 // Which templates are used, what they take on the disk, and which of them go.
-#include "template/store/template_usage.h"
+#include "template/usage/template_usage.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>

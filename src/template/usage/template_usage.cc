@@ -1,4 +1,4 @@
-#include "template/store/template_usage.h"
+#include "template/usage/template_usage.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
