@@ -186,9 +186,8 @@ CREATE INDEX template_pull_age ON template_pull(asked_ms);
 
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
-    kSandboxes, kIdempotencyKeys, kEvents,    kProjectFiles,    kApiKeys,
-    kAudit,     kWebhooks,        kProcesses, kNumberedRecords, kOwners,
-    kTemplatePulls,
+    kSandboxes, kIdempotencyKeys, kEvents,          kProjectFiles, kApiKeys,       kAudit,
+    kWebhooks,  kProcesses,       kNumberedRecords, kOwners,       kTemplatePulls,
 };
 
 Result<int64_t> UserVersion(Database& db) {

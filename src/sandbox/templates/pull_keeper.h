@@ -8,8 +8,9 @@
 //
 // A pull is the server's, and not the request's that began it: it goes on when that one's client is
 // gone. Who asks for a template that is on its way shares the pull. What it was, and what became of
-// it, outlives the server (pull_table.h); one that was under way when the server ended is told of as
-// interrupted, and the same again goes on with what was fetched (template/registry/blob_download.h).
+// it, outlives the server (pull_table.h); one that was under way when the server ended is told of
+// as interrupted, and the same again goes on with what was fetched
+// (template/registry/blob_download.h).
 //
 // Threads: one for each pull that is under way. Any thread may call; of an owner's pulls others are
 // told nothing, unless they are administrators or asked for the same.
@@ -68,8 +69,8 @@ class PullKeeper {
   // Whether a create of this template has to wait for a pull: by the rules, its name, and whether
   // it is here.
   bool IsWanted(const std::string& template_name);
-  // Waits until it is here, at most PullRules::create_patience. kUnavailable says how far it is; the
-  // pull goes on.
+  // Waits until it is here, at most PullRules::create_patience. kUnavailable says how far it is;
+  // the pull goes on.
   Result<void> Obtain(const Caller& caller, const std::string& template_name);
 
   void Reconfigure(const PullRules& rules) { rules_.Set(rules); }
