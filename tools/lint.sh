@@ -124,7 +124,8 @@ room() {
     engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,network,launcher,probe} ;;
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
-    template/oci) ;;
+    template/oci | template/dockerfile/patterns) ;;
+    template/dockerfile) echo template/oci template/dockerfile/patterns ;;
     template) echo template/oci ;;
     template/registry/rules) echo template/oci ;;
     template/registry) echo template/oci template/registry/rules ;;

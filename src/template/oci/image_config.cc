@@ -69,24 +69,6 @@ struct ConfigFields {
   }
 };
 
-Result<ExposedPort> ParsePort(std::string_view text) {
-  const size_t slash = text.find('/');
-  ExposedPort port;
-  if (slash != std::string_view::npos) port.protocol = Lower(text.substr(slash + 1));
-  const std::string_view numbers = text.substr(0, slash);
-  const size_t dash = numbers.find('-');
-  const auto first = ParseUnsigned(numbers.substr(0, dash), 65'535);
-  const auto last =
-      dash == std::string_view::npos ? first : ParseUnsigned(numbers.substr(dash + 1), 65'535);
-  const bool known = port.protocol == "tcp" || port.protocol == "udp" || port.protocol == "sctp";
-  if (!known || !first || !last || *first == 0 || *last < *first) {
-    return Failure(Error::Invalid("no port: \"" + archive::Printable(text) + "\""));
-  }
-  port.first = static_cast<uint16_t>(*first);
-  port.last = static_cast<uint16_t>(*last);
-  return port;
-}
-
 // Reads members into a struct; what was wrong first is kept.
 class Reader {
  public:
@@ -154,7 +136,7 @@ Result<T> ReadObject(const JsonValue& value, std::string where) {
 Result<void> Reader::Read(std::string_view name, std::vector<ExposedPort>& member) {
   const auto names = TRY(fields_.NameSet(name, kMaxConfigList, kMaxConfigText));
   for (const std::string& text : names) {
-    auto port = ParsePort(text);
+    auto port = ExposedPort::Parse(text);
     if (!port) return Failure(fields_.Wrong(name, port.error()));
     member.push_back(*std::move(port));
   }
@@ -295,6 +277,24 @@ Result<void> CheckPlatform(const DocumentFields& fields, const Platform& platfor
 }
 
 }  // namespace
+
+Result<ExposedPort> ExposedPort::Parse(std::string_view text) {
+  const size_t slash = text.find('/');
+  ExposedPort port;
+  if (slash != std::string_view::npos) port.protocol = Lower(text.substr(slash + 1));
+  const std::string_view numbers = text.substr(0, slash);
+  const size_t dash = numbers.find('-');
+  const auto first = ParseUnsigned(numbers.substr(0, dash), 65'535);
+  const auto last =
+      dash == std::string_view::npos ? first : ParseUnsigned(numbers.substr(dash + 1), 65'535);
+  const bool known = port.protocol == "tcp" || port.protocol == "udp" || port.protocol == "sctp";
+  if (!known || !first || !last || *first == 0 || *last < *first) {
+    return Failure(Error::Invalid("no port: \"" + archive::Printable(text) + "\""));
+  }
+  port.first = static_cast<uint16_t>(*first);
+  port.last = static_cast<uint16_t>(*last);
+  return port;
+}
 
 std::string ExposedPort::Text() const {
   std::string text = std::to_string(first);

@@ -52,6 +52,8 @@ struct ExposedPort {
   uint16_t last = 0;             // not below `first`
   std::string protocol = "tcp";  // or "udp", "sctp"
 
+  // kInvalidArgument for what is no port.
+  static Result<ExposedPort> Parse(std::string_view text);
   std::string Text() const;  // "8080/tcp"
   friend auto operator<=>(const ExposedPort&, const ExposedPort&) = default;
   friend bool operator==(const ExposedPort&, const ExposedPort&) = default;
