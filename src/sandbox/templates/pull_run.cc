@@ -20,9 +20,14 @@ using templates::registry::RegistryClient;
 
 // What a registry does wrong is its own, and no defect of this machine.
 Error OfRegistry(Error error) {
-  if (error.code() != ErrorCode::kPermissionDenied || error.fault() != Fault::kMachine)
-    return error;
-  return Error(ErrorCode::kProtocol, Fault::kMachine, error.message()).WithRemedy(error.remedy());
+  ErrorCode code = error.code();
+  if (code == ErrorCode::kPermissionDenied && error.fault() == Fault::kMachine)
+    code = ErrorCode::kProtocol;
+  // Nor is it the caller's who named the image.
+  const bool is_others = code == ErrorCode::kProtocol || code == ErrorCode::kUnavailable ||
+                         code == ErrorCode::kTimeout;
+  if (!is_others) return error;
+  return Error(code, Fault::kMachine, error.message()).WithRemedy(error.remedy());
 }
 
 }  // namespace
