@@ -121,7 +121,7 @@ TEST(DockerfileError, SaysWhatWasExpected) {
       {"FROM a\nHEALTHCHECK --timeout=1us CMD x", "--timeout is not below 1ms"},
       {"FROM a\nHEALTHCHECK --timeout=9999999999h CMD x", "is no duration"},
       {"FROM a\nHEALTHCHECK --retries=-1 CMD x", "--retries is a number from 0 on"},
-      {"FROM a\nHEALTHCHECK --retry=1 CMD x", "did you mean \"--retries\"?"},
+      {"FROM a\nHEALTHCHECK --retris=1 CMD x", "did you mean \"--retries\"?"},
       {"FROM a\nONBUILD", "the instruction is missing"},
       {"FROM a\nONBUILD ONBUILD RUN x", "ONBUILD cannot be done by ONBUILD"},
       {"FROM a\nONBUILD from x", "FROM cannot be done by ONBUILD"},

@@ -313,7 +313,7 @@ TEST(OnBuild, KeepsOneInstructionAsText) {
 
 TEST(ParseInstruction, GivesTheSameForTheSourceOfOne) {
   const Dockerfile file =
-      Parse("# escape=`\nFROM a\nENV a=`\n `\"\n\nCOPY <<x /y\n\nx\nRUN a `\n# c\n\n b\n");
+      Parse("# escape=`\nFROM a\nENV a=x`\n`\"\n\nCOPY <<x /y\n\nx\nRUN a `\n# c\n\n b\n");
   for (const Instruction& instruction : file.instructions) {
     const auto again = ParseInstruction(instruction.source, '`');
     ASSERT_TRUE(again) << again.error().message();

@@ -17,7 +17,8 @@ using ::testing::IsEmpty;
 using Words = std::vector<std::string>;
 using RunStep = Run;  // Test has a Run of its own
 
-const Variables kVariables = Variables::Of({"V=a/b.c/b.d", "W=", "S=*x?y", "M=a\nb"});
+const Variables kVariables =
+    Variables::Of({"V=a/b.c/b.d", "W=", "S=*x?y", "M=a\nb", "P=80 81", "Q=a=b"});
 
 // The word expanded, or why it is not.
 std::string Of(std::string_view word, const Variables& variables = kVariables, char escape = '\\') {
@@ -246,8 +247,8 @@ TEST(ExpandWord, IsBoundedInSizeDepthAndWork) {
   std::string stars;
   for (int i = 0; i < 1000; ++i) stars += "*a";
   EXPECT_EQ(code("${H#" + stars + "b}", variables), ErrorCode::kLimitTooHigh);
-  EXPECT_EQ(code("${H%" + stars + "b}", variables), ErrorCode::kLimitTooHigh);
-  EXPECT_EQ(code("${H//" + stars + "b/c}", variables), ErrorCode::kLimitTooHigh);
+  EXPECT_EQ(code("${H%b" + stars + "}", variables), ErrorCode::kLimitTooHigh);
+  EXPECT_EQ(code("${H//b" + stars + "/c}", variables), ErrorCode::kLimitTooHigh);
 }
 
 TEST(ExpandWord, TellsWhichNamesWereNotSet) {
@@ -263,8 +264,7 @@ TEST(ExpandInstruction, ExpandsTheWordsOfSome) {
   EXPECT_EQ(Instructions<StopSignal>("STOPSIGNAL SIG${U:-INT}").signal, "SIGINT");
   EXPECT_EQ(Instructions<Volume>("VOLUME /$V").paths, Words{"/a/b.c/b.d"});
   EXPECT_EQ(Instructions<Volume>("VOLUME [\"/$V\"]").paths, Words{"/a/b.c/b.d"});
-  EXPECT_EQ(Instructions<Expose>("EXPOSE ${U:-80 81} 9").ports, (Words{"80", "81", "9"}))
-      << "a default has its spaces";
+  EXPECT_EQ(Instructions<Expose>("EXPOSE $P 9").ports, (Words{"80", "81", "9"}));
   EXPECT_EQ(Instructions<Label>("LABEL a=\"b $V\" \"c d\"='$V'").labels[0].value, "b a/b.c/b.d");
   EXPECT_EQ(Instructions<Label>("LABEL a=\"b $V\" \"c d\"='$V'").labels[1],
             (NameAndValue{"c d", "$V"}));
@@ -304,7 +304,7 @@ TEST(ExpandInstruction, ReadsTheMountsOfRun) {
   EXPECT_EQ(run.mounts[0].id, "a/b.c/b.d");
   EXPECT_EQ(run.mounts[0].uid, 7U);
   EXPECT_EQ(run.command.script, "echo $V");
-  EXPECT_EQ(Instructions<RunStep>("RUN --mount='target=\\\"/a b\\\"' x").mounts[0].target, "/a b");
+  EXPECT_EQ(Instructions<RunStep>("RUN --mount='\\\"target=/a b\\\"' x").mounts[0].target, "/a b");
 }
 
 TEST(ExpandInstruction, LeavesCommandsAsTheyAre) {
@@ -326,7 +326,7 @@ TEST(ExpandInstruction, ChecksWhatHadToWait) {
       {"STOPSIGNAL $V", "is no signal"},
       {"VOLUME $U", "a path is empty"},
       {"ENV $U=x", "a name is empty"},
-      {"ENV ${U:-a\\=b}=x", "has no \"=\""},
+      {"ENV $Q=x", "has no \"=\""},
       {"LABEL \"\"=x", "a name is empty"},
       {"COPY $U /x", "a source is empty"},
       {"COPY [a /x", "brackets that are not closed"},

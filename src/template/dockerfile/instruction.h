@@ -65,7 +65,7 @@ struct RunMount {
   // A stage (by name or number) or an image; empty: the context, or nothing of a cache. Never
   // expanded.
   std::string from{};
-  // False while the text has variables, quotes or escapes: nothing below is then known, nor checked.
+  // False while the text has variables, quotes or escapes: what is below is not known then.
   bool is_read = false;
   Type type = Type::kBind;
   std::string source{};  // of bind, cache: a path in `from`; empty: its root
@@ -108,7 +108,7 @@ struct RunProgram {
     friend bool operator==(const File&, const File&) = default;
   };
   std::vector<std::string> argv{};
-  // A heredoc that is all of the command and begins with "#!": a file for this step only, read-only.
+  // A heredoc that is all of the command and begins with "#!": a read-only file of this step only.
   std::optional<File> file{};
   friend bool operator==(const RunProgram&, const RunProgram&) = default;
 };
@@ -218,7 +218,7 @@ struct HealthcheckOf {
   friend bool operator==(const HealthcheckOf&, const HealthcheckOf&) = default;
 };
 
-// ONBUILD INSTRUCTION: what it says is done by the build that begins with the image. Never expanded.
+// ONBUILD INSTRUCTION: done by the build that begins with the image. Never expanded.
 struct OnBuild {
   std::string trigger{};  // "RUN make": one instruction, for ParseInstruction (dockerfile.h)
   friend bool operator==(const OnBuild&, const OnBuild&) = default;

@@ -1,5 +1,5 @@
-// Lexer: quotes, escapes and variables of one text (BuildKit, shell/lex.go), for expansion.h and for
-// finding heredocs. Inside this room only. Pure.
+// Lexer: quotes, escapes and variables of one text (BuildKit, shell/lex.go), for expansion.h and
+// for finding heredocs. Inside this room only. Pure.
 #pragma once
 
 #include <optional>

@@ -154,6 +154,11 @@ class MountReader {
   static Result<void> Only(std::string_view key, std::string_view types) {
     return Failure(Error::Invalid(std::string(key) + " is for " + std::string(types) + " only"));
   }
+  // Of what is refused when it is read.
+  static Result<void> OnlyBehindType(std::string_view key, std::string_view types) {
+    return Failure(Error::Invalid(std::string(key) + " is for " + std::string(types) +
+                                  " only, and type= has to stand before it"));
+  }
 
   static Result<bool> Bool(std::string_view key, std::string_view value) {
     auto parsed = ParseGoBool(value);
@@ -169,19 +174,19 @@ class MountReader {
   // The type has to be said before.
   Result<void> Required(bool value) {
     if (mount_.type != Type::kSecret && mount_.type != Type::kSsh) {
-      return Only("required", "secrets and ssh (type= stands before it)");
+      return OnlyBehindType("required", "secrets and ssh");
     }
     mount_.required = value;
     return {};
   }
 
   Result<void> Size(const std::string& value) {
-    if (mount_.type != Type::kTmpfs) return Only("size", "tmpfs (type= stands before it)");
+    if (mount_.type != Type::kTmpfs) return OnlyBehindType("size", "tmpfs");
     return Set(mount_.size, ParseBytes(value));
   }
 
   Result<void> Environment(const std::string& value) {
-    if (mount_.type != Type::kSecret) return Only("env", "secrets (type= stands before it)");
+    if (mount_.type != Type::kSecret) return OnlyBehindType("env", "secrets");
     if (value.empty() || value.contains('=')) {
       return Failure(Error::Invalid("env is the name of a variable, not " + Quoted(value)));
     }

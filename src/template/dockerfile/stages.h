@@ -85,7 +85,7 @@ class Stages {
   size_t target() const { return target_; }
   // The target and what it needs, directly or not, each after all that it needs; the target last.
   const std::vector<size_t>& order() const { return order_; }
-  // ARG before the first FROM, and the platform's: what a stage's "ARG NAME" without a default gets.
+  // ARG before the first FROM, and the platform's: what "ARG NAME" without a default gets.
   const Variables& globals() const { return globals_; }
   const StringMap& build_args() const { return build_args_; }
   char escape() const { return escape_; }
@@ -118,8 +118,8 @@ class StageVariables {
   const Variables& all() const { return variables_; }
 
   // The instruction with its variables replaced (ExpandInstruction); ENV and ARG are then set for
-  // those after it. Each declaration of an ARG has the value that it gets: the build argument of its
-  // name, else its default, else the global one; or none.
+  // those after it. Each declaration of an ARG has the value that it gets: the build argument of
+  // its name, else its default, else the global one; or none.
   Result<Expanded> Step(const Instruction& instruction);
 
   // Declared by ARG so far, the last of a name, in order of names: RUN steps depend on them, though

@@ -85,7 +85,7 @@ TEST(Stages, SayWhatIsWrong) {
       {"FROM a\nCOPY --from=0 x y", "there is no stage 0 before this one"},
       {"FROM a\nRUN --mount=from=7,target=/x y", "line 2: RUN: there is no stage 7"},
       {"ARG X\nFROM $X", "line 2: FROM: the image is empty"},
-      {"FROM ${X:?is needed}", "line 1: FROM: the variable X: is needed"},
+      {"FROM ${X:?needed}", "line 1: FROM: the variable X: needed"},
       {"ARG X=${Y:?no}\nFROM a", "line 1: ARG: the variable Y: no"},
       {"FROM --platform=$X a", "--platform"},
       {"FROM a:b:c", "line 1: FROM: "},

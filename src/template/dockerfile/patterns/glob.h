@@ -1,4 +1,4 @@
-// Glob: patterns of paths, as Go's filepath.Match has them, and as moby's patternmatcher does. Pure.
+// Glob: patterns of paths, as Go's filepath.Match and moby's patternmatcher have them. Pure.
 //
 //   const Glob glob = TRY(Glob::Parse("src/*.[ch]", Glob::Kind::kComponents));
 //   glob.Matches("src/main.c")   // true
