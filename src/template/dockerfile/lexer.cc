@@ -221,8 +221,8 @@ Result<std::string> Lexer::WithModifier(const std::string& name, std::string mod
   if (value == nullptr && options_.keeps_unset) {
     return "${" + name + std::move(modifier) + word + "}";
   }
-  const bool is_empty = value != nullptr && value->empty();
-  const bool counts = value != nullptr && !(is_empty && modifier.size() > 1);
+  const bool empty_counts = modifier.size() == 1;  // without ":"
+  const bool counts = value != nullptr && (empty_counts || !value->empty());
   switch (kind) {
     case '-':
       return counts ? *value : word;

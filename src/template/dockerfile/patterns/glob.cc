@@ -13,11 +13,10 @@ std::string CleanPath(std::string_view path) {
   std::vector<std::string_view> kept;
   for (const std::string_view part : Split(path, '/')) {
     if (part.empty() || part == ".") continue;
-    if (part != "..") {
-      kept.push_back(part);
-    } else if (!kept.empty() && kept.back() != "..") {
+    const bool is_parent = part == "..";
+    if (is_parent && !kept.empty() && kept.back() != "..") {
       kept.pop_back();
-    } else if (!is_absolute) {
+    } else if (!is_parent || !is_absolute) {
       kept.push_back(part);
     }
   }
