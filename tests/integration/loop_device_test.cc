@@ -53,23 +53,29 @@ TEST_F(LoopDeviceTest, AnImageIsFoundOnItsDeviceAndNotOnAnother) {
   ASSERT_TRUE(MakeScratchImage(directory_ + "/images", *dir_, limits_));
   struct stat image{};
   ASSERT_EQ(::stat((directory_ + "/" + kScratchImageName).c_str(), &image), 0);
-  EXPECT_FALSE(IsOnALoopDevice(image, std::nullopt).value());
+  EXPECT_FALSE(FindLoopDevice(image, std::nullopt).value());
   std::optional<dev_t> device;
   {
     const auto mount = MountScratchImage(*dir_);
     ASSERT_TRUE(mount) << mount.error().ToString();
     device = LoopDeviceOf(*mount);
     ASSERT_TRUE(device);
-    EXPECT_TRUE(IsOnALoopDevice(image, device).value());
-    EXPECT_TRUE(IsOnALoopDevice(image, std::nullopt).value());
+    const auto found = FindLoopDevice(image, device).value();
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(found->starts_with("/dev/loop"));
+    EXPECT_EQ(FindLoopDevice(image, std::nullopt).value(), found);
+    // One more mount of the same filesystem, and none of it keeps another one from the image.
+    const auto read = MountScratchToRead(*dir_, device);
+    ASSERT_TRUE(read) << read.error().ToString();
+    EXPECT_EQ(LoopDeviceOf(*read), device);
     struct stat other = image;
     ++other.st_ino;
-    EXPECT_FALSE(IsOnALoopDevice(other, device).value());
-    EXPECT_FALSE(IsOnALoopDevice(other, std::nullopt).value());
-    EXPECT_FALSE(IsOnALoopDevice(image, *device + kFirst).value()) << "there is no such device";
+    EXPECT_FALSE(FindLoopDevice(other, device).value());
+    EXPECT_FALSE(FindLoopDevice(other, std::nullopt).value());
+    EXPECT_FALSE(FindLoopDevice(image, *device + kFirst).value()) << "there is no such device";
   }
   EXPECT_TRUE(AwaitDetached(*dir_, device));
-  EXPECT_FALSE(IsOnALoopDevice(image, std::nullopt).value());
+  EXPECT_FALSE(FindLoopDevice(image, std::nullopt).value());
   EXPECT_FALSE(LoopDeviceOf(*dir_)) << "a disk of the machine's";
 }
 
