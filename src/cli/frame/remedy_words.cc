@@ -46,7 +46,7 @@ std::string_view CommandFor(Action action) {
     case Action::kPullTemplate:
       return "cay template pull {}";
     case Action::kAwaitPull:
-      return "GET /api/pulls/{}";
+      return "cay events -f";
     case Action::kRemoveTemplate:
       return "cay template rm {}";
     case Action::kReplaceTemplate:

@@ -35,6 +35,7 @@ class PullKeeperTest : public ::testing::Test {
       open_.get_future_of_all().wait();
       return true;
     });
+    for (const char* directory : {"state", "run"}) dir_.MakeDirectory(directory, 0711);
     store_ = *store::Store::Open(paths_);
     events_ = *EventLog::Open(*store_);
     templates_.emplace(*templates::TemplateStore::Open(paths_, NoSandboxes));
