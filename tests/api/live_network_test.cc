@@ -314,8 +314,8 @@ class LiveTemplateNetwork : public ::testing::Test {
   LiveTemplateNetwork()
       : server_({"--set", "network.private_allowed=host.cay.internal", "--set",
                  "network.max_mode=allow", "--set", "network.max_connections=5", "--set",
-                 "templates=host.network.allow=" + greeter_.where(), "--set",
-                 "templates=host.network.limits.idle=5m"}) {}
+                 "templates.networks=host.network.allow=" + greeter_.where(), "--set",
+                 "templates.networks=host.network.limits.idle=5m"}) {}
   Reply Network(const std::string& id) {
     return server_.Call("GET", "/api/sandboxes/" + id + "/network");
   }
