@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "base/os/log.h"
@@ -121,7 +122,8 @@ Result<std::vector<TemplateInfo>> Snapshots::List(const Caller& caller) {
   std::erase_if(all, [&](const TemplateInfo& info) {
     return !templates::ParseOwnedName(info.name) || !MaySee(caller, info.name);
   });
-  std::ranges::stable_sort(all, {}, &TemplateInfo::imported_unix_ms);
+  std::ranges::sort(
+      all, {}, [](const TemplateInfo& info) { return std::tie(info.imported_unix_ms, info.name); });
   return all;
 }
 
