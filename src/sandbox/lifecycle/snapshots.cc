@@ -60,7 +60,8 @@ Result<std::string> TemplateNameFor(const templates::TemplateStore& store, const
   if (!MaySee(caller, asked)) return Failure(NoSnapshot(asked));
   if (!templates::IsShortName(asked)) return asked;
   std::string own = TextOf(OwnedName{.owner = caller.owner, .name = asked});
-  return store.Has(own) ? std::move(own) : asked;
+  if (store.Has(own)) return own;
+  return asked;
 }
 
 Result<Snapshots::Room> Snapshots::RoomOf(const std::string& owner, const std::string& replaced) {
