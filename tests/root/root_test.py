@@ -13,7 +13,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 sys.path.insert(0, os.path.join(HERE, "..", "outlive"))
-from checks import Broken, as_user, expect  # noqa: E402
+from checks import as_user, expect, try_checks  # noqa: E402
 from server import Server  # noqa: E402
 
 SKIPPED = 77
@@ -162,7 +162,6 @@ def main():
     if os.geteuid() != 0:
         print("skipped: not root")
         return SKIPPED
-    failed = 0
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         world = World(os.path.abspath(options.cay), directory)
@@ -170,15 +169,7 @@ def main():
         if missing:
             print(f"skipped: {missing}")
             return SKIPPED
-        for check in SHORT + (LONG if options.long else ()):
-            if options.only and options.only not in check.__name__:
-                continue
-            try:
-                check(world)
-                print(f"{check.__name__}: good", flush=True)
-            except (Broken, subprocess.SubprocessError) as error:
-                print(f"{check.__name__}: {error}", flush=True)
-                failed += 1
+        failed = try_checks(SHORT + (LONG if options.long else ()), world, options.only)
     return 1 if failed else 0
 
 

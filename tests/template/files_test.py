@@ -2,13 +2,11 @@
 """Images as files, in and out, and what is around them: what skopeo, umoci, docker and a registry write becomes a template, and what
 `cay template export` and `push` write is what they read. As root and as an ordinary user. Exits with 77 without the programs."""
 
-import argparse
 import gzip
 import hashlib
 import io
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -19,12 +17,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 import docker as docker_peer  # noqa: E402
-from checks import Broken, expect  # noqa: E402
+from checks import expect, try_checks  # noqa: E402
 from images import Image, Registry, directory, digest_of, entry, file, removal, small_root, symlink  # noqa: E402
-from world import World  # noqa: E402
+from world import USERS, World, options_where_there_are  # noqa: E402
 
-SKIPPED = 77
-NOBODY = 65534
 DAY = 24 * 3600
 
 
@@ -378,30 +374,11 @@ CHECKS = (what_others_write_becomes_a_template, one_of_several_images_is_chosen,
 
 
 def try_all(options, place, registry, daemon):
-    failed = 0
-    for uid in (0, NOBODY):
-        world = Files(os.path.abspath(options.cay), uid, place, registry, daemon)
-        for check in CHECKS:
-            if options.only and options.only not in check.__name__:
-                continue
-            try:
-                check(world)
-                print(f"{check.__name__}, as uid {uid}: good", flush=True)
-            except (Broken, RuntimeError, subprocess.SubprocessError) as error:
-                print(f"{check.__name__}, as uid {uid}: {error}", flush=True)
-                failed += 1
-    return failed
+    return sum(try_checks(CHECKS, Files(options.cay, uid, place, registry, daemon), options.only, f", as uid {uid}") for uid in USERS)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cay", required=True)
-    parser.add_argument("--only", help="a part of a check's name")
-    options = parser.parse_args()
-    missing = [name for name in ("docker-registry", "skopeo", "umoci") if not shutil.which(name)]
-    if missing or not os.path.exists("/bin/busybox") or os.geteuid() != 0:
-        print(f"skipped: not root, or not here: {missing}")
-        return SKIPPED
+    options = options_where_there_are("docker-registry", "skopeo", "umoci")
     with tempfile.TemporaryDirectory() as place:
         os.chmod(place, 0o755)
         with Registry(os.path.join(place, "registry")) as registry:

@@ -2,10 +2,8 @@
 """Images of a registry become templates: what a person does with `cay template pull`, as root and as an ordinary user. Exits with
 77 without a registry and a client that pushes to it."""
 
-import argparse
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +13,10 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from checks import Broken, expect  # noqa: E402
+from checks import expect, try_checks  # noqa: E402
 from images import Image, Registry, directory, file, removal, small_root, symlink  # noqa: E402
-from world import World  # noqa: E402
+from world import USERS, World, options_where_there_are  # noqa: E402
 
-SKIPPED = 77
-NOBODY = 65534
 
 
 def many_layers():
@@ -151,29 +147,13 @@ CHECKS = (an_image_is_what_its_layers_come_to, its_variables_user_and_directory_
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cay", required=True)
-    parser.add_argument("--only", help="a part of a check's name")
-    options = parser.parse_args()
-    missing = [name for name in ("docker-registry", "skopeo") if not shutil.which(name)]
-    if missing or not os.path.exists("/bin/busybox") or os.geteuid() != 0:
-        print(f"skipped: not root, or not here: {missing}")
-        return SKIPPED
+    options = options_where_there_are("docker-registry", "skopeo")
     failed = 0
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         with Registry(os.path.join(directory, "registry")) as registry:
-            for uid in (0, NOBODY):
-                world = World(os.path.abspath(options.cay), uid, directory, registry)
-                for check in CHECKS:
-                    if options.only and options.only not in check.__name__:
-                        continue
-                    try:
-                        check(world)
-                        print(f"{check.__name__}, as uid {uid}: good", flush=True)
-                    except (Broken, subprocess.SubprocessError) as error:
-                        print(f"{check.__name__}, as uid {uid}: {error}", flush=True)
-                        failed += 1
+            for uid in USERS:
+                failed += try_checks(CHECKS, World(options.cay, uid, directory, registry), options.only, f", as uid {uid}")
     return 1 if failed else 0
 
 

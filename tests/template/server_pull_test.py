@@ -2,11 +2,9 @@
 """Images that a server pulls: for administrators, for creates, shared, bounded, slow, cancelled, and over the death of the server.
 As root and as an ordinary user. Exits with 77 without a registry and a client that pushes to it."""
 
-import argparse
 import concurrent.futures
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,11 +18,10 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
-from checks import Broken, as_user, expect  # noqa: E402
+from checks import as_user, eventually, expect, try_checks  # noqa: E402
 from images import Image, Registry, file, small_root  # noqa: E402
+from world import USERS, World, options_where_there_are  # noqa: E402
 
-SKIPPED = 77
-NOBODY = 65534
 
 
 class Slow:
@@ -63,19 +60,14 @@ class Slow:
                 pass
 
 
-class World:
+class Served(World):
+    """The same user, whose templates a server has."""
+
     def __init__(self, cay, uid, directory, registry):
-        self.cay, self.uid, self.registry = cay, uid, registry
+        super().__init__(cay, uid, directory, registry)
         self.slow = Slow(registry.port)
-        self.state = os.path.join(directory, f"state-{uid}")
-        os.makedirs(self.state)
-        os.chown(self.state, uid, uid)
-        self.environment = {"PATH": os.environ["PATH"], "HOME": self.state, "CAY_STATE_DIR": self.state,
-                            "CAY_RUN_DIR": os.path.join(self.state, "run"), "XDG_RUNTIME_DIR": self.state}
         self.server = None
-        made = subprocess.run(as_user(uid, [cay, "keys", "create", "--local", "--json", "--scope", "admin", "ops"]), env=self.environment,
-                              capture_output=True, text=True, check=True)
-        self.key = json.loads(made.stdout)["key"]
+        self.key = json.loads(self.run("keys", "create", "--local", "--json", "--scope", "admin", "ops"))["key"]
         self.start()
         self.user_key = self.ask("POST", "/api/keys", {"name": "user", "scope": "use", "owner": "somebody"})[1]["key"]
 
@@ -90,7 +82,7 @@ class World:
         self.log = open(os.path.join(self.state, "server.log"), "a")
         self.server = subprocess.Popen(as_user(self.uid, [self.cay, "serve", "--listen", f"127.0.0.1:{port}", *sets]), env=self.environment,
                                        stdout=self.log, stderr=self.log)
-        self.until(lambda: self.is_up(), "the server does not answer")
+        eventually(lambda: self.is_up(), "the server does not answer")
 
     def is_up(self):
         expect(self.server.poll() is None, "the server ended")
@@ -99,13 +91,6 @@ class World:
             return True
         except (urllib.error.URLError, ConnectionError):
             return False
-
-    def until(self, condition, what, seconds=60):
-        deadline = time.monotonic() + seconds
-        while not (found := condition()):
-            expect(time.monotonic() < deadline, what)
-            time.sleep(0.05)
-        return found
 
     def stop(self, how=signal.SIGTERM):
         if self.server:
@@ -130,7 +115,7 @@ class World:
         return pull
 
     def ended(self, pull):
-        return self.until(lambda: (now := self.ask("GET", f"/api/pulls/{pull['id']}")[1])["state"] not in ("waiting", "pulling") and now,
+        return eventually(lambda: (now := self.ask("GET", f"/api/pulls/{pull['id']}")[1])["state"] not in ("waiting", "pulling") and now,
                           "it does not end")
 
     def image(self, name, size=0, layers=1):
@@ -204,7 +189,7 @@ def one_that_is_cancelled_goes_on_with_what_was_fetched(world):
     name = world.by_slow(world.image("cancelled", size=4_000_000))
     world.slow.rate = 1_000_000
     pull = world.pull(name)
-    world.until(lambda: world.ask("GET", f"/api/pulls/{pull['id']}")[1]["fetched"] > 1_100_000, "nothing comes")
+    eventually(lambda: world.ask("GET", f"/api/pulls/{pull['id']}")[1]["fetched"] > 1_100_000, "nothing comes")
     expect(world.ask("DELETE", f"/api/pulls/{pull['id']}")[0] == 202, "it may be ended")
     expect(world.ended(pull)["state"] == "cancelled", "by somebody")
     expect(world.ask("DELETE", f"/api/pulls/{pull['id']}")[0] == 409, "it has ended")
@@ -216,7 +201,7 @@ def a_server_that_is_killed_tells_of_it(world):
     name = world.by_slow(world.image("killed", size=4_000_000))
     world.slow.rate = 1_000_000
     pull = world.pull(name)
-    world.until(lambda: world.ask("GET", f"/api/pulls/{pull['id']}")[1]["fetched"] > 1_100_000, "nothing comes")
+    eventually(lambda: world.ask("GET", f"/api/pulls/{pull['id']}")[1]["fetched"] > 1_100_000, "nothing comes")
     world.stop(signal.SIGKILL)
     world.slow.rate = None
     blobs = os.path.join(world.state, "templates", ".blobs")
@@ -296,32 +281,17 @@ CHECKS = (an_administrator_pulls_and_is_told, who_is_no_administrator_may_create
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cay", required=True)
-    parser.add_argument("--only", help="a part of a check's name")
-    options = parser.parse_args()
-    missing = [name for name in ("docker-registry", "skopeo") if not shutil.which(name)]
-    if missing or not os.path.exists("/bin/busybox") or os.geteuid() != 0:
-        print(f"skipped: not root, or not here: {missing}")
-        return SKIPPED
+    options = options_where_there_are("docker-registry", "skopeo")
     failed = 0
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         with Registry(os.path.join(directory, "registry")) as registry:
-            for uid in (0, NOBODY):
-                world = World(os.path.abspath(options.cay), uid, directory, registry)
+            for uid in USERS:
+                served = Served(options.cay, uid, directory, registry)
                 try:
-                    for check in CHECKS:
-                        if options.only and options.only not in check.__name__:
-                            continue
-                        try:
-                            check(world)
-                            print(f"{check.__name__}, as uid {uid}: good", flush=True)
-                        except (Broken, subprocess.SubprocessError) as error:
-                            print(f"{check.__name__}, as uid {uid}: {error}", flush=True)
-                            failed += 1
+                    failed += try_checks(CHECKS, served, options.only, f", as uid {uid}")
                 finally:
-                    world.stop()
+                    served.stop()
     return 1 if failed else 0
 
 

@@ -1,10 +1,31 @@
 """A user with a state directory of its own, who types `cay template …` and runs what is in the templates."""
 
+import argparse
 import json
 import os
+import shutil
 import subprocess
+import sys
 
 from checks import as_user, expect
+
+
+SKIPPED = 77
+NOBODY = 65534
+USERS = (0, NOBODY)
+
+
+def options_where_there_are(*programs):
+    """What the command line says; ends the test as skipped where it is not root's, or one of the programs is not here."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cay", required=True, type=os.path.abspath)
+    parser.add_argument("--only", help="a part of a check's name")
+    options = parser.parse_args()
+    missing = [name for name in programs if not shutil.which(name)]
+    if missing or not os.path.exists("/bin/busybox") or os.geteuid() != 0:
+        print(f"skipped: not root, or not here: {missing}")
+        sys.exit(SKIPPED)
+    return options
 
 
 class World:
