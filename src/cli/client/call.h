@@ -63,6 +63,13 @@ constexpr OptionSpec kContextOption = {
     .completes = Completes::kContexts,
     .apply = &Into<Options, &SetConnection<&ConnectionOptions::context, Options>>};
 
+// Of a command that answers with names alone.
+template <class Options>
+constexpr OptionSpec kSilentOption = {.name = "quiet",
+                                      .short_name = 'q',
+                                      .help = "Print only errors",
+                                      .apply = kFlag<Options, &Options::quiet>};
+
 // Reports the error. A command line that makes no sense, without asking a server, is 125 as
 // everywhere.
 inline int ReportFailure(const Error& error, bool asked) {

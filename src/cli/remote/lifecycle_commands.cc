@@ -104,12 +104,6 @@ Result<int> ExtendMain(ApiClient& api, ServerOptions& options, Positionals& rest
   return 0;
 }
 
-template <class Options>
-constexpr OptionSpec kSilentOption = {.name = "quiet",
-                                      .short_name = 'q',
-                                      .help = "Print only errors",
-                                      .apply = kFlag<Options, &Options::quiet>};
-
 constexpr OptionSpec kOptions[] = {
     kJsonOption<ServerOptions>,       kSilentOption<ServerOptions>,  kUrlOption<ServerOptions>,
     kApiKeyFileOption<ServerOptions>, kContextOption<ServerOptions>,

@@ -120,12 +120,6 @@ Result<int> RemoveMain(ApiClient& api, ServerOptions&, Positionals& rest) {
   });
 }
 
-template <class Options>
-constexpr OptionSpec kSilentOption = {.name = "quiet",
-                                      .short_name = 'q',
-                                      .help = "Print only errors",
-                                      .apply = kFlag<Options, &Options::quiet>};
-
 constexpr OptionSpec kTakeOptions[] = {
     {.name = "replace",
      .help = "Take the place of a snapshot of that name",
