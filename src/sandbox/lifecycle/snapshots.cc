@@ -129,10 +129,10 @@ Result<std::vector<TemplateInfo>> Snapshots::List(const Caller& caller) {
 }
 
 Result<TemplateInfo> Snapshots::Get(const Caller& caller, const std::string& name) {
-  const std::string whole = TRY(TemplateNameFor(core_.templates.store(), caller, name));
-  for (TemplateInfo& info : TRY(List(caller)))
-    if (info.name == whole) return std::move(info);
-  return Failure(NoSnapshot(name));
+  templates::TemplateStore& store = core_.templates.store();
+  const std::string whole = TRY(TemplateNameFor(store, caller, name));
+  if (!templates::ParseOwnedName(whole) || !store.Has(whole)) return Failure(NoSnapshot(name));
+  return store.InfoOf(whole);
 }
 
 Result<void> Snapshots::Remove(const Caller& caller, const std::string& name) {
