@@ -220,6 +220,12 @@ Result<std::shared_ptr<const Fd>> LayerStore::Hold(const std::string& id) const 
   return std::make_shared<const Fd>(*std::move(fd));
 }
 
+Result<std::shared_ptr<const void>> LayerStore::HoldAll(const std::vector<std::string>& ids) const {
+  auto holds = std::make_shared<std::vector<std::shared_ptr<const Fd>>>();
+  for (const std::string& id : ids) holds->push_back(TRY(Hold(id)));
+  return holds;
+}
+
 // Nothing for one that cannot be read.
 Result<std::optional<std::vector<std::string>>> LayerStore::LayersOfMetadata(
     const std::string& file) const {

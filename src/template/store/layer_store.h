@@ -96,6 +96,8 @@ class LayerStore {
 
   // kNotFound when the layer has been deleted: read the metadata again.
   Result<std::shared_ptr<const Fd>> Hold(const std::string& id) const;
+  // The same of all of them together.
+  Result<std::shared_ptr<const void>> HoldAll(const std::vector<std::string>& ids) const;
 
   // Runs `act` under the lock: for changes of metadata.
   Result<void> WithLock(const std::function<Result<void>()>& act) const;

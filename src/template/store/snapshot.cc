@@ -61,20 +61,12 @@ class Drafter {
     }
     draft_.below = root->overlays;
     draft_.hostname = written_.hostname;
-    TRY(Hold());
+    draft_.hold = TRY(store_.HoldAll(LayerIdsOf(NameLayers(draft_.below))));
     for (size_t i = 0; i < written_.uppers.size(); ++i) TRY(CopyOne(i));
     return std::move(draft_);
   }
 
  private:
-  Result<void> Hold() {
-    auto holds = std::make_shared<std::vector<std::shared_ptr<const Fd>>>();
-    for (const std::string& id : LayerIdsOf(NameLayers(draft_.below)))
-      holds->push_back(TRY(store_.Hold(id)));
-    draft_.hold = std::move(holds);
-    return {};
-  }
-
   Result<void> CopyOne(size_t index) {
     NewLayer layer = TRY(store_.Begin());
     const Fd root = TRY(sys::OpenAt(AT_FDCWD, layer.root().c_str(),

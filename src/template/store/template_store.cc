@@ -152,14 +152,6 @@ Result<Skeleton> CurrentSkeleton(LayerStore& layers) {
 
 bool IsGone(const Error& error) { return error.code() == ErrorCode::kNotFound; }
 
-// All of them together; kNotFound when one has been deleted.
-Result<std::shared_ptr<const void>> HoldAll(const LayerStore& layers,
-                                            const std::vector<std::string>& ids) {
-  auto holds = std::make_shared<std::vector<std::shared_ptr<const Fd>>>();
-  for (const std::string& id : ids) holds->push_back(TRY(layers.Hold(id)));
-  return holds;
-}
-
 Result<std::vector<ImageLayer>> LayersOf(const NewImage& image) {
   const std::vector<oci::Digest>& diff_ids = image.origin.config.diff_ids;
   if (diff_ids.size() != image.layers.size() || diff_ids.empty()) {
@@ -247,7 +239,7 @@ Result<KeptTemplate> TemplateStore::OpenImported(const std::string& name) {
   for (int round = 0; round < kMaxRounds; ++round) {
     auto metadata = TRY(ReadMetadata(*metadata_, layers_, name));
     KeptTemplate kept{.metadata = std::move(metadata), .hold = {}, .roots = {}};
-    auto holds = HoldAll(layers_, kept.metadata->layers);
+    auto holds = layers_.HoldAll(kept.metadata->layers);
     if (!holds && IsGone(holds.error())) continue;
     if (!holds) return Failure(holds.error());
     kept.hold = *std::move(holds);
@@ -298,13 +290,13 @@ Result<Template> TemplateStore::Find(const std::string& name) {
   return found;
 }
 
-Result<std::vector<Metadata>> TemplateStore::ReadAll() const {
-  std::vector<Metadata> all;
+Result<std::vector<std::shared_ptr<const Metadata>>> TemplateStore::ReadAll() const {
+  std::vector<std::shared_ptr<const Metadata>> all;
   for (const std::string& name : TRY(ImportedNames(layers_))) {
     auto metadata = ReadMetadata(*metadata_, layers_, name);
     if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
     if (!metadata) return Failure(metadata.error());
-    all.push_back(**metadata);
+    all.push_back(*std::move(metadata));
   }
   return all;
 }
@@ -315,7 +307,7 @@ bool TemplateStore::Has(const std::string& name) const {
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
   std::vector<TemplateInfo> infos = {HostInfo()};
-  for (Metadata& metadata : TRY(ReadAll())) infos.push_back(std::move(metadata.info));
+  for (const auto& metadata : TRY(ReadAll())) infos.push_back(metadata->info);
   return infos;
 }
 

@@ -83,7 +83,7 @@ class TemplateStore {
   // Whether there is one that is called exactly so.
   bool Has(const std::string& name) const;
   // What is kept of all of them, by name, without `host`.
-  Result<std::vector<Metadata>> ReadAll() const;
+  Result<std::vector<std::shared_ptr<const Metadata>>> ReadAll() const;
   const LayerStore& layers() const { return layers_; }
   // Of one; kNotFound. It is not looked whether its layers are there.
   Result<TemplateInfo> InfoOf(const std::string& name);

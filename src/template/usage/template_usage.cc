@@ -93,11 +93,13 @@ class Layers {
 
 using Counts = std::map<std::string, size_t>;
 
+using AllMetadata = std::vector<std::shared_ptr<const Metadata>>;
+
 // Of how many templates each layer is one.
-Counts CountTemplates(const std::vector<Metadata>& all) {
+Counts CountTemplates(const AllMetadata& all) {
   Counts counts;
-  for (const Metadata& metadata : all)
-    for (const std::string& id : metadata.layers) ++counts[id];
+  for (const auto& metadata : all)
+    for (const std::string& id : metadata->layers) ++counts[id];
   return counts;
 }
 
@@ -139,11 +141,12 @@ Result<Unused> FindUnused(TemplateStore& store, Millis unused_for, Layers& layer
                        .WithRemedy("look at it with cay ps, and remove it"));
   }
   const int64_t oldest = UnixMs() - unused_for.count();
-  const std::vector<Metadata> all = TRY(store.ReadAll());
+  const AllMetadata all = TRY(store.ReadAll());
   const Counts counts = CountTemplates(all);
   Unused unused;
   Counts going;
-  for (const Metadata& metadata : all) {
+  for (const auto& each : all) {
+    const Metadata& metadata = *each;
     if (LastUse(store.layers(), metadata) > oldest) continue;
     TemplateUsage usage = TRY(Measure(store.layers(), metadata, counts, of_sandboxes, layers));
     if (usage.in_use) continue;
@@ -183,12 +186,12 @@ Result<TemplateDetails> InspectTemplate(TemplateStore& store, const std::string&
 Result<StoreUsage> MeasureStore(TemplateStore& store) {
   const LayerStore& layers = store.layers();
   const auto of_sandboxes = TRY(layers.LayersOfSandboxes());
-  const std::vector<Metadata> all = TRY(store.ReadAll());
+  const AllMetadata all = TRY(store.ReadAll());
   const Counts counts = CountTemplates(all);
   Layers measured(layers);
   StoreUsage usage;
-  for (const Metadata& metadata : all)
-    usage.templates.push_back(TRY(Measure(layers, metadata, counts, of_sandboxes, measured)));
+  for (const auto& metadata : all)
+    usage.templates.push_back(TRY(Measure(layers, *metadata, counts, of_sandboxes, measured)));
   for (const std::string& id : TRY(layers.LayerIds())) {
     const Bytes disk = TRY(measured.DiskOf(id));
     usage.layers += disk;
