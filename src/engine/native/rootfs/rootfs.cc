@@ -122,6 +122,7 @@ struct OverlayRules {
   bool in_user_namespace;
   bool is_volatile;
   bool renames_directories;
+  bool read_only;
 };
 
 Result<Fd> MountOverlay(const OverlayPaths& paths, const OverlayRules& rules) {
@@ -149,7 +150,7 @@ Result<Fd> MountOverlay(const OverlayPaths& paths, const OverlayRules& rules) {
   auto created = sys::FsConfigCreate(context);
   if (!created && created.error().sys_errno() == EINVAL) return Failure(DetachedRefused());
   TRY(std::move(created));
-  return sys::FsMount(context, kSafe);
+  return sys::FsMount(context, kSafe | (rules.read_only ? unsigned{MOUNT_ATTR_RDONLY} : 0U));
 }
 
 // Host ids of a mount, and what they are inside: `id` is the owner's. The sandbox's other ids stand
@@ -205,7 +206,8 @@ Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& s
   const std::string writable = FdPath(scratch) + "/" + std::to_string(index);
   OverlayPaths paths{.lower = {}, .upper = writable + "/upper", .work = writable + "/work"};
   std::vector<StagedMount> staged;
-  for (const std::string& layer : HostLayersOf(request.root).overlays[index].layers) {
+  const Overlay& overlay = HostLayersOf(request.root).overlays[index];
+  for (const std::string& layer : overlay.layers) {
     layers_.push_back(TRY(OpenLayer(layer)));
     paths.lower.push_back(FdPath(layers_.back()));
     if (!options_.attach_layers || options_.in_user_namespace) continue;
@@ -214,7 +216,8 @@ Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& s
   }
   return MountOverlay(paths, {.in_user_namespace = options_.in_user_namespace,
                               .is_volatile = request.lifetime == Lifetime::kEphemeral,
-                              .renames_directories = request.renames_directories});
+                              .renames_directories = request.renames_directories,
+                              .read_only = overlay.read_only});
 }
 
 Result<std::vector<Fd>> RootfsBuilder::BuildOverlays(const CreateRequest& request, Fd& scratch) {
