@@ -84,6 +84,7 @@ layer() {
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
     template) echo base json network crypto http archive protocol engine template ;;
+    build) echo base json network crypto http archive protocol guest_link engine template build ;;
     sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
     api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
     cli) echo base json network crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
@@ -136,6 +137,7 @@ room() {
     template/usage) echo template template/{layers,store} ;;
     template/export) echo template template/{oci,layers,saved,store} ;;
     template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
+    build/copy) ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;
