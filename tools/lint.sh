@@ -137,7 +137,9 @@ room() {
     template/usage) echo template template/{layers,store} ;;
     template/export) echo template template/{oci,layers,saved,store} ;;
     template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
-    build/copy) ;;
+    build | build/copy) ;;
+    build/cache | build/run) echo build ;;
+    build/stages) echo build build/{copy,cache,run} ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;
