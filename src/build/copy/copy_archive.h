@@ -24,4 +24,7 @@ Result<void> WriteCopyArchive(CopyPlan& plan, archive::ByteSink& sink, TimesMode
 // links, attributes and content.
 Result<std::string> CopyDigest(CopyPlan& plan);
 
+// Both at once: the archive with kReal, and the digest of what is in it.
+Result<std::string> WriteAndDigest(CopyPlan& plan, archive::ByteSink& sink);
+
 }  // namespace cay::build

@@ -45,6 +45,8 @@ struct Place {
 };
 
 enum class LastLink : uint8_t { kFollow, kKeep };
+// Whether what a context's patterns ignore is not there, or is: to say why it is not.
+enum class Ignored : uint8_t { kHidden, kShown };
 
 class FileTree {
  public:
@@ -61,30 +63,27 @@ class FileTree {
 
   Place Root() const;
 
-  // `name` is one component. A symlink is kSymlink.
-  Result<Place> Child(const Place& directory, const std::string& name);
+  // `name` is one component. A symlink is kSymlink. What vanished is kNothing.
+  Result<Place> Child(const Place& directory, const std::string& name,
+                      Ignored ignored = Ignored::kHidden);
 
   // "/" at the beginning changes nothing. What is missing is kNothing, at the path where it would
   // be. kInvalidArgument: on the way is what is no directory (ENOTDIR), more than kMaxTreeSymlinks
   // symlinks (ELOOP), a path too long (ENAMETOOLONG).
-  Result<Place> Resolve(std::string_view path, LastLink last = LastLink::kFollow);
+  Result<Place> Resolve(std::string_view path, LastLink last = LastLink::kFollow,
+                        Ignored ignored = Ignored::kHidden);
 
-  // Sorted by their bytes; kLimitTooHigh for more than kMaxTreeEntries.
-  Result<std::vector<std::string>> Names(const Place& directory);
+  // Sorted by their bytes, and those of ignored files among them; kLimitTooHigh for more than
+  // kMaxTreeEntries.
+  static Result<std::vector<std::string>> Names(const Place& directory);
 
-  // Whether a path (of Place) is kept out by the context's ignore patterns, whole or but for what
-  // is taken back below it.
+  // Whether a path (of Place) is kept out by the context's ignore patterns. Below a directory that
+  // is kept out something may be taken back.
   bool Ignores(std::string_view path) const { return !path.empty() && ignore_.Ignores(path); }
-  bool IgnoresWhole(std::string_view path) const {
-    return !path.empty() && Ignores(path) && ignore_.SkipsWhole(path);
-  }
-  // As Resolve, without the ignore patterns: to say why something is not there.
-  Result<bool> IsThereButIgnored(std::string_view path);
 
-  // For reading. The file is the one that was looked at, or this is an error: kInvalidArgument,
-  // with ESTALE.
+  // For reading. It is what was looked at, whatever has that name now. kPermissionDenied.
   static Result<Fd> OpenFile(const Place& file);
-  static Result<Fd> OpenDirectory(const templates::Node& directory);
+  static Result<Fd> OpenDirectory(const Place& directory);
   static Result<std::string> LinkTarget(const Place& symlink);
 
  private:
@@ -92,9 +91,7 @@ class FileTree {
            bool has_owners)
       : chain_(std::move(chain)), ignore_(std::move(ignore)), has_owners_(has_owners) {}
 
-  Result<Place> ChildOf(const Place& directory, const std::string& name, bool ignoring);
-  Result<Place> ResolveFrom(std::string_view path, LastLink last, bool ignoring);
-  Result<Place> Walk(std::string_view path, bool ignoring);
+  Result<Place> Walk(std::string_view path, Ignored ignored);
 
   templates::LowerChain chain_;
   templates::dockerfile::IgnorePatterns ignore_;
