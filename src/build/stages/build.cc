@@ -86,11 +86,12 @@ class Building {
     const auto built =
         BuildStages(Works(), request_.at_a_time, [this](size_t stage) { return BuildOne(stage); });
     BuildEnd end;
-    auto made = built && *built ? Write() : Result<std::vector<TemplateInfo>>({});
+    Result<void> written;
+    if (built && *built) written = Write(end.made);
     // However it ended, what was finished is for later builds.
-    auto published = layers_.Publish();
+    Result<void> published = layers_.Publish();
     if (!built) return Failure(built.error());
-    end.made = TRY(std::move(made));
+    TRY(std::move(written));
     TRY(std::move(published));
     told_.TakeInto(end);
     return end;
@@ -113,7 +114,7 @@ class Building {
   }
 
   // The template of what the target ended with.
-  Result<std::vector<TemplateInfo>> Write() {
+  Result<void> Write(std::vector<TemplateInfo>& made) {
     const StageEnd& target = *ended_.at(stages_.target());
     told_.Tell({.kind = BuildEvent::Kind::kWriting, .text = "writing the template"});
     NewChain chain{.origin = {.reference = {}, .config = target.WholeConfig()}, .layers = {}};
@@ -134,11 +135,9 @@ class Building {
     templates::ImportOptions options;
     options.replace = true;
     options.source_name = "built from " + request_.file_name;
-    std::vector<TemplateInfo> made;
-    for (const std::string& name : names) {
+    for (const std::string& name : names)
       made.push_back(TRY(machine_.store.AddChain(name, chain, options)));
-    }
-    return made;
+    return {};
   }
 
   // Of a build without a name: the same for the same.
