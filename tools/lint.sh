@@ -80,13 +80,13 @@ layer() {
     network) echo base json crypto http protocol network ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
-    config) echo base network archive protocol guest_link engine template store sandbox http api config ;;
+    config) echo base network archive protocol guest_link engine template build store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
     template) echo base json network crypto http archive protocol engine template ;;
     build) echo base json network crypto http archive protocol guest_link engine template build ;;
-    sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
-    api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
+    sandbox) echo base json network crypto archive protocol guest_link engine template build store sandbox ;;
+    api) echo base json network crypto archive protocol guest_link engine template build store sandbox http api ;;
     cli) echo base json network crypto archive protocol guest guest_link engine template build store sandbox http api config cli ;;
     *) return 1 ;;
   esac
@@ -149,9 +149,10 @@ room() {
     sandbox/state) echo sandbox sandbox/{rules,records} ;;
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/secrets) echo sandbox sandbox/rules ;;
-    sandbox/network) echo sandbox sandbox/{events,secrets} ;;
+    sandbox/network) echo sandbox sandbox/{rules,events,secrets} ;;
     sandbox/templates) echo sandbox sandbox/events ;;
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates} ;;
+    sandbox/builds) echo sandbox sandbox/{events,network,templates,lifecycle} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
@@ -172,7 +173,7 @@ room() {
     cli/run) echo cli/{frame,local,network,pulls} ;;
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
-    cli/builds) echo cli/{frame,client,local,network,pulls} ;;
+    cli/builds) echo cli/{frame,client,local,network,pulls,session,remote} ;;
     cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;

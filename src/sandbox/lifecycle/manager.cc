@@ -14,6 +14,7 @@
 #include "sandbox/lifecycle/sweeper.h"
 #include "sandbox/lifecycle/transitions.h"
 #include "sandbox/lifecycle/visits.h"
+#include "sandbox/network/step_network.h"
 #include "sandbox/secrets/trust.h"
 
 namespace cay::sandbox {
@@ -175,6 +176,12 @@ Result<templates::TemplateInfo> Manager::TakeSnapshot(const Caller& caller, std:
                                                       const SnapshotRequest& request) {
   return impl_->WithEngine(
       caller, which, [&](Sandbox& sandbox) { return impl_->snapshots.Take(sandbox, request); });
+}
+
+Result<std::unique_ptr<build::StepNetwork>> Manager::NetworkOfSteps(const Caller& caller,
+                                                                    const NetworkSpec& asked) {
+  return MakeStepNetwork(*impl_->core.networks, caller.owner, asked,
+                         impl_->core.options()->network);
 }
 
 Snapshots& Manager::snapshots() { return impl_->snapshots; }
