@@ -1,4 +1,5 @@
 #include "api/openapi/field_schema.h"
+#include "sandbox/builds/build_fields.h"
 #include "sandbox/figure_fields.h"
 #include "sandbox/secrets/secret_fields.h"
 #include "sandbox/templates/pull_fields.h"
@@ -15,6 +16,11 @@ std::vector<Schema> SystemSchemas() {
           AnswerSchema<sandbox::fields::PulledLayer>(sandbox::PulledLayer()),
           AnswerSchema<sandbox::fields::Pull>(sandbox::PullView()),
           AnswerSchema<sandbox::fields::PullList>(std::vector<sandbox::PullView>()),
+          RequestSchema<sandbox::fields::BuildSpec>(sandbox::BuildSpec()),
+          AnswerSchema<sandbox::fields::BuiltTemplate>(sandbox::BuiltTemplate()),
+          AnswerSchema<sandbox::fields::FailedStep>(sandbox::FailedStep()),
+          AnswerSchema<sandbox::fields::Build>(sandbox::BuildView()),
+          AnswerSchema<sandbox::fields::BuildList>(std::vector<sandbox::BuildView>()),
           AnswerSchema<templates::fields::Template>(templates::TemplateInfo()),
           AnswerSchema<templates::fields::TemplateList>(std::vector<templates::TemplateInfo>())};
 }

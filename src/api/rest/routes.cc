@@ -20,6 +20,7 @@ std::vector<Route> RestRoutes(const Services& services) {
   AddTemplateRoutes(services, routes);
   AddSnapshotRoutes(services, routes);
   AddPullRoutes(services, routes);
+  AddBuildRoutes(services, routes);
   AddSecretRoutes(services, routes);
   AddOrphanRoutes(services, routes);
   AddSystemRoutes(services, routes);
