@@ -56,7 +56,8 @@ Result<std::optional<std::string>> ReadInside(FileTree& tree, std::string_view p
 Result<std::vector<std::string>> Find(FileTree& tree, std::string_view path, std::string_view name,
                                       size_t count) {
   const std::optional<std::string> text = TRY(ReadInside(tree, path));
-  for (const std::string_view line : Split(text.value_or(""), '\n')) {
+  const std::string_view all = text ? std::string_view(*text) : std::string_view();
+  for (const std::string_view line : Split(all, '\n')) {
     if (!line.starts_with(name) || !line.substr(name.size()).starts_with(':')) continue;
     const std::vector<std::string_view> fields = Split(line, ':');
     if (fields.size() >= count) return std::vector<std::string>(fields.begin(), fields.end());

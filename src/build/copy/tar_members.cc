@@ -4,8 +4,8 @@
 #include <array>
 #include <vector>
 
-#include "archive/compression.h"
 #include "archive/extraction.h"
+#include "archive/more_compression.h"
 #include "archive/safe_path.h"
 #include "archive/tar_reader.h"
 #include "build/copy/tar_probe.h"
@@ -103,7 +103,7 @@ Result<void> TarMembers::Write(archive::TarWriter* members, archive::TarWriter* 
   WholeFile whole(file);
   Tee tee(whole, raw);
   if (members != nullptr) {
-    const auto plain = TRY(archive::Decompress(tee));
+    const auto plain = TRY(archive::DecompressAny(tee));
     TRY(CopyMembers(*this, *plain, *members));
   }
   return tee.Finish();

@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "archive/compression.h"
+#include "archive/more_compression.h"
 #include "archive/tar_reader.h"
 #include "base/units.h"
 
@@ -25,7 +25,7 @@ Result<size_t> WholeFile::Read(std::span<char> into) {
 
 bool IsTar(const Fd& file) {
   WholeFile source(file);
-  const auto plain = archive::Decompress(source);
+  const auto plain = archive::DecompressAny(source);
   if (!plain) return false;
   archive::TarReader reader(**plain);
   reader.set_limit(kMaxProbed);

@@ -27,6 +27,8 @@ Result<void> MakeParent(LayerTree& tree, const std::string& inside) {
 Result<void> WriteStepFile(LayerTree& tree, const std::string& inside, const StepFile& file) {
   TRY(MakeParent(tree, inside));
   if (file.source == nullptr) return tree.WriteFile(inside, file.content, {.mode = file.mode});
+  // Its digest was made of the same descriptor.
+  if (::lseek(file.source->get(), 0, SEEK_SET) < 0) return Failure(Error::FromErrno(file.path));
   const auto copied = tree.CopyFile(*file.source, kMaxStepFile, inside, {.mode = file.mode});
   return copied ? Result<void>() : Failure(copied.error());
 }

@@ -1,6 +1,7 @@
 #include "build/stages/cache_mounts.h"
 
-#include <algorithm>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "build/cache/step_key.h"
 #include "build/stages/aside.h"
@@ -22,6 +23,15 @@ Result<std::string> KeyOf(const BuildRequest& request, const RunMount& mount) {
   return StepKey("cache mount").Add("owner", request.owner).Add("id", mount.id).Finish();
 }
 
+// Of the directory itself, which a copy of its content does not bring.
+Result<void> TakeAttributes(const std::string& from, const std::string& to) {
+  struct stat info{};
+  if (::lstat(from.c_str(), &info) < 0 || ::lchown(to.c_str(), info.st_uid, info.st_gid) < 0 ||
+      ::chmod(to.c_str(), info.st_mode & 01777) < 0)
+    return Failure(Error::FromErrno("copying a cache"));
+  return {};
+}
+
 // One layer instead of all of them.
 Result<void> PutTogether(StepLayers& layers, BuiltRecord& record,
                          std::vector<std::shared_ptr<const void>>& holds) {
@@ -32,6 +42,7 @@ Result<void> PutTogether(StepLayers& layers, BuiltRecord& record,
   AsideCopy whole = TRY(PlanAside(tree, "."));
   NewLayer layer = TRY(layers.Begin());
   TRY(CopyAside(whole, layer));
+  TRY(TakeAttributes(chain.layers.back().root, layer.root()));
   TRY(templates::SyncLayer(layer.root()));
   record.layers = {layer.id()};
   record.bytes = whole.plan.bytes();

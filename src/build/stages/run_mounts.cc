@@ -55,6 +55,8 @@ Result<void> RunMounts::Look(const std::vector<RunMount>& mounts, FileTree& belo
     if (!mount.target.empty()) {
       const std::string path = templates::dockerfile::PathBelow(working_dir, mount.target);
       target = "/" + TRY(below.Resolve(path)).path;
+      if (target == "/")
+        return Failure(Error::Invalid("--mount: nothing can be mounted over all that there is"));
     }
     TRY(LookAt(mount, target, key));
   }

@@ -207,7 +207,8 @@ Result<void> Stage::FillRun(const df::Run& run, RunStep& step, StepKey& key) {
     key.Add("file", program.file->path).Add("content", program.file->content);
   }
   step.cwd = WorkingDir();
-  step.user = process().user.empty() ? "root" : process().user;
+  // By its number: an image may have no passwd.
+  step.user = process().user.empty() ? "0" : process().user;
   step.network = run.network == df::RunNetwork::kDefault;
   key.Add("owner", parts_.request.owner)
       .Add("parent", chain_.key)

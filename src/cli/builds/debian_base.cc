@@ -2,22 +2,37 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <memory>
 #include <vector>
 
 #include "base/os/file.h"
 #include "base/os/reap.h"
+#include "base/os/sys.h"
 #include "base/text.h"
+#include "template/oci/digest.h"
+#include "template/oci/manifest.h"
+#include "template/saved/file_range.h"
 
 namespace cay::cli {
 namespace {
 
+namespace oci = templates::oci;
+
 constexpr Millis kMmdebstrapPatience{1'800'000};
 constexpr Millis kAptPatience{60'000};
 constexpr size_t kMaxSaid = 4 * 1024 * 1024;
+
+Result<oci::Digest> DigestOf(const templates::FileRange& content) {
+  const auto source = content.Open();
+  oci::Digester digester = TRY(oci::Digester::Start());
+  std::vector<char> buffer(kMiB);
+  while (const size_t got = TRY(source->Read(buffer))) TRY(digester.Add({buffer.data(), got}));
+  return std::move(digester).Finish();
+}
 
 std::string EndOf(const std::string& text) {
   constexpr size_t kMost = 600;
@@ -75,6 +90,37 @@ Result<std::string> MirrorOf(const std::string& place) {
           .WithRemedy("apt-get update, or pull the image"));
 }
 
+// As the image of a registry: one layer, and nothing of Cay's own in it.
+Result<void> AddAsImage(templates::TemplateStore& store, const std::string& name,
+                        const std::string& suite, const std::string& tar) {
+  const auto open = [&]() -> Result<templates::FileRange> {
+    auto file =
+        std::make_shared<const Fd>(TRY(sys::OpenAt(AT_FDCWD, tar.c_str(), O_RDONLY | O_CLOEXEC)));
+    struct stat info{};
+    if (::fstat(file->get(), &info) < 0) return Failure(Error::FromErrno(tar));
+    return templates::FileRange{
+        .file = std::move(file), .offset = 0, .size = static_cast<Bytes>(info.st_size)};
+  };
+  const templates::FileRange content = TRY(open());
+  oci::Digest digest = TRY(DigestOf(content));
+  templates::NewImage image{
+      .origin = {.reference = {}, .config = {.platform = oci::Platform::Native()}}, .layers = {}};
+  image.origin.config.process.env = {std::string(templates::kDefaultPath)};
+  image.origin.config.process.cmd = {"bash"};
+  image.origin.config.diff_ids = {digest};
+  image.layers.push_back({.media_type = std::string(oci::kOciLayerTar),
+                          .digest = std::move(digest),
+                          .size = content.size});
+  templates::ImportOptions options;
+  options.replace = true;
+  options.source_name = "mmdebstrap " + suite;
+  const auto added = store.AddImage(
+      name, image,
+      [&](size_t) -> Result<std::unique_ptr<archive::ByteSource>> { return content.Open(); },
+      options);
+  return added ? Result<void>() : Failure(added.error());
+}
+
 }  // namespace
 
 Result<void> MakeDebian(templates::TemplateStore& store, const std::string& name,
@@ -87,11 +133,7 @@ Result<void> MakeDebian(templates::TemplateStore& store, const std::string& name
   const std::string mirror = TRY(MirrorOf(place));
   TRY(RunProgram({"mmdebstrap", "--variant=minbase", "--quiet", "--format=tar", suite, tar, mirror},
                  place, kMmdebstrapPatience));
-  templates::ImportOptions options;
-  options.replace = true;
-  options.source_name = "mmdebstrap " + suite;
-  const auto imported = store.Import(name, tar, options);
-  return imported ? Result<void>() : Failure(imported.error());
+  return AddAsImage(store, name, suite, tar);
 }
 
 }  // namespace cay::cli
