@@ -140,6 +140,7 @@ room() {
     build | build/copy) ;;
     build/cache | build/run) echo build ;;
     build/stages) echo build build/{copy,cache,run} ;;
+    build/packing) echo build build/{copy,stages} ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;

@@ -11,7 +11,7 @@
 #include "base/os/fd.h"
 #include "base/os/sys.h"
 #include "base/text.h"
-#include "build/stages/pack_context.h"
+#include "build/packing/pack_context.h"
 
 namespace cay::cli {
 namespace {

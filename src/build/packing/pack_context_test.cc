@@ -1,4 +1,4 @@
-#include "build/stages/pack_context.h"
+#include "build/packing/pack_context.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
