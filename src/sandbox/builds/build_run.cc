@@ -19,6 +19,8 @@ using store::Database;
 using templates::KeptTemplate;
 using templates::oci::Platform;
 
+constexpr Millis kStopsBefore{60'000};
+
 FailedStep FailedOf(const build::StepFailure& failure) {
   return {.step = ToUtf8Lossy(failure.step.text),
           .stage = ToUtf8Lossy(failure.step.stage),
@@ -112,7 +114,8 @@ Result<KeptTemplate> BuildKeeper::FindBase(const Entry& entry, const BuildRules&
   if (!is_owned && templates::IsShortName(name) && name != "host" && !store.Has(name))
     name = TRY(templates::ImageOfName(name)).Familiar();
   if (!is_owned && services_.pulls.IsWanted(name)) {
-    TRY(services_.pulls.Obtain(entry.caller, name, rules.timeout,
+    // As long as the build may take, which is what ends it then.
+    TRY(services_.pulls.Obtain(entry.caller, name, rules.timeout + kStopsBefore,
                                [&] { return entry.stop->stopped(); }));
   }
   KeptTemplate kept = TRY(store.Open(name));

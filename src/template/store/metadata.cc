@@ -74,10 +74,9 @@ Result<std::string> SerializeMetadata(const Metadata& metadata) {
   if (!is_plain) {
     object["layers"] = json::array(metadata.layers.begin(), metadata.layers.end());
   }
-  if (!metadata.info.parent.empty()) {
-    object["parent"] = metadata.info.parent;
+  if (!metadata.info.parent.empty()) object["parent"] = metadata.info.parent;
+  if (!metadata.info.parent.empty() || metadata.info.written > 0)
     object["written"] = static_cast<int64_t>(metadata.info.written);
-  }
   if (!metadata.info.sandbox.empty()) object["sandbox"] = metadata.info.sandbox;
   for (const engine::Overlay& overlay : metadata.overlays) {
     json::value& list = object["overlays"];
