@@ -133,10 +133,11 @@ room() {
     template/layers) ;;
     template/saved) echo template/oci ;;
     template/host | template/import) echo template template/layers ;;
-    template/store) echo template template/{oci,layers,saved,host,import} ;;
-    template/usage) echo template template/{layers,store} ;;
-    template/export) echo template template/{oci,layers,saved,store} ;;
-    template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
+    template/metadata) echo template template/{oci,layers,host} ;;
+    template/store) echo template template/{oci,layers,saved,host,import,metadata} ;;
+    template/usage) echo template template/{layers,metadata,store} ;;
+    template/export) echo template template/{oci,layers,saved,metadata,store} ;;
+    template/pull) echo template template/{oci,saved,metadata,store,export,registry} template/registry/rules ;;
     build | build/copy) ;;
     build/cache | build/run) echo build ;;
     build/stages) echo build build/{copy,cache,run} ;;

@@ -15,8 +15,8 @@
 #include "base/os/log.h"
 #include "base/os/sys.h"
 #include "crypto/digest.h"
+#include "template/metadata/metadata.h"
 #include "template/store/built_layers.h"
-#include "template/store/metadata.h"
 
 namespace cay::templates {
 namespace {

@@ -16,10 +16,10 @@
 #include "engine/own_names.h"
 #include "template/host/host_sources.h"
 #include "template/host/skeleton.h"
+#include "template/metadata/metadata.h"
 #include "template/saved/open_archive.h"
 #include "template/saved/saved_image.h"
 #include "template/store/last_used.h"
-#include "template/store/metadata.h"
 #include "template/store/snapshot.h"
 #include "template/store/template_name.h"
 

@@ -18,10 +18,10 @@
 #include "base/os/paths.h"
 #include "base/result.h"
 #include "template/import/import.h"
+#include "template/metadata/metadata.h"
+#include "template/metadata/metadata_cache.h"
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
-#include "template/store/metadata.h"
-#include "template/store/metadata_cache.h"
 #include "template/store/snapshot.h"
 #include "template/template.h"
 
