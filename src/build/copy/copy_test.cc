@@ -139,6 +139,12 @@ TEST(Copy, APatternThatNothingMatchesIsNamedAndCopiesNothing) {
   EXPECT_FALSE(plan->unmatched()[0].only_ignored);
 }
 
+TEST(Copy, TheDirectoriesBeforeAPatternHaveToBeThere) {
+  CopyWorld world;
+  EXPECT_THAT(world.Refusal({"no/such/*.txt"}, "/x/").message(),
+              HasSubstr("\"no/such\" is not there"));
+}
+
 TEST(Copy, APathThatIsNotThereIsNamed) {
   CopyWorld world;
   const Error error = world.Refusal({"no/such"}, "/x/");
