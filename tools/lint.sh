@@ -87,7 +87,7 @@ layer() {
     build) echo base json network crypto http archive protocol guest_link engine template build ;;
     sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
     api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
-    cli) echo base json network crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
+    cli) echo base json network crypto archive protocol guest guest_link engine template build store sandbox http api config cli ;;
     *) return 1 ;;
   esac
 }
@@ -137,7 +137,9 @@ room() {
     template/usage) echo template template/{layers,store} ;;
     template/export) echo template template/{oci,layers,saved,store} ;;
     template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
-    build/copy) ;;
+    build | build/copy) ;;
+    build/cache | build/run) echo build ;;
+    build/stages) echo build build/{copy,cache,run} ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;
@@ -170,7 +172,8 @@ room() {
     cli/run) echo cli/{frame,local,network,pulls} ;;
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
-    cli/templates) echo cli/{frame,client,local,pulls,remote} ;;
+    cli/builds) echo cli/{frame,client,local,network,pulls} ;;
+    cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;

@@ -201,12 +201,32 @@ Result<Fd> RootfsBuilder::OpenLayer(const std::string& path) const {
   return layer;
 }
 
+// The directory that an overlay shows is that of its writable layer: it gets what the topmost layer
+// has. (The root of all is root's, 0755, in every sandbox.)
+Result<void> RootfsBuilder::TakeAttributes(const Fd& layer, const Fd& scratch, size_t index) const {
+  struct stat info{};
+  if (::fstat(layer.get(), &info) < 0) return Failure(Error::FromErrno("looking at a layer"));
+  const mode_t mode = info.st_mode & 01777;
+  const uid_t root = options_.root_uid;
+  if (mode == 0755 && info.st_uid == root && info.st_gid == root) return {};
+  // Of a layer that could not be mapped: nobody's.
+  const auto is_of_sandbox = [root](uint32_t id) { return id >= root && id - root < 65'536; };
+  if (!is_of_sandbox(info.st_uid) || !is_of_sandbox(info.st_gid)) return {};
+  const std::string path = std::to_string(index) + "/upper";
+  const Fd upper =
+      TRY(sys::OpenAt(scratch.get(), path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (::fchown(upper.get(), info.st_uid, info.st_gid) < 0 || ::fchmod(upper.get(), mode) < 0)
+    return Failure(Error::FromErrno("making the directory of an overlay"));
+  return {};
+}
+
 Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& scratch,
                                        size_t index) {
   const std::string writable = FdPath(scratch) + "/" + std::to_string(index);
   OverlayPaths paths{.lower = {}, .upper = writable + "/upper", .work = writable + "/work"};
   std::vector<StagedMount> staged;
   const Overlay& overlay = HostLayersOf(request.root).overlays[index];
+  const size_t topmost = layers_.size();
   for (const std::string& layer : overlay.layers) {
     layers_.push_back(TRY(OpenLayer(layer)));
     paths.lower.push_back(FdPath(layers_.back()));
@@ -214,6 +234,8 @@ Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& s
     const auto slot = static_cast<unsigned>(staged.size());
     staged.push_back(TRY(StagedMount::Attach(layers_.back(), options_.staging_dir, slot)));
   }
+  if (index > 0 && !options_.in_user_namespace)
+    TRY(TakeAttributes(layers_[topmost], scratch, index));
   return MountOverlay(paths, {.in_user_namespace = options_.in_user_namespace,
                               .is_volatile = request.lifetime == Lifetime::kEphemeral,
                               .renames_directories = request.renames_directories,
