@@ -138,7 +138,8 @@ room() {
     template/usage) echo template template/{layers,metadata,store} ;;
     template/export) echo template template/{oci,layers,saved,metadata,store} ;;
     template/pull) echo template template/{oci,saved,metadata,store,export,registry} template/registry/rules ;;
-    build | build/copy) ;;
+    build | build/copy/tar) ;;
+    build/copy) echo build/copy/tar ;;
     build/cache | build/run) echo build ;;
     build/stages) echo build build/{copy,cache,run} ;;
     http) ;;
@@ -176,6 +177,7 @@ room() {
     cli/builds) echo cli/{frame,client,local,network,pulls} ;;
     cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;
+    archive/formats) echo archive ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;
   esac

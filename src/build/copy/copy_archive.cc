@@ -7,11 +7,11 @@
 #include <optional>
 #include <vector>
 
-#include "archive/file_content.h"
+#include "archive/pack.h"
 #include "archive/safe_path.h"
 #include "archive/tar_writer.h"
 #include "build/copy/plan_contents.h"
-#include "build/copy/tar_members.h"
+#include "build/copy/tar/tar_members.h"
 #include "build/copy/tree_walk.h"
 #include "crypto/digest.h"
 
@@ -164,10 +164,12 @@ class ArchiveWriter {
     const PlanItem& item = plan_.items[entry.item];
     std::optional<Fd> opened;
     if (item.tree != nullptr) opened = TRY(OpenInTree(entry));
+    std::optional<MemberOwner> owner;
+    if (item.archive_owner) owner = {item.archive_owner->uid, item.archive_owner->gid};
     const TarMembers members{.file = opened ? *opened : *item.file,
                              .size = entry.size,
                              .target = item.target_top,
-                             .owner = item.archive_owner,
+                             .owner = owner,
                              .max_bytes = plan_.limits.max_bytes};
     if (zero_) TRY(WriteArchiveItself(entry, members));
     return members.Write(real_ ? &*real_ : nullptr, zero_ ? &*zero_ : nullptr);

@@ -1,4 +1,4 @@
-// The members of an archive that ADD unpacks, moved below its destination. Inside this room only.
+// The members of an archive that ADD unpacks, moved below its destination. For build/copy only.
 #pragma once
 
 #include <cstdint>
@@ -9,15 +9,20 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
-#include "build/copy/owner_names.h"
 
 namespace cay::build {
+
+// Whom members are given to.
+struct MemberOwner {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+};
 
 struct TarMembers {
   const Fd& file;
   uint64_t size = 0;   // of the file
   std::string target;  // "": the root
-  std::optional<Owner> owner{};
+  std::optional<MemberOwner> owner{};
   Bytes max_bytes = 0;  // that it may unfold to, as a tar
 
   // The members into `members`, and the file's bytes, `size` of them, into `raw`, which is in the

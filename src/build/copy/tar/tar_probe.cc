@@ -1,8 +1,8 @@
-#include "build/copy/tar_probe.h"
+#include "build/copy/tar/tar_probe.h"
 
 #include <unistd.h>
 
-#include "archive/more_compression.h"
+#include "archive/formats/any_compression.h"
 #include "archive/tar_reader.h"
 #include "base/units.h"
 

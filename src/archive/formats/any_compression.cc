@@ -1,18 +1,22 @@
-#include "archive/more_compression.h"
+#include "archive/formats/any_compression.h"
 
 #include <bzlib.h>
 #include <lzma.h>
 
 #include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "archive/compression.h"
-#include "archive/peeked_input.h"
 #include "base/units.h"
 
 namespace cay::archive {
 namespace {
 
 constexpr Bytes kMaxXzMemory = 128 * kMiB;
+constexpr size_t kBufferBytes = 64 * 1024;
 constexpr size_t kMaxStep = 1U << 30U;
 
 Failure Damaged(std::string_view format) {
@@ -20,9 +24,40 @@ Failure Damaged(std::string_view format) {
       Error::Invalid("archive: the " + std::string(format) + " stream is damaged or cut short"));
 }
 
+// Input in pieces, of which the first can be looked at.
+class Input {
+ public:
+  explicit Input(ByteSource& source) : source_(source), buffer_(kBufferBytes) {}
+
+  // At least `count` of the first bytes, or all there are.
+  Result<std::string_view> Peek(size_t count) {
+    while (used_ < count) {
+      const size_t got = TRY(source_.Read(std::span(buffer_).subspan(used_)));
+      if (got == 0) break;
+      used_ += got;
+    }
+    return std::string_view(buffer_.data(), used_);
+  }
+  // Fills the buffer when it is empty. False at the end of the stream.
+  Result<bool> Fill() {
+    if (taken_ < used_) return true;
+    used_ = TRY(source_.Read(buffer_));
+    taken_ = 0;
+    return used_ > 0;
+  }
+  std::span<char> rest() { return std::span(buffer_).subspan(taken_, used_ - taken_); }
+  void Take(size_t count) { taken_ += count; }
+
+ private:
+  ByteSource& source_;
+  std::vector<char> buffer_;
+  size_t used_ = 0;
+  size_t taken_ = 0;
+};
+
 class XzSource final : public ByteSource {
  public:
-  explicit XzSource(Peeked source) : input_(std::move(source)) {
+  explicit XzSource(Input input) : input_(std::move(input)) {
     ready_ = ::lzma_stream_decoder(&stream_, kMaxXzMemory, LZMA_CONCATENATED) == LZMA_OK;
   }
   ~XzSource() override { ::lzma_end(&stream_); }
@@ -64,7 +99,7 @@ class XzSource final : public ByteSource {
 
 class Bzip2Source final : public ByteSource {
  public:
-  explicit Bzip2Source(Peeked source) : input_(std::move(source)) { Begin(); }
+  explicit Bzip2Source(Input input) : input_(std::move(input)) { Begin(); }
   ~Bzip2Source() override { ::BZ2_bzDecompressEnd(&stream_); }
   Bzip2Source(const Bzip2Source&) = delete;
   Bzip2Source& operator=(const Bzip2Source&) = delete;
@@ -116,34 +151,51 @@ class Bzip2Source final : public ByteSource {
 // What Decompress gives, with the source that it borrows.
 class Other final : public ByteSource {
  public:
-  explicit Other(Peeked source) : source_(std::move(source)) {}
+  explicit Other(Input input) : ahead_(std::move(input)) {}
   Result<void> Begin() {
-    plain_ = TRY(Decompress(source_));
+    plain_ = TRY(Decompress(ahead_));
     return {};
   }
   Result<size_t> Read(std::span<char> into) override { return plain_->Read(into); }
 
  private:
-  Peeked source_;
+  class Ahead final : public ByteSource {
+   public:
+    explicit Ahead(Input input) : input_(std::move(input)) {}
+    Result<size_t> Read(std::span<char> into) override {
+      if (!TRY(input_.Fill())) return 0;
+      const std::span<char> rest = input_.rest();
+      const size_t count = std::min(rest.size(), into.size());
+      std::copy_n(rest.begin(), count, into.begin());
+      input_.Take(count);
+      return count;
+    }
+
+   private:
+    Input input_;
+  };
+
+  Ahead ahead_;
   std::unique_ptr<ByteSource> plain_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<ByteSource>> DecompressAny(ByteSource& source) {
-  Peeked peeked(source);
-  const std::string_view head = TRY(peeked.Peek());
+  constexpr size_t kHeadBytes = 6;
+  Input input(source);
+  const std::string head(TRY(input.Peek(kHeadBytes)).substr(0, kHeadBytes));
   constexpr std::string_view kXz(
       "\xfd"
       "7zXZ\0",
       6);
-  if (head == kXz) return std::make_unique<XzSource>(std::move(peeked));
+  if (head == kXz) return std::make_unique<XzSource>(std::move(input));
   // "BZh", a digit, and the first two bytes of a block or of the end.
-  if (head.starts_with("BZh") && head.size() == 6 &&
+  if (head.starts_with("BZh") && head.size() == kHeadBytes &&
       (head.substr(4) == "1A" || head.substr(4) == "\x17r")) {
-    return std::make_unique<Bzip2Source>(std::move(peeked));
+    return std::make_unique<Bzip2Source>(std::move(input));
   }
-  auto other = std::make_unique<Other>(std::move(peeked));
+  auto other = std::make_unique<Other>(std::move(input));
   TRY(other->Begin());
   return other;
 }

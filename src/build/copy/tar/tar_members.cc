@@ -1,15 +1,14 @@
-#include "build/copy/tar_members.h"
+#include "build/copy/tar/tar_members.h"
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
 #include "archive/extraction.h"
-#include "archive/more_compression.h"
+#include "archive/formats/any_compression.h"
 #include "archive/safe_path.h"
 #include "archive/tar_reader.h"
-#include "build/copy/tar_probe.h"
-#include "build/copy/tree_walk.h"
+#include "build/copy/tar/tar_probe.h"
 
 namespace cay::build {
 namespace {
@@ -51,6 +50,10 @@ class Tee final : public archive::ByteSource {
   archive::TarWriter* raw_;
 };
 
+std::string Below(const std::string& target, const std::string& path) {
+  return target.empty() ? path : target + "/" + path;
+}
+
 Result<std::string> Normalize(const TarEntry& entry, std::string_view path) {
   path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
   if (path.empty()) return std::string();
@@ -62,21 +65,22 @@ Result<std::string> Normalize(const TarEntry& entry, std::string_view path) {
   return normal;
 }
 
-Result<void> Move(const TarMembers& to, TarEntry& entry) {
+// False for the archive's own root: the destination stays as it is.
+Result<bool> Move(const TarMembers& to, TarEntry& entry) {
   const std::string path = TRY(Normalize(entry, entry.path));
+  if (path.empty()) return false;
   if (entry.type == EntryType::kHardLink) {
     const std::string target = TRY(Normalize(entry, entry.link_target));
-    entry.link_target = JoinPath(to.target, target);
+    entry.link_target = Below(to.target, target);
   }
-  entry.path = JoinPath(to.target, path);
-  if (entry.path.empty()) entry.path = "./";
+  entry.path = Below(to.target, path);
   if (to.owner) {
     entry.uid = to.owner->uid;
     entry.gid = to.owner->gid;
   }
   // What only its vendor knows is not made, as a FIFO is not.
   if (entry.type == EntryType::kOther) entry.type = EntryType::kFifo;
-  return {};
+  return true;
 }
 
 Result<void> CopyMembers(const TarMembers& to, archive::ByteSource& plain,
@@ -85,7 +89,7 @@ Result<void> CopyMembers(const TarMembers& to, archive::ByteSource& plain,
   reader.set_limit(to.max_bytes + kHeaderBytes);
   std::vector<char> buffer(kBufferBytes);
   while (std::optional<TarEntry> entry = TRY(reader.Next())) {
-    TRY(Move(to, *entry));
+    if (!TRY(Move(to, *entry))) continue;
     TRY(members.Begin(*entry));
     while (entry->type == EntryType::kFile) {
       const size_t got = TRY(reader.ReadData(buffer));

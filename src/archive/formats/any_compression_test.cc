@@ -1,4 +1,4 @@
-#include "archive/more_compression.h"
+#include "archive/formats/any_compression.h"
 
 #include <bzlib.h>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Whether a file is a tar archive that ADD unpacks, by its content. Inside this room only.
+// Whether a file is a tar archive that ADD unpacks, by its content. For build/copy only.
 #pragma once
 
 #include "archive/byte_stream.h"
