@@ -7,8 +7,8 @@
 #include <algorithm>
 
 #include "json/json_members.h"
+#include "template/layers/layer_id.h"
 #include "template/metadata/import_notes.h"
-#include "template/store/layer_store.h"
 
 namespace cay::templates {
 namespace {
