@@ -149,6 +149,7 @@ room() {
     sandbox/templates) echo sandbox sandbox/events ;;
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
+    sandbox/startup) echo sandbox sandbox/{rules,lifecycle,processes} ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
     api/gate) echo api ;;

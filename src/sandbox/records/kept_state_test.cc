@@ -115,6 +115,25 @@ SandboxRecord Full() {
   record.user = "user";
   record.workdir = "/workspace";
   record.trust = "0123abcd";
+  record.own_variables = {"HOME"};
+  Startup& startup = view.startup.emplace();
+  startup.plan.command = {"/entry", "serve"};
+  startup.plan.stop_signal = 3;
+  CheckPlan& check = startup.plan.check.emplace();
+  check.argv = {"test"};
+  check.interval = Millis(18);
+  check.timeout = Millis(19);
+  check.start_period = Millis(20);
+  check.start_interval = Millis(21);
+  check.retries = 22;
+  startup.state = StartupState::kExited;
+  startup.process = 23;
+  startup.guest_process = 24;
+  startup.reason = "why";
+  startup.exit_code = -25;
+  startup.signal = 26;
+  startup.started_unix_ms = 27;
+  startup.ended_unix_ms = 28;
   return record;
 }
 
@@ -147,6 +166,12 @@ struct Filler {
   }
   void operator()(const field::About&, auto, std::vector<engine::Tmpfs>& all) {
     all = {{"/t", next++}};
+  }
+  void operator()(const field::About&, auto, std::vector<std::string>& texts) {
+    texts = {"one", std::to_string(next++)};
+  }
+  void operator()(const field::About&, auto, AskedEntrypoint& asked) {
+    asked = {.kind = AskedEntrypoint::Kind::kOwn, .argv = {"/entry", std::to_string(next++)}};
   }
   void operator()(const field::About&, auto, NetworkSpec& spec) {
     spec.policy = {.mode = network::Mode::kOpen,
@@ -192,6 +217,13 @@ struct Teller {
   void operator()(const field::About&, auto, const std::vector<engine::Tmpfs>& all) {
     for (const auto& one : all) told.push_back(one.target + ":" + std::to_string(one.size));
   }
+  void operator()(const field::About&, auto, const std::vector<std::string>& texts) {
+    told.insert(told.end(), texts.begin(), texts.end());
+  }
+  void operator()(const field::About&, auto, const AskedEntrypoint& asked) {
+    told.push_back(std::to_string(static_cast<int>(asked.kind)));
+    told.insert(told.end(), asked.argv.begin(), asked.argv.end());
+  }
   void operator()(const field::About&, auto, const NetworkSpec& spec) {
     told.emplace_back(network::ModeName(spec.policy.mode));
     told.emplace_back(network::DnsModeName(spec.policy.dns));
@@ -226,6 +258,20 @@ TEST(SandboxDocument, WhatSaysNothingOfANetworkHasNone) {
   EXPECT_EQ(back.view.spec.network, NetworkSpec{});
   // … and is written as programs without networks wrote it.
   EXPECT_FALSE(DocumentOf(back).contains("network"));
+}
+
+TEST(SandboxDocument, WhatSaysNothingOfAStartUpProcessHasNone) {
+  SandboxRecord back(*SandboxId::Generate());
+  ASSERT_TRUE(ReadDocument(R"({"spec":{"template":"t"},"startup":{"command":[]}})", back));
+  EXPECT_FALSE(back.view.startup || back.view.health);
+  EXPECT_EQ(back.view.spec.entrypoint, AskedEntrypoint{});
+  EXPECT_FALSE(DocumentOf(back).contains("startup"));
+}
+
+TEST(SandboxDocument, AStateOfANewerProgramIsNotKnown) {
+  SandboxRecord back(*SandboxId::Generate());
+  ASSERT_TRUE(ReadDocument(R"({"startup":{"command":["x"],"state":"dozing"}})", back));
+  EXPECT_EQ(back.view.startup->state, StartupState::kLost);
 }
 
 // What cannot be understood reaches nothing.
@@ -269,6 +315,9 @@ TEST_F(KeptState, ASandboxComesBackAsItWas) {
   EXPECT_EQ(back.view.spec.mounts.at(0).source, "/s");
   EXPECT_EQ(back.view.spec.metadata.at("k"), "\"v\"\n");
   EXPECT_EQ(back.trust, record.trust);
+  EXPECT_EQ(back.own_variables, record.own_variables);
+  EXPECT_EQ(back.view.startup, record.view.startup);
+  EXPECT_TRUE(back.view.health) << "it is tested anew";
 }
 
 TEST_F(KeptState, ANameIsOneLivingSandboxsOfItsOwner) {
