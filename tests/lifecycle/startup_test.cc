@@ -224,7 +224,9 @@ TEST_F(StartupTest, AStopAsksItToEndBeforeAllElseDoes) {
 
 TEST_F(StartupTest, WhatDoesNotEndIsKilledWhenItsGraceIsOver) {
   const SandboxView view = Make(Own({"stubborn"}));
+  const size_t connected = engine_->calls(Call::kConnect);
   auto stopping = std::async([&] { return manager_->Stop(me_, view.id.text()); });
+  ASSERT_TRUE(Eventually([&] { return engine_->calls(Call::kConnect) > connected; }));
   clock_.Advance(options_.stop_grace - Millis(1));
   EXPECT_EQ(stopping.wait_for(Millis(300)), std::future_status::timeout);
   EXPECT_EQ(Look(view).state, SandboxState::kRunning);
@@ -236,7 +238,9 @@ TEST_F(StartupTest, WhatDoesNotEndIsKilledWhenItsGraceIsOver) {
 
 TEST_F(StartupTest, AnEndDoesNotWaitForAStop) {
   const SandboxView view = Make(Own({"stubborn"}));
+  const size_t connected = engine_->calls(Call::kConnect);
   auto stopping = std::async([&] { return manager_->Stop(me_, view.id.text()); });
+  ASSERT_TRUE(Eventually([&] { return engine_->calls(Call::kConnect) > connected; }));
   ASSERT_TRUE(manager_->Destroy(me_, view.id.text(), "requested"));
   EXPECT_FALSE(stopping.get()) << "there is nothing to stop any more";
 }

@@ -145,7 +145,7 @@ def a_name_that_is_not_there_is_said(world):
         sandbox = world.create(name, entrypoint=True)
         expect(sandbox["state"] == "running" and sandbox["startup"]["state"] == "failed" and wanted in sandbox["startup"]["reason"], f"{sandbox}")
         status, problem = world.execute(sandbox, ["true"])
-        expect(status == 400 and wanted in problem["detail"], f"{status}: {problem}")
+        expect(status == 422 and wanted in problem["detail"], f"{status}: {problem}")
         expect(world.execute(sandbox, ["id", "-u"], user="www")[1]["stdout"] == "33\n", "another user can be named")
         world.forget(sandbox)
 
@@ -189,7 +189,7 @@ def an_images_process_starts_with_the_sandbox(world):
     expect(end["exit_code"] == 5 and end["ended_at"] and world.look(own)["state"] == "running", f"{end}")
     world.forget(own)
     status, problem = world.ask("POST", "/api/sandboxes", {"entrypoint": True, "template": world.image()})
-    expect(status == 400 and "nothing to start" in problem["detail"], f"{status}: {problem}")
+    expect(status == 422 and "nothing to start" in problem["detail"], f"{status}: {problem}")
 
 
 def a_stop_sends_the_images_signal(world):

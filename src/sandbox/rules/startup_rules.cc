@@ -76,8 +76,8 @@ Result<std::optional<StartupPlan>> PlanStartup(const SandboxSpec& spec,
   plan.command = templates::oci::ImageCommand(
       said, kind == Kind::kOwn ? std::optional(spec.entrypoint.argv) : std::nullopt, spec.cmd);
   if (plan.command.empty() || plan.command.front().empty()) {
-    return Failure(Error::Invalid("there is nothing to start: the template " + template_name +
-                                  " says neither an entrypoint nor a command")
+    return Failure(Error::Impossible("there is nothing to start: the template " + template_name +
+                                     " says neither an entrypoint nor a command")
                        .WithRemedy(R"(say it, as in "entrypoint": ["sleep", "infinity"])"));
   }
   TRY(CheckSize(plan.command));

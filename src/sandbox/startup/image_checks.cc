@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/encoding.h"
 #include "sandbox/rules/startup_rules.h"
@@ -112,7 +113,7 @@ void ImageChecks::StartOne(const SandboxId& id, Tested& tested) {
   auto running = std::make_unique<Running>(id, tested.started_unix_ms);
   tested.runs = true;
   const auto begun = Begin(*running, tested.plan, *std::move(lease));
-  if (!begun) GiveUp(*running, "the test could not be run: " + begun.error().message());
+  if (!begun) OnError(*running, begun.error());
   running_.push_back(std::move(running));
 }
 
@@ -145,10 +146,7 @@ void ImageChecks::TakeOutput(Running& running) {
   running.goes_on = true;
   for (int i = 0; i < kEventsInARound; ++i) {
     auto event = running.stream->Next();
-    if (!event) {
-      // The guest says why it could not be started; or it is gone, and its sandbox with it.
-      return GiveUp(running, "the test could not be run: " + event.error().message());
-    }
+    if (!event) return OnError(running, event.error());
     if (!*event) {
       running.goes_on = false;
       break;
@@ -180,6 +178,20 @@ void ImageChecks::OnExited(Running& running, const protocol::Exited& exited) {
   if (exited.leftover_count > 0) EndLeftovers(running);
 }
 
+// A connection that is cut is, as a rule, the end of the guest: its sandbox is stopped, or reset,
+// and no test says so. What is cut twice is an answer.
+void ImageChecks::OnError(Running& running, const Error& error) {
+  const auto found = tested_.find(running.id);
+  const bool is_cut = error.code() == ErrorCode::kUnavailable;
+  if (is_cut && found != tested_.end() && !std::exchange(found->second.was_cut, true)) {
+    running.over = true;
+    if (found->second.started_unix_ms == running.started_unix_ms)
+      SetDue(running.id, found->second, kAgainSoon);
+    return;
+  }
+  GiveUp(running, "the test could not be run: " + error.message());
+}
+
 void ImageChecks::GiveUp(Running& running, const std::string& why) {
   CheckResult& result = running.result;
   result.exit_code = kNoResult;
@@ -207,6 +219,7 @@ void ImageChecks::Tell(Running& running) {
   const auto found = tested_.find(running.id);
   if (found == tested_.end() || found->second.started_unix_ms != running.started_unix_ms) return;
   Tested& tested = found->second;
+  if (running.result.exit_code != kNoResult) tested.was_cut = false;
   NoteCheck(tested.report, tested.plan, running.result, tested.started_unix_ms);
   manager_.NoteHealth(running.id, tested.started_unix_ms, tested.report);
   const Millis age(UnixMs() - tested.started_unix_ms);

@@ -55,6 +55,7 @@ class ImageChecks {
     int64_t started_unix_ms = 0;
     CheckPlan plan{};
     CheckReport report{};
+    bool was_cut = false;             // the last test had no end, and nobody said why
     bool runs = false;                // a test of it
     std::optional<SteadyTime> due{};  // where it stands in queue_
   };
@@ -85,6 +86,7 @@ class ImageChecks {
   void TakeOutput(Running& running);
   void OnExited(Running& running, const protocol::Exited& exited);
   void EndLeftovers(Running& running);
+  void OnError(Running& running, const Error& error);
   void GiveUp(Running& running, const std::string& why);
   void Tell(Running& running);
   void SetDue(const SandboxId& id, Tested& tested, Millis pause);
