@@ -109,8 +109,8 @@ struct SandboxSpec {
   std::string user{};     // of every process; "" is the template's
   std::string workdir{};  // of every process; "" is the template's
   std::string hostname{};
-  // What is started with it; and what comes after the entrypoint, instead of the image's. With `cmd`
-  // alone it is the image's entrypoint.
+  // What is started with it; and what comes after the entrypoint, instead of the image's. With
+  // `cmd` alone it is the image's entrypoint.
   AskedEntrypoint entrypoint{};
   std::vector<std::string> cmd{};
   NetworkSpec network{};                // none, unless something else is asked for

@@ -15,7 +15,7 @@
 #include "sandbox/projects/project_files.h"
 #include "sandbox/records/sandbox_json.h"
 #include "sandbox/records/sandbox_table.h"
-#include "sandbox/rules/startup_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 #include "template/store/template_name.h"
 
 namespace cay::sandbox {

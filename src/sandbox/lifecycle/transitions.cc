@@ -13,7 +13,7 @@
 #include "sandbox/records/sandbox_table.h"
 #include "sandbox/records/tombstones.h"
 #include "sandbox/rules/spec_rules.h"
-#include "sandbox/rules/startup_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 
 namespace cay::sandbox {
 

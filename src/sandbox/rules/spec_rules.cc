@@ -11,7 +11,7 @@
 #include "sandbox/fields.h"
 #include "sandbox/rules/mount_roots.h"
 #include "sandbox/rules/network_rules.h"
-#include "sandbox/rules/startup_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 
 namespace cay::sandbox {
 namespace {

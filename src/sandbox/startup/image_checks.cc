@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/encoding.h"
-#include "sandbox/rules/startup_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 
 namespace cay::sandbox {
 namespace {

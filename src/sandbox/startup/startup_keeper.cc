@@ -50,9 +50,8 @@ Result<StartupBegin> StartupKeeper::StartFor(const Lease& lease) {
   spec.background = true;
   spec.tag = kStartupTag;
   const RunningProcess process = TRY(processes_.Start(lease, spec));
-  return StartupBegin{.process = process.id(),
-                      .guest_process = TRY(processes_.GuestProcess(lease, process.id())),
-                      .unix_ms = UnixMs()};
+  const uint64_t inside = TRY(processes_.GuestProcess(lease, process.id()));
+  return StartupBegin{.process = process.id(), .guest_process = inside, .unix_ms = UnixMs()};
 }
 
 void StartupKeeper::Begin(const SandboxId& id) {

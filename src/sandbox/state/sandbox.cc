@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
-#include "sandbox/rules/startup_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 #include "sandbox/state/guest_watch.h"
 
 namespace cay::sandbox {

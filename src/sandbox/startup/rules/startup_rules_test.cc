@@ -1,4 +1,4 @@
-#include "sandbox/rules/startup_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
