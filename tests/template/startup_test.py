@@ -65,7 +65,7 @@ class Served(World):
         request = urllib.request.Request(self.url + path, method=method, data=json.dumps(body).encode() if body is not None else None,
                                          headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=90) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 text = answer.read()
                 return answer.status, json.loads(text) if text else None
         except urllib.error.HTTPError as error:
@@ -103,7 +103,11 @@ class Served(World):
         expect(self.ask("DELETE", f"/api/sandboxes/{sandbox['id']}")[0] == 204, "it goes")
 
     def output(self, sandbox, process):
-        return self.ask("GET", f"/api/sandboxes/{sandbox['id']}/processes/{process}/output")[1]["stdout"]
+        """What it has written until now."""
+        url = f"{self.url}/api/sandboxes/{sandbox['id']}/processes/{process}/output?follow=false"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            events = [json.loads(line[6:]) for line in answer.read().decode().splitlines() if line.startswith("data: ")]
+        return "".join(event["text"] for event in events if "text" in event)
 
     def execute(self, sandbox, command, **more):
         return self.ask("POST", f"/api/sandboxes/{sandbox['id']}/execute", {"command": command, **more})
@@ -123,7 +127,7 @@ class Served(World):
 
 def a_directory_that_is_not_there_is_made(world):
     name = world.image(WorkingDir="/srv/app/deep", User="www")
-    expect(world.says(name).split()[1] == "/srv/app/deep", "it is where its programs are")
+    expect(world.says(name).split()[-2] == "/srv/app/deep", "it is where its programs are")
 
 
 def users_are_as_in_docker(world):
@@ -175,7 +179,8 @@ def an_images_process_starts_with_the_sandbox(world):
     eventually(lambda: world.output(sandbox, startup["process_id"]) == "serving one two\n", "nothing is written")
     listed = world.ask("GET", f"/api/sandboxes/{sandbox['id']}/processes")[1]["processes"]
     expect([(each["process_id"], each["tag"]) for each in listed] == [(startup["process_id"], "startup")], f"{listed}")
-    for verbs in (("stop", "start"), ("reset",)):
+    # An ordinary user's sandbox cannot be stopped: its files are in memory.
+    for verbs in ((("stop", "start"),) if world.uid == 0 else ()) + (("reset",),):
         for verb in verbs:
             now = world.act(sandbox, verb)
         expect(now["startup"]["state"] == "running" and now["startup"]["process_id"] > startup["process_id"], f"{verbs}: {now['startup']}")
@@ -193,6 +198,8 @@ def an_images_process_starts_with_the_sandbox(world):
 
 
 def a_stop_sends_the_images_signal(world):
+    if world.uid != 0:
+        return
     script = "trap 'echo asked; exit 3' USR1; echo ready; while :; do sleep 0.1; done"
     sandbox = world.create(world.image(Entrypoint=["/bin/sh", "-c", script], StopSignal="SIGUSR1"), entrypoint=True)
     expect(sandbox["startup"]["stop_signal"] == "SIGUSR1", f"{sandbox['startup']}")
@@ -225,7 +232,7 @@ def an_images_test_is_run(world):
 
 
 def another_server_takes_it_over(world):
-    sandbox = world.create(world.image(Entrypoint=["/bin/sleep", "1000"], Healthcheck={"Test": ["CMD", "true"], "Interval": SECOND}), entrypoint=True)
+    sandbox = world.create(world.image(Entrypoint=["/bin/sleep", "1000"], Healthcheck={"Test": ["CMD", "test", "-d", "/bin"], "Interval": SECOND}), entrypoint=True)
     world.stop(signal.SIGKILL)
     world.start()
     now = world.look(sandbox)
@@ -233,7 +240,8 @@ def another_server_takes_it_over(world):
     count = world.execute(sandbox, ["/bin/sh", "-c", "cat /proc/[0-9]*/cmdline | head -c 4096"])[1]["stdout"].count("sleep")
     expect(count <= 2, f"it runs once: {count}")
     eventually(lambda: world.look(sandbox)["health"]["status"] == "healthy", "it is not tested")
-    expect(world.act(sandbox, "stop")["startup"]["signal"] == "SIGTERM", "it is asked to end")
+    if world.uid == 0:
+        expect(world.act(sandbox, "stop")["startup"]["signal"] == "SIGTERM", "it is asked to end")
     world.forget(sandbox)
 
 
