@@ -84,9 +84,10 @@ layer() {
     guest) echo base protocol archive guest ;;
     engine) echo base protocol engine ;;
     template) echo base json network crypto http archive protocol engine template ;;
+    build) echo base json network crypto http archive protocol guest_link engine template build ;;
     sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
     api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
-    cli) echo base json network crypto archive protocol guest guest_link engine template store sandbox http api config cli ;;
+    cli) echo base json network crypto archive protocol guest guest_link engine template build store sandbox http api config cli ;;
     *) return 1 ;;
   esac
 }
@@ -132,10 +133,15 @@ room() {
     template/layers) ;;
     template/saved) echo template/oci ;;
     template/host | template/import) echo template template/layers ;;
-    template/store) echo template template/{oci,layers,saved,host,import} ;;
-    template/usage) echo template template/{layers,store} ;;
-    template/export) echo template template/{oci,layers,saved,store} ;;
-    template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
+    template/metadata) echo template template/{oci,layers,host} ;;
+    template/store) echo template template/{oci,layers,saved,host,import,metadata} ;;
+    template/usage) echo template template/{layers,metadata,store} ;;
+    template/export) echo template template/{oci,layers,saved,metadata,store} ;;
+    template/pull) echo template template/{oci,saved,metadata,store,export,registry} template/registry/rules ;;
+    build | build/copy/tar) ;;
+    build/copy) echo build/copy/tar ;;
+    build/cache | build/run) echo build ;;
+    build/stages) echo build build/{copy,cache,run} ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;
@@ -170,8 +176,10 @@ room() {
     cli/run) echo cli/{frame,local,network,pulls} ;;
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
-    cli/templates) echo cli/{frame,client,local,pulls,remote} ;;
+    cli/builds) echo cli/{frame,client,local,network,pulls} ;;
+    cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;
+    archive/formats) echo archive ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;
   esac

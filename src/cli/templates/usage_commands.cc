@@ -146,9 +146,10 @@ std::string DetailsText(const TemplateDetails& details) {
   std::vector<std::vector<std::string>> rows = {{"LAYER", "DISK", "TEMPLATES", "CONTENT"}};
   for (const LayerDetails& layer : details.layers) {
     rows.push_back({layer.id, HumanBytes(layer.disk), std::to_string(layer.templates),
-                    layer.is_cays_own        ? "of Cay: what every sandbox needs"
-                    : layer.chain_id.empty() ? "the root filesystem"
-                                             : layer.chain_id});
+                    layer.is_cays_own ? "of Cay: what every sandbox needs"
+                    : layer.chain_id.empty()
+                        ? (details.metadata.image ? "made here" : "the root filesystem")
+                        : layer.chain_id});
   }
   return text + "\n" + FormatTable(rows);
 }

@@ -15,7 +15,8 @@
 #include "base/os/log.h"
 #include "base/os/sys.h"
 #include "crypto/digest.h"
-#include "template/store/metadata.h"
+#include "template/metadata/metadata.h"
+#include "template/store/built_layers.h"
 
 namespace cay::templates {
 namespace {
@@ -253,6 +254,8 @@ Result<std::optional<std::set<std::string>>> LayerStore::NeededLayers() const {
     }
     needed.insert(layers->begin(), layers->end());
   }
+  for (const KeptBuilt& built : TRY(ListBuilt(directory_)))
+    needed.insert(built.record.layers.begin(), built.record.layers.end());
   auto of_sandboxes = TRY(LayersOfSandboxes());
   if (!of_sandboxes) return std::nullopt;
   needed.merge(*of_sandboxes);

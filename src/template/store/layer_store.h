@@ -7,6 +7,7 @@
 //     .layers/ID/template.json   of the topmost: the metadata of the template that it was made for
 //     .partial/ID/root/     a layer being made or being deleted
 //     .blobs/               what was fetched of images (registry/blob_download.h)
+//     .built/               which layers builds made, for later ones (built_layers.h)
 //     .used/NAME            when a template was last used (last_used.h)
 //     .lock                 flock: taken by whoever adds, publishes or deletes layers
 //
@@ -20,10 +21,11 @@
 //   NewLayer layer = TRY(store.Begin(LayerIdOf(chain)));
 //   auto held = TRY(store.PublishAndHold(std::move(layer)));   // or the one somebody else has made
 //
-// A layer is needed while a metadata file names it, while somebody holds it (a shared flock on its
-// directory: Hold), or while a sandbox stands on it, by its engine's word. Everything else is
-// deleted by Collect. A process that makes a layer holds an exclusive flock on its partial
-// directory, so the lock alone tells what a killed process left from what is being made.
+// A layer is needed while a metadata file or a record of builds names it, while somebody holds it
+// (a shared flock on its directory: Hold), or while a sandbox stands on it, by its engine's word.
+// Everything else is deleted by Collect. A process that makes a layer holds an exclusive flock on
+// its partial directory, so the lock alone tells what a killed process left from what is being
+// made.
 //
 // Any number of threads and processes may use one directory.
 #pragma once

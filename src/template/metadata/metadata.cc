@@ -1,4 +1,4 @@
-#include "template/store/metadata.h"
+#include "template/metadata/metadata.h"
 
 #include <unistd.h>
 
@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "json/json_members.h"
-#include "template/store/import_notes.h"
+#include "template/metadata/import_notes.h"
 #include "template/store/layer_store.h"
 
 namespace cay::templates {

@@ -1,4 +1,4 @@
-#include "template/store/metadata_cache.h"
+#include "template/metadata/metadata_cache.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "template/store/import_notes.h"
+#include "template/metadata/import_notes.h"
 
 #include <cstdint>
 #include <string>

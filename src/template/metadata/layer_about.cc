@@ -1,11 +1,11 @@
-#include "template/store/layer_about.h"
+#include "template/metadata/layer_about.h"
 
 #include <boost/json.hpp>
 
 #include <optional>
 
 #include "json/json_members.h"
-#include "template/store/import_notes.h"
+#include "template/metadata/import_notes.h"
 
 namespace cay::templates {
 namespace {

@@ -15,7 +15,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "template/store/metadata.h"
+#include "template/metadata/metadata.h"
 
 namespace cay::templates {
 
