@@ -147,14 +147,16 @@ room() {
     http/transport) echo http http/wire ;;
     http/server | http/client) echo http http/{wire,transport} ;;
     sandbox) ;;
-    sandbox/rules | sandbox/commands | sandbox/events | sandbox/records) echo sandbox ;;
-    sandbox/state) echo sandbox sandbox/{rules,records} ;;
+    sandbox/startup/rules | sandbox/commands | sandbox/events | sandbox/records) echo sandbox ;;
+    sandbox/rules) echo sandbox sandbox/startup/rules ;;
+    sandbox/state) echo sandbox sandbox/{rules,records} sandbox/startup/rules ;;
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/secrets) echo sandbox sandbox/rules ;;
     sandbox/network) echo sandbox sandbox/{events,secrets} ;;
     sandbox/templates) echo sandbox sandbox/events ;;
-    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates} ;;
+    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates} sandbox/startup/rules ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
+    sandbox/startup) echo sandbox sandbox/{lifecycle,processes} sandbox/startup/rules ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
     api/gate) echo api ;;
@@ -213,7 +215,7 @@ check_crowds() {
 
 # The rules about sandboxes are pure: what comes of them depends on what they are told, and on nothing else.
 check_purity() {
-  ! (cd "$root" && find src/sandbox/rules -name '*.h' -o -name '*.cc' 2>/dev/null | grep -v '_test\.cc$' |
+  ! (cd "$root" && find src/sandbox/rules src/sandbox/startup/rules -name '*.h' -o -name '*.cc' 2>/dev/null | grep -v '_test\.cc$' |
     xargs -r grep -nE '#include (<(mutex|thread|condition_variable|atomic|shared_mutex|future)>|"base/clock\.h")|(steady|system)_clock')
 }
 

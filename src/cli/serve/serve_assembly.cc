@@ -18,6 +18,7 @@
 #include "base/os/paths.h"
 #include "cli/local/doctor_report.h"
 #include "engine/factory/factory.h"
+#include "sandbox/startup/startup_keeper.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {
@@ -73,6 +74,7 @@ struct Parts {
   std::unique_ptr<sandbox::Manager> manager;
   engine::GarbageReport collected;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
+  std::unique_ptr<sandbox::StartupKeeper> startups;
   std::unique_ptr<sandbox::ProjectFiles> projects;
   std::unique_ptr<api::Webhooks> webhooks;
 };
@@ -166,6 +168,7 @@ Result<Parts> MakeParts(const Config& config) {
   parts.processes = TRY(
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
   TRY(parts.processes->SetRules(config.commands));
+  parts.startups = TRY(sandbox::StartupKeeper::Open(*parts.manager, *parts.processes));
   parts.projects =
       TRY(sandbox::ProjectFiles::Open(parts.paths, config.projects, *parts.store, *parts.events));
   parts.webhooks = TRY(api::Webhooks::Open(config.webhooks, *parts.store, *parts.events));

@@ -48,8 +48,15 @@ void FillInfo(Metadata& metadata) {
   metadata.info.user = metadata.user.name;
   if (!metadata.image) return;
   metadata.info.digest = metadata.image->digest;
+  const oci::ProcessConfig& process = metadata.image->config.process;
+  metadata.info.entrypoint = process.entrypoint;
+  metadata.info.cmd = process.cmd;
+  metadata.info.volumes = process.volumes;
+  metadata.info.exposed_ports.clear();
+  for (const oci::ExposedPort& port : process.exposed_ports)
+    metadata.info.exposed_ports.push_back(port.Text());
   // In an ordinary user's sandbox there is one user.
-  const std::string& user = metadata.image->config.process.user;
+  const std::string& user = process.user;
   if (::geteuid() == 0) metadata.info.user = user.empty() ? "root" : user;
 }
 

@@ -172,13 +172,15 @@ TemplateInfo HostInfo() {
   return host;
 }
 
-// As `docker run` has it: the image's variables, user and directory. HOME and the like are the
-// guest's to say, by the passwd of whoever runs (protocol::kAccountVariables).
+// As `docker run` has it: the image's variables, user and directory. HOME and the like, where the
+// image does not set them, are the guest's to say, by the passwd of whoever runs
+// (protocol::kAccountVariables).
 void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
   for (const std::string& variable : oci::EnvironmentOf(process.env)) {
     const std::string name = variable.substr(0, variable.find('=') + 1);
     std::erase_if(found.env, [&](const std::string& one) { return one.starts_with(name); });
     found.env.push_back(variable);
+    found.own_variables.push_back(variable.substr(0, variable.find('=')));
   }
   // In an ordinary user's sandbox there is one user, whom everything belongs to.
   if (::geteuid() == 0) found.user = process.user.empty() ? "root" : process.user;
@@ -316,7 +318,11 @@ bool TemplateStore::Has(const std::string& name) const {
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
   std::vector<TemplateInfo> infos = {HostInfo()};
-  for (const auto& metadata : TRY(ReadAll())) infos.push_back(metadata->info);
+  for (const auto& metadata : TRY(ReadAll())) {
+    TemplateInfo& info = infos.emplace_back(metadata->info);
+    // An image may say megabytes of its programs.
+    info.entrypoint = info.cmd = info.volumes = info.exposed_ports = {};
+  }
   return infos;
 }
 
