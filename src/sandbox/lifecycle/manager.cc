@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/os/disk_room.h"
+#include "base/os/log.h"
 #include "sandbox/lifecycle/core.h"
 #include "sandbox/lifecycle/creator.h"
 #include "sandbox/lifecycle/lease_hold.h"
@@ -50,6 +51,8 @@ class Manager::Impl {
     core.timer = std::make_unique<Timer>(
         sweep, [this](const SandboxId& id) { sweeper.OnTime(id); }, [this] { sweeper.Look(); });
     report = TRY(Reconcile(core));
+    if (const auto left = core.volumes.CollectGarbage(); !left)
+      LogWarning("volumes that were not finished: " + left.error().ToString());
     pools.Configure(core.options()->pools);
     return {};
   }
@@ -176,6 +179,8 @@ Result<templates::TemplateInfo> Manager::TakeSnapshot(const Caller& caller, std:
   return impl_->WithEngine(
       caller, which, [&](Sandbox& sandbox) { return impl_->snapshots.Take(sandbox, request); });
 }
+
+VolumeKeeper& Manager::volumes() { return impl_->core.volumes; }
 
 Snapshots& Manager::snapshots() { return impl_->snapshots; }
 

@@ -96,6 +96,7 @@ SandboxRecord Full() {
                .network = {.policy = {.mode = network::Mode::kAllow, .allow = {"a.example:443"}}},
                .mounts = {{"/s", "/t", false}},
                .tmpfs = {{"/x", 8}},
+               .volumes = {{"v", "/v", true}},
                .noexec = true,
                .read_only = true,
                .privileges = Privileges::kRoot,
@@ -148,6 +149,9 @@ struct Filler {
   void operator()(const field::About&, auto, std::vector<engine::Tmpfs>& all) {
     all = {{"/t", next++}};
   }
+  void operator()(const field::About&, auto, std::vector<VolumeUse>& volumes) {
+    volumes = {{"data", "/data", true}, {"other", "/other", false}};
+  }
   void operator()(const field::About&, auto, NetworkSpec& spec) {
     spec.policy = {.mode = network::Mode::kOpen,
                    .allow = {"a.example:" + std::to_string(next++)},
@@ -179,6 +183,10 @@ struct Teller {
     } else {
       told.push_back(value ? "true" : "false");
     }
+  }
+  void operator()(const field::About&, auto, const std::vector<VolumeUse>& volumes) {
+    for (const VolumeUse& volume : volumes)
+      told.push_back(volume.name + volume.path + (volume.read_only ? " ro" : ""));
   }
   void operator()(const field::About&, auto, const Privileges& privileges) {
     told.emplace_back(PrivilegesName(privileges));
