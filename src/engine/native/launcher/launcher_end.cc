@@ -166,7 +166,8 @@ void Launcher::GiveBack(Sandbox sandbox) {
     }
   }
   // One of several launchers looks after the machine's.
-  if (sandbox.loop_device && !options_.one_shot && options_.share.number == 0) loops_spent_ = true;
+  const bool had_loops = sandbox.loop_device || !sandbox.record.request.volumes.empty();
+  if (had_loops && !options_.one_shot && options_.share.number == 0) loops_spent_ = true;
   if (sandbox.scratch_mount) spent.push_back(std::move(*sandbox.scratch_mount));
   if (sandbox.mount_namespace) spent.push_back(std::move(*sandbox.mount_namespace));
   LetGoLater(std::move(spent));
@@ -192,7 +193,7 @@ Result<void> Launcher::Destroy(const SandboxId& id) {
   if (!found) return IsDoomed(id) ? Failure(found.error()) : DestroyUnowned(id);
   Sandbox* sandbox = *found;
   TRY(EndGuest(*sandbox, Ending::kForGood));
-  // Whatever happens to us now, no other launcher takes it over, and its volumes are nobody's. Where
+  // Whatever happens to us now, no other launcher takes it over, and its volumes are free. Where
   // that cannot be written it is destroyed all the same.
   const bool has_volumes = !sandbox->record.request.volumes.empty();
   if (sandbox->record.request.lifetime == Lifetime::kPersistent || has_volumes) {
