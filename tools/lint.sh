@@ -78,16 +78,17 @@ layer() {
     archive) echo base archive ;;
     store) echo base store ;;
     network) echo base json crypto http protocol network ;;
+    volume) echo base json archive volume ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
-    config) echo base network archive protocol guest_link engine template store sandbox http api config ;;
+    config) echo base network archive protocol guest_link volume engine template store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
-    engine) echo base protocol engine ;;
-    template) echo base json network crypto http archive protocol engine template ;;
-    build) echo base json network crypto http archive protocol guest_link engine template build ;;
-    sandbox) echo base json network crypto archive protocol guest_link engine template store sandbox ;;
-    api) echo base json network crypto archive protocol guest_link engine template store sandbox http api ;;
-    cli) echo base json network crypto archive protocol guest guest_link engine template build store sandbox http api config cli ;;
+    engine) echo base protocol volume engine ;;
+    template) echo base json network crypto http archive protocol volume engine template ;;
+    build) echo base json network crypto http archive protocol guest_link volume engine template build ;;
+    sandbox) echo base json network crypto archive protocol guest_link volume engine template store sandbox ;;
+    api) echo base json network crypto archive protocol guest_link volume engine template store sandbox http api ;;
+    cli) echo base json network crypto archive protocol guest guest_link volume engine template build store sandbox http api config cli ;;
     *) return 1 ;;
   esac
 }
@@ -96,7 +97,7 @@ layer() {
 room() {
   case $1 in
     base | base/testing) ;;
-    base/os | base/supply) echo base ;;
+    base/os | base/supply | base/names) echo base ;;
     base/loop | base/ipc) echo base base/os ;;
     base/bpf) echo base base/os ;;
     guest/io | guest/files) ;;
@@ -114,6 +115,9 @@ room() {
     network/cache) echo network/link ;;
     network/intercept) echo network/{policy,link,cache} ;;
     network/relay) echo network/{policy,wire,link,resolver,transfer,names,cache,intercept} ;;
+    volume/disk) ;;
+    volume) echo volume/disk ;;
+    volume/store) echo volume volume/disk ;;
     engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
     engine/native/cgroup) echo engine ;;
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;
@@ -154,7 +158,8 @@ room() {
     sandbox/secrets) echo sandbox sandbox/rules ;;
     sandbox/network) echo sandbox sandbox/{events,secrets} ;;
     sandbox/templates) echo sandbox sandbox/events ;;
-    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates} sandbox/startup/rules ;;
+    sandbox/volumes) echo sandbox ;;
+    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates,volumes} sandbox/startup/rules ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     sandbox/startup) echo sandbox sandbox/{lifecycle,processes} sandbox/startup/rules ;;
     api) ;;
@@ -177,6 +182,7 @@ room() {
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
     cli/builds) echo cli/{frame,client,local,network,pulls} ;;
+    cli/volumes) echo cli/{frame,client,local,remote} ;;
     cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;
     archive/formats) echo archive ;;

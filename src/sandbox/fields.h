@@ -48,6 +48,20 @@ struct Tmpfs {
   }
 };
 
+// A VolumeUse.
+struct UsedVolume {
+  static constexpr std::string_view kNamePattern = "^[a-z0-9][a-z0-9._-]{0,63}$";
+  static constexpr size_t kMost = 16;  // of one sandbox
+  static void Of(auto& volume, auto& visit) {
+    visit(About{.name = "name", .kept = "name", .needed = true},
+          field::Text{.pattern = kNamePattern}, volume.name);
+    visit(About{.name = "path", .kept = "path", .text = "inside", .needed = true},
+          field::Text{.pattern = "^/[^\\u0000]*$", .min_length = 2}, volume.path);
+    visit(About{"read_only", "read_only", "then other sandboxes can read it at the same time"},
+          field::Flag{}, volume.read_only);
+  }
+};
+
 // A network::NetworkLimits. `idle_seconds` is a time in requests, and read by the reader of those.
 struct NetworkLimits {
   static constexpr std::string_view kSchema = "NetworkLimits";
@@ -168,6 +182,10 @@ struct Spec {
     visit(About{"env", "env"}, field::kEnvironment, spec.env);
     visit(About{"mounts", "mounts"}, field::Objects<Mount>{.max = 32, .max_read = 64}, spec.mounts);
     visit(About{"tmpfs", "tmpfs"}, field::Objects<Tmpfs>{.max = 64, .max_read = 64}, spec.tmpfs);
+    visit(About{"volumes", "volumes",
+                "of its owner: it has them until it is destroyed, whether it runs or not"},
+          field::Objects<UsedVolume>{.max = UsedVolume::kMost, .max_read = UsedVolume::kMost},
+          spec.volumes);
     visit(About{"user", "user", "a name, a uid, or uid:gid"},
           field::Text{.max_bytes = protocol::kMaxUserBytes,
                       .pattern = field::kWithoutNul,
@@ -307,6 +325,7 @@ struct View {
     visit(About{"metadata"}, field::Strings{}, spec.metadata);
     visit(About{"network"}, field::Word{.words = Network::kModes},
           network::ModeName(spec.network.policy.mode));
+    visit(About{"volumes"}, field::Objects<UsedVolume>{}, spec.volumes);
     visit(About{"workdir"}, field::Text{}, spec.workdir);
     visit(About{"user"}, field::Text{}, spec.user);
     visit(About{"noexec"}, field::Flag{}, spec.noexec);

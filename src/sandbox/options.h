@@ -82,7 +82,9 @@ struct ManagerOptions {
   size_t max_sandboxes_per_owner = 1000;
   size_t max_snapshots_per_owner = 100;
   Bytes max_snapshot_bytes_per_owner = 20 * kGiB;  // of content beyond their parents'; of all
-  Bytes max_memory = 0;                            // sum of memory limits; 0: no bound
+  size_t max_volumes_per_owner = 100;
+  Bytes max_volume_bytes_per_owner = 100 * kGiB;  // of their sizes, whatever is in them
+  Bytes max_memory = 0;                           // sum of memory limits; 0: no bound
   // Sum of disk limits, in thousandths of the size of the state directory's filesystem; 0: no
   // bound.
   uint32_t disk_committed = 2000;

@@ -86,6 +86,15 @@ struct NetworkSpec {
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
 
+// A volume of the sandbox's owner, by its name, and where it is inside.
+struct VolumeUse {
+  std::string name{};
+  std::string path{};
+  bool read_only = false;
+
+  friend bool operator==(const VolumeUse&, const VolumeUse&) = default;
+};
+
 // What a client asks for. What it leaves out comes from the server's configuration.
 struct SandboxSpec {
   std::string template_name{};  // "": the configured default
@@ -116,6 +125,7 @@ struct SandboxSpec {
   NetworkSpec network{};                // none, unless something else is asked for
   std::vector<engine::Mount> mounts{};  // only below the roots that the administrator listed
   std::vector<engine::Tmpfs> tmpfs{};
+  std::vector<VolumeUse> volumes{};
   bool noexec = false;
   bool read_only = false;
   Privileges privileges = Privileges::kNone;  // kRoot only where the administrator allows it

@@ -68,6 +68,7 @@ class LiveSchemas : public ::testing::Test {
   void CheckSandboxes(const SchemaChecker& schema);
   void CheckNetworks(const SchemaChecker& schema);
   void CheckTemplates(const SchemaChecker& schema, const std::string& sandbox);
+  void CheckVolumes(const SchemaChecker& schema);
   void CheckProcesses(const SchemaChecker& schema, const std::string& path);
   void CheckFiles(const SchemaChecker& schema, const std::string& path);
   void CheckLegacy(const SchemaChecker& schema);
@@ -92,6 +93,7 @@ void LiveSchemas::CheckSandboxes(const SchemaChecker& schema) {
   schema.Check("EventBatch", Get(path + "/events?wait=false").json());
   CheckLegacy(schema);
   CheckTemplates(schema, path);
+  CheckVolumes(schema);
   CheckNetworks(schema);
   server_->Call("DELETE", path);
 }
@@ -109,6 +111,19 @@ void LiveSchemas::CheckTemplates(const SchemaChecker& schema, const std::string&
   schema.Check("Pull", pull.json());
   schema.Check("Pull", Get("/api/pulls/" + pull.Text("id")).json());
   schema.Check("PullList", Get("/api/pulls").json());
+}
+
+void LiveSchemas::CheckVolumes(const SchemaChecker& schema) {
+  schema.Check("Volume", Post("/api/volumes", R"({"name":"schema","size":"16m"})").json());
+  const Reply created =
+      Post("/api/sandboxes", R"({"volumes":[{"name":"schema","path":"/data","read_only":true}]})");
+  schema.Check("Sandbox", created.json());
+  schema.Check("Volume", Get("/api/volumes/schema").json());
+  schema.Check("VolumeList", Get("/api/volumes").json());
+  const Reply archive = Get("/api/volumes/schema/archive");
+  schema.Check("Volume",
+               server_->Call("PUT", "/api/volumes/other/archive?size=16m", archive.body).json());
+  server_->Call("DELETE", "/api/sandboxes/" + created.Text("id"));
 }
 
 void LiveSchemas::CheckNetworks(const SchemaChecker& schema) {

@@ -2,7 +2,9 @@
 #include "sandbox/figure_fields.h"
 #include "sandbox/secrets/secret_fields.h"
 #include "sandbox/templates/pull_fields.h"
+#include "sandbox/volumes/volume_fields.h"
 #include "template/template_fields.h"
+#include "volume/store/volume_fields.h"
 
 namespace cay::api {
 
@@ -15,6 +17,9 @@ std::vector<Schema> SystemSchemas() {
           AnswerSchema<sandbox::fields::PulledLayer>(sandbox::PulledLayer()),
           AnswerSchema<sandbox::fields::Pull>(sandbox::PullView()),
           AnswerSchema<sandbox::fields::PullList>(std::vector<sandbox::PullView>()),
+          RequestSchema<sandbox::fields::VolumeSpec>(sandbox::VolumeSpec()),
+          AnswerSchema<volume::fields::Volume>(volume::VolumeInfo()),
+          AnswerSchema<volume::fields::VolumeList>(std::vector<volume::VolumeInfo>()),
           AnswerSchema<templates::fields::Template>(templates::TemplateInfo()),
           AnswerSchema<templates::fields::TemplateList>(std::vector<templates::TemplateInfo>())};
 }

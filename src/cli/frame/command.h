@@ -167,6 +167,7 @@ extern const Command kUpdateCommand;      // update_command.cc
 extern const Command kPsCommand;          // ps_command.cc
 extern const Command kGcCommand;          // gc_command.cc
 extern const Command kTemplateCommand;    // template_command.cc
+extern const Command kVolumeCommand;      // volume_command.cc
 extern const Command kDoctorCommand;      // doctor_command.cc
 extern const Command kCompletionCommand;  // completion_command.cc
 extern const Command kVersionCommand;     // version_command.cc

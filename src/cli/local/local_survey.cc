@@ -4,6 +4,7 @@
 
 #include "cli/frame/console.h"
 #include "engine/factory/factory.h"
+#include "engine/volume_users.h"
 
 namespace cay::cli {
 namespace {
@@ -19,6 +20,13 @@ Result<std::unique_ptr<engine::Survey>> SurveyMachine(const Paths& paths) {
 Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths) {
   const std::shared_ptr<engine::Survey> survey = TRY(SurveyMachine(paths));
   return templates::TemplateStore::Open(paths, [survey] { return survey->List(); });
+}
+
+Result<volume::VolumeStore> OpenLocalVolumes(const Paths& paths) {
+  const std::shared_ptr<engine::Survey> survey = TRY(SurveyMachine(paths));
+  return volume::VolumeStore(paths, [survey]() -> Result<std::vector<volume::VolumeUser>> {
+    return engine::VolumeUsersOf(TRY(survey->List()));
+  });
 }
 
 void NoteElsewhere(engine::Survey& survey) {

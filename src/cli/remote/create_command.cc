@@ -28,6 +28,7 @@ struct CreateOptions : ServerOptions {
   std::vector<std::string> env;
   json::object metadata;
   json::array mounts;
+  json::array volumes;
   json::array tmpfs;
   std::optional<AskedNetwork> network;
   std::string idempotency_key;
@@ -52,6 +53,12 @@ Result<void> AddMount(CreateOptions& options, string_view value) {
   const engine::Mount mount = TRY(ParseMount(value));
   options.mounts.push_back(
       {{"source", mount.source}, {"target", mount.target}, {"read_only", mount.read_only}});
+  return {};
+}
+
+Result<void> AddVolume(CreateOptions& options, string_view value) {
+  const sandbox::VolumeUse use = TRY(ParseVolume(value));
+  options.volumes.push_back({{"name", use.name}, {"path", use.path}, {"read_only", use.read_only}});
   return {};
 }
 
@@ -146,6 +153,7 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   if (!env.empty()) request["env"] = env;
   if (!options.metadata.empty()) request["metadata"] = options.metadata;
   if (!options.mounts.empty()) request["mounts"] = options.mounts;
+  if (!options.volumes.empty()) request["volumes"] = options.volumes;
   if (options.network) request["network"] = NetworkObject(*options.network);
   if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
   TRY(AddLimitsOfFile(options, request));
@@ -223,6 +231,12 @@ constexpr OptionSpec kOptions[] = {
          "Show SRC of the server's machine at DST; only below the roots its administrator listed",
      .example = "/srv/data:/data",
      .apply = kInto<AddMount>},
+    {.name = "volume",
+     .value = "NAME:DST[:ro]",
+     .help = "The volume NAME (cay volume) at DST inside, alone, or with others that only read; "
+             "repeatable",
+     .example = "data:/data",
+     .apply = kInto<AddVolume>},
     {.name = "tmpfs",
      .value = "DST[:SIZE]",
      .help = "An empty directory in memory at DST; repeatable",

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "cli/frame/env_options.h"
+#include "cli/local/local_survey.h"
 #include "sandbox/secrets/trust.h"
 #include "template/oci/image_command.h"
 
@@ -44,6 +45,23 @@ Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount
   std::vector<engine::Mount> resolved;
   for (const engine::Mount& mount : mounts) resolved.push_back(TRY(ResolveMount(mount)));
   return resolved;
+}
+
+Result<std::vector<engine::VolumeMount>> FindVolumes(const std::vector<sandbox::VolumeUse>& uses,
+                                                     const Paths& paths) {
+  std::vector<engine::VolumeMount> mounts;
+  if (uses.empty()) return mounts;
+  volume::VolumeStore store = TRY(OpenLocalVolumes(paths));
+  for (const sandbox::VolumeUse& use : uses) {
+    auto info = store.Get(use.name);
+    if (!info && info.error().code() == ErrorCode::kNotFound) {
+      return Failure(std::move(info).error().WithRemedy("make it: cay volume create " + use.name));
+    }
+    TRY(std::move(info));
+    mounts.push_back(
+        {.directory = store.DirectoryOf(use.name), .target = use.path, .read_only = use.read_only});
+  }
+  return mounts;
 }
 
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base,

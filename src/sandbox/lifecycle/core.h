@@ -26,6 +26,7 @@
 #include "sandbox/state/template_cache.h"
 #include "sandbox/state/timer.h"
 #include "sandbox/templates/pull_keeper.h"
+#include "sandbox/volumes/volume_keeper.h"
 #include "store/store.h"
 
 namespace cay::sandbox {
@@ -53,6 +54,7 @@ class Core {
   std::unique_ptr<GuestWatch> watch;
   std::unique_ptr<Timer> timer;
   SecretKeeper secrets;
+  VolumeKeeper volumes;
   std::unique_ptr<NetworkKeeper> networks;
 
   std::shared_ptr<const ManagerOptions> options() const;

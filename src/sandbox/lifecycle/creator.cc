@@ -32,9 +32,9 @@ uint32_t OwnerOf(const SandboxSpec& spec, const templates::Template& base) {
 
 // A pool's members are alike: what the engine would have to make differently is not theirs.
 bool CanComeFromPool(const SandboxSpec& spec, const templates::Template& base) {
-  return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && !spec.read_only &&
-         spec.privileges == Privileges::kNone && spec.hostname.empty() && spec.project.empty() &&
-         OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
+  return spec.mounts.empty() && spec.tmpfs.empty() && spec.volumes.empty() && !spec.noexec &&
+         !spec.read_only && spec.privileges == Privileges::kNone && spec.hostname.empty() &&
+         spec.project.empty() && OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
 }
 
 // The engine follows no symlinks; the state directory's path may have some.
@@ -391,6 +391,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.mounts = spec.mounts;
   if (!spec.project.empty()) request.mounts.push_back(TRY(ProjectMount(making)));
   request.tmpfs = spec.tmpfs;
+  request.volumes = TRY(core_.volumes.Resolve(making.caller().owner, spec.volumes));
   request.noexec = spec.noexec;
   request.read_only = spec.read_only;
   request.privileges = spec.privileges;

@@ -51,6 +51,8 @@ class Manager::Impl {
     core.timer = std::make_unique<Timer>(
         sweep, [this](const SandboxId& id) { sweeper.OnTime(id); }, [this] { sweeper.Look(); });
     report = TRY(Reconcile(core));
+    if (const auto left = core.volumes.CollectGarbage(); !left)
+      LogWarning("volumes that were not finished: " + left.error().ToString());
     pools.Configure(core.options()->pools);
     return {};
   }
@@ -203,6 +205,8 @@ Result<templates::TemplateInfo> Manager::TakeSnapshot(const Caller& caller, std:
   return impl_->WithEngine(
       caller, which, [&](Sandbox& sandbox) { return impl_->snapshots.Take(sandbox, request); });
 }
+
+VolumeKeeper& Manager::volumes() { return impl_->core.volumes; }
 
 Snapshots& Manager::snapshots() { return impl_->snapshots; }
 

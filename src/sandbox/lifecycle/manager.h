@@ -31,6 +31,7 @@
 #include "sandbox/secrets/secret_keeper.h"
 #include "sandbox/templates/pull_keeper.h"
 #include "sandbox/types.h"
+#include "sandbox/volumes/volume_keeper.h"
 #include "store/store.h"
 #include "template/store/template_store.h"
 
@@ -77,6 +78,7 @@ class Manager {
   Result<templates::TemplateInfo> TakeSnapshot(const Caller& caller, std::string_view which,
                                                const SnapshotRequest& request);
   Snapshots& snapshots();
+  VolumeKeeper& volumes();
   Result<void> Destroy(const Caller& caller, std::string_view which, const std::string& reason);
   // For administrators.
   Result<std::vector<Orphan>> Orphans();

@@ -96,6 +96,7 @@ SandboxRecord Full() {
                .network = {.policy = {.mode = network::Mode::kAllow, .allow = {"a.example:443"}}},
                .mounts = {{"/s", "/t", false}},
                .tmpfs = {{"/x", 8}},
+               .volumes = {{"v", "/v", true}},
                .noexec = true,
                .read_only = true,
                .privileges = Privileges::kRoot,

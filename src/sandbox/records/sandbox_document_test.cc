@@ -48,6 +48,9 @@ struct Filler {
   void operator()(const field::About&, auto, AskedEntrypoint& asked) {
     asked = {.kind = AskedEntrypoint::Kind::kOwn, .argv = {"/entry", std::to_string(next++)}};
   }
+  void operator()(const field::About&, auto, std::vector<VolumeUse>& volumes) {
+    volumes = {{"data", "/data", true}, {"other", "/other", false}};
+  }
   void operator()(const field::About&, auto, NetworkSpec& spec) {
     spec.policy = {.mode = network::Mode::kOpen,
                    .allow = {"a.example:" + std::to_string(next++)},
@@ -79,6 +82,10 @@ struct Teller {
     } else {
       told.push_back(value ? "true" : "false");
     }
+  }
+  void operator()(const field::About&, auto, const std::vector<VolumeUse>& volumes) {
+    for (const VolumeUse& volume : volumes)
+      told.push_back(volume.name + volume.path + (volume.read_only ? " ro" : ""));
   }
   void operator()(const field::About&, auto, const Privileges& privileges) {
     told.emplace_back(PrivilegesName(privileges));

@@ -109,6 +109,16 @@ class SpecWriter {
   void operator()(const field::About& about, const field::Own&, const AskedEntrypoint& asked) {
     WriteAsked(asked, about.kept, object_);
   }
+  void operator()(const field::About& about, field::Objects<fields::UsedVolume>,
+                  const std::vector<VolumeUse>& volumes) {
+    if (volumes.empty()) return;
+    json::array array;
+    for (const VolumeUse& volume : volumes) {
+      array.push_back(json::object{
+          {"name", volume.name}, {"path", volume.path}, {"read_only", volume.read_only}});
+    }
+    object_[about.kept] = std::move(array);
+  }
   void operator()(const field::About& about, const field::Own&, const NetworkSpec& spec) {
     if (spec == NetworkSpec{}) return;
     NetworkWriter writer;
@@ -232,6 +242,15 @@ class SpecReader {
   }
   void operator()(const field::About& about, const field::Own&, AskedEntrypoint& asked) {
     asked = ReadAsked(object_, about.kept);
+  }
+  void operator()(const field::About& about, field::Objects<fields::UsedVolume>,
+                  std::vector<VolumeUse>& volumes) {
+    for (const json::value& value : ArrayOf(object_, about.kept)) {
+      if (!value.is_object()) continue;
+      const json::object& volume = value.get_object();
+      volumes.push_back(
+          {TextOf(volume, "name"), TextOf(volume, "path"), FlagOf(volume, "read_only")});
+    }
   }
   void operator()(const field::About& about, const field::Own&, NetworkSpec& spec) {
     const json::object object = ObjectOf(object_, about.kept);

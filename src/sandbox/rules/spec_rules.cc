@@ -12,6 +12,7 @@
 #include "sandbox/rules/mount_roots.h"
 #include "sandbox/rules/network_rules.h"
 #include "sandbox/startup/rules/startup_rules.h"
+#include "sandbox/rules/volume_rules.h"
 
 namespace cay::sandbox {
 namespace {
@@ -245,6 +246,7 @@ Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions&
   TRY(CheckPlaces(asked));
   TRY(CheckPrivileges(asked.privileges, options));
   TRY(CheckStartupAsked(asked));
+  TRY(CheckVolumeUses(asked.volumes));
   ResolvedSpec resolved{.spec = asked, .limits = {}, .required = {}};
   SandboxSpec& spec = resolved.spec;
   if (spec.template_name.empty()) spec.template_name = options.default_template;

@@ -1,5 +1,5 @@
-// Loop devices under the writable layers. A device clears itself with its last mount (autoclear),
-// and stays, free, for the next use.
+// Loop devices, under the writable layers of sandboxes and under volumes. A device clears itself
+// with its last mount (autoclear), and stays, free, for the next use.
 #pragma once
 
 #include <sys/stat.h>
@@ -11,14 +11,16 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 
-namespace cay::engine::native {
+namespace cay::volume {
 
 struct LoopDevice {
   Fd fd;
   std::string path;
 };
 
-// Binds the image to a free loop device. Tries again when another process takes the same one first.
+// Binds the image to a free loop device, to be written where the image is open for that. The device
+// holds this open file, and so the locks that are taken on it (flock(2)), as long as it is bound.
+// Tries again when another process takes the same one first.
 Result<LoopDevice> AttachLoop(const Fd& image);
 
 // The device under a mounted image; nothing where it is no loop device.
@@ -37,4 +39,4 @@ size_t CountSpareLoopDevices(unsigned first = kKeptLoopDevices);
 // Removes at most so many of them; returns how many it removed.
 size_t RemoveSpareLoopDevices(size_t most, unsigned first = kKeptLoopDevices);
 
-}  // namespace cay::engine::native
+}  // namespace cay::volume

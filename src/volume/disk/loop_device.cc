@@ -1,4 +1,4 @@
-#include "engine/native/rootfs/loop_device.h"
+#include "volume/disk/loop_device.h"
 
 #include <fcntl.h>
 #include <linux/loop.h>
@@ -20,7 +20,7 @@
 #include "base/text.h"
 #include "base/units.h"
 
-namespace cay::engine::native {
+namespace cay::volume {
 namespace {
 
 constexpr int kLoopTries = 64;
@@ -77,6 +77,8 @@ Result<LoopDevice> AttachLoop(const Fd& image) {
   // Direct I/O: through the page cache the device's own worker would have its pages charged to the
   // sandbox, and hang where the sandbox has no memory left.
   config.info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO;
+  const int mode = ::fcntl(image.get(), F_GETFL);
+  if (mode >= 0 && (mode & O_ACCMODE) == O_RDONLY) config.info.lo_flags |= LO_FLAGS_READ_ONLY;
   for (int tries = 0; tries < kLoopTries; ++tries) {
     const int number = TRY(sys::IoctlInt(control, LOOP_CTL_GET_FREE, 0, "finding a loop device"));
     std::string path = "/dev/loop" + std::to_string(number);
@@ -140,4 +142,4 @@ size_t RemoveSpareLoopDevices(size_t most, unsigned first) {
   }));
 }
 
-}  // namespace cay::engine::native
+}  // namespace cay::volume
