@@ -81,13 +81,13 @@ layer() {
     volume) echo base json archive volume ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
-    config) echo base network archive protocol guest_link volume engine template store sandbox http api config ;;
+    config) echo base network archive protocol guest_link volume engine template build store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
     engine) echo base protocol volume engine ;;
     template) echo base json network crypto http archive protocol volume engine template ;;
     build) echo base json network crypto http archive protocol guest_link volume engine template build ;;
-    sandbox) echo base json network crypto archive protocol guest_link volume engine template store sandbox ;;
-    api) echo base json network crypto archive protocol guest_link volume engine template store sandbox http api ;;
+    sandbox) echo base json network crypto archive protocol guest_link volume engine template build store sandbox ;;
+    api) echo base json network crypto archive protocol guest_link volume engine template build store sandbox http api ;;
     cli) echo base json network crypto archive protocol guest guest_link volume engine template build store sandbox http api config cli ;;
     *) return 1 ;;
   esac
@@ -146,6 +146,7 @@ room() {
     build/copy) echo build/copy/tar ;;
     build/cache | build/run) echo build ;;
     build/stages) echo build build/{copy,cache,run} ;;
+    build/packing) echo build build/{copy,stages} ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;
@@ -156,10 +157,11 @@ room() {
     sandbox/state) echo sandbox sandbox/{rules,records} sandbox/startup/rules ;;
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/secrets) echo sandbox sandbox/rules ;;
-    sandbox/network) echo sandbox sandbox/{events,secrets} ;;
+    sandbox/network) echo sandbox sandbox/{rules,events,secrets} ;;
     sandbox/templates) echo sandbox sandbox/events ;;
     sandbox/volumes) echo sandbox ;;
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates,volumes} sandbox/startup/rules ;;
+    sandbox/builds) echo sandbox sandbox/{events,network,templates,lifecycle} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     sandbox/startup) echo sandbox sandbox/{lifecycle,processes} sandbox/startup/rules ;;
     api) ;;
@@ -181,7 +183,7 @@ room() {
     cli/run) echo cli/{frame,local,network,pulls} ;;
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
-    cli/builds) echo cli/{frame,client,local,network,pulls} ;;
+    cli/builds) echo cli/{frame,client,local,network,pulls,session,remote} ;;
     cli/volumes) echo cli/{frame,client,local,remote} ;;
     cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;

@@ -61,7 +61,7 @@ struct TemplateInfo {
   std::string digest;   // of the image's manifest; empty for what is no image
   std::string parent;   // of a snapshot: the template that its sandbox was made from
   std::string sandbox;  // of a snapshot: whose it is
-  Bytes written = 0;    // of a snapshot: what it has beyond its parent
+  Bytes written = 0;    // of a snapshot, of what was built: what it has beyond what it stands on
   // Of an image: what it says of its programs, as Docker names it (oci::ProcessConfig). Not in
   // lists of templates.
   std::vector<std::string> entrypoint{};

@@ -26,7 +26,9 @@ struct Template {
           field::Text{}, info.digest);
     visit(About{.name = "parent", .text = "of a snapshot: what its sandbox was made from"},
           field::Text{}, info.parent);
-    visit(About{.name = "written", .text = "of a snapshot: content beyond its parent's"},
+    visit(About{.name = "written",
+                .text = "of a snapshot, of what was built: content beyond what it "
+                        "stands on"},
           field::Number{}, info.written);
     visit(About{.name = "sandbox", .text = "of a snapshot: the sandbox that it is of"},
           field::Text{}, info.sandbox);

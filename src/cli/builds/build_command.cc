@@ -14,11 +14,13 @@
 #include "cli/builds/build_options.h"
 #include "cli/builds/build_printer.h"
 #include "cli/builds/find_base.h"
+#include "cli/builds/server_build.h"
 #include "cli/client/call.h"
 #include "cli/frame/console.h"
 #include "cli/frame/signal_scope.h"
 #include "cli/local/forked_guest.h"
 #include "cli/local/local_survey.h"
+#include "cli/remote/server_templates.h"
 #include "engine/factory/factory.h"
 #include "json/json_writer.h"
 
@@ -182,6 +184,8 @@ Result<int> BuildHere(BuildOptions& options, const std::string& directory) {
 }  // namespace
 
 Result<int> BuildMain(BuildOptions& options, Positionals& rest) {
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir)))
+    return FinishCall(*server, BuildOnServer(*server, options, rest.values[0]));
   return BuildHere(options, rest.values[0]);
 }
 

@@ -15,6 +15,7 @@
 #include "sandbox/lifecycle/sweeper.h"
 #include "sandbox/lifecycle/transitions.h"
 #include "sandbox/lifecycle/visits.h"
+#include "sandbox/network/step_network.h"
 #include "sandbox/secrets/trust.h"
 
 namespace cay::sandbox {
@@ -207,6 +208,11 @@ Result<templates::TemplateInfo> Manager::TakeSnapshot(const Caller& caller, std:
 }
 
 VolumeKeeper& Manager::volumes() { return impl_->core.volumes; }
+Result<std::unique_ptr<build::StepNetwork>> Manager::NetworkOfSteps(const Caller& caller,
+                                                                    const NetworkSpec& asked) {
+  return MakeStepNetwork(*impl_->core.networks, caller.owner, asked,
+                         impl_->core.options()->network);
+}
 
 Snapshots& Manager::snapshots() { return impl_->snapshots; }
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "build/run/step.h"
 #include "engine/engine.h"
 #include "sandbox/events/event_log.h"
 #include "sandbox/lifecycle/lease.h"
@@ -80,6 +81,10 @@ class Manager {
   Snapshots& snapshots();
   VolumeKeeper& volumes();
   Result<void> Destroy(const Caller& caller, std::string_view which, const std::string& reason);
+  // The network of the steps of a build, as it is asked for, within what holds for sandboxes. Null:
+  // they have none. It does not outlive the manager.
+  Result<std::unique_ptr<build::StepNetwork>> NetworkOfSteps(const Caller& caller,
+                                                             const NetworkSpec& asked);
   // For administrators.
   Result<std::vector<Orphan>> Orphans();
   // Its life begins anew. kNotFound when there is no such orphan, kAlreadyExists when its owner has

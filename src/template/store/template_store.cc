@@ -430,6 +430,7 @@ Result<TemplateInfo> TemplateStore::AddChain(const std::string& name, const NewC
   metadata.info.imported_unix_ms = UnixMs();
   metadata.info.size = chain.bytes;
   metadata.info.entries = chain.entries;
+  metadata.info.written = chain.written;
   metadata.info.source = options.source_name.empty() ? chain.origin.reference : options.source_name;
   metadata.info.notes = chain.notes;
   FillInfo(metadata);

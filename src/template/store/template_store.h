@@ -39,6 +39,7 @@ struct NewChain {
   ImageOrigin origin;               // its config has one diff_id for each layer
   std::vector<std::string> layers;  // their ids, the topmost first; held by the caller. May be none
   Bytes bytes = 0;                  // of content, in all of them
+  Bytes written = 0;                // of these, what was made here
   uint64_t entries = 0;
   ImportNotes notes{};
 };

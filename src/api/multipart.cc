@@ -1,4 +1,4 @@
-#include "api/legacy/multipart.h"
+#include "api/multipart.h"
 
 #include <algorithm>
 #include <cstring>
@@ -7,7 +7,7 @@
 #include "base/units.h"
 #include "http/wire/target.h"
 
-namespace cay::api::rest {
+namespace cay::api {
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
@@ -241,4 +241,4 @@ Result<std::optional<MultipartReader::Part>> MultipartReader::Next() {
   return part;
 }
 
-}  // namespace cay::api::rest
+}  // namespace cay::api

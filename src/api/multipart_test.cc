@@ -1,11 +1,11 @@
-#include "api/legacy/multipart.h"
+#include "api/multipart.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
 
-namespace cay::api::rest {
+namespace cay::api {
 namespace {
 
 constexpr std::string_view kBoundary = "XyZ";
@@ -138,4 +138,4 @@ TEST(Multipart, TheBoundaryIsInTheContentType) {
 }
 
 }  // namespace
-}  // namespace cay::api::rest
+}  // namespace cay::api

@@ -1,5 +1,5 @@
-// multipart/form-data (RFC 7578) as a stream: part by part, none of them held in memory. For
-// uploads of older clients. Strict: what is not exactly right is refused; every header is bounded.
+// multipart/form-data (RFC 7578) as a stream: part by part, none of them held in memory.
+// Strict: what is not exactly right is refused; every header is bounded.
 //
 //   MultipartReader parts(source, TRY(BoundaryOf(content_type)));
 //   while (auto part = TRY(parts.Next()))
@@ -15,7 +15,7 @@
 #include "base/result.h"
 #include "guest_link/guest_channel.h"
 
-namespace cay::api::rest {
+namespace cay::api {
 
 // The parameter `boundary` of a Content-Type. kInvalidArgument when it is not multipart/form-data,
 // or has none.
@@ -56,4 +56,4 @@ class MultipartReader {
   size_t parts_ = 0;
 };
 
-}  // namespace cay::api::rest
+}  // namespace cay::api
