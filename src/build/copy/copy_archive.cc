@@ -48,6 +48,7 @@ class ArchiveWriter {
 
  private:
   Result<void> Write(const PlanEntry& entry) {
+    TRY(plan_.Step());
     if (entry.is_archive) return Unpack(entry);
     TarEntry tar;
     tar.type = entry.type;
@@ -138,6 +139,7 @@ class ArchiveWriter {
     if (!zero_ || count == 0) return {};
     std::fill(buffer_.begin(), buffer_.end(), '\0');
     while (count > 0) {
+      TRY(plan_.Step());
       const size_t piece = static_cast<size_t>(std::min<uint64_t>(count, buffer_.size()));
       TRY(zero_->WriteData({buffer_.data(), piece}));
       count -= piece;
@@ -147,6 +149,7 @@ class ArchiveWriter {
 
   Result<void> WriteSegment(const Fd& file, Segment segment, const std::string& path) {
     while (segment.length > 0) {
+      TRY(plan_.Step());
       const size_t want = static_cast<size_t>(std::min<uint64_t>(segment.length, buffer_.size()));
       const ssize_t got =
           ::pread(file.get(), buffer_.data(), want, static_cast<off_t>(segment.offset));

@@ -16,7 +16,6 @@
 namespace cay::build {
 namespace {
 
-using archive::EntryType;
 using archive::Printable;
 using templates::dockerfile::Glob;
 using templates::dockerfile::IgnorePatterns;

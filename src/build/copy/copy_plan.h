@@ -41,6 +41,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -102,6 +103,9 @@ struct CopyLimits {
   uint64_t max_entries = kMaxTreeEntries;
   Bytes max_bytes = 16 * kGiB;        // of all files, with their holes
   Bytes max_name_bytes = 256 * kMiB;  // of all paths that are kept
+  // While it is planned, digested and written: after every file that is looked at and every 256 KiB
+  // of content. An error ends it with that error: this is how a caller cancels.
+  std::function<Result<void>()> on_step{};
 };
 
 class CopyPlan {

@@ -349,6 +349,24 @@ TEST(CopyDigest, FilesThatChangeBetweenDigestAndLayerAreFoundOut) {
   EXPECT_EQ(applied.error().sys_errno(), ESTALE);
 }
 
+TEST(CopyDigest, ItCanBeEndedAndSoCanThePlan) {
+  CopyWorld world;
+  world.context.MakeDirectory("d");
+  world.context.Write("d/f", "1");
+  bool wanted = true;
+  world.limits.on_step = [&]() -> Result<void> {
+    if (wanted) return {};
+    return Failure(Error(ErrorCode::kUnavailable, Fault::kCaller, "enough"));
+  };
+  Result<CopyPlan> plan = world.Plan(world.Request({"d"}, "/x"));
+  ASSERT_TRUE(plan.has_value());
+  ASSERT_TRUE(CopyDigest(*plan).has_value());
+  wanted = false;
+  EXPECT_EQ(CopyDigest(*plan).error().message(), "enough");
+  EXPECT_EQ(world.Apply(*plan).error().message(), "enough");
+  EXPECT_EQ(world.Refusal({"d"}, "/x").message(), "enough");
+}
+
 TEST(CopyApply, WhatIsSwappedMeanwhileIsAnErrorAndNeverFollowed) {
   CopyWorld world;
   world.context.MakeDirectory("d");
