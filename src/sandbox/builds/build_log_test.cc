@@ -75,7 +75,7 @@ TEST(BuildLog, MuchOutputIsManyEventsAndNothingOfItIsLost) {
   size_t count = 0;
   for (const std::string& text : Texts(log))
     count += static_cast<size_t>(std::ranges::count(text, 'x'));
-  EXPECT_EQ(count, much.size() + 1) << "with that of \"text\"";
+  EXPECT_EQ(count, much.size() + 4) << "with those of the four \"text\"";
 }
 
 TEST(BuildLog, TheOldestGiveWayAndWhoReadsOnIsToldHowMany) {
