@@ -39,49 +39,6 @@ TarEntry EntryOf(const struct stat& info, std::string path) {
   return entry;
 }
 
-// Only user.*: the rest means nothing elsewhere, or too much.
-void ReadXattrs(const Fd& fd, TarEntry& entry) {
-  std::array<char, 16 * 1024> list;
-  const ssize_t length = ::flistxattr(fd.get(), list.data(), list.size());
-  if (length <= 0) return;
-  size_t total = 0;
-  std::string_view names(list.data(), static_cast<size_t>(length));
-  while (!names.empty()) {
-    const std::string name(names.substr(0, names.find('\0')));
-    names.remove_prefix(std::min(name.size() + 1, names.size()));
-    if (!name.starts_with("user.") || name.find('=') != std::string::npos) continue;
-    std::string value(64 * 1024, '\0');
-    const ssize_t got = ::fgetxattr(fd.get(), name.c_str(), value.data(), value.size());
-    if (got < 0) continue;
-    value.resize(static_cast<size_t>(got));
-    total += name.size() + value.size();
-    if (total > kMaxXattrBytes) return;
-    entry.xattrs.emplace_back(name, std::move(value));
-  }
-}
-
-// The runs of data; nothing when there are too many.
-Result<std::optional<std::vector<Segment>>> FindSegments(const Fd& file, uint64_t size) {
-  std::vector<Segment> segments;
-  off_t at = 0;
-  const auto end = static_cast<off_t>(size);
-  while (at < end) {
-    const off_t data = ::lseek(file.get(), at, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;
-    if (data < 0) return Failure(Error::FromErrno("looking for data"));
-    if (data >= end) break;
-    const off_t hole = ::lseek(file.get(), data, SEEK_HOLE);
-    if (hole < 0 && errno == ENXIO) break;  // it shrank
-    if (hole < 0) return Failure(Error::FromErrno("looking for holes"));
-    if (segments.size() + 1 >= kMaxSegments) return std::optional<std::vector<Segment>>();
-    const off_t stop = std::min(hole, end);
-    segments.push_back(
-        {.offset = static_cast<uint64_t>(data), .length = static_cast<uint64_t>(stop - data)});
-    at = stop;
-  }
-  return std::optional(std::move(segments));
-}
-
 class Packer {
  public:
   Packer(ByteSink& sink, const PackOptions& options)
@@ -199,7 +156,7 @@ class Packer {
     }
     TarEntry entry = EntryOf(info, path + "/");
     entry.type = EntryType::kDirectory;
-    ReadXattrs(directory, entry);
+    ReadUserXattrs(directory, entry);
     TRY(WriteHeaderOnly(entry));
     std::vector<std::string> subdirectories;
     std::vector<std::string> names = TRY(ReadNames(directory, options_.max_entries));
@@ -264,7 +221,7 @@ class Packer {
       }
     }
     entry.size = static_cast<uint64_t>(info.st_size);
-    ReadXattrs(*opened, entry);
+    ReadUserXattrs(*opened, entry);
     constexpr uint64_t kStatBlock = 512;
     if (static_cast<uint64_t>(info.st_blocks) * kStatBlock < entry.size) {
       auto segments = TRY(FindSegments(*opened, entry.size));
@@ -348,6 +305,47 @@ class Packer {
 };
 
 }  // namespace
+
+void ReadUserXattrs(const Fd& fd, TarEntry& entry) {
+  std::array<char, 16 * 1024> list;
+  const ssize_t length = ::flistxattr(fd.get(), list.data(), list.size());
+  if (length <= 0) return;
+  size_t total = 0;
+  std::string_view names(list.data(), static_cast<size_t>(length));
+  while (!names.empty()) {
+    const std::string name(names.substr(0, names.find('\0')));
+    names.remove_prefix(std::min(name.size() + 1, names.size()));
+    if (!name.starts_with("user.") || name.find('=') != std::string::npos) continue;
+    std::string value(64 * 1024, '\0');
+    const ssize_t got = ::fgetxattr(fd.get(), name.c_str(), value.data(), value.size());
+    if (got < 0) continue;
+    value.resize(static_cast<size_t>(got));
+    total += name.size() + value.size();
+    if (total > kMaxXattrBytes) return;
+    entry.xattrs.emplace_back(name, std::move(value));
+  }
+}
+
+Result<std::optional<std::vector<Segment>>> FindSegments(const Fd& file, uint64_t size) {
+  std::vector<Segment> segments;
+  off_t at = 0;
+  const auto end = static_cast<off_t>(size);
+  while (at < end) {
+    const off_t data = ::lseek(file.get(), at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) break;
+    if (data < 0) return Failure(Error::FromErrno("looking for data"));
+    if (data >= end) break;
+    const off_t hole = ::lseek(file.get(), data, SEEK_HOLE);
+    if (hole < 0 && errno == ENXIO) break;  // it shrank
+    if (hole < 0) return Failure(Error::FromErrno("looking for holes"));
+    if (segments.size() + 1 >= kMaxSegments) return std::optional<std::vector<Segment>>();
+    const off_t stop = std::min(hole, end);
+    segments.push_back(
+        {.offset = static_cast<uint64_t>(data), .length = static_cast<uint64_t>(stop - data)});
+    at = stop;
+  }
+  return std::optional(std::move(segments));
+}
 
 Result<PackReport> Pack(const Fd& parent, const std::string& name, const std::string& archive_name,
                         ByteSink& sink, const PackOptions& options) {

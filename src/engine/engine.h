@@ -80,6 +80,7 @@ inline constexpr size_t kMaxOverlayLayers = 160;
 struct Overlay {
   std::string target;               // "/" or a directory such as "/usr"; absolute, without ".."
   std::vector<std::string> layers;  // absolute host paths
+  bool read_only = false;           // of those below "/": nothing can be written there
 };
 
 // A root filesystem of directories of this machine; overlays[0].target is "/".

@@ -61,6 +61,8 @@ struct NetworkOptions {
   std::vector<std::string> publish_addresses;
 };
 
+inline constexpr Millis kMaxStopGrace{300'000};
+
 struct ManagerOptions {
   Paths paths;
   std::string default_template = "host";
@@ -73,6 +75,9 @@ struct ManagerOptions {
   Millis default_idle_timeout{1'800'000};
   Millis max_idle_timeout{86'400'000};
   OnTimeout default_on_timeout = OnTimeout::kDestroy;
+  // From the signal that asks the start-up process of a sandbox that is stopped to end, to the end
+  // of everything; 0: at once, and without the signal.
+  Millis stop_grace{10'000};    // at most kMaxStopGrace
   size_t max_sandboxes = 1000;  // of the server, pooled ones included
   size_t max_sandboxes_per_owner = 1000;
   size_t max_snapshots_per_owner = 100;

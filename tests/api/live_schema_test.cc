@@ -11,6 +11,7 @@
 
 #include "api_schema.h"
 #include "live_server.h"
+#include "template/layers/test_layer_tar.h"
 
 namespace cay::testing {
 namespace {
@@ -69,6 +70,7 @@ class LiveSchemas : public ::testing::Test {
   void CheckNetworks(const SchemaChecker& schema);
   void CheckTemplates(const SchemaChecker& schema, const std::string& sandbox);
   void CheckVolumes(const SchemaChecker& schema);
+  void CheckBuilds(const SchemaChecker& schema);
   void CheckProcesses(const SchemaChecker& schema, const std::string& path);
   void CheckFiles(const SchemaChecker& schema, const std::string& path);
   void CheckLegacy(const SchemaChecker& schema);
@@ -111,6 +113,25 @@ void LiveSchemas::CheckTemplates(const SchemaChecker& schema, const std::string&
   schema.Check("Pull", pull.json());
   schema.Check("Pull", Get("/api/pulls/" + pull.Text("id")).json());
   schema.Check("PullList", Get("/api/pulls").json());
+  CheckBuilds(schema);
+}
+
+// One that is done, and one that fails.
+void LiveSchemas::CheckBuilds(const SchemaChecker& schema) {
+  for (const char* dockerfile :
+       {"FROM scratch\nCOPY Dockerfile /\n", "FROM nothing-of-that-name@\n"}) {
+    const std::string body =
+        "--B\r\nContent-Disposition: form-data; name=\"options\"\r\n\r\n{\"names\":[\"schema\"]}"
+        "\r\n--B\r\nContent-Disposition: form-data; name=\"context\"\r\n\r\n" +
+        templates::LayerTar().File("Dockerfile", dockerfile).Finish() + "\r\n--B--\r\n";
+    const Reply build = server_->Call("POST", "/api/templates/builds", body,
+                                      {{"Content-Type", "multipart/form-data; boundary=B"}});
+    schema.Check("Build", build.json());
+    const std::string path = "/api/templates/builds/" + build.Text("id");
+    ASSERT_TRUE(Eventually([&] { return !Get(path).json().at("ended_at").is_null(); }));
+    schema.Check("Build", Get(path).json());
+  }
+  schema.Check("BuildList", Get("/api/templates/builds").json());
 }
 
 void LiveSchemas::CheckVolumes(const SchemaChecker& schema) {
@@ -207,7 +228,7 @@ TEST_F(LiveSchemas, EveryAnswerIsAsDescribed) {
   CheckServer(schema);
   std::set<std::string> wanted = SchemasOfAnswers(description_.json());
   // There are none; made of their lists as the others are.
-  for (const char* name : {"Orphan", "PulledLayer"}) wanted.erase(name);
+  for (const char* name : {"Orphan", "PulledLayer", "FailedStep"}) wanted.erase(name);
   for (const std::string& name : wanted) {
     EXPECT_TRUE(schema.checked().contains(name)) << name << " is described, and never looked at";
   }

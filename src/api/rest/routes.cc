@@ -21,6 +21,7 @@ std::vector<Route> RestRoutes(const Services& services) {
   AddSnapshotRoutes(services, routes);
   AddVolumeRoutes(services, routes);
   AddPullRoutes(services, routes);
+  AddBuildRoutes(services, routes);
   AddSecretRoutes(services, routes);
   AddOrphanRoutes(services, routes);
   AddSystemRoutes(services, routes);

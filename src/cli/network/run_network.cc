@@ -70,11 +70,17 @@ Result<void> RunNetwork::Open(const SandboxId& id, engine::NetworkSockets socket
   return {};
 }
 
-RunFlows RunNetwork::Told() {
+RunFlows RunNetwork::Close(const SandboxId& id) {
+  RunFlows told = ToldOf(id);
+  (void)link_.Close(id);
+  return told;
+}
+
+RunFlows RunNetwork::ToldOf(const SandboxId& id) {
   RunFlows told;
   uint64_t known = 0;
-  while (id_) {
-    auto flows = link_.FlowsAfter(*id_, known);
+  while (true) {
+    auto flows = link_.FlowsAfter(id, known);
     if (!flows) break;
     told.counts = flows->counts;
     told.dropped += flows->first - known - 1;

@@ -1,4 +1,5 @@
-// The network of one run: its relay is a fork of `cay run`, and ends with it.
+// The network of one run, or of the steps of a build: its relay is a fork of `cay`, and ends with
+// it.
 //
 //   auto network = TRY(RunNetwork::Start(options.network, options.ways)); // while the launcher starts
 //   TRY(network->Open(id, *std::move(created.network)));                  // the sandbox is there
@@ -7,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cli/network/network_options.h"
@@ -38,6 +40,8 @@ class RunNetwork {
   // What would become of a connection.
   Result<network::Checked> Check(const std::string& host, uint16_t port);
   Result<void> Open(const SandboxId& id, engine::NetworkSockets sockets);
+  // Of one that is gone; what it was denied is told before.
+  RunFlows Close(const SandboxId& id);
   // Of a published port, from any thread: whether a network was opened or not.
   Result<void> PassOn(const network::RelayOrder& order, const Fd& outside, const Fd& inside) {
     return link_.Relay(order, outside, inside);
@@ -45,9 +49,10 @@ class RunNetwork {
   // The certificate with which requests are intercepted; empty: none are.
   const std::string& certificate() const { return authority_.certificate; }
   // Of a relay that has ended: nothing.
-  RunFlows Told();
+  RunFlows Told() { return id_ ? ToldOf(*id_) : RunFlows(); }
 
  private:
+  RunFlows ToldOf(const SandboxId& id);
   RunNetwork(network::Terms terms, network::HelloRequest greeting, Fd control)
       : terms_(std::move(terms)), greeting_(std::move(greeting)), link_(std::move(control)) {}
 
@@ -56,7 +61,7 @@ class RunNetwork {
   network::RelayLink link_;
   Identity authority_;
   std::vector<Fd> trusted_;
-  std::optional<SandboxId> id_;
+  std::optional<SandboxId> id_;  // the last that was opened
 };
 
 }  // namespace cay::cli

@@ -5,6 +5,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "cli/builds/build_options.h"
 #include "cli/client/call.h"
 #include "cli/client/values.h"
 #include "cli/frame/command.h"
@@ -217,7 +218,8 @@ constinit const Command kLs = {
     .run = &ParseAndAct<ListArguments, ListMain>,
 };
 
-constexpr const Command* kSubcommands[] = {&kImport,
+constexpr const Command* kSubcommands[] = {&kTemplateBuildCommand,
+                                           &kImport,
                                            &kTemplateExportCommand,
                                            &kTemplatePullCommand,
                                            &kTemplatePushCommand,
@@ -232,7 +234,8 @@ constexpr const Command* kSubcommands[] = {&kImport,
 
 constinit const Command kTemplateCommand = {
     .name = "template",
-    .summary = "What sandboxes start from: import, pull, export, push, list, inspect and remove it",
+    .summary =
+        "What sandboxes start from: build, import, pull, export, push, list, inspect and remove it",
     .usage = "COMMAND",
     .description =
         "Of this machine, or of a server when one is named: with --url, --context or CAY_URL, or "
@@ -240,6 +243,7 @@ constinit const Command kTemplateCommand = {
         "current context (cay context use).\n",
     .examples =
         "cay template import alpine ./alpine-minirootfs.tar.gz\n"
+        "cay template build -t app .\n"
         "cay run --template alpine -- cat /etc/os-release\n",
     .subcommands = kSubcommands,
 };

@@ -240,10 +240,12 @@ Result<TemplateUser> AddUser(LayerTree& tree, const std::string& passwd) {
   return user;
 }
 
+Result<void> CheckHasEtc(const LayerTree& tree) {
+  if (!IsSymlink(tree, "etc")) return {};
+  return Failure(Error::Impossible("not a usable root filesystem: its /etc is a symlink"));
+}
+
 Result<void> CheckIsRootFilesystem(const LayerTree& tree) {
-  if (IsSymlink(tree, "etc")) {
-    return Failure(Error::Impossible("not a usable root filesystem: its /etc is a symlink"));
-  }
   for (const char* directory : {"usr", "bin", "lib", "sbin"}) {
     if (tree.Stat(directory)) return {};
   }
@@ -298,6 +300,20 @@ TemplateUser FindUser(std::string_view passwd) {
 
 Result<TemplateUser> CompleteImported(LayerTree& tree) {
   TRY(CheckIsRootFilesystem(tree));
+  return CompleteImage(tree);
+}
+
+Result<void> PrepareForStep(LayerTree& tree) {
+  TRY(CheckHasEtc(tree));
+  TRY(tree.EnsureDirectory(".", {.mode = 0755}));
+  TRY(EnsureAll(tree, kMountPoints));
+  TRY(tree.EnsureDirectoryKept("etc", {.mode = 0755}));
+  TRY(WriteNames(tree));
+  return MakeCgroupPlaces(tree);
+}
+
+Result<TemplateUser> CompleteImage(LayerTree& tree) {
+  TRY(CheckHasEtc(tree));
   TRY(tree.EnsureDirectory(".", {.mode = 0755}));
   TRY(EnsureAll(tree, kMountPoints));
   TRY(tree.EnsureDirectoryKept("etc", {.mode = 0755}));

@@ -14,6 +14,7 @@
 // project_files is read-only by agreement, not by force.
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "base/result.h"
@@ -37,6 +38,15 @@ struct TemplateUser {
 // home, /tmp and /workspace. kInvalidArgument when this is not a root filesystem: /etc is a
 // symlink, or there is nothing that could run.
 Result<TemplateUser> CompleteImported(LayerTree& tree);
+// The same of an image, which may be a single program, or nothing.
+Result<TemplateUser> CompleteImage(LayerTree& tree);
+
+// What a sandbox needs to be made of a tree that a step of a build goes on with: mount points, and
+// /etc/hosts, /etc/hostname and /etc/resolv.conf (kStepFiles), in a layer of its own above the
+// tree. Nobody is added to passwd, and there is no /workspace.
+Result<void> PrepareForStep(LayerTree& tree);
+inline constexpr std::array<const char*, 3> kStepFiles = {"etc/hosts", "etc/hostname",
+                                                          "etc/resolv.conf"};
 
 // The entry of uid 1000 in a passwd file, as far as it is well-formed; empty name otherwise.
 TemplateUser FindUser(std::string_view passwd);

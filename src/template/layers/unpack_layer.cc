@@ -1,6 +1,8 @@
 #include "template/layers/unpack_layer.h"
 
 #include <array>
+#include <functional>
+#include <optional>
 
 #include "archive/compression.h"
 #include "crypto/digest.h"
@@ -25,10 +27,10 @@ Result<void> CheckForm(std::string_view digest) {
   return Failure(Error::Invalid("layer: a digest is not \"sha256:\" and 64 hexadecimal digits"));
 }
 
-// Hands bytes through, counts and digests them.
+// Hands bytes through, and counts and digests them: of an archive of our own, only the first.
 class DigestingSource final : public archive::ByteSource {
  public:
-  DigestingSource(archive::ByteSource& source, Sha256 digest, Bytes max_bytes,
+  DigestingSource(archive::ByteSource& source, std::optional<Sha256> digest, Bytes max_bytes,
                   std::function<Result<void>()> on_read)
       : source_(source),
         digest_(std::move(digest)),
@@ -42,7 +44,7 @@ class DigestingSource final : public archive::ByteSource {
                            "layer: it is larger than " + HumanBytes(max_bytes_)));
     }
     bytes_ += got;
-    TRY(digest_.Add({into.data(), got}));
+    if (digest_) TRY(digest_->Add({into.data(), got}));
     TRY(on_read_());
     return got;
   }
@@ -55,7 +57,7 @@ class DigestingSource final : public archive::ByteSource {
   }
 
   Result<void> Check(std::string_view expected, std::string_view what) {
-    const std::string found = std::string(kSha256) + TRY(std::move(digest_).Hex());
+    const std::string found = std::string(kSha256) + TRY(std::move(*digest_).Hex());
     if (found == expected) return {};
     return Failure(Error::Invalid("layer: the digest of its " + std::string(what) + " is " + found +
                                   ", and not " + std::string(expected)));
@@ -65,7 +67,7 @@ class DigestingSource final : public archive::ByteSource {
 
  private:
   archive::ByteSource& source_;
-  Sha256 digest_;
+  std::optional<Sha256> digest_;
   Bytes max_bytes_;
   Bytes bytes_ = 0;
   std::function<Result<void>()> on_read_;
@@ -77,6 +79,23 @@ Bytes MaxTarBytes(const LayerOptions& options) {
   constexpr Bytes kHeaderBytesPerEntry = 4096;
   const Bytes headers = options.max_entries * kHeaderBytesPerEntry + kSlack;
   return options.max_bytes > UINT64_MAX - headers ? UINT64_MAX : options.max_bytes + headers;
+}
+
+// Of what it wrote, `progress` is told after every entry.
+archive::UnpackOptions OptionsOf(const LayerOptions& options, LayerProgress& progress,
+                                 const std::function<Result<void>()>& tell) {
+  archive::UnpackOptions unpack;
+  unpack.max_entries = options.max_entries;
+  unpack.max_bytes = options.max_bytes;
+  unpack.max_file_bytes = options.max_bytes;
+  unpack.ownership = options.ownership;
+  unpack.keep_sticky_directories = true;
+  unpack.on_progress = [&progress, tell](const archive::UnpackReport& report) {
+    progress.entries = report.entries;
+    progress.bytes = report.bytes;
+    return tell();
+  };
+  return unpack;
 }
 
 }  // namespace
@@ -99,18 +118,7 @@ Result<LayerReport> UnpackLayer(archive::ByteSource& blob, const LayerDigests& e
   Sha256 diff_id = TRY(Sha256::Start());
   DigestingSource tar(*decompressed, std::move(diff_id), MaxTarBytes(options),
                       [] { return Result<void>{}; });
-
-  archive::UnpackOptions unpack;
-  unpack.max_entries = options.max_entries;
-  unpack.max_bytes = options.max_bytes;
-  unpack.max_file_bytes = options.max_bytes;
-  unpack.ownership = options.ownership;
-  unpack.keep_sticky_directories = true;
-  unpack.on_progress = [&](const archive::UnpackReport& report) {
-    progress.entries = report.entries;
-    progress.bytes = report.bytes;
-    return tell();
-  };
+  const archive::UnpackOptions unpack = OptionsOf(options, progress, tell);
   LayerReport report = TRY(WriteLayer(tar, lower, root, unpack, options.xattrs));
   // What follows the archive's end belongs to it, and what follows the compressed stream's to the
   // blob: the digests are of all.
@@ -120,6 +128,24 @@ Result<LayerReport> UnpackLayer(archive::ByteSource& blob, const LayerDigests& e
   TRY(tar.Check(expected.diff_id, "content"));
   report.blob_bytes = packed.bytes();
   report.tar_bytes = tar.bytes();
+  return report;
+}
+
+Result<LayerReport> UnpackLayerTar(archive::ByteSource& tar, std::span<const Fd> lower,
+                                   const Fd& root, const LayerOptions& options) {
+  LayerProgress progress;
+  const auto tell = [&]() -> Result<void> {
+    return options.on_progress ? options.on_progress(progress) : Result<void>{};
+  };
+  DigestingSource counted(tar, std::nullopt, MaxTarBytes(options), [&] {
+    progress.blob_bytes = counted.bytes();
+    return tell();
+  });
+  const archive::UnpackOptions unpack = OptionsOf(options, progress, tell);
+  LayerReport report = TRY(WriteLayer(counted, lower, root, unpack, options.xattrs));
+  TRY(counted.ReadToTheEnd());
+  report.blob_bytes = counted.bytes();
+  report.tar_bytes = counted.bytes();
   return report;
 }
 

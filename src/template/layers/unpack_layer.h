@@ -84,4 +84,9 @@ Result<LayerReport> UnpackLayer(archive::ByteSource& blob, const LayerDigests& e
                                 std::span<const Fd> lower, const Fd& root,
                                 const LayerOptions& options = {});
 
+// The same of an uncompressed archive that this program makes: nobody has said what its digests
+// are, and none are computed.
+Result<LayerReport> UnpackLayerTar(archive::ByteSource& tar, std::span<const Fd> lower,
+                                   const Fd& root, const LayerOptions& options = {});
+
 }  // namespace cay::templates

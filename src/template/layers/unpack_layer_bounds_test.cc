@@ -194,5 +194,22 @@ TEST_F(LayerBytesTest, ACutOrEmptyBlobIsRefused) {
   EXPECT_FALSE(Add("", ""));
 }
 
+TEST_F(LayerBytesTest, AnArchiveOfOurOwnIsTakenAsItIsWithoutDigests) {
+  stack_.dir.MakeDirectory("own");
+  const Fd root = LayerStack::Open(stack_.dir.At("own"));
+  const std::string tar = Tar();
+  archive::StringSource plain(tar);
+  const Result<LayerReport> report = UnpackLayerTar(plain, {}, root, stack_.options);
+  ASSERT_TRUE(report.has_value()) << report.error().ToString();
+  EXPECT_EQ(report->tar_bytes, tar.size());
+  EXPECT_FALSE(std::filesystem::is_empty(stack_.dir.At("own")));
+  // Nothing is decompressed: the first bytes of a tar are a name, and may be any.
+  const std::string packed = Packed(tar, Compression::kGzip);
+  archive::StringSource gzip(packed);
+  EXPECT_FALSE(UnpackLayerTar(gzip, {}, root, stack_.options).has_value());
+  archive::StringSource cut(std::string_view(tar).substr(0, 600));
+  EXPECT_FALSE(UnpackLayerTar(cut, {}, root, stack_.options).has_value());
+}
+
 }  // namespace
 }  // namespace cay::templates

@@ -193,15 +193,27 @@ TEST_F(AddImageTest, OfOneThatFailsNothingStays) {
   TestImage unequal = TwoLayers();
   unequal.image.layers.pop_back();
   EXPECT_EQ(Add("app:1", unequal).error().code(), ErrorCode::kInvalidArgument);
-  TestImage no_root;
-  LayerTar file;
-  file.File("only");
-  no_root.Add(file);
-  EXPECT_THAT(Add("app:1", no_root).error().message(), HasSubstr("not a root filesystem"));
+  TestImage elsewhere;
+  LayerTar link;
+  link.Symlink("etc", "/elsewhere");
+  elsewhere.Add(link);
+  EXPECT_THAT(Add("app:1", elsewhere).error().message(), HasSubstr("its /etc is a symlink"));
   EXPECT_EQ(CountIn("/.partial"), 0U);
   // A layer that was made by the way, and that nobody needs, goes with the next collection.
   ASSERT_TRUE(store_->CollectGarbage());
   EXPECT_EQ(CountIn("/.layers"), 0U);
+}
+
+// As images are that are made FROM scratch.
+TEST_F(AddImageTest, OneFileIsAnImage) {
+  TestImage image;
+  LayerTar file;
+  file.File("hello");
+  image.Add(file);
+  ASSERT_TRUE(Add("hello:1", image));
+  const auto found = store_->Find("hello:1");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(engine::HostLayersOf(found->root).overlays.front().layers.size(), 2U);
 }
 
 TEST_F(AddImageTest, TheBoundIsOfAllLayersTogether) {

@@ -7,6 +7,7 @@
 //     .layers/ID/template.json   of the topmost: the metadata of the template that it was made for
 //     .partial/ID/root/     a layer being made or being deleted
 //     .blobs/               what was fetched of images (registry/blob_download.h)
+//     .built/               which layers builds made, for later ones (built_layers.h)
 //     .used/NAME            when a template was last used (last_used.h)
 //     .lock                 flock: taken by whoever adds, publishes or deletes layers
 //
@@ -20,10 +21,11 @@
 //   NewLayer layer = TRY(store.Begin(LayerIdOf(chain)));
 //   auto held = TRY(store.PublishAndHold(std::move(layer)));   // or the one somebody else has made
 //
-// A layer is needed while a metadata file names it, while somebody holds it (a shared flock on its
-// directory: Hold), or while a sandbox stands on it, by its engine's word. Everything else is
-// deleted by Collect. A process that makes a layer holds an exclusive flock on its partial
-// directory, so the lock alone tells what a killed process left from what is being made.
+// A layer is needed while a metadata file or a record of builds names it, while somebody holds it
+// (a shared flock on its directory: Hold), or while a sandbox stands on it, by its engine's word.
+// Everything else is deleted by Collect. A process that makes a layer holds an exclusive flock on
+// its partial directory, so the lock alone tells what a killed process left from what is being
+// made.
 //
 // Any number of threads and processes may use one directory.
 #pragma once
@@ -41,6 +43,7 @@
 #include "base/os/paths.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "template/layers/layer_id.h"
 
 namespace cay::templates {
 
@@ -140,12 +143,5 @@ class LayerStore {
   std::string directory_;
   SandboxLister sandboxes_;
 };
-
-// Whether the text is a layer's id: 20 characters of [a-z0-9].
-bool IsLayerId(std::string_view text);
-
-// The id of a layer that is named by its content: 80 bits of the text's SHA-256. Two texts may be
-// found that have the same, so whoever takes a layer over compares what is kept beside it.
-Result<std::string> LayerIdOf(std::string_view content);
 
 }  // namespace cay::templates

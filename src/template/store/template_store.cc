@@ -16,10 +16,10 @@
 #include "engine/own_names.h"
 #include "template/host/host_sources.h"
 #include "template/host/skeleton.h"
+#include "template/metadata/metadata.h"
 #include "template/saved/open_archive.h"
 #include "template/saved/saved_image.h"
 #include "template/store/last_used.h"
-#include "template/store/metadata.h"
 #include "template/store/snapshot.h"
 #include "template/store/template_name.h"
 
@@ -172,17 +172,28 @@ TemplateInfo HostInfo() {
   return host;
 }
 
-// As `docker run` has it: the image's variables, user and directory. HOME and the like are the
-// guest's to say, by the passwd of whoever runs (protocol::kAccountVariables).
+// As `docker run` has it: the image's variables, user and directory. HOME and the like, where the
+// image does not set them, are the guest's to say, by the passwd of whoever runs
+// (protocol::kAccountVariables).
 void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
   for (const std::string& variable : oci::EnvironmentOf(process.env)) {
     const std::string name = variable.substr(0, variable.find('=') + 1);
     std::erase_if(found.env, [&](const std::string& one) { return one.starts_with(name); });
     found.env.push_back(variable);
+    found.own_variables.push_back(variable.substr(0, variable.find('=')));
   }
   // In an ordinary user's sandbox there is one user, whom everything belongs to.
   if (::geteuid() == 0) found.user = process.user.empty() ? "root" : process.user;
   found.workdir = process.working_dir.empty() ? "/" : process.working_dir;
+}
+
+Result<std::vector<Fd>> OpenRoots(const LayerStore& layers, const std::vector<std::string>& ids) {
+  std::vector<Fd> roots;
+  for (const std::string& id : ids) {
+    roots.push_back(TRY(sys::OpenAt(AT_FDCWD, layers.LayerRoot(id).c_str(),
+                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+  }
+  return roots;
 }
 
 // A root filesystem has no tags and no platform to choose by.
@@ -307,7 +318,11 @@ bool TemplateStore::Has(const std::string& name) const {
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
   std::vector<TemplateInfo> infos = {HostInfo()};
-  for (const auto& metadata : TRY(ReadAll())) infos.push_back(metadata->info);
+  for (const auto& metadata : TRY(ReadAll())) {
+    TemplateInfo& info = infos.emplace_back(metadata->info);
+    // An image may say megabytes of its programs.
+    info.entrypoint = info.cmd = info.volumes = info.exposed_ports = {};
+  }
   return infos;
 }
 
@@ -390,21 +405,34 @@ Result<TemplateInfo> TemplateStore::AddImage(const std::string& name, const NewI
                                              const OpenLayer& open, const ImportOptions& options) {
   TRY(CheckFree(name, options.replace));
   const AddedLayers added = TRY(AddImageLayers(layers_, TRY(LayersOf(image)), open, options));
+  return AddChain(name,
+                  {.origin = image.origin,
+                   .layers = added.ids,
+                   .bytes = added.bytes,
+                   .entries = added.entries,
+                   .notes = added.notes},
+                  options);
+}
+
+Result<TemplateInfo> TemplateStore::AddChain(const std::string& name, const NewChain& chain,
+                                             const ImportOptions& options) {
+  TRY(CheckFree(name, options.replace));
   // What every sandbox needs and the image lacks, above its own layers.
   NewLayer top = TRY(layers_.Begin());
-  LayerTree tree = TRY(LayerTree::Open(top.root(), added.roots));
+  LayerTree tree = TRY(LayerTree::Open(top.root(), TRY(OpenRoots(layers_, chain.layers))));
   Metadata metadata;
-  metadata.user = TRY(CompleteImported(tree));
+  metadata.user = TRY(CompleteImage(tree));
   metadata.hostname = engine::kUsualHostname;
   metadata.layers = {top.id()};
-  metadata.layers.insert(metadata.layers.end(), added.ids.begin(), added.ids.end());
-  metadata.image = image.origin;
+  metadata.layers.insert(metadata.layers.end(), chain.layers.begin(), chain.layers.end());
+  metadata.image = chain.origin;
   metadata.info.name = name;
   metadata.info.imported_unix_ms = UnixMs();
-  metadata.info.size = added.bytes;
-  metadata.info.entries = added.entries;
-  metadata.info.source = options.source_name.empty() ? image.origin.reference : options.source_name;
-  metadata.info.notes = added.notes;
+  metadata.info.size = chain.bytes;
+  metadata.info.entries = chain.entries;
+  metadata.info.written = chain.written;
+  metadata.info.source = options.source_name.empty() ? chain.origin.reference : options.source_name;
+  metadata.info.notes = chain.notes;
   FillInfo(metadata);
   TRY(Finish(std::move(top), metadata, options.replace));
   return metadata.info;

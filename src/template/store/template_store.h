@@ -18,10 +18,10 @@
 #include "base/os/paths.h"
 #include "base/result.h"
 #include "template/import/import.h"
+#include "template/metadata/metadata.h"
+#include "template/metadata/metadata_cache.h"
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
-#include "template/store/metadata.h"
-#include "template/store/metadata_cache.h"
 #include "template/store/snapshot.h"
 #include "template/template.h"
 
@@ -32,6 +32,16 @@ namespace cay::templates {
 struct NewImage {
   ImageOrigin origin;
   std::vector<oci::Descriptor> layers;  // the lowest first
+};
+
+// Layers of the store and what an image says above them, made here: by a build.
+struct NewChain {
+  ImageOrigin origin;               // its config has one diff_id for each layer
+  std::vector<std::string> layers;  // their ids, the topmost first; held by the caller. May be none
+  Bytes bytes = 0;                  // of content, in all of them
+  Bytes written = 0;                // of these, what was made here
+  uint64_t entries = 0;
+  ImportNotes notes{};
 };
 
 class ImageFiles;
@@ -66,6 +76,9 @@ class TemplateStore {
   // A container image. `open` gives the bytes of the layers that are not here yet.
   Result<TemplateInfo> AddImage(const std::string& name, const NewImage& image,
                                 const OpenLayer& open, const ImportOptions& options);
+  // `options`: replace and source_name.
+  Result<TemplateInfo> AddChain(const std::string& name, const NewChain& chain,
+                                const ImportOptions& options);
   // What a sandbox wrote, copied: it should stand still meanwhile. `options`: max_bytes,
   // max_entries and on_progress. kLimitTooHigh for more than these, kResourceExhausted when the
   // disk's reserve is reached, kNotSupported for another root filesystem than of host layers.

@@ -55,10 +55,10 @@ Result<void> CheckTarget(const std::string& target) {
 
 Result<void> CheckRoot(const HostLayers& root) {
   const bool shaped = !root.overlays.empty() && root.overlays.size() <= kMaxOverlays &&
-                      root.overlays.front().target == "/";
+                      root.overlays.front().target == "/" && !root.overlays.front().read_only;
   if (!shaped) {
     return Failure(Error::Invalid("a root filesystem has 1 to " + std::to_string(kMaxOverlays) +
-                                  " overlays, and the first is /"));
+                                  " overlays, and the first is /, where something can be written"));
   }
   for (const Overlay& overlay : root.overlays) {
     if (&overlay != &root.overlays.front()) TRY(CheckTarget(overlay.target));

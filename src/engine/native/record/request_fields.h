@@ -44,6 +44,7 @@ struct FieldsOf<engine::Overlay> {
   static void Visit(auto& self, auto& codec) {
     codec.Field(1, self.target, size_t{PATH_MAX});
     codec.Field(2, self.layers, engine::native::kMaxLayers, size_t{PATH_MAX});
+    codec.Field(3, self.read_only);
   }
 };
 

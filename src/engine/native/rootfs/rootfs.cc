@@ -123,6 +123,7 @@ struct OverlayRules {
   bool in_user_namespace;
   bool is_volatile;
   bool renames_directories;
+  bool read_only;
 };
 
 Result<Fd> MountOverlay(const OverlayPaths& paths, const OverlayRules& rules) {
@@ -150,7 +151,7 @@ Result<Fd> MountOverlay(const OverlayPaths& paths, const OverlayRules& rules) {
   auto created = sys::FsConfigCreate(context);
   if (!created && created.error().sys_errno() == EINVAL) return Failure(DetachedRefused());
   TRY(std::move(created));
-  return sys::FsMount(context, kSafe);
+  return sys::FsMount(context, kSafe | (rules.read_only ? unsigned{MOUNT_ATTR_RDONLY} : 0U));
 }
 
 // Host ids of a mount, and what they are inside: `id` is the owner's. The sandbox's other ids stand
@@ -201,21 +202,45 @@ Result<Fd> RootfsBuilder::OpenLayer(const std::string& path) const {
   return layer;
 }
 
+// The directory that an overlay shows is that of its writable layer: it gets what the topmost layer
+// has. (The root of all is root's, 0755, in every sandbox.)
+Result<void> RootfsBuilder::TakeAttributes(const Fd& layer, const Fd& scratch, size_t index) const {
+  struct stat info{};
+  if (::fstat(layer.get(), &info) < 0) return Failure(Error::FromErrno("looking at a layer"));
+  const mode_t mode = info.st_mode & 01777;
+  const uid_t root = options_.root_uid;
+  if (mode == 0755 && info.st_uid == root && info.st_gid == root) return {};
+  // Of a layer that could not be mapped: nobody's.
+  const auto is_of_sandbox = [root](uint32_t id) { return id >= root && id - root < 65'536; };
+  if (!is_of_sandbox(info.st_uid) || !is_of_sandbox(info.st_gid)) return {};
+  const std::string path = std::to_string(index) + "/upper";
+  const Fd upper =
+      TRY(sys::OpenAt(scratch.get(), path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  if (::fchown(upper.get(), info.st_uid, info.st_gid) < 0 || ::fchmod(upper.get(), mode) < 0)
+    return Failure(Error::FromErrno("making the directory of an overlay"));
+  return {};
+}
+
 Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& scratch,
                                        size_t index) {
   const std::string writable = FdPath(scratch) + "/" + std::to_string(index);
   OverlayPaths paths{.lower = {}, .upper = writable + "/upper", .work = writable + "/work"};
   std::vector<StagedMount> staged;
-  for (const std::string& layer : HostLayersOf(request.root).overlays[index].layers) {
+  const Overlay& overlay = HostLayersOf(request.root).overlays[index];
+  const size_t topmost = layers_.size();
+  for (const std::string& layer : overlay.layers) {
     layers_.push_back(TRY(OpenLayer(layer)));
     paths.lower.push_back(FdPath(layers_.back()));
     if (!options_.attach_layers || options_.in_user_namespace) continue;
     const auto slot = static_cast<unsigned>(staged.size());
     staged.push_back(TRY(StagedMount::Attach(layers_.back(), options_.staging_dir, slot)));
   }
+  if (index > 0 && !options_.in_user_namespace)
+    TRY(TakeAttributes(layers_[topmost], scratch, index));
   return MountOverlay(paths, {.in_user_namespace = options_.in_user_namespace,
                               .is_volatile = request.lifetime == Lifetime::kEphemeral,
-                              .renames_directories = request.renames_directories});
+                              .renames_directories = request.renames_directories,
+                              .read_only = overlay.read_only});
 }
 
 Result<std::vector<Fd>> RootfsBuilder::BuildOverlays(const CreateRequest& request, Fd& scratch) {

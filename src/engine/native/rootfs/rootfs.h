@@ -69,6 +69,7 @@ class RootfsBuilder {
 
  private:
   Result<Fd> BuildOverlay(const CreateRequest& request, const Fd& scratch, size_t index);
+  Result<void> TakeAttributes(const Fd& layer, const Fd& scratch, size_t index) const;
   Result<std::vector<Fd>> BuildOverlays(const CreateRequest& request, Fd& scratch);
   Result<Fd> BuildDev() const;
   Result<Fd> OpenLayer(const std::string& path) const;
