@@ -122,25 +122,10 @@ Result<void> MakeImage(const std::string& path, Bytes size) {
   if (::ftruncate(file.get(), static_cast<off_t>(size)) < 0)
     return Failure(Error::FromErrno("sizing " + image));
   const std::string log = path + "/mke2fs.log";
-  std::vector<std::string> arguments = {"-q",
-                                        "-F",
-                                        "-t",
-                                        "ext4",
-                                        "-b",
-                                        "4096",
-                                        "-I",
-                                        "256",
-                                        "-m",
-                                        "0",
-                                        "-i",
-                                        "16384",
-                                        "-e",
-                                        "remount-ro",
-                                        "-O",
-                                        "^resize_inode,extent,metadata_csum",
-                                        "-E",
-                                        "lazy_itable_init=1,lazy_journal_init=1,nodiscard,"
-                                        "root_owner=0:0"};
+  const std::string extended = "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0";
+  std::vector<std::string> arguments = {"-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256"};
+  arguments.insert(arguments.end(), {"-m", "0", "-i", "16384", "-e", "remount-ro", "-O",
+                                     "^resize_inode,extent,metadata_csum", "-E", extended});
   // What mke2fs chooses by itself is at least 4 MiB, and a good part of a small one.
   if (size < 256 * kMiB) arguments.insert(arguments.end(), {"-J", "size=4"});
   arguments.push_back(image);

@@ -17,14 +17,12 @@ constexpr Bytes kSize = volume::kMinVolume;
 class ManagerVolumeTest : public ManagerTest {
  protected:
   void TearDown() override {
-    const auto page = manager().List(me_, {});
-    if (page)
-      for (const SandboxView& view : page->sandboxes)
-        (void)manager().Destroy(me_, view.id.text(), "requested");
-    const auto all = volumes().List(me_);
-    if (all)
-      for (const volume::VolumeInfo& info : *all)
-        EXPECT_TRUE(volumes().Remove(me_, info.name)) << info.name;
+    const Page page = manager().List(me_, {}).value_or(Page{});
+    for (const SandboxView& view : page.sandboxes)
+      EXPECT_TRUE(manager().Destroy(me_, view.id.text(), "requested"));
+    const auto all = volumes().List(me_).value_or(std::vector<volume::VolumeInfo>{});
+    for (const volume::VolumeInfo& info : all)
+      EXPECT_TRUE(volumes().Remove(me_, info.name)) << info.name;
     ManagerTest::TearDown();
   }
 

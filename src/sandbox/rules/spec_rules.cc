@@ -11,8 +11,8 @@
 #include "sandbox/fields.h"
 #include "sandbox/rules/mount_roots.h"
 #include "sandbox/rules/network_rules.h"
-#include "sandbox/startup/rules/startup_rules.h"
 #include "sandbox/rules/volume_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 
 namespace cay::sandbox {
 namespace {

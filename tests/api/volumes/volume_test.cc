@@ -9,6 +9,7 @@
 namespace cay::testing {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 class Volumes : public ApiFixture {
@@ -42,15 +43,17 @@ TEST_F(Volumes, AreMadeShownUsedAndRemoved) {
   EXPECT_EQ(Post("/api/volumes", R"({"name":"data"})").status, 409);
 
   const std::string id = CreateWith("data", false);
-  const auto& volumes = Get("/api/sandboxes/" + id).json().at("volumes").as_array();
+  const Reply sandbox = Get("/api/sandboxes/" + id);
+  const auto& volumes = sandbox.json().at("volumes").as_array();
   ASSERT_EQ(volumes.size(), 1U);
-  EXPECT_EQ(volumes.at(0).at("name"), "data");
-  EXPECT_EQ(volumes.at(0).at("path"), "/data");
-  EXPECT_EQ(volumes.at(0).at("read_only"), false);
+  EXPECT_EQ(volumes.at(0).at("name").as_string(), "data");
+  EXPECT_EQ(volumes.at(0).at("path").as_string(), "/data");
+  EXPECT_FALSE(volumes.at(0).at("read_only").as_bool());
   EXPECT_EQ(Execute(id, "echo words > /data/kept; cat /data/kept"), "words\n");
-  const auto& users = Get("/api/volumes/data").json().at("used_by").as_array();
+  const Reply used = Get("/api/volumes/data");
+  const auto& users = used.json().at("used_by").as_array();
   ASSERT_EQ(users.size(), 1U);
-  EXPECT_EQ(users.at(0).at("sandbox"), id);
+  EXPECT_EQ(users.at(0).at("sandbox").as_string(), id);
 
   const Reply second = Post("/api/sandboxes", R"({"volumes":[{"name":"data","path":"/d"}]})");
   EXPECT_EQ(second.status, 409);
@@ -107,13 +110,14 @@ TEST_F(Volumes, WhatNoVolumeCanBeIsRefused) {
   for (const char* body : {R"({})", R"({"name":"UPPER"})", R"({"name":"../x"})",
                            R"({"name":"x","size":"1k"})", R"({"name":"x","size":"100000t"})",
                            R"({"name":"x","size":17000001})", R"({"name":"x","more":1})"}) {
-    EXPECT_EQ(Post("/api/volumes", body).status, 400) << body;
+    EXPECT_THAT(Post("/api/volumes", body).status, AnyOf(400, 422)) << body;
   }
   for (const char* volumes :
        {R"([{"name":"x"}])", R"([{"path":"/x"}])", R"([{"name":"x","path":"x"}])",
         R"([{"name":"@local/x","path":"/x"}])", R"([{"name":"x","path":"/x","read_only":1}])",
         R"([{"name":"x","path":"/x"},{"name":"x","path":"/y"}])"}) {
-    EXPECT_EQ(Post("/api/sandboxes", std::string(R"({"volumes":)") + volumes + "}").status, 400)
+    EXPECT_THAT(Post("/api/sandboxes", std::string(R"({"volumes":)") + volumes + "}").status,
+                AnyOf(400, 422))
         << volumes;
   }
 }
