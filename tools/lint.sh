@@ -125,7 +125,7 @@ room() {
     engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,network,launcher,probe} ;;
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
-    template/oci | template/dockerfile/patterns) ;;
+    template/oci | template/dockerfile/patterns | template/environment) ;;
     template/dockerfile) echo template/oci template/dockerfile/patterns ;;
     template) echo template/oci ;;
     template/registry/rules) echo template/oci ;;
@@ -133,7 +133,7 @@ room() {
     template/layers) ;;
     template/saved) echo template/oci ;;
     template/host | template/import) echo template template/layers ;;
-    template/store) echo template template/{oci,layers,saved,host,import} ;;
+    template/store) echo template template/{oci,layers,saved,host,import,environment} ;;
     template/usage) echo template template/{layers,store} ;;
     template/export) echo template template/{oci,layers,saved,store} ;;
     template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
@@ -173,6 +173,7 @@ room() {
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
     cli/builds) echo cli/{frame,client,local,network,pulls} ;;
+    cli/environments) echo cli/{frame,local,network,pulls,run,builds} ;;
     cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;

@@ -91,6 +91,12 @@ SHELL
   [[ $output == *$'/srv\n0\nhello\n'* ]]
 }
 
+@test "docs/cli.md: environments" {
+  [[ -x /bin/busybox ]] || skip "no busybox here"
+  run_page docs/cli.md '## `cay env`'
+  [[ $output == *python-3.11* && $output == *"2 passed, 0 failed"* && $output == *busybox* ]]
+}
+
 @test "docs/cli.md: sandboxes of a server" {
   mkdir app
   echo 'print(1)' > app/main.py

@@ -14,6 +14,7 @@
 #include "build/stages/copies.h"
 #include "build/stages/display.h"
 #include "build/stages/run_mounts.h"
+#include "build/stages/step_trust.h"
 #include "template/import/import_watch.h"
 
 namespace cay::build {
@@ -224,6 +225,7 @@ Result<bool> Stage::DoRun(const df::Run& run, const df::Instruction& instruction
 Result<std::optional<LayerContent>> Stage::MakeRun(RunStep& step, RunMounts& mounts,
                                                    const NewLayer& layer, const StepLabel& label) {
   TRY(mounts.Prepare(step));
+  if (step.network && !parts_.request.authorities.empty()) Trust(step, parts_.request.authorities);
   OutputEnd output;
   const StepEnd end = TRY(parts_.runner.Run(
       step, chain_.Roots(), layer.root(), [&](OutputStream stream, std::string_view bytes) {

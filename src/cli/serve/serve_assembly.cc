@@ -154,6 +154,10 @@ Result<Parts> MakeParts(const Config& config) {
   parts.engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
   parts.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
       parts.paths, [engine = parts.engine.get()] { return engine->List(); })));
+  if (!config.environments.empty()) {
+    const auto all = TRY(templates::ReadEnvironments(config.environments));
+    parts.templates->Use(std::make_shared<const templates::Environments>(all));
+  }
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
   parts.pulls =
       TRY(sandbox::PullKeeper::Open(config.pulls, *parts.templates, *parts.store, *parts.events));
