@@ -225,7 +225,8 @@ Result<bool> Stage::DoRun(const df::Run& run, const df::Instruction& instruction
 Result<std::optional<LayerContent>> Stage::MakeRun(RunStep& step, RunMounts& mounts,
                                                    const NewLayer& layer, const StepLabel& label) {
   TRY(mounts.Prepare(step));
-  if (step.network && !parts_.request.authorities.empty()) Trust(step, parts_.request.authorities);
+  const bool has_network = step.network && parts_.machine.network != nullptr;
+  if (has_network && !parts_.request.authorities.empty()) Trust(step, parts_.request.authorities);
   OutputEnd output;
   const StepEnd end = TRY(parts_.runner.Run(
       step, chain_.Roots(), layer.root(), [&](OutputStream stream, std::string_view bytes) {
