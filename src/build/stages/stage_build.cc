@@ -10,11 +10,11 @@
 #include "build/cache/step_key.h"
 #include "build/copy/apply_copy.h"
 #include "build/copy/copy_archive.h"
+#include "build/run/step_trust.h"
 #include "build/stages/aside.h"
 #include "build/stages/copies.h"
 #include "build/stages/display.h"
 #include "build/stages/run_mounts.h"
-#include "build/stages/step_trust.h"
 #include "template/import/import_watch.h"
 
 namespace cay::build {

@@ -1,4 +1,4 @@
-#include "build/stages/step_trust.h"
+#include "build/run/step_trust.h"
 
 #include <algorithm>
 #include <string_view>

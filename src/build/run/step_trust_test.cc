@@ -1,4 +1,4 @@
-#include "build/stages/step_trust.h"
+#include "build/run/step_trust.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
