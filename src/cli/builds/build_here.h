@@ -1,5 +1,5 @@
-// A build on this machine, for whoever runs this program: an engine, a network for its steps, what a
-// person sees of it, and signals that stop it.
+// A build on this machine, for whoever runs this program: an engine, a network for its steps, what
+// a person sees of it, and signals that stop it.
 #pragma once
 
 #include <string>

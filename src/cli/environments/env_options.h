@@ -36,7 +36,8 @@ struct EnvBuildOptions : EnvOptions {
   RegistryOptions registry;
 };
 
-// The templates of this machine, with the environments that the options name (store.environments()).
+// The templates of this machine, with the environments that the options name
+// (TemplateStore::environments).
 Result<templates::TemplateStore> OpenEnvironments(const EnvOptions& options);
 
 // Those of the command line, by name or alias, each once; kInvalidArgument with the names that

@@ -33,8 +33,8 @@ struct EnvironmentOutcome {
   size_t Count(TestVerdict verdict) const;
 };
 
-// A line for each test, and below those that failed the last lines of what they wrote, as a terminal
-// may show them.
+// A line for each test, and below those that failed the last lines of what they wrote, as a
+// terminal may show them.
 std::string RenderTests(const EnvironmentOutcome& outcome);
 void WriteTests(JsonWriter& json, const EnvironmentOutcome& outcome);
 // "12 passed, 1 failed, 1 not in this build".

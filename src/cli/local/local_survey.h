@@ -13,7 +13,8 @@ namespace cay::cli {
 // Of the usual engine.
 Result<std::unique_ptr<engine::Survey>> SurveyMachine(const Paths& paths);
 
-// The templates of this machine, with the environments of CAY_ENVIRONMENTS_DIRECTORY. Which sandboxes use them is asked of a survey when it matters.
+// The templates of this machine, with the environments of CAY_ENVIRONMENTS_DIRECTORY. Which
+// sandboxes use them is asked of a survey when it matters.
 Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths);
 
 // A note of `cay ps` and `cay gc` about sandboxes that have no directory under this state

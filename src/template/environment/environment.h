@@ -11,7 +11,7 @@
 //   FROM debian:bookworm
 //
 // The first line says in one sentence what the environment is. Then, each at most once but tests:
-// `aliases`, other names; `network`, presets (network/policy/preset.h) that its steps reach, nothing
+// `aliases`, other names; `network`, presets (network/policy) that its steps reach, nothing
 // else unless somebody says so; `needs`, environments that its FROM names; `test`, a line for sh
 // that succeeds in a sandbox of it; `optional`, such a line of what is not in every build: that its
 // first word is no program there is no failure. The head ends at the first line that is no comment:
