@@ -128,7 +128,7 @@ Result<void> EnvBuild::Tell(const Environment& environment, const build::BuildEn
   if (options_.quiet) return Print(environment.name + "\n");
   return Print("built " + environment.name + " (" + HumanBytes(built.info.size) + "; " +
                std::to_string(built.cached) + " of " + std::to_string(built.steps) +
-               " steps cached); try: cay run --template " + environment.name + " -it -- bash\n");
+               " steps cached); try: cay run --template " + environment.name + " -it -- sh\n");
 }
 
 Result<void> EnvBuild::TellAll() const {
