@@ -129,7 +129,7 @@ room() {
     engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,network,launcher,probe} ;;
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
-    template/oci | template/dockerfile/patterns) ;;
+    template/oci | template/dockerfile/patterns | template/environment) ;;
     template/dockerfile) echo template/oci template/dockerfile/patterns ;;
     template) echo template/oci ;;
     template/registry/rules) echo template/oci ;;
@@ -138,7 +138,7 @@ room() {
     template/saved) echo template/oci ;;
     template/host | template/import) echo template template/layers ;;
     template/metadata) echo template template/{oci,layers,host} ;;
-    template/store) echo template template/{oci,layers,saved,host,import,metadata} ;;
+    template/store) echo template template/{oci,layers,saved,host,import,environment,metadata} ;;
     template/usage) echo template template/{layers,metadata,store} ;;
     template/export) echo template template/{oci,layers,saved,metadata,store} ;;
     template/pull) echo template template/{oci,saved,metadata,store,export,registry} template/registry/rules ;;
@@ -184,6 +184,7 @@ room() {
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
     cli/builds) echo cli/{frame,client,local,network,pulls,session,remote} ;;
+    cli/environments) echo cli/{frame,local,network,pulls,run,builds} ;;
     cli/volumes) echo cli/{frame,client,local,remote} ;;
     cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;

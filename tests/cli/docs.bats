@@ -115,6 +115,12 @@ DOCKERFILE
   [[ $output == *$'it was built\n'* && $output == *"2 of 2 steps cached"* ]]
 }
 
+@test "docs/cli.md: environments" {
+  [[ -x /bin/busybox ]] || skip "no busybox here"
+  run_page docs/cli.md '## `cay env`'
+  [[ $output == *python-3.11* && $output == *"2 passed, 0 failed"* && $output == *busybox* ]]
+}
+
 @test "docs/cli.md: sandboxes of a server" {
   mkdir app
   echo 'print(1)' > app/main.py

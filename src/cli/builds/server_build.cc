@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "base/encoding.h"
-#include "build/stages/context.h"
 #include "build/packing/pack_context.h"
+#include "build/stages/context.h"
 #include "cli/builds/build_upload.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"

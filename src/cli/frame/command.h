@@ -125,6 +125,7 @@ Result<int> ParseAndRun(const Command& command, std::string_view path, Arguments
 struct NoOptions {};
 
 extern const Command kRunCommand;  // run_command.cc
+extern const Command kEnvCommand;  // env_command.cc
 extern const Command kNetCommand;
 extern const Command kServeCommand;       // serve_command.cc
 extern const Command kConfigCommand;      // config_command.cc

@@ -14,7 +14,8 @@ namespace cay::cli {
 // Of the usual engine.
 Result<std::unique_ptr<engine::Survey>> SurveyMachine(const Paths& paths);
 
-// The templates of this machine. Which sandboxes use them is asked of a survey when it matters.
+// The templates of this machine, with the environments of CAY_ENVIRONMENTS_DIRECTORY. Which
+// sandboxes use them is asked of a survey when it matters.
 Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths);
 
 // The volumes of this machine, likewise.

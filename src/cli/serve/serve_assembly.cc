@@ -18,8 +18,8 @@
 #include "base/os/paths.h"
 #include "cli/local/doctor_report.h"
 #include "engine/factory/factory.h"
-#include "sandbox/startup/startup_keeper.h"
 #include "sandbox/builds/build_keeper.h"
+#include "sandbox/startup/startup_keeper.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {
@@ -158,6 +158,10 @@ Result<Parts> MakeParts(const Config& config) {
   parts.engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
   parts.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
       parts.paths, [engine = parts.engine.get()] { return engine->List(); })));
+  if (!config.environments.empty()) {
+    const auto all = TRY(templates::ReadEnvironments(config.environments));
+    parts.templates->Use(std::make_shared<const templates::Environments>(all));
+  }
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
   parts.pulls =
       TRY(sandbox::PullKeeper::Open(config.pulls, *parts.templates, *parts.store, *parts.events));

@@ -42,7 +42,7 @@ std::string MetadataPath(const LayerStore& layers, const std::string& name) {
   return layers.directory() + "/" + FileNameOf(name) + std::string(kJson);
 }
 
-std::vector<std::string> Environment(const TemplateUser& user) {
+std::vector<std::string> UsersEnvironment(const TemplateUser& user) {
   return {std::string(kDefaultPath), "HOME=" + user.home,   "USER=" + user.name,
           "LOGNAME=" + user.name,    "SHELL=" + user.shell, "LANG=C.UTF-8"};
 }
@@ -64,7 +64,17 @@ Result<std::vector<std::string>> ImportedNames(const LayerStore& layers) {
   return names;
 }
 
-Error NotFound(const LayerStore& layers, const std::string& name) {
+// Of a name that an environment is called by, whether it is spelled so or otherwise.
+Error NotBuilt(const std::string& name, const Environment& environment) {
+  const std::string called = name == environment.name ? "" : " (\"" + name + "\")";
+  return Error(ErrorCode::kNotFound, Fault::kCaller,
+               "the environment " + environment.name + called + " is not built here")
+      .WithRemedy("build it: " + Remedy(Action::kBuildEnvironment, environment.name));
+}
+
+Error NotFound(const LayerStore& layers, const Environments& environments,
+               const std::string& name) {
+  if (const Environment* found = environments.Find(name)) return NotBuilt(name, *found);
   std::string known(kHost);
   const Result<std::vector<std::string>> imported = ImportedNames(layers);
   size_t shown = 0;
@@ -87,9 +97,11 @@ Error NotFound(const LayerStore& layers, const std::string& name) {
 }
 
 Result<std::shared_ptr<const Metadata>> ReadMetadata(MetadataCache& cache, const LayerStore& layers,
+                                                     const Environments& environments,
                                                      const std::string& name) {
   auto metadata = cache.Read(name, MetadataPath(layers, name));
-  if (!metadata && metadata.error().sys_errno() == ENOENT) return Failure(NotFound(layers, name));
+  if (!metadata && metadata.error().sys_errno() == ENOENT)
+    return Failure(NotFound(layers, environments, name));
   return metadata;
 }
 
@@ -239,7 +251,7 @@ Result<Template> TemplateStore::FindHost() {
     }
     host.root = std::move(root);
     const bool bash = ::access("/bin/bash", X_OK) == 0;
-    host.env = Environment({"user", "/home/user", bash ? "/bin/bash" : "/bin/sh"});
+    host.env = UsersEnvironment({"user", "/home/user", bash ? "/bin/bash" : "/bin/sh"});
     return host;
   }
   return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
@@ -248,7 +260,7 @@ Result<Template> TemplateStore::FindHost() {
 
 Result<KeptTemplate> TemplateStore::OpenImported(const std::string& name) {
   for (int round = 0; round < kMaxRounds; ++round) {
-    auto metadata = TRY(ReadMetadata(*metadata_, layers_, name));
+    auto metadata = TRY(ReadMetadata(*metadata_, layers_, environments(), name));
     KeptTemplate kept{.metadata = std::move(metadata), .hold = {}, .roots = {}};
     auto holds = layers_.HoldAll(kept.metadata->layers);
     if (!holds && IsGone(holds.error())) continue;
@@ -271,6 +283,16 @@ Result<KeptTemplate> TemplateStore::OpenByName(const std::string& normal) {
                                                                  : std::move(found);
 }
 
+Result<KeptTemplate> TemplateStore::FindByName(const std::string& normal) {
+  auto found = OpenByName(normal);
+  if (found || found.error().code() != ErrorCode::kNotFound) return found;
+  const Environment* called_so = environments().Find(normal);
+  if (called_so == nullptr || called_so->name == normal) return found;
+  auto built = OpenImported(called_so->name);
+  return built || built.error().code() != ErrorCode::kNotFound ? std::move(built)
+                                                               : std::move(found);
+}
+
 Result<KeptTemplate> TemplateStore::Open(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal != kHost) {
@@ -286,13 +308,13 @@ Result<KeptTemplate> TemplateStore::Open(const std::string& name) {
 Result<Template> TemplateStore::Find(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal == kHost) return FindHost();
-  KeptTemplate kept = TRY(OpenByName(normal));
+  KeptTemplate kept = TRY(FindByName(normal));
   NoteUse(layers_, kept.metadata->info.name);
   Template found;
   found.name = kept.metadata->info.name;
   found.hold = std::move(kept.hold);
   found.root = RootOf(layers_, *kept.metadata);
-  found.env = Environment(kept.metadata->user);
+  found.env = UsersEnvironment(kept.metadata->user);
   found.user = kept.metadata->user.name;
   if (kept.metadata->image) {
     found.process = {kept.metadata, &kept.metadata->image->config.process};
@@ -304,7 +326,7 @@ Result<Template> TemplateStore::Find(const std::string& name) {
 Result<std::vector<std::shared_ptr<const Metadata>>> TemplateStore::ReadAll() const {
   std::vector<std::shared_ptr<const Metadata>> all;
   for (const std::string& name : TRY(ImportedNames(layers_))) {
-    auto metadata = ReadMetadata(*metadata_, layers_, name);
+    auto metadata = ReadMetadata(*metadata_, layers_, environments(), name);
     if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
     if (!metadata) return Failure(metadata.error());
     all.push_back(*std::move(metadata));
@@ -329,7 +351,7 @@ Result<std::vector<TemplateInfo>> TemplateStore::List() {
 Result<TemplateInfo> TemplateStore::InfoOf(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal == kHost) return HostInfo();
-  return TRY(ReadMetadata(*metadata_, layers_, normal))->info;
+  return TRY(ReadMetadata(*metadata_, layers_, environments(), normal))->info;
 }
 
 Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::string& source,
@@ -473,7 +495,7 @@ Result<void> TemplateStore::Remove(const std::string& asked) {
       ForgetUse(layers_, name);
       return {};
     }
-    if (errno == ENOENT) return Failure(NotFound(layers_, name));
+    if (errno == ENOENT) return Failure(NotFound(layers_, environments(), name));
     return Failure(Error::FromErrno("removing template " + name));
   }));
   TRY(layers_.Collect());
