@@ -19,6 +19,7 @@
 #include "template/metadata/metadata.h"
 #include "template/saved/open_archive.h"
 #include "template/saved/saved_image.h"
+#include "template/store/host_layer.h"
 #include "template/store/last_used.h"
 #include "template/store/snapshot.h"
 #include "template/store/template_name.h"
@@ -28,7 +29,6 @@ namespace {
 
 constexpr std::string_view kHost = "host";
 constexpr std::string_view kJson = ".json";
-constexpr size_t kMaxStampBytes = 4 << 20;
 constexpr size_t kMaxTemplates = 10'000;
 // A template may be replaced and its old layer deleted between reading its metadata and holding the
 // layer; each round means that somebody did.
@@ -103,63 +103,6 @@ Result<std::shared_ptr<const Metadata>> ReadMetadata(MetadataCache& cache, const
   if (!metadata && metadata.error().sys_errno() == ENOENT)
     return Failure(NotFound(layers, environments, name));
   return metadata;
-}
-
-// The skeleton on disk: "layer ID\n" and the stamp of what it was made of.
-struct Skeleton {
-  std::string layer;
-  std::string stamp;
-};
-
-constexpr std::string_view kLayerLine = "layer ";
-constexpr size_t kLayerIdLength = 20;
-
-std::optional<Skeleton> ReadSkeleton(const LayerStore& layers) {
-  const Result<std::string> text = ReadFile(layers.directory() + "/.host.stamp", kMaxStampBytes);
-  const size_t header = kLayerLine.size() + kLayerIdLength + 1;
-  if (!text || text->size() <= header || !text->starts_with(kLayerLine)) return std::nullopt;
-  Skeleton skeleton{text->substr(kLayerLine.size(), kLayerIdLength), text->substr(header)};
-  if (!IsLayerId(skeleton.layer)) return std::nullopt;
-  return skeleton;
-}
-
-Result<void> WriteSkeletonStamp(const LayerStore& layers, const Skeleton& skeleton) {
-  return WriteFileAtomic(layers.directory() + "/.host.stamp",
-                         std::string(kLayerLine) + skeleton.layer + "\n" + skeleton.stamp, 0600);
-}
-
-std::optional<Skeleton> ReadFreshSkeleton(const LayerStore& layers) {
-  std::optional<Skeleton> skeleton = ReadSkeleton(layers);
-  if (skeleton && !StampHolds("/", skeleton->stamp)) skeleton.reset();
-  return skeleton;
-}
-
-Result<Skeleton> BuildSkeleton(LayerStore& layers) {
-  const HostSources sources = TRY(HostSources::Scan("/"));
-  Skeleton skeleton{{}, StampOf(sources)};
-  NewLayer layer = TRY(layers.Begin());
-  skeleton.layer = layer.id();
-  LayerTree tree = TRY(LayerTree::Open(layer.root()));
-  TRY(WriteHostSkeleton(tree, sources));
-  TRY(layers.Publish(std::move(layer), [&] { return WriteSkeletonStamp(layers, skeleton); }));
-  return skeleton;
-}
-
-// The current skeleton; (re)built by one process while others that came at the same time wait.
-Result<Skeleton> CurrentSkeleton(LayerStore& layers) {
-  if (std::optional<Skeleton> fresh = ReadFreshSkeleton(layers)) return *std::move(fresh);
-  const std::string path = layers.directory() + "/.host.lock";
-  const Fd lock =
-      TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  while (::flock(lock.get(), LOCK_EX) < 0) {
-    if (errno != EINTR) return Failure(Error::FromErrno("locking " + path));
-  }
-  if (std::optional<Skeleton> fresh = ReadFreshSkeleton(layers)) return *std::move(fresh);
-  Skeleton built = TRY(BuildSkeleton(layers));
-  if (Result<uint64_t> collected = layers.Collect(); !collected) {
-    LogWarning("old layers stay: " + collected.error().ToString());
-  }
-  return built;
 }
 
 bool IsGone(const Error& error) { return error.code() == ErrorCode::kNotFound; }
