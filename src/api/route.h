@@ -18,6 +18,7 @@
 #include "sandbox/processes/process_keeper.h"
 
 namespace cay::sandbox {
+class BuildKeeper;
 class ProjectFiles;
 }  // namespace cay::sandbox
 namespace cay::templates {
@@ -90,6 +91,7 @@ struct Services {
   sandbox::EventLog& events;
   templates::TemplateStore& templates;
   sandbox::PullKeeper& pulls;
+  sandbox::BuildKeeper& builds;
   ServerFacts facts = {};
   // Memory for answers whose size the sandbox decides (limits.output_held), and each owner's share
   // of it.

@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "base/string_map.h"
 #include "http/server/server.h"
+#include "sandbox/builds/build_rules.h"
 #include "sandbox/commands/command_rules.h"
 #include "sandbox/options.h"
 #include "sandbox/processes/output_room.h"
@@ -45,6 +46,7 @@ struct Config {
   std::vector<std::string> templates;  // see template_text.h
   std::string environments;            // a directory of recipes; empty: the program's own alone
   sandbox::PullRules pulls;
+  sandbox::BuildRules builds;
   sandbox::KeeperOptions processes;
   sandbox::CommandRules commands;
   sandbox::ProjectLimits projects;

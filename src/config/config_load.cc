@@ -22,6 +22,11 @@ constexpr Millis kLeastLauncherTimeout{1000};
 
 constexpr Millis kLeastPullTimeout{1000};
 
+constexpr Millis kLeastBuildTimeout{1000};
+// Of the sandbox of a step, so that it can begin.
+constexpr Bytes kLeastBuildMemory = 64 * kMiB;
+constexpr uint32_t kLeastBuildPids = 16;
+
 constexpr std::string_view kTemplates = "templates.";
 
 Error UnknownKey(const std::string& where, std::string_view name) {
@@ -212,6 +217,7 @@ class Loader {
         config.manager.default_template.empty() ? "host" : config.manager.default_template;
     CheckTls();
     CheckPulls();
+    CheckBuilds();
     CheckMaxima();
     CheckBounds();
     CheckWholeSeconds("limits.defaults.cpu_time", config.manager.default_cpu_time);
@@ -256,6 +262,24 @@ class Loader {
     }
     AtLeast("templates.pull_timeout", pulls.timeout >= kLeastPullTimeout,
             FormatDuration(kLeastPullTimeout));
+  }
+
+  void CheckBuilds() {
+    const sandbox::BuildRules& builds = result_.loaded.config.builds;
+    const size_t most = sandbox::BuildRules::kMostAtATime;
+    if (builds.at_a_time == 0 || builds.at_a_time > most) {
+      Problem(Error::Invalid("templates.max_concurrent_builds (" +
+                             Shown("templates.max_concurrent_builds") + ") is not from 1 to " +
+                             std::to_string(most)));
+    }
+    AtLeast("templates.build_timeout", builds.timeout >= kLeastBuildTimeout,
+            FormatDuration(kLeastBuildTimeout));
+    AtLeast("templates.build_memory", builds.limits.memory >= kLeastBuildMemory,
+            FormatBytes(kLeastBuildMemory));
+    AtLeast("templates.build_disk", builds.limits.disk >= kLeastBuildMemory,
+            FormatBytes(kLeastBuildMemory));
+    AtLeast("templates.build_pids", builds.limits.pids >= kLeastBuildPids,
+            std::to_string(kLeastBuildPids));
   }
 
   void CheckListen(const std::string& text) {
@@ -315,6 +339,10 @@ class Loader {
     const Config& config = result_.loaded.config;
     AtLeast("timeouts.launcher", config.launcher_timeout >= kLeastLauncherTimeout,
             FormatDuration(kLeastLauncherTimeout));
+    if (config.manager.stop_grace > sandbox::kMaxStopGrace) {
+      Problem(Error::Invalid("timeouts.stop_grace (" + Shown("timeouts.stop_grace") +
+                             ") is more than " + FormatDuration(sandbox::kMaxStopGrace)));
+    }
     if (config.launchers > engine::kMostAtATime) {
       Problem(Error::Invalid("limits.launchers (" + Shown("limits.launchers") + ") is more than " +
                              std::to_string(engine::kMostAtATime)));

@@ -116,6 +116,16 @@ private_registries = ["registry.example:5000"]
 credentials = "/etc/cay/registries.json"
 ```
 
+It also says who builds templates from [Dockerfiles](api.md#builds), and with how much: what `templates.build_memory`
+and its like give to each step is beside the limits of sandboxes, and counts in none of them.
+
+```toml
+[templates]
+build = "all"
+max_concurrent_builds = 2
+build_memory = "4g"
+```
+
 | key | flag | default | reload | |
 |---|---|---|---|---|
 )";

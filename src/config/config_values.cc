@@ -84,6 +84,13 @@ Result<void> SetPullPolicy(Config& config, const Values& values) {
   config.pulls.policy = TRY(sandbox::ParsePullPolicy(values[0]));
   return {};
 }
+Result<void> SetBuildPolicy(Config& config, const Values& values) {
+  config.builds.policy = TRY(sandbox::ParseBuildPolicy(values[0]));
+  return {};
+}
+Values ShowBuildPolicy(const Config& config) {
+  return {std::string(sandbox::BuildPolicyName(config.builds.policy))};
+}
 Values ShowPullPolicy(const Config& config) {
   return {std::string(sandbox::PullPolicyName(config.pulls.policy))};
 }

@@ -143,6 +143,8 @@ Result<void> SetListen(Config& config, const Values& values);
 Result<void> SetTemplates(Config& config, const Values& values);
 Result<void> SetPullPolicy(Config& config, const Values& values);
 Values ShowPullPolicy(const Config& config);
+Result<void> SetBuildPolicy(Config& config, const Values& values);
+Values ShowBuildPolicy(const Config& config);
 Result<void> SetPools(Config& config, const Values& values);
 Result<void> SetUnixMode(Config& config, const Values& values);
 Values ShowUnixMode(const Config& config);

@@ -184,10 +184,21 @@ CREATE TABLE template_pull (
 CREATE INDEX template_pull_age ON template_pull(asked_ms);
 )"};
 
+// sandbox/builds/build_table.cc; as above.
+constexpr Migration kTemplateBuilds = {"builds of templates", R"(
+CREATE TABLE template_build (
+  id TEXT PRIMARY KEY,
+  asked_ms INTEGER NOT NULL,
+  active INTEGER NOT NULL,
+  document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX template_build_age ON template_build(asked_ms);
+)"};
+
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
     kSandboxes, kIdempotencyKeys, kEvents,          kProjectFiles, kApiKeys,       kAudit,
-    kWebhooks,  kProcesses,       kNumberedRecords, kOwners,       kTemplatePulls,
+    kWebhooks,  kProcesses,       kNumberedRecords, kOwners,       kTemplatePulls, kTemplateBuilds,
 };
 
 Result<int64_t> UserVersion(Database& db) {

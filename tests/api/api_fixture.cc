@@ -43,6 +43,7 @@ struct Program {
   std::unique_ptr<sandbox::EventLog> events;
   std::unique_ptr<sandbox::PullKeeper> pulls;
   std::unique_ptr<sandbox::Manager> manager;
+  std::unique_ptr<sandbox::BuildKeeper> builds;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
   std::unique_ptr<sandbox::ProjectFiles> projects;
   std::vector<api::Route> routes;
@@ -70,14 +71,21 @@ Result<void> Program::OpenServices() {
   options.max_limits.cpus = 2000;
   options.max_limits.disk = 2 * kGiB;
   manager = TRY(sandbox::Manager::Open(options, *engine, *templates, *store, *events));
+  builds = TRY(
+      sandbox::BuildKeeper::Open({.policy = sandbox::BuildPolicy::kAll}, {.engine = *engine,
+                                                                          .templates = *templates,
+                                                                          .manager = *manager,
+                                                                          .pulls = *pulls,
+                                                                          .store = *store,
+                                                                          .events = *events}));
   processes = TRY(sandbox::ProcessKeeper::Open({}, *manager, *store, *events));
   projects = TRY(sandbox::ProjectFiles::Open(paths, {}, *store, *events));
   api::ServerFacts facts;
   facts.version = "test";
   facts.state_dir = paths.state_dir;
   facts.engine = "native";
-  const api::Services services{*manager,   *processes, *projects,       *events,
-                               *templates, *pulls,     std::move(facts)};
+  const api::Services services{*manager,   *processes, *projects, *events,
+                               *templates, *pulls,     *builds,   std::move(facts)};
   routes = api::rest::RestRoutes(services);
   std::ranges::move(api::rest::LegacyRoutes(services), std::back_inserter(routes));
   return {};
@@ -129,6 +137,7 @@ Program::~Program() {
       (void)manager->Destroy({"local", true}, view.id.text(), "the test ends");
     }
   }
+  builds.reset();
   projects.reset();
   processes.reset();
   manager.reset();

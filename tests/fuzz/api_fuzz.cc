@@ -9,7 +9,7 @@
 #include <string>
 
 #include "api/legacy/legacy_environment.h"
-#include "api/legacy/multipart.h"
+#include "api/multipart.h"
 #include "api/rest/files/byte_range.h"
 #include "api/rest/processes/execute_request.h"
 #include "api/rest/processes/process_json.h"
@@ -19,7 +19,7 @@
 
 namespace {
 
-using cay::api::rest::MultipartReader;
+using cay::api::MultipartReader;
 
 cay::Source InPieces(std::string_view text, size_t step) {
   return [text, step](std::span<char> space) mutable -> cay::Result<size_t> {
@@ -43,7 +43,7 @@ cay::Result<std::string> ReadParts(std::string_view text, size_t step) {
 }
 
 void FuzzMultipart(std::string_view text) {
-  static_cast<void>(cay::api::rest::BoundaryOf(text));
+  static_cast<void>(cay::api::BoundaryOf(text));
   const auto whole = ReadParts(text, text.size() + 1);
   const auto pieces = ReadParts(text, 3);
   if (whole.has_value() != pieces.has_value()) std::abort();

@@ -180,6 +180,21 @@ void WritePullMetrics(MetricsText& text, const sandbox::PullMetrics& metrics) {
                         metrics.fetched}});
 }
 
+void WriteBuildMetrics(MetricsText& text, const sandbox::BuildMetrics& metrics) {
+  WriteGauges(
+      text, {{"cay_template_builds_running", "Builds of templates under way.", metrics.running},
+             {"cay_template_builds_waiting", "Builds that wait for their turn.", metrics.waiting}});
+  text.Family("cay_template_builds_total", "counter", "Builds that have ended, by how.");
+  text.Sample({{"result", "done"}}, metrics.done);
+  text.Sample({{"result", "failed"}}, metrics.failed);
+  text.Sample({{"result", "cancelled"}}, metrics.cancelled);
+  text.Sample({{"result", "interrupted"}}, metrics.interrupted);
+  WriteCounters(
+      text, {{"cay_template_build_steps_total", "Steps of builds that make layers.", metrics.steps},
+             {"cay_template_build_cached_steps_total",
+              "Of these, those that an earlier build had done.", metrics.cached}});
+}
+
 void WriteStoreMetrics(MetricsText& text, const store::Store& store) {
   const store::Store::Metrics metrics = store.GetMetrics();
   WriteGauges(text, {{"cay_store_healthy", "1 when the database can be written.",

@@ -6,6 +6,7 @@
 
 #include "api/dispatch/metrics_text.h"
 #include "http/server/server.h"
+#include "sandbox/builds/build_types.h"
 #include "sandbox/processes/process_keeper.h"
 #include "sandbox/templates/pull_types.h"
 #include "store/store.h"
@@ -15,6 +16,7 @@ namespace cay::api {
 void WriteSandboxMetrics(MetricsText& text, const sandbox::ManagerMetrics& metrics);
 void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metrics);
 void WritePullMetrics(MetricsText& text, const sandbox::PullMetrics& metrics);
+void WriteBuildMetrics(MetricsText& text, const sandbox::BuildMetrics& metrics);
 void WriteStoreMetrics(MetricsText& text, const store::Store& store);
 void WriteConnectionMetrics(MetricsText& text, const http::ServerCounters& counters);
 // Of this process: memory, descriptors, threads, processor time, start; and which build it is.

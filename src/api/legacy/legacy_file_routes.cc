@@ -5,7 +5,7 @@
 
 #include "api/json_response.h"
 #include "api/legacy/legacy_routes.h"
-#include "api/legacy/multipart.h"
+#include "api/multipart.h"
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/rest/files/byte_range.h"

@@ -18,6 +18,7 @@ struct ChainLayer {
   Bytes bytes = 0;        // of content
   uint64_t entries = 0;
   templates::ImportNotes notes{};
+  bool is_of_base = false;           // it was there before the build
   std::shared_ptr<const void> hold;  // keeps it
 };
 

@@ -49,6 +49,7 @@ Result<Base> BaseOfTemplate(const KeptTemplate& kept) {
     base.chain.layers.push_back({.id = id,
                                  .root = kept.roots[index],
                                  .diff_id = place < diff_ids.size() ? diff_ids[place].text() : "",
+                                 .is_of_base = true,
                                  .hold = kept.hold});
     key.Add("layer", id);
   }

@@ -127,6 +127,7 @@ class Building {
       chain.origin.config.diff_ids.push_back(TRY(templates::oci::Digest::Parse(diff_id)));
       chain.layers.insert(chain.layers.begin(), layer.id);
       chain.bytes += layer.bytes;
+      if (!layer.is_of_base) chain.written += layer.bytes;
       chain.entries += layer.entries;
     }
     TRY(layers_.Publish());

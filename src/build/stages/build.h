@@ -74,6 +74,7 @@ struct BuildRequest {
   std::optional<templates::oci::Platform> platform{};
   bool no_cache = false;
   StepLimits limits{};
+  Bytes max_bytes = 0;   // of content that all steps write together; 0: any
   size_t at_a_time = 2;  // stages: 1 to kMaxStepsAtATime
   // What builds leave for later ones.
   templates::BuiltBounds keep{.max_bytes = 20 * kGiB, .max_age = Millis(30LL * 24 * 3'600'000)};

@@ -100,6 +100,7 @@ class Stage {
                         const Make& make);
   Result<bool> DoRun(const df::Run& run, const df::Instruction& instruction,
                      const StepLabel& label);
+  Result<void> CountWritten(Bytes bytes);
   Result<void> FillRun(const df::Run& run, RunStep& step, StepKey& key);
   Result<std::optional<LayerContent>> MakeRun(RunStep& step, RunMounts& mounts,
                                               const NewLayer& layer, const StepLabel& label);
@@ -181,11 +182,21 @@ Result<bool> Stage::AddLayer(const std::string& key, const df::Instruction& step
     NewLayer layer = TRY(parts_.layers.Begin());
     const std::optional<LayerContent> content = TRY(make(layer));
     if (!content) return false;
+    TRY(CountWritten(content->bytes));
     chain_.layers.push_back(claim.Finish(std::move(layer), *content));
   }
   chain_.key = key;
   NoteHistory(step, /*has_layer=*/true);
   return true;
+}
+
+// What a step writes is bounded by its own limits; this, by what all of them wrote.
+Result<void> Stage::CountWritten(Bytes bytes) {
+  const Bytes most = parts_.request.max_bytes;
+  if (parts_.written.fetch_add(bytes) + bytes <= most || most == 0) return {};
+  return Failure(
+      Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
+            "the build has written more than " + HumanBytes(most) + ", which is the maximum"));
 }
 
 Result<void> Stage::FillRun(const df::Run& run, RunStep& step, StepKey& key) {

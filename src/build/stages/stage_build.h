@@ -1,6 +1,7 @@
 // StageBuild: the instructions of one stage, one after the other.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -44,7 +45,8 @@ struct BuildParts {
   const BuildStop& stop;
   // Of each stage that has ended, by its index; a stage is begun when those it needs have.
   const std::vector<std::optional<StageEnd>>& ended;
-  std::mutex cache_mounts{};   // held while what is kept of one is read or changed
+  std::atomic<Bytes> written = 0;  // by steps that were not found, up to now
+  std::mutex cache_mounts{};       // held while what is kept of one is read or changed
   std::mutex locked_caches{};  // held by a step that has a cache with sharing=locked: one for all
                                // caches, so that no two steps wait for each other
 };

@@ -4,7 +4,10 @@
 #include "build/stages/context.h"
 #include "cli/builds/build_here.h"
 #include "cli/builds/build_options.h"
+#include "cli/builds/server_build.h"
+#include "cli/client/call.h"
 #include "cli/frame/console.h"
+#include "cli/remote/server_templates.h"
 #include "json/json_writer.h"
 
 namespace cay::cli {
@@ -73,6 +76,8 @@ Result<int> BuildOf(BuildOptions& options, const std::string& directory) {
 }  // namespace
 
 Result<int> BuildMain(BuildOptions& options, Positionals& rest) {
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir)))
+    return FinishCall(*server, BuildOnServer(*server, options, rest.values[0]));
   return BuildOf(options, rest.values[0]);
 }
 

@@ -208,6 +208,8 @@ constinit const Command kTemplateBuildCommand = {
         "An image that FROM names is a template of this machine, or pulled; Debian's own is made "
         "by\n"
         "mmdebstrap where no registry is reached.\n"
+        "With --url, --context or a current context a server builds it, within its configuration:\n"
+        "the build goes on when this command ends, but a signal cancels it.\n"
         "Exits with 1 when a step failed.\n",
     .options = kOptions,
     .examples =

@@ -5,6 +5,7 @@
 
 #include "cli/frame/console.h"
 #include "engine/factory/factory.h"
+#include "engine/volume_users.h"
 
 namespace cay::cli {
 namespace {
@@ -27,6 +28,13 @@ Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths) {
     store.Use(std::make_shared<const templates::Environments>(all));
   }
   return store;
+}
+
+Result<volume::VolumeStore> OpenLocalVolumes(const Paths& paths) {
+  const std::shared_ptr<engine::Survey> survey = TRY(SurveyMachine(paths));
+  return volume::VolumeStore(paths, [survey]() -> Result<std::vector<volume::VolumeUser>> {
+    return engine::VolumeUsersOf(TRY(survey->List()));
+  });
 }
 
 void NoteElsewhere(engine::Survey& survey) {

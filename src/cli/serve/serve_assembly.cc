@@ -18,6 +18,8 @@
 #include "base/os/paths.h"
 #include "cli/local/doctor_report.h"
 #include "engine/factory/factory.h"
+#include "sandbox/builds/build_keeper.h"
+#include "sandbox/startup/startup_keeper.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {
@@ -71,8 +73,10 @@ struct Parts {
   std::unique_ptr<sandbox::EventLog> events;
   std::unique_ptr<sandbox::PullKeeper> pulls;
   std::unique_ptr<sandbox::Manager> manager;
+  std::unique_ptr<sandbox::BuildKeeper> builds;
   engine::GarbageReport collected;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
+  std::unique_ptr<sandbox::StartupKeeper> startups;
   std::unique_ptr<sandbox::ProjectFiles> projects;
   std::unique_ptr<api::Webhooks> webhooks;
 };
@@ -165,11 +169,18 @@ Result<Parts> MakeParts(const Config& config) {
       TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths, ConfiguredApi(config)),
                                  *parts.engine, *parts.templates, *parts.store, *parts.events));
   parts.manager->UsePulls(parts.pulls.get());
+  parts.builds = TRY(sandbox::BuildKeeper::Open(config.builds, {.engine = *parts.engine,
+                                                                .templates = *parts.templates,
+                                                                .manager = *parts.manager,
+                                                                .pulls = *parts.pulls,
+                                                                .store = *parts.store,
+                                                                .events = *parts.events}));
   TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
   parts.collected = CollectLeftBehind(*parts.engine);
   parts.processes = TRY(
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
   TRY(parts.processes->SetRules(config.commands));
+  parts.startups = TRY(sandbox::StartupKeeper::Open(*parts.manager, *parts.processes));
   parts.projects =
       TRY(sandbox::ProjectFiles::Open(parts.paths, config.projects, *parts.store, *parts.events));
   parts.webhooks = TRY(api::Webhooks::Open(config.webhooks, *parts.store, *parts.events));
@@ -207,6 +218,7 @@ class Assembly : public ServeAssembly {
                                  .events = *parts_.events,
                                  .templates = *parts_.templates,
                                  .pulls = *parts_.pulls,
+                                 .builds = *parts_.builds,
                                  .facts = FactsOf(config, parts_),
                                  .answers = api::MakeAnswerShares(config.output_held)};
     std::vector<api::Route> routes = api::rest::RestRoutes(services);
@@ -272,6 +284,7 @@ class Assembly : public ServeAssembly {
     dispatcher_.set_log_requests(config.log_requests);
     parts_.webhooks->Reconfigure(config.webhooks);
     parts_.pulls->Reconfigure(config.pulls);
+    parts_.builds->Reconfigure(config.builds);
     parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths, api_));
     // Patterns that are none are not in a configuration that was loaded.
     (void)parts_.processes->SetRules(config.commands);
@@ -280,6 +293,7 @@ class Assembly : public ServeAssembly {
   void BeginDraining() override {
     state_.draining = true;
     parts_.engine->SetPatience(std::min(kEndPatience, launcher_timeout_));
+    parts_.builds->Stop();
     parts_.pulls->Stop();
     parts_.webhooks->Stop();
     parts_.events->Close();
@@ -292,6 +306,7 @@ class Assembly : public ServeAssembly {
     api::WriteSandboxMetrics(text, parts_.manager->Metrics());
     api::WriteProcessMetrics(text, parts_.processes->GetMetrics());
     api::WritePullMetrics(text, parts_.pulls->GetMetrics());
+    api::WriteBuildMetrics(text, parts_.builds->GetMetrics());
     api::WriteStoreMetrics(text, *parts_.store);
     if (const http::Server* server = server_.load()) {
       api::WriteConnectionMetrics(text, server->counters());

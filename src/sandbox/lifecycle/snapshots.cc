@@ -82,6 +82,10 @@ Result<Snapshots::Room> Snapshots::RoomOf(const std::string& owner, const std::s
                                  "limits.snapshots_size_per_owner in the configuration"));
 }
 
+Result<Bytes> Snapshots::RoomFor(const std::string& owner, const std::string& replaced) {
+  return TRY(RoomOf(owner, replaced)).bytes;
+}
+
 Result<SnapshotDraft> Snapshots::Copy(Sandbox& sandbox, Bytes room) {
   const Stillness still =
       TRY(Stillness::Begin(core_.engine, sandbox.id(), sandbox.state() == SandboxState::kRunning));

@@ -29,6 +29,10 @@ class Snapshots {
   // kResourceExhausted when the owner has as many, or as large ones, as an owner may have.
   Result<templates::TemplateInfo> Take(Sandbox& sandbox, const SnapshotRequest& request);
 
+  // What an owner may still have of these and of what was built for it, in bytes beyond what they
+  // stand on; `replaced` is not counted. kResourceExhausted: nothing.
+  Result<Bytes> RoomFor(const std::string& owner, const std::string& replaced);
+
   // The caller's, those of everybody for an administrator; the oldest first.
   Result<std::vector<templates::TemplateInfo>> List(const Caller& caller);
   Result<templates::TemplateInfo> Get(const Caller& caller, const std::string& name);

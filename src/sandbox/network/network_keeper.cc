@@ -195,7 +195,7 @@ Result<void> NetworkKeeper::GiveTerms(Entry& entry, network::Terms terms) {
   return done;
 }
 
-Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::string& owner,
+Result<void> NetworkKeeper::OpenAs(Opening opening, const SandboxId& id, const std::string& owner,
                                    const NetworkSpec& spec, std::optional<MadeNetwork> made) {
   if (spec.none()) {
     Close(id);
@@ -203,9 +203,11 @@ Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::
   }
   const auto entry = FindOrMake(id, owner);
   const std::lock_guard lock(entry->mutex);
-  entry->paused = paused;
+  entry->paused = opening == Opening::kPaused;
   entry->made = std::move(made);
-  auto applied = Apply(*entry, TermsOf(owner, spec));
+  network::Terms terms = TermsOf(owner, spec);
+  if (opening == Opening::kPlain) terms.cache_owner.clear();
+  auto applied = Apply(*entry, std::move(terms));
   entry->made.reset();
   if (applied) entry->wanted = true;
   return applied;
@@ -213,12 +215,17 @@ Result<void> NetworkKeeper::OpenAs(bool paused, const SandboxId& id, const std::
 
 Result<void> NetworkKeeper::Open(const SandboxId& id, const std::string& owner,
                                  const NetworkSpec& spec, std::optional<MadeNetwork> made) {
-  return OpenAs(false, id, owner, spec, std::move(made));
+  return OpenAs(Opening::kUsual, id, owner, spec, std::move(made));
+}
+
+Result<void> NetworkKeeper::OpenPlain(const SandboxId& id, const std::string& owner,
+                                      const NetworkSpec& spec, MadeNetwork made) {
+  return OpenAs(Opening::kPlain, id, owner, spec, std::move(made));
 }
 
 Result<void> NetworkKeeper::OpenPaused(const SandboxId& id, const std::string& owner,
                                        const NetworkSpec& spec) {
-  return OpenAs(true, id, owner, spec, std::nullopt);
+  return OpenAs(Opening::kPaused, id, owner, spec, std::nullopt);
 }
 
 Result<void> NetworkKeeper::Want(const SandboxId& id, const std::string& owner,

@@ -82,7 +82,11 @@ class NetworkKeeper {
   // before. `made`: of a sandbox that was created with its network.
   Result<void> Open(const SandboxId& id, const std::string& owner, const NetworkSpec& spec,
                     std::optional<MadeNetwork> made = std::nullopt);
-  // The same; on error the network is wanted nevertheless, and is tried again until it is closed.
+  // The same of a sandbox whose programs do not trust this server's authority: no connection is
+  // intercepted, for secrets (of which it has none) or for what is kept of registries.
+  Result<void> OpenPlain(const SandboxId& id, const std::string& owner, const NetworkSpec& spec,
+                         MadeNetwork made);
+  // As Open; on error the network is wanted nevertheless, and is tried again until it is closed.
   Result<void> Want(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   // The same of one that is paused.
   Result<void> OpenPaused(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
@@ -145,7 +149,8 @@ class NetworkKeeper {
   void NotePublished(const SandboxId& id, const std::string& owner, const NetworkSpec& spec);
   void TellUnpublished(const Publisher& publisher, const PublishedStanding& standing);
 
-  Result<void> OpenAs(bool paused, const SandboxId& id, const std::string& owner,
+  enum class Opening : uint8_t { kUsual, kPaused, kPlain };
+  Result<void> OpenAs(Opening opening, const SandboxId& id, const std::string& owner,
                       const NetworkSpec& spec, std::optional<MadeNetwork> made);
   Result<void> StartThread();
 

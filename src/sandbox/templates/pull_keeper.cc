@@ -1,6 +1,7 @@
 #include "sandbox/templates/pull_keeper.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/clock.h"
@@ -14,6 +15,9 @@ namespace {
 
 using store::Database;
 using templates::oci::Platform;
+
+// Who stops waiting for a pull cannot wake its keeper.
+constexpr Millis kStopLook{200};
 
 bool MaySee(const Caller& caller, const std::set<std::string>& owners) {
   return caller.admin || owners.contains(caller.owner);
@@ -254,13 +258,23 @@ bool PullKeeper::IsWanted(const std::string& template_name) {
 }
 
 Result<void> PullKeeper::Obtain(const Caller& caller, const std::string& template_name) {
+  return Obtain(caller, template_name, rules_.Get()->create_patience, [] { return false; });
+}
+
+Result<void> PullKeeper::Obtain(const Caller& caller, const std::string& template_name,
+                                Millis patience, const std::function<bool()>& is_stopped) {
   const std::string name = TRY(templates::NormalTemplateName(template_name));
   templates::PullOptions options{.image = TRY(templates::ImageOfName(name)), .name = name};
   options.replace = true;
   const EntryPtr entry = TRY(Begin(caller, std::move(options)));
-  const Millis patience = rules_.Get()->create_patience;
+  const auto until = SteadyNow() + patience;
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, patience, [&] { return stopping_ || HasEnded(entry->view.state); });
+  const auto is_over = [&] { return stopping_ || HasEnded(entry->view.state); };
+  while (!is_over() && !is_stopped()) {
+    const auto left = std::chrono::duration_cast<Millis>(until - SteadyNow());
+    if (left <= Millis(0)) break;
+    changed_.wait_for(lock, std::min(left, kStopLook), is_over);
+  }
   switch (entry->view.state) {
     case PullState::kDone:
       return {};

@@ -18,6 +18,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -72,6 +73,9 @@ class PullKeeper {
   // Waits until it is here, at most PullRules::create_patience. kUnavailable says how far it is;
   // the pull goes on.
   Result<void> Obtain(const Caller& caller, const std::string& template_name);
+  // The same, at most so long, and until `is_stopped` says that nobody waits any more.
+  Result<void> Obtain(const Caller& caller, const std::string& template_name, Millis patience,
+                      const std::function<bool()>& is_stopped);
 
   void Reconfigure(const PullRules& rules) { rules_.Set(rules); }
   PullMetrics GetMetrics();

@@ -16,10 +16,10 @@
 #include "engine/own_names.h"
 #include "template/host/host_sources.h"
 #include "template/host/skeleton.h"
+#include "template/metadata/metadata.h"
 #include "template/saved/open_archive.h"
 #include "template/saved/saved_image.h"
 #include "template/store/last_used.h"
-#include "template/store/metadata.h"
 #include "template/store/snapshot.h"
 #include "template/store/template_name.h"
 
@@ -184,13 +184,15 @@ TemplateInfo HostInfo() {
   return host;
 }
 
-// As `docker run` has it: the image's variables, user and directory. HOME and the like are the
-// guest's to say, by the passwd of whoever runs (protocol::kAccountVariables).
+// As `docker run` has it: the image's variables, user and directory. HOME and the like, where the
+// image does not set them, are the guest's to say, by the passwd of whoever runs
+// (protocol::kAccountVariables).
 void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
   for (const std::string& variable : oci::EnvironmentOf(process.env)) {
     const std::string name = variable.substr(0, variable.find('=') + 1);
     std::erase_if(found.env, [&](const std::string& one) { return one.starts_with(name); });
     found.env.push_back(variable);
+    found.own_variables.push_back(variable.substr(0, variable.find('=')));
   }
   // In an ordinary user's sandbox there is one user, whom everything belongs to.
   if (::geteuid() == 0) found.user = process.user.empty() ? "root" : process.user;
@@ -338,7 +340,11 @@ bool TemplateStore::Has(const std::string& name) const {
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
   std::vector<TemplateInfo> infos = {HostInfo()};
-  for (const auto& metadata : TRY(ReadAll())) infos.push_back(metadata->info);
+  for (const auto& metadata : TRY(ReadAll())) {
+    TemplateInfo& info = infos.emplace_back(metadata->info);
+    // An image may say megabytes of its programs.
+    info.entrypoint = info.cmd = info.volumes = info.exposed_ports = {};
+  }
   return infos;
 }
 
@@ -446,6 +452,7 @@ Result<TemplateInfo> TemplateStore::AddChain(const std::string& name, const NewC
   metadata.info.imported_unix_ms = UnixMs();
   metadata.info.size = chain.bytes;
   metadata.info.entries = chain.entries;
+  metadata.info.written = chain.written;
   metadata.info.source = options.source_name.empty() ? chain.origin.reference : options.source_name;
   metadata.info.notes = chain.notes;
   FillInfo(metadata);

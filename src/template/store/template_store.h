@@ -19,10 +19,10 @@
 #include "base/result.h"
 #include "template/environment/environment.h"
 #include "template/import/import.h"
+#include "template/metadata/metadata.h"
+#include "template/metadata/metadata_cache.h"
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
-#include "template/store/metadata.h"
-#include "template/store/metadata_cache.h"
 #include "template/store/snapshot.h"
 #include "template/template.h"
 
@@ -40,6 +40,7 @@ struct NewChain {
   ImageOrigin origin;               // its config has one diff_id for each layer
   std::vector<std::string> layers;  // their ids, the topmost first; held by the caller. May be none
   Bytes bytes = 0;                  // of content, in all of them
+  Bytes written = 0;                // of these, what was made here
   uint64_t entries = 0;
   ImportNotes notes{};
 };

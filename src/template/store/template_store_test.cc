@@ -8,7 +8,7 @@
 
 #include <thread>
 
-#include "template/store/metadata.h"
+#include "template/metadata/metadata.h"
 #include "template/test_directory.h"
 
 namespace cay::templates {
