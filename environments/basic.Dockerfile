@@ -12,7 +12,7 @@ set -eu
 printf 'path-exclude=/usr/share/%s/*\n' doc man locale > /etc/dpkg/dpkg.cfg.d/small
 apt-get update
 apt-get install -y --no-install-recommends ca-certificates curl git jq less procps unzip vim-tiny wget xz-utils
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt/* /var/log/*.log
+rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt/* /var/log/*.log
 useradd --create-home --shell /bin/bash sandbox
 install -d -o sandbox -g sandbox /workspace
 END
@@ -21,14 +21,16 @@ END
 FROM debian AS npm
 RUN apt-get update && apt-get install -y --no-install-recommends npm
 # Programs of Node.js are in packages of npm, one for each platform.
-RUN npm install --global --prefix /opt/node node@20 npm@10
+RUN npm install --global --prefix /opt/node node@20 npm@10 && rm -rf /opt/node/lib/node_modules/node/node_modules/*/include
 
 FROM debian
 RUN <<END
 set -eu
 apt-get update
 apt-get install -y --no-install-recommends build-essential htop nano openssh-client pkg-config python3 python3-dev python3-venv
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt/* /var/log/*.log
+rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt/* /var/log/*.log
+# What nobody links or looks at.
+rm -f /usr/bin/*-lto-dump-* /usr/lib/python3.11/config-3.11-*/libpython*.a
 install -d -o sandbox -g sandbox /opt/python
 END
 COPY --from=npm --chown=sandbox:sandbox /opt/node /opt/node

@@ -14,7 +14,7 @@ set -eu
 printf 'path-exclude=/usr/share/%s/*\n' doc man locale > /etc/dpkg/dpkg.cfg.d/small
 apt-get update
 apt-get install -y --no-install-recommends ca-certificates curl git jq less procps unzip vim-tiny wget xz-utils
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt/* /var/log/*.log
+rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt/* /var/log/*.log
 useradd --create-home --shell /bin/bash sandbox
 install -d -o sandbox -g sandbox /workspace
 END
@@ -22,7 +22,7 @@ RUN <<END
 set -eu
 apt-get update
 apt-get install -y --no-install-recommends python3 python3-venv
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt/* /var/log/*.log
+rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt/* /var/log/*.log
 install -d -o sandbox -g sandbox /opt/python
 END
 # Of the user, who may install what he likes there; not Debian's own, which pip leaves alone.

@@ -12,7 +12,7 @@ set -eu
 printf 'path-exclude=/usr/share/%s/*\n' doc man locale > /etc/dpkg/dpkg.cfg.d/small
 apt-get update
 apt-get install -y --no-install-recommends ca-certificates curl git jq less procps unzip vim-tiny wget xz-utils
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt/* /var/log/*.log
+rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt/* /var/log/*.log
 useradd --create-home --shell /bin/bash sandbox
 install -d -o sandbox -g sandbox /workspace
 END
@@ -21,7 +21,7 @@ END
 FROM debian AS npm
 RUN apt-get update && apt-get install -y --no-install-recommends npm
 # Programs of Node.js are in packages of npm, one for each platform.
-RUN npm install --global --prefix /opt/node node@22 npm@10
+RUN npm install --global --prefix /opt/node node@22 npm@10 && rm -rf /opt/node/lib/node_modules/node/node_modules/*/include
 
 FROM debian
 COPY --from=npm --chown=sandbox:sandbox /opt/node /opt/node

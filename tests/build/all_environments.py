@@ -18,8 +18,8 @@ FROM debian:bookworm
 RUN apt-get update && apt-get install -y --no-install-recommends libbz2-1.0 libffi8 liblzma5 libncursesw6 libreadline8 libsqlite3-0 libssl3 \\
     libuuid1 zlib1g && rm -rf /var/lib/apt/lists/*
 COPY bin/python3.12 /usr/local/bin/python3.12
-COPY lib/python3.12 /usr/local/lib/python3.12
-RUN ln -s python3.12 /usr/local/bin/python3
+COPY lib /usr/local/lib
+RUN ln -s python3.12 /usr/local/bin/python3 && ldconfig
 """
 
 

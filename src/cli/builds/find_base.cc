@@ -63,7 +63,8 @@ Result<KeptTemplate> FindBaseHere(TemplateStore& store, const std::string& image
   if (!here && here.error().code() != ErrorCode::kNotFound) return here;
   // By its own name only: "python" is the image.
   const templates::Environment* environment = store.environments().Find(normal);
-  if (!here && environment != nullptr && environment->name == normal) return here;
+  if (!here && environment != nullptr && environment->name == normal)
+    return Failure(templates::NotBuilt(normal, *environment));
   const std::string name = TRY(templates::ImageOfName(normal)).Familiar();
   if (!options.quiet) Note("the image " + name + " is pulled");
   auto pulled = Pull(store, normal, name, platform, options);

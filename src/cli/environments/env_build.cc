@@ -163,7 +163,7 @@ Result<int> EnvBuild::BuildAll() {
     began_ = std::chrono::steady_clock::now();
     auto end = BuildOne(*environment);
     if (!end && order_.size() == 1) return Failure(std::move(end).error());
-    if (!end) Report(std::move(end).error().WithContext(environment->name));
+    if (!end) Report(Error(end.error()).WithContext(environment->name));
     if (end && end->stopped) return end->exit_code;
     if (end && end->exit_code == 0) {
       TRY(Tell(*environment, end->end));

@@ -182,6 +182,13 @@ Result<Environments> Environments::Of(std::vector<Environment> list, const Envir
   return all;
 }
 
+Error NotBuilt(std::string_view name, const Environment& environment) {
+  const std::string called = name == environment.name ? "" : " (\"" + ToUtf8Lossy(name) + "\")";
+  return Error(ErrorCode::kNotFound, Fault::kCaller,
+               "the environment " + environment.name + called + " is not built here")
+      .WithRemedy("build it: " + Remedy(Action::kBuildEnvironment, environment.name));
+}
+
 const Environment* Environments::Find(std::string_view name) const {
   if (const auto found = std::ranges::find(list_, name, &Environment::name); found != list_.end())
     return &*found;

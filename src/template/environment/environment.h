@@ -77,6 +77,9 @@ class Environments {
   std::vector<Environment> list_;
 };
 
+// kNotFound, with the command that builds it; `name`: what it was called.
+Error NotBuilt(std::string_view name, const Environment& environment);
+
 // The program's own. That they can be read is a test.
 const Environments& BuiltInEnvironments();
 

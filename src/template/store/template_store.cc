@@ -64,14 +64,6 @@ Result<std::vector<std::string>> ImportedNames(const LayerStore& layers) {
   return names;
 }
 
-// Of a name that an environment is called by, whether it is spelled so or otherwise.
-Error NotBuilt(const std::string& name, const Environment& environment) {
-  const std::string called = name == environment.name ? "" : " (\"" + name + "\")";
-  return Error(ErrorCode::kNotFound, Fault::kCaller,
-               "the environment " + environment.name + called + " is not built here")
-      .WithRemedy("build it: " + Remedy(Action::kBuildEnvironment, environment.name));
-}
-
 Error NotFound(const LayerStore& layers, const Environments& environments,
                const std::string& name) {
   if (const Environment* found = environments.Find(name)) return NotBuilt(name, *found);
