@@ -78,16 +78,17 @@ layer() {
     archive) echo base archive ;;
     store) echo base store ;;
     network) echo base json crypto http protocol network ;;
+    volume) echo base json archive volume ;;
     http) echo base crypto http ;;
     guest_link) echo base protocol archive guest_link ;;
-    config) echo base network archive protocol guest_link engine template build store sandbox http api config ;;
+    config) echo base network archive protocol guest_link volume engine template build store sandbox http api config ;;
     guest) echo base protocol archive guest ;;
-    engine) echo base protocol engine ;;
-    template) echo base json network crypto http archive protocol engine template ;;
-    build) echo base json network crypto http archive protocol guest_link engine template build ;;
-    sandbox) echo base json network crypto archive protocol guest_link engine template build store sandbox ;;
-    api) echo base json network crypto archive protocol guest_link engine template build store sandbox http api ;;
-    cli) echo base json network crypto archive protocol guest guest_link engine template build store sandbox http api config cli ;;
+    engine) echo base protocol volume engine ;;
+    template) echo base json network crypto http archive protocol volume engine template ;;
+    build) echo base json network crypto http archive protocol guest_link volume engine template build ;;
+    sandbox) echo base json network crypto archive protocol guest_link volume engine template build store sandbox ;;
+    api) echo base json network crypto archive protocol guest_link volume engine template build store sandbox http api ;;
+    cli) echo base json network crypto archive protocol guest guest_link volume engine template build store sandbox http api config cli ;;
     *) return 1 ;;
   esac
 }
@@ -96,7 +97,7 @@ layer() {
 room() {
   case $1 in
     base | base/testing) ;;
-    base/os | base/supply) echo base ;;
+    base/os | base/supply | base/names) echo base ;;
     base/loop | base/ipc) echo base base/os ;;
     base/bpf) echo base base/os ;;
     guest/io | guest/files) ;;
@@ -114,6 +115,9 @@ room() {
     network/cache) echo network/link ;;
     network/intercept) echo network/{policy,link,cache} ;;
     network/relay) echo network/{policy,wire,link,resolver,transfer,names,cache,intercept} ;;
+    volume/disk) ;;
+    volume) echo volume/disk ;;
+    volume/store) echo volume volume/disk ;;
     engine | engine/native/ids | engine/native/ipc | engine/native/seccomp) echo engine ;;
     engine/native/cgroup) echo engine ;;
     engine/native/rootfs) echo engine engine/native/{ids,cgroup} ;;
@@ -125,7 +129,7 @@ room() {
     engine/native) echo engine engine/native/{ipc,cgroup,spawn,record,network,launcher,probe} ;;
     engine/fake) echo engine ;;
     engine/factory) echo engine engine/native ;;
-    template/oci | template/dockerfile/patterns) ;;
+    template/oci | template/dockerfile/patterns | template/environment) ;;
     template/dockerfile) echo template/oci template/dockerfile/patterns ;;
     template) echo template/oci ;;
     template/registry/rules) echo template/oci ;;
@@ -133,11 +137,13 @@ room() {
     template/layers) ;;
     template/saved) echo template/oci ;;
     template/host | template/import) echo template template/layers ;;
-    template/store) echo template template/{oci,layers,saved,host,import} ;;
-    template/usage) echo template template/{layers,store} ;;
-    template/export) echo template template/{oci,layers,saved,store} ;;
-    template/pull) echo template template/{oci,saved,store,export,registry} template/registry/rules ;;
-    build | build/copy) ;;
+    template/metadata) echo template template/{oci,layers,host} ;;
+    template/store) echo template template/{oci,layers,saved,host,import,environment,metadata} ;;
+    template/usage) echo template template/{layers,metadata,store} ;;
+    template/export) echo template template/{oci,layers,saved,metadata,store} ;;
+    template/pull) echo template template/{oci,saved,metadata,store,export,registry} template/registry/rules ;;
+    build | build/copy/tar) ;;
+    build/copy) echo build/copy/tar ;;
     build/cache | build/run) echo build ;;
     build/stages) echo build build/{copy,cache,run} ;;
     build/packing) echo build build/{copy,stages} ;;
@@ -146,15 +152,18 @@ room() {
     http/transport) echo http http/wire ;;
     http/server | http/client) echo http http/{wire,transport} ;;
     sandbox) ;;
-    sandbox/rules | sandbox/commands | sandbox/events | sandbox/records) echo sandbox ;;
-    sandbox/state) echo sandbox sandbox/{rules,records} ;;
+    sandbox/startup/rules | sandbox/commands | sandbox/events | sandbox/records) echo sandbox ;;
+    sandbox/rules) echo sandbox sandbox/startup/rules ;;
+    sandbox/state) echo sandbox sandbox/{rules,records} sandbox/startup/rules ;;
     sandbox/projects) echo sandbox sandbox/events ;;
     sandbox/secrets) echo sandbox sandbox/rules ;;
     sandbox/network) echo sandbox sandbox/{rules,events,secrets} ;;
     sandbox/templates) echo sandbox sandbox/events ;;
-    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates} ;;
+    sandbox/volumes) echo sandbox ;;
+    sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates,volumes} sandbox/startup/rules ;;
     sandbox/builds) echo sandbox sandbox/{events,network,templates,lifecycle} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
+    sandbox/startup) echo sandbox sandbox/{lifecycle,processes} sandbox/startup/rules ;;
     api) ;;
     api/openapi) echo api api/{gate,webhooks} api/rest/processes ;;
     api/gate) echo api ;;
@@ -175,8 +184,11 @@ room() {
     cli/session) echo cli/{frame,client,local,run} ;;
     cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
     cli/builds) echo cli/{frame,client,local,network,pulls,session,remote} ;;
+    cli/environments) echo cli/{frame,local,network,pulls,run,builds} ;;
+    cli/volumes) echo cli/{frame,client,local,remote} ;;
     cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;
+    archive/formats) echo archive ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;
     *) return 1 ;;
   esac
@@ -212,7 +224,7 @@ check_crowds() {
 
 # The rules about sandboxes are pure: what comes of them depends on what they are told, and on nothing else.
 check_purity() {
-  ! (cd "$root" && find src/sandbox/rules -name '*.h' -o -name '*.cc' 2>/dev/null | grep -v '_test\.cc$' |
+  ! (cd "$root" && find src/sandbox/rules src/sandbox/startup/rules -name '*.h' -o -name '*.cc' 2>/dev/null | grep -v '_test\.cc$' |
     xargs -r grep -nE '#include (<(mutex|thread|condition_variable|atomic|shared_mutex|future)>|"base/clock\.h")|(steady|system)_clock')
 }
 

@@ -57,6 +57,8 @@ std::string_view RequestFor(Action action) {
       return "GET /api/keys";
     case Action::kListWebhooks:
       return "GET /api/webhooks";
+    case Action::kBuildEnvironment:
+      return "cay env build {}, on the server's machine";
   }
   return "{}";
 }

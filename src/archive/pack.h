@@ -15,9 +15,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "archive/byte_stream.h"
+#include "archive/tar_entry.h"
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
@@ -50,5 +53,13 @@ struct PackOptions {
 // Writes the end marker. On error the stream has none, so that no reader takes it for whole.
 Result<PackReport> Pack(const Fd& parent, const std::string& name, const std::string& archive_name,
                         ByteSink& sink, const PackOptions& options);
+
+// What an entry needs beside what stat(2) tells, for those who pack in their own way.
+//
+// Only user.*: the rest means nothing elsewhere, or too much. Those that cannot be read, and what
+// is over 256 KiB for one file, are left out.
+void ReadUserXattrs(const Fd& fd, TarEntry& entry);
+// The runs of data up to `size`; nothing when there are more than kMaxSegments.
+Result<std::optional<std::vector<Segment>>> FindSegments(const Fd& file, uint64_t size);
 
 }  // namespace cay::archive

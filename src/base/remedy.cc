@@ -35,6 +35,7 @@ constexpr std::array<std::string_view, kActionCount> kNames = {
     "authenticate",
     "list_keys",
     "list_webhooks",
+    "build_environment",
 };
 
 // Around an encoded action, and between its name and what it is done to (ASCII's record and unit

@@ -18,35 +18,36 @@ namespace cay {
 // In parentheses: what the action is done to. The names (ActionName) are part of the API and are
 // never changed or reused.
 enum class Action : uint8_t {
-  kNone,             // words
-  kCreate,           // a sandbox
-  kList,             // sandboxes
-  kUse,              // (one by this name)
-  kStart,            // (a sandbox)
-  kPause,            // (a sandbox)
-  kResume,           // (a sandbox)
-  kDestroy,          // (a sandbox)
-  kSetTimeout,       // (of a sandbox)
-  kListOrphans,      //
-  kReadProcess,      // (a process)
-  kFollowOutput,     // of a process
-  kKillLeftovers,    // (of a process)
-  kListDirectory,    //
-  kGetArchive,       // of a directory
-  kRemoveTree,       // (a directory) with all that is in it
-  kForwardPort,      //
-  kAcceptWeaker,     // best effort: a limit that cannot be enforced
-  kScratchInMemory,  // the writable layer in memory
-  kImportTemplate,   // (a template)
-  kPullTemplate,     // (an image)
-  kAwaitPull,        // (a pull)
-  kRemoveTemplate,   // (a template)
-  kReplaceTemplate,  // in an import
-  kAuthenticate,     // with a key
-  kListKeys,         //
-  kListWebhooks,     //
+  kNone,              // words
+  kCreate,            // a sandbox
+  kList,              // sandboxes
+  kUse,               // (one by this name)
+  kStart,             // (a sandbox)
+  kPause,             // (a sandbox)
+  kResume,            // (a sandbox)
+  kDestroy,           // (a sandbox)
+  kSetTimeout,        // (of a sandbox)
+  kListOrphans,       //
+  kReadProcess,       // (a process)
+  kFollowOutput,      // of a process
+  kKillLeftovers,     // (of a process)
+  kListDirectory,     //
+  kGetArchive,        // of a directory
+  kRemoveTree,        // (a directory) with all that is in it
+  kForwardPort,       //
+  kAcceptWeaker,      // best effort: a limit that cannot be enforced
+  kScratchInMemory,   // the writable layer in memory
+  kImportTemplate,    // (a template)
+  kPullTemplate,      // (an image)
+  kAwaitPull,         // (a pull)
+  kRemoveTemplate,    // (a template)
+  kReplaceTemplate,   // in an import
+  kAuthenticate,      // with a key
+  kListKeys,          //
+  kListWebhooks,      //
+  kBuildEnvironment,  // (an environment)
 };
-inline constexpr size_t kActionCount = 27;
+inline constexpr size_t kActionCount = 28;
 std::string_view ActionName(Action action);  // "start"
 std::optional<Action> ActionFromName(std::string_view name);
 

@@ -5,16 +5,16 @@ namespace cay::cli {
 namespace {
 
 constexpr const Command* kCommands[] = {
-    &kRunCommand,     &kPsCommand,         &kGcCommand,       &kTemplateCommand,  &kDoctorCommand,
-    &kNetCommand,     &kSecretsCommand,    &kCreateCommand,   &kListCommand,      &kExecCommand,
-    &kShellCommand,   &kCopyCommand,       &kRmCommand,       &kInspectCommand,   &kStartCommand,
-    &kStopCommand,    &kPauseCommand,      &kResumeCommand,   &kRestartCommand,   &kRenameCommand,
-    &kUpdateCommand,  &kResetCommand,      &kSnapshotCommand, &kSnapshotsCommand, &kRestoreCommand,
-    &kExtendCommand,  &kFilesCommand,      &kLogsCommand,     &kAttachCommand,    &kKillCommand,
-    &kWaitCommand,    &kServeCommand,      &kConfigCommand,   &kEventsCommand,    &kHealthCommand,
-    &kStatsCommand,   &kTopCommand,        &kNetworkCommand,  &kFlowsCommand,     &kSystemCommand,
-    &kKeysCommand,    &kPortCommand,       &kContextCommand,  &kAdoptCommand,     &kHelpCommand,
-    &kVersionCommand, &kCompletionCommand,
+    &kRunCommand,       &kPsCommand,      &kGcCommand,      &kTemplateCommand,   &kEnvCommand,
+    &kVolumeCommand,    &kDoctorCommand,  &kNetCommand,     &kSecretsCommand,    &kCreateCommand,
+    &kListCommand,      &kExecCommand,    &kShellCommand,   &kCopyCommand,       &kRmCommand,
+    &kInspectCommand,   &kStartCommand,   &kStopCommand,    &kPauseCommand,      &kResumeCommand,
+    &kRestartCommand,   &kRenameCommand,  &kUpdateCommand,  &kResetCommand,      &kSnapshotCommand,
+    &kSnapshotsCommand, &kRestoreCommand, &kExtendCommand,  &kFilesCommand,      &kLogsCommand,
+    &kAttachCommand,    &kKillCommand,    &kWaitCommand,    &kServeCommand,      &kConfigCommand,
+    &kEventsCommand,    &kHealthCommand,  &kStatsCommand,   &kTopCommand,        &kNetworkCommand,
+    &kFlowsCommand,     &kSystemCommand,  &kKeysCommand,    &kPortCommand,       &kContextCommand,
+    &kAdoptCommand,     &kHelpCommand,    &kVersionCommand, &kCompletionCommand,
 };
 
 }  // namespace

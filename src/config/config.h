@@ -44,6 +44,7 @@ struct Config {
   sandbox::ManagerOptions manager;     // `pools` from the field below, by Finish
   std::vector<std::string> pools;      // see pool_text.h
   std::vector<std::string> templates;  // see template_text.h
+  std::string environments;            // a directory of recipes; empty: the program's own alone
   sandbox::PullRules pulls;
   sandbox::BuildRules builds;
   sandbox::KeeperOptions processes;

@@ -339,6 +339,10 @@ class Loader {
     const Config& config = result_.loaded.config;
     AtLeast("timeouts.launcher", config.launcher_timeout >= kLeastLauncherTimeout,
             FormatDuration(kLeastLauncherTimeout));
+    if (config.manager.stop_grace > sandbox::kMaxStopGrace) {
+      Problem(Error::Invalid("timeouts.stop_grace (" + Shown("timeouts.stop_grace") +
+                             ") is more than " + FormatDuration(sandbox::kMaxStopGrace)));
+    }
     if (config.launchers > engine::kMostAtATime) {
       Problem(Error::Invalid("limits.launchers (" + Shown("limits.launchers") + ") is more than " +
                              std::to_string(engine::kMostAtATime)));

@@ -7,6 +7,17 @@
 namespace cay::config {
 
 inline constexpr Key kTemplateRows[] = {
+    {.name = "environments.directory",
+     .flag = "",
+     .value = "DIR",
+     .example = "/etc/cay/environments",
+     .doc =
+         "Recipes of environments (NAME.Dockerfile) beside the program's own: what sandboxes can "
+         "call them, and how they are built (cay env).",
+     .list = false,
+     .reloads = false,
+     .set = &SetAbsolutePath<CAY_AT(environments)>,
+     .show = &ShowText<CAY_AT(environments)>},
     {.name = "templates.pull",
      .flag = "",
      .value = "WHEN",

@@ -22,6 +22,7 @@ struct Capabilities {
   bool network_policy = false;  // OpenNetwork: networks other than none
   bool snapshot = false;        // OpenWritten, HoldStill, GoOn: of what a sandbox wrote
   bool root = false;            // CreateRequest::privileges: Privileges::kRoot
+  bool volumes = false;         // CreateRequest::volumes
 
   // What no engine can do yet. Nothing asks for it: it has its place so that engines can be told
   // apart.

@@ -135,6 +135,16 @@ struct Tmpfs {
   Bytes size = 64 * kMiB;  // counts against the memory limit
 };
 
+// A volume (volume/volume_dir.h) made visible inside. One sandbox that writes has it alone; several
+// that only read share it. It is the sandbox's from Create to Destroy, whether it runs or not.
+struct VolumeMount {
+  std::string directory;  // the volume's, an absolute host path
+  std::string target;     // absolute path inside; made if it is not there
+  bool read_only = false;
+
+  friend bool operator==(const VolumeMount&, const VolumeMount&) = default;
+};
+
 // Where the writable layer lives.
 enum class Scratch : uint8_t {
   kAuto,    // kDisk where the machine can, otherwise kMemory
@@ -164,6 +174,8 @@ struct CreateRequest {
   uint32_t owner = kUsualOwner;
   std::vector<Mount> mounts;
   std::vector<Tmpfs> tmpfs;
+  // kIllegalState, and who has it, where one of them is in use otherwise.
+  std::vector<VolumeMount> volumes;
   bool noexec = false;  // nothing writable is executable
   // The root filesystem is read-only, except /tmp, /var/tmp, /run, /home, /root and /workspace.
   // Mounts are as they were asked for.
@@ -302,6 +314,7 @@ struct SandboxStatus {
   bool promised = false;                      // see Engine::Promise
   std::optional<int64_t> orphaned_unix_ms{};  // since when: see Engine::Disown
   std::vector<LayerReference> layers{};
+  std::vector<VolumeMount> volumes{};
   std::string damage{};  // why only id and lifetime are known; empty: all is known
 };
 

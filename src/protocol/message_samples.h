@@ -49,7 +49,8 @@ inline StartRequest MakeStart() {
           .overflow = Overflow::kDrop,
           .account_env = {},
           .shell = false,
-          .make_directory = false};
+          .make_directory = false,
+          .passing = false};
 }
 
 // With the fields that came with version 2.
@@ -58,6 +59,13 @@ inline StartRequest MakeStartWithDefaults() {
   start.account_env = {"HOME", "SHELL"};
   start.shell = true;
   start.make_directory = true;
+  return start;
+}
+
+// With the field that came with version 3.
+inline StartRequest MakePassingStart() {
+  StartRequest start = MakeStartWithDefaults();
+  start.passing = true;
   return start;
 }
 
@@ -78,6 +86,7 @@ template <class Visit>
 void ForEachMessage(const Visit& visit) {
   visit("Start", FrameType::kStart, MakeStart());
   visit("StartWithDefaults", FrameType::kStart, MakeStartWithDefaults());
+  visit("StartPassing", FrameType::kStart, MakePassingStart());
   visit("Attach", FrameType::kAttach, AttachRequest{.process = 4, .from_seq = 300});
   visit("Signal", FrameType::kSignal,
         SignalRequest{.process = 4, .signal = 15, .target = SignalTarget::kLeader});

@@ -15,7 +15,7 @@ namespace cay::protocol {
 
 // The version that a guest of this program speaks. Raised with each new message and field
 // (codec.FieldSince): a host speaks to each guest in that guest's version.
-inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kProtocolVersion = 3;
 // The earliest that this host still speaks.
 inline constexpr uint32_t kOldestGuestProtocol = 1;
 

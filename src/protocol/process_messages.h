@@ -39,6 +39,8 @@ inline constexpr size_t kMaxListedArguments = 16;              // of each
 inline constexpr size_t kMaxListedArgumentBytes = 64;
 // The first version whose guests know account_env, shell and make_directory.
 inline constexpr uint32_t kStartDefaultsSince = 2;
+// … and `passing`.
+inline constexpr uint32_t kPassingSince = 3;
 // Variables that say who the user is: see StartRequest::account_env.
 inline constexpr std::array<std::string_view, 4> kAccountVariables = {"HOME", "USER", "LOGNAME",
                                                                       "SHELL"};
@@ -99,6 +101,9 @@ struct StartRequest {
   std::vector<std::string> account_env;
   bool shell = false;  // argv is {"/bin/sh", "-c", line}: bash executes it where there is one
   bool make_directory = false;  // a `cwd` that is not there is made, with its parents
+  // It is not listed, and ends with the connection that started it, as does what it left behind:
+  // nothing of it is kept then.
+  bool passing = false;
   static void Fields(auto& self, auto& codec) {
     codec.Field(1, self.argv, kMaxArguments, kMaxArgumentBytes);
     codec.Field(2, self.env, kMaxEnvironment, kMaxArgumentBytes);
@@ -113,6 +118,7 @@ struct StartRequest {
                      size_t{16});
     codec.FieldSince(kStartDefaultsSince, 11, self.shell);
     codec.FieldSince(kStartDefaultsSince, 12, self.make_directory);
+    codec.FieldSince(kPassingSince, 13, self.passing);
   }
 };
 

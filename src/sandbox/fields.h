@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/field.h"
+#include "guest_link/process_verdict.h"
 #include "network/link/secret.h"
 #include "protocol/messages.h"
 #include "sandbox/types.h"
@@ -44,6 +45,20 @@ struct Tmpfs {
     visit(About{.name = "target", .needed = true},
           field::Text{.pattern = "^/[^\\u0000]*$", .min_length = 2}, tmpfs.target);
     visit(About{"size"}, field::Size{}, tmpfs.size);
+  }
+};
+
+// A VolumeUse.
+struct UsedVolume {
+  static constexpr std::string_view kNamePattern = "^[a-z0-9][a-z0-9._-]{0,63}$";
+  static constexpr size_t kMost = 16;  // of one sandbox
+  static void Of(auto& volume, auto& visit) {
+    visit(About{.name = "name", .kept = "name", .needed = true},
+          field::Text{.pattern = kNamePattern}, volume.name);
+    visit(About{.name = "path", .kept = "path", .text = "inside", .needed = true},
+          field::Text{.pattern = "^/[^\\u0000]*$", .min_length = 2}, volume.path);
+    visit(About{"read_only", "read_only", "then other sandboxes can read it at the same time"},
+          field::Flag{}, volume.read_only);
   }
 };
 
@@ -167,6 +182,10 @@ struct Spec {
     visit(About{"env", "env"}, field::kEnvironment, spec.env);
     visit(About{"mounts", "mounts"}, field::Objects<Mount>{.max = 32, .max_read = 64}, spec.mounts);
     visit(About{"tmpfs", "tmpfs"}, field::Objects<Tmpfs>{.max = 64, .max_read = 64}, spec.tmpfs);
+    visit(About{"volumes", "volumes",
+                "of its owner: it has them until it is destroyed, whether it runs or not"},
+          field::Objects<UsedVolume>{.max = UsedVolume::kMost, .max_read = UsedVolume::kMost},
+          spec.volumes);
     visit(About{"user", "user", "a name, a uid, or uid:gid"},
           field::Text{.max_bytes = protocol::kMaxUserBytes,
                       .pattern = field::kWithoutNul,
@@ -175,6 +194,14 @@ struct Spec {
     visit(About{"workdir", "workdir"}, field::Text{.pattern = "^(/[^\\u0000]*)?$"}, spec.workdir);
     visit(About{"hostname", "hostname"}, field::Text{.pattern = "^[A-Za-z0-9.-]{0,64}$"},
           spec.hostname);
+    visit(About{"entrypoint", "entrypoint",
+                "a process that starts with it: true: as its image says, ENTRYPOINT and CMD; a "
+                "list: this instead of the image's ENTRYPOINT, and without its CMD"},
+          field::Own{.schema = "AskedEntrypoint"}, spec.entrypoint);
+    visit(About{"cmd", "cmd",
+                "what comes after the entrypoint, instead of the image's CMD; alone it is as with "
+                "entrypoint true"},
+          field::Texts{.pattern = field::kWithoutNul, .max = 1024}, spec.cmd);
     visit(About{"noexec", "noexec", "nothing writable is executable"}, field::Flag{}, spec.noexec);
     visit(About{"read_only", "read_only",
                 "the root filesystem is read-only, except /tmp, /var/tmp, /run, /home, /root and "
@@ -215,6 +242,56 @@ struct Limits {
   }
 };
 
+// A sandbox::Startup.
+struct Startup {
+  static constexpr std::string_view kSchema = "Startup";
+  static constexpr std::string_view kText =
+      "the process that its creator had started with it, as it is since the last start; its output "
+      "and its result are those of the process of that id";
+  static void Of(const sandbox::Startup& one, auto& visit) {
+    visit(About{"command"}, field::Texts{}, one.plan.command);
+    visit(About{.name = "process_id", .text = "null where it has not been started"},
+          field::Number{}, one.process == 0 ? std::nullopt : std::optional(one.process));
+    visit(About{"state"}, field::Word{.words = kStartupStateNames}, StartupStateName(one.state));
+    visit(About{.name = "reason", .text = "of one that failed to start, or was lost"},
+          field::Text{}, one.reason);
+    visit(About{"exit_code"}, field::Number{}, one.exit_code);
+    visit(About{"signal"}, field::Text{},
+          one.signal ? std::optional(SignalText(*one.signal)) : std::nullopt);
+    visit(About{.name = "stop_signal", .text = "what a stop sends it before it kills"},
+          field::Text{}, SignalText(one.plan.stop_signal));
+    visit(About{"started_at"}, field::Time{}, one.started_unix_ms);
+    visit(About{"ended_at"}, field::Time{}, one.ended_unix_ms);
+  }
+};
+
+// A sandbox::CheckReport.
+struct ImageHealth {
+  static constexpr std::string_view kSchema = "ImageHealth";
+  static constexpr std::string_view kText =
+      "what the test that the image has (HEALTHCHECK) found since the last start; how near the "
+      "sandbox is to its limits is told elsewhere (SandboxHealth)";
+  static void Of(const CheckReport& report, auto& visit) {
+    visit(About{"status"}, field::Word{.words = kCheckStatusNames}, CheckStatusName(report.status));
+    visit(About{"failing_streak"}, field::Number{}, report.failing_streak);
+    visit(About{.name = "log", .text = "the last results, the oldest first; empty in a list"},
+          field::Objects<Result>{.max = kMaxCheckLog}, report.log);
+  }
+
+ private:
+  struct Result {
+    static void Of(const CheckResult& result, auto& visit) {
+      visit(About{"started_at"}, field::Time{}, result.started_unix_ms);
+      visit(About{"ended_at"}, field::Time{}, result.ended_unix_ms);
+      visit(About{.name = "exit_code", .text = "-1: it took too long, or could not be run"},
+            field::Number{}, result.exit_code);
+      visit(About{.name = "output", .text = "the first 4096 bytes of both streams"}, field::Text{},
+            result.output);
+      visit(About{"output_truncated"}, field::Flag{}, result.output_truncated);
+    }
+  };
+};
+
 struct NotEnforced {
   static void Of(const engine::NotEnforced& missing, auto& visit) {
     visit(About{"limit"}, field::Text{}, engine::LimitName(missing.limit));
@@ -248,6 +325,7 @@ struct View {
     visit(About{"metadata"}, field::Strings{}, spec.metadata);
     visit(About{"network"}, field::Word{.words = Network::kModes},
           network::ModeName(spec.network.policy.mode));
+    visit(About{"volumes"}, field::Objects<UsedVolume>{}, spec.volumes);
     visit(About{"workdir"}, field::Text{}, spec.workdir);
     visit(About{"user"}, field::Text{}, spec.user);
     visit(About{"noexec"}, field::Flag{}, spec.noexec);
@@ -263,6 +341,8 @@ struct View {
     visit(About{"idle_timeout"}, field::Seconds{}, spec.idle_timeout.value_or(Millis(0)));
     visit(About{"on_timeout"}, kAtTimeout,
           OnTimeoutName(spec.on_timeout.value_or(OnTimeout::kDestroy)));
+    visit(About{"startup"}, field::Object<Startup>{}, view.startup);
+    visit(About{"health"}, field::Object<ImageHealth>{}, view.health);
     visit(About{"executions"}, field::Number{}, view.executions);
     visit(About{"running_processes"}, field::Number{}, view.running);
     visit(About{"from_pool"}, field::Flag{}, view.from_pool);

@@ -61,6 +61,8 @@ struct NetworkOptions {
   std::vector<std::string> publish_addresses;
 };
 
+inline constexpr Millis kMaxStopGrace{300'000};
+
 struct ManagerOptions {
   Paths paths;
   std::string default_template = "host";
@@ -73,11 +75,16 @@ struct ManagerOptions {
   Millis default_idle_timeout{1'800'000};
   Millis max_idle_timeout{86'400'000};
   OnTimeout default_on_timeout = OnTimeout::kDestroy;
+  // From the signal that asks the start-up process of a sandbox that is stopped to end, to the end
+  // of everything; 0: at once, and without the signal.
+  Millis stop_grace{10'000};    // at most kMaxStopGrace
   size_t max_sandboxes = 1000;  // of the server, pooled ones included
   size_t max_sandboxes_per_owner = 1000;
   size_t max_snapshots_per_owner = 100;
   Bytes max_snapshot_bytes_per_owner = 20 * kGiB;  // of content beyond their parents'; of all
-  Bytes max_memory = 0;                            // sum of memory limits; 0: no bound
+  size_t max_volumes_per_owner = 100;
+  Bytes max_volume_bytes_per_owner = 100 * kGiB;  // of their sizes, whatever is in them
+  Bytes max_memory = 0;                           // sum of memory limits; 0: no bound
   // Sum of disk limits, in thousandths of the size of the state directory's filesystem; 0: no
   // bound.
   uint32_t disk_committed = 2000;

@@ -17,6 +17,7 @@
 #include "network/policy/policy.h"
 #include "network/policy/publish.h"
 #include "sandbox/guest_end.h"
+#include "sandbox/startup.h"
 
 namespace cay::sandbox {
 
@@ -85,6 +86,15 @@ struct NetworkSpec {
   friend bool operator==(const NetworkSpec&, const NetworkSpec&) = default;
 };
 
+// A volume of the sandbox's owner, by its name, and where it is inside.
+struct VolumeUse {
+  std::string name{};
+  std::string path{};
+  bool read_only = false;
+
+  friend bool operator==(const VolumeUse&, const VolumeUse&) = default;
+};
+
 // What a client asks for. What it leaves out comes from the server's configuration.
 struct SandboxSpec {
   std::string template_name{};  // "": the configured default
@@ -108,9 +118,14 @@ struct SandboxSpec {
   std::string user{};     // of every process; "" is the template's
   std::string workdir{};  // of every process; "" is the template's
   std::string hostname{};
+  // What is started with it; and what comes after the entrypoint, instead of the image's. With
+  // `cmd` alone it is the image's entrypoint.
+  AskedEntrypoint entrypoint{};
+  std::vector<std::string> cmd{};
   NetworkSpec network{};                // none, unless something else is asked for
   std::vector<engine::Mount> mounts{};  // only below the roots that the administrator listed
   std::vector<engine::Tmpfs> tmpfs{};
+  std::vector<VolumeUse> volumes{};
   bool noexec = false;
   bool read_only = false;
   Privileges privileges = Privileges::kNone;  // kRoot only where the administrator allows it
@@ -149,9 +164,11 @@ struct SandboxView {
   int64_t last_activity_unix_ms = 0;
   std::optional<int64_t> expires_unix_ms{};  // when its life ends
   std::optional<int64_t>
-      idle_expires_unix_ms{};  // when it will have been idle too long, as it looks now
-  uint64_t executions = 0;     // processes ever started
-  uint64_t running = 0;        // processes that run
+      idle_expires_unix_ms{};           // when it will have been idle too long, as it looks now
+  uint64_t executions = 0;              // processes ever started
+  uint64_t running = 0;                 // processes that run
+  std::optional<Startup> startup{};     // nothing: none was asked for
+  std::optional<CheckReport> health{};  // what its image's test found; nothing: it is not tested
   bool from_pool = false;
   engine::StageTimes stage_us{};  // of its create; zeros when from the pool, and until it is made
   uint64_t create_us = 0;         // the whole create, as the server saw it
@@ -162,7 +179,8 @@ struct SandboxView {
 // "sandbox.reset", "sandbox.updated", "sandbox.extended", "sandbox.network_denied",
 // "execution.started", "execution.flagged", "execution.completed", "execution.error",
 // "file.uploaded", "server.started", "server.adopted", "server.lost", "server.orphaned",
-// "sandbox.adopted", "sandbox.publish_failed".
+// "sandbox.adopted", "sandbox.publish_failed", "sandbox.startup_started", "sandbox.startup_failed",
+// "sandbox.health".
 struct Event {
   uint64_t id = 0;  // ascending, also over restarts
   int64_t unix_ms = 0;

@@ -28,6 +28,8 @@ struct Template {
   std::vector<std::string> env;  // "NAME=value"; PATH, HOME, LANG at least
   std::string user = "user";     // a name of the template's passwd, or "uid[:gid]"
   std::string workdir = "/workspace";
+  // Names of those of `env` that the image itself sets: its HOME is nobody else's to say.
+  std::vector<std::string> own_variables{};
   // What an image says of its programs, as it is in its configuration; null: it is no image.
   std::shared_ptr<const oci::ProcessConfig> process{};
 };
@@ -60,6 +62,12 @@ struct TemplateInfo {
   std::string parent;   // of a snapshot: the template that its sandbox was made from
   std::string sandbox;  // of a snapshot: whose it is
   Bytes written = 0;    // of a snapshot, of what was built: what it has beyond what it stands on
+  // Of an image: what it says of its programs, as Docker names it (oci::ProcessConfig). Not in
+  // lists of templates.
+  std::vector<std::string> entrypoint{};
+  std::vector<std::string> cmd{};
+  std::vector<std::string> volumes{};        // paths
+  std::vector<std::string> exposed_ports{};  // "8080/tcp"
   ImportNotes notes;
 };
 

@@ -32,6 +32,20 @@ struct Template {
           field::Number{}, info.written);
     visit(About{.name = "sandbox", .text = "of a snapshot: the sandbox that it is of"},
           field::Text{}, info.sandbox);
+    visit(About{.name = "entrypoint",
+                .text =
+                    "of an image: its ENTRYPOINT; in a list of templates it is empty, as are cmd, "
+                    "volumes and exposed_ports"},
+          field::Texts{}, info.entrypoint);
+    visit(About{.name = "cmd", .text = "of an image: its CMD"}, field::Texts{}, info.cmd);
+    visit(About{.name = "volumes",
+                .text = "of an image: paths that its VOLUME names; they are as the rest of it, and "
+                        "nothing is mounted there"},
+          field::Texts{}, info.volumes);
+    visit(About{.name = "exposed_ports",
+                .text = "of an image: what its EXPOSE names, as in \"8080/tcp\"; nothing is "
+                        "published by that"},
+          field::Texts{}, info.exposed_ports);
     visit(About{"imported_at"}, field::Time{}, info.imported_unix_ms);
     visit(About{.name = "notes", .text = "what an import left out or changed"}, field::Text{},
           DescribeNotes(info.notes));

@@ -91,6 +91,36 @@ SHELL
   [[ $output == *$'/srv\n0\nhello\n'* ]]
 }
 
+@test "docs/cli.md: builds" {
+  [[ -x /bin/busybox ]] || skip "no busybox here"
+  mkdir -p app/bin
+  cp /bin/busybox app/bin/sh
+  echo f4ke > token.txt
+  cat > app/Dockerfile <<'DOCKERFILE'
+FROM scratch AS base
+COPY bin/sh /bin/sh
+RUN ["/bin/sh", "-c", "echo built > /out"]
+FROM base AS test
+ARG WHO=nobody
+RUN ["/bin/sh", "-c", "test $WHO = you"]
+FROM base
+ENTRYPOINT ["/bin/sh", "-c", "read line < /out; echo it was $line"]
+DOCKERFILE
+  cat > app/private.Dockerfile <<'DOCKERFILE'
+FROM scratch
+COPY bin/sh /bin/sh
+RUN --mount=type=secret,id=token ["/bin/sh", "-c", "read t < /run/secrets/token; test $t = f4ke"]
+DOCKERFILE
+  run_page docs/cli.md '## `cay template build`'
+  [[ $output == *$'it was built\n'* && $output == *"2 of 2 steps cached"* ]]
+}
+
+@test "docs/cli.md: environments" {
+  [[ -x /bin/busybox ]] || skip "no busybox here"
+  run_page docs/cli.md '## `cay env`'
+  [[ $output == *python-3.11* && $output == *"2 passed, 0 failed"* && $output == *busybox* ]]
+}
+
 @test "docs/cli.md: sandboxes of a server" {
   mkdir app
   echo 'print(1)' > app/main.py

@@ -20,6 +20,8 @@ class EngineWorld {
   virtual CreateRequest Request(Lifetime lifetime) = 0;
   // The guest is killed by somebody else, with SIGKILL. `guest` is what Watch gave.
   virtual void KillGuest(Engine& engine, const SandboxId& id, const Fd& guest) = 0;
+  // The directory of a new volume, as large as one must be at least.
+  virtual std::string MakeVolume(const std::string& name) = 0;
   // Whether there is anything of any sandbox.
   virtual bool IsEmpty(Engine& engine) = 0;
 };

@@ -1,5 +1,8 @@
 #include <signal.h>
 
+#include <cstdlib>
+#include <filesystem>
+
 #include "engine/fake/fake_engine.h"
 #include "engine_world.h"
 
@@ -22,10 +25,17 @@ class FakeWorld : public EngineWorld {
     static_cast<fake::FakeEngine&>(engine).EndGuest(
         id, {.reason = ExitReason::kSignalled, .signal = SIGKILL});
   }
+  std::string MakeVolume(const std::string& name) override {
+    const auto made = volumes_.Show({{name + "/image", ""}});
+    if (!made) std::abort();
+    return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(made->get())).string() +
+           "/" + name;
+  }
   bool IsEmpty(Engine&) override { return machine_->sandboxes.empty(); }
 
  private:
   const fake::FakeOptions options_;
+  fake::FakeDisk volumes_;
   const std::shared_ptr<fake::FakeMachine> machine_ = std::make_shared<fake::FakeMachine>();
 };
 

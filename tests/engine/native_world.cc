@@ -12,6 +12,8 @@
 #include "engine/native/native_engine.h"
 #include "engine_world.h"
 #include "template/store/template_store.h"
+#include "volume/store/volume_store.h"
+#include "volume/volume_dir.h"
 
 namespace cay::engine {
 namespace {
@@ -60,6 +62,13 @@ class NativeWorld : public EngineWorld {
   }
   void KillGuest(Engine&, const SandboxId&, const Fd& guest) override {
     EXPECT_EQ(::syscall(SYS_pidfd_send_signal, guest.get(), SIGKILL, nullptr, 0), 0);
+  }
+  std::string MakeVolume(const std::string& name) override {
+    volume::VolumeStore store(paths_,
+                              []() -> Result<std::vector<volume::VolumeUser>> { return {}; });
+    const auto made = store.Create(name, volume::kMinVolume);
+    if (!made) std::abort();
+    return store.DirectoryOf(name);
   }
   bool IsEmpty(Engine&) override {
     const auto inventory = native::TakeInventory(paths_);

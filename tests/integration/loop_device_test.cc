@@ -1,4 +1,4 @@
-#include "engine/native/rootfs/loop_device.h"
+#include "volume/disk/loop_device.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -53,48 +53,49 @@ TEST_F(LoopDeviceTest, AnImageIsFoundOnItsDeviceAndNotOnAnother) {
   ASSERT_TRUE(MakeScratchImage(directory_ + "/images", *dir_, limits_));
   struct stat image{};
   ASSERT_EQ(::stat((directory_ + "/" + kScratchImageName).c_str(), &image), 0);
-  EXPECT_FALSE(FindLoopDevice(image, std::nullopt).value());
+  EXPECT_FALSE(volume::FindLoopDevice(image, std::nullopt).value());
   std::optional<dev_t> device;
   {
     const auto mount = MountScratchImage(*dir_);
     ASSERT_TRUE(mount) << mount.error().ToString();
-    device = LoopDeviceOf(*mount);
+    device = volume::LoopDeviceOf(*mount);
     ASSERT_TRUE(device);
-    const auto found = FindLoopDevice(image, device).value();
+    const auto found = volume::FindLoopDevice(image, device).value();
     ASSERT_TRUE(found);
     EXPECT_TRUE(found->starts_with("/dev/loop"));
-    EXPECT_EQ(FindLoopDevice(image, std::nullopt).value(), found);
+    EXPECT_EQ(volume::FindLoopDevice(image, std::nullopt).value(), found);
     // One more mount of the same filesystem, and none of it keeps another one from the image.
     const auto read = MountScratchToRead(*dir_, device);
     ASSERT_TRUE(read) << read.error().ToString();
-    EXPECT_EQ(LoopDeviceOf(*read), device);
+    EXPECT_EQ(volume::LoopDeviceOf(*read), device);
     struct stat other = image;
     ++other.st_ino;
-    EXPECT_FALSE(FindLoopDevice(other, device).value());
-    EXPECT_FALSE(FindLoopDevice(other, std::nullopt).value());
-    EXPECT_FALSE(FindLoopDevice(image, *device + kFirst).value()) << "there is no such device";
+    EXPECT_FALSE(volume::FindLoopDevice(other, device).value());
+    EXPECT_FALSE(volume::FindLoopDevice(other, std::nullopt).value());
+    EXPECT_FALSE(volume::FindLoopDevice(image, *device + kFirst).value())
+        << "there is no such device";
   }
   EXPECT_TRUE(AwaitDetached(*dir_, device));
-  EXPECT_FALSE(FindLoopDevice(image, std::nullopt).value());
-  EXPECT_FALSE(LoopDeviceOf(*dir_)) << "a disk of the machine's";
+  EXPECT_FALSE(volume::FindLoopDevice(image, std::nullopt).value());
+  EXPECT_FALSE(volume::LoopDeviceOf(*dir_)) << "a disk of the machine's";
 }
 
 TEST_F(LoopDeviceTest, SpareOnesAreRemovedTheHighestFirstAndThoseInUseStay) {
   for (unsigned i = 0; i < 4; ++i) ASSERT_NO_FATAL_FAILURE(Add(kFirst + i));
-  EXPECT_EQ(CountSpareLoopDevices(kFirst), 4U);
-  EXPECT_EQ(RemoveSpareLoopDevices(1, kFirst), 1U);
+  EXPECT_EQ(volume::CountSpareLoopDevices(kFirst), 4U);
+  EXPECT_EQ(volume::RemoveSpareLoopDevices(1, kFirst), 1U);
   EXPECT_FALSE(IsThere(kFirst + 3));
   {
     const std::string path = "/dev/loop" + std::to_string(kFirst + 2);
     const auto opened = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY);
     ASSERT_TRUE(opened) << opened.error().ToString();
-    EXPECT_EQ(RemoveSpareLoopDevices(10, kFirst + 1), 1U) << "who has it open keeps it";
+    EXPECT_EQ(volume::RemoveSpareLoopDevices(10, kFirst + 1), 1U) << "who has it open keeps it";
     EXPECT_TRUE(IsThere(kFirst + 2));
     EXPECT_FALSE(IsThere(kFirst + 1));
     EXPECT_TRUE(IsThere(kFirst)) << "it is below";
   }
-  EXPECT_EQ(RemoveSpareLoopDevices(10, kFirst), 2U);
-  EXPECT_EQ(CountSpareLoopDevices(kFirst), 0U);
+  EXPECT_EQ(volume::RemoveSpareLoopDevices(10, kFirst), 2U);
+  EXPECT_EQ(volume::CountSpareLoopDevices(kFirst), 0U);
 }
 
 }  // namespace

@@ -16,17 +16,17 @@ def is_here():
 
 
 class Docker:
-    def __init__(self, directory):
-        self.directory = directory
+    def __init__(self, directory, driver="vfs", own_network=True):
+        self.directory, self.driver, self.own_network = directory, driver, own_network
         self.host = f"unix://{directory}/socket"
 
     def __enter__(self):
         os.makedirs(self.directory)
         self.log_path = os.path.join(self.directory, "log")
         daemon = ["dockerd", "--data-root", f"{self.directory}/data", "--exec-root", f"{self.directory}/exec", "--pidfile", f"{self.directory}/pid",
-                  "--host", self.host, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
+                  "--host", self.host, "--iptables=false", "--ip6tables=false", "--bridge=none", f"--storage-driver={self.driver}"]
         with open(self.log_path, "w") as log:
-            self.process = subprocess.Popen(["unshare", "--net", "--mount", *daemon], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(["unshare", *(["--net"] if self.own_network else []), "--mount", *daemon], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
         while subprocess.run(["docker", "--host", self.host, "version"], capture_output=True).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -77,10 +77,23 @@ std::string NameOf(const Environment& environment) {
   return std::string(first->name) + (environment.version.empty() ? "" : "-" + environment.version);
 }
 
+// What is built as an environment of that name, however it is spelled.
+const templates::Environment* RecipeOf(const std::string& name,
+                                       const std::optional<Environment>& known,
+                                       const templates::Environments& environments) {
+  const templates::Environment* recipe = environments.Find(Lower(name));
+  return recipe == nullptr && known ? environments.Find(NameOf(*known)) : recipe;
+}
+
 Error NotInstalled(const std::string& name, const std::optional<Environment>& known,
-                   const std::string& found) {
+                   const std::string& found, const templates::Environment* recipe) {
   const std::string as = templates::IsShortName(name) || !known ? name : NameOf(*known);
   const std::string called = templates::IsShortName(as) ? as : "NAME";
+  if (recipe != nullptr) {
+    return Error(ErrorCode::kNotFound, Fault::kCaller,
+                 "the environment \"" + name + "\" is not built" + found)
+        .WithRemedy("build it: " + Remedy(Action::kBuildEnvironment, recipe->name));
+  }
   Remedy remedy = "import it from a root filesystem (docker export makes one): " +
                   Remedy(Action::kImportTemplate, called);
   return Error(ErrorCode::kNotFound, Fault::kCaller,
@@ -112,13 +125,17 @@ bool VersionMatches(std::string_view actual, std::string_view wanted) {
 
 Result<std::string> TemplateOfEnvironment(const std::string& name,
                                           const std::vector<std::string>& templates,
-                                          const VersionOf& version_of) {
+                                          const VersionOf& version_of,
+                                          const templates::Environments& environments) {
   if (name.empty() || std::ranges::find(templates, name) != templates.end()) return name;
   const auto wanted = Known(name);
-  if (!wanted) return Failure(NotInstalled(name, wanted, ""));
   for (const std::string& one : templates) {
-    if (Known(one) == wanted) return one;
+    if (wanted && Known(one) == wanted) return one;
   }
+  const templates::Environment* recipe = RecipeOf(name, wanted, environments);
+  if (recipe != nullptr && std::ranges::find(templates, recipe->name) != templates.end())
+    return recipe->name;
+  if (!wanted) return Failure(NotInstalled(name, wanted, "", recipe));
   const std::string program = wanted->language->program;
   const auto version = TRY(version_of(program));
   const bool fits =
@@ -126,7 +143,8 @@ Result<std::string> TemplateOfEnvironment(const std::string& name,
   if (fits) return std::string("host");
   return Failure(NotInstalled(name, wanted,
                               version ? "; this machine has " + program + " " + *version
-                                      : "; this machine has no " + program));
+                                      : "; this machine has no " + program,
+                              recipe));
 }
 
 }  // namespace cay::api::rest

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "template/environment/environment.h"
 
 namespace cay::api::rest {
 
@@ -29,11 +30,11 @@ bool VersionMatches(std::string_view actual, std::string_view wanted);
 using VersionOf = std::function<Result<std::optional<std::string>>(const std::string& program)>;
 
 // The template: of exactly that name if there is one; otherwise one whose name is another spelling
-// of it; otherwise `host`, when the machine has that interpreter in that version (or in any
-// version, where none is named). kNotFound with the line that would install it. An empty name is
-// the default ("").
-Result<std::string> TemplateOfEnvironment(const std::string& name,
-                                          const std::vector<std::string>& templates,
-                                          const VersionOf& version_of);
+// of it; otherwise the environment that is called so, if it is built; otherwise `host`, when the
+// machine has that interpreter in that version (or in any version, where none is named). kNotFound
+// with the line that would build or import it. An empty name is the default ("").
+Result<std::string> TemplateOfEnvironment(
+    const std::string& name, const std::vector<std::string>& templates, const VersionOf& version_of,
+    const templates::Environments& environments = templates::BuiltInEnvironments());
 
 }  // namespace cay::api::rest

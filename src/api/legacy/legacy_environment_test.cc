@@ -55,15 +55,43 @@ TEST(LegacyEnvironment, SpellingsOfOneEnvironmentAreOne) {
 }
 
 TEST(LegacyEnvironment, ARefusalNamesTheEnvironmentByItsOneName) {
-  EXPECT_THAT(Resolve("python:3.12").error().remedy().text(),
-              HasSubstr("import template python-3.12"));
-  EXPECT_THAT(Resolve("Node 20").error().remedy().text(), HasSubstr("import template nodejs-20"));
-  EXPECT_THAT(Resolve("node20").error().remedy().text(), HasSubstr("import template node20"));
+  EXPECT_THAT(Resolve("python:3.10").error().remedy().text(),
+              HasSubstr("import template python-3.10"));
+  EXPECT_THAT(Resolve("Node 16").error().remedy().text(), HasSubstr("import template nodejs-16"));
+  EXPECT_THAT(Resolve("node16").error().remedy().text(), HasSubstr("import template node16"));
+}
+
+TEST(LegacyEnvironment, WhatHasARecipeIsRefusedWithTheLineThatBuildsIt) {
+  const std::pair<const char*, const char*> kNames[] = {
+      {"python:3.12", "python-3.12"}, {"Node 20", "node-20"},
+      {"node20", "node-20"},          {"nodejs-20", "node-20"},
+      {"golang:1.21", "go-1.21"},     {"rust", "rust"},
+      {"my-sandbox", "basic"},        {"my-sandbox-full:local", "full"},
+  };
+  for (const auto& [name, environment] : kNames) {
+    const auto resolved = Resolve(name);
+    ASSERT_FALSE(resolved) << name;
+    EXPECT_EQ(resolved.error().code(), ErrorCode::kNotFound);
+    EXPECT_EQ(resolved.error().remedy().text(),
+              std::string("build it: build environment ") + environment)
+        << name;
+  }
+}
+
+TEST(LegacyEnvironment, WhatIsBuiltIsFoundByItsOtherNames) {
+  const auto built = [](const std::string& name) {
+    return TemplateOfEnvironment(name, {"host", "basic", "node-20"}, kMachine).value_or("-");
+  };
+  for (const char* name : {"sandbox", "my-sandbox:latest", "My-Sandbox-Basic:local", "base"})
+    EXPECT_EQ(built(name), "basic") << name;
+  for (const char* name : {"node", "NODEJS-20", "node 20"})
+    EXPECT_EQ(built(name), "node-20") << name;
+  EXPECT_EQ(built("python"), "host") << "it is not built, and the machine has it";
 }
 
 TEST(LegacyEnvironment, WhatIsNotInstalledIsRefusedWithTheLineThatInstallsIt) {
   for (const char* name :
-       {"nodejs-20", "nodejs-1", "python-3.1", "go-1.22", "cobol-85", "debian"}) {
+       {"nodejs-16", "nodejs-1", "python-3.1", "go-1.22", "cobol-85", "debian"}) {
     const auto resolved = Resolve(name);
     ASSERT_FALSE(resolved) << name;
     EXPECT_EQ(resolved.error().code(), ErrorCode::kNotFound);

@@ -87,10 +87,10 @@ Result<void> ResolveEnvironment(const Services& services, SandboxSpec& spec) {
   if (spec.template_name.empty()) return {};
   std::vector<std::string> names;
   for (const auto& info : TRY(services.templates.List())) names.push_back(info.name);
-  std::string resolved =
-      TRY(TemplateOfEnvironment(spec.template_name, names, [](const std::string& program) {
-        return templates::HostInterpreterVersion(program);
-      }));
+  std::string resolved = TRY(TemplateOfEnvironment(
+      spec.template_name, names,
+      [](const std::string& program) { return templates::HostInterpreterVersion(program); },
+      services.templates.environments()));
   if (resolved != spec.template_name) spec.metadata.emplace("environment", spec.template_name);
   spec.template_name = std::move(resolved);
   return {};

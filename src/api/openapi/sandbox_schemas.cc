@@ -20,6 +20,8 @@ std::vector<Schema> SandboxSchemas() {
           RequestSchema<fields::NetworkLimits>(spec.network.limits),
           RequestSchema<fields::Change>(sandbox::SandboxChange()),
           AnswerSchema<fields::View>(sandbox::SandboxView{.id = id}),
+          AnswerSchema<fields::Startup>(sandbox::Startup()),
+          AnswerSchema<fields::ImageHealth>(sandbox::CheckReport()),
           AnswerSchema<fields::Limits>(fields::LimitsInForce{limits}),
           AnswerSchema<fields::Stats>(fields::UsedOf{used, limits}),
           AnswerSchema<fields::SandboxHealth>(report),

@@ -3,7 +3,9 @@
 #include "sandbox/figure_fields.h"
 #include "sandbox/secrets/secret_fields.h"
 #include "sandbox/templates/pull_fields.h"
+#include "sandbox/volumes/volume_fields.h"
 #include "template/template_fields.h"
+#include "volume/store/volume_fields.h"
 
 namespace cay::api {
 
@@ -16,6 +18,9 @@ std::vector<Schema> SystemSchemas() {
           AnswerSchema<sandbox::fields::PulledLayer>(sandbox::PulledLayer()),
           AnswerSchema<sandbox::fields::Pull>(sandbox::PullView()),
           AnswerSchema<sandbox::fields::PullList>(std::vector<sandbox::PullView>()),
+          RequestSchema<sandbox::fields::VolumeSpec>(sandbox::VolumeSpec()),
+          AnswerSchema<volume::fields::Volume>(volume::VolumeInfo()),
+          AnswerSchema<volume::fields::VolumeList>(std::vector<volume::VolumeInfo>()),
           RequestSchema<sandbox::fields::BuildSpec>(sandbox::BuildSpec()),
           AnswerSchema<sandbox::fields::BuiltTemplate>(sandbox::BuiltTemplate()),
           AnswerSchema<sandbox::fields::FailedStep>(sandbox::FailedStep()),

@@ -19,6 +19,7 @@ std::vector<Route> RestRoutes(const Services& services) {
   AddEventRoutes(services, routes);
   AddTemplateRoutes(services, routes);
   AddSnapshotRoutes(services, routes);
+  AddVolumeRoutes(services, routes);
   AddPullRoutes(services, routes);
   AddBuildRoutes(services, routes);
   AddSecretRoutes(services, routes);

@@ -27,6 +27,7 @@ void AddPortRoutes(const Services& services, Routes& routes);       // port_rout
 void AddEventRoutes(const Services& services, Routes& routes);      // event_routes.cc
 void AddTemplateRoutes(const Services& services, Routes& routes);   // template_routes.cc
 void AddSnapshotRoutes(const Services& services, Routes& routes);   // snapshot_routes.cc
+void AddVolumeRoutes(const Services& services, Routes& routes);     // volume_routes.cc
 void AddPullRoutes(const Services& services, Routes& routes);       // pull_routes.cc
 void AddBuildRoutes(const Services& services, Routes& routes);      // build_routes.cc
 void AddSecretRoutes(const Services& services, Routes& routes);     // secret_routes.cc

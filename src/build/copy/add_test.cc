@@ -14,7 +14,6 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Key;
-using ::testing::Not;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
 
@@ -117,12 +116,13 @@ TEST(Add, AnArchiveComesOverWhatIsThere) {
   EXPECT_THAT(shown, Contains(Pair("x", "l usr")));
 }
 
-TEST(Add, AnArchiveForTheRootOfNothing) {
+TEST(Add, TheRootOfAnArchiveIsNotTheDestination) {
   AddWorld world;
   LayerTar tar;
-  tar.Directory("./").File("/abs", "1");
+  tar.Directory("./", 0700).File("/abs", "1");
   world.context.Write("a.tar", tar.Finish());
   EXPECT_THAT(world.Copy(world.Add("a.tar", "/")), ElementsAre(Key("abs")));
+  EXPECT_THAT(world.Copy(world.Add("a.tar", "/x")), Contains(Pair("x", Shown("d 755"))));
 }
 
 TEST(Add, ChownIsOfWhatAnArchiveHoldsAndChmodIsNot) {

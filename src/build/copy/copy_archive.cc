@@ -7,11 +7,11 @@
 #include <optional>
 #include <vector>
 
-#include "archive/file_content.h"
+#include "archive/pack.h"
 #include "archive/safe_path.h"
 #include "archive/tar_writer.h"
 #include "build/copy/plan_contents.h"
-#include "build/copy/tar_members.h"
+#include "build/copy/tar/tar_members.h"
 #include "build/copy/tree_walk.h"
 #include "crypto/digest.h"
 
@@ -48,6 +48,7 @@ class ArchiveWriter {
 
  private:
   Result<void> Write(const PlanEntry& entry) {
+    TRY(plan_.Step());
     if (entry.is_archive) return Unpack(entry);
     TarEntry tar;
     tar.type = entry.type;
@@ -138,6 +139,7 @@ class ArchiveWriter {
     if (!zero_ || count == 0) return {};
     std::fill(buffer_.begin(), buffer_.end(), '\0');
     while (count > 0) {
+      TRY(plan_.Step());
       const size_t piece = static_cast<size_t>(std::min<uint64_t>(count, buffer_.size()));
       TRY(zero_->WriteData({buffer_.data(), piece}));
       count -= piece;
@@ -147,6 +149,7 @@ class ArchiveWriter {
 
   Result<void> WriteSegment(const Fd& file, Segment segment, const std::string& path) {
     while (segment.length > 0) {
+      TRY(plan_.Step());
       const size_t want = static_cast<size_t>(std::min<uint64_t>(segment.length, buffer_.size()));
       const ssize_t got =
           ::pread(file.get(), buffer_.data(), want, static_cast<off_t>(segment.offset));
@@ -164,10 +167,12 @@ class ArchiveWriter {
     const PlanItem& item = plan_.items[entry.item];
     std::optional<Fd> opened;
     if (item.tree != nullptr) opened = TRY(OpenInTree(entry));
+    std::optional<MemberOwner> owner;
+    if (item.archive_owner) owner = {item.archive_owner->uid, item.archive_owner->gid};
     const TarMembers members{.file = opened ? *opened : *item.file,
                              .size = entry.size,
                              .target = item.target_top,
-                             .owner = item.archive_owner,
+                             .owner = owner,
                              .max_bytes = plan_.limits.max_bytes};
     if (zero_) TRY(WriteArchiveItself(entry, members));
     return members.Write(real_ ? &*real_ : nullptr, zero_ ? &*zero_ : nullptr);

@@ -9,14 +9,13 @@
 #include "build/copy/plan_contents.h"
 #include "build/copy/plan_tree.h"
 #include "build/copy/source_match.h"
-#include "build/copy/tar_probe.h"
+#include "build/copy/tar/tar_probe.h"
 #include "template/dockerfile/image_changes.h"
 #include "template/layers/overlay_marks.h"
 
 namespace cay::build {
 namespace {
 
-using archive::EntryType;
 using archive::Printable;
 using templates::dockerfile::Glob;
 using templates::dockerfile::IgnorePatterns;

@@ -13,7 +13,8 @@
 //    path are followed, the last one too, inside; those below a directory are copied as they are.
 //  - A directory is copied by its content. With several sources the destination ends with "/".
 //  - A path that is not there is an error that names it, and says so when .dockerignore is why. A
-//    pattern that nothing matches is none, as in BuildKit: the plan names it (unmatched()).
+//    pattern that nothing matches is none, as in BuildKit: the plan names it (unmatched()). But the
+//    directories before the first component with a wildcard have to be there.
 //  - --exclude counts from the directory that is copied; of a file, from the directory it is in.
 //  - A file that has several names in one source is copied with them (hard links).
 //  - Sockets, FIFOs and devices below a directory are left out and counted; one that is named is an
@@ -40,6 +41,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -101,6 +103,9 @@ struct CopyLimits {
   uint64_t max_entries = kMaxTreeEntries;
   Bytes max_bytes = 16 * kGiB;        // of all files, with their holes
   Bytes max_name_bytes = 256 * kMiB;  // of all paths that are kept
+  // While it is planned, digested and written: after every file that is looked at and every 256 KiB
+  // of content. An error ends it with that error: this is how a caller cancels.
+  std::function<Result<void>()> on_step{};
 };
 
 class CopyPlan {

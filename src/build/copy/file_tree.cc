@@ -144,7 +144,7 @@ Result<std::vector<std::string>> FileTree::Names(const Place& directory) {
   std::vector<std::string> names;
   for (const templates::Node& node : directory.node.directories) {
     const Fd opened = TRY(Reopen(*node, directory, O_DIRECTORY));
-    std::vector<std::string> more = TRY(archive::ReadNames(opened, kMaxTreeEntries));
+    std::vector<std::string> more = TRY(archive::ReadNames(opened, kMaxDirectoryNames));
     if (names.empty()) {
       names = std::move(more);
     } else {
@@ -153,10 +153,10 @@ Result<std::vector<std::string>> FileTree::Names(const Place& directory) {
     }
     std::ranges::sort(names);
     names.erase(std::ranges::unique(names).begin(), names.end());
-    if (names.size() > kMaxTreeEntries) {
+    if (names.size() > kMaxDirectoryNames) {
       return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
                            "\"/" + Printable(directory.path) + "\" holds more than " +
-                               std::to_string(kMaxTreeEntries) + " files"));
+                               std::to_string(kMaxDirectoryNames) + " files"));
     }
   }
   return names;

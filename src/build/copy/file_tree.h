@@ -32,6 +32,7 @@ namespace cay::build {
 inline constexpr size_t kMaxTreePath = 4095;
 inline constexpr int kMaxTreeSymlinks = 40;  // for one path, path_resolution(7)
 inline constexpr uint64_t kMaxTreeEntries = 2'000'000;
+inline constexpr uint64_t kMaxDirectoryNames = 500'000;  // in one directory of one layer
 
 // Where a path leads. `path` has no symlinks, "." or "..", no slash at its ends; "" is the root.
 struct Place {
@@ -74,7 +75,7 @@ class FileTree {
                         Ignored ignored = Ignored::kHidden);
 
   // Sorted by their bytes, and those of ignored files among them; kLimitTooHigh for more than
-  // kMaxTreeEntries.
+  // kMaxDirectoryNames.
   static Result<std::vector<std::string>> Names(const Place& directory);
 
   // Whether a path (of Place) is kept out by the context's ignore patterns. Below a directory that

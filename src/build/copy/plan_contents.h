@@ -45,6 +45,7 @@ class CopyPlan::Contents {
   Result<void> Add(PlanEntry entry);
   // Bytes of names that are kept beside entries.
   Result<void> CountNames(size_t bytes);
+  Result<void> Step() const { return limits.on_step ? limits.on_step() : Result<void>{}; }
   std::string TargetOf(const PlanEntry& entry) const;
 
   CopyLimits limits;

@@ -117,6 +117,7 @@ bool PlanTree::Includes(std::string_view below) const {
 }
 
 Result<void> PlanTree::Take(TreeWalk& walk, const TreeWalk::Step& step) {
+  TRY(plan_.Step());
   const Place& place = step.place;
   const bool matches = Includes(step.below);
   const bool included = matches && !rules_.excludes.Ignores(step.below) &&

@@ -51,6 +51,7 @@ Result<std::vector<std::string>> Find(FileTree& tree, const std::string& directo
                                       const Glob& glob, Ignored ignored) {
   std::vector<std::string> found;
   const Place top = TRY(tree.Resolve(directory, LastLink::kFollow, ignored));
+  if (!top.exists()) return Failure(TRY(NotThere(tree, directory)));
   if (top.kind != Place::Kind::kDirectory) return found;
   TreeWalk walk(tree, top.path, ignored);
   size_t bytes = 0;

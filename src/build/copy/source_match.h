@@ -17,13 +17,13 @@ struct SourceMatch {
 };
 
 struct SourceMatches {
-  std::vector<std::string> paths{};  // in the tree; for Follow, one after the other
+  std::vector<std::string> paths{};  // in the tree
   bool by_pattern = false;
   bool only_ignored = false;  // there are none, but for .dockerignore
 };
 
 // Of a path, that path. Of a pattern what it matches, sorted, perhaps nothing; not what is below a
-// directory that matches.
+// directory that matches. kNotFound where the directories before the pattern are not there.
 Result<SourceMatches> MatchSource(FileTree& tree, const std::string& pattern);
 
 // kNotFound when there is nothing, which names `path` and says so when it is ignored.

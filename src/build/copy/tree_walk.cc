@@ -9,6 +9,9 @@ namespace cay::build {
 namespace {
 
 constexpr size_t kMaxOpenDescriptors = 128;
+constexpr size_t kMaxNameBytes = 256 << 20;  // that are still to be gone through
+
+size_t CostOf(const std::string& name) { return name.size() + sizeof(std::string); }
 
 }  // namespace
 
@@ -49,11 +52,10 @@ Result<void> TreeWalk::Enter(const std::string& below) {
   Level level{.below = below};
   if (place.kind == Place::Kind::kDirectory) level.names = TRY(FileTree::Names(place));
   std::ranges::reverse(level.names);
-  names_ += level.names.size();
-  if (names_ > kMaxTreeEntries) {
+  for (const std::string& name : level.names) name_bytes_ += CostOf(name);
+  if (name_bytes_ > kMaxNameBytes) {
     return Failure(Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
-                         "\"/" + archive::Printable(top_) + "\" holds more than " +
-                             std::to_string(kMaxTreeEntries) + " files"));
+                         "\"/" + archive::Printable(top_) + "\" holds too many files"));
   }
   levels_.push_back(std::move(level));
   return {};
@@ -72,7 +74,7 @@ Result<std::optional<TreeWalk::Step>> TreeWalk::Next() {
     }
     const std::string name = std::move(level.names.back());
     level.names.pop_back();
-    --names_;
+    name_bytes_ -= CostOf(name);
     Step step{.below = JoinPath(level.below, name)};
     step.place = TRY(cursor_.Look(JoinPath(top_, step.below)));
     if (!step.place.exists()) continue;

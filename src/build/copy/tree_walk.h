@@ -68,7 +68,7 @@ class TreeWalk {
   std::string top_;
   std::vector<Level> levels_{};
   std::optional<std::string> enter_{std::string()};
-  uint64_t names_ = 0;  // in all levels
+  size_t name_bytes_ = 0;  // in all levels
 };
 
 std::string JoinPath(std::string_view directory, std::string_view name);

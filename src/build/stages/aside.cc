@@ -5,6 +5,7 @@
 #include "base/os/sys.h"
 #include "build/copy/apply_copy.h"
 #include "build/copy/copy_archive.h"
+#include "template/import/import_watch.h"
 
 namespace cay::build {
 namespace {
@@ -37,8 +38,14 @@ Result<AsideCopy> PlanAside(FileTree& tree, std::string_view directory) {
 Result<void> CopyAside(AsideCopy& copy, const templates::NewLayer& layer) {
   const Fd root = TRY(
       sys::OpenAt(AT_FDCWD, layer.root().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  TRY(ApplyCopy(copy.plan, {}, root, {.expected_digest = copy.digest}));
-  return {};
+  const templates::ImportOptions whole;
+  templates::ImportWatch watch(whole);  // keeps the disk's reserve
+  ApplyOptions options{.expected_digest = copy.digest};
+  options.layer.on_progress = [&](const templates::LayerProgress& now) {
+    return watch.Note({now.entries, now.bytes}, root);
+  };
+  const auto copied = ApplyCopy(copy.plan, {}, root, options);
+  return copied ? Result<void>() : Failure(copied.error());
 }
 
 }  // namespace cay::build

@@ -67,6 +67,9 @@ struct BuildRequest {
   StringMap build_args{};
   StringMap labels{};   // beside those of LABEL
   StringMap secrets{};  // contents by their ids
+  // What steps with a network trust (PEM), at most kMaxSecret; empty: what their layers say. A step
+  // that was done before is not done again for another.
+  std::string authorities{};
   std::string owner{};  // whose cache is used; empty: whoever uses this machine
   std::optional<templates::oci::Platform> platform{};
   bool no_cache = false;

@@ -64,10 +64,9 @@ Result<NewLayer> CacheMounts::Begin(StepLayers& layers, const RunMount& mount) {
 Result<StepMount> CacheMounts::Take(const RunMount& mount, const std::string& target,
                                     const std::function<Result<NewLayer>()>& begin) {
   templates::LayerStore& store = parts_.layers.store();
-  Taken taken{.key = TRY(KeyOf(parts_.request, mount)),
-              .first = {},
-              .written = TRY(Begin(parts_.layers, mount)),
-              .hold = {}};
+  std::string key = TRY(KeyOf(parts_.request, mount));
+  NewLayer written = TRY(Begin(parts_.layers, mount));
+  Taken taken{.key = std::move(key), .first = {}, .written = std::move(written), .hold = {}};
   if (mount.sharing == RunMount::Sharing::kLocked && !alone_.owns_lock())
     alone_ = std::unique_lock(parts_.locked_caches);
   StepMount step{.kind = StepMount::Kind::kLayers,

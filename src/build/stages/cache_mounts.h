@@ -22,8 +22,8 @@ class CacheMounts {
  public:
   explicit CacheMounts(BuildParts& parts) : parts_(parts) {}
 
-  // As a mount of the step; one that is locked waits for the other steps that lock caches. `begin` makes
-  // the first layer of a cache that has nothing yet.
+  // As a mount of the step; one that is locked waits for the other steps that lock caches. `begin`
+  // makes the first layer of a cache that has nothing yet.
   Result<StepMount> Take(const templates::dockerfile::RunMount& mount, const std::string& target,
                          const std::function<Result<templates::NewLayer>()>& begin);
   // What the step wrote is in the caches from now on; also of a step that failed.

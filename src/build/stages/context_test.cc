@@ -31,8 +31,7 @@ class ContextTest : public ::testing::Test {
     std::ofstream(directory_ + "/" + path) << text;
   }
   Result<OpenedContext> Open(const std::string& dockerfile = {}) const {
-    return OpenContext(directory_ + "/c",
-                       dockerfile.empty() ? "" : directory_ + "/" + dockerfile);
+    return OpenContext(directory_ + "/c", dockerfile.empty() ? "" : directory_ + "/" + dockerfile);
   }
   Result<OpenedContext> OpenUnpacked(const std::string& dockerfile) const {
     const std::string path = directory_ + "/c";

@@ -136,9 +136,8 @@ Result<void> RunMounts::LookAtChain(const Mount& mount, const std::string& targe
 }
 
 Result<void> RunMounts::LookAtFile(const Place& place, const std::string& target, StepKey& key) {
-  StepFile file{.path = target,
-                .source = std::make_shared<Fd>(TRY(FileTree::OpenFile(place))),
-                .mode = place.info().st_mode & 0777};
+  StepFile file{.path = target, .mode = place.info().st_mode & 0777};
+  file.source = std::make_shared<Fd>(TRY(FileTree::OpenFile(place)));
   CopyRequest whole{.destination = "/f", .working_dir = "/"};
   whole.sources.emplace_back(
       FetchedFile{.name = "f", .file = file.source, .mtime = archive::Timestamp{.seconds = 0}});

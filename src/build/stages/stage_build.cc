@@ -10,6 +10,7 @@
 #include "build/cache/step_key.h"
 #include "build/copy/apply_copy.h"
 #include "build/copy/copy_archive.h"
+#include "build/run/step_trust.h"
 #include "build/stages/aside.h"
 #include "build/stages/copies.h"
 #include "build/stages/display.h"
@@ -235,6 +236,8 @@ Result<bool> Stage::DoRun(const df::Run& run, const df::Instruction& instruction
 Result<std::optional<LayerContent>> Stage::MakeRun(RunStep& step, RunMounts& mounts,
                                                    const NewLayer& layer, const StepLabel& label) {
   TRY(mounts.Prepare(step));
+  const bool has_network = step.network && parts_.machine.network != nullptr;
+  if (has_network && !parts_.request.authorities.empty()) Trust(step, parts_.request.authorities);
   OutputEnd output;
   const StepEnd end = TRY(parts_.runner.Run(
       step, chain_.Roots(), layer.root(), [&](OutputStream stream, std::string_view bytes) {

@@ -4,6 +4,7 @@
 #include "base/os/file.h"
 #include "base/text.h"
 #include "build/stages/build.h"
+#include "cli/builds/build_here.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/option_tables.h"
 #include "template/store/template_name.h"
@@ -44,10 +45,7 @@ Result<void> SetPlatform(BuildOptions& o, string_view value) {
 }
 
 Result<void> SetProgress(BuildOptions& o, string_view value) {
-  TRY(CheckWord(value, "auto plain bar quiet"));
-  if (value == "plain") o.progress = BuildProgress::kPlain;
-  if (value == "bar") o.progress = BuildProgress::kBar;
-  if (value == "quiet") o.progress = BuildProgress::kQuiet;
+  o.progress = TRY(ParseBuildProgress(value));
   return {};
 }
 
@@ -154,6 +152,7 @@ constexpr OptionSpec kOptions[] = {
     kDnsOption<BuildOptions>,
     kResolverOption<BuildOptions>,
     kProxyOption<BuildOptions>,
+    kStepAuthorityOption<BuildOptions>,
     InGroup("Where", kInsecureRegistryOption<BuildOptions>),
     kRegistryCaOption<BuildOptions>,
     kStateDirOption<BuildOptions>,

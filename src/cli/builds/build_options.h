@@ -29,7 +29,8 @@ struct BuildOptions : ServerOptions {
   bool pull = false;
   BuildProgress progress = BuildProgress::kAuto;
   build::StepLimits limits;
-  bool has_cpus = false;  // otherwise a step has all
+  bool has_cpus = false;                 // otherwise a step has all
+  std::vector<std::string> authorities;  // files
   network::Spec network;
   Ways ways;
   RegistryOptions registry;

@@ -10,6 +10,7 @@
 #include "base/os/file.h"
 #include "base/text.h"
 #include "cli/frame/console.h"
+#include "cli/frame/option_tables.h"
 
 namespace cay::cli {
 namespace {
@@ -102,6 +103,13 @@ std::string DescribeEnd(const build::StepEnd& end) {
   if (end.oom_killed) text += ": the sandbox's memory was used up (--memory)";
   if (end.disk_full) text += ": the sandbox's disk was full (--disk)";
   return text;
+}
+
+Result<BuildProgress> ParseBuildProgress(std::string_view word) {
+  TRY(CheckWord(word, "auto plain bar quiet"));
+  if (word == "plain") return BuildProgress::kPlain;
+  if (word == "bar") return BuildProgress::kBar;
+  return word == "quiet" ? BuildProgress::kQuiet : BuildProgress::kAuto;
 }
 
 BuildPrinter::BuildPrinter(BuildProgress progress)

@@ -16,12 +16,15 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "build/build_event.h"
 #include "build/stages/build.h"
 
 namespace cay::cli {
 
 enum class BuildProgress : uint8_t { kAuto, kPlain, kBar, kQuiet };
+// "auto", "plain", "bar" or "quiet".
+Result<BuildProgress> ParseBuildProgress(std::string_view word);
 
 class BuildPrinter {
  public:

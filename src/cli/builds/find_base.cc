@@ -61,6 +61,10 @@ Result<KeptTemplate> FindBaseHere(TemplateStore& store, const std::string& image
   const bool pulls_again = options.pull && !templates::IsShortName(normal);
   if (here && !pulls_again && IsFor(*here, platform)) return here;
   if (!here && here.error().code() != ErrorCode::kNotFound) return here;
+  // By its own name only: "python" is the image.
+  const templates::Environment* environment = store.environments().Find(normal);
+  if (!here && environment != nullptr && environment->name == normal)
+    return Failure(templates::NotBuilt(normal, *environment));
   const std::string name = TRY(templates::ImageOfName(normal)).Familiar();
   if (!options.quiet) Note("the image " + name + " is pulled");
   auto pulled = Pull(store, normal, name, platform, options);

@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "base/encoding.h"
-#include "build/stages/context.h"
 #include "build/packing/pack_context.h"
+#include "build/stages/context.h"
 #include "cli/builds/build_upload.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
@@ -45,6 +45,11 @@ Result<void> CheckForServer(const BuildOptions& options) {
     return refuse("registries", "[templates]");
   if (!options.ways.resolvers.empty() || !options.ways.proxy.empty())
     return refuse("the way to the network", "network.resolvers and network.proxy");
+  if (!options.authorities.empty()) {
+    return Failure(Error::Invalid("steps of a server's builds trust what their layers say")
+                       .WithRemedy("leave --ca out, or build it where the server runs, with "
+                                   "--state-dir"));
+  }
   return {};
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/names/owned_name.h"
+
 namespace cay::cli {
 namespace {
 
@@ -71,6 +73,31 @@ Result<engine::Mount> ParseMount(std::string_view text) {
                        .WithRemedy("choose a directory below it, or cay template import"));
   }
   return mount;
+}
+
+Result<sandbox::VolumeUse> ParseVolume(std::string_view text) {
+  sandbox::VolumeUse use;
+  std::string_view rest = text;
+  if (rest.ends_with(":ro") || rest.ends_with(":rw")) {
+    use.read_only = rest.ends_with(":ro");
+    rest.remove_suffix(3);
+  }
+  const size_t colon = rest.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == rest.size())
+    return Failure(Error::Invalid("\"" + std::string(text) + "\" is not NAME:DST[:ro|rw]"));
+  use.name = rest.substr(0, colon);
+  if (!IsShortName(use.name) && !ParseOwnedName(use.name)) {
+    Error error = Error::Invalid("\"" + use.name + "\" is not the name of a volume");
+    if (use.name.starts_with('/') || use.name.starts_with('.'))
+      return Failure(std::move(error).WithRemedy("show a path of the machine with --mount"));
+    return Failure(std::move(error).WithRemedy("list them: cay volume ls"));
+  }
+  use.path = TRY(ParseInsidePath(rest.substr(colon + 1), "the target"));
+  if (use.path == "/") {
+    return Failure(Error::Invalid("a volume cannot be the sandbox's root")
+                       .WithRemedy("choose a directory below it"));
+  }
+  return use;
 }
 
 Result<Transfer> ParseTransfer(std::string_view text) {

@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "sandbox/types.h"
 
 namespace cay::cli {
 
@@ -42,6 +43,9 @@ Result<engine::Mount> ParseMount(std::string_view text);
 
 // SRC:DST. The last colon divides, so that SRC may hold some.
 Result<Transfer> ParseTransfer(std::string_view text);
+
+// NAME:DST[:ro|rw]. To be written unless it says ro, as docker has it.
+Result<sandbox::VolumeUse> ParseVolume(std::string_view text);
 
 // DST[:SIZE] or docker's DST:size=SIZE.
 Result<engine::Tmpfs> ParseTmpfs(std::string_view text);

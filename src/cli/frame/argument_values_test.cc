@@ -26,6 +26,18 @@ TEST(ParseMount, KeepsColonsOfTheSource) {
   EXPECT_EQ(mount.target, "/c");
 }
 
+TEST(ParseVolume, IsWrittenUnlessItSaysOtherwise) {
+  EXPECT_EQ(*ParseVolume("data:/data"),
+            (sandbox::VolumeUse{.name = "data", .path = "/data", .read_only = false}));
+  EXPECT_FALSE(ParseVolume("data:/data:rw")->read_only);
+  EXPECT_TRUE(ParseVolume("data:/data:ro")->read_only);
+  EXPECT_EQ(ParseVolume("@alice/data:/data:ro")->name, "@alice/data");
+  for (const char* text : {"", "data", "data:", ":/data", "data:/", "data:data", "UPPER:/data",
+                           "/srv/data:/data", "./data:/data", "a/b:/data"}) {
+    EXPECT_FALSE(ParseVolume(text)) << text;
+  }
+}
+
 TEST(ParseMount, SaysThatLabelsAreNotNeeded) {
   for (const char* text : {"/a:/b:z", "/a:/b:Z", "/a:/b:ro,z", "/a:/b:rw,Z"}) {
     const auto mount = ParseMount(text);

@@ -1,6 +1,7 @@
 #include "cli/frame/command.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/text.h"
 #include "cli/frame/console.h"
@@ -56,6 +57,7 @@ class Parser {
       std::string_view argument = arguments_[next_++];
       if (argument == "--") {
         result_.after_separator = result_.values.empty();
+        separator_ = result_.values.size();
         TakeRest();
       } else if (argument.starts_with("--")) {
         TRY(Long(argument.substr(2)));
@@ -66,6 +68,7 @@ class Parser {
         if (command_.options_first) TakeRest();
       }
     }
+    result_.before_separator = separator_.value_or(result_.values.size());
     return std::move(result_);
   }
 
@@ -131,6 +134,7 @@ class Parser {
   Arguments arguments_;
   void* options_;
   size_t next_ = 0;
+  std::optional<size_t> separator_;
   Positionals result_;
 };
 

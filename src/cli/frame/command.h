@@ -90,7 +90,9 @@ struct Command {
 struct Positionals {
   std::vector<std::string> values;
   bool after_separator = false;  // "--" stood before the first of them
-  bool help = false;             // --help or -h was given: nothing else was looked at after it
+  // How many stood before the "--"; all of them where there was none.
+  size_t before_separator = 0;
+  bool help = false;  // --help or -h was given: nothing else was looked at after it
 };
 
 // Applies every option to `options` and gives back the other arguments. Understands --name value,
@@ -123,6 +125,7 @@ Result<int> ParseAndRun(const Command& command, std::string_view path, Arguments
 struct NoOptions {};
 
 extern const Command kRunCommand;  // run_command.cc
+extern const Command kEnvCommand;  // env_command.cc
 extern const Command kNetCommand;
 extern const Command kServeCommand;       // serve_command.cc
 extern const Command kConfigCommand;      // config_command.cc
@@ -165,6 +168,7 @@ extern const Command kUpdateCommand;      // update_command.cc
 extern const Command kPsCommand;          // ps_command.cc
 extern const Command kGcCommand;          // gc_command.cc
 extern const Command kTemplateCommand;    // template_command.cc
+extern const Command kVolumeCommand;      // volume_command.cc
 extern const Command kDoctorCommand;      // doctor_command.cc
 extern const Command kCompletionCommand;  // completion_command.cc
 extern const Command kVersionCommand;     // version_command.cc

@@ -57,6 +57,8 @@ std::string_view CommandFor(Action action) {
       return "cay keys list";
     case Action::kListWebhooks:
       return "GET /api/webhooks";
+    case Action::kBuildEnvironment:
+      return "cay env build {}";
   }
   return "{}";
 }

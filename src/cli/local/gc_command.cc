@@ -27,7 +27,8 @@ struct GcOptions {
 // What the engine and the templates gave back.
 struct Collected {
   GarbageReport engine;
-  uint64_t layers = 0;  // of templates that are no more
+  uint64_t layers = 0;   // of templates that are no more
+  uint64_t volumes = 0;  // that were not finished
 };
 
 boost::json::value RemovedJson(const GarbageKind& other) {
@@ -46,6 +47,7 @@ std::string RenderGcJson(const Collected& collected, bool dry_run) {
   object["kept"] = boost::json::array(report.kept.begin(), report.kept.end());
   for (const GarbageKind& other : report.others) object[other.key] = RemovedJson(other);
   object["template_layers"] = collected.layers;
+  object["unfinished_volumes"] = collected.volumes;
   object["failures"] = boost::json::array(report.failures.begin(), report.failures.end());
   return boost::json::serialize(object) + "\n";
 }
@@ -68,6 +70,10 @@ std::string RenderGcText(const Collected& collected, bool dry_run) {
     text.append(verb).append("layers of removed templates: ");
     text.append(std::to_string(collected.layers) + "\n");
   }
+  if (collected.volumes > 0) {
+    text.append(verb).append("unfinished volumes: ");
+    text.append(std::to_string(collected.volumes) + "\n");
+  }
   for (const std::string& what : report.kept) text.append("kept ").append(what + "\n");
   return text.empty() ? "nothing was left behind\n" : text;
 }
@@ -86,6 +92,8 @@ Result<int> GcMain(GcOptions& options, Positionals&) {
   // After the sandboxes: a layer stays while the record of one names it.
   templates::TemplateStore store = TRY(OpenLocalTemplates(paths));
   collected.layers = TRY(store.CollectGarbage(options.dry_run));
+  volume::VolumeStore volumes = TRY(OpenLocalVolumes(paths));
+  collected.volumes = TRY(volumes.CollectGarbage(options.dry_run));
   TRY(Print(options.json ? RenderGcJson(collected, options.dry_run)
                          : RenderGcText(collected, options.dry_run)));
   for (const std::string& failure : collected.engine.failures) Note(failure);

@@ -1,14 +1,18 @@
 #include "cli/local/local_survey.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "cli/frame/console.h"
 #include "engine/factory/factory.h"
+#include "engine/volume_users.h"
 
 namespace cay::cli {
 namespace {
 
 constexpr size_t kMaxNamed = 100;
+// The same as a server's environments.directory.
+constexpr const char* kEnvironmentsVariable = "CAY_ENVIRONMENTS_DIRECTORY";
 
 }  // namespace
 
@@ -18,7 +22,19 @@ Result<std::unique_ptr<engine::Survey>> SurveyMachine(const Paths& paths) {
 
 Result<templates::TemplateStore> OpenLocalTemplates(const Paths& paths) {
   const std::shared_ptr<engine::Survey> survey = TRY(SurveyMachine(paths));
-  return templates::TemplateStore::Open(paths, [survey] { return survey->List(); });
+  auto store = TRY(templates::TemplateStore::Open(paths, [survey] { return survey->List(); }));
+  if (const char* own = ::getenv(kEnvironmentsVariable); own != nullptr && *own != '\0') {
+    const templates::Environments all = TRY(templates::ReadEnvironments(own));
+    store.Use(std::make_shared<const templates::Environments>(all));
+  }
+  return store;
+}
+
+Result<volume::VolumeStore> OpenLocalVolumes(const Paths& paths) {
+  const std::shared_ptr<engine::Survey> survey = TRY(SurveyMachine(paths));
+  return volume::VolumeStore(paths, [survey]() -> Result<std::vector<volume::VolumeUser>> {
+    return engine::VolumeUsersOf(TRY(survey->List()));
+  });
 }
 
 void NoteElsewhere(engine::Survey& survey) {

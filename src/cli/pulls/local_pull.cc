@@ -32,6 +32,7 @@ Result<templates::Template> FindOrPull(templates::TemplateStore& store, const st
   if (when == PullWhen::kNever || templates::IsShortName(normal)) return store.Find(name);
   const auto here = store.InfoOf(normal);
   if (!here && here.error().code() != ErrorCode::kNotFound) return Failure(here.error());
+  if (!here && store.environments().Find(normal) != nullptr) return store.Find(name);
   // What a digest names does not change.
   if (!here || (when == PullWhen::kAlways && !normal.contains('@'))) {
     if (!quiet && !here) Note("the image " + normal + " is not here yet: it is pulled");

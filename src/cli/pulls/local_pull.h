@@ -26,7 +26,8 @@ enum class PullWhen : uint8_t { kMissing, kAlways, kNever };
 Result<PullWhen> ParsePullWhen(std::string_view word);
 
 // The template `name`, which is pulled first where it is the reference of an image and `when` says
-// so. A short name is what somebody called an import: no registry is asked for it.
+// so. A short name is what somebody called an import, and other names are environments': no
+// registry is asked for them.
 Result<templates::Template> FindOrPull(templates::TemplateStore& store, const std::string& name,
                                        PullWhen when, bool quiet);
 

@@ -5,6 +5,8 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <span>
 
 #include "cli/client/call.h"
 #include "cli/client/values.h"
@@ -26,10 +28,13 @@ struct CreateOptions : ServerOptions {
   std::vector<std::string> env;
   json::object metadata;
   json::array mounts;
+  json::array volumes;
   json::array tmpfs;
   std::optional<AskedNetwork> network;
   std::string idempotency_key;
   std::string limits_file;
+  bool use_entrypoint = false;
+  std::optional<std::string> entrypoint;
 };
 
 template <auto kApply>
@@ -48,6 +53,12 @@ Result<void> AddMount(CreateOptions& options, string_view value) {
   const engine::Mount mount = TRY(ParseMount(value));
   options.mounts.push_back(
       {{"source", mount.source}, {"target", mount.target}, {"read_only", mount.read_only}});
+  return {};
+}
+
+Result<void> AddVolume(CreateOptions& options, string_view value) {
+  const sandbox::VolumeUse use = TRY(ParseVolume(value));
+  options.volumes.push_back({{"name", use.name}, {"path", use.path}, {"read_only", use.read_only}});
   return {};
 }
 
@@ -102,13 +113,47 @@ Result<json::object> CreateOrAwait(ApiClient& api, const CreateOptions& options,
   }
 }
 
+constexpr auto kSetEntrypoint = [](CreateOptions& options, string_view value) -> Result<void> {
+  options.entrypoint = value;
+  return {};
+};
+
+// As `cay run` has it: a command alone is what is started, and with an entrypoint its arguments.
+Result<void> AddStartup(const CreateOptions& options, const Positionals& rest,
+                        json::object& request) {
+  if (rest.before_separator > 1) {
+    return Failure(Error::Invalid(rest.values[1] + ": one argument too many")
+                       .WithRemedy("a command comes after --, as in cay create host -- sleep 60"));
+  }
+  if (options.use_entrypoint && options.entrypoint)
+    return Failure(Error::Invalid("--entrypoint is instead of what --use-entrypoint is of"));
+  const auto command = std::span(rest.values).subspan(rest.before_separator);
+  if (!command.empty()) request["cmd"] = json::array(command.begin(), command.end());
+  if (options.use_entrypoint) {
+    request["entrypoint"] = true;
+  } else if (options.entrypoint || !command.empty()) {
+    const std::string program = options.entrypoint.value_or("");
+    request["entrypoint"] = program.empty() ? json::array{} : json::array{program};
+  }
+  return {};
+}
+
+// What did not start is no reason that there is no sandbox; but somebody waits for it.
+void NoteStartup(const json::object& sandbox) {
+  const json::object& startup = ObjectOf(sandbox, "startup");
+  if (TextOf(startup, "state") == "failed")
+    Note("its start-up process could not be started: " + TextOf(startup, "reason"));
+}
+
 Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest) {
   json::object request = options.request;
-  if (!rest.values.empty()) request["template"] = rest.values.front();
+  TRY(AddStartup(options, rest, request));
+  if (rest.before_separator > 0) request["template"] = rest.values.front();
   const json::object env = TRY(EnvObject(options.env_files, options.env));
   if (!env.empty()) request["env"] = env;
   if (!options.metadata.empty()) request["metadata"] = options.metadata;
   if (!options.mounts.empty()) request["mounts"] = options.mounts;
+  if (!options.volumes.empty()) request["volumes"] = options.volumes;
   if (options.network) request["network"] = NetworkObject(*options.network);
   if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
   TRY(AddLimitsOfFile(options, request));
@@ -119,6 +164,7 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
       Note("not enforced here: " + TextOf(entry.get_object(), "limit") + " (" +
            TextOf(entry.get_object(), "why") + ")");
     }
+    NoteStartup(sandbox);
   }
   TRY(Print(options.json ? PrettyJson(sandbox) : TextOf(sandbox, "id") + "\n"));
   return 0;
@@ -156,6 +202,14 @@ constexpr OptionSpec kOptions[] = {
      .example = "MODE=test",
      .apply = kInto<AddEnv<CreateOptions>>},
     EnvFileOption<CreateOptions>(),
+    {.name = "use-entrypoint",
+     .help = "Start the image's entrypoint with it, with COMMAND as its arguments",
+     .apply = kFlag<CreateOptions, &CreateOptions::use_entrypoint>},
+    {.name = "entrypoint",
+     .value = "PROGRAM",
+     .help = "Start this with it, instead of the image's entrypoint ('': none)",
+     .example = "/bin/server",
+     .apply = kInto<kSetEntrypoint>},
     WorkdirOption("Working directory inside (default the template's)",
                   kInto<PutText<CreateOptions, "workdir">>),
     UserOption("Name, uid or uid:gid of processes (default the template's)",
@@ -177,6 +231,12 @@ constexpr OptionSpec kOptions[] = {
          "Show SRC of the server's machine at DST; only below the roots its administrator listed",
      .example = "/srv/data:/data",
      .apply = kInto<AddMount>},
+    {.name = "volume",
+     .value = "NAME:DST[:ro]",
+     .help = "The volume NAME (cay volume) at DST inside, alone, or with others that only read; "
+             "repeatable",
+     .example = "data:/data",
+     .apply = kInto<AddVolume>},
     {.name = "tmpfs",
      .value = "DST[:SIZE]",
      .help = "An empty directory in memory at DST; repeatable",
@@ -253,15 +313,19 @@ constexpr OptionSpec kOptions[] = {
 constinit const Command kCreateCommand = {
     .name = "create",
     .summary = "Make a sandbox on the server, and print its id",
-    .usage = "[OPTIONS] [TEMPLATE]",
+    .usage = "[OPTIONS] [TEMPLATE] [-- COMMAND [ARGUMENT...]]",
+    .description =
+        "COMMAND starts with the sandbox, and again with each later start. Its end does not end "
+        "the sandbox.\n",
     .options = kOptions,
     .examples =
         "cay create\n"
         "cay create --name web --memory 1g --timeout 2h\n"
         "cay create --net pypi --allow api.example.com:443\n"
         "cay create --name web --join app --publish 8080:80\n"
+        "cay create --use-entrypoint nginx:1.27\n"
         "cay create --label run=17 --on-timeout stop host\n",
-    .max_arguments = 1,
+    .max_arguments = SIZE_MAX,
     .completes = Completes::kTemplates,
     .group = "Sandboxes of a server",
     .run = &ParseAndCall<CreateOptions, CreateMain>,

@@ -149,6 +149,7 @@ Result<void> Run::Create() {
   command_ = TRY(CommandOf(options_, *template_));
   Stage("template");
   engine::CreateRequest request = BuildCreateRequest(options_, *id_, *template_, std::move(mounts));
+  request.volumes = TRY(FindVolumes(options_.volumes, paths));
   request.network = options_.network.mode != network::Mode::kNone;
   engine::Created created = TRY(engine_->Create(request));
   guest_.emplace([this] { return engine_->Connect(*id_); });

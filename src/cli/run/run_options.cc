@@ -296,6 +296,12 @@ constexpr OptionSpec kOptions[] = {
      .example = "./src:/workspace/src",
      .completes = Completes::kFiles,
      .apply = kAppended<RunOptions, &RunOptions::mounts, ParseMount>},
+    {.name = "volume",
+     .value = "NAME:DST[:ro]",
+     .help = "The volume NAME (cay volume) at DST inside, alone, or with others that only read; "
+             "repeatable",
+     .example = "data:/data",
+     .apply = kAppended<RunOptions, &RunOptions::volumes, ParseVolume>},
     {.name = "copy",
      .value = "SRC:DST",
      .help = "Copy SRC of this machine to DST inside before the command (a directory: what is in "

@@ -35,8 +35,9 @@ struct RunOptions {
   std::string workdir;                 // empty: the template's
   std::string user;                    // empty: the template's
   std::vector<engine::Mount> mounts;   // sources as typed
-  std::vector<Transfer> copies;        // machine to sandbox, before the command
-  std::vector<Transfer> outs;          // sandbox to machine, after it
+  std::vector<sandbox::VolumeUse> volumes;
+  std::vector<Transfer> copies;  // machine to sandbox, before the command
+  std::vector<Transfer> outs;    // sandbox to machine, after it
   std::vector<engine::Tmpfs> tmpfs;
   network::Spec network;
   std::vector<std::string> publish;  // network::PublishRule

@@ -8,7 +8,9 @@
 #include <cstdlib>
 
 #include "cli/frame/env_options.h"
+#include "cli/local/local_survey.h"
 #include "sandbox/secrets/trust.h"
+#include "template/oci/image_command.h"
 
 namespace cay::cli {
 namespace {
@@ -45,6 +47,23 @@ Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount
   return resolved;
 }
 
+Result<std::vector<engine::VolumeMount>> FindVolumes(const std::vector<sandbox::VolumeUse>& uses,
+                                                     const Paths& paths) {
+  std::vector<engine::VolumeMount> mounts;
+  if (uses.empty()) return mounts;
+  volume::VolumeStore store = TRY(OpenLocalVolumes(paths));
+  for (const sandbox::VolumeUse& use : uses) {
+    auto info = store.Get(use.name);
+    if (!info && info.error().code() == ErrorCode::kNotFound) {
+      return Failure(std::move(info).error().WithRemedy("make it: cay volume create " + use.name));
+    }
+    TRY(std::move(info));
+    mounts.push_back(
+        {.directory = store.DirectoryOf(use.name), .target = use.path, .read_only = use.read_only});
+  }
+  return mounts;
+}
+
 Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template& base,
                             const std::vector<EnvChange>& secrets, bool intercepted) {
   std::vector<EnvChange> changes;
@@ -53,7 +72,9 @@ Result<CommandEnv> BuildEnv(const RunOptions& options, const templates::Template
     changes.push_back(std::move(change));
   CommandEnv env;
   for (const std::string_view name : protocol::kAccountVariables) {
-    if (std::ranges::find(changes, name, &EnvChange::name) == changes.end()) {
+    const bool is_chosen = std::ranges::find(changes, name, &EnvChange::name) != changes.end() ||
+                           std::ranges::find(base.own_variables, name) != base.own_variables.end();
+    if (!is_chosen) {
       env.of_the_account.emplace_back(name);
     }
   }
@@ -95,18 +116,15 @@ Result<TypedCommand> CommandOf(const RunOptions& options, const templates::Templ
   const bool is_plain = !options.command.empty() && !options.use_entrypoint &&
                         options.entrypoint.value_or("").empty();
   if (is_plain) return options.command;
-  TypedCommand command;
+  std::optional<std::vector<std::string>> entrypoint;
   if (options.entrypoint) {
-    if (!options.entrypoint->empty()) command.argv = {*options.entrypoint};
-  } else {
-    command.argv = image.entrypoint;
+    entrypoint.emplace();
+    if (!options.entrypoint->empty()) entrypoint->push_back(*options.entrypoint);
   }
   const std::vector<std::string> typed =
       options.command.shell.empty() ? options.command.argv : std::vector{options.command.shell};
-  // As in docker, another entrypoint takes the image's command away.
-  const bool has_other = !options.entrypoint.value_or("").empty();
-  const std::vector<std::string>& rest = typed.empty() && !has_other ? image.cmd : typed;
-  command.argv.insert(command.argv.end(), rest.begin(), rest.end());
+  TypedCommand command;
+  command.argv = templates::oci::ImageCommand(image, entrypoint, typed);
   if (!command.argv.empty()) return command;
   return Failure(
       Error::Invalid("no command was given, and the template " + base.name + " does not say one")

@@ -16,6 +16,10 @@ namespace cay::cli {
 // write, for :rw) itself. Errors name the option and say the remedy.
 Result<std::vector<engine::Mount>> ResolveMounts(const std::vector<engine::Mount>& mounts);
 
+// Where the volumes are. kNotFound for one that is not there.
+Result<std::vector<engine::VolumeMount>> FindVolumes(const std::vector<sandbox::VolumeUse>& uses,
+                                                     const Paths& paths);
+
 struct CommandEnv {
   std::vector<std::string> variables;       // "NAME=VALUE"
   std::vector<std::string> of_the_account;  // see StartRequest::account_env

@@ -19,6 +19,7 @@
 #include "cli/local/doctor_report.h"
 #include "engine/factory/factory.h"
 #include "sandbox/builds/build_keeper.h"
+#include "sandbox/startup/startup_keeper.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {
@@ -75,6 +76,7 @@ struct Parts {
   std::unique_ptr<sandbox::BuildKeeper> builds;
   engine::GarbageReport collected;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
+  std::unique_ptr<sandbox::StartupKeeper> startups;
   std::unique_ptr<sandbox::ProjectFiles> projects;
   std::unique_ptr<api::Webhooks> webhooks;
 };
@@ -156,6 +158,10 @@ Result<Parts> MakeParts(const Config& config) {
   parts.engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
   parts.templates = std::make_unique<templates::TemplateStore>(TRY(templates::TemplateStore::Open(
       parts.paths, [engine = parts.engine.get()] { return engine->List(); })));
+  if (!config.environments.empty()) {
+    const auto all = TRY(templates::ReadEnvironments(config.environments));
+    parts.templates->Use(std::make_shared<const templates::Environments>(all));
+  }
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
   parts.pulls =
       TRY(sandbox::PullKeeper::Open(config.pulls, *parts.templates, *parts.store, *parts.events));
@@ -174,6 +180,7 @@ Result<Parts> MakeParts(const Config& config) {
   parts.processes = TRY(
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
   TRY(parts.processes->SetRules(config.commands));
+  parts.startups = TRY(sandbox::StartupKeeper::Open(*parts.manager, *parts.processes));
   parts.projects =
       TRY(sandbox::ProjectFiles::Open(parts.paths, config.projects, *parts.store, *parts.events));
   parts.webhooks = TRY(api::Webhooks::Open(config.webhooks, *parts.store, *parts.events));

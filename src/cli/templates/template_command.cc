@@ -234,7 +234,8 @@ constexpr const Command* kSubcommands[] = {&kTemplateBuildCommand,
 
 constinit const Command kTemplateCommand = {
     .name = "template",
-    .summary = "What sandboxes start from: build, import, pull, export, push, list, inspect and remove it",
+    .summary =
+        "What sandboxes start from: build, import, pull, export, push, list, inspect and remove it",
     .usage = "COMMAND",
     .description =
         "Of this machine, or of a server when one is named: with --url, --context or CAY_URL, or "

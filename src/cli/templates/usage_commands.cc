@@ -120,6 +120,10 @@ void AddImage(std::string& text, const templates::ImageOrigin& image) {
   AddLine(text, "workdir", process.working_dir.empty() ? "/" : process.working_dir);
   AddLine(text, "entrypoint", Words(process.entrypoint));
   AddLine(text, "command", Words(process.cmd));
+  for (const std::string& volume : process.volumes) AddLine(text, "volume", volume);
+  for (const auto& port : process.exposed_ports) AddLine(text, "exposes", port.Text());
+  AddLine(text, "stop signal", process.stop_signal);
+  if (process.healthcheck) AddLine(text, "healthcheck", Words(process.healthcheck->test));
   for (const std::string& variable : process.env) AddLine(text, "env", variable);
   for (const auto& [name, value] : process.labels) AddLine(text, "label", name + "=" + value);
 }

@@ -143,6 +143,26 @@ Result<void> FakeEngine::CheckRequest(const CreateRequest& request) const {
   return {};
 }
 
+// The sandboxes that there are have theirs, whoever has those.
+Result<void> FakeEngine::CheckVolumes(const CreateRequest& request) const {
+  TRY(CheckCan(options_.can.volumes || request.volumes.empty(), "give a sandbox volumes"));
+  for (const VolumeMount& asked : request.volumes) {
+    if (::access(asked.directory.c_str(), F_OK) != 0) {
+      return Failure(
+          Error(ErrorCode::kNotFound, Fault::kCaller, "there is no volume " + asked.directory));
+    }
+    for (const auto& [id, sandbox] : machine_->sandboxes) {
+      for (const VolumeMount& used : sandbox.request.volumes) {
+        if (used.directory != asked.directory || (used.read_only && asked.read_only)) continue;
+        return Failure(
+            Error(ErrorCode::kIllegalState, Fault::kCaller,
+                  "volume " + asked.directory + " is in use: sandbox " + id.text() + " has it"));
+      }
+    }
+  }
+  return {};
+}
+
 // A call of each, as it is two steps of a real engine's.
 Result<Created> FakeEngine::Create(const CreateRequest& request) {
   auto created = CreateAlone(request);
@@ -165,6 +185,7 @@ Result<Created> FakeEngine::CreateAlone(const CreateRequest& request) {
       return Failure(Error(ErrorCode::kAlreadyExists, Fault::kCaller,
                            "there is a sandbox " + request.id.text() + " already"));
     }
+    TRY(CheckVolumes(request));
     FakeSandbox sandbox(request);
     sandbox.owner = this;
     sandbox.created_unix_ms = UnixMs();

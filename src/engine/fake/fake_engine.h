@@ -70,7 +70,8 @@ struct FakeOptions {
                       .files_on_state_disk = false,
                       .network_policy = true,
                       .snapshot = true,
-                      .root = true};
+                      .root = true,
+                      .volumes = true};
   LimitSet not_enforced{};
 };
 
@@ -182,6 +183,7 @@ class FakeEngine : public Engine {
   static void EndGuestOf(FakeSandbox& sandbox, const engine::Exit& exit);
   Result<void> CheckCan(bool can, std::string_view what) const;
   Result<void> CheckRequest(const CreateRequest& request) const;
+  Result<void> CheckVolumes(const CreateRequest& request) const;
 
   Kind& KindOf(Call call) { return kinds_[static_cast<size_t>(call)]; }
 

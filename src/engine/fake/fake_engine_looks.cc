@@ -189,6 +189,7 @@ Result<std::vector<SandboxStatus>> FakeEngine::List() {
       status.limits = sandbox.request.limits;
       status.guest_protocol = sandbox.guest_protocol;
       status.layers = LayersOf(sandbox.request.root);
+      status.volumes = sandbox.request.volumes;
     }
     return list;
   });

@@ -106,7 +106,10 @@ void FakeGuest::Run() {
       Flush(connection);
     }
     connections_.remove_if([](const Connection& connection) {
-      return connection.lost || (connection.ends && connection.out.empty());
+      if (!connection.lost && !(connection.ends && connection.out.empty())) return false;
+      const bool starts = connection.role == Role::kFollows && connection.process->passing;
+      if (starts) Kill(*connection.process);
+      return true;
     });
   }
   connections_.clear();

@@ -74,6 +74,7 @@ class FakeGuest {
     uint64_t id = 0;
     std::vector<std::string> argv;
     bool stdin_open = false;
+    bool passing = false;
     int64_t started_unix_ms = 0;
     std::vector<Piece> output{};
     uint64_t end_seq = 0;

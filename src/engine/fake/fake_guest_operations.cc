@@ -68,6 +68,7 @@ Result<FakeGuest::Process*> FakeGuest::Find(uint64_t id) {
 protocol::ProcessList FakeGuest::Listing() const {
   protocol::ProcessList list;
   for (const Process& process : processes_) {
+    if (process.passing) continue;
     list.processes.push_back({.process = process.id,
                               .pid = static_cast<int32_t>(process.id + 1),
                               .argv = process.argv,
@@ -127,6 +128,7 @@ Result<void> FakeGuest::OnStart(Connection& connection, const protocol::StartReq
   Process& process = processes_.emplace_back(Process{.id = processes_.size() + 1,
                                                      .argv = request.argv,
                                                      .stdin_open = request.stdin_open,
+                                                     .passing = request.passing,
                                                      .started_unix_ms = UnixMs()});
   process.argv.front() = command;
   connection.role = Role::kFollows;

@@ -166,7 +166,8 @@ Capabilities NativeEngine::capabilities() const {
           .files_on_state_disk = is_root,
           .network_policy = true,
           .snapshot = true,
-          .root = is_root};  // an ordinary user's sandbox has one id, and it is not 0
+          .root = is_root,  // an ordinary user's sandbox has one id, and it is not 0
+          .volumes = is_root};
 }
 
 Result<Diagnosis> NativeEngine::Diagnose() {

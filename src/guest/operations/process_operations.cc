@@ -31,14 +31,20 @@ Failure UnexpectedFrame() {
 // kStart and kAttach: output to the host, stdin and signals from it.
 class FollowOperation final : public Operation, public Follower {
  public:
-  FollowOperation(Connection& connection, std::shared_ptr<Process> process, uint64_t from_seq)
+  // `drops`: null, or the table that forgets the process with this connection.
+  FollowOperation(Connection& connection, std::shared_ptr<Process> process, uint64_t from_seq,
+                  ProcessTable* drops = nullptr)
       : connection_(connection),
         process_(std::move(process)),
         position_(from_seq),
+        drops_(drops),
         stdin_(connection, process_, [](bool /*complete*/) {}) {
     process_->AddFollower(*this);
   }
-  ~FollowOperation() override { process_->RemoveFollower(*this); }
+  ~FollowOperation() override {
+    process_->RemoveFollower(*this);
+    if (drops_ != nullptr) drops_->Drop(*process_);
+  }
 
   std::optional<uint64_t> position() const override { return position_; }
   void OnProcessChange() override {
@@ -62,6 +68,7 @@ class FollowOperation final : public Operation, public Follower {
   Connection& connection_;
   std::shared_ptr<Process> process_;
   uint64_t position_;
+  ProcessTable* const drops_;
   StdinFeed stdin_;
   bool started_ = false;
   bool finished_ = false;
@@ -262,8 +269,9 @@ Result<std::unique_ptr<Operation>> OpenPing(Guest& guest, Connection& connection
 Result<std::unique_ptr<Operation>> OpenStart(Guest& guest, Connection& connection,
                                              std::string_view payload) {
   auto request = TRY(protocol::Decode<protocol::StartRequest>(payload));
+  ProcessTable* const drops = request.passing ? &guest.processes : nullptr;
   std::shared_ptr<Process> process = TRY(guest.processes.Start(std::move(request)));
-  return std::make_unique<FollowOperation>(connection, std::move(process), 0);
+  return std::make_unique<FollowOperation>(connection, std::move(process), 0, drops);
 }
 
 Result<std::unique_ptr<Operation>> OpenAttach(Guest& guest, Connection& connection,

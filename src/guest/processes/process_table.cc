@@ -167,6 +167,7 @@ Result<void> ProcessTable::Check(const protocol::StartRequest& request) const {
 }
 
 Result<std::shared_ptr<Process>> ProcessTable::Start(protocol::StartRequest request) {
+  retired_.clear();
   TRY(Check(request));
   const uint64_t id = next_id_;
   Account account = TRY(LookUpUser(request.user, single_user_));
@@ -225,8 +226,21 @@ Result<std::shared_ptr<Process>> ProcessTable::Find(uint64_t id) const {
 
 protocol::ProcessList ProcessTable::List() const {
   protocol::ProcessList list;
-  for (const auto& [id, process] : processes_) list.processes.push_back(process->Describe());
+  for (const auto& [id, process] : processes_) {
+    if (!process->request().passing) list.processes.push_back(process->Describe());
+  }
   return list;
+}
+
+// One round: whoever wants to be sure that nothing is left asks for that first (kKillLeftovers).
+void ProcessTable::Drop(Process& process) {
+  if (process.leader_alive()) ::kill(-process.pid(), SIGKILL);
+  for (const pid_t pid : FindLeftovers(process.id())) ::kill(pid, SIGKILL);
+  if (process.ended()) {
+    processes_.erase(process.id());
+  } else {
+    dropped_.insert(process.id());
+  }
 }
 
 size_t ProcessTable::running() const {
@@ -282,6 +296,9 @@ void ProcessTable::OnSpawnDone() {
     loop_.CancelTimer(spawn_timer_);
     if (!spawning_.empty()) loop_.SetTimer(spawn_timer_, EventLoop::Clock::now() + kSpawnPatience);
     process->OnSpawned();
+    if (dropped_.contains(process->id()) && process->leader_alive()) {
+      ::kill(-process->pid(), SIGKILL);
+    }
   }
 }
 
@@ -295,6 +312,14 @@ void ProcessTable::OnSpawnSlow() {
 void ProcessTable::OnEnded(Process& process) {
   if (process.start_error()) {
     processes_.erase(process.id());  // its followers hold it as long as they need
+    return;
+  }
+  // Until its connection is gone it can be asked for.
+  if (process.request().passing) {
+    if (dropped_.erase(process.id()) == 0) return;
+    const auto found = processes_.find(process.id());
+    retired_.push_back(std::move(found->second));  // it is what is running now
+    processes_.erase(found);
     return;
   }
   ended_.push_back(process.id());

@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "base/loop/event_loop.h"
@@ -42,7 +43,10 @@ class ProcessTable final : public EventLoop::Handler {
   // kNotFound says so when it was forgotten.
   Result<std::shared_ptr<Process>> Find(uint64_t id) const;
 
-  protocol::ProcessList List() const;
+  // Ends what is left of one that is `passing`, and forgets it once it has ended.
+  void Drop(Process& process);
+
+  protocol::ProcessList List() const;  // without those that are `passing`
   size_t running() const;
   size_t kept() const { return processes_.size(); }
 
@@ -89,6 +93,8 @@ class ProcessTable final : public EventLoop::Handler {
   std::map<uint64_t, std::shared_ptr<Process>> processes_;  // by id: the oldest first
   std::vector<uint64_t> spawning_;                          // in the spawner's order
   std::deque<uint64_t> ended_;                              // in the order of their ends
+  std::set<uint64_t> dropped_;                              // run on without a connection
+  std::vector<std::shared_ptr<Process>> retired_;           // forgotten while they were at work
   uint64_t next_id_ = 1;
   bool childless_ = false;  // the last reaping found no child at all
 };

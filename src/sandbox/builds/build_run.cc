@@ -111,8 +111,13 @@ Result<KeptTemplate> BuildKeeper::FindBase(const Entry& entry, const BuildRules&
   std::string name = TRY(TemplateNameFor(store, entry.caller, image));
   // Of a Dockerfile's a short name is an image's as well, unlike a create's.
   const bool is_owned = templates::ParseOwnedName(name).has_value();
-  if (!is_owned && templates::IsShortName(name) && name != "host" && !store.Has(name))
+  if (!is_owned && templates::IsShortName(name) && name != "host" && !store.Has(name)) {
+    // An environment's own name is no image's; its other names are: "python" is.
+    const templates::Environment* environment = store.environments().Find(name);
+    if (environment != nullptr && environment->name == name)
+      return Failure(templates::NotBuilt(name, *environment));
     name = TRY(templates::ImageOfName(name)).Familiar();
+  }
   if (!is_owned && services_.pulls.IsWanted(name)) {
     // As long as the build may take, which is what ends it then.
     TRY(services_.pulls.Obtain(entry.caller, name, rules.timeout + kStopsBefore,

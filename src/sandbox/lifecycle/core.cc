@@ -1,6 +1,7 @@
 #include "sandbox/lifecycle/core.h"
 
 #include <cerrno>
+#include <chrono>
 
 #include "base/clock.h"
 #include "base/os/disk_room.h"
@@ -22,6 +23,12 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       admission(RulesOf(options, engine_is.can)),
       metrics(engine_is.description.stages),
       secrets(options.paths.state_dir),
+      volumes(options.paths, an_engine,
+              [this] {
+                const auto now = this->options();
+                return VolumeBounds{.count = now->max_volumes_per_owner,
+                                    .bytes = now->max_volume_bytes_per_owner};
+              }),
       networks(std::make_unique<NetworkKeeper>(
           an_engine, event_log, secrets, options.network,
           RelaysOf(options.paths.state_dir, options.network.cache > 0))),
@@ -180,6 +187,43 @@ void Core::UnwatchGuest(Sandbox& sandbox) {
 
 void Core::SetTimer(const Sandbox& sandbox) {
   if (const auto next = NextLook(sandbox.TimesNow(), UnixMs())) timer->Earlier(sandbox.id(), *next);
+}
+
+void Core::OnGuestBegun(GuestBegun callback) {
+  const std::lock_guard lock(callbacks_mutex_);
+  begun_ = std::move(callback);
+}
+
+void Core::BeginStartup(Sandbox& sandbox) {
+  GuestBegun begun;
+  {
+    const std::lock_guard lock(callbacks_mutex_);
+    begun = begun_;
+  }
+  if (begun && sandbox.TakeStartup()) begun(sandbox.id());
+}
+
+std::optional<Millis> Core::AskStartupToEnd(Sandbox& sandbox) {
+  constexpr Millis kPatience{1000};
+  const SandboxView view = sandbox.View();
+  const auto& startup = view.startup;
+  const bool runs = view.state == SandboxState::kRunning && startup &&
+                    startup->state == StartupState::kRunning && !sandbox.GuestIsGone();
+  const Millis grace = options()->stop_grace;
+  if (!runs || grace <= Millis(0)) return std::nullopt;
+  if (sandbox.BeginQuit(startup->process, SteadyNow() + grace)) {
+    const GuestChannel guest([&] { return engine.Connect(sandbox.id(), kPatience); }, kPatience,
+                             sandbox.guest_protocol());
+    const auto asked = guest.Signal({.process = startup->guest_process,
+                                     .signal = startup->plan.stop_signal,
+                                     .target = protocol::SignalTarget::kLeader});
+    if (!asked) {
+      LogWarning("sandbox " + sandbox.id().text() +
+                 ": its start-up process could not be asked to end: " + asked.error().ToString());
+    }
+  }
+  const auto left = std::chrono::ceil<Millis>(sandbox.quit_until() - SteadyNow());
+  return left > Millis(0) ? std::optional(left) : std::nullopt;
 }
 
 void Core::OnGuestGone(GuestGone callback) {

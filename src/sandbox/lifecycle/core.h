@@ -26,6 +26,7 @@
 #include "sandbox/state/template_cache.h"
 #include "sandbox/state/timer.h"
 #include "sandbox/templates/pull_keeper.h"
+#include "sandbox/volumes/volume_keeper.h"
 #include "store/store.h"
 
 namespace cay::sandbox {
@@ -53,6 +54,7 @@ class Core {
   std::unique_ptr<GuestWatch> watch;
   std::unique_ptr<Timer> timer;
   SecretKeeper secrets;
+  VolumeKeeper volumes;
   std::unique_ptr<NetworkKeeper> networks;
 
   std::shared_ptr<const ManagerOptions> options() const;
@@ -102,6 +104,14 @@ class Core {
   // Sets the timer for the next of its deadlines.
   void SetTimer(const Sandbox& sandbox);
 
+  // The process that starts with a sandbox: has it started, where it is to be, by the one who is
+  // told. Without its transition. And asks it to end: how long it still has at the most, or nothing
+  // where nobody waits for it any more.
+  using GuestBegun = std::function<void(const SandboxId&)>;
+  void OnGuestBegun(GuestBegun callback);
+  void BeginStartup(Sandbox& sandbox);
+  std::optional<Millis> AskStartupToEnd(Sandbox& sandbox);
+
   void OnGuestGone(GuestGone callback);
   // With its transition held, so that a new guest does not begin meanwhile.
   void SayGone(const SandboxId& id, const GuestEnd& end);
@@ -122,6 +132,7 @@ class Core {
   Replaceable<ManagerOptions> options_;
   std::mutex callbacks_mutex_;
   std::vector<GuestGone> callbacks_;
+  GuestBegun begun_;
 };
 
 AdmissionRules RulesOf(const ManagerOptions& options, const engine::Capabilities& can);

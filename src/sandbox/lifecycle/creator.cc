@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "sandbox/projects/project_files.h"
 #include "sandbox/records/sandbox_json.h"
 #include "sandbox/records/sandbox_table.h"
+#include "sandbox/startup/rules/startup_rules.h"
 #include "template/store/template_name.h"
 
 namespace cay::sandbox {
@@ -30,9 +32,9 @@ uint32_t OwnerOf(const SandboxSpec& spec, const templates::Template& base) {
 
 // A pool's members are alike: what the engine would have to make differently is not theirs.
 bool CanComeFromPool(const SandboxSpec& spec, const templates::Template& base) {
-  return spec.mounts.empty() && spec.tmpfs.empty() && !spec.noexec && !spec.read_only &&
-         spec.privileges == Privileges::kNone && spec.hostname.empty() && spec.project.empty() &&
-         OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
+  return spec.mounts.empty() && spec.tmpfs.empty() && spec.volumes.empty() && !spec.noexec &&
+         !spec.read_only && spec.privileges == Privileges::kNone && spec.hostname.empty() &&
+         spec.project.empty() && OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
 }
 
 // The engine follows no symlinks; the state directory's path may have some.
@@ -111,11 +113,12 @@ class Creator::Turn {
 class Creator::Making {
  public:
   Making(Core& core, const Caller& caller, ResolvedSpec resolved, templates::Template base,
-         SandboxId id)
+         std::optional<StartupPlan> startup, SandboxId id)
       : core_(core),
         caller_(caller),
         resolved_(std::move(resolved)),
         base_(std::move(base)),
+        startup_(std::move(startup)),
         id_(std::move(id)) {}
   Making(const Making&) = delete;
   Making& operator=(const Making&) = delete;
@@ -187,6 +190,14 @@ class Creator::Making {
         was_timed ? created_.stage_us : engine::NoStageTimes(core_.engine_is.description);
     view.create_us = elapsed_us();
     record.template_env = base_.env;
+    for (const std::string_view name : protocol::kAccountVariables) {
+      const auto& own = base_.own_variables;
+      if (std::ranges::find(own, name) != own.end()) record.own_variables.emplace_back(name);
+    }
+    if (startup_) {
+      view.startup.emplace().plan = *startup_;
+      if (startup_->check) view.health.emplace();
+    }
     record.user = view.spec.user.empty() ? base_.user : view.spec.user;
     record.workdir = view.spec.workdir.empty() ? base_.workdir : view.spec.workdir;
     if (sandbox_) record.trust = sandbox_->Record().trust;
@@ -211,6 +222,7 @@ class Creator::Making {
   const Caller& caller_;
   ResolvedSpec resolved_;
   templates::Template base_;
+  std::optional<StartupPlan> startup_;
   SandboxId id_;
   std::chrono::steady_clock::time_point begun_ = SteadyNow();
   int64_t created_unix_ms_ = UnixMs();
@@ -278,10 +290,13 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
   TRY(CheckCan(resolved.spec, core_.engine_is));
   TRY(core_.secrets.Grant(caller.owner, options->network.bounds, resolved.spec.env, {},
                           resolved.spec.network));
-  Making making(core_, caller, std::move(resolved), std::move(base), TRY(SandboxId::Generate()));
+  auto startup = TRY(PlanStartup(resolved.spec, base.name, base.process.get()));
+  Making making(core_, caller, std::move(resolved), std::move(base), std::move(startup),
+                TRY(SandboxId::Generate()));
   TRY(Obtain(making));
   TRY(OpenNetwork(making));
   TRY(Promise(making, idempotency_key, digest));
+  core_.BeginStartup(making.sandbox());
   SandboxView view = making.sandbox().View();
   core_.SetTimer(making.sandbox());
   core_.metrics.Count([&](ManagerMetrics& metrics) {
@@ -376,6 +391,7 @@ Result<void> Creator::ObtainFromEngine(Making& making) {
   request.mounts = spec.mounts;
   if (!spec.project.empty()) request.mounts.push_back(TRY(ProjectMount(making)));
   request.tmpfs = spec.tmpfs;
+  request.volumes = TRY(core_.volumes.Resolve(making.caller().owner, spec.volumes));
   request.noexec = spec.noexec;
   request.read_only = spec.read_only;
   request.privileges = spec.privileges;

@@ -61,7 +61,11 @@ std::vector<std::string> Lease::AccountVariables(const StringMap& more) const {
   std::vector<std::string> names;
   for (const std::string_view variable : protocol::kAccountVariables) {
     const std::string name(variable);
-    if (!hold_->record.view.spec.env.contains(name) && !more.contains(name)) names.push_back(name);
+    const std::vector<std::string>& own = hold_->record.own_variables;
+    if (!hold_->record.view.spec.env.contains(name) && !more.contains(name) &&
+        std::ranges::find(own, name) == own.end()) {
+      names.push_back(name);
+    }
   }
   return names;
 }

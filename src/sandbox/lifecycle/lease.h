@@ -27,7 +27,8 @@ class Lease {
   const GuestChannel& guest() const;
   std::vector<std::string> Environment(
       const StringMap& more) const;  // template's, sandbox's, these
-  // Those of protocol::kAccountVariables that neither the sandbox's maker nor `more` has set.
+  // Those of protocol::kAccountVariables that neither the sandbox's image, nor its maker, nor
+  // `more` has set.
   std::vector<std::string> AccountVariables(const StringMap& more) const;
   const std::string& user() const;
   const std::string& workdir() const;

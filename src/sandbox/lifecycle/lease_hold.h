@@ -20,12 +20,16 @@ struct Lease::Hold {
         record(sandbox->Record()),
         guest([held = sandbox, patience] { return held->engine().Connect(held->id(), patience); },
               GuestChannel::kPatience, sandbox->guest_protocol()) {}
-  ~Hold() { visits != nullptr ? visits->Leave(*sandbox) : sandbox->Leave(); }
+  ~Hold() {
+    if (is_quiet) return;
+    visits != nullptr ? visits->Leave(*sandbox) : sandbox->Leave();
+  }
   Hold(const Hold&) = delete;
   Hold& operator=(const Hold&) = delete;
 
   std::shared_ptr<Sandbox> sandbox;
   Visits* visits;
+  bool is_quiet = false;  // it was entered quietly: nobody leaves it
   SandboxRecord record;
   GuestChannel guest;
 };

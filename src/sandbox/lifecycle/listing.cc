@@ -62,6 +62,8 @@ Result<Page> ListSandboxes(const Core& core, const Caller& caller, const ListFil
       page.next = CursorOf({last.created_unix_ms, last.id.text()});
       break;
     }
+    // Of all together it might be long.
+    if (view.health) view.health->log.clear();
     page.sandboxes.push_back(std::move(view));
   }
   return page;

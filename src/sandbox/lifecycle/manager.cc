@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/os/disk_room.h"
+#include "base/os/log.h"
 #include "sandbox/lifecycle/core.h"
 #include "sandbox/lifecycle/creator.h"
 #include "sandbox/lifecycle/lease_hold.h"
@@ -51,6 +52,8 @@ class Manager::Impl {
     core.timer = std::make_unique<Timer>(
         sweep, [this](const SandboxId& id) { sweeper.OnTime(id); }, [this] { sweeper.Look(); });
     report = TRY(Reconcile(core));
+    if (const auto left = core.volumes.CollectGarbage(); !left)
+      LogWarning("volumes that were not finished: " + left.error().ToString());
     pools.Configure(core.options()->pools);
     return {};
   }
@@ -69,6 +72,28 @@ class Manager::Impl {
       -> decltype(act(std::declval<Sandbox&>())) {
     const auto sandbox = TRY(core.Find(caller, which));
     return std::forward<F>(act)(*sandbox);
+  }
+
+  // A call after which there may be a new guest, whether it succeeded or not.
+  template <class F>
+  Result<SandboxView> WithStartup(const Caller& caller, std::string_view which, F&& act) {
+    const auto sandbox = TRY(core.Find(caller, which));
+    Result<SandboxView> view = [&] {
+      const Pools::Foreground foreground(pools);
+      return std::forward<F>(act)(*sandbox);
+    }();
+    core.BeginStartup(*sandbox);
+    if (view) view = sandbox->View();
+    return view;
+  }
+
+  // Others may do what they want with it meanwhile.
+  void AwaitStartupEnd(Sandbox& sandbox) {
+    if (!CheckCan(Act::kStop, core.engine_is)) return;
+    constexpr Millis kLook{200};
+    while (const auto left = core.AskStartupToEnd(sandbox)) {
+      sandbox.AwaitChange(std::min(*left, kLook));
+    }
   }
 
   static Result<std::unique_ptr<Lease::Hold>> Enter(
@@ -132,11 +157,15 @@ Result<SandboxView> Manager::Extend(const Caller& caller, std::string_view which
 }
 
 Result<SandboxView> Manager::Start(const Caller& caller, std::string_view which) {
-  return impl_->WithEngine(caller, which,
-                           [&](Sandbox& sandbox) { return impl_->transitions.Start(sandbox); });
+  return impl_->WithStartup(caller, which,
+                            [&](Sandbox& sandbox) { return impl_->transitions.Start(sandbox); });
 }
 
 Result<SandboxView> Manager::Stop(const Caller& caller, std::string_view which) {
+  TRY(impl_->With(caller, which, [&](Sandbox& sandbox) -> Result<void> {
+    impl_->AwaitStartupEnd(sandbox);
+    return {};
+  }));
   return impl_->WithEngine(caller, which, [&](Sandbox& sandbox) {
     return impl_->transitions.Stop(sandbox, "requested");
   });
@@ -154,13 +183,13 @@ Result<SandboxView> Manager::Resume(const Caller& caller, std::string_view which
 }
 
 Result<SandboxView> Manager::Reset(const Caller& caller, std::string_view which) {
-  return impl_->WithEngine(caller, which,
-                           [&](Sandbox& sandbox) { return impl_->transitions.Reset(sandbox); });
+  return impl_->WithStartup(caller, which,
+                            [&](Sandbox& sandbox) { return impl_->transitions.Reset(sandbox); });
 }
 
 Result<SandboxView> Manager::Restore(const Caller& caller, std::string_view which,
                                      const std::string& snapshot) {
-  return impl_->WithEngine(caller, which, [&](Sandbox& sandbox) -> Result<SandboxView> {
+  return impl_->WithStartup(caller, which, [&](Sandbox& sandbox) -> Result<SandboxView> {
     const templates::TemplateInfo info = TRY(impl_->snapshots.Get(caller, snapshot));
     if (info.sandbox != sandbox.id().text()) {
       return Failure(Error(ErrorCode::kInvalidArgument, Fault::kCaller,
@@ -178,6 +207,7 @@ Result<templates::TemplateInfo> Manager::TakeSnapshot(const Caller& caller, std:
       caller, which, [&](Sandbox& sandbox) { return impl_->snapshots.Take(sandbox, request); });
 }
 
+VolumeKeeper& Manager::volumes() { return impl_->core.volumes; }
 Result<std::unique_ptr<build::StepNetwork>> Manager::NetworkOfSteps(const Caller& caller,
                                                                     const NetworkSpec& asked) {
   return MakeStepNetwork(*impl_->core.networks, caller.owner, asked,
@@ -303,6 +333,71 @@ Result<Lease> Manager::UseForServer(const SandboxId& id, Millis connect_patience
 void Manager::NoteExecution(const SandboxId& id, int running_delta, bool begins) {
   if (const auto sandbox = impl_->core.registry.Find(id.text()))
     sandbox->NoteExecution(running_delta, begins);
+}
+
+void Manager::OnGuestBegun(std::function<void(const SandboxId&)> callback) {
+  impl_->core.OnGuestBegun(std::move(callback));
+}
+
+bool Manager::TakeStartup(const SandboxId& id) {
+  const auto sandbox = impl_->core.registry.Find(id.text());
+  return sandbox && sandbox->TakeStartup();
+}
+
+void Manager::NoteStartup(const SandboxId& id, int64_t started_unix_ms, const StartupBegin& begin) {
+  const auto sandbox = impl_->core.registry.Find(id.text());
+  if (!sandbox) return;
+  const auto lock = LockTransition(*sandbox);
+  if (!lock) return;
+  const SandboxView view = sandbox->View();
+  if (!view.startup || view.started_unix_ms != started_unix_ms ||
+      view.startup->state != StartupState::kStarting) {
+    return;
+  }
+  const bool failed = begin.process == 0;
+  const auto change = [&](SandboxRecord& record) {
+    Startup& startup = *record.view.startup;
+    startup.state = failed ? StartupState::kFailed : StartupState::kRunning;
+    startup.process = begin.process;
+    startup.guest_process = begin.guest_process;
+    startup.started_unix_ms = begin.unix_ms;
+    startup.reason = begin.reason;
+    if (failed) record.view.health.reset();
+  };
+  const std::string data = failed ? "" : "{\"process_id\":" + std::to_string(begin.process) + "}";
+  const auto done = impl_->core.Commit(
+      *sandbox, change, failed ? "sandbox.startup_failed" : "sandbox.startup_started",
+      failed ? begin.reason : "requested", data);
+  if (done) return;
+  // It is so all the same; the next server looks for it among what runs.
+  LogWarning("sandbox " + id.text() + ", its start-up process: " + done.error().ToString());
+  sandbox->Change(change);
+}
+
+void Manager::NoteProcessEnd(const SandboxId& id, const StartupEnd& end) {
+  if (const auto sandbox = impl_->core.registry.Find(id.text())) sandbox->NoteProcessEnd(end);
+}
+
+void Manager::NoteHealth(const SandboxId& id, int64_t started_unix_ms, const CheckReport& report) {
+  const auto sandbox = impl_->core.registry.Find(id.text());
+  if (!sandbox || !sandbox->SetHealth(started_unix_ms, report)) return;
+  impl_->core.events.Append(
+      {.type = "sandbox.health",
+       .sandbox = id.text(),
+       .owner = sandbox->owner(),
+       .reason = std::string(CheckStatusName(report.status)),
+       .data = "{\"failing_streak\":" + std::to_string(report.failing_streak) + "}"});
+}
+
+Result<Lease> Manager::UseQuietly(const SandboxId& id) {
+  auto sandbox = impl_->core.registry.Find(id.text());
+  if (!sandbox) {
+    return Failure(Error(ErrorCode::kNotFound, Fault::kCaller, "there is no sandbox " + id.text()));
+  }
+  TRY(sandbox->EnterQuietly(Act::kUse));
+  auto hold = std::make_unique<Lease::Hold>(std::move(sandbox), Millis(0));
+  hold->is_quiet = true;
+  return Lease(std::move(hold));
 }
 
 void Manager::OnGuestGone(GuestGone callback) { impl_->core.OnGuestGone(std::move(callback)); }

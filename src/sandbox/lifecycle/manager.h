@@ -32,6 +32,7 @@
 #include "sandbox/secrets/secret_keeper.h"
 #include "sandbox/templates/pull_keeper.h"
 #include "sandbox/types.h"
+#include "sandbox/volumes/volume_keeper.h"
 #include "store/store.h"
 #include "template/store/template_store.h"
 
@@ -78,6 +79,7 @@ class Manager {
   Result<templates::TemplateInfo> TakeSnapshot(const Caller& caller, std::string_view which,
                                                const SnapshotRequest& request);
   Snapshots& snapshots();
+  VolumeKeeper& volumes();
   Result<void> Destroy(const Caller& caller, std::string_view which, const std::string& reason);
   // The network of the steps of a build, as it is asked for, within what holds for sandboxes. Null:
   // they have none. It does not outlive the manager.
@@ -124,6 +126,18 @@ class Manager {
   // after it.
   std::optional<uint64_t> NewestFlow(const SandboxId& id);
   DeniedFlows DeniedAfter(const SandboxId& id, uint64_t flow);
+  // For the keeper of what starts with sandboxes (startup_keeper.h). It is told, without any lock
+  // and on the caller's thread, of each sandbox whose start-up process is to be started, and says
+  // what became of that: of the life that began at `started_unix_ms`, or else it is not heard.
+  void OnGuestBegun(std::function<void(const SandboxId&)> callback);
+  // Whether it is to be started, and nobody is at it: of what an earlier server left.
+  bool TakeStartup(const SandboxId& id);
+  void NoteStartup(const SandboxId& id, int64_t started_unix_ms, const StartupBegin& begin);
+  void NoteProcessEnd(const SandboxId& id, const StartupEnd& end);
+  void NoteHealth(const SandboxId& id, int64_t started_unix_ms, const CheckReport& report);
+  // As UseForServer, and no use of it: it stays as idle as it is.
+  Result<Lease> UseQuietly(const SandboxId& id);
+
   // Called, from any thread, when a sandbox's guest has ended: stop, reset, destroy, or by itself.
   // A new guest does not begin before it has returned; it must not start, stop, reset, pause,
   // resume, change or destroy that sandbox.

@@ -43,6 +43,7 @@ SandboxRecord RecordOf(Core& core, const engine::SandboxStatus& status) {
     record.view.spec.template_name = TemplateNameOf(status);
     if (const auto base = core.templates.Find(record.view.spec.template_name)) {
       record.template_env = base->env;
+      record.own_variables = base->own_variables;
       record.user = base->user;
       record.workdir = base->workdir;
     }
@@ -67,6 +68,12 @@ class Adopter {
       view.spec.network.granted.clear();
     }
     if (adoption.name) view.spec.name = *adoption.name;
+    // Its processes are those of another database.
+    if (view.startup) {
+      view.startup->state = StartupState::kLost;
+      view.startup->reason = "adopted: what became of it is not known";
+      view.health.reset();
+    }
     view.state = SandboxState::kCreating;
     view.reason = "adopted";
     view.started_unix_ms = view.last_activity_unix_ms = UnixMs();

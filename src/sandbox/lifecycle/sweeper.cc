@@ -1,5 +1,6 @@
 #include "sandbox/lifecycle/sweeper.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,7 @@ constexpr Millis kSaveEvery{2000};
 constexpr Millis kTrimEvery{60'000};
 constexpr int64_t kBusyAgainMs = 20;
 constexpr int64_t kFailedAgainMs = 30'000;
+constexpr int64_t kQuitLookMs = 100;
 
 }  // namespace
 
@@ -47,6 +49,13 @@ void Sweeper::OnTime(const SandboxId& id) {
   if (due == Due::kNothing) {
     core_.SetTimer(*sandbox);
     return;
+  }
+  if (sandbox->View().spec.on_timeout == OnTimeout::kStop) {
+    // Nobody waits here: others have their times, too.
+    if (const auto left = core_.AskStartupToEnd(*sandbox)) {
+      core_.timer->Earlier(id, UnixMs() + std::min(left->count(), kQuitLookMs));
+      return;
+    }
   }
   const auto done = Act(*sandbox, due);
   if (!done) {

@@ -13,6 +13,7 @@
 #include "sandbox/records/sandbox_table.h"
 #include "sandbox/records/tombstones.h"
 #include "sandbox/rules/spec_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 
 namespace cay::sandbox {
 
@@ -113,6 +114,7 @@ Result<SandboxView> Transitions::Start(Sandbox& sandbox) {
             record.view.state = SandboxState::kRunning;
             record.view.reason = "started";
             record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
+            RenewStartup(record.view);
             RenewLife(record.view, now);
           },
           "sandbox.started", kRequested);
@@ -267,6 +269,7 @@ Result<SandboxView> Transitions::Reset(Sandbox& sandbox, const templates::Templa
         if (base != nullptr) record.view.spec.template_name = base->name;
         record.view.started_unix_ms = record.view.last_activity_unix_ms = now;
         record.view.running = 0;
+        RenewStartup(record.view);
         record.view.not_enforced = created->not_enforced;
       },
       base != nullptr ? "sandbox.restored" : "sandbox.reset", kRequested));

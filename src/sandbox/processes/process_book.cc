@@ -312,6 +312,13 @@ ProcessRecord ProcessBook::Finish(const std::shared_ptr<ProcessEntry>& entry,
                          : "exited",
       EndedData(record));
   LogExecutionEnded(rules()->log, entry->life->owner, record);
+  manager_.NoteProcessEnd(entry->life->sandbox,
+                          {.process = record.id,
+                           .state = lost ? StartupState::kLost : StartupState::kExited,
+                           .reason = record.reason,
+                           .exit_code = record.exit_code,
+                           .signal = record.signal,
+                           .unix_ms = record.ended_unix_ms});
   // With its guest the manager has stopped counting what ran there.
   if (!entry->life->end()) manager_.NoteExecution(entry->life->sandbox, -1);
   return record;

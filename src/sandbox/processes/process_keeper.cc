@@ -90,6 +90,7 @@ class ProcessKeeper::Impl {
 
   ProcessBook& book() { return *parts_->book; }
   Result<void> CheckCommand(const Lease& lease, const ProcessSpec& spec);
+  Result<protocol::StartRequest> RequestFor(const Lease& lease, const ProcessSpec& spec);
   Result<std::unique_ptr<RunningProcess::Impl>> Start(const Lease& lease, const ProcessSpec& spec);
   Result<std::unique_ptr<RunningProcess::Impl>> Attach(const Lease& lease, uint64_t process,
                                                        std::optional<uint64_t> from_seq);
@@ -113,33 +114,55 @@ class ProcessKeeper::Impl {
   }
 
  private:
+  // That a command is refused, where it is.
+  std::optional<Error> Refusal(const std::vector<std::string>& command);
+  Result<protocol::StartRequest> Build(const Lease& lease, const ProcessSpec& spec,
+                                       Millis cpu_time);
+
   std::shared_ptr<KeeperParts> parts_;
 };
 
+std::optional<Error> ProcessKeeper::Impl::Refusal(const std::vector<std::string>& command) {
+  const std::vector<std::string> refused = book().rules()->refuse.Matching(command);
+  if (refused.empty()) return std::nullopt;
+  return Error(ErrorCode::kNotSupported, Fault::kCaller,
+               "the server refuses this command: it matches the pattern \"" + refused.front() +
+                   "\", and is refused")
+      .WithRemedy(
+          "run something else, or have commands.refuse changed in the server's configuration");
+}
+
 Result<void> ProcessKeeper::Impl::CheckCommand(const Lease& lease, const ProcessSpec& spec) {
   const std::vector<std::string> command = TRY(CommandOf(spec));
-  const std::vector<std::string> refused = book().rules()->refuse.Matching(command);
-  if (refused.empty()) return {};
-  const Error error =
-      Error(ErrorCode::kNotSupported, Fault::kCaller,
-            "the server refuses this command: it matches the pattern \"" + refused.front() +
-                "\", and is refused")
-          .WithRemedy(
-              "run something else, or have commands.refuse changed in the server's configuration");
-  book().NoteStartFailed(*TRY(book().LifeOf(lease.view())), command, error);
-  return Failure(error);
+  const auto refusal = Refusal(command);
+  if (!refusal) return {};
+  book().NoteStartFailed(*TRY(book().LifeOf(lease.view())), command, *refusal);
+  return Failure(*refusal);
+}
+
+Result<protocol::StartRequest> ProcessKeeper::Impl::Build(const Lease& lease,
+                                                          const ProcessSpec& spec,
+                                                          Millis cpu_time) {
+  protocol::StartRequest request = TRY(BuildStartRequest(lease, spec, book().options()));
+  if (cpu_time > Millis(0)) {
+    request.rlimits.push_back({.kind = protocol::RlimitKind::kCpuSeconds,
+                               .value = static_cast<uint64_t>(cpu_time.count()) / 1000});
+  }
+  return request;
+}
+
+Result<protocol::StartRequest> ProcessKeeper::Impl::RequestFor(const Lease& lease,
+                                                               const ProcessSpec& spec) {
+  if (auto refusal = Refusal(TRY(CommandOf(spec)))) return Failure(*std::move(refusal));
+  return Build(lease, spec, TRY(CpuTimeOf(lease, spec, *book().manager().options())));
 }
 
 Result<std::unique_ptr<RunningProcess::Impl>> ProcessKeeper::Impl::Start(const Lease& lease,
                                                                          const ProcessSpec& spec) {
   const SteadyClock::time_point begun = SteadyNow();
   TRY(CheckCommand(lease, spec));
-  protocol::StartRequest request = TRY(BuildStartRequest(lease, spec, book().options()));
   const Millis cpu_time = TRY(CpuTimeOf(lease, spec, *book().manager().options()));
-  if (cpu_time > Millis(0)) {
-    request.rlimits.push_back({.kind = protocol::RlimitKind::kCpuSeconds,
-                               .value = static_cast<uint64_t>(cpu_time.count()) / 1000});
-  }
+  protocol::StartRequest request = TRY(Build(lease, spec, cpu_time));
   const std::optional<Millis> timeout = TRY(TimeoutOf(spec, book().options()));
   const Millis kill_grace = TRY(KillGraceOf(spec, book().options()));
   ProcessBook::Place place = TRY(book().Reserve(lease));
@@ -283,6 +306,15 @@ Result<void> ProcessKeeper::SetRules(const CommandRules& rules) {
 
 Result<void> ProcessKeeper::CheckCommand(const Lease& lease, const ProcessSpec& spec) {
   return impl_->CheckCommand(lease, spec);
+}
+
+Result<protocol::StartRequest> ProcessKeeper::RequestFor(const Lease& lease,
+                                                         const ProcessSpec& spec) {
+  return impl_->RequestFor(lease, spec);
+}
+
+Result<uint64_t> ProcessKeeper::GuestProcess(const Lease& lease, uint64_t process) {
+  return impl_->GuestProcess(lease, process);
 }
 
 Result<std::vector<ProcessRecord>> ProcessKeeper::List(const Lease& lease, size_t limit) {

@@ -55,6 +55,12 @@ class ProcessKeeper {
   // kNotSupported for a command that is refused.
   Result<void> CheckCommand(const Lease& lease, const ProcessSpec& spec);
 
+  // What the guest is asked for, checked as Start does: for one that is neither remembered nor told
+  // of. kNotSupported for a command that is refused.
+  Result<protocol::StartRequest> RequestFor(const Lease& lease, const ProcessSpec& spec);
+  // How the guest calls it. kNotFound, and kIllegalState for one of an earlier life.
+  Result<uint64_t> GuestProcess(const Lease& lease, uint64_t process);
+
   // Newest first; running ones and history.
   Result<std::vector<ProcessRecord>> List(const Lease& lease, size_t limit);
   Result<ProcessRecord> Get(const SandboxId& sandbox, uint64_t process);

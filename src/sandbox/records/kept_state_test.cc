@@ -96,6 +96,7 @@ SandboxRecord Full() {
                .network = {.policy = {.mode = network::Mode::kAllow, .allow = {"a.example:443"}}},
                .mounts = {{"/s", "/t", false}},
                .tmpfs = {{"/x", 8}},
+               .volumes = {{"v", "/v", true}},
                .noexec = true,
                .read_only = true,
                .privileges = Privileges::kRoot,
@@ -115,133 +116,26 @@ SandboxRecord Full() {
   record.user = "user";
   record.workdir = "/workspace";
   record.trust = "0123abcd";
+  record.own_variables = {"HOME"};
+  Startup& startup = view.startup.emplace();
+  startup.plan.command = {"/entry", "serve"};
+  startup.plan.stop_signal = 3;
+  CheckPlan& check = startup.plan.check.emplace();
+  check.argv = {"test"};
+  check.interval = Millis(18);
+  check.timeout = Millis(19);
+  check.start_period = Millis(20);
+  check.start_interval = Millis(21);
+  check.retries = 22;
+  startup.state = StartupState::kExited;
+  startup.process = 23;
+  startup.guest_process = 24;
+  startup.reason = "why";
+  startup.exit_code = -25;
+  startup.signal = 26;
+  startup.started_unix_ms = 27;
+  startup.ended_unix_ms = 28;
   return record;
-}
-
-// Gives each field of a spec another value than it had, whatever fields there are.
-struct Filler {
-  uint64_t next = 1;
-  void operator()(const field::About& about, auto, std::string& text) {
-    text = std::string(about.kept) + std::to_string(next++);
-  }
-  template <class T>
-    requires std::is_arithmetic_v<T>
-  void operator()(const field::About&, auto, std::optional<T>& number) {
-    number = static_cast<T>(next++);
-  }
-  void operator()(const field::About&, auto, std::optional<Millis>& duration) {
-    duration = Millis(next++);
-  }
-  void operator()(const field::About&, auto, std::optional<OnTimeout>& action) {
-    action = OnTimeout::kPause;
-  }
-  void operator()(const field::About&, auto, bool& flag) { flag = true; }
-  void operator()(const field::About&, auto, Privileges& privileges) {
-    privileges = Privileges::kRoot;
-  }
-  void operator()(const field::About& about, auto, StringMap& map) {
-    map = {{std::string(about.kept), std::to_string(next++)}};
-  }
-  void operator()(const field::About&, auto, std::vector<engine::Mount>& mounts) {
-    mounts = {{"/from", "/to", false}};
-  }
-  void operator()(const field::About&, auto, std::vector<engine::Tmpfs>& all) {
-    all = {{"/t", next++}};
-  }
-  void operator()(const field::About&, auto, NetworkSpec& spec) {
-    spec.policy = {.mode = network::Mode::kOpen,
-                   .allow = {"a.example:" + std::to_string(next++)},
-                   .deny = {"b.example"},
-                   .presets = {"pypi", "npm"}};
-    spec.join = {"app", "shop"};
-    spec.aliases = {"db"};
-    spec.publish = {"127.0.0.1:8080:80"};
-    spec.secrets = {"my-api"};
-    spec.granted = {{"my-api", "MY_API", "cay-secret-" + std::to_string(next++)}};
-    fields::NetworkLimits::Of(spec.limits, *this);
-  }
-  void operator()(const field::About&, auto, std::unsigned_integral auto& number) {
-    number = static_cast<std::remove_reference_t<decltype(number)>>(next++);
-  }
-};
-
-// Each field as a text, one after another.
-struct Teller {
-  std::vector<std::string> told;
-  void operator()(const field::About&, auto, const std::string& text) { told.push_back(text); }
-  void operator()(const field::About&, auto, const auto& value) {
-    if constexpr (requires { value->count(); }) {
-      told.push_back(std::to_string(value->count()));
-    } else if constexpr (requires { value.value(); }) {
-      told.push_back(value ? std::to_string(static_cast<uint64_t>(*value)) : "-");
-    } else if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(value)>, bool>) {
-      told.push_back(std::to_string(value));
-    } else {
-      told.push_back(value ? "true" : "false");
-    }
-  }
-  void operator()(const field::About&, auto, const Privileges& privileges) {
-    told.emplace_back(PrivilegesName(privileges));
-  }
-  void operator()(const field::About&, auto, const StringMap& map) {
-    for (const auto& [key, value] : map) told.push_back(key + "=" + value);
-  }
-  void operator()(const field::About&, auto, const std::vector<engine::Mount>& mounts) {
-    for (const auto& one : mounts) told.push_back(one.source + ":" + one.target);
-  }
-  void operator()(const field::About&, auto, const std::vector<engine::Tmpfs>& all) {
-    for (const auto& one : all) told.push_back(one.target + ":" + std::to_string(one.size));
-  }
-  void operator()(const field::About&, auto, const NetworkSpec& spec) {
-    told.emplace_back(network::ModeName(spec.policy.mode));
-    told.emplace_back(network::DnsModeName(spec.policy.dns));
-    for (const auto* list : {&spec.policy.allow, &spec.policy.deny, &spec.policy.presets,
-                             &spec.join, &spec.aliases, &spec.publish, &spec.secrets})
-      told.insert(told.end(), list->begin(), list->end());
-    for (const GrantedSecret& one : spec.granted)
-      told.push_back(one.name + "=" + one.variable + "=" + one.placeholder);
-    fields::NetworkLimits::Of(spec.limits, *this);
-  }
-};
-
-std::vector<std::string> Told(const SandboxSpec& spec) {
-  Teller teller;
-  fields::Spec::Of(spec, teller);
-  return teller.told;
-}
-
-TEST(SandboxDocument, EveryFieldOfASpecComesBack) {
-  SandboxRecord record(*SandboxId::Generate());
-  Filler filler;
-  fields::Spec::Of(record.view.spec, filler);
-  SandboxRecord back(record.view.id);
-  ASSERT_TRUE(ReadDocument(DocumentOf(record), back));
-  EXPECT_EQ(Told(back.view.spec), Told(record.view.spec));
-}
-
-TEST(SandboxDocument, WhatSaysNothingOfANetworkHasNone) {
-  SandboxRecord back(*SandboxId::Generate());
-  back.view.spec.network.policy.mode = network::Mode::kOpen;
-  ASSERT_TRUE(ReadDocument(R"({"spec":{"template":"t","noexec":false}})", back));
-  EXPECT_EQ(back.view.spec.network, NetworkSpec{});
-  // … and is written as programs without networks wrote it.
-  EXPECT_FALSE(DocumentOf(back).contains("network"));
-}
-
-// What cannot be understood reaches nothing.
-TEST(SandboxDocument, ANetworkOfANewerProgramIsNoneOrAsFarAsItIsKnown) {
-  SandboxRecord back(*SandboxId::Generate());
-  ASSERT_TRUE(ReadDocument(
-      R"({"spec":{"network":{"mode":"mesh","allow":["a.example",7],"mesh":["x"],
-          "limits":{"connections":9,"idle_seconds":"long"}}}})",
-      back));
-  const NetworkSpec& spec = back.view.spec.network;
-  EXPECT_TRUE(spec.none());
-  EXPECT_THAT(spec.policy.allow, ElementsAre("a.example"));
-  EXPECT_EQ(spec.limits.connections, 9U);
-  EXPECT_EQ(spec.limits.idle_seconds, network::NetworkLimits{}.idle_seconds);
-  ASSERT_TRUE(ReadDocument(R"({"spec":{"network":"open"}})", back));
-  EXPECT_EQ(back.view.spec.network, NetworkSpec{});
 }
 
 TEST_F(KeptState, ASandboxComesBackAsItWas) {
@@ -269,6 +163,9 @@ TEST_F(KeptState, ASandboxComesBackAsItWas) {
   EXPECT_EQ(back.view.spec.mounts.at(0).source, "/s");
   EXPECT_EQ(back.view.spec.metadata.at("k"), "\"v\"\n");
   EXPECT_EQ(back.trust, record.trust);
+  EXPECT_EQ(back.own_variables, record.own_variables);
+  EXPECT_EQ(back.view.startup, record.view.startup);
+  EXPECT_TRUE(back.view.health) << "it is tested anew";
 }
 
 TEST_F(KeptState, ANameIsOneLivingSandboxsOfItsOwner) {

@@ -17,6 +17,9 @@ struct SandboxRecord {
   explicit SandboxRecord(SandboxId id) : view{.id = std::move(id)} {}
   SandboxView view;
   std::vector<std::string> template_env;
+  // Those of template_env that the template's image sets itself, where otherwise they follow the
+  // user (protocol::kAccountVariables).
+  std::vector<std::string> own_variables;
   std::string user;     // of its processes: the spec's, or the template's
   std::string workdir;  // likewise
   std::string trust;    // which certificates it was given (SecretKeeper::Install); empty: none

@@ -6,6 +6,7 @@
 
 #include "json/json_members.h"
 #include "sandbox/fields.h"
+#include "sandbox/records/startup_json.h"
 
 namespace cay::sandbox {
 namespace {
@@ -99,6 +100,23 @@ class SpecWriter {
     json::array array;
     for (const engine::Tmpfs& one : all)
       array.push_back(json::object{{"target", one.target}, {"size", one.size}});
+    object_[about.kept] = std::move(array);
+  }
+  void operator()(const field::About& about, const field::Texts&,
+                  const std::vector<std::string>& texts) {
+    if (!texts.empty()) object_[about.kept] = json::array(texts.begin(), texts.end());
+  }
+  void operator()(const field::About& about, const field::Own&, const AskedEntrypoint& asked) {
+    WriteAsked(asked, about.kept, object_);
+  }
+  void operator()(const field::About& about, field::Objects<fields::UsedVolume>,
+                  const std::vector<VolumeUse>& volumes) {
+    if (volumes.empty()) return;
+    json::array array;
+    for (const VolumeUse& volume : volumes) {
+      array.push_back(json::object{
+          {"name", volume.name}, {"path", volume.path}, {"read_only", volume.read_only}});
+    }
     object_[about.kept] = std::move(array);
   }
   void operator()(const field::About& about, const field::Own&, const NetworkSpec& spec) {
@@ -218,6 +236,22 @@ class SpecReader {
                      NumberOf(value.get_object(), "size", engine::Tmpfs{}.size)});
     }
   }
+  void operator()(const field::About& about, const field::Texts&, std::vector<std::string>& texts) {
+    for (const json::value& value : ArrayOf(object_, about.kept))
+      if (value.is_string()) texts.emplace_back(value.get_string());
+  }
+  void operator()(const field::About& about, const field::Own&, AskedEntrypoint& asked) {
+    asked = ReadAsked(object_, about.kept);
+  }
+  void operator()(const field::About& about, field::Objects<fields::UsedVolume>,
+                  std::vector<VolumeUse>& volumes) {
+    for (const json::value& value : ArrayOf(object_, about.kept)) {
+      if (!value.is_object()) continue;
+      const json::object& volume = value.get_object();
+      volumes.push_back(
+          {TextOf(volume, "name"), TextOf(volume, "path"), FlagOf(volume, "read_only")});
+    }
+  }
   void operator()(const field::About& about, const field::Own&, NetworkSpec& spec) {
     const json::object object = ObjectOf(object_, about.kept);
     NetworkReader reader(object);
@@ -305,6 +339,10 @@ json::object DocumentObject(const SandboxRecord& record) {
   object["template_env"] = json::array(record.template_env.begin(), record.template_env.end());
   object["user"] = record.user;
   object["workdir"] = record.workdir;
+  if (!record.own_variables.empty()) {
+    object["own_variables"] = json::array(record.own_variables.begin(), record.own_variables.end());
+  }
+  if (view.startup) object["startup"] = StartupObject(*view.startup);
   if (!record.trust.empty()) object["trust"] = record.trust;
   return object;
 }
@@ -335,6 +373,12 @@ void ReadObject(const json::object& object, SandboxRecord& record) {
     if (value.is_string()) record.template_env.emplace_back(value.get_string());
   record.user = TextOf(object, "user");
   record.workdir = TextOf(object, "workdir");
+  for (const json::value& value : ArrayOf(object, "own_variables"))
+    if (value.is_string()) record.own_variables.emplace_back(value.get_string());
+  if (object.contains("startup")) view.startup = ReadStartup(ObjectOf(object, "startup"));
+  // What its tests found is not kept: they begin anew.
+  if (view.startup && view.startup->plan.check && view.startup->state != StartupState::kFailed)
+    view.health.emplace();
   record.trust = TextOf(object, "trust");
 }
 

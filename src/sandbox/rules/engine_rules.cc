@@ -61,6 +61,11 @@ Result<void> CheckCan(const SandboxSpec& spec, const EngineFacts& engine) {
         Cannot(engine, "give a sandbox's root privileges",
                "leave \"privileges\" out, or have an administrator run the server as root"));
   }
+  if (!engine.can.volumes && !spec.volumes.empty()) {
+    return Failure(
+        Cannot(engine, "give a sandbox volumes",
+               "leave \"volumes\" out, or have an administrator run the server as root"));
+  }
   if (!engine.can.pause && spec.on_timeout == OnTimeout::kPause) {
     return Failure(
         Cannot(engine, "pause sandboxes", "ask for on_timeout \"stop\": its files stay"));

@@ -11,6 +11,8 @@
 #include "sandbox/fields.h"
 #include "sandbox/rules/mount_roots.h"
 #include "sandbox/rules/network_rules.h"
+#include "sandbox/rules/volume_rules.h"
+#include "sandbox/startup/rules/startup_rules.h"
 
 namespace cay::sandbox {
 namespace {
@@ -243,6 +245,8 @@ Result<ResolvedSpec> ResolveSpec(const SandboxSpec& asked, const ManagerOptions&
   TRY(CheckEnv(asked.env));
   TRY(CheckPlaces(asked));
   TRY(CheckPrivileges(asked.privileges, options));
+  TRY(CheckStartupAsked(asked));
+  TRY(CheckVolumeUses(asked.volumes));
   ResolvedSpec resolved{.spec = asked, .limits = {}, .required = {}};
   SandboxSpec& spec = resolved.spec;
   if (spec.template_name.empty()) spec.template_name = options.default_template;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sandbox/rules/volume_rules.h"
+
 namespace cay::sandbox {
 namespace {
 
@@ -216,6 +218,36 @@ TEST(SpecRules, IdempotencyKeysArePrintableAndShort) {
   EXPECT_FALSE(CheckIdempotencyKey("a b"));
   EXPECT_FALSE(CheckIdempotencyKey("a\n"));
   EXPECT_FALSE(CheckIdempotencyKey(std::string(256, 'a')));
+}
+
+VolumeUse Use(std::string name, std::string path) {
+  return {.name = std::move(name), .path = std::move(path), .read_only = false};
+}
+
+TEST(VolumeRules, VolumesByShortNamesAtAbsolutePathsAreTaken) {
+  EXPECT_TRUE(CheckVolumeUses({}));
+  EXPECT_TRUE(CheckVolumeUses({Use("data", "/data"), Use("a.b_c-1", "/workspace/x")}));
+}
+
+TEST(VolumeRules, NamesThatAreNotTheOwnersAreRefused) {
+  for (const char* name : {"", "@other/data", "a/b", "../x", "UPPER", ".hidden"})
+    EXPECT_FALSE(CheckVolumeUses({Use(name, "/data")})) << name;
+}
+
+TEST(VolumeRules, PathsThatAreNotAbsoluteAreRefused) {
+  for (const std::string& path : {std::string(), std::string("data"), std::string("/a\0b", 4)})
+    EXPECT_FALSE(CheckVolumeUses({Use("data", path)})) << path;
+}
+
+TEST(VolumeRules, NothingIsNamedTwiceAndNoMoreThanThereMayBe) {
+  EXPECT_FALSE(CheckVolumeUses({Use("data", "/a"), Use("data", "/b")}));
+  EXPECT_FALSE(CheckVolumeUses({Use("a", "/data"), Use("b", "/data")}));
+  std::vector<VolumeUse> many;
+  for (int i = 0; i < 16; ++i)
+    many.push_back(Use("v" + std::to_string(i), "/v" + std::to_string(i)));
+  EXPECT_TRUE(CheckVolumeUses(many));
+  many.push_back(Use("more", "/more"));
+  EXPECT_FALSE(CheckVolumeUses(many));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "sandbox/startup/rules/startup_rules.h"
 #include "sandbox/state/guest_watch.h"
 
 namespace cay::sandbox {
@@ -38,6 +39,7 @@ Times Sandbox::TimesNow() const {
 SandboxView Sandbox::View() const {
   const std::lock_guard lock(mutex_);
   SandboxView view = record_.view;
+  SettleStartup(view);
   view.idle_expires_unix_ms = IdleDeadline(TimesLocked(), UnixMs());
   return view;
 }
@@ -48,8 +50,11 @@ SandboxState Sandbox::state() const {
 }
 
 void Sandbox::Change(const std::function<void(SandboxRecord&)>& change) {
-  const std::lock_guard lock(mutex_);
-  change(record_);
+  {
+    const std::lock_guard lock(mutex_);
+    change(record_);
+  }
+  changed_.notify_all();
 }
 
 namespace {
@@ -68,8 +73,7 @@ Result<void> CheckGuestProtocol(const SandboxId& id, uint32_t version) {
 
 }  // namespace
 
-Result<void> Sandbox::Enter(Act act) {
-  const std::lock_guard lock(mutex_);
+Result<void> Sandbox::CheckEnter(Act act) const {
   if (ending_) {
     return Failure(Error(ErrorCode::kNotFound, Fault::kCaller,
                          "sandbox " + id_.text() + " is being destroyed"));
@@ -80,7 +84,17 @@ Result<void> Sandbox::Enter(Act act) {
             .WithRemedy("try again in a moment"));
   }
   TRY(CheckAct(act, id_, record_.view.state));
-  TRY(CheckGuestProtocol(id_, guest_protocol_));
+  return CheckGuestProtocol(id_, guest_protocol_);
+}
+
+Result<void> Sandbox::EnterQuietly(Act act) {
+  const std::lock_guard lock(mutex_);
+  return CheckEnter(act);
+}
+
+Result<void> Sandbox::Enter(Act act) {
+  const std::lock_guard lock(mutex_);
+  TRY(CheckEnter(act));
   ++leases_;
   active_ = true;
   record_.view.last_activity_unix_ms = UnixMs();
@@ -153,6 +167,59 @@ bool Sandbox::GuestIsGone() const {
 void Sandbox::SetIdleNotBefore(int64_t unix_ms) {
   const std::lock_guard lock(mutex_);
   idle_not_before_ms_ = unix_ms;
+}
+
+bool Sandbox::TakeStartup() {
+  const std::lock_guard lock(mutex_);
+  auto& startup = record_.view.startup;
+  if (!startup || startup->state != StartupState::kStarting || startup->begun) return false;
+  startup->begun = true;
+  return true;
+}
+
+void Sandbox::NoteProcessEnd(const StartupEnd& end) {
+  {
+    const std::lock_guard lock(mutex_);
+    auto& startup = record_.view.startup;
+    if (!startup || startup->process != end.process || end.process == 0 ||
+        startup->state != StartupState::kRunning) {
+      return;
+    }
+    startup->state = end.state;
+    startup->reason = end.reason;
+    startup->exit_code = end.exit_code;
+    startup->signal = end.signal;
+    startup->ended_unix_ms = end.unix_ms;
+  }
+  changed_.notify_all();
+}
+
+bool Sandbox::SetHealth(int64_t started_unix_ms, const CheckReport& report) {
+  const std::lock_guard lock(mutex_);
+  SandboxView& view = record_.view;
+  if (view.started_unix_ms != started_unix_ms || !view.health) return false;
+  const CheckStatus before = view.health->status;
+  view.health = report;
+  return before != report.status;
+}
+
+bool Sandbox::BeginQuit(uint64_t process, SteadyTime until) {
+  // One that was asked long ago, and was not stopped after all, is asked again.
+  constexpr Millis kForgottenAfter{60'000};
+  const std::lock_guard lock(mutex_);
+  if (quit_.process == process && SteadyNow() < quit_.until + kForgottenAfter) return false;
+  quit_ = {.process = process, .until = until};
+  return true;
+}
+
+SteadyTime Sandbox::quit_until() const {
+  const std::lock_guard lock(mutex_);
+  return quit_.until;
+}
+
+void Sandbox::AwaitChange(Millis patience) const {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience);
 }
 
 std::optional<Activity> Sandbox::TakeActivity() {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "engine/engine.h"
@@ -54,6 +56,8 @@ class Sandbox {
   // In use from here to Leave. kIllegalState where the act is not allowed; kNotFound once it is
   // being destroyed.
   Result<void> Enter(Act act);
+  // The same, for what is no use of it: without Leave, and without an end to its idleness.
+  Result<void> EnterQuietly(Act act);
   void Leave();
   void NoteExecution(int running_delta, bool begins);
   // Notes activity.
@@ -82,8 +86,28 @@ class Sandbox {
   // Since the last call; nothing: it was not used.
   std::optional<Activity> TakeActivity();
 
+  // The process that starts with it. True for the first who asks since it is to be started: that
+  // one starts it, and says what became of it.
+  bool TakeStartup();
+  // The end of any of its processes.
+  void NoteProcessEnd(const StartupEnd& end);
+  // Of the life that began then; otherwise nothing happens. True: its status is another one.
+  bool SetHealth(int64_t started_unix_ms, const CheckReport& report);
+  // It is to end by itself until then. False: it was asked to already, and quit_until() says when.
+  bool BeginQuit(uint64_t process, SteadyTime until);
+  SteadyTime quit_until() const;
+  // Waits for a change, of whatever kind, at most so long.
+  void AwaitChange(Millis patience) const;
+
  private:
   Times TimesLocked() const;
+  Result<void> CheckEnter(Act act) const;
+
+  // One that was asked to end, and when it is killed.
+  struct Quit {
+    uint64_t process = 0;
+    SteadyTime until{};
+  };
 
   engine::Engine& engine_;
   const SandboxId id_;
@@ -93,6 +117,8 @@ class Sandbox {
   std::atomic<uint32_t> guest_protocol_ = protocol::kProtocolVersion;
 
   mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  Quit quit_;
   SandboxRecord record_;
   std::optional<Fd> guest_;
   size_t leases_ = 0;

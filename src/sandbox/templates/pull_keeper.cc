@@ -250,6 +250,8 @@ bool PullKeeper::IsWanted(const std::string& template_name) {
   const auto name = templates::NormalTemplateName(template_name);
   if (!name || templates::IsShortName(*name)) return false;
   const auto here = templates_.InfoOf(*name);
+  // What is another name of an environment is in no registry.
+  if (!here && templates_.environments().Find(*name) != nullptr) return false;
   if (!here) return here.error().code() == ErrorCode::kNotFound;
   // What a digest names does not change.
   return rules->policy == PullPolicy::kAlways && !name->contains('@');

@@ -13,7 +13,7 @@
 #include "base/os/log.h"
 #include "base/os/sys.h"
 #include "json/json_members.h"
-#include "template/store/import_notes.h"
+#include "template/metadata/import_notes.h"
 
 namespace cay::templates {
 namespace {

@@ -12,8 +12,8 @@
 #include "template/import/import.h"
 #include "template/import/import_watch.h"
 #include "template/layers/unpack_layer.h"
-#include "template/store/import_notes.h"
-#include "template/store/layer_about.h"
+#include "template/metadata/import_notes.h"
+#include "template/metadata/layer_about.h"
 
 namespace cay::templates {
 namespace {

@@ -14,9 +14,8 @@
 #include "base/os/listing.h"
 #include "base/os/log.h"
 #include "base/os/sys.h"
-#include "crypto/digest.h"
+#include "template/metadata/metadata.h"
 #include "template/store/built_layers.h"
-#include "template/store/metadata.h"
 
 namespace cay::templates {
 namespace {
@@ -75,12 +74,6 @@ Result<void> DeleteTree(const std::string& parent, const std::string& name) {
 }
 
 }  // namespace
-
-bool IsLayerId(std::string_view text) { return SandboxId::Parse(text).has_value(); }
-
-Result<std::string> LayerIdOf(std::string_view content) {
-  return TRY(Sha256Hex(content)).substr(0, SandboxId::kLength);
-}
 
 NewLayer::NewLayer(std::string partial_dir, std::string id, Fd lock)
     : partial_dir_(std::move(partial_dir)), id_(std::move(id)), lock_(std::move(lock)) {}

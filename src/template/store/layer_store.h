@@ -43,6 +43,7 @@
 #include "base/os/paths.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "template/layers/layer_id.h"
 
 namespace cay::templates {
 
@@ -142,12 +143,5 @@ class LayerStore {
   std::string directory_;
   SandboxLister sandboxes_;
 };
-
-// Whether the text is a layer's id: 20 characters of [a-z0-9].
-bool IsLayerId(std::string_view text);
-
-// The id of a layer that is named by its content: 80 bits of the text's SHA-256. Two texts may be
-// found that have the same, so whoever takes a layer over compares what is kept beside it.
-Result<std::string> LayerIdOf(std::string_view content);
 
 }  // namespace cay::templates

@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "template/store/metadata.h"
+#include "template/metadata/metadata.h"
 
 namespace cay::templates {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/os/sys.h"
 #include "template/import/import_watch.h"
 #include "template/layers/written_layer.h"
-#include "template/store/import_notes.h"
+#include "template/metadata/import_notes.h"
 #include "template/store/template_name.h"
 #include "template/store/template_store.h"
 

@@ -15,8 +15,8 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "template/metadata/metadata.h"
 #include "template/store/layer_store.h"
-#include "template/store/metadata.h"
 #include "template/template.h"
 
 namespace cay::templates {

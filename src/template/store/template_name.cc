@@ -7,7 +7,6 @@
 namespace cay::templates {
 namespace {
 
-constexpr size_t kMaxShort = 64;
 // With the suffixes of a file that is being written it fits into a file's name.
 constexpr size_t kMaxName = 200;
 // Stands for '/', and is in no reference.
@@ -21,31 +20,6 @@ Error NotAName(std::string_view name, const std::string& why) {
 }
 
 }  // namespace
-
-bool IsShortName(std::string_view name) {
-  constexpr std::string_view kFirst = "abcdefghijklmnopqrstuvwxyz0123456789";
-  constexpr std::string_view kRest = "abcdefghijklmnopqrstuvwxyz0123456789._-";
-  return !name.empty() && name.size() <= kMaxShort && kFirst.contains(name.front()) &&
-         name.find_first_not_of(kRest) == std::string_view::npos;
-}
-
-std::string TextOf(const OwnedName& owned) { return "@" + owned.owner + "/" + owned.name; }
-
-std::optional<OwnedName> ParseOwnedName(std::string_view name) {
-  // As CheckOwnerName has them (sandbox/types.h).
-  constexpr std::string_view kOwner =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-";
-  constexpr size_t kMaxOwner = 64;
-  const size_t slash = name.find('/');
-  if (!name.starts_with('@') || slash == std::string_view::npos) return std::nullopt;
-  const std::string_view owner = name.substr(1, slash - 1);
-  const std::string_view rest = name.substr(slash + 1);
-  if (owner.empty() || owner.size() > kMaxOwner || !IsShortName(rest) ||
-      owner.find_first_not_of(kOwner) != std::string_view::npos) {
-    return std::nullopt;
-  }
-  return OwnedName{.owner = std::string(owner), .name = std::string(rest)};
-}
 
 Result<oci::ImageReference> ImageOfName(std::string_view name) {
   auto image = oci::ImageReference::Parse(name);

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/names/owned_name.h"
 #include "base/result.h"
 #include "template/oci/image_reference.h"
 
@@ -24,17 +25,9 @@ Result<std::string> NormalTemplateName(std::string_view name);
 // kInvalidArgument unless it is such a form.
 Result<void> CheckTemplateName(std::string_view name);
 
-// [a-z0-9][a-z0-9._-]{0,63}
-bool IsShortName(std::string_view name);
-
-// "@OWNER/NAME" of owner and short name.
-struct OwnedName {
-  std::string owner;
-  std::string name;
-};
-std::string TextOf(const OwnedName& owned);
-// Nothing for a name of another kind.
-std::optional<OwnedName> ParseOwnedName(std::string_view name);
+using cay::IsShortName;
+using cay::OwnedName;
+using cay::ParseOwnedName;
 
 // The image that a name means: of a short name, that of its latest tag. kInvalidArgument as above.
 Result<oci::ImageReference> ImageOfName(std::string_view name);

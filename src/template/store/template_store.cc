@@ -16,10 +16,11 @@
 #include "engine/own_names.h"
 #include "template/host/host_sources.h"
 #include "template/host/skeleton.h"
+#include "template/metadata/metadata.h"
 #include "template/saved/open_archive.h"
 #include "template/saved/saved_image.h"
+#include "template/store/host_layer.h"
 #include "template/store/last_used.h"
-#include "template/store/metadata.h"
 #include "template/store/snapshot.h"
 #include "template/store/template_name.h"
 
@@ -28,7 +29,6 @@ namespace {
 
 constexpr std::string_view kHost = "host";
 constexpr std::string_view kJson = ".json";
-constexpr size_t kMaxStampBytes = 4 << 20;
 constexpr size_t kMaxTemplates = 10'000;
 // A template may be replaced and its old layer deleted between reading its metadata and holding the
 // layer; each round means that somebody did.
@@ -42,7 +42,7 @@ std::string MetadataPath(const LayerStore& layers, const std::string& name) {
   return layers.directory() + "/" + FileNameOf(name) + std::string(kJson);
 }
 
-std::vector<std::string> Environment(const TemplateUser& user) {
+std::vector<std::string> UsersEnvironment(const TemplateUser& user) {
   return {std::string(kDefaultPath), "HOME=" + user.home,   "USER=" + user.name,
           "LOGNAME=" + user.name,    "SHELL=" + user.shell, "LANG=C.UTF-8"};
 }
@@ -64,7 +64,9 @@ Result<std::vector<std::string>> ImportedNames(const LayerStore& layers) {
   return names;
 }
 
-Error NotFound(const LayerStore& layers, const std::string& name) {
+Error NotFound(const LayerStore& layers, const Environments& environments,
+               const std::string& name) {
+  if (const Environment* found = environments.Find(name)) return NotBuilt(name, *found);
   std::string known(kHost);
   const Result<std::vector<std::string>> imported = ImportedNames(layers);
   size_t shown = 0;
@@ -87,67 +89,12 @@ Error NotFound(const LayerStore& layers, const std::string& name) {
 }
 
 Result<std::shared_ptr<const Metadata>> ReadMetadata(MetadataCache& cache, const LayerStore& layers,
+                                                     const Environments& environments,
                                                      const std::string& name) {
   auto metadata = cache.Read(name, MetadataPath(layers, name));
-  if (!metadata && metadata.error().sys_errno() == ENOENT) return Failure(NotFound(layers, name));
+  if (!metadata && metadata.error().sys_errno() == ENOENT)
+    return Failure(NotFound(layers, environments, name));
   return metadata;
-}
-
-// The skeleton on disk: "layer ID\n" and the stamp of what it was made of.
-struct Skeleton {
-  std::string layer;
-  std::string stamp;
-};
-
-constexpr std::string_view kLayerLine = "layer ";
-constexpr size_t kLayerIdLength = 20;
-
-std::optional<Skeleton> ReadSkeleton(const LayerStore& layers) {
-  const Result<std::string> text = ReadFile(layers.directory() + "/.host.stamp", kMaxStampBytes);
-  const size_t header = kLayerLine.size() + kLayerIdLength + 1;
-  if (!text || text->size() <= header || !text->starts_with(kLayerLine)) return std::nullopt;
-  Skeleton skeleton{text->substr(kLayerLine.size(), kLayerIdLength), text->substr(header)};
-  if (!IsLayerId(skeleton.layer)) return std::nullopt;
-  return skeleton;
-}
-
-Result<void> WriteSkeletonStamp(const LayerStore& layers, const Skeleton& skeleton) {
-  return WriteFileAtomic(layers.directory() + "/.host.stamp",
-                         std::string(kLayerLine) + skeleton.layer + "\n" + skeleton.stamp, 0600);
-}
-
-std::optional<Skeleton> ReadFreshSkeleton(const LayerStore& layers) {
-  std::optional<Skeleton> skeleton = ReadSkeleton(layers);
-  if (skeleton && !StampHolds("/", skeleton->stamp)) skeleton.reset();
-  return skeleton;
-}
-
-Result<Skeleton> BuildSkeleton(LayerStore& layers) {
-  const HostSources sources = TRY(HostSources::Scan("/"));
-  Skeleton skeleton{{}, StampOf(sources)};
-  NewLayer layer = TRY(layers.Begin());
-  skeleton.layer = layer.id();
-  LayerTree tree = TRY(LayerTree::Open(layer.root()));
-  TRY(WriteHostSkeleton(tree, sources));
-  TRY(layers.Publish(std::move(layer), [&] { return WriteSkeletonStamp(layers, skeleton); }));
-  return skeleton;
-}
-
-// The current skeleton; (re)built by one process while others that came at the same time wait.
-Result<Skeleton> CurrentSkeleton(LayerStore& layers) {
-  if (std::optional<Skeleton> fresh = ReadFreshSkeleton(layers)) return *std::move(fresh);
-  const std::string path = layers.directory() + "/.host.lock";
-  const Fd lock =
-      TRY(sys::OpenAt(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  while (::flock(lock.get(), LOCK_EX) < 0) {
-    if (errno != EINTR) return Failure(Error::FromErrno("locking " + path));
-  }
-  if (std::optional<Skeleton> fresh = ReadFreshSkeleton(layers)) return *std::move(fresh);
-  Skeleton built = TRY(BuildSkeleton(layers));
-  if (Result<uint64_t> collected = layers.Collect(); !collected) {
-    LogWarning("old layers stay: " + collected.error().ToString());
-  }
-  return built;
 }
 
 bool IsGone(const Error& error) { return error.code() == ErrorCode::kNotFound; }
@@ -172,13 +119,15 @@ TemplateInfo HostInfo() {
   return host;
 }
 
-// As `docker run` has it: the image's variables, user and directory. HOME and the like are the
-// guest's to say, by the passwd of whoever runs (protocol::kAccountVariables).
+// As `docker run` has it: the image's variables, user and directory. HOME and the like, where the
+// image does not set them, are the guest's to say, by the passwd of whoever runs
+// (protocol::kAccountVariables).
 void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
   for (const std::string& variable : oci::EnvironmentOf(process.env)) {
     const std::string name = variable.substr(0, variable.find('=') + 1);
     std::erase_if(found.env, [&](const std::string& one) { return one.starts_with(name); });
     found.env.push_back(variable);
+    found.own_variables.push_back(variable.substr(0, variable.find('=')));
   }
   // In an ordinary user's sandbox there is one user, whom everything belongs to.
   if (::geteuid() == 0) found.user = process.user.empty() ? "root" : process.user;
@@ -237,7 +186,7 @@ Result<Template> TemplateStore::FindHost() {
     }
     host.root = std::move(root);
     const bool bash = ::access("/bin/bash", X_OK) == 0;
-    host.env = Environment({"user", "/home/user", bash ? "/bin/bash" : "/bin/sh"});
+    host.env = UsersEnvironment({"user", "/home/user", bash ? "/bin/bash" : "/bin/sh"});
     return host;
   }
   return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine,
@@ -246,7 +195,7 @@ Result<Template> TemplateStore::FindHost() {
 
 Result<KeptTemplate> TemplateStore::OpenImported(const std::string& name) {
   for (int round = 0; round < kMaxRounds; ++round) {
-    auto metadata = TRY(ReadMetadata(*metadata_, layers_, name));
+    auto metadata = TRY(ReadMetadata(*metadata_, layers_, environments(), name));
     KeptTemplate kept{.metadata = std::move(metadata), .hold = {}, .roots = {}};
     auto holds = layers_.HoldAll(kept.metadata->layers);
     if (!holds && IsGone(holds.error())) continue;
@@ -269,6 +218,16 @@ Result<KeptTemplate> TemplateStore::OpenByName(const std::string& normal) {
                                                                  : std::move(found);
 }
 
+Result<KeptTemplate> TemplateStore::FindByName(const std::string& normal) {
+  auto found = OpenByName(normal);
+  if (found || found.error().code() != ErrorCode::kNotFound) return found;
+  const Environment* called_so = environments().Find(normal);
+  if (called_so == nullptr || called_so->name == normal) return found;
+  auto built = OpenImported(called_so->name);
+  return built || built.error().code() != ErrorCode::kNotFound ? std::move(built)
+                                                               : std::move(found);
+}
+
 Result<KeptTemplate> TemplateStore::Open(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal != kHost) {
@@ -284,13 +243,13 @@ Result<KeptTemplate> TemplateStore::Open(const std::string& name) {
 Result<Template> TemplateStore::Find(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal == kHost) return FindHost();
-  KeptTemplate kept = TRY(OpenByName(normal));
+  KeptTemplate kept = TRY(FindByName(normal));
   NoteUse(layers_, kept.metadata->info.name);
   Template found;
   found.name = kept.metadata->info.name;
   found.hold = std::move(kept.hold);
   found.root = RootOf(layers_, *kept.metadata);
-  found.env = Environment(kept.metadata->user);
+  found.env = UsersEnvironment(kept.metadata->user);
   found.user = kept.metadata->user.name;
   if (kept.metadata->image) {
     found.process = {kept.metadata, &kept.metadata->image->config.process};
@@ -302,7 +261,7 @@ Result<Template> TemplateStore::Find(const std::string& name) {
 Result<std::vector<std::shared_ptr<const Metadata>>> TemplateStore::ReadAll() const {
   std::vector<std::shared_ptr<const Metadata>> all;
   for (const std::string& name : TRY(ImportedNames(layers_))) {
-    auto metadata = ReadMetadata(*metadata_, layers_, name);
+    auto metadata = ReadMetadata(*metadata_, layers_, environments(), name);
     if (!metadata && IsGone(metadata.error())) continue;  // removed meanwhile
     if (!metadata) return Failure(metadata.error());
     all.push_back(*std::move(metadata));
@@ -316,14 +275,18 @@ bool TemplateStore::Has(const std::string& name) const {
 
 Result<std::vector<TemplateInfo>> TemplateStore::List() {
   std::vector<TemplateInfo> infos = {HostInfo()};
-  for (const auto& metadata : TRY(ReadAll())) infos.push_back(metadata->info);
+  for (const auto& metadata : TRY(ReadAll())) {
+    TemplateInfo& info = infos.emplace_back(metadata->info);
+    // An image may say megabytes of its programs.
+    info.entrypoint = info.cmd = info.volumes = info.exposed_ports = {};
+  }
   return infos;
 }
 
 Result<TemplateInfo> TemplateStore::InfoOf(const std::string& name) {
   const std::string normal = TRY(NormalTemplateName(name));
   if (normal == kHost) return HostInfo();
-  return TRY(ReadMetadata(*metadata_, layers_, normal))->info;
+  return TRY(ReadMetadata(*metadata_, layers_, environments(), normal))->info;
 }
 
 Result<TemplateInfo> TemplateStore::Import(const std::string& name, const std::string& source,
@@ -467,7 +430,7 @@ Result<void> TemplateStore::Remove(const std::string& asked) {
       ForgetUse(layers_, name);
       return {};
     }
-    if (errno == ENOENT) return Failure(NotFound(layers_, name));
+    if (errno == ENOENT) return Failure(NotFound(layers_, environments(), name));
     return Failure(Error::FromErrno("removing template " + name));
   }));
   TRY(layers_.Collect());

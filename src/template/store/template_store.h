@@ -17,11 +17,12 @@
 
 #include "base/os/paths.h"
 #include "base/result.h"
+#include "template/environment/environment.h"
 #include "template/import/import.h"
+#include "template/metadata/metadata.h"
+#include "template/metadata/metadata_cache.h"
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
-#include "template/store/metadata.h"
-#include "template/store/metadata_cache.h"
 #include "template/store/snapshot.h"
 #include "template/template.h"
 
@@ -59,10 +60,12 @@ class TemplateStore {
   static Result<TemplateStore> Open(const Paths& paths, SandboxLister sandboxes);
 
   // kNotFound names the templates that exist. `host` is (re)built when the machine's files changed.
-  // "python" is "python:latest" where there is no template of the short name.
+  // "python" is "python:latest" where there is no template of the short name; and where there is
+  // neither, an environment that is called so ("python-3.11"), if it is built.
   Result<Template> Find(const std::string& name);
 
-  // Of what was imported or pulled, by the same names; kInvalidArgument for `host`.
+  // Of what was imported, pulled or built, by name; kInvalidArgument for `host`. Other names of
+  // environments are not looked at: what a FROM calls "python" is the image.
   Result<KeptTemplate> Open(const std::string& name);
 
   // From a root filesystem directory or a tar (plain, gzip, zstd; "-": standard input), which may
@@ -98,6 +101,14 @@ class TemplateStore {
   // What is kept of all of them, by name, without `host`.
   Result<std::vector<std::shared_ptr<const Metadata>>> ReadAll() const;
   const LayerStore& layers() const { return layers_; }
+  // Which names are environments' (Find), and may be built where they are not here. At first: those
+  // of the program. Before others use the store.
+  void Use(std::shared_ptr<const Environments> environments) {
+    environments_ = std::move(environments);
+  }
+  const Environments& environments() const {
+    return environments_ ? *environments_ : BuiltInEnvironments();
+  }
   // Of one; kNotFound. It is not looked whether its layers are there.
   Result<TemplateInfo> InfoOf(const std::string& name);
 
@@ -118,6 +129,8 @@ class TemplateStore {
   Result<KeptTemplate> OpenImported(const std::string& name);
   // Of a name that is not `host`.
   Result<KeptTemplate> OpenByName(const std::string& normal);
+  // By the other names of environments, too.
+  Result<KeptTemplate> FindByName(const std::string& normal);
   // kAlreadyExists where there is one of that name that may not be replaced.
   Result<void> CheckFree(const std::string& name, bool replace) const;
   Result<TemplateInfo> ImportImage(const std::string& name, const std::string& source,
@@ -128,6 +141,7 @@ class TemplateStore {
   Result<void> Finish(NewLayer top, const Metadata& metadata, bool replace);
 
   LayerStore layers_;
+  std::shared_ptr<const Environments> environments_{};  // null: the program's own
   std::unique_ptr<MetadataCache> metadata_ = std::make_unique<MetadataCache>();
 };
 

@@ -8,7 +8,7 @@
 
 #include <thread>
 
-#include "template/store/metadata.h"
+#include "template/metadata/metadata.h"
 #include "template/test_directory.h"
 
 namespace cay::templates {
@@ -134,6 +134,28 @@ TEST_F(TemplateStoreTest, AnUnknownTemplateIsRefusedWithTheNamesThatExist) {
   ASSERT_FALSE(found.has_value());
   EXPECT_EQ(found.error().code(), ErrorCode::kNotFound);
   EXPECT_THAT(found.error().message(), HasSubstr("there are: host"));
+}
+
+TEST_F(TemplateStoreTest, AnEnvironmentIsFoundByItsOtherNamesUnlessOneIsCalledSo) {
+  TemplateStore store = Open();
+  const Result<Template> missing = store.Find("python3.11");
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(missing.error().remedy().text(), "build it: build environment python-3.11");
+  const std::string root = ::testing::TempDir() + "/root-" + std::to_string(::getpid());
+  ASSERT_TRUE(MakeDirectories(root + "/bin", 0755).has_value());
+  ASSERT_TRUE(store.Import("python-3.11", root, {}).has_value());
+  for (const std::string_view name : {"python-3.11", "python3.11", "python", "py311"}) {
+    const Result<Template> found = store.Find(std::string(name));
+    ASSERT_TRUE(found.has_value()) << name;
+    EXPECT_EQ(found->name, "python-3.11");
+  }
+  EXPECT_FALSE(store.Open("python").has_value()) << "what a FROM calls so is the image";
+  ASSERT_TRUE(store.Import("python:latest", root, {}).has_value());
+  EXPECT_EQ(store.Find("python")->name, "python:latest");
+  ASSERT_TRUE(store.Import("python", root, {}).has_value());
+  EXPECT_EQ(store.Find("python")->name, "python");
+  ASSERT_TRUE(RemoveTreeAt(AT_FDCWD, root).has_value());
 }
 
 TEST_F(TemplateStoreTest, NamesThatAreNoNamesAreRefused) {

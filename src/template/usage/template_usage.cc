@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/os/file.h"
 #include "base/os/sys.h"
+#include "template/metadata/layer_about.h"
 #include "template/store/last_used.h"
-#include "template/store/layer_about.h"
 
 namespace cay::templates {
 namespace {

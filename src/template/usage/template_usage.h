@@ -15,7 +15,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
-#include "template/store/metadata.h"
+#include "template/metadata/metadata.h"
 #include "template/store/template_store.h"
 
 namespace cay::templates {

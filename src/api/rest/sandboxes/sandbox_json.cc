@@ -28,6 +28,9 @@ class SpecReader : public FieldReader {
   void operator()(const About& about, const field::Word&, Privileges& member) {
     Read([&](JsonFields& fields) { return ReadPrivileges(fields, about.name, member); });
   }
+  void operator()(const About& about, const field::Own&, sandbox::AskedEntrypoint& member) {
+    Read([&](JsonFields& fields) { return ReadEntrypoint(fields, about.name, member); });
+  }
   void operator()(const About& about, const field::Own&, sandbox::NetworkSpec& member) {
     Read([&](JsonFields& fields) -> Result<void> {
       member = TRY(ReadNetwork(fields, about.name)).value_or(sandbox::NetworkSpec{});
@@ -43,6 +46,26 @@ class SpecReader : public FieldReader {
   }
 
  private:
+  static Result<void> ReadEntrypoint(JsonFields& fields, std::string_view name,
+                                     sandbox::AskedEntrypoint& member) {
+    using Kind = sandbox::AskedEntrypoint::Kind;
+    const JsonValue* const value = fields.Find(name);
+    if (value == nullptr) return {};
+    if (const bool* const flag = value->AsBool()) {
+      member.kind = *flag ? Kind::kImages : Kind::kNone;
+      return {};
+    }
+    const auto* const words = value->AsArray();
+    if (words == nullptr) return Failure(fields.Wrong(name, "true, or a list of strings", *value));
+    member.kind = Kind::kOwn;
+    for (const JsonValue& word : *words) {
+      if (word.AsString() == nullptr) {
+        return Failure(fields.Wrong(name, "true, or a list of strings", word));
+      }
+      member.argv.push_back(*word.AsString());
+    }
+    return {};
+  }
   static Result<void> ReadOnTimeout(JsonFields& fields, std::string_view name,
                                     std::optional<sandbox::OnTimeout>& member) {
     const auto word = TRY(fields.String(name, kMaxWord));

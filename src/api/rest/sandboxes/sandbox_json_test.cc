@@ -57,6 +57,36 @@ TEST(SandboxJson, WhatIsWrongIsNamed) {
   EXPECT_THAT(message("[]"), HasSubstr("an object"));
 }
 
+TEST(SandboxJson, AnEntrypointIsTrueOrAList) {
+  using Kind = sandbox::AskedEntrypoint::Kind;
+  const auto read = [](std::string_view text) { return Spec(text)->entrypoint; };
+  EXPECT_EQ(read("{}").kind, Kind::kLeftOut);
+  EXPECT_EQ(read(R"({"entrypoint":null})").kind, Kind::kLeftOut);
+  EXPECT_EQ(read(R"({"entrypoint":true})").kind, Kind::kImages);
+  EXPECT_EQ(read(R"({"entrypoint":false})").kind, Kind::kNone);
+  EXPECT_EQ(read(R"({"entrypoint":["/a","b"]})").argv, (std::vector<std::string>{"/a", "b"}));
+  EXPECT_EQ(Spec(R"({"cmd":["x"]})")->cmd, (std::vector<std::string>{"x"}));
+  EXPECT_THAT(Spec(R"({"entrypoint":"/a"})").error().message(), HasSubstr("\"entrypoint\""));
+  EXPECT_THAT(Spec(R"({"entrypoint":[1]})").error().message(), HasSubstr("\"entrypoint\""));
+}
+
+TEST(SandboxJson, AViewSaysWhatStartsWithItAndHowItIs) {
+  sandbox::SandboxView view{.id = *SandboxId::Parse("abcdefghij0123456789")};
+  EXPECT_THAT(SandboxJson(view).text(), HasSubstr(R"("startup":null,"health":null)"));
+  sandbox::Startup& startup = view.startup.emplace();
+  startup.plan.command = {"/entry"};
+  startup.plan.stop_signal = 3;
+  startup.state = sandbox::StartupState::kExited;
+  startup.process = 7;
+  startup.exit_code = 2;
+  view.health.emplace().log.push_back({.exit_code = 1, .output = "no"});
+  const std::string text(SandboxJson(view).text());
+  EXPECT_THAT(text, HasSubstr(R"("command":["/entry"],"process_id":7,"state":"exited")"));
+  EXPECT_THAT(text, HasSubstr(R"("exit_code":2,"signal":null,"stop_signal":"SIGQUIT")"));
+  EXPECT_THAT(text, HasSubstr(R"("status":"starting","failing_streak":0)"));
+  EXPECT_THAT(text, HasSubstr(R"("exit_code":1,"output":"no","output_truncated":false)"));
+}
+
 TEST(SandboxJson, ANetworkIsAnObjectOrAText) {
   const auto read = [](std::string_view network) {
     const auto spec = Spec(R"({"network":)" + std::string(network) + "}");

@@ -4,7 +4,7 @@
 
 #include "engine/native/ipc/packet.h"
 #include "engine/native/ipc/worker.h"
-#include "engine/native/rootfs/loop_device.h"
+#include "volume/disk/loop_device.h"
 
 namespace cay::engine::native {
 namespace {
@@ -16,7 +16,8 @@ void Serve(const Fd& socket) {
   while (true) {
     const auto packet = ReceivePacket(socket);  // with the descriptors, which are then closed
     if (!packet || !*packet) return;
-    if ((*packet)->type == PacketType::kRemoveLoops) (void)RemoveSpareLoopDevices(kLoopsAtOnce);
+    if ((*packet)->type == PacketType::kRemoveLoops)
+      (void)volume::RemoveSpareLoopDevices(kLoopsAtOnce);
   }
 }
 

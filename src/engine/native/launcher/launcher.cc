@@ -19,8 +19,8 @@
 #include "base/os/log.h"
 #include "base/os/sys.h"
 #include "engine/native/ipc/guest_socket.h"
+#include "engine/native/launcher/volume_users.h"
 #include "engine/native/record/request.h"
-#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/own_names.h"
 #include "engine/native/rootfs/rootfs.h"
 #include "engine/native/rootfs/scratch.h"
@@ -30,6 +30,8 @@
 #include "engine/native/spawn/core_helper.h"
 #include "engine/native/spawn/spawn.h"
 #include "protocol/messages.h"
+#include "volume/disk/ext4_image.h"
+#include "volume/disk/loop_device.h"
 
 namespace cay::engine::native {
 namespace {
@@ -164,6 +166,13 @@ Result<Scratch> Launcher::ChooseScratch(const CreateRequest& request) const {
                      .WithRemedy("ask for a layer in memory: " + Remedy(Action::kScratchInMemory)));
 }
 
+Result<void> Launcher::CheckVolumes(const CreateRequest& request) {
+  const std::string why_not = request.volumes.empty() ? std::string() : volume::WhyNoImages();
+  if (why_not.empty()) return {};
+  return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
+                       "volumes are not possible here: " + why_not));
+}
+
 // Everything but processes and the writable layer. What was made before a failure is undone by
 // Discard.
 Result<void> Launcher::Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch) {
@@ -206,7 +215,7 @@ Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
       TRY(MakeScratchImage(options_.paths.scratch_dir(), sandbox.dir.dir(), limits));
       TRY(MountScratch(sandbox));
     }
-    sandbox.loop_device = LoopDeviceOf(*sandbox.scratch_mount);
+    sandbox.loop_device = volume::LoopDeviceOf(*sandbox.scratch_mount);
     return FurnishImage(*sandbox.scratch_mount, record.request);
   }
   return MountScratch(sandbox);
@@ -224,7 +233,7 @@ Result<void> Launcher::MountScratch(Sandbox& sandbox) {
   const Record& record = sandbox.record;
   if (record.scratch == Scratch::kDisk) {
     sandbox.scratch_mount = TRY(MountScratchImage(sandbox.dir.dir()));
-    sandbox.loop_device = LoopDeviceOf(*sandbox.scratch_mount);
+    sandbox.loop_device = volume::LoopDeviceOf(*sandbox.scratch_mount);
   } else if (!sandbox.scratch_mount) {
     sandbox.scratch_mount = TRY(
         MakeScratchTmpfs(record.request.limits,
@@ -319,13 +328,18 @@ Result<Created> Launcher::Create(const CreateRequest& request) {
   // Before there is anything of it: a disk that is full may have no room for its directory.
   if (created.scratch == Scratch::kDisk)
     TRY(CheckRoomFor(TRY(DiskRoomOf(options_.paths.sandboxes_dir())), request.limits.disk));
+  TRY(CheckVolumes(request));
+  // Until the record says so.
+  std::vector<Fd> claims = TRY(ClaimVolumes(options_.paths.sandboxes_dir(), request.volumes));
   Sandbox sandbox({.request = request,
                    .id_range = std::nullopt,
                    .scratch = created.scratch,
                    .created_unix_ms = UnixMs(),
-                   .guest_protocol = protocol::kProtocolVersion},
+                   .guest_protocol = protocol::kProtocolVersion,
+                   .format = FormatFor(request)},
                   TRY(MakeDir(request.id)));
   Result<void> made = Prepare(sandbox, stage_us, watch);
+  claims.clear();
   if (made) made = SpawnGuest(sandbox, stage_us, request.network ? &created.network : nullptr);
   if (!made) {
     Discard(std::move(sandbox));

@@ -146,6 +146,7 @@ class Launcher {
   // launcher.cc: beginnings.
   Result<std::vector<NotEnforced>> CheckEnforceable(const CreateRequest& request) const;
   Result<Scratch> ChooseScratch(const CreateRequest& request) const;
+  static Result<void> CheckVolumes(const CreateRequest& request);
   Result<void> Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch);
   Result<void> MakeScratch(Sandbox& sandbox);
   static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);

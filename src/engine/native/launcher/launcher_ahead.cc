@@ -6,7 +6,7 @@
 #include "base/os/reap.h"
 #include "engine/native/launcher/launcher.h"
 #include "engine/native/network/open_network.h"
-#include "engine/native/rootfs/loop_device.h"
+#include "volume/disk/loop_device.h"
 
 namespace cay::engine::native {
 
@@ -103,7 +103,7 @@ void Launcher::LetGoOfAhead() {
 
 // Until there are none, or none goes any more: somebody may have one open.
 void Launcher::RemoveSpareLoops() {
-  const size_t spare = CountSpareLoopDevices();
+  const size_t spare = volume::CountSpareLoopDevices();
   loops_spent_ = spare > 0 && spare < std::exchange(spare_loops_, spare);
   if (loops_spent_) {
     janitor_.RemoveSpareLoops();

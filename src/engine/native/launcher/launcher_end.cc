@@ -19,9 +19,9 @@
 #include "engine/native/launcher/launcher.h"
 #include "engine/native/launcher/remains.h"
 #include "engine/native/network/open_network.h"
-#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/scratch.h"
 #include "engine/native/spawn/spawn.h"
+#include "volume/disk/loop_device.h"
 
 namespace cay::engine::native {
 namespace {
@@ -166,7 +166,8 @@ void Launcher::GiveBack(Sandbox sandbox) {
     }
   }
   // One of several launchers looks after the machine's.
-  if (sandbox.loop_device && !options_.one_shot && options_.share.number == 0) loops_spent_ = true;
+  const bool had_loops = sandbox.loop_device || !sandbox.record.request.volumes.empty();
+  if (had_loops && !options_.one_shot && options_.share.number == 0) loops_spent_ = true;
   if (sandbox.scratch_mount) spent.push_back(std::move(*sandbox.scratch_mount));
   if (sandbox.mount_namespace) spent.push_back(std::move(*sandbox.mount_namespace));
   LetGoLater(std::move(spent));
@@ -192,11 +193,18 @@ Result<void> Launcher::Destroy(const SandboxId& id) {
   if (!found) return IsDoomed(id) ? Failure(found.error()) : DestroyUnowned(id);
   Sandbox* sandbox = *found;
   TRY(EndGuest(*sandbox, Ending::kForGood));
-  // Whatever happens to us now, no other launcher takes it over. Where that cannot be written it is
-  // destroyed all the same.
-  if (sandbox->record.request.lifetime == Lifetime::kPersistent) {
+  // Whatever happens to us now, no other launcher takes it over, and its volumes are free. Where
+  // that cannot be written it is destroyed all the same.
+  const bool has_volumes = !sandbox->record.request.volumes.empty();
+  if (sandbox->record.request.lifetime == Lifetime::kPersistent || has_volumes) {
     if (const auto marked = sandbox->dir.MarkDestroyed(); !marked)
       LogWarning("sandbox " + id.text() + ": " + marked.error().message());
+  }
+  // What mounts its volumes goes at once: the next create may want them, and waits for that.
+  if (has_volumes && sandbox->mount_namespace) {
+    std::vector<Fd> spent;
+    spent.push_back(*std::exchange(sandbox->mount_namespace, std::nullopt));
+    LetGoLater(std::move(spent));
   }
   // Nothing of it runs any more. To give its resources back can wait for a moment without requests,
   // if not too long.
@@ -287,7 +295,7 @@ Result<Launcher::Scratched> Launcher::ScratchToRead(Sandbox& sandbox) {
   }
   if (record.scratch == Scratch::kDisk) {
     Fd scratch = TRY(MountScratchToRead(sandbox.dir.dir(), sandbox.loop_device));
-    sandbox.loop_device = LoopDeviceOf(scratch);
+    sandbox.loop_device = volume::LoopDeviceOf(scratch);
     return Scratched{.mount = std::move(scratch), .id_offset = 0};
   }
   return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
@@ -346,7 +354,8 @@ SandboxStatus Describe(const Record& record, State state) {
           .created_unix_ms = record.created_unix_ms,
           .limits = record.request.limits,
           .guest_protocol = record.guest_protocol,
-          .layers = LayersOf(record.request.root)};
+          .layers = LayersOf(record.request.root),
+          .volumes = record.request.volumes};
 }
 
 }  // namespace cay::engine::native

@@ -9,9 +9,9 @@
 #include "base/os/sys.h"
 #include "engine/native/launcher/launcher.h"
 #include "engine/native/record/request.h"
-#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/scratch.h"
 #include "protocol/messages.h"
+#include "volume/disk/loop_device.h"
 
 namespace cay::engine::native {
 
@@ -177,7 +177,7 @@ Result<void> Launcher::ReplaceScratch(Sandbox& sandbox, std::optional<UnnamedScr
     spent.push_back(*std::exchange(sandbox.mount_namespace, std::nullopt));
   if (fresh) {
     sandbox.scratch_mount = std::move(fresh->mount);
-    sandbox.loop_device = LoopDeviceOf(*sandbox.scratch_mount);
+    sandbox.loop_device = volume::LoopDeviceOf(*sandbox.scratch_mount);
   }
   LetGoLater(std::move(spent));
   return {};

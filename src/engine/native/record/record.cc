@@ -58,6 +58,8 @@ Result<void> CheckFormat(std::string_view bytes) {
 
 }  // namespace
 
+uint32_t FormatFor(const CreateRequest& request) { return request.volumes.empty() ? 1 : 2; }
+
 std::string EncodeRecord(const Record& record) { return protocol::Encode(record); }
 
 Result<Record> DecodeRecord(std::string_view bytes, const SandboxId& id) {

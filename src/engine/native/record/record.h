@@ -20,7 +20,12 @@
 
 namespace cay::engine::native {
 
-inline constexpr uint32_t kRecordFormat = 1;
+inline constexpr uint32_t kRecordFormat = 2;
+
+// The least that a reader of this request must know. 2: volumes. An older program would start the
+// sandbox without them, and what it writes there would be in its own files.
+uint32_t FormatFor(const CreateRequest& request);
+
 inline constexpr size_t kMaxRecordBytes = 128 * kKiB;
 
 struct Record {
@@ -33,9 +38,9 @@ struct Record {
   bool visited = false;
   bool paused = false;  // written before freezing, cleared after thawing
   int64_t created_unix_ms = 0;
-  uint32_t guest_protocol = 1;      // protocol::kProtocolVersion of the guest that was started last
-  uint32_t format = kRecordFormat;  // the least that a reader must know
-  protocol::SkippedFields rest{};   // a newer program's
+  uint32_t guest_protocol = 1;     // protocol::kProtocolVersion of the guest that was started last
+  uint32_t format = 1;             // the least that a reader must know: see FormatFor
+  protocol::SkippedFields rest{};  // a newer program's
 };
 
 std::string EncodeRecord(const Record& record);

@@ -65,6 +65,19 @@ TEST(Record, ComesBackAsItWasWritten) {
   EXPECT_TRUE(back->stopped);
 }
 
+TEST(Record, OneWithVolumesIsRefusedByProgramsThatKnowNone) {
+  Record record = Sample();
+  EXPECT_EQ(FormatFor(record.request), 1U) << "others are read by every program";
+  record.request.volumes = {{"/srv/volumes/data", "/data", true}};
+  record.format = FormatFor(record.request);
+  EXPECT_EQ(record.format, 2U);
+  const auto back = DecodeRecord(EncodeRecord(record), Id());
+  ASSERT_TRUE(back) << back.error().ToString();
+  EXPECT_EQ(back->request.volumes, record.request.volumes);
+  EXPECT_EQ(back->format, 2U);
+  EXPECT_TRUE(DecodeRecord(EncodeRecord(Sample()), Id())->request.volumes.empty());
+}
+
 TEST(Record, OneWithoutPrivilegesHasNone) {
   Record record = Sample();
   record.request.privileges = Privileges::kRoot;

@@ -8,6 +8,7 @@
 #include "engine/native/record/request_fields.h"
 #include "engine/native/rootfs/rootfs.h"
 #include "engine/native/rootfs/scratch.h"
+#include "volume/volume_dir.h"
 
 namespace cay::engine::native {
 namespace {
@@ -81,6 +82,22 @@ Result<void> CheckHostname(std::string_view hostname) {
                      .WithRemedy("use at most 64 letters, digits, hyphens and dots"));
 }
 
+Result<void> CheckVolumes(const std::vector<VolumeMount>& volumes) {
+  if (volumes.size() > kMaxVolumes)
+    return Failure(Error::Impossible("more than " + std::to_string(kMaxVolumes) + " volumes"));
+  for (const VolumeMount& volume : volumes) {
+    if (!IsPlainPath(volume.directory)) {
+      return Failure(Error::Invalid("not the path of a volume: \"" + volume.directory + "\""));
+    }
+    TRY(CheckTarget(volume.target));
+    if (std::ranges::count(volumes, volume.directory, &VolumeMount::directory) > 1) {
+      return Failure(Error::Impossible("a sandbox cannot have volume " +
+                                       volume::NameOfDirectory(volume.directory) + " twice"));
+    }
+  }
+  return {};
+}
+
 Result<void> AtLeast(const char* name, uint64_t value, uint64_t least, const std::string& written) {
   if (value >= least) return {};
   return Failure(
@@ -129,6 +146,7 @@ Result<void> ValidateRequest(const CreateRequest& request) {
   if (request.mounts.size() + request.tmpfs.size() > kMaxMounts) {
     return Failure(Error::Impossible("more than " + std::to_string(kMaxMounts) + " mounts"));
   }
+  TRY(CheckVolumes(request.volumes));
   for (const Mount& mount : request.mounts) {
     if (!IsPlainPath(mount.source)) {
       return Failure(Error::Invalid("not an absolute path to mount: \"" + mount.source + "\""));

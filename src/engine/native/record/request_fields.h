@@ -65,6 +65,15 @@ struct FieldsOf<engine::Tmpfs> {
   }
 };
 
+template <>
+struct FieldsOf<engine::VolumeMount> {
+  static void Visit(auto& self, auto& codec) {
+    codec.Field(1, self.directory, size_t{PATH_MAX});
+    codec.Field(2, self.target, size_t{PATH_MAX});
+    codec.Field(3, self.read_only);
+  }
+};
+
 // Records and requests are of host layers: others are refused before (CheckIsOfHostLayers).
 inline const engine::HostLayers& HostLayersIn(const engine::RootFilesystem& root) {
   return engine::HostLayersOf(root);
@@ -96,6 +105,7 @@ struct FieldsOf<engine::CreateRequest> {
     codec.Field(16, self.read_only);
     codec.Field(17, self.privileges, Privileges::kRoot);
     codec.Field(18, self.renames_directories);
+    codec.Field(19, self.volumes, engine::native::kMaxVolumes);
   }
 };
 

@@ -10,6 +10,7 @@ CreateRequest Valid() {
                         HostLayers{.overlays = {{"/", {"/srv/layer"}}, {"/usr", {"/usr"}}}});
   request.mounts = {{"/srv/data", "/workspace/data", true}};
   request.tmpfs = {{"/scratch", 8 * kMiB}};
+  request.volumes = {{"/srv/volumes/data", "/data", true}};
   request.required.Add(LimitKind::kPids);
   request.hostname = "box-1";
   request.label = "host";
@@ -47,10 +48,27 @@ TEST(Request, TargetsThatLeaveTheirPlaceAreRefused) {
     request = Valid();
     request.tmpfs[0].target = target;
     EXPECT_FALSE(ValidateRequest(request)) << target;
+    request = Valid();
+    request.volumes[0].target = target;
+    EXPECT_FALSE(ValidateRequest(request)) << target;
   }
   CreateRequest request = Valid();
   request.mounts[0].target = "/processes";
   EXPECT_TRUE(ValidateRequest(request));
+}
+
+TEST(Request, AVolumeIsOnceThereAndHasAPath) {
+  CreateRequest request = Valid();
+  request.volumes.push_back({"/srv/volumes/data", "/other", false});
+  EXPECT_FALSE(ValidateRequest(request)) << "twice";
+  request.volumes.back().directory = "/srv/volumes/other";
+  EXPECT_TRUE(ValidateRequest(request));
+  request.volumes.back().directory = "volumes/other";
+  EXPECT_FALSE(ValidateRequest(request));
+  request.volumes.clear();
+  for (int i = 0; i < 17; ++i)
+    request.volumes.push_back({"/srv/v" + std::to_string(i), "/v" + std::to_string(i), false});
+  EXPECT_FALSE(ValidateRequest(request)) << "too many";
 }
 
 TEST(Request, RootWithoutLayersOrWithRelativeOnesIsRefused) {

@@ -13,6 +13,7 @@
 #include "engine/native/ids/filesystem_ids.h"
 #include "engine/native/ids/userns.h"
 #include "engine/native/rootfs/shown_cgroups.h"
+#include "volume/volume_dir.h"
 
 namespace cay::engine::native {
 namespace {
@@ -315,6 +316,22 @@ Result<PlacedMount> RootfsBuilder::BuildMount(const Mount& mount, uint32_t owner
                      std::move(source)};
 }
 
+// What is on it has the owners that it has inside, whatever range the sandbox has.
+Result<PlacedMount> RootfsBuilder::BuildVolume(const VolumeMount& asked, uint32_t owner,
+                                               bool noexec) const {
+  if (options_.in_user_namespace) {
+    return Failure(
+        Error(ErrorCode::kNotSupported, Fault::kMachine, "an ordinary user cannot mount volumes"));
+  }
+  Fd mount = TRY(volume::MountVolume(asked.directory,
+                                     asked.read_only ? volume::Use::kRead : volume::Use::kWrite));
+  if (!asked.read_only) TRY(volume::GiveTop(mount, owner));
+  const uint64_t set = kSafe | (asked.read_only ? uint64_t{MOUNT_ATTR_RDONLY}
+                                                : (noexec ? uint64_t{MOUNT_ATTR_NOEXEC} : 0));
+  TRY(SetAttributes(mount, set, 0, options_.idmap_userns));
+  return PlacedMount{asked.target, Place::kDirectory, std::move(mount)};
+}
+
 Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& request, Fd& scratch) {
   // Files made meanwhile belong to the mapped root; and an overlay made meanwhile writes to its
   // idmapped upper layer as that root. Without it overlayfs finds that uid 0 has no mapping there
@@ -332,6 +349,8 @@ Result<std::vector<PlacedMount>> RootfsBuilder::Build(const CreateRequest& reque
   }
   for (const Mount& mount : request.mounts)
     mounts.push_back(TRY(BuildMount(mount, request.owner, request.noexec)));
+  for (const VolumeMount& volume : request.volumes)
+    mounts.push_back(TRY(BuildVolume(volume, request.owner, request.noexec)));
   for (const Tmpfs& tmpfs : request.tmpfs) {
     Fd made = TRY(MakeTmpfs(tmpfs.size, "1777", request.noexec));
     mounts.push_back({tmpfs.target, Place::kDirectory, std::move(made)});

@@ -24,6 +24,7 @@ namespace cay::engine::native {
 
 inline constexpr size_t kMaxLayers = kMaxOverlayLayers;
 inline constexpr size_t kMaxMounts = 64;
+inline constexpr size_t kMaxVolumes = 16;
 
 enum class Place : uint8_t {
   kRoot = 1,       // becomes "/"
@@ -73,6 +74,7 @@ class RootfsBuilder {
   Result<Fd> BuildDev() const;
   Result<Fd> OpenLayer(const std::string& path) const;
   Result<PlacedMount> BuildMount(const Mount& mount, uint32_t owner, bool noexec) const;
+  Result<PlacedMount> BuildVolume(const VolumeMount& asked, uint32_t owner, bool noexec) const;
 
   RootfsOptions options_;
   std::vector<Fd> layers_;

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <array>
@@ -12,63 +11,25 @@
 #include "base/os/disk_room.h"
 #include "base/os/file.h"
 #include "base/os/log.h"
-#include "base/os/reap.h"
 #include "base/os/sys.h"
-#include "engine/native/rootfs/loop_device.h"
 #include "engine/native/rootfs/own_names.h"
 #include "engine/native/rootfs/usual_places.h"
+#include "volume/disk/ext4_image.h"
+#include "volume/disk/loop_device.h"
 
 namespace cay::engine::native {
 namespace {
 
-// A disk of any use writes the metadata of an empty filesystem in a moment. Less than a launcher
-// may take for a request (NativeEngineOptions::patience), so that it is this that is told.
-constexpr std::chrono::seconds kMke2fsPatience{30};
 constexpr const char* kNextScratchName = "scratch.next";
 // The root filesystem, and in the template `host` /usr.
 constexpr std::array<const char*, 2> kOverlaysAhead = {"0", "1"};
 constexpr int kDetachTries = 500;
 constexpr useconds_t kDetachPauseUs = 10'000;
-constexpr std::array<const char*, 3> kMke2fsPaths = {"/usr/sbin/mke2fs", "/sbin/mke2fs",
-                                                     "/usr/local/sbin/mke2fs"};
-
-const char* FindMke2fs() {
-  const auto* const found = std::ranges::find_if(
-      kMke2fsPaths, [](const char* path) { return ::access(path, X_OK) == 0; });
-  return found == kMke2fsPaths.end() ? nullptr : *found;
-}
 
 // The 3 is for how it is made.
 std::string BaseImagePath(const std::string& images_dir, const Limits& limits) {
   return images_dir + "/empty-ext4-4-" + std::to_string(limits.disk) + "-" +
          std::to_string(EffectiveInodes(limits)) + ".img";
-}
-
-Result<void> RunMke2fs(const std::vector<std::string>& arguments, const std::string& log_path) {
-  std::vector<char*> argv;
-  argv.reserve(arguments.size() + 1);
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  const Fd log = TRY(sys::OpenAt(AT_FDCWD, log_path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
-  const pid_t child = ::vfork();  // NOLINT(bugprone-unsafe-functions): it executes at once
-  if (child < 0) return Failure(Error::FromErrno("starting mke2fs"));
-  if (child == 0) {
-    ::dup2(log.get(), STDOUT_FILENO);
-    ::dup2(log.get(), STDERR_FILENO);
-    ::execv(argv[0], argv.data());
-    ::_exit(127);
-  }
-  const Result<int> ended = AwaitChild(child, kMke2fsPatience);
-  if (!ended) {
-    KillAndReap(child);
-    return Failure(ended.error());
-  }
-  const int status = *ended;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-  auto said = ReadFile(log_path, 64 * kKiB);
-  return Failure(
-      Error(ErrorCode::kIo, Fault::kMachine,
-            "mke2fs cannot make the empty filesystem: " + (said ? *said : "no message")));
 }
 
 // A directory tree that mke2fs puts into the image: N/upper and N/work, and in the first the
@@ -89,11 +50,6 @@ Result<void> MakeSkeleton(const std::string& path) {
 
 Result<void> BuildBaseImage(const std::string& directory, const std::string& image,
                             const Limits& limits) {
-  const char* mke2fs = FindMke2fs();
-  if (mke2fs == nullptr) {
-    return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine, "mke2fs is not installed")
-                       .WithRemedy("apt-get install e2fsprogs"));
-  }
   TRY(MakeSkeleton(directory + "/root"));
   {
     const Fd file = TRY(sys::OpenAt(AT_FDCWD, image.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600));
@@ -104,27 +60,12 @@ Result<void> BuildBaseImage(const std::string& directory, const std::string& ima
   // A few inodes are ext4's own and the skeleton's, not the sandbox's.
   const uint64_t inodes = EffectiveInodes(limits) + 16 + 3 * uint64_t{kMaxOverlays} +
                           kUsualPlaces.size() + kOwnNamesInodes;
-  return RunMke2fs({mke2fs,
-                    "-q",
-                    "-F",
-                    "-t",
-                    "ext4",
-                    "-b",
-                    "4096",
-                    "-I",
-                    "256",
-                    "-m",
-                    "0",
-                    "-O",
-                    "^has_journal,^resize_inode,^sparse_super,sparse_super2,extent,metadata_csum",
-                    "-E",
-                    "lazy_itable_init=1,nodiscard,root_owner=0:0,num_backup_sb=0",
-                    "-N",
-                    std::to_string(inodes),
-                    "-d",
-                    directory + "/root",
-                    image},
-                   directory + "/log");
+  return volume::RunMke2fs(
+      {"-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "0", "-O",
+       "^has_journal,^resize_inode,^sparse_super,sparse_super2,extent,metadata_csum", "-E",
+       "lazy_itable_init=1,nodiscard,root_owner=0:0,num_backup_sb=0", "-N", std::to_string(inodes),
+       "-d", directory + "/root", image},
+      directory + "/log");
 }
 
 // Builds aside and renames: of several processes that find the image missing, each makes a whole
@@ -179,18 +120,9 @@ Result<void> FillImage(const std::string& images_dir, const Fd& image, const Lim
   return CopySparse(TRY(OpenBaseImage(images_dir, limits)), image);
 }
 
-// A device that is mounted gives one more mount of the same filesystem.
-Result<Fd> MountDevice(const std::string& path, unsigned attributes) {
-  const Fd context = TRY(sys::FsOpen("ext4"));
-  TRY(sys::FsConfigString(context, "source", path.c_str()));
-  TRY(sys::FsConfigFlag(context, "noinit_itable"));
-  TRY(sys::FsConfigCreate(context));
-  return sys::FsMount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | attributes);
-}
-
 Result<Fd> MountImage(const Fd& image) {
-  const LoopDevice device = TRY(AttachLoop(image));
-  return MountDevice(device.path, 0);
+  const volume::LoopDevice device = TRY(volume::AttachLoop(image));
+  return volume::MountExt4(device.path, 0);
 }
 
 // What the making of an overlay looks up and changes, so that its blocks are in memory by then:
@@ -218,13 +150,7 @@ uint64_t EffectiveInodes(const Limits& limits) {
   return limits.inodes != 0 ? limits.inodes : std::max<uint64_t>(limits.disk / (16 * kKiB), 128);
 }
 
-std::string WhyNoDiskScratch() {
-  if (::geteuid() != 0) return "an ordinary user cannot mount filesystem images";
-  if (::access("/dev/loop-control", R_OK | W_OK) != 0)
-    return "there are no loop devices (modprobe loop)";
-  if (FindMke2fs() == nullptr) return "mke2fs is not installed (apt-get install e2fsprogs)";
-  return {};
-}
+std::string WhyNoDiskScratch() { return volume::WhyNoImages(); }
 
 Result<void> MakeScratchImage(const std::string& images_dir, const Fd& sandbox_dir,
                               const Limits& limits) {
@@ -247,7 +173,7 @@ Result<std::optional<std::string>> DeviceOf(const Fd& sandbox_dir, std::optional
   struct stat image{};
   if (::fstatat(sandbox_dir.get(), kScratchImageName, &image, AT_SYMLINK_NOFOLLOW) < 0)
     return Failure(Error::FromErrno("looking at the writable layer"));
-  return FindLoopDevice(image, device);
+  return volume::FindLoopDevice(image, device);
 }
 
 }  // namespace
@@ -259,7 +185,7 @@ Result<Fd> MountScratchToRead(const Fd& sandbox_dir, std::optional<dev_t> device
       TRY(CheckScratchWhole(sandbox_dir));
       return MountScratchImage(sandbox_dir);
     }
-    auto mount = MountDevice(*path, MOUNT_ATTR_RDONLY);
+    auto mount = volume::MountExt4(*path, MOUNT_ATTR_RDONLY);
     // It may have let go of the image meanwhile, and have another one's by now. Mounted, it keeps
     // what it has.
     if (mount && TRY(DeviceOf(sandbox_dir, device)) == path) return mount;
@@ -333,17 +259,9 @@ Result<void> CheckScratchWhole(const Fd& sandbox_dir) {
                        .WithContext("the sandbox's disk")
                        .WithRemedy("destroy it, and create another"));
   }
-  // s_magic and s_state of struct ext4_super_block, at byte 1024 of the image. A filesystem without
-  // a journal is not clean while it is mounted.
-  constexpr off_t kMagicAt = 1024 + 0x38;
-  constexpr unsigned kMagic = 0xef53;
-  constexpr unsigned kClean = 1;
-  std::array<unsigned char, 4> fields{};
-  if (::pread(image->get(), fields.data(), fields.size(), kMagicAt) ==
-          static_cast<ssize_t>(fields.size()) &&
-      (fields[0] | fields[1] << 8U) == kMagic && (fields[2] & kClean) != 0) {
-    return {};
-  }
+  // A filesystem without a journal is not clean while it is mounted.
+  const volume::Ext4State state = TRY(volume::ReadExt4State(*image));
+  if (state.is_ext4 && state.clean) return {};
   return Failure(Error(ErrorCode::kIo, Fault::kMachine,
                        "the sandbox's disk is not whole: it was not unmounted before it was left")
                      .WithRemedy("destroy it, and create another"));

@@ -1,0 +1,154 @@
+#include "cli/builds/build_here.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "base/os/file.h"
+#include "cli/builds/build_network.h"
+#include "cli/frame/console.h"
+#include "cli/frame/signal_scope.h"
+#include "cli/local/forked_guest.h"
+#include "cli/local/local_survey.h"
+#include "engine/factory/factory.h"
+#include "sandbox/secrets/trust.h"
+
+namespace cay::cli {
+namespace {
+
+constexpr int kExitBuildFailed = 1;  // a step did, as docker's
+
+// Stops the build at the first signal that asks for it; the second ends this program.
+class StopAtSignal {
+ public:
+  static Result<std::unique_ptr<StopAtSignal>> Begin(build::BuildStop& stop) {
+    auto begun = std::unique_ptr<StopAtSignal>(new StopAtSignal(stop));
+    begun->signals_.emplace(TRY(begun->scope_.Open()));
+    begun->ended_.emplace(TRY(Wakeup::Make()));
+    begun->thread_ = std::thread([raw = begun.get()] { raw->Wait(); });
+    return begun;
+  }
+  StopAtSignal(const StopAtSignal&) = delete;
+  StopAtSignal& operator=(const StopAtSignal&) = delete;
+  ~StopAtSignal() {
+    if (!thread_.joinable()) return;
+    ended_->Raise();
+    thread_.join();
+  }
+
+  int signal() const { return signal_.load(); }
+
+ private:
+  explicit StopAtSignal(build::BuildStop& stop) : stop_(stop), scope_(false) {}
+
+  void Wait() {
+    while (true) {
+      pollfd polled[2] = {{signals_->fd(), POLLIN, 0}, {ended_->fd(), POLLIN, 0}};
+      if (::poll(polled, 2, -1) < 0 && errno != EINTR) return;
+      if (polled[1].revents != 0) return;
+      while (const auto signal = signals_->Next(nullptr)) {
+        if (signal->kind == CallersSignal::Kind::kEndNow) ::_exit(kExitSignalBase + signal->signal);
+        if (signal->kind != CallersSignal::Kind::kEnd) continue;
+        signal_.store(signal->signal);
+        stop_.Stop();
+      }
+    }
+  }
+
+  build::BuildStop& stop_;
+  SignalScope scope_;
+  std::optional<CallersSignals> signals_;
+  std::optional<Wakeup> ended_;
+  std::atomic<int> signal_ = 0;
+  std::thread thread_;
+};
+
+// What a step was denied, or that it had no network, where that may be why it failed.
+void NoteNetwork(BuildNetwork* network) {
+  if (network == nullptr) {
+    Note("steps have no network unless you say so: --net open, --net pypi,npm, --allow HOST:443");
+    return;
+  }
+  for (const std::string& denied : network->Denied()) Note("network: " + denied);
+}
+
+// This machine's, and those of the files.
+Result<std::string> ReadAuthorities(const std::vector<std::string>& files) {
+  std::string all;
+  if (files.empty()) return all;
+  for (const Fd& file : TRY(sandbox::OpenTrusted(files))) {
+    const std::string path = "/proc/self/fd/" + std::to_string(file.get());
+    all += TRY(ReadFile(path, build::kMaxSecret)) + "\n";
+  }
+  if (all.size() > build::kMaxSecret) {
+    return Failure(Error::Invalid("the authorities that steps are to trust are more than " +
+                                  HumanBytes(build::kMaxSecret)));
+  }
+  return all;
+}
+
+void UseProcessors(build::BuildRequest& request, bool has_cpus) {
+  const size_t processors = std::clamp<size_t>(std::thread::hardware_concurrency(), 1, 1000);
+  if (!has_cpus) request.limits.limits.cpus = static_cast<MilliCpus>(processors * 1000);
+  request.at_a_time = std::min<size_t>(processors, 4);
+}
+
+}  // namespace
+
+Result<void> CheckMayBuild() {
+  if (::geteuid() == 0) return {};
+  return Failure(
+      Error(ErrorCode::kNotSupported, Fault::kCaller,
+            "templates are built as root: the steps of a Dockerfile are done by root and "
+            "other users of a sandbox, and one that an ordinary user makes has a single "
+            "user")
+          .WithRemedy("build it as root, or on a server; or import an image"));
+}
+
+Result<HereEnd> BuildHere(HereBuild build) {
+  TRY(CheckMayBuild());
+  build.request.authorities = TRY(ReadAuthorities(build.authorities));
+  UseProcessors(build.request, build.has_cpus);
+  std::unique_ptr<BuildNetwork> network;
+  if (build.network.mode != network::Mode::kNone)
+    network = TRY(BuildNetwork::Start(build.network, build.ways));
+  engine::EngineOptions engine_options;
+  engine_options.paths = build.paths;
+  engine_options.one_shot = true;
+  engine_options.fork_with_guest = ForkedGuest();
+  const auto engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
+  ::signal(SIGPIPE, SIG_IGN);
+  templates::TemplateStore store = TRY(OpenLocalTemplates(build.paths));
+  build::BuildStop stop = TRY(build::BuildStop::Make());
+  const auto signals = TRY(StopAtSignal::Begin(stop));
+  BuildPrinter printer(build.progress);
+  const build::BuildMachine machine{
+      .store = store,
+      .engine = *engine,
+      .network = network.get(),
+      .find_base = [&](const std::string& image,
+                       const std::optional<templates::oci::Platform>& platform) {
+        return FindBaseHere(store, image, platform, build.bases);
+      }};
+  auto end = build::Build(
+      machine, build.request, [&](const build::BuildEvent& event) { printer.Take(event); }, stop);
+  printer.Clear();
+  if (!end && signals->signal() != 0)
+    return HereEnd{.exit_code = kExitSignalBase + signals->signal(), .stopped = true};
+  if (!end) return Failure(std::move(end).error());
+  if (end->failure) {
+    printer.TakeFailure(*end->failure, build.request.file_name);
+    NoteNetwork(network.get());
+    return HereEnd{.exit_code = kExitBuildFailed};
+  }
+  return HereEnd{.end = *std::move(end)};
+}
+
+}  // namespace cay::cli
