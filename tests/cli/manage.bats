@@ -144,7 +144,7 @@ PY
   [[ ${COMPREPLY[*]} == --memory ]]
   COMP_WORDS=(cay template "")
   _cay
-  [[ ${COMPREPLY[*]} == "import export pull push list ls inspect df rm prune" ]]
+  [[ ${COMPREPLY[*]} == "build import export pull push list ls inspect df rm prune" ]]
   for shell in zsh fish; do
     run "$CAY" completion $shell
     [[ $status == 0 && $output == *memory* ]]
