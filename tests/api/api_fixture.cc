@@ -20,6 +20,7 @@
 #include "engine/native/native_engine.h"
 #include "http/server/router.h"
 #include "http/server/server.h"
+#include "sandbox/builds/build_keeper.h"
 #include "sandbox/events/event_log.h"
 #include "sandbox/lifecycle/manager.h"
 #include "sandbox/processes/process_keeper.h"
