@@ -2,15 +2,18 @@
 """Dockerfiles that a server builds: steps in sandboxes, events, owners, cancelled, and over the death of the server. As root.
 Exits with 77 where something is missing."""
 
+import http.server
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -29,6 +32,24 @@ def tar_of(entries):
         for info, content in entries:
             archive.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def files_of(program):
+    """The program and the libraries that it is linked with, by their paths."""
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    for path in ["/bin/" + os.path.basename(program)] + [word for word in linked.split() if word.startswith("/")]:
+        with open(program if path.startswith("/bin/") else path, "rb") as source:
+            yield path, source.read()
+
+
+class Greeter(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_):
+        pass
 
 
 class Building(World):
@@ -224,6 +245,35 @@ def an_administrator_decides(world):
     world.start()
 
 
+def steps_reach_what_was_asked_for_and_nothing_else(world):
+    page = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Greeter)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
+    where = f"host.cay.internal:{page.server_port}"
+    # busybox has no resolver where it is linked statically; this machine's curl has one.
+    fetch = f"FROM base\nCOPY with /\nRUN curl -sS -m 10 http://{where}/ || echo nothing\n"
+    curl = [file(f"with{path}", content, mode=0o755) for path, content in files_of(shutil.which("curl"))]
+    world.start(**{"network.max_mode": "allow", "network.private_allowed": "host.cay.internal"})
+
+    def said(**options):
+        build = world.begin(fetch, key=world.one, files=curl, names=["net"], no_cache=True, **options)
+        expect(world.ended(build)["state"] == "done", f"{world.ended(build)}")
+        return "".join(data["text"] for kind, _, data in world.events(build) if kind == "output").strip()
+
+    try:
+        expect("nothing" in said(), "none unless it is asked for")
+        reached = said(network={"allow": [where]})
+        expect(reached == "hello", f"what is allowed is reached: {reached}")
+        expect("nothing" in said(network={"allow": ["example.com:443"]}), "and nothing else")
+        denied = [event["data"] for event in world.ask("GET", "/api/events?wait=false")[1]["events"] if event["type"] == "sandbox.network_denied"]
+        expect(where.split(":")[0] in json.dumps(denied), f"and it is told: {denied}")
+        status, problem = world.send(fetch, key=world.one, names=["net"], network="open")
+        expect(400 <= status < 500, f"beyond what the administrator allows: {status}: {problem}")
+    finally:
+        page.shutdown()
+        page.server_close()
+    world.start()
+
+
 def secrets_are_seen_by_their_step_alone(world):
     build = world.begin("FROM base\nRUN --mount=type=secret,id=token wc -c </run/secrets/token\nRUN ls /run/secrets 2>&1 || true\n",
                         names=["secret"], secrets={"token": "s3cret-of-a-build"})
@@ -285,12 +335,13 @@ def the_command_does_it_too(world):
 
 
 CHECKS = (a_dockerfile_becomes_a_template_that_sandboxes_start_from, events_are_told_again_from_a_number_on, a_step_that_fails_says_where_and_what,
-          one_that_sleeps_is_cancelled, owners_are_apart, an_administrator_decides, secrets_are_seen_by_their_step_alone,
+          one_that_sleeps_is_cancelled, owners_are_apart, an_administrator_decides,
+          steps_reach_what_was_asked_for_and_nothing_else, secrets_are_seen_by_their_step_alone,
           a_server_that_is_killed_tells_of_it, the_command_does_it_too)
 
 
 def main():
-    options = options_where_there_are()
+    options = options_where_there_are("curl", "ldd")
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         world = Building(options.cay, directory)
