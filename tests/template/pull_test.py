@@ -113,8 +113,8 @@ def what_is_wrong_is_said(world):
     name = world.registry.push(Image().layer(small_root()), f"here-{world.uid}:1")
     said = world.run("template", "pull", "--platform", "linux/s390x", name, code=1)
     expect("s390x" in said, said)
-    no_root = world.registry.push(Image().layer([file("only", "a file")]), f"no-root-{world.uid}:1")
-    expect("not a root filesystem" in world.run("template", "pull", no_root, code=125), "it cannot run")
+    no_root = world.registry.push(Image().layer([symlink("etc", "/elsewhere")]), f"no-root-{world.uid}:1")
+    expect("not a usable root filesystem" in world.run("template", "pull", no_root, code=125), "it cannot run")
     expect(no_root not in world.templates(), "nothing is kept of it")
 
 
