@@ -70,6 +70,11 @@ class StopAtSignal {
   std::thread thread_;
 };
 
+// Whether nothing else is known to be why it failed.
+bool MayWantNetwork(const build::StepEnd& end) {
+  return end.signal == 0 && !end.timed_out && !end.oom_killed && !end.disk_full;
+}
+
 // What a step was denied, or that it had no network, where that may be why it failed.
 void NoteNetwork(BuildNetwork* network) {
   if (network == nullptr) {
@@ -140,12 +145,14 @@ Result<HereEnd> BuildHere(HereBuild build) {
   auto end = build::Build(
       machine, build.request, [&](const build::BuildEvent& event) { printer.Take(event); }, stop);
   printer.Clear();
-  if (!end && signals->signal() != 0)
+  if (!end && signals->signal() != 0) {
+    Note("the build was stopped; what it finished is kept for the next one");
     return HereEnd{.exit_code = kExitSignalBase + signals->signal(), .stopped = true};
+  }
   if (!end) return Failure(std::move(end).error());
   if (end->failure) {
     printer.TakeFailure(*end->failure, build.request.file_name);
-    NoteNetwork(network.get());
+    if (MayWantNetwork(end->failure->end)) NoteNetwork(network.get());
     return HereEnd{.exit_code = kExitBuildFailed};
   }
   return HereEnd{.end = *std::move(end)};
