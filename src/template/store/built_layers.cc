@@ -89,6 +89,34 @@ Result<std::vector<std::string>> RecordNames(const std::string& directory) {
   return names;
 }
 
+struct Records {
+  std::vector<KeptBuilt> kept;
+  std::vector<std::string>
+      unreadable;  // paths: of writers, some of them killed, and of no use here
+};
+
+Result<Records> ReadRecords(const std::string& directory) {
+  Records records;
+  for (const std::string& name : TRY(RecordNames(directory))) {
+    const std::string path = directory + "/" + name;
+    auto record = name.contains(kTemporary) ? std::nullopt : ReadRecord(path);
+    if (record) {
+      records.kept.push_back({.record = *std::move(record), .last_used_unix_ms = LastUse(path)});
+    } else {
+      records.unreadable.push_back(path);
+    }
+  }
+  return records;
+}
+
+// After a day.
+void DeleteUnreadable(const std::vector<std::string>& paths) {
+  constexpr int64_t kDayMs = 24LL * 60 * 60 * 1000;
+  for (const std::string& path : paths) {
+    if (UnixMs() - LastUse(path) > kDayMs) ::unlink(path.c_str());
+  }
+}
+
 }  // namespace
 
 Result<std::optional<Built>> FindBuilt(const LayerStore& store, const std::string& key) {
@@ -108,39 +136,19 @@ Result<void> KeepBuilt(const LayerStore& store, const BuiltRecord& record) {
 }
 
 Result<std::vector<KeptBuilt>> ListBuilt(const std::string& templates_dir) {
-  std::vector<KeptBuilt> kept;
-  for (const std::string& name : TRY(RecordNames(Directory(templates_dir)))) {
-    const std::string path = Directory(templates_dir) + "/" + name;
-    if (auto record = ReadRecord(path))
-      kept.push_back({.record = *std::move(record), .last_used_unix_ms = LastUse(path)});
-  }
-  return kept;
+  return TRY(ReadRecords(Directory(templates_dir))).kept;
 }
-
-namespace {
-
-// Of writers that were killed, and what no program here can read: after a day.
-void DeleteUnreadable(const std::string& directory, const std::vector<std::string>& names) {
-  constexpr int64_t kDayMs = 24LL * 60 * 60 * 1000;
-  for (const std::string& name : names) {
-    const std::string path = directory + "/" + name;
-    if (!name.contains(kTemporary) && ReadRecord(path)) continue;
-    if (UnixMs() - LastUse(path) > kDayMs) ::unlink(path.c_str());
-  }
-}
-
-}  // namespace
 
 Result<PrunedBuilt> PruneBuilt(LayerStore& store, const BuiltBounds& bounds) {
   PrunedBuilt pruned;
   TRY(store.WithLock([&]() -> Result<void> {
     const std::string directory = Directory(store.directory());
-    DeleteUnreadable(directory, TRY(RecordNames(directory)));
-    std::vector<KeptBuilt> kept = TRY(ListBuilt(store.directory()));
-    std::ranges::sort(kept, std::greater<>{}, &KeptBuilt::last_used_unix_ms);
+    Records records = TRY(ReadRecords(directory));
+    DeleteUnreadable(records.unreadable);
+    std::ranges::sort(records.kept, std::greater<>{}, &KeptBuilt::last_used_unix_ms);
     Bytes sum = 0;
     const int64_t now = UnixMs();
-    for (const KeptBuilt& one : kept) {
+    for (const KeptBuilt& one : records.kept) {
       const bool old = bounds.max_age > Millis(0) &&
                        now - one.last_used_unix_ms > int64_t{bounds.max_age.count()};
       const bool fits = !old && one.record.bytes <= bounds.max_bytes &&
