@@ -1,8 +1,6 @@
 #include "build/cache/chain.h"
 
-#include <fcntl.h>
-
-#include "base/os/sys.h"
+#include "template/layers/lower_chain.h"
 
 namespace cay::build {
 
@@ -12,13 +10,6 @@ std::vector<std::string> Chain::Roots() const {
   return roots;
 }
 
-Result<std::vector<Fd>> Chain::OpenRoots() const {
-  std::vector<Fd> roots;
-  for (const std::string& root : Roots()) {
-    roots.push_back(
-        TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
-  }
-  return roots;
-}
+Result<std::vector<Fd>> Chain::OpenRoots() const { return templates::OpenLayerRoots(Roots()); }
 
 }  // namespace cay::build

@@ -1,11 +1,9 @@
 #include "build/cache/digest_worker.h"
 
-#include <fcntl.h>
-
 #include <utility>
 
-#include "base/os/sys.h"
 #include "template/export/layer_tar.h"
+#include "template/layers/lower_chain.h"
 
 namespace cay::build {
 namespace {
@@ -24,8 +22,7 @@ class DigestSink final : public archive::ByteSink {
 };
 
 Result<Digest> DigestOfLayer(const std::string& root, const std::function<bool()>& is_stopped) {
-  const Fd directory =
-      TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd directory = TRY(templates::OpenLayerRoot(root));
   DigestSink sink(TRY(Digester::Start()));
   templates::LayerTarOptions options;
   options.on_progress = [&](Bytes) -> Result<void> {

@@ -1,35 +1,23 @@
 #include "build/run/step_runner.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <csignal>
 #include <memory>
 #include <optional>
 
-#include "base/os/sys.h"
 #include "build/run/step_process.h"
 #include "build/run/step_root.h"
 #include "engine/own_names.h"
 #include "guest_link/guest_channel.h"
 #include "guest_link/process_verdict.h"
 #include "template/import/import_watch.h"
+#include "template/layers/lower_chain.h"
 
 namespace cay::build {
 namespace {
 
 constexpr Millis kQuickPatience{2000};
 constexpr Bytes kSecretsBytes = 8 * kMiB;
-
-Result<Fd> OpenRoot(const std::string& path) {
-  return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-Result<std::vector<Fd>> OpenRoots(const std::vector<std::string>& paths) {
-  std::vector<Fd> roots;
-  for (const std::string& path : paths) roots.push_back(TRY(OpenRoot(path)));
-  return roots;
-}
 
 bool IsSet(const std::vector<std::string>& env, std::string_view name) {
   return std::ranges::any_of(env, [&](const std::string& variable) {
@@ -126,7 +114,7 @@ class RunningStep {
     const engine::WrittenLayers written = TRY(engine_.OpenWritten(id_));
     if (end.succeeded()) {
       end.written = TRY(CopyUpper(written, 0, into));
-      TRY(root.TakeOut(TRY(OpenRoot(into))));
+      TRY(root.TakeOut(TRY(templates::OpenLayerRoot(into))));
     }
     size_t overlay = 0;
     for (const StepMount& mount : step_.mounts) {
@@ -163,7 +151,7 @@ class RunningStep {
 
   Result<templates::WrittenReport> CopyUpper(const engine::WrittenLayers& written, size_t index,
                                              const std::string& into) {
-    const Fd root = TRY(OpenRoot(into));
+    const Fd root = TRY(templates::OpenLayerRoot(into));
     templates::ImportOptions options;
     options.is_stopped = [this] { return stop_.stopped(); };
     templates::ImportWatch watch(options);
@@ -188,7 +176,7 @@ class RunningStep {
 
 Result<StepEnd> StepRunner::Run(const RunStep& step, const std::vector<std::string>& below,
                                 const std::string& into, const StepOutput& output) {
-  const StepRoot root = TRY(StepRoot::Make(store_, TRY(OpenRoots(below)), step));
+  const StepRoot root = TRY(StepRoot::Make(store_, TRY(templates::OpenLayerRoots(below)), step));
   RunningStep running(engine_, options_, stop_, step, TRY(SandboxId::Generate()));
   TRY(running.Create(root.directory(), below));
   TRY(running.BringSecrets());

@@ -1,11 +1,9 @@
 #include "build/stages/aside.h"
 
-#include <fcntl.h>
-
-#include "base/os/sys.h"
 #include "build/copy/apply_copy.h"
 #include "build/copy/copy_archive.h"
 #include "template/import/import_watch.h"
+#include "template/layers/lower_chain.h"
 
 namespace cay::build {
 namespace {
@@ -36,8 +34,7 @@ Result<AsideCopy> PlanAside(FileTree& tree, std::string_view directory) {
 }
 
 Result<void> CopyAside(AsideCopy& copy, const templates::NewLayer& layer) {
-  const Fd root = TRY(
-      sys::OpenAt(AT_FDCWD, layer.root().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd root = TRY(templates::OpenLayerRoot(layer.root()));
   const templates::ImportOptions whole;
   templates::ImportWatch watch(whole);  // keeps the disk's reserve
   ApplyOptions options{.expected_digest = copy.digest};

@@ -17,18 +17,6 @@ void GivePath(ImageConfig& config) {
   if (!has) config.process.env.emplace_back(templates::kDefaultPath);
 }
 
-// The lowest first: those of the image, and what sandboxes wrote above it, without Cay's own
-// between them.
-std::vector<size_t> LayersOfImage(const KeptTemplate& kept) {
-  const size_t count = kept.metadata->layers.size();
-  std::vector<size_t> lowest_first;
-  for (size_t i = 0; i < count; ++i) {
-    const bool is_own = kept.metadata->image && i == kept.metadata->image->config.diff_ids.size();
-    if (!is_own) lowest_first.push_back(count - 1 - i);
-  }
-  return lowest_first;
-}
-
 }  // namespace
 
 Result<Base> ScratchBase(const templates::oci::Platform& platform) {
@@ -43,7 +31,7 @@ Result<Base> BaseOfTemplate(const KeptTemplate& kept) {
   GivePath(base.config);
   StepKey key("layers");
   const std::vector<templates::oci::Digest> diff_ids = base.config.diff_ids;
-  for (const size_t index : LayersOfImage(kept)) {
+  for (const size_t index : TRY(templates::LayersOfImage(*kept.metadata))) {
     const std::string& id = kept.metadata->layers[index];
     const size_t place = base.chain.layers.size();
     base.chain.layers.push_back({.id = id,

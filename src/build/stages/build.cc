@@ -1,7 +1,6 @@
 #include "build/stages/build.h"
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
 #include "base/clock.h"
@@ -13,6 +12,7 @@
 #include "build/stages/told.h"
 #include "template/dockerfile/dockerfile.h"
 #include "template/dockerfile/stages.h"
+#include "template/oci/document.h"
 #include "template/store/template_name.h"
 
 namespace cay::build {
@@ -21,15 +21,6 @@ namespace {
 namespace df = templates::dockerfile;
 using templates::NewChain;
 using templates::TemplateInfo;
-
-std::string Rfc3339(int64_t unix_ms) {
-  const std::time_t seconds = unix_ms / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  const size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return std::string(text, size);
-}
 
 Result<void> CheckRequest(const BuildRequest& request) {
   for (const std::string& name : request.names) {
@@ -118,7 +109,7 @@ class Building {
     const StageEnd& target = *ended_.at(stages_.target());
     told_.Tell({.kind = BuildEvent::Kind::kWriting, .text = "writing the template"});
     NewChain chain{.origin = {.reference = {}, .config = target.WholeConfig()}, .layers = {}};
-    chain.origin.config.created = Rfc3339(UnixMs());
+    chain.origin.config.created = templates::oci::TimestampOf(UnixMs());
     chain.origin.config.diff_ids.clear();
     for (const auto& [name, value] : request_.labels)
       chain.origin.config.process.labels[name] = value;

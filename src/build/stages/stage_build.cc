@@ -1,12 +1,10 @@
 #include "build/stages/stage_build.h"
 
-#include <fcntl.h>
-
 #include <chrono>
 #include <functional>
+#include <span>
 #include <utility>
 
-#include "base/os/sys.h"
 #include "build/cache/step_key.h"
 #include "build/copy/apply_copy.h"
 #include "build/copy/copy_archive.h"
@@ -16,6 +14,7 @@
 #include "build/stages/display.h"
 #include "build/stages/run_mounts.h"
 #include "template/import/import_watch.h"
+#include "template/layers/lower_chain.h"
 
 namespace cay::build {
 namespace {
@@ -46,15 +45,6 @@ std::vector<std::string> EnvironmentOf(const df::Variables& variables, const Bui
       env.push_back(given->first + "=" + given->second);
   }
   return env;
-}
-
-templates::ImportNotes NotesOf(const templates::WrittenReport& report) {
-  templates::ImportNotes notes;
-  notes.skipped_special = report.skipped_special;
-  notes.stripped_modes = report.loss.stripped_modes;
-  notes.dropped_xattrs = report.loss.dropped_xattrs;
-  notes.replaced_owners = report.loss.replaced_owners;
-  return notes;
 }
 
 // One stage while its instructions are done.
@@ -106,7 +96,8 @@ class Stage {
                                               const NewLayer& layer, const StepLabel& label);
   Result<bool> DoCopy(CopyInputs inputs, const df::Instruction& step, const StepLabel& label);
   Result<bool> DoWorkdir(const df::Instruction& step, const StepLabel& label);
-  Result<bool> AddCopy(CopyPlan& plan, const df::Instruction& step, const StepLabel& label);
+  Result<bool> AddCopy(CopyPlan& plan, std::span<const Fd> lower, const df::Instruction& step,
+                       const StepLabel& label);
 
   const templates::oci::ProcessConfig& process() const { return changes_.config().process; }
   std::string WorkingDir() const {
@@ -252,8 +243,9 @@ Result<std::optional<LayerContent>> Stage::MakeRun(RunStep& step, RunMounts& mou
     parts_.told.Fail({.step = label, .end = end, .output_end = output.Text()});
     return std::nullopt;
   }
-  const LayerContent content{
-      .bytes = end.written.bytes, .entries = end.written.entries, .notes = NotesOf(end.written)};
+  const LayerContent content{.bytes = end.written.bytes,
+                             .entries = end.written.entries,
+                             .notes = templates::NotesOf(end.written)};
   if (const std::string lost = templates::DescribeNotes(content.notes); !lost.empty())
     parts_.told.Note(label, lost);
   return content;
@@ -271,34 +263,36 @@ Result<bool> Stage::DoCopy(CopyInputs inputs, const df::Instruction& step, const
         label, "left out sockets, FIFOs and devices: " + std::to_string(plan.skipped_special()) +
                    ", the first is " + plan.first_skipped());
   }
-  if (!plan.empty()) return AddCopy(plan, step, label);
-  NoteHistory(step, /*has_layer=*/false);
-  return true;
+  return AddCopy(plan, lower, step, label);
 }
 
-Result<bool> Stage::AddCopy(CopyPlan& plan, const df::Instruction& step, const StepLabel& label) {
+Result<bool> Stage::AddCopy(CopyPlan& plan, std::span<const Fd> lower, const df::Instruction& step,
+                            const StepLabel& label) {
+  if (plan.empty()) {
+    NoteHistory(step, /*has_layer=*/false);
+    return true;
+  }
   const std::string digest = TRY(CopyDigest(plan));
   const std::string key = TRY(StepKey("copy")
                                   .Add("owner", parts_.request.owner)
                                   .Add("parent", chain_.key)
                                   .Add("content", digest)
                                   .Finish());
-  return AddLayer(
-      key, step, label, [&](const NewLayer& layer) -> Result<std::optional<LayerContent>> {
-        const Fd root =
-            TRY(sys::OpenAt(AT_FDCWD, layer.root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        templates::ImportOptions watched;
-        watched.is_stopped = [this] { return parts_.stop.stopped(); };
-        templates::ImportWatch watch(watched);
-        ApplyOptions options{.expected_digest = digest};
-        options.layer.on_progress = [&](const templates::LayerProgress& now) {
-          return watch.Note({now.entries, now.bytes}, root);
-        };
-        const auto report = TRY(ApplyCopy(plan, TRY(chain_.OpenRoots()), root, options));
-        return LayerContent{.bytes = report.unpacked.bytes,
-                            .entries = report.unpacked.entries,
-                            .notes = templates::NotesOf(report.unpacked)};
-      });
+  return AddLayer(key, step, label,
+                  [&](const NewLayer& layer) -> Result<std::optional<LayerContent>> {
+                    const Fd root = TRY(templates::OpenLayerRoot(layer.root()));
+                    templates::ImportOptions watched;
+                    watched.is_stopped = [this] { return parts_.stop.stopped(); };
+                    templates::ImportWatch watch(watched);
+                    ApplyOptions options{.expected_digest = digest};
+                    options.layer.on_progress = [&](const templates::LayerProgress& now) {
+                      return watch.Note({now.entries, now.bytes}, root);
+                    };
+                    const auto report = TRY(ApplyCopy(plan, lower, root, options));
+                    return LayerContent{.bytes = report.unpacked.bytes,
+                                        .entries = report.unpacked.entries,
+                                        .notes = templates::NotesOf(report.unpacked)};
+                  });
 }
 
 Result<bool> Stage::DoWorkdir(const df::Instruction& step, const StepLabel& label) {
@@ -308,10 +302,9 @@ Result<bool> Stage::DoWorkdir(const df::Instruction& step, const StepLabel& labe
   const auto named = ResolveOwner(below, process().user);
   if (named) owner = *named;
   if (!named && named.error().code() != ErrorCode::kNotFound) return Failure(named.error());
-  CopyPlan plan = TRY(PlanDirectory(WorkingDir(), owner, TRY(chain_.OpenRoots())));
-  if (!plan.empty()) return AddCopy(plan, step, label);
-  NoteHistory(step, /*has_layer=*/false);
-  return true;
+  const std::vector<Fd> lower = TRY(chain_.OpenRoots());
+  CopyPlan plan = TRY(PlanDirectory(WorkingDir(), owner, lower));
+  return AddCopy(plan, lower, step, label);
 }
 
 // What the ONBUILD of an image says.

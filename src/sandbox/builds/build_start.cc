@@ -1,6 +1,4 @@
 // BuildKeeper: what is asked for, and its context, up to its turn.
-#include <fcntl.h>
-
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -8,11 +6,11 @@
 #include "archive/compression.h"
 #include "archive/unpack.h"
 #include "base/clock.h"
-#include "base/os/sys.h"
 #include "build/stages/context.h"
 #include "sandbox/builds/build_entry.h"
 #include "sandbox/builds/build_table.h"
 #include "template/import/import_watch.h"
+#include "template/layers/lower_chain.h"
 #include "template/store/template_name.h"
 
 namespace cay::sandbox {
@@ -174,8 +172,7 @@ Result<void> BuildKeeper::Receive(Entry& entry, const BuildRules& rules,
                                   archive::ByteSource& context) {
   templates::LayerStore layers = services_.templates.layers();
   entry.context.emplace(TRY(layers.Begin()));
-  auto directory = std::make_shared<Fd>(TRY(sys::OpenAt(
-      AT_FDCWD, entry.context->root().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
+  auto directory = std::make_shared<Fd>(TRY(templates::OpenLayerRoot(entry.context->root())));
   templates::ImportOptions watched;
   watched.is_stopped = [this] { return stopping(); };
   templates::ImportWatch watch(watched);

@@ -2,15 +2,14 @@
 
 #include <fcntl.h>
 
-#include <chrono>
-#include <ctime>
 #include <memory>
 #include <utility>
 
 #include "base/os/disk_room.h"
 #include "base/os/file.h"
-#include "base/os/sys.h"
 #include "template/export/layer_tar.h"
+#include "template/layers/lower_chain.h"
+#include "template/oci/document.h"
 
 namespace cay::templates {
 namespace {
@@ -67,8 +66,7 @@ std::string_view MediaTypeOf(archive::Compression compression) {
 
 Result<PackedLayer> PackLayer(const std::string& root, const Fd& spool,
                               archive::Compression compression, const LayerTarOptions& options) {
-  const Fd directory =
-      TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd directory = TRY(OpenLayerRoot(root));
   auto file = std::make_shared<const Fd>(TRY(MakeSpoolFile(spool)));
   SpoolSink to_file(*file);
   DigestingSink blob(to_file, TRY(oci::Digester::Start()));
@@ -86,19 +84,10 @@ Result<PackedLayer> PackLayer(const std::string& root, const Fd& spool,
                      .file = {.file = std::move(file), .offset = 0, .size = size}};
 }
 
-std::string Rfc3339(int64_t unix_ms) {
-  const std::time_t seconds = unix_ms / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  char text[32];
-  const size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return std::string(text, size);
-}
-
 // What sandboxes of an imported root filesystem have: PATH, its user, /workspace.
 oci::ImageConfig ConfigOfRoot(const KeptTemplate& kept) {
   oci::ImageConfig config{.platform = oci::Platform::Native()};
-  config.created = Rfc3339(kept.metadata->info.imported_unix_ms);
+  config.created = oci::TimestampOf(kept.metadata->info.imported_unix_ms);
   config.process.user = kept.metadata->user.name;
   config.process.working_dir = "/workspace";
   config.process.env = {std::string(kDefaultPath)};
@@ -106,27 +95,13 @@ oci::ImageConfig ConfigOfRoot(const KeptTemplate& kept) {
   return config;
 }
 
-// The roots of the layers that are part of the image, the lowest first: those of the image that the
-// template was made of, without Cay's own above them, and what sandboxes wrote above that.
-Result<std::vector<std::string>> RootsToPack(const KeptTemplate& kept) {
-  std::vector<std::string> roots(kept.roots.rbegin(), kept.roots.rend());
-  if (!kept.metadata->image) return roots;
-  const size_t of_image = kept.metadata->image->config.diff_ids.size();
-  if (roots.size() > of_image) {
-    roots.erase(roots.begin() + static_cast<std::ptrdiff_t>(of_image));
-    return roots;
-  }
-  return Failure(Error(ErrorCode::kIo, Fault::kMachine,
-                       "the metadata of template " + kept.metadata->info.name +
-                           " is damaged: it has other layers than its image"));
-}
-
 }  // namespace
 
 Result<PackedImage> PackImage(TemplateStore& store, const std::string& name,
                               const PackImageOptions& options) {
   const KeptTemplate kept = TRY(store.Open(name));
-  const std::vector<std::string> roots = TRY(RootsToPack(kept));
+  std::vector<std::string> roots;
+  for (const size_t index : TRY(LayersOfImage(*kept.metadata))) roots.push_back(kept.roots[index]);
   const Fd spool = TRY(store.OpenBlobs());
   std::vector<PackedLayer> layers;
   for (const std::string& root : roots) {
@@ -141,8 +116,8 @@ Result<PackedImage> PackImage(TemplateStore& store, const std::string& name,
       kept.metadata->image ? kept.metadata->image->config : ConfigOfRoot(kept);
   const size_t below = config.diff_ids.size();
   for (size_t i = below; kept.metadata->image && i < layers.size(); ++i) {
-    config.history.push_back(
-        {.created = Rfc3339(kept.metadata->info.imported_unix_ms), .created_by = "cay snapshot"});
+    config.history.push_back({.created = oci::TimestampOf(kept.metadata->info.imported_unix_ms),
+                              .created_by = "cay snapshot"});
   }
   config.diff_ids.clear();
   for (const PackedLayer& layer : layers) config.diff_ids.push_back(layer.diff_id);

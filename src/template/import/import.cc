@@ -14,14 +14,14 @@
 #include "archive/unpack.h"
 #include "base/os/sys.h"
 #include "template/import/import_watch.h"
+#include "template/layers/lower_chain.h"
 
 namespace cay::templates {
 namespace {
 
 Result<archive::UnpackReport> UnpackTar(archive::ByteSource& source, const std::string& root,
                                         const ImportOptions& options) {
-  const Fd directory =
-      TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd directory = TRY(OpenLayerRoot(root));
   ImportWatch watch(options);
   archive::UnpackOptions unpack;
   unpack.max_entries = options.max_entries;
@@ -148,8 +148,7 @@ Result<ImportedContent> UnpackArchive(archive::ByteSource& tar, const std::strin
 }
 
 Result<void> SyncLayer(const std::string& root) {
-  const Fd directory =
-      TRY(sys::OpenAt(AT_FDCWD, root.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd directory = TRY(OpenLayerRoot(root));
   if (::syncfs(directory.get()) < 0) return Failure(Error::FromErrno("syncing " + root));
   return {};
 }

@@ -42,4 +42,15 @@ ImportNotes NotesOf(const archive::UnpackReport& report) {
   return notes;
 }
 
+ImportNotes NotesOf(const WrittenReport& report) {
+  ImportNotes notes;
+  notes.skipped_special = report.skipped_special;
+  notes.skipped_unreadable = report.skipped_unreadable;
+  notes.changed_meanwhile = report.changed_meanwhile;
+  notes.stripped_modes = report.loss.stripped_modes;
+  notes.dropped_xattrs = report.loss.dropped_xattrs;
+  notes.replaced_owners = report.loss.replaced_owners;
+  return notes;
+}
+
 }  // namespace cay::templates

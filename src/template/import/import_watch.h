@@ -7,6 +7,7 @@
 #include "archive/unpack.h"
 #include "base/os/fd.h"
 #include "base/result.h"
+#include "template/layers/written_layer.h"
 #include "template/template.h"
 
 namespace cay::templates {
@@ -30,5 +31,7 @@ class ImportWatch {
 
 // Of what unpacking left out or changed, what is told to people.
 ImportNotes NotesOf(const archive::UnpackReport& report);
+// The same of what a sandbox wrote.
+ImportNotes NotesOf(const WrittenReport& report);
 
 }  // namespace cay::templates

@@ -30,6 +30,16 @@ Result<Merging> MergingOf(const Fd& directory, OverlayXattrs form) {
 
 }  // namespace
 
+Result<Fd> OpenLayerRoot(const std::string& path) {
+  return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+Result<std::vector<Fd>> OpenLayerRoots(std::span<const std::string> paths) {
+  std::vector<Fd> roots;
+  for (const std::string& path : paths) roots.push_back(TRY(OpenLayerRoot(path)));
+  return roots;
+}
+
 std::string PathOf(const Fd& node) { return "/proc/self/fd/" + std::to_string(node.get()); }
 
 Result<Node> OpenNode(const Fd& directory, const std::string& name, struct stat& info) {

@@ -62,6 +62,11 @@ class LowerChain {
   uint64_t lookups_left_ = kLookupsAhead;
 };
 
+// The root directory of a layer, for reading: Cay's own path, whose last part is no symlink.
+Result<Fd> OpenLayerRoot(const std::string& path);
+// Of each, in their order.
+Result<std::vector<Fd>> OpenLayerRoots(std::span<const std::string> paths);
+
 // Nothing when there is nothing of that name in the directory.
 Result<Node> OpenNode(const Fd& directory, const std::string& name, struct stat& info);
 

@@ -43,6 +43,27 @@ Result<uint64_t> NumberOf(const std::string& name, const json::object& object, c
 
 }  // namespace
 
+std::optional<size_t> OwnLayerOf(const Metadata& metadata) {
+  if (!metadata.image) return std::nullopt;
+  const size_t of_image = metadata.image->config.diff_ids.size();
+  if (metadata.layers.size() <= of_image) return std::nullopt;
+  return metadata.layers.size() - 1 - of_image;
+}
+
+Result<std::vector<size_t>> LayersOfImage(const Metadata& metadata) {
+  const std::optional<size_t> own = OwnLayerOf(metadata);
+  if (metadata.image && !own) {
+    return Failure(Error(ErrorCode::kIo, Fault::kMachine,
+                         "the metadata of template " + metadata.info.name +
+                             " is damaged: it has other layers than its image"));
+  }
+  std::vector<size_t> lowest_first;
+  for (size_t left = metadata.layers.size(); left > 0; --left) {
+    if (own != left - 1) lowest_first.push_back(left - 1);
+  }
+  return lowest_first;
+}
+
 void FillInfo(Metadata& metadata) {
   metadata.info.layers = metadata.layers.size();
   metadata.info.user = metadata.user.name;

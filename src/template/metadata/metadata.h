@@ -32,6 +32,13 @@ struct Metadata {
   std::optional<ImageOrigin> image;  // null: a root filesystem
 };
 
+// Which of `layers` is Cay's own: above those of the image, and below what sandboxes wrote. Nothing
+// for what is no image.
+std::optional<size_t> OwnLayerOf(const Metadata& metadata);
+// The others, which are what an image of it has, the lowest first: indices of `layers`. kIo (the
+// machine's fault) where there are fewer than the image has.
+Result<std::vector<size_t>> LayersOfImage(const Metadata& metadata);
+
 // What a list of templates shows of what is kept of this one: user, layers, digest.
 void FillInfo(Metadata& metadata);
 

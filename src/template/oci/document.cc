@@ -68,6 +68,15 @@ Result<JsonValue> ParseDocument(std::string_view json, Bytes max) {
   return root;
 }
 
+std::string TimestampOf(int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char text[32];
+  const size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return std::string(text, size);
+}
+
 bool IsTimestamp(std::string_view text) {
   static constexpr size_t kMaxDecimals = 9;
   static constexpr size_t kYear = 4;

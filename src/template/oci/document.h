@@ -32,6 +32,8 @@ Error OverLimit(std::string message);
 
 // "2015-10-31T22:22:56.015925234Z", "2024-02-01T00:00:00+01:00" (RFC 3339, 5.6).
 bool IsTimestamp(std::string_view text);
+// "2026-11-28T10:00:00Z"
+std::string TimestampOf(int64_t unix_ms);
 
 // No text that it gives has a NUL byte.
 class DocumentFields {

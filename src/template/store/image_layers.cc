@@ -1,16 +1,14 @@
 #include "template/store/image_layers.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
 
 #include "base/os/file.h"
-#include "base/os/sys.h"
 #include "template/import/import.h"
 #include "template/import/import_watch.h"
+#include "template/layers/lower_chain.h"
 #include "template/layers/unpack_layer.h"
 #include "template/metadata/import_notes.h"
 #include "template/metadata/layer_about.h"
@@ -37,10 +35,6 @@ Result<std::vector<std::string>> ChainIds(const std::vector<ImageLayer>& image) 
 // What is unpacked by other rules is another layer.
 Result<std::string> IdOfChain(const std::string& chain_id) {
   return LayerIdOf("layer of an image, first rules: " + chain_id);
-}
-
-Result<Fd> OpenDirectory(const std::string& path) {
-  return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 class Adder {
@@ -102,13 +96,13 @@ class Adder {
     }
     added_.holds.back() = std::move(held);
     Count(about);
-    PutOnTop(TRY(OpenDirectory(store_.LayerRoot(id))));
+    PutOnTop(TRY(OpenLayerRoot(store_.LayerRoot(id))));
     return {};
   }
 
   Result<void> Make(size_t index, const std::string& chain_id, NewLayer layer) {
     const ImageLayer& wanted = image_[index];
-    Fd root = TRY(OpenDirectory(layer.root()));
+    Fd root = TRY(OpenLayerRoot(layer.root()));
     LayerOptions unpack;
     unpack.max_bytes = options_.max_bytes - std::min(options_.max_bytes, done_.bytes);
     unpack.max_entries = options_.max_entries - std::min(options_.max_entries, done_.entries);

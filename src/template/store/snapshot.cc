@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "base/os/file.h"
-#include "base/os/sys.h"
 #include "template/import/import_watch.h"
+#include "template/layers/lower_chain.h"
 #include "template/layers/written_layer.h"
 #include "template/metadata/import_notes.h"
 #include "template/store/template_name.h"
@@ -37,17 +37,6 @@ std::string PathOfNamed(const LayerStore& store, const std::string& named) {
   return store.LayerRoot(named.substr(0, slash)) + named.substr(slash);
 }
 
-ImportNotes NotesOf(const WrittenReport& report) {
-  ImportNotes notes;
-  notes.skipped_special = report.skipped_special;
-  notes.skipped_unreadable = report.skipped_unreadable;
-  notes.changed_meanwhile = report.changed_meanwhile;
-  notes.stripped_modes = report.loss.stripped_modes;
-  notes.dropped_xattrs = report.loss.dropped_xattrs;
-  notes.replaced_owners = report.loss.replaced_owners;
-  return notes;
-}
-
 class Drafter {
  public:
   Drafter(LayerStore& store, const engine::WrittenLayers& written, const ImportOptions& options)
@@ -69,8 +58,7 @@ class Drafter {
  private:
   Result<void> CopyOne(size_t index) {
     NewLayer layer = TRY(store_.Begin());
-    const Fd root = TRY(sys::OpenAt(AT_FDCWD, layer.root().c_str(),
-                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const Fd root = TRY(OpenLayerRoot(layer.root()));
     WrittenOptions copy;
     copy.id_offset = written_.id_offset;
     copy.max_bytes = options_.max_bytes - std::min(options_.max_bytes, draft_.bytes);

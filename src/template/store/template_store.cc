@@ -16,6 +16,7 @@
 #include "engine/own_names.h"
 #include "template/host/host_sources.h"
 #include "template/host/skeleton.h"
+#include "template/layers/lower_chain.h"
 #include "template/metadata/metadata.h"
 #include "template/saved/open_archive.h"
 #include "template/saved/saved_image.h"
@@ -132,15 +133,6 @@ void TakeFromImage(Template& found, const oci::ProcessConfig& process) {
   // In an ordinary user's sandbox there is one user, whom everything belongs to.
   if (::geteuid() == 0) found.user = process.user.empty() ? "root" : process.user;
   found.workdir = process.working_dir.empty() ? "/" : process.working_dir;
-}
-
-Result<std::vector<Fd>> OpenRoots(const LayerStore& layers, const std::vector<std::string>& ids) {
-  std::vector<Fd> roots;
-  for (const std::string& id : ids) {
-    roots.push_back(TRY(sys::OpenAt(AT_FDCWD, layers.LayerRoot(id).c_str(),
-                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
-  }
-  return roots;
 }
 
 // A root filesystem has no tags and no platform to choose by.
@@ -375,8 +367,10 @@ Result<TemplateInfo> TemplateStore::AddChain(const std::string& name, const NewC
                                              const ImportOptions& options) {
   TRY(CheckFree(name, options.replace));
   // What every sandbox needs and the image lacks, above its own layers.
+  std::vector<std::string> below;
+  for (const std::string& id : chain.layers) below.push_back(layers_.LayerRoot(id));
   NewLayer top = TRY(layers_.Begin());
-  LayerTree tree = TRY(LayerTree::Open(top.root(), TRY(OpenRoots(layers_, chain.layers))));
+  LayerTree tree = TRY(LayerTree::Open(top.root(), TRY(OpenLayerRoots(below))));
   Metadata metadata;
   metadata.user = TRY(CompleteImage(tree));
   metadata.hostname = engine::kUsualHostname;

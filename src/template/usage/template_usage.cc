@@ -171,10 +171,7 @@ Result<TemplateDetails> InspectTemplate(TemplateStore& store, const std::string&
   for (const std::string& id : details.metadata.layers) {
     LayerDetails& layer = details.layers.emplace_back(id);
     layer.disk = TRY(DiskUse().Of(store.layers().LayerRoot(id)));
-    // Between those of the image and what sandboxes wrote.
-    layer.is_cays_own =
-        details.metadata.image && details.metadata.layers.size() - details.layers.size() ==
-                                      details.metadata.image->config.diff_ids.size();
+    layer.is_cays_own = OwnLayerOf(details.metadata) == details.layers.size() - 1;
     if (const auto count = counts.find(id); count != counts.end()) layer.templates = count->second;
     // Beside layers of images only.
     const auto text = ReadFile(store.layers().LayerAboutPath(id), kMaxAboutBytes);
