@@ -41,7 +41,7 @@ class StepLayers {
   class Claim;
 
   // `no_cache`: what earlier builds made is not looked at. All outlive it.
-  StepLayers(templates::LayerStore& store, const BuildStop& stop, bool no_cache)
+  StepLayers(templates::LayerStore& store, const StopTimer& stop, bool no_cache)
       : store_(store), stop_(stop), no_cache_(no_cache) {}
 
   Result<Claim> FindOrClaim(const std::string& key);
@@ -75,7 +75,7 @@ class StepLayers {
   Result<std::optional<ChainLayer>> FindEarlier(const std::string& key);
 
   templates::LayerStore& store_;
-  const BuildStop& stop_;
+  const StopTimer& stop_;
   const bool no_cache_;
   std::mutex mutex_;
   std::condition_variable changed_;

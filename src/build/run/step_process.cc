@@ -16,7 +16,7 @@ constexpr int kEventsInARow = 64;
 
 class Follower {
  public:
-  Follower(ProcessStream stream, Millis timeout, const BuildStop& stop, const StepOutput& output)
+  Follower(ProcessStream stream, Millis timeout, const StopTimer& stop, const StepOutput& output)
       : stream_(std::move(stream)), timeout_(timeout), stop_(stop), output_(output) {
     deadline_ = SteadyNow() + kStartPatience;
   }
@@ -86,7 +86,7 @@ class Follower {
 
   ProcessStream stream_;
   const Millis timeout_;
-  const BuildStop& stop_;
+  const StopTimer& stop_;
   const StepOutput& output_;
   std::optional<SteadyTime> deadline_;
   ProcessEnd end_{};
@@ -95,7 +95,7 @@ class Follower {
 }  // namespace
 
 Result<ProcessEnd> RunProcess(const GuestChannel& guest, const protocol::StartRequest& request,
-                              Millis timeout, const BuildStop& stop, const StepOutput& output) {
+                              Millis timeout, const StopTimer& stop, const StepOutput& output) {
   return Follower(TRY(guest.Start(request)), timeout, stop, output).Follow();
 }
 

@@ -22,6 +22,6 @@ struct ProcessEnd {
 // the sandbox is about to be destroyed. kUnavailable with ECANCELED when the build was stopped; the
 // guest's errors where it cannot be started. Blocking.
 Result<ProcessEnd> RunProcess(const GuestChannel& guest, const protocol::StartRequest& request,
-                              Millis timeout, const BuildStop& stop, const StepOutput& output);
+                              Millis timeout, const StopTimer& stop, const StepOutput& output);
 
 }  // namespace cay::build

@@ -28,7 +28,7 @@ bool IsSet(const std::vector<std::string>& env, std::string_view name) {
 // One step in its sandbox. However this is left, the sandbox is gone.
 class RunningStep {
  public:
-  RunningStep(engine::Engine& engine, const StepRunnerOptions& options, const BuildStop& stop,
+  RunningStep(engine::Engine& engine, const StepRunnerOptions& options, const StopTimer& stop,
               const RunStep& step, SandboxId id)
       : engine_(engine),
         options_(options),
@@ -164,7 +164,7 @@ class RunningStep {
 
   engine::Engine& engine_;
   const StepRunnerOptions& options_;
-  const BuildStop& stop_;
+  const StopTimer& stop_;
   const RunStep& step_;
   SandboxId id_;
   GuestChannel guest_;

@@ -35,7 +35,7 @@ class StepRunner {
  public:
   // All outlive it.
   StepRunner(engine::Engine& engine, templates::LayerStore& store, StepRunnerOptions options,
-             const BuildStop& stop)
+             const StopTimer& stop)
       : engine_(engine), store_(store), options_(options), stop_(stop) {}
 
   // `below`: root directories, the topmost first. `into`: an empty directory; it has the step's
@@ -48,7 +48,7 @@ class StepRunner {
   engine::Engine& engine_;
   templates::LayerStore& store_;
   const StepRunnerOptions options_;
-  const BuildStop& stop_;
+  const StopTimer& stop_;
 };
 
 }  // namespace cay::build

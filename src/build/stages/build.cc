@@ -50,7 +50,7 @@ df::StageOptions StageOptionsOf(const BuildRequest& request) {
 class Building {
  public:
   Building(const BuildMachine& machine, const BuildRequest& request, const BuildWatch& watch,
-           const BuildStop& stop, const df::Stages& stages, templates::LayerStore& store)
+           const StopTimer& stop, const df::Stages& stages, templates::LayerStore& store)
       : machine_(machine),
         request_(request),
         stages_(stages),
@@ -151,7 +151,7 @@ class Building {
 }  // namespace
 
 Result<BuildEnd> Build(const BuildMachine& machine, const BuildRequest& request,
-                       const BuildWatch& watch, const BuildStop& stop) {
+                       const BuildWatch& watch, const StopTimer& stop) {
   TRY(CheckRequest(request));
   auto file = df::ParseDockerfile(request.dockerfile);
   if (!file) return Failure(std::move(file).error().WithContext(request.file_name));

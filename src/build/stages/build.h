@@ -98,6 +98,6 @@ struct BuildEnd {
 // kInvalidArgument for what is wrong with the Dockerfile, naming the line; those of its parts;
 // kUnavailable with ECANCELED when it was stopped. Blocking; `watch` may be empty.
 Result<BuildEnd> Build(const BuildMachine& machine, const BuildRequest& request,
-                       const BuildWatch& watch, const BuildStop& stop);
+                       const BuildWatch& watch, const StopTimer& stop);
 
 }  // namespace cay::build

@@ -42,7 +42,7 @@ struct BuildParts {
   StepLayers& layers;
   StepRunner& runner;
   Told& told;
-  const BuildStop& stop;
+  const StopTimer& stop;
   // Of each stage that has ended, by its index; a stage is begun when those it needs have.
   const std::vector<std::optional<StageEnd>>& ended;
   std::atomic<Bytes> written = 0;  // by steps that were not found, up to now

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/os/file.h"
+#include "base/os/wakeup.h"
 #include "cli/builds/build_network.h"
 #include "cli/frame/console.h"
 #include "cli/frame/signal_scope.h"
@@ -28,7 +29,7 @@ constexpr int kExitBuildFailed = 1;  // a step did, as docker's
 // Stops the build at the first signal that asks for it; the second ends this program.
 class StopAtSignal {
  public:
-  static Result<std::unique_ptr<StopAtSignal>> Begin(build::BuildStop& stop) {
+  static Result<std::unique_ptr<StopAtSignal>> Begin(StopTimer& stop) {
     auto begun = std::unique_ptr<StopAtSignal>(new StopAtSignal(stop));
     begun->signals_.emplace(TRY(begun->scope_.Open()));
     begun->ended_.emplace(TRY(Wakeup::Make()));
@@ -46,7 +47,7 @@ class StopAtSignal {
   int signal() const { return signal_.load(); }
 
  private:
-  explicit StopAtSignal(build::BuildStop& stop) : stop_(stop), scope_(false) {}
+  explicit StopAtSignal(StopTimer& stop) : stop_(stop), scope_(false) {}
 
   void Wait() {
     while (true) {
@@ -62,7 +63,7 @@ class StopAtSignal {
     }
   }
 
-  build::BuildStop& stop_;
+  StopTimer& stop_;
   SignalScope scope_;
   std::optional<CallersSignals> signals_;
   std::optional<Wakeup> ended_;
@@ -131,7 +132,7 @@ Result<HereEnd> BuildHere(HereBuild build) {
   const auto engine = TRY(engine::Make(engine::kUsualEngine, engine_options));
   ::signal(SIGPIPE, SIG_IGN);
   templates::TemplateStore store = TRY(OpenLocalTemplates(build.paths));
-  build::BuildStop stop = TRY(build::BuildStop::Make());
+  StopTimer stop = TRY(StopTimer::Make());
   const auto signals = TRY(StopAtSignal::Begin(stop));
   BuildPrinter printer(build.progress);
   const build::BuildMachine machine{

@@ -35,14 +35,12 @@ struct BuildKeeper::Entry {
   BuildLog log{};
   std::string dockerfile{};  // its path in the context
   bool cancelled = false;
-  bool timed_out = false;
-  bool over = false;  // nothing is to be stopped any more
 
   // Until its end: of the thread that has it.
   build::BuildRequest request{};
   std::unique_ptr<build::StepNetwork> network{};
   std::optional<templates::NewLayer> context{};  // the directory
-  std::optional<build::BuildStop> stop{};        // any thread's
+  std::optional<StopTimer> stop{};               // any thread's
   std::optional<Place> place{};
 
   // Without the keeper's lock: files are deleted.

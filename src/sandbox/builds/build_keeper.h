@@ -14,7 +14,7 @@
 // being made (LayerStore::Begin), which goes with the build, or with the next start after a crash.
 // Steps run in sandboxes that are nobody's but the build's, and end with it (build/build.h).
 //
-// Threads: one for each build that is under way, and one for its time. Any thread may call; of an
+// Threads: one for each build that is under way. Any thread may call; of an
 // owner's builds others are told nothing, unless they are administrators.
 #pragma once
 
@@ -111,7 +111,6 @@ class BuildKeeper {
   // build_run.cc
   void Run(const EntryPtr& entry);
   Result<build::BuildEnd> Build(const EntryPtr& entry, const BuildRules& rules);
-  Result<build::BuildEnd> BuildInTime(const EntryPtr& entry, const BuildRules& rules);
   Result<templates::KeptTemplate> FindBase(const Entry& entry, const BuildRules& rules,
                                            const std::string& image,
                                            const std::optional<templates::oci::Platform>& platform);

@@ -56,7 +56,11 @@ Result<void> CheckPlatform(const KeptTemplate& kept, const std::string& image,
 
 void BuildKeeper::Run(const EntryPtr& entry) {
   const auto rules = rules_.Get();
-  auto ended = BuildInTime(entry, *rules);
+  const auto timed = [&] {
+    const std::lock_guard lock(mutex_);  // beside whoever cancels it
+    return entry->stop->StopAfter(rules->timeout);
+  }();
+  Result<BuildEnd> ended = timed ? Build(entry, *rules) : Failure(timed.error());
   entry->Release();
   End(entry, std::move(ended));
   const std::lock_guard lock(mutex_);
@@ -68,26 +72,6 @@ void BuildKeeper::Run(const EntryPtr& entry) {
     threads_.erase(own);
   }
   DispatchLocked();
-}
-
-Result<BuildEnd> BuildKeeper::BuildInTime(const EntryPtr& entry, const BuildRules& rules) {
-  std::condition_variable ended;
-  std::thread timer([&] {
-    const auto until = SteadyNow() + rules.timeout;
-    std::unique_lock lock(mutex_);
-    ended.wait_until(lock, until, [&] { return entry->over; });
-    if (entry->over) return;
-    entry->timed_out = true;
-    entry->stop->Stop();
-  });
-  auto built = Build(entry, rules);
-  {
-    const std::lock_guard lock(mutex_);
-    entry->over = true;
-    ended.notify_all();
-  }
-  timer.join();
-  return built;
 }
 
 Result<BuildEnd> BuildKeeper::Build(const EntryPtr& entry, const BuildRules& rules) {
@@ -162,7 +146,7 @@ void BuildKeeper::End(const EntryPtr& entry, Result<BuildEnd> ended) {
     } else {
       view.state = BuildState::kFailed;
       if (!ended)
-        view.error = entry->timed_out ? TookTooLong(rules_.Get()->timeout) : ended.error();
+        view.error = entry->stop->stopped() ? TookTooLong(rules_.Get()->timeout) : ended.error();
       ++metrics_.failed;
     }
     told = view;

@@ -163,7 +163,7 @@ Result<BuildKeeper::EntryPtr> BuildKeeper::Prepare(const Caller& caller, BuildSp
   view.target = spec.target;
   view.platform = request.platform.value_or(Platform::Native()).Text();
   view.owner = caller.owner;
-  entry->stop.emplace(TRY(build::BuildStop::Make()));
+  entry->stop.emplace(TRY(StopTimer::Make()));
   entry->place.emplace(TRY(Place::Take(*this, caller, rules)));
   return entry;
 }

@@ -29,12 +29,12 @@
 #include <thread>
 #include <vector>
 
+#include "base/loop/stop_timer.h"
 #include "base/replaceable.h"
 #include "base/result.h"
 #include "sandbox/events/event_log.h"
 #include "sandbox/templates/pull_rules.h"
 #include "sandbox/templates/pull_types.h"
-#include "sandbox/templates/stop_timer.h"
 #include "sandbox/types.h"
 #include "store/store.h"
 #include "template/pull/pull.h"

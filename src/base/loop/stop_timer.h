@@ -9,12 +9,17 @@
 #include "base/result.h"
 #include "base/units.h"
 
-namespace cay::sandbox {
+namespace cay {
 
 class StopTimer {
  public:
   static Result<StopTimer> After(Millis time);
+  // One that no time stops.
+  static Result<StopTimer> Make();
+  // For ever. Thread-safe.
   void Stop() const;
+  // From now on, unless it has stopped already. Not beside Stop().
+  Result<void> StopAfter(Millis time) const;
   bool stopped() const;
   int fd() const { return fd_.get(); }
 
@@ -23,4 +28,4 @@ class StopTimer {
   Fd fd_;
 };
 
-}  // namespace cay::sandbox
+}  // namespace cay

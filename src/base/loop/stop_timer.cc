@@ -1,11 +1,11 @@
-#include "sandbox/templates/stop_timer.h"
+#include "base/loop/stop_timer.h"
 
 #include <poll.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
 
-namespace cay::sandbox {
+namespace cay {
 namespace {
 
 itimerspec In(Millis time) {
@@ -17,21 +17,27 @@ itimerspec In(Millis time) {
 
 }  // namespace
 
-Result<StopTimer> StopTimer::After(Millis time) {
+Result<StopTimer> StopTimer::Make() {
   const int raw = ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
   if (raw < 0) return Failure(Error::FromErrno("timerfd_create"));
-  Fd fd = Fd::Adopt(raw);
-  const itimerspec when = In(time);
-  if (::timerfd_settime(fd.get(), 0, &when, nullptr) != 0)
-    return Failure(Error::FromErrno("timerfd_settime"));
-  return StopTimer(std::move(fd));
+  return StopTimer(Fd::Adopt(raw));
 }
 
-void StopTimer::Stop() const {
+Result<StopTimer> StopTimer::After(Millis time) {
+  StopTimer timer = TRY(Make());
+  TRY(timer.StopAfter(time));
+  return timer;
+}
+
+void StopTimer::Stop() const { (void)StopAfter(Millis(0)); }
+
+Result<void> StopTimer::StopAfter(Millis time) const {
   // Setting it anew would take an expiry away that is there, for a moment.
-  if (stopped()) return;
-  const itimerspec now = In(Millis(0));
-  ::timerfd_settime(fd_.get(), 0, &now, nullptr);
+  if (stopped()) return {};
+  const itimerspec when = In(time);
+  if (::timerfd_settime(fd_.get(), 0, &when, nullptr) != 0)
+    return Failure(Error::FromErrno("timerfd_settime"));
+  return {};
 }
 
 bool StopTimer::stopped() const {
@@ -39,4 +45,4 @@ bool StopTimer::stopped() const {
   return ::poll(&waited, 1, 0) > 0;
 }
 
-}  // namespace cay::sandbox
+}  // namespace cay
