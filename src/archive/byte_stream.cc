@@ -1,5 +1,6 @@
 #include "archive/byte_stream.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,16 @@ Result<size_t> FdSource::Read(std::span<char> into) {
 }
 
 Result<void> FdSink::Write(std::string_view bytes) { return WriteAll(fd_, bytes); }
+
+Result<void> SocketSink::Write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return Failure(Error::FromErrno(doing_));
+    bytes.remove_prefix(static_cast<size_t>(sent));
+  }
+  return {};
+}
 
 Result<size_t> StringSource::Read(std::span<char> into) {
   const size_t count = std::min(into.size(), rest_.size());

@@ -54,6 +54,18 @@ class FdSink final : public ByteSink {
   int fd_;
 };
 
+// send(2) on a blocking socket that outlives this: writing to one that nobody reads is an error,
+// and no signal as of a pipe. `doing` is for messages: "sending the context".
+class SocketSink final : public ByteSink {
+ public:
+  SocketSink(const Fd& socket, std::string_view doing) : socket_(socket.get()), doing_(doing) {}
+  Result<void> Write(std::string_view bytes) override;
+
+ private:
+  int socket_;
+  std::string doing_;
+};
+
 class StringSource final : public ByteSource {
  public:
   explicit StringSource(std::string_view bytes) : rest_(bytes) {}

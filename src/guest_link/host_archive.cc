@@ -15,24 +15,7 @@ namespace cay {
 namespace {
 
 constexpr mode_t kWritableByOthers = 022;
-
-// A socket rather than a pipe: writing to one that nobody reads is an error and not a signal.
-class SocketSink final : public archive::ByteSink {
- public:
-  explicit SocketSink(const Fd& socket) : socket_(socket.get()) {}
-  Result<void> Write(std::string_view bytes) override {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent < 0) return Failure(Error::FromErrno("passing an archive on"));
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-    return {};
-  }
-
- private:
-  int socket_;
-};
+constexpr std::string_view kPassingOn = "passing an archive on";
 
 // "a/b/" -> the directory "a" and "b". A name that ends in "." or ".." is opened itself.
 struct HostPath {
@@ -66,7 +49,7 @@ class PackStream::Impl {
       : reader_(std::move(sockets.first)),
         thread_([this, writer = std::move(sockets.second), from = std::move(path),
                  name = std::move(archive_name), pack_options = std::move(options)]() mutable {
-          SocketSink sink(writer);
+          archive::SocketSink sink(writer, kPassingOn);
           result_ = archive::Pack(from.parent, from.name, name, sink, pack_options);
           ::shutdown(writer.get(), SHUT_RDWR);
         }) {}
@@ -137,7 +120,7 @@ class UnpackStream::Impl {
   ~Impl() { Join(); }
 
   Result<void> Write(std::string_view bytes) {
-    Result<void> written = SocketSink(writer_).Write(bytes);
+    Result<void> written = archive::SocketSink(writer_, kPassingOn).Write(bytes);
     if (written) return {};
     // The thread has ended: it knows better why. It may also have read all it wants (what follows
     // an end marker is bounded).

@@ -40,16 +40,4 @@ Result<HereEnd> BuildHere(HereBuild build);
 // kNotSupported unless this user may build.
 Result<void> CheckMayBuild();
 
-template <class Options>
-constexpr OptionSpec kStepAuthorityOption = {
-    .name = "ca",
-    .value = "FILE",
-    .help = "Steps trust the authorities in FILE (PEM), too, while they run; repeatable",
-    .example = "./ca.pem",
-    .completes = Completes::kFiles,
-    .apply = [](void* options, std::string_view value) -> Result<void> {
-      static_cast<Options*>(options)->authorities.emplace_back(value);
-      return {};
-    }};
-
 }  // namespace cay::cli

@@ -23,9 +23,7 @@ void BuildNetwork::Close(const SandboxId& sandbox) {
   const std::lock_guard lock(mutex_);
   for (const network::Flow& flow : network_->Close(sandbox).denied) {
     if (denied_.size() == kMaxDenied) return;
-    std::string what = flow.name.empty() ? flow.address : flow.name;
-    if (flow.port != 0) what += ":" + std::to_string(flow.port);
-    denied_.insert(what + " (" + flow.reason + ")");
+    denied_.insert(PlaceOf(flow) + " (" + flow.reason + ")");
   }
 }
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "build/stages/build.h"
 #include "cli/builds/build_here.h"
+#include "cli/builds/shared_options.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/option_tables.h"
 #include "template/store/template_name.h"
@@ -16,12 +17,6 @@ using std::string_view;
 
 Result<void> AddTag(BuildOptions& o, string_view value) {
   o.tags.push_back(TRY(templates::NormalTemplateName(value)));
-  return {};
-}
-
-Result<void> AddBuildArg(BuildOptions& o, string_view value) {
-  EnvChange change = TRY(ParseEnv(value, &LookupEnvironment));
-  if (change.value) o.build_args[change.name] = *std::move(change.value);
   return {};
 }
 
@@ -41,11 +36,6 @@ Result<void> AddSecret(BuildOptions& o, string_view value) {
 
 Result<void> SetPlatform(BuildOptions& o, string_view value) {
   o.platform = TRY(templates::oci::Platform::Parse(value));
-  return {};
-}
-
-Result<void> SetProgress(BuildOptions& o, string_view value) {
-  o.progress = TRY(ParseBuildProgress(value));
   return {};
 }
 
@@ -84,11 +74,7 @@ constexpr OptionSpec kOptions[] = {
      .help = "Name the template so, and replace the one of that name; repeatable",
      .example = "app:1.0",
      .apply = kInto<AddTag>},
-    {.name = "build-arg",
-     .value = "NAME[=VALUE]",
-     .help = "What an ARG gets; NAME alone passes on the caller's variable; repeatable",
-     .example = "VERSION=1.2",
-     .apply = kInto<AddBuildArg>},
+    kBuildArgOption<BuildOptions>,
     {.name = "target",
      .value = "STAGE",
      .help = "Build this stage and what it needs (default: the last)",
@@ -109,19 +95,9 @@ constexpr OptionSpec kOptions[] = {
      .help = "Of images for several platforms, this one (default: this machine's)",
      .example = "linux/amd64",
      .apply = kInto<SetPlatform>},
-    {.name = "pull",
-     .help = "Look again in their registries what the images of FROM are now",
-     .apply = kFlag<BuildOptions, &BuildOptions::pull>},
-    {.name = "no-cache",
-     .help = "Do every step again",
-     .apply = kFlag<BuildOptions, &BuildOptions::no_cache>},
-    {.name = "progress",
-     .value = "HOW",
-     .help = "auto, plain (every line of output), bar, or quiet (default auto)",
-     .example = "plain",
-     .completes = Completes::kWords,
-     .words = "auto plain bar quiet",
-     .apply = kInto<SetProgress>},
+    kPullBasesOption<BuildOptions>,
+    kNoCacheOption<BuildOptions>,
+    kProgressOption<BuildOptions>,
     kQuietOption<BuildOptions>,
     kJsonOption<BuildOptions>,
     {.name = "memory",

@@ -16,24 +16,6 @@
 namespace cay::cli {
 namespace {
 
-// A socket rather than a pipe: writing to one that nobody reads is an error and not a signal.
-class SocketSink final : public archive::ByteSink {
- public:
-  explicit SocketSink(const Fd& socket) : socket_(socket.get()) {}
-  Result<void> Write(std::string_view bytes) override {
-    while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno == EINTR) continue;
-      if (sent < 0) return Failure(Error::FromErrno("sending the context"));
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-    return {};
-  }
-
- private:
-  int socket_;
-};
-
 std::string Begin(const std::string& boundary, const std::string& options) {
   return "--" + boundary +
          "\r\nContent-Disposition: form-data; name=\"options\"\r\n"
@@ -54,7 +36,7 @@ class BuildUpload::Impl {
         end_("\r\n--" + boundary + "--\r\n"),
         reader_(std::move(sockets.first)),
         thread_([this, writer = std::move(sockets.second), from = std::move(context)] {
-          SocketSink sink(writer);
+          archive::SocketSink sink(writer, "sending the context");
           packed_ = build::PackContext(from, sink);
           ::shutdown(writer.get(), SHUT_RDWR);
         }) {}

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "cli/builds/build_here.h"
-#include "cli/frame/argument_values.h"
+#include "cli/builds/shared_options.h"
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
 
@@ -16,20 +16,9 @@ namespace {
 using templates::Environment;
 using templates::Environments;
 
-Result<void> AddBuildArg(EnvBuildOptions& o, std::string_view value) {
-  EnvChange change = TRY(ParseEnv(value, &LookupEnvironment));
-  if (change.value) o.build_args[change.name] = *std::move(change.value);
-  return {};
-}
-
 Result<void> AddNetwork(EnvBuildOptions& o, std::string_view value) {
   o.has_net = true;
   return AddNet(o.network, value);
-}
-
-Result<void> SetProgress(EnvBuildOptions& o, std::string_view value) {
-  o.progress = TRY(ParseBuildProgress(value));
-  return {};
 }
 
 constexpr OptionSpec NetOption() {
@@ -43,24 +32,10 @@ constexpr OptionSpec NetOption() {
 constexpr OptionSpec kBuildOptions[] = {
     kAllEnvironmentsOption<EnvBuildOptions>,
     kFromOption<EnvBuildOptions>,
-    {.name = "build-arg",
-     .value = "NAME[=VALUE]",
-     .help = "What an ARG gets; NAME alone passes on the caller's variable; repeatable",
-     .example = "VERSION=1.2",
-     .apply = &Into<EnvBuildOptions, AddBuildArg>},
-    {.name = "pull",
-     .help = "Look again in their registries what the images of FROM are now",
-     .apply = kFlag<EnvBuildOptions, &EnvBuildOptions::pull>},
-    {.name = "no-cache",
-     .help = "Do every step again",
-     .apply = kFlag<EnvBuildOptions, &EnvBuildOptions::no_cache>},
-    {.name = "progress",
-     .value = "HOW",
-     .help = "auto, plain (every line of output), bar, or quiet (default auto)",
-     .example = "plain",
-     .completes = Completes::kWords,
-     .words = "auto plain bar quiet",
-     .apply = &Into<EnvBuildOptions, SetProgress>},
+    kBuildArgOption<EnvBuildOptions>,
+    kPullBasesOption<EnvBuildOptions>,
+    kNoCacheOption<EnvBuildOptions>,
+    kProgressOption<EnvBuildOptions>,
     kQuietOption<EnvBuildOptions>,
     kJsonOption<EnvBuildOptions>,
     NetOption(),

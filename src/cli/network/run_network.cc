@@ -26,6 +26,13 @@ network::Bounds BoundsOf(const network::Spec& spec) {
 
 }  // namespace
 
+std::string PlaceOf(const network::Flow& flow) {
+  const std::string& place = flow.name.empty() ? flow.address : flow.name;
+  const bool brackets = flow.name.empty() && place.find(':') != std::string::npos;
+  std::string text = brackets ? "[" + place + "]" : place;
+  return flow.port == 0 ? text : text + ":" + std::to_string(flow.port);
+}
+
 Result<std::unique_ptr<RunNetwork>> RunNetwork::Start(const network::Spec& spec, const Ways& ways,
                                                       const std::string& state_dir) {
   network::HelloRequest greeting = TRY(GreetingOf(ways));

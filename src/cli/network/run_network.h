@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cli/network/network_options.h"
@@ -24,6 +25,9 @@ struct RunFlows {
   uint64_t dropped = 0;               // older ones, which nobody remembers
   network::NetworkCounts counts;
 };
+
+// Where it went, as people write it: "example.com:443", "[::1]:80".
+std::string PlaceOf(const network::Flow& flow);
 
 class RunNetwork {
  public:

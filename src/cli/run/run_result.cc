@@ -63,13 +63,6 @@ sandbox::DeniedFlows FirstDenied(const RunFlows& flows) {
 }
 
 // "example.com:443"
-std::string PlaceOf(const network::Flow& flow) {
-  const std::string& place = flow.name.empty() ? flow.address : flow.name;
-  const bool brackets = flow.name.empty() && place.find(':') != std::string::npos;
-  std::string text = brackets ? "[" + place + "]" : place;
-  return flow.port == 0 ? text : text + ":" + std::to_string(flow.port);
-}
-
 void AddNetworkNotes(const RunFlows& flows, std::vector<std::string>& notes) {
   constexpr size_t kMostNotes = 5;
   for (size_t i = 0; i < std::min(flows.denied.size(), kMostNotes); ++i) {

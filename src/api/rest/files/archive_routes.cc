@@ -1,6 +1,7 @@
 // Trees of files as tar streams, out of a sandbox and into it.
 #include "api/problem.h"
 #include "api/request.h"
+#include "api/rest/archive_format.h"
 #include "api/rest/files/file_json.h"
 #include "api/rest/routes.h"
 #include "guest_link/file_paths.h"
@@ -9,37 +10,17 @@ namespace cay::api::rest {
 namespace {
 
 using http::Exchange;
-using protocol::ArchiveFormat;
 using sandbox::Caller;
 using sandbox::Lease;
 
-struct Format {
-  std::string_view name;
-  ArchiveFormat format;
-  std::string_view type;
-};
-constexpr std::array kFormats = {
-    Format{"tar", ArchiveFormat::kTar, "application/x-tar"},
-    Format{"tar.gz", ArchiveFormat::kTarGzip, "application/gzip"},
-    Format{"tar.zst", ArchiveFormat::kTarZstd, "application/zstd"},
-};
-
-Result<Format> ReadFormat(const http::Request& request) {
-  const auto name = request.Query("format").value_or("tar");
-  for (const Format& format : kFormats) {
-    if (format.name == name) return format;
-  }
-  return Failure(Error::Invalid("the parameter \"format\" must be tar, tar.gz or tar.zst"));
-}
-
 Result<void> Get(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
-  const Format format = TRY(ReadFormat(request));
+  const ArchiveForm format = TRY(ReadArchiveForm(request));
   const Lease lease = TRY(services.manager.UseFiles(caller, request.Capture("id")));
   protocol::ArchiveOutRequest out;
   out.user = UserOf(request, lease);
   out.path = TRY(DirectoryOf(request, lease));
-  out.format = format.format;
+  out.format = format.of_guest;
   out.contents = TRY(QueryBool(request, "contents", false));
   TRY(lease.guest().Stat({.user = out.user, .path = out.path, .follow = true}));
   std::string name(LastComponent(out.path));

@@ -1,11 +1,11 @@
 // Volumes: filesystems that outlive the sandboxes that use them; as tar streams too.
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "api/json_response.h"
 #include "api/problem.h"
 #include "api/request.h"
+#include "api/rest/archive_format.h"
 #include "api/rest/routes.h"
 #include "archive/compression.h"
 #include "json/field_reader.h"
@@ -18,33 +18,13 @@ namespace cay::api::rest {
 namespace {
 
 namespace fields = volume::fields;
-using archive::Compression;
 using http::Exchange;
 using sandbox::Caller;
-
-struct Format {
-  std::string_view name;
-  Compression compression;
-  std::string_view type;
-};
-constexpr std::array kFormats = {
-    Format{"tar", Compression::kNone, "application/x-tar"},
-    Format{"tar.gz", Compression::kGzip, "application/gzip"},
-    Format{"tar.zst", Compression::kZstd, "application/zstd"},
-};
-
-Result<Format> ReadFormat(const http::Request& request) {
-  const auto name = request.Query("format").value_or("tar");
-  for (const Format& format : kFormats) {
-    if (format.name == name) return format;
-  }
-  return Failure(Error::Invalid("the parameter \"format\" must be tar, tar.gz or tar.zst"));
-}
 
 // The answer is begun with the first bytes: what fails before them is an answer of its own.
 class AnswerSink final : public archive::ByteSink {
  public:
-  AnswerSink(Exchange& exchange, const Format& format, std::string file)
+  AnswerSink(Exchange& exchange, const ArchiveForm& format, std::string file)
       : exchange_(exchange), format_(format), file_(std::move(file)) {}
 
   Result<void> Write(std::string_view bytes) override {
@@ -59,7 +39,7 @@ class AnswerSink final : public archive::ByteSink {
 
  private:
   Exchange& exchange_;
-  const Format& format_;
+  const ArchiveForm& format_;
   std::string file_;
 };
 
@@ -103,7 +83,7 @@ Result<void> Delete(const Services& services, Exchange& exchange, const Caller& 
 
 Result<void> GetArchive(const Services& services, Exchange& exchange, const Caller& caller) {
   const http::Request& request = exchange.request();
-  const Format format = TRY(ReadFormat(request));
+  const ArchiveForm format = TRY(ReadArchiveForm(request));
   sandbox::VolumeKeeper& volumes = services.manager.volumes();
   const auto info = TRY(volumes.Get(caller, request.Capture("name")));
   AnswerSink sink(exchange, format, info.short_name() + "." + std::string(format.name));
