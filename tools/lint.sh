@@ -145,7 +145,8 @@ room() {
     build | build/copy/tar) ;;
     build/copy) echo build/copy/tar ;;
     build/cache | build/run) echo build ;;
-    build/stages) echo build build/{copy,cache,run} ;;
+    build/fetch) echo build build/run ;;
+    build/stages) echo build build/{copy,cache,run,fetch} ;;
     build/packing) echo build build/{copy,stages} ;;
     http) ;;
     http/wire) echo http ;;

@@ -139,10 +139,11 @@ Result<HereEnd> BuildHere(HereBuild build) {
       .store = store,
       .engine = *engine,
       .network = network.get(),
-      .find_base = [&](const std::string& image,
-                       const std::optional<templates::oci::Platform>& platform) {
-        return FindBaseHere(store, image, platform, build.bases);
-      }};
+      .find_base =
+          [&](const std::string& image, const std::optional<templates::oci::Platform>& platform) {
+            return FindBaseHere(store, image, platform, build.bases);
+          },
+      .downloader = build::kThisProgram};
   auto end = build::Build(
       machine, build.request, [&](const build::BuildEvent& event) { printer.Take(event); }, stop);
   printer.Clear();
@@ -150,7 +151,11 @@ Result<HereEnd> BuildHere(HereBuild build) {
     Note("the build was stopped; what it finished is kept for the next one");
     return HereEnd{.exit_code = kExitSignalBase + signals->signal(), .stopped = true};
   }
-  if (!end) return Failure(std::move(end).error());
+  if (!end) {
+    if (network != nullptr && end.error().code() == ErrorCode::kUnavailable)
+      NoteNetwork(network.get());
+    return Failure(std::move(end).error());
+  }
   if (end->failure) {
     printer.TakeFailure(*end->failure, build.request.file_name);
     if (MayWantNetwork(end->failure->end)) NoteNetwork(network.get());

@@ -79,9 +79,11 @@ Result<BuildEnd> BuildKeeper::Build(const EntryPtr& entry, const BuildRules& rul
       .store = services_.templates,
       .engine = services_.engine,
       .network = entry->network.get(),
-      .find_base = [&](const std::string& image, const std::optional<Platform>& platform) {
-        return FindBase(*entry, rules, image, platform);
-      }};
+      .find_base =
+          [&](const std::string& image, const std::optional<Platform>& platform) {
+            return FindBase(*entry, rules, image, platform);
+          },
+      .downloader = build::kThisProgram};
   return build::Build(
       machine, entry->request, [&](const build::BuildEvent& event) { Note(*entry, event); },
       *entry->stop);
