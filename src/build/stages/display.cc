@@ -37,10 +37,9 @@ std::string Cut(std::string line, size_t most) {
   return line.substr(0, end) + "…";
 }
 
-// A user and password of a URL that is fetched are in no event and in no image's history.
+// A user and password of a URL are in no event and in no image's history.
 std::string Source(const templates::dockerfile::Instruction& instruction) {
-  const bool fetches = instruction.As<templates::dockerfile::Add>() != nullptr;
-  return OneLine(fetches ? WithoutCredentials(instruction.source) : instruction.source);
+  return OneLine(WithoutCredentials(instruction.source));
 }
 
 }  // namespace
