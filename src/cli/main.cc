@@ -32,8 +32,8 @@ int main(int argc, char** argv) {
   cay::NoteArguments(argc, argv);
   using cay::cli::Arguments;
   std::string_view first = argc > 1 ? argv[1] : "";
-  // The launcher starts from this same file, and so do others; nothing else of the program is to run
-  // in them.
+  // The launcher starts from this same file, and so do others; nothing else of the program is to
+  // run in them.
   if (argc == 2 && first == "launcher") {
     return cay::engine::native::ServeLauncher(cay::Fd::Adopt(STDIN_FILENO),
                                               cay::cli::ForkedGuest());

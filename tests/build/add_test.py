@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.server
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 sys.path.insert(0, os.path.join(HERE, "..", "template"))
 from build_test import WRONG, Built  # noqa: E402
-from checks import expect, try_checks  # noqa: E402
+from checks import eventually, expect, try_checks  # noqa: E402
 from world import options_where_there_are  # noqa: E402
 
 HOST = "host.cay.internal"  # this machine, seen from inside
@@ -65,6 +66,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(1 << 50))
             self.end_headers()
             return None
+        if path == "/slow":
+            self.send_response(200)
+            self.end_headers()
+            while not world.hurry.wait(0.05):
+                self.wfile.write(b"x" * 1024)
+            return None
         if path in world.files:
             return self.answer(200, world.files[path], Last_Modified=MODIFIED)
         return self.answer(404, b"no such file")
@@ -89,16 +96,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, world):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.world = world
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):
+        pass  # who fetches goes away in the middle of an answer
+
+
 class Adding(Built):
     def __init__(self, cay, top):
         super().__init__(cay, top)
-        self.asked, self.redirect = [], ""
+        self.asked, self.redirect, self.hurry = [], "", threading.Event()
         self.basic = "Basic " + base64.b64encode(f"user:{SECRET}".encode()).decode()
         self.files = {"/file.txt": CONTENT, "/a%20b": CONTENT, "/": CONTENT}
         self.served = os.path.join(top, "served")
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.world, self.server.daemon_threads = self, True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = Server(self)
         self.port = self.server.server_port
         self.url = f"http://{HOST}:{self.port}"
         self.allow = ("--allow", f"{HOST}:{self.port}")
@@ -214,7 +231,19 @@ def errors_name_what_was_fetched(world):
 
 def sizes_are_bounded_and_told(world):
     for path in ("huge", "endless"):
-        world.refused(f"{world.url}/{path} /x", "larger than 16 MiB", options=("--disk", "16m"))
+        world.refused(f"{world.url}/{path} /x", "is larger than", "16.0 MiB", options=("--disk", "16m"))
+
+
+def one_that_takes_long_is_ended_and_leaves_nothing(world):
+    world.refused(f"{world.url}/slow /x", "takes longer than 2s", options=("--step-timeout", "2s"))
+    top = world.context(f"FROM base:1\nADD {world.url}/slow /x\n")
+    world.asked.clear()
+    build = subprocess.Popen([world.cay, "template", "build", *world.allow, top], env=world.environment, stderr=subprocess.PIPE, text=True)
+    eventually(lambda: world.asked, "it is not asked for")
+    build.send_signal(signal.SIGINT)
+    said = build.communicate(timeout=60)[1]
+    expect(build.returncode == 130 and "stopped" in said, f"{build.returncode}: {said}")
+    expect(not world.leftovers(), world.leftovers())
 
 
 def credentials_are_told_nowhere(world):
@@ -232,9 +261,7 @@ def credentials_are_told_nowhere(world):
 
 
 def a_redirect_gets_no_credentials_of_another_origin(world):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as other:
-        other.world, other.daemon_threads = world, True
-        threading.Thread(target=other.serve_forever, daemon=True).start()
+    with Server(world) as other:
         world.redirect = f"http://{HOST}:{other.server_port}/file.txt"
         world.asked.clear()
         world.add(f"{world.url.replace('://', f'://user:{SECRET}@')}/to/x /x", allow=("--allow", HOST))
@@ -303,8 +330,23 @@ def one_of_plain_files_is_fetched_too(world):
     expect(world.shown("plain", "cat /r/a") == "first", "its tag")
 
 
+def a_repository_comes_by_gits_own_protocol(world):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    daemon = subprocess.Popen(["git", "daemon", "--listen=127.0.0.1", f"--port={port}", "--export-all", f"--base-path={world.served}"],
+                              start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: subprocess.run(["git", "ls-remote", f"git://127.0.0.1:{port}/repo.git"], capture_output=True).returncode == 0, "no daemon")
+        world.add(f"git://{HOST}:{port}/repo.git#v1 /r", "-t", "daemon", allow=("--allow", f"{HOST}:{port}"))
+        expect(world.shown("daemon", "cat /r/a") == "first", "its tag")
+        world.refused(f"git://{HOST}:{port}/repo.git#v1 /elsewhere", "ADD of git://")
+    finally:
+        os.killpg(daemon.pid, signal.SIGTERM)
+        daemon.wait(60)
+
+
 def a_commit_is_fetched_once(world):
-    top = world.context(f"FROM base:1\nADD {world.url}/git/repo.git#main /r\n")
+    top = world.context(f"FROM base:1\nADD {world.url}/git/repo.git#main /once\n")
     before = world.cached("Dockerfile", *world.allow, "-t", "moving", context=top)
     expect(before == (0, 1), before)
     world.asked.clear()
@@ -312,7 +354,7 @@ def a_commit_is_fetched_once(world):
     expect(len(world.asked) == 2, f"more than its refs was asked for: {world.asked}")
     world.second = world.commit({"a": "third"})
     expect(world.cached("Dockerfile", *world.allow, "-t", "moving", context=top) == (0, 1), "a new commit was not seen")
-    expect(world.shown("moving", "cat /r/a") == "third", "its content")
+    expect(world.shown("moving", "cat /once/a") == "third", "its content")
 
 
 def a_commit_is_held_against_its_checksum(world):
@@ -320,8 +362,9 @@ def a_commit_is_held_against_its_checksum(world):
     for sum_ in (world.first, world.first[:12], world.git(world.work, "rev-parse", "v1")):
         world.add(f"--checksum={sum_} {repo}#v1 /r", "-t", "sum")
         expect(world.shown("sum", "cat /r/a") == "first", sum_)
-    world.refused(f"--checksum={world.second} {repo}#v1 /r", world.first, world.second)
-    world.refused(f"{repo}?tag=v1&checksum={world.second} /r", world.first, world.second)
+    # To a place where it has not come yet: what is there already is not asked for.
+    world.refused(f"--checksum={world.second} {repo}#v1 /new", world.first, world.second)
+    world.refused(f"{repo}?tag=v1&checksum={world.second} /new", world.first, world.second)
     world.refused(f"--checksum={world.digest()} {repo} /r", "name of a commit")
     world.asked.clear()
     expect("cached" in world.add(f"--checksum={world.first} {repo}#v1 /r", allow=()) and not world.asked, world.asked)
@@ -344,6 +387,7 @@ def submodules_come_with_it_and_lead_nowhere_else(world):
 
 CHECKS = (a_file_comes_as_docker_brings_it, an_archive_is_unpacked_only_when_that_is_said, a_checksum_is_held_and_makes_fetching_needless,
           without_one_it_is_fetched_and_found_again_by_its_content, errors_name_what_was_fetched, sizes_are_bounded_and_told,
+          one_that_takes_long_is_ended_and_leaves_nothing, a_repository_comes_by_gits_own_protocol,
           credentials_are_told_nowhere, a_redirect_gets_no_credentials_of_another_origin, nothing_is_reached_that_a_run_would_not_reach,
           without_a_network_nothing_is_fetched, a_repository_comes_as_docker_brings_it, one_of_plain_files_is_fetched_too,
           a_commit_is_fetched_once, a_commit_is_held_against_its_checksum, submodules_come_with_it_and_lead_nowhere_else)

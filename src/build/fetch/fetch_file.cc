@@ -136,8 +136,10 @@ Result<FetchedContent> FetchFile(const FetchTools& tools, const RemoteFile& remo
   auto run = RunFetch(tools, std::move(step), [&](std::string_view line) { teller.Take(line); });
   if (!run) return Failure(std::move(run).error().WithContext("ADD of " + remote.shown));
   if (!run->end.succeeded()) {
-    return Failure(teller.error() ? SaidError(*teller.error(), remote.shown)
-                                  : FetchError(tools, *run, remote.shown));
+    // A full disk has its own words there.
+    const bool is_told = teller.error() && !run->end.disk_full && !run->end.timed_out;
+    return Failure(is_told ? SaidError(*teller.error(), remote.shown)
+                           : FetchError(tools, *run, remote.shown));
   }
   auto file = OpenContent(run->layer);
   if (!file) return Failure(std::move(file).error().WithContext("ADD of " + remote.shown));
