@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """ADD of URLs and of Git repositories: what comes into the image, what is found again, what a hostile server gets, and that nothing is
-reached that a RUN would not reach. Exits with 77 where not started by root, or without busybox or git."""
+reached that a RUN would not reach. Exits with 77 where not started by root, or without busybox, git or openssl."""
 
 import base64
 import hashlib
@@ -8,6 +8,7 @@ import http.server
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -99,9 +100,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, world):
+    def __init__(self, world, certificate=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.world = world
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, *_):
@@ -269,6 +274,23 @@ def a_redirect_gets_no_credentials_of_another_origin(world):
         other.shutdown()
 
 
+def tls_is_verified_by_what_steps_trust(world):
+    certificate = os.path.join(world.top, "certificate.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={HOST}", "-addext",
+                    f"subjectAltName=DNS:{HOST}", "-keyout", certificate, "-out", certificate + ".crt"], check=True, capture_output=True)
+    with open(certificate, "a") as out, open(certificate + ".crt") as source:
+        out.write(source.read())
+    with Server(world, certificate) as other:
+        url, allow = f"https://{HOST}:{other.server_port}", ("--allow", HOST)
+        for what in ("file.txt", "git/repo.git"):
+            world.refused(f"{url}/{what} /tls", "certificate", allow=allow)
+            world.add(f"{url}/{what} /tls", "-t", "tls", "--ca", certificate + ".crt", allow=allow)
+        world.redirect = f"{world.url}/file.txt"
+        trusting = ("--ca", certificate + ".crt")
+        world.refused(f"{url}/to/x /down", "--checksum", allow=allow, options=trusting)
+        world.add(f"--checksum={world.digest()} {url}/to/x /down", *trusting, allow=allow)
+
+
 def nothing_is_reached_that_a_run_would_not_reach(world):
     with socket.create_server(("127.0.0.1", 0)) as secret:
         secret.settimeout(0)
@@ -388,13 +410,14 @@ def submodules_come_with_it_and_lead_nowhere_else(world):
 CHECKS = (a_file_comes_as_docker_brings_it, an_archive_is_unpacked_only_when_that_is_said, a_checksum_is_held_and_makes_fetching_needless,
           without_one_it_is_fetched_and_found_again_by_its_content, errors_name_what_was_fetched, sizes_are_bounded_and_told,
           one_that_takes_long_is_ended_and_leaves_nothing, a_repository_comes_by_gits_own_protocol,
-          credentials_are_told_nowhere, a_redirect_gets_no_credentials_of_another_origin, nothing_is_reached_that_a_run_would_not_reach,
+          credentials_are_told_nowhere, a_redirect_gets_no_credentials_of_another_origin,
+          tls_is_verified_by_what_steps_trust, nothing_is_reached_that_a_run_would_not_reach,
           without_a_network_nothing_is_fetched, a_repository_comes_as_docker_brings_it, one_of_plain_files_is_fetched_too,
           a_commit_is_fetched_once, a_commit_is_held_against_its_checksum, submodules_come_with_it_and_lead_nowhere_else)
 
 
 def main():
-    options = options_where_there_are("git")
+    options = options_where_there_are("git", "openssl")
     with tempfile.TemporaryDirectory(prefix="cay-add-") as top:
         os.chmod(top, 0o755)
         return 1 if try_checks(CHECKS, Adding(options.cay, top), options.only) else 0

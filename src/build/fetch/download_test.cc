@@ -127,7 +127,7 @@ TEST_F(Downloads, RedirectsAreFollowedWithTheirBound) {
 TEST_F(Downloads, RedirectsLeadToNothingButHttp) {
   for (const char* to :
        {"file:///etc/passwd", "ftp://h/x", "gopher://127.0.0.1/1", "unix:/run/x",
-        "data:text/plain,x", "http://user:s3cret@127.0.0.1/x", "http://", "//\x01/"}) {
+        "data:text/plain,x", "http://user:s3cret@127.0.0.1/x", "http://", "http://h:99999/"}) {
     Redirect("/away", to);
     const std::string error = ErrorOf({.url = At("/away")});
     EXPECT_THAT(error, HasSubstr("redirects to what is not asked")) << to;

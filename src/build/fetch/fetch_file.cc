@@ -11,6 +11,7 @@
 #include "archive/safe_path.h"
 #include "base/clock.h"
 #include "build/fetch/download_process.h"
+#include "build/run/step_trust.h"
 #include "template/layers/lower_chain.h"
 #include "template/oci/digest.h"
 
@@ -20,7 +21,6 @@ namespace {
 using templates::oci::Digest;
 
 constexpr std::string_view kProgram = "/run/cay-downloader";
-constexpr std::string_view kAuthorities = "/run/cay-authorities.pem";
 constexpr size_t kPiece = 256 * kKiB;
 constexpr auto kNoteFirst = std::chrono::seconds(2);
 constexpr auto kNoteEvery = std::chrono::seconds(5);
@@ -123,7 +123,7 @@ Result<FetchedContent> FetchFile(const FetchTools& tools, const RemoteFile& remo
                           .authorization = remote.authorization,
                           .max_bytes = MostBytes(tools),
                           .is_pinned = !checksum.empty()};
-  if (!tools.authorities.empty()) request.authorities = kAuthorities;
+  if (!tools.authorities.empty()) request.authorities = kAuthoritiesFile;
   RunStep step;
   step.argv = {std::string(kProgram), kDownloadCommand};
   const int program = ::open(tools.downloader.c_str(), O_RDONLY | O_CLOEXEC);
