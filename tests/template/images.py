@@ -66,13 +66,13 @@ class Image:
         self.layers = []
         self.diff_ids = []
 
-    def layer(self, entries):
+    def layer(self, entries, level=6):
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for info, content in entries:
                 archive.addfile(info, io.BytesIO(content))
         plain = buffer.getvalue()
-        stored = gzip.compress(plain, 6, mtime=0)
+        stored = gzip.compress(plain, level, mtime=0)
         self.layers.append({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": self.add(stored), "size": len(stored)})
         self.diff_ids.append(digest_of(plain))
         return self
