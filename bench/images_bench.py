@@ -157,6 +157,13 @@ def builders(top, docker):
     return found + [Containers(name, top) for name in ("buildah", "podman") if shutil.which(name)]
 
 
+def leave_no_mounts(top):
+    """Of the storages of buildah and podman."""
+    with open("/proc/self/mounts") as mounts:
+        for place in sorted((line.split()[1] for line in mounts if line.split()[1].startswith(top + "/")), reverse=True):
+            subprocess.run(["umount", place])
+
+
 def figures(samples):
     ordered = sorted(samples)
     return {"p50": round(statistics.median(ordered) * 1000, 1), "p99": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))] * 1000, 1),
@@ -295,6 +302,7 @@ def main():
         cay.command("template", "export", "-q", "--format", "docker", "base:1", archive)
         docker = stack.enter_context(Docker(os.path.join(top, "docker"), driver="overlay2", own_network=False)) if is_here() else None
         peers = [cay, *builders(top, docker)]
+        stack.callback(leave_no_mounts, top)
         for peer in list(peers):
             try:
                 peer.load("base:1", archive) if peer is not cay else None

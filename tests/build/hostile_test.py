@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Dockerfiles, contexts and archives of somebody who wants out of a build, or to take the machine with it: each ends with an error that says
 what is wrong, or does inside what it would do anywhere, in bounded time; nothing outside is changed, and the next build works. By the command
-and by a server. tests/attacks/build tries what a step's processes can do. Exits with 77 where not started by root, or without busybox."""
+and by a server. --victim: attack-victim of tests/attacks, whose probes are tried as a step. Exits with 77 where not started by root, or without busybox."""
 
 import contextlib
 import gzip
@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -82,8 +83,9 @@ class Host:
 
 
 class Hostile(Built):
-    def __init__(self, cay, top):
+    def __init__(self, cay, top, victim):
         super().__init__(cay, top)
+        self.victim = victim
         self.host = Host(top, self.state)
 
     def tried(self, dockerfile, *options, files=None, context=None, within_s=60, tag="tried"):
@@ -200,6 +202,46 @@ def a_step_that_replaces_what_the_next_needs_harms_nobody(world):
                    "rm -f /etc/passwd && ln -s /dev/zero /etc/passwd", "rm -f /etc/passwd && mknod /etc/passwd p", "echo 'w:x:0:0::/:/x' >> /etc/passwd",
                    "rm -f /etc/group && mkdir /etc/group", "for i in $(seq 20000); do echo g$i:x:$i:w; done > /etc/group"):
         world.tried(f"FROM base:1\nRUN {script}\nWORKDIR /w/x\nUSER w:w\nCOPY --chown=w f f\nRUN id; pwd; cat /w/secret 2>/dev/null; true\n", files={"f": "x"})
+
+
+# Probes of tests/attacks/victim, and what they must say as root of a step.
+NO = "refused (EPERM|EACCES|ENOENT|EROFS|ESRCH)|empty"
+PROBES = {
+    **dict.fromkeys(("chroot_escape", "mount_tmpfs", "mount_bind", "remount_writable", "mount_proc", "umount /proc", "umount /", "fsopen", "fspick",
+                     "open_tree", "move_mount", "mount_setattr", "pivot_root", "mknod character", "mknod block", "whiteout", "open_by_handle",
+                     "unshare user", "unshare mnt", "unshare net", "clone user", "clone mnt", "setns 1 mnt", "setns 1 user", "setns_pidfd", "parent_namespace",
+                     "capset", "kill 1 9", "kill 1 19", "pidfd_signal 9", "ptrace_attach", "ptrace_seize", "read_memory", "write_memory",
+                     "pidfd_getfd", "mount_cgroup", "slow_guest nice", "guest_limits", "bpf", "perf_event_open", "userfaultfd", "signals_to_the_guest",
+                     "write /proc/sys/kernel/core_pattern |/tmp/x", "write /proc/sysrq-trigger h", "write /sys/kernel/uevent_helper /tmp/x",
+                     "write /proc/self/uid_map 0_0_1", "write /proc/1/oom_score_adj 1000", "read /proc/1/mem", "read /proc/1/environ",
+                     "list_directory /proc/1/root", "list_directory /proc/1/fd", "write /proc/1/exe x", "write /sys/fs/cgroup/release_agent /tmp/x",
+                     "read /dev/mem", "read /dev/kmsg", "read /proc/keys", "list_directory /sys/kernel/debug", "change_mode /dev/null 0",
+                     "change_owner /proc/sys/kernel/core_pattern 0", "remove /dev/null", "come_back"), NO),
+    "clone3 user": "refused ENOSYS", "become_id 65535": "through", "become_id 65536": "refused EINVAL", "change_owner /tmp 65536": "refused EINVAL",
+    "regain_by_exec": "0{16}", "look_as_user": "0{16}", "program_with_capabilities": "0{16}", "setuid_program": "uid 1000 gid 1000",
+    "status CapEff": "00000000800001fb", "status NoNewPrivs": "1", "status Seccomp": "2", "mount_flags": "nosuid and nodev everywhere",
+    "kill_all": "killed only its own", "core_limit": "helpers are not run", "writable_knobs /proc/sys": "no writable knobs", "groups_of_others": "none",
+}
+
+
+@unchanged
+def a_step_gets_no_further_than_root_of_any_sandbox(world):
+    if not world.victim:
+        print("without --victim: the probes are not tried", flush=True)
+        return
+    with open(world.victim, "rb") as program:
+        files = {"victim": program.read()}
+    # One RUN for each, as many of them as a chain may have in one file.
+    probes = list(PROBES)
+    for begin in range(0, len(probes), 40):
+        some = probes[begin:begin + 40]
+        steps = "".join("RUN " + json.dumps(["/victim", *probe.split(" ")]) + "\n" for probe in some)
+        built, said = world.tried("FROM base:1\nRUN mkdir -p /etc /home /var/tmp /workspace\nCOPY --chmod=755 victim /victim\n" + steps, "--no-cache", files=files,
+                                  within_s=120)
+        expect(built, said[-3000:])
+        for number, probe in enumerate(some, 4):
+            lines = re.findall(rf"^#{number} [0-9.]+m?s (.*)$", said, re.MULTILINE)
+            expect(lines and re.fullmatch(PROBES[probe], lines[-1]), f"{probe}: {lines}, and must say {PROBES[probe]}")
 
 
 # What a context has.
@@ -593,7 +635,7 @@ def nothing_of_another_owners_builds_is_had(world):
 
 
 SERVER_CHECKS = (uploaded_contexts_lead_nowhere_outside, options_of_a_build_lead_nowhere, nothing_of_another_owners_builds_is_had)
-CHECKS = (a_step_that_uses_everything_up_ends, what_a_step_leaves_in_its_layer_is_harmless, mounts_of_steps_lead_nowhere_outside,
+CHECKS = (a_step_gets_no_further_than_root_of_any_sandbox, a_step_that_uses_everything_up_ends, what_a_step_leaves_in_its_layer_is_harmless, mounts_of_steps_lead_nowhere_outside,
           a_step_that_replaces_what_the_next_needs_harms_nobody, sources_lead_nowhere_outside, stages_and_destinations_lead_nowhere_outside,
           files_of_every_kind_are_copied_or_refused, a_large_file_of_nothing_does_not_fill_the_disk,
           what_is_swapped_while_it_is_copied_is_never_the_hosts, a_dockerignore_and_a_dockerfile_lead_nowhere, archives_are_unpacked_inside,
@@ -601,11 +643,11 @@ CHECKS = (a_step_that_uses_everything_up_ends, what_a_step_leaves_in_its_layer_i
 
 
 def main():
-    options = options_where_there_are()
+    options = options_where_there_are(paths=["--victim"])
     failed = 0
     with tempfile.TemporaryDirectory(prefix="cay-hostile-") as top:
         os.chmod(top, 0o755)
-        failed += try_checks(CHECKS, Hostile(options.cay, top), options.only)
+        failed += try_checks(CHECKS, Hostile(options.cay, top, options.victim), options.only)
         world = HostileServer(options.cay, top)
         try:
             failed += try_checks(SERVER_CHECKS, world, options.only)
