@@ -69,9 +69,10 @@ class Host:
         for path in ("/etc/passwd", "/etc/group", "/etc/shadow", "/bin/busybox", "/dev/null", "/etc"):
             status = os.stat(path)
             accounts.append((path, status.st_mode, status.st_uid, status.st_size, status.st_ino))
-        return digest_of_tree(self.outside), mounted, settings, accounts, self.loops()
+        return digest_of_tree(self.outside), mounted, settings, accounts
 
     def loops(self):
+        """Those of its sandboxes. A server keeps a few for those that come, and gives back the others some at a time."""
         found = []
         for name in os.listdir("/sys/block"):
             try:
@@ -120,7 +121,7 @@ def unchanged(check):
         before = world.host.now()
         check(world)
         expect(world.host.now() == before, f"the host has changed: {before} {world.host.now()}")
-        eventually(lambda: world.leftovers() == [], f"nothing is left: {world.leftovers()}")
+        eventually(lambda: world.leftovers() == [] and world.host.loops() == [], "nothing is left")
         world.build("FROM base:1\nRUN echo after > /after\n", "--no-cache", "-t", "after")
         expect(not world.holds("", CANARY), "the host's file is in a layer")
     run.__name__ = check.__name__
@@ -555,7 +556,7 @@ def the_server_lives_on(check):
         check(world)
         expect(world.server.poll() is None and world.server.pid == pid, "the server ended")
         expect(world.host.now() == before, f"the host has changed: {before} {world.host.now()}")
-        eventually(lambda: world.sandboxes() == [] and world.aside() == [], f"nothing is left: {world.sandboxes()} {world.aside()}")
+        eventually(lambda: world.sandboxes() == [] and world.aside() == [] and len(world.host.loops()) <= 2, "nothing is left")
         done = world.build("FROM base\nRUN true\n", key=world.one, names=["after"], no_cache=True)
         expect(done["state"] == "done", f"it builds: {done}")
         eventually(lambda: world.held()[0] <= held[0] + 8 and world.held()[1] <= held[1] + 8, f"it holds {world.held()}, and held {held}")
