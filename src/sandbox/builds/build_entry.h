@@ -40,7 +40,7 @@ struct BuildKeeper::Entry {
   build::BuildRequest request{};
   std::unique_ptr<build::StepNetwork> network{};
   std::optional<templates::NewLayer> context{};  // the directory
-  std::optional<StopTimer> stop{};               // any thread's
+  std::optional<StopTimer> stop{};               // any thread's, with the keeper's lock
   std::optional<Place> place{};
 
   // Without the keeper's lock: files are deleted.

@@ -151,6 +151,7 @@ void BuildKeeper::End(const EntryPtr& entry, Result<BuildEnd> ended) {
         view.error = entry->stop->stopped() ? TookTooLong(rules_.Get()->timeout) : ended.error();
       ++metrics_.failed;
     }
+    entry->stop.reset();  // a descriptor
     told = view;
     ForgetLocked();
     changed_.notify_all();
