@@ -136,7 +136,7 @@ class World:
                         expect(abs(said - is_so) <= 65536 + is_so // 8, f"{layer} is said to be {said} and is {is_so}")
 
     def expect_whole(self, name, sums="/data/sums"):
-        done = self.done("run", "-q", "--template", name, "--", "sh", "-c", f"sha256sum -c {sums} > /dev/null")
+        done = self.done("run", "-q", "--disk", "64m", "--template", name, "--", "sh", "-c", f"sha256sum -c {sums} > /dev/null")
         expect(done.returncode == 0, f"{name} is not whole: {done.returncode} {done.stdout}{done.stderr}")
 
     def remove_all_but_kept(self):
@@ -232,11 +232,11 @@ class Build(Act):
     made = "built"
 
     def arguments(self):
-        return ["template", "build", "-q", "--network", "off", "-t", self.made, "--build-arg", f"ROUND={self.number}", self.world.context]
+        return ["template", "build", "-q", "--disk", "64m", "-t", self.made, "--build-arg", f"ROUND={self.number}", self.world.context]
 
     def expect_done(self):
         self.world.expect_whole(self.made)
-        done = self.world.done("run", "-q", "--template", self.made, "--", "sh", "-c",
+        done = self.world.done("run", "-q", "--disk", "64m", "--template", self.made, "--", "sh", "-c",
                                "cd /more && sha256sum -c sums > /dev/null && cat n200 && test -s round")
         expect(done.stdout == "200\n", f"{self.made} is not whole: {done.stdout}{done.stderr}")
 
@@ -270,7 +270,7 @@ class Prune(Remove):
 
     def prepare(self):
         super().prepare()
-        self.user = subprocess.Popen(self.world.command("run", "-q", "--template", self.world.kept_image, "--", "sh", "-c",
+        self.user = subprocess.Popen(self.world.command("run", "-q", "--disk", "64m", "--template", self.world.kept_image, "--", "sh", "-c",
                                                         "echo up; sleep 100"),
                                      env=self.world.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said = self.user.stdout.readline()
@@ -310,7 +310,7 @@ class Snapshot(Act):
     def prepare(self):
         super().prepare()
         self.server.start()
-        made = self.answer((201,), "POST", "/api/sandboxes", {"template": self.world.kept_image, "user": "0"})
+        made = self.answer((201,), "POST", "/api/sandboxes", {"template": self.world.kept_image, "user": "0", "disk_limit": "64m"})
         self.sandbox = made["id"]
         self.execute("cp /data0/f* /data1/f* /data/ && cd /data && sha256sum f* > /data/more")
 
@@ -329,7 +329,7 @@ class Snapshot(Act):
             self.expect_whole(name)
 
     def expect_whole(self, name):
-        made = self.answer((201,), "POST", "/api/sandboxes", {"template": name, "user": "0"})
+        made = self.answer((201,), "POST", "/api/sandboxes", {"template": name, "user": "0", "disk_limit": "64m"})
         done = self.answer((200,), "POST", f"/api/sandboxes/{made['id']}/execute",
                            {"command": "cd /data && sha256sum -c more > /dev/null && sha256sum -c sums > /dev/null"})
         expect(done["exit_code"] == 0, f"{name} is not whole: {done}")

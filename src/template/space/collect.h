@@ -33,6 +33,16 @@ struct CollectOptions {
   std::function<Result<bool>(const std::vector<SpaceItem>& going, Bytes freed)> confirm{};
 };
 
+// As it is asked for.
+struct PruneSpec {
+  bool all = false;
+  Millis older_than{};
+  bool dry_run = false;
+};
+inline CollectOptions OptionsOf(const PruneSpec& spec) {
+  return {.unused_for = spec.older_than, .by_hand = spec.all, .dry_run = spec.dry_run};
+}
+
 struct CollectedItem {
   SpaceKind kind = SpaceKind::kTemplates;
   std::string name;
