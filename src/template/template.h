@@ -107,8 +107,8 @@ struct ImportOptions {
   // Asked about as often, and while a layer is waited for: once it is true the import ends with an
   // error whose sys_errno is ECANCELED. May be empty.
   std::function<bool()> is_stopped{};
-  // Asked before the first and after every 64 MiB that were written, with how many bytes those were:
-  // whether there is still room. May be empty.
+  // Asked before the first and after every 64 MiB that were written, with how many bytes those
+  // were: whether there is still room. May be empty.
   std::function<Result<void>(Bytes written)> check_room{};
   // For somebody else who makes the same layer. A maker that is gone is not waited for.
   Millis maker_patience{1'800'000};

@@ -54,7 +54,8 @@ struct PullOptions {
   std::function<bool()> is_stopped{};
 };
 
-// Room is made for it first (space/make_room.h). Errors: that one's, those of RegistryClient, DownloadBlobs and TemplateStore::AddImage.
+// Room is made for it first (space/make_room.h). Errors: that one's, those of RegistryClient,
+// DownloadBlobs and TemplateStore::AddImage.
 Result<TemplateInfo> PullImage(TemplateStore& store, registry::RegistryClient& client,
                                const PullOptions& options, const registry::CallOptions& call);
 

@@ -6,8 +6,8 @@
 // That is: layers that nobody has, templates that came because something stood on them or that Cay
 // derived (Came), what builds keep for later ones, what cache mounts hold, and what was fetched and
 // not unpacked. Never what a sandbox, a build or a pull uses at that moment; never what somebody
-// made by hand, unless it is asked for; never a snapshot or a volume. Packages have a bound of their
-// own (network.cache). Blocking. Any number of threads and processes may do it at once.
+// made by hand, unless it is asked for; never a snapshot or a volume. Packages have a bound of
+// their own (network.cache). Blocking. Any number of threads and processes may do it at once.
 #pragma once
 
 #include <cstdint>

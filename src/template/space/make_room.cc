@@ -61,11 +61,12 @@ Error NoRoom(const SpaceReport& report, Bytes need) {
 
 struct Used {
   Bytes bytes = 0;
-  DiskRoom room;
+  DiskRoom room{};
 };
 
 Result<Used> Look(const TemplateStore& store, const SpaceBudget& budget) {
-  Used used{.bytes = 0, .room = TRY(DiskRoomOf(store.layers().state_dir()))};
+  Used used;
+  used.room = TRY(DiskRoomOf(store.layers().state_dir()));
   if (budget.max_bytes == 0) return used;
   used.bytes = TRY(SpaceMap::Read(store)).total() + TRY(MeasureBeside(store.layers().state_dir()));
   return used;

@@ -15,8 +15,8 @@
 
 namespace cay::templates {
 
-// kResourceExhausted, the machine's: names the budget and its largest users. Where the disk has less
-// free than the machine keeps for itself, as CheckHostReserve says it.
+// kResourceExhausted, the machine's: names the budget and its largest users. Where the disk has
+// less free than the machine keeps for itself, as CheckHostReserve says it.
 Result<void> MakeRoom(TemplateStore& store, Bytes need);
 
 // For ImportOptions::check_room. The store outlives it.
