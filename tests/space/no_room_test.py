@@ -23,7 +23,7 @@ from scenes import ACTS, Broken, Prune, Registry, Remove, Snapshot, World, expec
 
 DISK_MIB = 2048
 # Whose fault it is, too: nobody asked for too much.
-SAYS_SO = re.compile(r"No space left on device|are kept for the machine|has no room|ran out of disk|disk (is|was) full")
+SAYS_SO = re.compile(r"No space left on device|are kept for the machine|disk can give|has no room|ran out of disk|disk (is|was) full")
 
 
 def outcome(act, begun):

@@ -8,7 +8,7 @@
 // when it is first asked for. Blocking.
 #pragma once
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include <optional>
 #include <set>
@@ -19,8 +19,6 @@
 #include "base/os/fd.h"
 #include "base/result.h"
 #include "base/units.h"
-
-struct stat;
 
 namespace cay::templates {
 
