@@ -169,7 +169,7 @@ Result<void> LayerStore::PutIntoPlace(const NewLayer& layer) const {
 }
 
 Result<void> LayerStore::Publish(NewLayer layer, const std::function<Result<void>()>& publish) {
-  RecordDisk(partial_dir() + "/" + layer.id_);
+  (void)RecordDisk(partial_dir() + "/" + layer.id_);  // asked again when it is needed
   const Fd lock = TRY(Lock());
   TRY(PutIntoPlace(layer));
   Result<void> published = publish();
@@ -185,7 +185,7 @@ Result<void> LayerStore::Publish(NewLayer layer, const std::function<Result<void
 }
 
 Result<std::shared_ptr<const Fd>> LayerStore::PublishAndHold(NewLayer layer) {
-  RecordDisk(partial_dir() + "/" + layer.id_);
+  (void)RecordDisk(partial_dir() + "/" + layer.id_);  // asked again when it is needed
   {
     const Fd lock = TRY(Lock());
     const auto placed = PutIntoPlace(layer);
