@@ -142,7 +142,8 @@ room() {
     template/store) echo template template/{oci,layers,saved,host,import,environment,metadata} ;;
     template/usage) echo template template/{layers,metadata,store} ;;
     template/export) echo template template/{oci,layers,saved,metadata,store} ;;
-    template/pull) echo template template/{oci,saved,metadata,store,export,registry} template/registry/rules ;;
+    template/space) echo template template/{metadata,store,usage} ;;
+    template/pull) echo template template/{oci,saved,metadata,store,space,export,registry} template/registry/rules ;;
     build | build/copy/tar) ;;
     build/copy) echo build/copy/tar ;;
     build/cache | build/run) echo build ;;

@@ -30,6 +30,7 @@
 #include "sandbox/processes/process_types.h"
 #include "sandbox/projects/project_files.h"
 #include "sandbox/templates/pull_rules.h"
+#include "template/store/space_budget.h"
 
 namespace cay::config {
 
@@ -47,6 +48,7 @@ struct Config {
   std::string environments;            // a directory of recipes; empty: the program's own alone
   sandbox::PullRules pulls;
   sandbox::BuildRules builds;
+  templates::SpaceBudget space;
   sandbox::KeeperOptions processes;
   sandbox::CommandRules commands;
   sandbox::ProjectLimits projects;

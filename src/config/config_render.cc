@@ -126,6 +126,15 @@ max_concurrent_builds = 2
 build_memory = "4g"
 ```
 
+And how much of the disk all that takes, together with snapshots, volumes and packages
+([operations.md](operations.md#space)):
+
+```toml
+[templates]
+space = "100g"
+space_age = "720h"
+```
+
 | key | flag | default | reload | |
 |---|---|---|---|---|
 )";

@@ -410,6 +410,14 @@ TEST(Pulls, AreSaidBesideTheTablesOfTemplates) {
   EXPECT_TRUE(config.manager.network.of_templates.contains("python:3.12"));
 }
 
+TEST(Space, IsOneBudgetAndAnAge) {
+  EXPECT_EQ(Good(From("")).space, templates::SpaceBudget());
+  const Config config = Good(From("[templates]\nspace = \"100g\"\nspace_age = \"30d\"\n"));
+  EXPECT_EQ(config.space.max_bytes, 100 * kGiB);
+  EXPECT_EQ(config.space.max_age, Millis(30LL * 24 * 3'600'000));
+  EXPECT_THAT(Problem("[templates]\nspace = \"much\"\n"), HasSubstr("templates.space"));
+}
+
 TEST(Pulls, WhatIsWrongIsSaidByItsKey) {
   EXPECT_THAT(Problem("[templates]\npul = \"never\"\n"), HasSubstr("did you mean templates.pull"));
   EXPECT_THAT(Problem("[templates]\npull = \"often\"\n"), HasSubstr("none of never, missing"));

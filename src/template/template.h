@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/os/fd.h"
+#include "base/result.h"
 #include "base/units.h"
 #include "engine/engine.h"
 #include "template/oci/image_config.h"
@@ -50,6 +51,18 @@ struct ImportNotes {
 // there is nothing to say.
 std::string DescribeNotes(const ImportNotes& notes);
 
+// How a template came to be here, which says who misses it: what somebody asked for by its name is
+// never removed but by somebody; the others can be made again by the same that made them, and go
+// when there is no room for them (space/collect.h).
+enum class Came : uint8_t {
+  kByHand,   // imported, pulled, built, a snapshot: by somebody
+  kPulled,   // because a create, a run or a build stood on an image that was not here
+  kDerived,  // made of another template by Cay itself
+};
+std::string_view CameName(Came came);  // "by_hand", "pulled", "derived"
+// What no program wrote is by hand: it stays.
+Came CameOf(std::string_view name);
+
 struct TemplateInfo {
   std::string name;
   int64_t imported_unix_ms = 0;  // 0 for `host`
@@ -62,6 +75,7 @@ struct TemplateInfo {
   std::string parent;   // of a snapshot: the template that its sandbox was made from
   std::string sandbox;  // of a snapshot: whose it is
   Bytes written = 0;    // of a snapshot, of what was built: what it has beyond what it stands on
+  Came came = Came::kByHand;
   // Of an image: what it says of its programs, as Docker names it (oci::ProcessConfig). Not in
   // lists of templates.
   std::vector<std::string> entrypoint{};
@@ -81,6 +95,7 @@ struct ImportOptions {
   uint64_t max_entries = 2'000'000;
   bool replace = false;       // an existing template of that name is replaced atomically
   std::string source_name{};  // what TemplateInfo::source says; empty: where it came from
+  Came came = Came::kByHand;
   std::function<void(const ImportProgress&)>
       on_progress;  // at most ten times a second; may be empty
   // Of a source that holds images: which, as the archive names it ("app:1.2", "1.2"; empty: the
@@ -92,6 +107,9 @@ struct ImportOptions {
   // Asked about as often, and while a layer is waited for: once it is true the import ends with an
   // error whose sys_errno is ECANCELED. May be empty.
   std::function<bool()> is_stopped{};
+  // Asked before the first and after every 64 MiB that were written, with how many bytes those
+  // were: whether there is still room. May be empty.
+  std::function<Result<void>(Bytes written)> check_room{};
   // For somebody else who makes the same layer. A maker that is gone is not waited for.
   Millis maker_patience{1'800'000};
 };

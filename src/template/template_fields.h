@@ -46,6 +46,12 @@ struct Template {
                 .text = "of an image: what its EXPOSE names, as in \"8080/tcp\"; nothing is "
                         "published by that"},
           field::Texts{}, info.exposed_ports);
+    visit(
+        About{.name = "came",
+              .text = "by_hand: somebody asked for it; pulled: because a sandbox or a build stood "
+                      "on an image that was not here; derived: Cay made it of another one. Those "
+                      "two are removed when there is no room for them"},
+        field::Text{}, CameName(info.came));
     visit(About{"imported_at"}, field::Time{}, info.imported_unix_ms);
     visit(About{.name = "notes", .text = "what an import left out or changed"}, field::Text{},
           DescribeNotes(info.notes));

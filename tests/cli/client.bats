@@ -624,6 +624,12 @@ changes_are_seen() {
   output_has web
   cay system
   output_has version
+  cay system df
+  output_has "build cache" && output_has "budget:"
+  cay system df --json
+  [[ $(json 'len(o["rows"])') == 10 ]]
+  cay system prune --dry-run --json
+  [[ $(json '"freed_bytes" in o') == True ]]
   cay events
   output_has sandbox.created
   cay events --json web

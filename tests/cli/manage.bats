@@ -110,9 +110,36 @@ PY
   [[ $("$CAY" template ls -q) != *tiny* ]]
 }
 
+@test "what takes space is told by kind, and what can be made again is pruned" {
+  need_root
+  mkdir -p rootfs/bin rootfs/etc state
+  chmod 0711 state
+  cp "$(command -v busybox)" rootfs/bin/sh || skip "needs a static busybox"
+  "$CAY" template import --state-dir "$PWD/state" --quiet tiny rootfs
+  run "$CAY" system df --state-dir "$PWD/state"
+  [[ $status == 0 && ${lines[0]} == KIND*COUNT*"IN USE"*SIZE*RECLAIMABLE && $output == *"build cache"*budget:*disk:* ]]
+  [[ $output != *tiny* ]]
+  run "$CAY" system df -v --state-dir "$PWD/state"
+  [[ $output == *"  tiny "* ]]
+  run "$CAY" system df --json --state-dir "$PWD/state"
+  [[ $(json '[r["count"] for r in o["rows"] if r["kind"] == "templates"]') == "[1]" ]]
+  mkdir state/templates/.blobs
+  head -c 100000 /dev/zero > state/templates/.blobs/part
+  run "$CAY" system prune --dry-run --state-dir "$PWD/state"
+  [[ $output == *"would remove downloads: part, "*"would free "* && -e state/templates/.blobs/part ]]
+  run "$CAY" system prune --older-than 1h --state-dir "$PWD/state"
+  [[ $status == 0 && $output == "nothing is there of "* && -e state/templates/.blobs/part ]]
+  run "$CAY" system prune --force --json --state-dir "$PWD/state"
+  [[ $(json '[r["name"] for r in o["removed"]]') == "['part']" && ! -e state/templates/.blobs/part ]]
+  [[ $("$CAY" template ls -q --state-dir "$PWD/state") == *tiny* ]]
+  run "$CAY" system prune --all --force --state-dir "$PWD/state"
+  [[ $status == 0 && $output == *"removed templates: tiny, "* ]]
+  [[ $("$CAY" template ls -q --state-dir "$PWD/state") != *tiny* ]]
+}
+
 @test "every command has help, and help is the same" {
   for command in run ps gc doctor completion version template "template import" "template export" \
-    "template pull" "template push" "template list" "template ls" "template inspect" "template df" "template rm" "template prune"; do
+    "template pull" "template push" "template list" "template ls" "template inspect" "template df" "template rm" "template prune" system "system df" "system prune"; do
     # shellcheck disable=SC2086
     run "$CAY" $command --help
     [[ $status == 0 && $output == "Usage: cay $command"* && $output == *Examples:* ]]

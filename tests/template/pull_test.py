@@ -2,6 +2,7 @@
 """Images of a registry become templates: what a person does with `cay template pull`, as root and as an ordinary user. Exits with
 77 without a registry and a client that pushes to it."""
 
+import json
 import os
 import re
 import signal
@@ -118,6 +119,56 @@ def what_is_wrong_is_said(world):
     expect(no_root not in world.templates(), "nothing is kept of it")
 
 
+def what_came_with_a_run_can_go_and_what_was_asked_for_stays(world):
+    name = world.registry.push(Image(Cmd=["sh"]).layer(small_root() + [file("lazy", f"{world.uid}")]), f"lazy-{world.uid}:1")
+    prune = ("system", "prune", "--force", "--state-dir", world.state)
+    world.inside(name, "true")
+    expect(world.templates()[name]["came"] == "pulled", f"{world.templates()[name]}")
+    world.run(*prune)
+    expect(name not in world.templates(), "a run pulls it again")
+    world.inside(name, "true")
+    world.run("template", "pull", "-q", name)
+    expect(world.templates()[name]["came"] == "by_hand", f"{world.templates()[name]}")
+    world.inside(name, "true")
+    world.run(*prune)
+    expect(name in world.templates(), "somebody asked for it")
+    world.run("template", "rm", name)
+
+
+def over_the_budget_room_is_made_and_then_it_is_refused(world):
+    name = world.registry.push(Image(Cmd=["sh"]).layer(small_root() + [file("mine", os.urandom(3_000_000))]), f"mine-{world.uid}:1")
+    lazy = world.registry.push(Image(Cmd=["sh"]).layer(small_root() + [file("big", os.urandom(3_000_000))]), f"big-{world.uid}:1")
+    budget = os.path.join(world.state, "templates", ".budget")
+
+    def allow(more):
+        used = json.loads(world.run("system", "df", "--json", "--state-dir", world.state))["used_bytes"]
+        with open(budget, "w") as out:
+            json.dump({"max_bytes": used + more, "max_age_ms": 0}, out)
+        os.chown(budget, world.uid, world.uid)
+
+    world.inside(lazy, "true")
+    path = os.path.join(world.state, "templates", lazy.replace("/", "+") + ".json")
+    path = path if os.path.exists(path) else next(each.path for each in os.scandir(os.path.dirname(path)) if f"big-{world.uid}" in each.name)
+    with open(path) as text:
+        metadata = json.load(text)
+    metadata["imported_unix_ms"] -= 3_600_000
+    with open(path, "w") as text:
+        json.dump(metadata, text)
+    for use in os.scandir(os.path.join(world.state, "templates", ".used")):
+        os.utime(use.path, (time.time() - 3600,) * 2)
+    try:
+        allow(4_000_000)
+        world.run("template", "pull", "-q", name)  # twice what it is stored as: the other one goes
+        expect(lazy not in world.templates() and name in world.templates(), f"{list(world.templates())}")
+        allow(100_000)
+        said = world.run("template", "pull", "-q", lazy, code=1)
+        expect("templates.space" in said and name in said and "cay system df" in said, said)
+        expect(lazy not in world.templates(), "refused")
+    finally:
+        os.unlink(budget)
+    world.run("template", "rm", name)
+
+
 def killed_at_any_moment_it_leaves_nothing_half_made(world):
     image = many_layers()
     image.layer([file(f"data/random-{i}", os.urandom(400_000)) for i in range(20)])
@@ -142,7 +193,8 @@ def killed_at_any_moment_it_leaves_nothing_half_made(world):
 
 CHECKS = (an_image_is_what_its_layers_come_to, its_variables_user_and_directory_hold, what_is_here_is_not_fetched_again,
           layers_go_with_the_last_that_needs_them, a_name_that_is_taken_is_replaced_where_that_is_meant, by_digest_and_by_latest,
-          what_is_wrong_is_said,
+          what_is_wrong_is_said, what_came_with_a_run_can_go_and_what_was_asked_for_stays,
+          over_the_budget_room_is_made_and_then_it_is_refused,
           killed_at_any_moment_it_leaves_nothing_half_made)
 
 

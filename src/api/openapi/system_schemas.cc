@@ -4,6 +4,7 @@
 #include "sandbox/secrets/secret_fields.h"
 #include "sandbox/templates/pull_fields.h"
 #include "sandbox/volumes/volume_fields.h"
+#include "template/space/space_fields.h"
 #include "template/template_fields.h"
 #include "volume/store/volume_fields.h"
 
@@ -26,6 +27,12 @@ std::vector<Schema> SystemSchemas() {
           AnswerSchema<sandbox::fields::FailedStep>(sandbox::FailedStep()),
           AnswerSchema<sandbox::fields::Build>(sandbox::BuildView()),
           AnswerSchema<sandbox::fields::BuildList>(std::vector<sandbox::BuildView>()),
+          AnswerSchema<templates::fields::SpaceItem>(templates::SpaceItem()),
+          AnswerSchema<templates::fields::SpaceRow>(templates::SpaceRow()),
+          AnswerSchema<templates::fields::Space>(templates::SpaceReport()),
+          RequestSchema<templates::fields::PruneSpec>(templates::PruneSpec()),
+          AnswerSchema<templates::fields::RemovedItem>(templates::CollectedItem()),
+          AnswerSchema<templates::fields::PruneReport>(templates::CollectReport()),
           AnswerSchema<templates::fields::Template>(templates::TemplateInfo()),
           AnswerSchema<templates::fields::TemplateList>(std::vector<templates::TemplateInfo>())};
 }

@@ -24,6 +24,7 @@ std::vector<Route> RestRoutes(const Services& services) {
   AddBuildRoutes(services, routes);
   AddSecretRoutes(services, routes);
   AddOrphanRoutes(services, routes);
+  AddSpaceRoutes(services, routes);
   AddSystemRoutes(services, routes);
   return routes;
 }

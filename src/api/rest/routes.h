@@ -32,6 +32,7 @@ void AddPullRoutes(const Services& services, Routes& routes);       // pull_rout
 void AddBuildRoutes(const Services& services, Routes& routes);      // build_routes.cc
 void AddSecretRoutes(const Services& services, Routes& routes);     // secret_routes.cc
 void AddOrphanRoutes(const Services& services, Routes& routes);     // orphan_routes.cc
+void AddSpaceRoutes(const Services& services, Routes& routes);      // space_routes.cc
 void AddSystemRoutes(const Services& services, Routes& routes);     // system_routes.cc
 
 }  // namespace cay::api::rest

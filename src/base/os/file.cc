@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -104,9 +105,15 @@ Result<void> WriteAll(int fd, std::string_view bytes) {
 
 Result<void> WriteFileAtomic(const std::string& path, std::string_view content, mode_t mode,
                              bool durable) {
-  const std::string temporary = path + ".tmp." + std::to_string(::getpid());
-  const int raw =
-      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  // Threads may write the same file, and a killed process of this number may have left its own.
+  static std::atomic<uint64_t> next = 0;
+  constexpr int kMostTries = 100;
+  std::string temporary;
+  int raw = -1;
+  for (int i = 0; i < kMostTries && raw < 0 && (i == 0 || errno == EEXIST); ++i) {
+    temporary = path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(next++);
+    raw = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  }
   if (raw < 0) return Failure(Error::FromErrno("creating " + temporary));
   const Fd fd = Fd::Adopt(raw);
   Result<void> result = WriteAll(fd.get(), content);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/os/log.h"
 #include "base/text.h"
 #include "build/cache/step_layers.h"
 #include "build/stages/bases.h"
@@ -13,6 +14,7 @@
 #include "template/dockerfile/dockerfile.h"
 #include "template/dockerfile/stages.h"
 #include "template/oci/document.h"
+#include "template/space/make_room.h"
 #include "template/store/template_name.h"
 
 namespace cay::build {
@@ -157,9 +159,13 @@ Result<BuildEnd> Build(const BuildMachine& machine, const BuildRequest& request,
   if (!file) return Failure(std::move(file).error().WithContext(request.file_name));
   auto stages = df::Stages::Of(*file, StageOptionsOf(request));
   if (!stages) return Failure(std::move(stages).error().WithContext(request.file_name));
+  TRY(templates::MakeRoom(machine.store, 0));
   templates::LayerStore store = machine.store.layers();
   BuildEnd end = TRY(Building(machine, request, watch, stop, *stages, store).Do(file->warnings));
   TRY(templates::PruneBuilt(store, request.keep));
+  // What was built is there: that others stay over the budget is no failure of this one.
+  if (const auto kept = templates::KeepToBudget(machine.store); !kept)
+    LogWarning("space is not collected: " + kept.error().ToString());
   return end;
 }
 

@@ -107,6 +107,7 @@ Result<void> CacheMounts::KeepOne(Taken& taken, Bytes written) {
     record.layers.push_back(taken.first->id());
     holds.push_back(TRY(store.PublishAndHold(std::move(*taken.first))));
   }
+  record.is_cache_mount = true;
   record.bytes += written;
   record.layers.insert(record.layers.begin(), taken.written.id());
   holds.push_back(TRY(store.PublishAndHold(std::move(taken.written))));

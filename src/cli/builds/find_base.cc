@@ -27,7 +27,8 @@ bool IsFor(const KeptTemplate& kept, const std::optional<Platform>& platform) {
 
 Result<void> Pull(TemplateStore& store, const std::string& image, const std::string& name,
                   const std::optional<Platform>& platform, const BaseOptions& options) {
-  LocalPull pull{.options = {.image = TRY(templates::ImageOfName(image)), .name = name},
+  const auto reference = TRY(templates::ImageOfName(image));
+  LocalPull pull{.options = {.image = reference, .name = name, .came = templates::Came::kPulled},
                  .registry = options.registry,
                  .quiet = options.quiet};
   if (platform) pull.options.platform = *platform;

@@ -195,6 +195,9 @@ Result<int> PrintHelp(const Command& command, std::string_view path) {
 
 Result<int> Dispatch(const Command& command, std::string_view path, Arguments arguments) {
   if (command.subcommands.empty()) return command.run(command, path, arguments);
+  const bool runs_itself =
+      command.run != nullptr && (arguments.empty() || arguments.front()[0] == '-');
+  if (runs_itself) return command.run(command, path, arguments);
   if (arguments.empty()) return PrintHelp(command, path);
   std::string_view name = arguments.front();
   if (name == "--help" || name == "-h") return PrintHelp(command, path);

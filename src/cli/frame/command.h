@@ -81,7 +81,8 @@ struct Command {
   std::string_view words{};                   // for kWords
   // Options end at the first argument that is not an option (`cay run ls -l`), as in `docker run`.
   bool options_first = false;
-  std::span<const Command* const> subcommands{};  // then `run` is null
+  // With a `run` beside them the command alone does something, too.
+  std::span<const Command* const> subcommands{};
   std::string_view group{};  // heading among its siblings in --help; empty: that of the one before
   // Parses, acts, and gives the exit code. `path` is "cay gc".
   Result<int> (*run)(const Command& command, std::string_view path, Arguments arguments) = nullptr;
@@ -127,52 +128,54 @@ struct NoOptions {};
 extern const Command kRunCommand;  // run_command.cc
 extern const Command kEnvCommand;  // env_command.cc
 extern const Command kNetCommand;
-extern const Command kServeCommand;       // serve_command.cc
-extern const Command kConfigCommand;      // config_command.cc
-extern const Command kCreateCommand;      // create_command.cc
-extern const Command kAdoptCommand;       // adopt_command.cc
-extern const Command kListCommand;        // list_command.cc
-extern const Command kInspectCommand;     //
-extern const Command kExecCommand;        // exec_command.cc
-extern const Command kShellCommand;       //
-extern const Command kAttachCommand;      //
-extern const Command kCopyCommand;        // copy_command.cc
-extern const Command kFilesCommand;       // files_command.cc
-extern const Command kPortCommand;        // port_command.cc
-extern const Command kEventsCommand;      // events_command.cc
-extern const Command kHealthCommand;      // health_command.cc
-extern const Command kNetworkCommand;     // network_command.cc
-extern const Command kFlowsCommand;       // likewise
-extern const Command kStatsCommand;       // system_commands.cc
-extern const Command kTopCommand;         //
-extern const Command kSystemCommand;      //
-extern const Command kKeysCommand;        // keys_command.cc
-extern const Command kSecretsCommand;     // secrets_command.cc
-extern const Command kContextCommand;     // context_command.cc
-extern const Command kLogsCommand;        // logs_command.cc
-extern const Command kKillCommand;        // process_commands.cc
-extern const Command kWaitCommand;        //
-extern const Command kStartCommand;       // lifecycle_commands.cc
-extern const Command kStopCommand;        //
-extern const Command kPauseCommand;       //
-extern const Command kResumeCommand;      //
-extern const Command kResetCommand;       //
-extern const Command kRestartCommand;     //
-extern const Command kRenameCommand;      //
-extern const Command kRmCommand;          //
-extern const Command kExtendCommand;      //
-extern const Command kSnapshotCommand;    // snapshot_commands.cc
-extern const Command kSnapshotsCommand;   //
-extern const Command kRestoreCommand;     //
-extern const Command kUpdateCommand;      // update_command.cc
-extern const Command kPsCommand;          // ps_command.cc
-extern const Command kGcCommand;          // gc_command.cc
-extern const Command kTemplateCommand;    // template_command.cc
-extern const Command kVolumeCommand;      // volume_command.cc
-extern const Command kDoctorCommand;      // doctor_command.cc
-extern const Command kCompletionCommand;  // completion_command.cc
-extern const Command kVersionCommand;     // version_command.cc
-extern const Command kHelpCommand;        // help_command.cc
+extern const Command kServeCommand;        // serve_command.cc
+extern const Command kConfigCommand;       // config_command.cc
+extern const Command kCreateCommand;       // create_command.cc
+extern const Command kAdoptCommand;        // adopt_command.cc
+extern const Command kListCommand;         // list_command.cc
+extern const Command kInspectCommand;      //
+extern const Command kExecCommand;         // exec_command.cc
+extern const Command kShellCommand;        //
+extern const Command kAttachCommand;       //
+extern const Command kCopyCommand;         // copy_command.cc
+extern const Command kFilesCommand;        // files_command.cc
+extern const Command kPortCommand;         // port_command.cc
+extern const Command kEventsCommand;       // events_command.cc
+extern const Command kHealthCommand;       // health_command.cc
+extern const Command kNetworkCommand;      // network_command.cc
+extern const Command kFlowsCommand;        // likewise
+extern const Command kStatsCommand;        // system_commands.cc
+extern const Command kTopCommand;          //
+extern const Command kSystemCommand;       //
+extern const Command kSystemDfCommand;     // space_commands.cc
+extern const Command kSystemPruneCommand;  //
+extern const Command kKeysCommand;         // keys_command.cc
+extern const Command kSecretsCommand;      // secrets_command.cc
+extern const Command kContextCommand;      // context_command.cc
+extern const Command kLogsCommand;         // logs_command.cc
+extern const Command kKillCommand;         // process_commands.cc
+extern const Command kWaitCommand;         //
+extern const Command kStartCommand;        // lifecycle_commands.cc
+extern const Command kStopCommand;         //
+extern const Command kPauseCommand;        //
+extern const Command kResumeCommand;       //
+extern const Command kResetCommand;        //
+extern const Command kRestartCommand;      //
+extern const Command kRenameCommand;       //
+extern const Command kRmCommand;           //
+extern const Command kExtendCommand;       //
+extern const Command kSnapshotCommand;     // snapshot_commands.cc
+extern const Command kSnapshotsCommand;    //
+extern const Command kRestoreCommand;      //
+extern const Command kUpdateCommand;       // update_command.cc
+extern const Command kPsCommand;           // ps_command.cc
+extern const Command kGcCommand;           // gc_command.cc
+extern const Command kTemplateCommand;     // template_command.cc
+extern const Command kVolumeCommand;       // volume_command.cc
+extern const Command kDoctorCommand;       // doctor_command.cc
+extern const Command kCompletionCommand;   // completion_command.cc
+extern const Command kVersionCommand;      // version_command.cc
+extern const Command kHelpCommand;         // help_command.cc
 
 // All of them, in the order of `cay --help`.
 extern const Command kRootCommand;  // main_command.cc

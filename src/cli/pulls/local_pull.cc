@@ -36,7 +36,8 @@ Result<templates::Template> FindOrPull(templates::TemplateStore& store, const st
   // What a digest names does not change.
   if (!here || (when == PullWhen::kAlways && !normal.contains('@'))) {
     if (!quiet && !here) Note("the image " + normal + " is not here yet: it is pulled");
-    LocalPull pull{.options = {.image = TRY(templates::ImageOfName(normal)), .name = normal},
+    const auto image = TRY(templates::ImageOfName(normal));
+    LocalPull pull{.options = {.image = image, .name = normal, .came = templates::Came::kPulled},
                    .quiet = quiet};
     if (auto pulled = PullHere(store, std::move(pull)); !pulled)
       return Failure(std::move(pulled).error().WithContext("pulling " + normal));

@@ -231,6 +231,8 @@ constexpr OptionSpec kTopOptions[] = {
     kContextOption<TopOptions>,
 };
 
+constexpr const Command* kSystemCommands[] = {&kSystemDfCommand, &kSystemPruneCommand};
+
 constexpr OptionSpec kOptions[] = {
     kJsonOption<ServerOptions>,
     kUrlOption<ServerOptions>,
@@ -263,9 +265,10 @@ constinit const Command kStatsCommand = {
 constinit const Command kSystemCommand = {
     .name = "system",
     .summary = "Print what the server is, and what it has",
-    .usage = "[OPTIONS]",
+    .usage = "[COMMAND] [OPTIONS]",
     .options = kOptions,
-    .examples = "cay system\ncay system --json\n",
+    .examples = "cay system\ncay system --json\ncay system df\ncay system prune --dry-run\n",
+    .subcommands = kSystemCommands,
     .run = &ParseAndCall<ServerOptions, SystemMain>,
 };
 

@@ -20,6 +20,7 @@
 #include "engine/factory/factory.h"
 #include "sandbox/builds/build_keeper.h"
 #include "sandbox/startup/startup_keeper.h"
+#include "sandbox/templates/space_keeper.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {
@@ -72,6 +73,7 @@ struct Parts {
   std::unique_ptr<templates::TemplateStore> templates;
   std::unique_ptr<sandbox::EventLog> events;
   std::unique_ptr<sandbox::PullKeeper> pulls;
+  std::unique_ptr<sandbox::SpaceKeeper> space;
   std::unique_ptr<sandbox::Manager> manager;
   std::unique_ptr<sandbox::BuildKeeper> builds;
   engine::GarbageReport collected;
@@ -177,6 +179,8 @@ Result<Parts> MakeParts(const Config& config) {
                                                                 .events = *parts.events}));
   TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
   parts.collected = CollectLeftBehind(*parts.engine);
+  // The sandboxes are known by now.
+  parts.space = TRY(sandbox::SpaceKeeper::Open(config.space, *parts.templates));
   parts.processes = TRY(
       sandbox::ProcessKeeper::Open(config.processes, *parts.manager, *parts.store, *parts.events));
   TRY(parts.processes->SetRules(config.commands));
@@ -285,6 +289,7 @@ class Assembly : public ServeAssembly {
     parts_.webhooks->Reconfigure(config.webhooks);
     parts_.pulls->Reconfigure(config.pulls);
     parts_.builds->Reconfigure(config.builds);
+    parts_.space->Reconfigure(config.space);
     parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths, api_));
     // Patterns that are none are not in a configuration that was loaded.
     (void)parts_.processes->SetRules(config.commands);
@@ -295,6 +300,7 @@ class Assembly : public ServeAssembly {
     parts_.engine->SetPatience(std::min(kEndPatience, launcher_timeout_));
     parts_.builds->Stop();
     parts_.pulls->Stop();
+    parts_.space->Stop();
     parts_.webhooks->Stop();
     parts_.events->Close();
   }

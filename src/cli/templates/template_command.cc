@@ -18,6 +18,7 @@
 #include "cli/templates/usage_commands.h"
 #include "json/field_writer.h"
 #include "template/oci/platform.h"
+#include "template/space/make_room.h"
 #include "template/store/template_store.h"
 #include "template/template_fields.h"
 
@@ -64,6 +65,8 @@ Result<int> ImportMain(ImportArguments& options, Positionals& rest) {
   if (watched) options.import.on_progress = &ShowProgress;
   std::string what;
   options.import.on_recognized = [&](const std::string& found) { what = found + ", "; };
+  TRY(templates::MakeRoom(store, 0));
+  options.import.check_room = templates::RoomCheck(store);
   Result<TemplateInfo> info = store.Import(rest.values[0], rest.values[1], options.import);
   // Takes the progress line away.
   if (watched) [[maybe_unused]]

@@ -213,22 +213,11 @@ Result<int> DfMain(UsageArguments& options, Positionals&) {
 
 // --- prune
 
-// A line of the terminal; anything but a yes is a no.
 Result<bool> Ask(const std::vector<TemplateUsage>& unused, Bytes freed) {
   std::string text;
   for (const TemplateUsage& usage : unused) text += "  " + OneLine(usage.name) + "\n";
-  text = "These templates were not used of late:\n" + text + "Remove them, and free " +
-         HumanBytes(freed) + "? [y/N] ";
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-  std::string answer;
-  char letter = 0;
-  while (answer.size() < kMaxAnswer) {
-    const ssize_t got = ::read(STDIN_FILENO, &letter, 1);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0 || letter == '\n') break;
-    answer += letter;
-  }
-  return answer == "y" || answer == "Y" || answer == "yes";
+  return AskYes("These templates were not used of late:\n" + text + "Remove them, and free " +
+                HumanBytes(freed) + "? [y/N] ");
 }
 
 Result<int> PruneMain(PruneArguments& options, Positionals&) {
@@ -293,6 +282,19 @@ constexpr OptionSpec kPruneOptions[] = {
 };
 
 }  // namespace
+
+Result<bool> AskYes(const std::string& question) {
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, question.data(), question.size());
+  std::string answer;
+  char letter = 0;
+  while (answer.size() < kMaxAnswer) {
+    const ssize_t got = ::read(STDIN_FILENO, &letter, 1);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0 || letter == '\n') break;
+    answer += letter;
+  }
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
 
 constinit const Command kTemplateInspectCommand = {
     .name = "inspect",

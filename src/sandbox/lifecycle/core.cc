@@ -8,6 +8,7 @@
 #include "base/os/log.h"
 #include "sandbox/records/sandbox_json.h"
 #include "sandbox/records/sandbox_table.h"
+#include "template/space/make_room.h"
 
 namespace cay::sandbox {
 
@@ -23,12 +24,14 @@ Core::Core(ManagerOptions options, engine::Engine& an_engine,
       admission(RulesOf(options, engine_is.can)),
       metrics(engine_is.description.stages),
       secrets(options.paths.state_dir),
-      volumes(options.paths, an_engine,
-              [this] {
-                const auto now = this->options();
-                return VolumeBounds{.count = now->max_volumes_per_owner,
-                                    .bytes = now->max_volume_bytes_per_owner};
-              }),
+      volumes(
+          options.paths, an_engine,
+          [this] {
+            const auto now = this->options();
+            return VolumeBounds{.count = now->max_volumes_per_owner,
+                                .bytes = now->max_volume_bytes_per_owner};
+          },
+          [this] { return cay::templates::MakeRoom(templates.store(), 0); }),
       networks(std::make_unique<NetworkKeeper>(
           an_engine, event_log, secrets, options.network,
           RelaysOf(options.paths.state_dir, options.network.cache > 0))),

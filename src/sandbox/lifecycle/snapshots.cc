@@ -8,6 +8,7 @@
 #include "base/os/log.h"
 #include "sandbox/lifecycle/transitions.h"
 #include "sandbox/rules/state_machine.h"
+#include "template/space/make_room.h"
 #include "template/store/template_name.h"
 
 namespace cay::sandbox {
@@ -116,6 +117,7 @@ Result<TemplateInfo> Snapshots::Take(Sandbox& sandbox, const SnapshotRequest& re
       .replace = request.replace};
   const std::lock_guard one_at_a_time(adding_);
   const Room room = TRY(RoomOf(sandbox.owner(), request.replace ? snapshot.name : ""));
+  TRY(templates::MakeRoom(core_.templates.store(), 0));  // while it still runs
   SnapshotDraft draft = TRY(Copy(sandbox, room.bytes));
   TemplateInfo info = TRY(core_.templates.store().AddSnapshot(snapshot, std::move(draft)));
   core_.CommitFact(sandbox, [](SandboxRecord&) {}, "sandbox.snapshotted", info.name);

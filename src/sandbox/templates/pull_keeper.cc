@@ -139,6 +139,7 @@ Result<PullKeeper::EntryPtr> PullKeeper::JoinLocked(const Caller& caller,
                        .WithRemedy("try again when that has ended"));
   }
   found->second->owners.insert(caller.owner);
+  if (options.came == templates::Came::kByHand) found->second->is_by_hand = true;
   ++metrics_.joined;
   return found->second;
 }
@@ -266,6 +267,7 @@ Result<void> PullKeeper::Obtain(const Caller& caller, const std::string& templat
   const std::string name = TRY(templates::NormalTemplateName(template_name));
   templates::PullOptions options{.image = TRY(templates::ImageOfName(name)), .name = name};
   options.replace = true;
+  options.came = templates::Came::kPulled;
   const EntryPtr entry = TRY(Begin(caller, std::move(options)));
   const auto until = SteadyNow() + patience;
   std::unique_lock lock(mutex_);

@@ -91,6 +91,7 @@ class PullKeeper {
     std::optional<StopTimer> stop{};  // while it is pulled
     bool cancelled = false;
     bool replaces = false;
+    bool is_by_hand = false;  // somebody asked for it by its name, and not a create
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
@@ -109,6 +110,7 @@ class PullKeeper {
   Result<EntryPtr> Begin(const Caller& caller, templates::PullOptions options);
   void Run(const EntryPtr& entry);
   Result<templates::TemplateInfo> Pull(const EntryPtr& entry, const PullRules& rules);
+  bool WasAskedFor(const Entry& entry);
   void Note(const EntryPtr& entry, const templates::PullProgress& progress);
   void End(const EntryPtr& entry, Result<templates::TemplateInfo> pulled);
   void Tell(const PullView& view);

@@ -68,6 +68,7 @@ Result<templates::TemplateInfo> PullKeeper::Pull(const EntryPtr& entry, const Pu
   options.on_progress = [&](const PullProgress& progress) { Note(entry, progress); };
   options.is_stopped = [timer] { return timer->stopped(); };
   auto pulled = PullImage(templates_, *client, options, call);
+  if (pulled && WasAskedFor(*entry)) TRY(templates_.KeepByHand(pulled->name));
   if (pulled || !timer->stopped()) return pulled;
   const std::lock_guard lock(mutex_);
   if (stopping_ || entry->cancelled) return pulled;
@@ -76,6 +77,11 @@ Result<templates::TemplateInfo> PullKeeper::Pull(const EntryPtr& entry, const Pu
             "it takes longer than " + FormatDuration(rules.timeout) + ", which is the maximum")
           .WithRemedy("pull it again, it goes on where it is; or raise "
                       "templates.pull_timeout"));
+}
+
+bool PullKeeper::WasAskedFor(const Entry& entry) {
+  const std::lock_guard lock(mutex_);
+  return entry.is_by_hand;
 }
 
 void PullKeeper::Note(const EntryPtr& entry, const PullProgress& progress) {

@@ -58,9 +58,11 @@ class VolumeKeeper::Reservation {
 };
 
 VolumeKeeper::VolumeKeeper(const Paths& paths, engine::Engine& engine,
-                           std::function<VolumeBounds()> bounds)
+                           std::function<VolumeBounds()> bounds,
+                           std::function<Result<void>()> check_room)
     : engine_(engine),
       bounds_(std::move(bounds)),
+      check_room_(std::move(check_room)),
       store_(paths, [&engine]() -> Result<std::vector<volume::VolumeUser>> {
         return engine::VolumeUsersOf(TRY(engine.List()));
       }) {}
@@ -111,6 +113,7 @@ Result<VolumeKeeper::Reservation> VolumeKeeper::Reserve(const std::string& owner
 Result<VolumeInfo> VolumeKeeper::Create(const Caller& caller, const VolumeSpec& spec) {
   const std::string name = TRY(NewName(caller, spec));
   const Reservation reserved = TRY(Reserve(caller.owner, spec.size));
+  TRY(check_room_());
   return store_.Create(name, spec.size);
 }
 
@@ -140,6 +143,7 @@ Result<volume::VolumeStore::Imported> VolumeKeeper::Import(const Caller& caller,
                                                            archive::ByteSource& source) {
   const std::string name = TRY(NewName(caller, spec));
   const Reservation reserved = TRY(Reserve(caller.owner, spec.size));
+  TRY(check_room_());
   return store_.Import(name, spec.size, source);
 }
 

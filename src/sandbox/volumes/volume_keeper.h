@@ -37,8 +37,9 @@ struct VolumeSpec {
 
 class VolumeKeeper {
  public:
-  // The engine outlives it.
-  VolumeKeeper(const Paths& paths, engine::Engine& engine, std::function<VolumeBounds()> bounds);
+  // The engine outlives it. `check_room`: whether the server has room for another one.
+  VolumeKeeper(const Paths& paths, engine::Engine& engine, std::function<VolumeBounds()> bounds,
+               std::function<Result<void>()> check_room);
 
   // kNotSupported where the engine has no volumes, kResourceExhausted when the owner has as many,
   // or as large ones, as an owner may have.
@@ -69,6 +70,7 @@ class VolumeKeeper {
 
   engine::Engine& engine_;
   const std::function<VolumeBounds()> bounds_;
+  const std::function<Result<void>()> check_room_;
   volume::VolumeStore store_;
   std::mutex mutex_;
   std::map<std::string, VolumeBounds> reserved_;  // by owner

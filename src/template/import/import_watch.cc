@@ -16,6 +16,7 @@ Result<void> ImportWatch::Note(const ImportProgress& now, const Fd& root) {
   if (now.bytes >= next_room_check_) {
     next_room_check_ = now.bytes + kRoomCheckInterval;
     if (const auto room = DiskRoomOf(root)) TRY(CheckHostReserve(*room));
+    if (options_.check_room) TRY(options_.check_room(now.bytes));
   }
   if (!options_.on_progress && !options_.is_stopped) return {};
   const auto moment = std::chrono::steady_clock::now();

@@ -25,6 +25,24 @@ constexpr std::pair<const char*, uint64_t ImportNotes::*> kNotes[] = {
 
 }  // namespace
 
+std::string_view CameName(Came came) {
+  switch (came) {
+    case Came::kByHand:
+      return "by_hand";
+    case Came::kPulled:
+      return "pulled";
+    case Came::kDerived:
+      return "derived";
+  }
+  return "by_hand";
+}
+
+Came CameOf(std::string_view name) {
+  for (const Came came : {Came::kPulled, Came::kDerived})
+    if (CameName(came) == name) return came;
+  return Came::kByHand;
+}
+
 json::object NotesToJson(const ImportNotes& notes) {
   json::object object;
   for (const auto& [key, member] : kNotes) object[key] = static_cast<int64_t>(notes.*member);

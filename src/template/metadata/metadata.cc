@@ -106,6 +106,7 @@ Result<std::string> SerializeMetadata(const Metadata& metadata) {
   if (!metadata.info.parent.empty() || metadata.info.written > 0)
     object["written"] = static_cast<int64_t>(metadata.info.written);
   if (!metadata.info.sandbox.empty()) object["sandbox"] = metadata.info.sandbox;
+  if (metadata.info.came != Came::kByHand) object["came"] = CameName(metadata.info.came);
   for (const engine::Overlay& overlay : metadata.overlays) {
     json::value& list = object["overlays"];
     if (!list.is_array()) list.emplace_array();
@@ -205,6 +206,7 @@ Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
   metadata.info.parent = FindText(object, "parent").value_or("");
   if (object.contains("written")) metadata.info.written = TRY(NumberOf(name, object, "written"));
   metadata.info.sandbox = FindText(object, "sandbox").value_or("");
+  metadata.info.came = CameOf(FindText(object, "came").value_or(""));
   metadata.info.imported_unix_ms =
       static_cast<int64_t>(TRY(NumberOf(name, object, "imported_unix_ms")));
   metadata.info.size = TRY(NumberOf(name, object, "size"));

@@ -1,8 +1,10 @@
 #include "template/pull/pull.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -10,9 +12,13 @@
 #include "archive/byte_stream.h"
 #include "base/os/sys.h"
 #include "template/registry/blob_download.h"
+#include "template/space/make_room.h"
 
 namespace cay::templates {
 namespace {
+
+// More than any disk has, and its double is still a number.
+constexpr Bytes kMostCounted = Bytes{1} << 60;
 
 // A stored layer, from its file.
 class FileSource : public archive::ByteSource {
@@ -33,18 +39,27 @@ class Pull {
 
   Result<TemplateInfo> Run() {
     const auto fetched = TRY(client_.FetchImage(options_.image, options_.platform, call_));
-    if (options_.keep_same) {
-      auto here = store_.InfoOf(options_.name);
-      if (here && here->digest == fetched.found.digest.text()) return here;
+    const auto here = store_.InfoOf(options_.name);
+    const Came came = here && here->came == Came::kByHand ? Came::kByHand : options_.came;
+    if (options_.keep_same && here && here->digest == fetched.found.digest.text()) {
+      if (came == Came::kByHand) TRY(store_.KeepByHand(options_.name));
+      return store_.InfoOf(options_.name);
     }
     NewImage image;
     image.origin.reference = options_.image.Canonical();
     image.origin.digest = fetched.found.digest.text();
     image.origin.config = fetched.config;
     image.layers = fetched.manifest.layers;
+    const std::vector<oci::Descriptor> missing = TRY(FindMissing(image));
+    TRY(MakeRoomFor(missing));
     const Fd blobs = TRY(store_.OpenBlobs());
-    TRY(Fetch(image, blobs));
+    // What is fetched is not collected meanwhile.
+    while (::flock(blobs.get(), LOCK_SH) < 0)
+      if (errno != EINTR) return Failure(Error::FromErrno("locking what is fetched"));
+    TRY(Fetch(missing, blobs));
     ImportOptions import;
+    import.came = came;
+    import.check_room = RoomCheck(store_);
     import.max_bytes = options_.max_bytes;
     import.replace = options_.replace;
     import.is_stopped = options_.is_stopped;
@@ -66,11 +81,23 @@ class Pull {
     if (options_.on_progress) options_.on_progress(progress);
   }
 
-  Result<void> Fetch(const NewImage& image, const Fd& blobs) {
+  Result<std::vector<oci::Descriptor>> FindMissing(const NewImage& image) const {
     const std::vector<bool> here = TRY(store_.FindLayers(image));
     std::vector<oci::Descriptor> missing;
     for (size_t i = 0; i < here.size(); ++i)
       if (!here[i]) missing.push_back(image.layers[i]);
+    return missing;
+  }
+
+  // As they are stored, and once more unpacked: how much larger that is, is seen then.
+  Result<void> MakeRoomFor(const std::vector<oci::Descriptor>& missing) {
+    Bytes need = 0;
+    for (const oci::Descriptor& layer : missing)
+      need = std::min(kMostCounted, need + 2 * std::min(layer.size, kMostCounted));
+    return MakeRoom(store_, need);
+  }
+
+  Result<void> Fetch(const std::vector<oci::Descriptor>& missing, const Fd& blobs) {
     // All that there is to fetch is known from the beginning.
     for (const oci::Descriptor& layer : missing)
       Tell({.layer = layer.digest.text(), .total = layer.size});

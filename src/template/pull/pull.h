@@ -45,6 +45,8 @@ struct PullOptions {
   // One of that name that is the very image already (by the digest of its manifest) is left as it
   // is, and is what comes of it: only documents are fetched then.
   bool keep_same = false;
+  // What it is by hand stays so when it comes anew otherwise, and what came otherwise becomes so.
+  Came came = Came::kByHand;
   // One call at a time, from any thread; may be empty.
   std::function<void(const PullProgress&)> on_progress{};
   // As ImportOptions::is_stopped: for the unpacking. What is fetched is stopped by
@@ -52,7 +54,8 @@ struct PullOptions {
   std::function<bool()> is_stopped{};
 };
 
-// Errors: those of RegistryClient, DownloadBlobs and TemplateStore::AddImage.
+// Room is made for it first (space/make_room.h). Errors: that one's, those of RegistryClient,
+// DownloadBlobs and TemplateStore::AddImage.
 Result<TemplateInfo> PullImage(TemplateStore& store, registry::RegistryClient& client,
                                const PullOptions& options, const registry::CallOptions& call);
 

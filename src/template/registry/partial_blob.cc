@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "base/os/disk_room.h"
 #include "base/os/file.h"
 #include "base/os/sys.h"
 #include "http/transport/stream.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr size_t kReadSize = 256 * kKiB;
 constexpr int kLockEveryMs = 100;
+constexpr Bytes kRoomCheckInterval = 64 * kMiB;
 constexpr int kNewFile = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
 constexpr int kOldFile = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
@@ -92,6 +94,10 @@ Result<void> PartialBlob::TakeIn(Bytes size, const CallOptions& call) {
 }
 
 Result<void> PartialBlob::Append(std::string_view bytes) {
+  if (size() >= next_room_check_) {
+    next_room_check_ = size() + kRoomCheckInterval;
+    TRY(CheckHostReserve(TRY(DiskRoomOf(file_))));
+  }
   TRY(verifier_.Add(bytes));
   if (auto written = WriteAll(file_.get(), bytes); !written)
     return Failure(std::move(written).error().WithContext("writing " + name_));

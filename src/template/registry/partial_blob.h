@@ -23,7 +23,8 @@ class PartialBlob {
   Bytes size() const { return verifier_.size(); }
   Bytes left() const { return descriptor_->size - size(); }
 
-  // kProtocol for more than the descriptor says; kResourceExhausted for a full disk.
+  // kProtocol for more than the descriptor says; kResourceExhausted for a full disk, and where less
+  // is free than the machine keeps for itself (base/os/disk_room.h).
   Result<void> Append(std::string_view bytes);
   // Begins anew.
   Result<void> Clear();
@@ -49,6 +50,7 @@ class PartialBlob {
   Fd file_;
   std::string name_;  // with ".partial"
   oci::DigestVerifier verifier_;
+  Bytes next_room_check_ = 0;
 };
 
 // Whether the file of that name is there and is what the descriptor says; one that is not is

@@ -24,6 +24,7 @@ constexpr int64_t kVersion = 1;
 constexpr size_t kMaxRecordBytes = 64 * 1024;
 constexpr size_t kMaxRecords = 100'000;
 constexpr size_t kMaxRecordLayers = 256;
+constexpr Bytes kStatBlock = 512;
 constexpr std::string_view kTemporary = ".tmp.";
 
 std::string Directory(const std::string& templates_dir) { return templates_dir + "/.built"; }
@@ -40,6 +41,7 @@ std::string Serialize(const BuiltRecord& record) {
                                       {"key", record.key},
                                       {"layers", std::move(layers)},
                                       {"diff_id", record.diff_id},
+                                      {"cache_mount", record.is_cache_mount},
                                       {"bytes", static_cast<int64_t>(record.bytes)},
                                       {"entries", static_cast<int64_t>(record.entries)},
                                       {"notes", NotesToJson(record.notes)}}) +
@@ -52,6 +54,7 @@ std::optional<BuiltRecord> Parse(std::string_view text) {
   BuiltRecord record{.key = TextOf(*object, "key"),
                      .layers = {},
                      .diff_id = TextOf(*object, "diff_id"),
+                     .is_cache_mount = FlagOf(*object, "cache_mount"),
                      .bytes = NumberOf<Bytes>(*object, "bytes").value_or(0),
                      .entries = NumberOf<uint64_t>(*object, "entries").value_or(0),
                      .notes = NotesFromJson(*object).value_or(ImportNotes{})};
@@ -68,10 +71,13 @@ std::optional<BuiltRecord> ReadRecord(const std::string& path) {
   return text ? Parse(*text) : std::nullopt;
 }
 
+int64_t LastUse(const struct stat& info) {
+  return int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
+}
+
 int64_t LastUse(const std::string& path) {
   struct stat info{};
-  if (::lstat(path.c_str(), &info) < 0) return 0;
-  return int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000;
+  return ::lstat(path.c_str(), &info) < 0 ? 0 : LastUse(info);
 }
 
 Result<std::vector<std::string>> RecordNames(const std::string& directory) {
@@ -100,8 +106,11 @@ Result<Records> ReadRecords(const std::string& directory) {
   for (const std::string& name : TRY(RecordNames(directory))) {
     const std::string path = directory + "/" + name;
     auto record = name.contains(kTemporary) ? std::nullopt : ReadRecord(path);
-    if (record) {
-      records.kept.push_back({.record = *std::move(record), .last_used_unix_ms = LastUse(path)});
+    struct stat info{};
+    if (record && ::lstat(path.c_str(), &info) == 0) {
+      records.kept.push_back({.record = *std::move(record),
+                              .last_used_unix_ms = LastUse(info),
+                              .disk = static_cast<Bytes>(info.st_blocks) * kStatBlock});
     } else {
       records.unreadable.push_back(path);
     }
@@ -139,6 +148,12 @@ Result<std::vector<KeptBuilt>> ListBuilt(const std::string& templates_dir) {
   return TRY(ReadRecords(Directory(templates_dir))).kept;
 }
 
+Result<void> ForgetBuilt(const LayerStore& store, const std::string& key) {
+  const std::string path = TRY(PathOfRecord(store, key));
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+  return Failure(Error::FromErrno("removing what is kept of a build"));
+}
+
 Result<PrunedBuilt> PruneBuilt(LayerStore& store, const BuiltBounds& bounds) {
   PrunedBuilt pruned;
   TRY(store.WithLock([&]() -> Result<void> {
@@ -157,9 +172,7 @@ Result<PrunedBuilt> PruneBuilt(LayerStore& store, const BuiltBounds& bounds) {
         sum += one.record.bytes;
         continue;
       }
-      const std::string path = TRY(PathOfRecord(store, one.record.key));
-      if (::unlink(path.c_str()) < 0 && errno != ENOENT)
-        return Failure(Error::FromErrno("removing what is kept of a build"));
+      TRY(ForgetBuilt(store, one.record.key));
       ++pruned.records;
       pruned.bytes += one.record.bytes;
     }

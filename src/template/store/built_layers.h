@@ -26,6 +26,7 @@ struct BuiltRecord {
   std::string key;                  // "sha256:…" of all that it depends on, its owner included
   std::vector<std::string> layers;  // their ids, the topmost first; may be none
   std::string diff_id{};            // of the topmost, as an image has it; empty: not known
+  bool is_cache_mount = false;      // what a --mount=type=cache holds
   Bytes bytes = 0;                  // of content
   uint64_t entries = 0;
   ImportNotes notes{};
@@ -45,6 +46,7 @@ Result<void> KeepBuilt(const LayerStore& store, const BuiltRecord& record);
 struct KeptBuilt {
   BuiltRecord record;
   int64_t last_used_unix_ms = 0;
+  Bytes disk = 0;  // of the record itself
 };
 Result<std::vector<KeptBuilt>> ListBuilt(const std::string& templates_dir);
 
@@ -56,6 +58,9 @@ struct PrunedBuilt {
   uint64_t records = 0;
   Bytes bytes = 0;
 };
+// Forgets one; its layers go with the next Collect, unless something else needs them. With the
+// lock of the store.
+Result<void> ForgetBuilt(const LayerStore& store, const std::string& key);
 // Forgets the records that were not used for longest until the bounds hold. Their layers go with
 // the next Collect, unless something else needs them.
 Result<PrunedBuilt> PruneBuilt(LayerStore& store, const BuiltBounds& bounds);

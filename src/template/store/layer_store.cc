@@ -16,6 +16,7 @@
 #include "base/os/sys.h"
 #include "template/metadata/metadata.h"
 #include "template/store/built_layers.h"
+#include "template/store/disk_use.h"
 
 namespace cay::templates {
 namespace {
@@ -97,7 +98,7 @@ std::string NewLayer::about_path() const { return partial_dir_ + "/" + id_ + "/"
 std::string NewLayer::template_path() const { return partial_dir_ + "/" + id_ + "/" + kTemplate; }
 
 Result<LayerStore> LayerStore::Open(const Paths& paths, SandboxLister sandboxes) {
-  LayerStore store(paths.templates_dir(), std::move(sandboxes));
+  LayerStore store(paths, std::move(sandboxes));
   if (::access(store.partial_dir().c_str(), F_OK) < 0) {
     TRY(MakeDirectories(store.directory_, 0711));
     TRY(MakeDirectories(store.layers_dir(), 0711));
@@ -168,6 +169,7 @@ Result<void> LayerStore::PutIntoPlace(const NewLayer& layer) const {
 }
 
 Result<void> LayerStore::Publish(NewLayer layer, const std::function<Result<void>()>& publish) {
+  (void)RecordDisk(partial_dir() + "/" + layer.id_);  // asked again when it is needed
   const Fd lock = TRY(Lock());
   TRY(PutIntoPlace(layer));
   Result<void> published = publish();
@@ -183,6 +185,7 @@ Result<void> LayerStore::Publish(NewLayer layer, const std::function<Result<void
 }
 
 Result<std::shared_ptr<const Fd>> LayerStore::PublishAndHold(NewLayer layer) {
+  (void)RecordDisk(partial_dir() + "/" + layer.id_);  // asked again when it is needed
   {
     const Fd lock = TRY(Lock());
     const auto placed = PutIntoPlace(layer);
@@ -286,14 +289,28 @@ Result<std::vector<std::string>> LayerStore::LayerIds() const {
   return ids;
 }
 
+Result<Bytes> LayerStore::DiskOf(const std::string& id) const {
+  const std::string path = layers_dir() + "/" + id;
+  if (const auto recorded = RecordedDisk(path)) return *recorded;
+  return RecordDisk(path);
+}
+
+Result<Bytes> LayerStore::DiskOfPartials() const { return DiskUse().Of(partial_dir()); }
+
+std::string LayerStore::HostLayer() const {
+  const auto stamp = LayersOfMetadata(std::string(kHostStamp));
+  return stamp && *stamp ? (*stamp)->front() : std::string();
+}
+
 Result<uint64_t> LayerStore::MoveUnneededAside(bool dry_run) {
   const Fd lock = TRY(Lock());
   for (const std::string& name : TRY(Names(directory_))) {
     if (dry_run) break;
     // Metadata is written under the lock, so these are a killed writer's; but "a.tmp.b" may be a
     // template's name.
-    if (name.contains(".json.tmp.") && !name.ends_with(".json"))
-      ::unlink((directory_ + "/" + name).c_str());
+    const bool is_temporary = name.contains(".json.tmp.") || name.starts_with(".host.stamp.tmp.") ||
+                              name.starts_with(".budget.tmp.");
+    if (is_temporary && !name.ends_with(".json")) ::unlink((directory_ + "/" + name).c_str());
   }
   const std::vector<std::string> layers = TRY(Names(layers_dir()));
   if (layers.empty()) return 0;

@@ -5,10 +5,12 @@
 //     .host.stamp           the same for `host`: its layer, and what it was made of
 //     .layers/ID/root/      a layer; never changes, never moves while anybody needs it
 //     .layers/ID/template.json   of the topmost: the metadata of the template that it was made for
+//     .layers/ID/disk       what it takes on the disk, measured when it was put into place
 //     .partial/ID/root/     a layer being made or being deleted
 //     .blobs/               what was fetched of images (registry/blob_download.h)
 //     .built/               which layers builds made, for later ones (built_layers.h)
 //     .used/NAME            when a template was last used (last_used.h)
+//     .budget               how much all of it may take (space_budget.h)
 //     .lock                 flock: taken by whoever adds, publishes or deletes layers
 //
 //   NewLayer layer = TRY(store.Begin());              // made aside …
@@ -78,6 +80,7 @@ class LayerStore {
   static Result<LayerStore> Open(const Paths& paths, SandboxLister sandboxes);
 
   const std::string& directory() const { return directory_; }
+  const std::string& state_dir() const { return state_dir_; }
   std::string LayerRoot(const std::string& id) const;
   // A file beside it, for what is known of it; of those that are named by what they are.
   std::string LayerAboutPath(const std::string& id) const;
@@ -106,7 +109,7 @@ class LayerStore {
   Result<void> WithLock(const std::function<Result<void>()>& act) const;
 
   // A directory of Cay's own for layers on their way: what nobody came back for is deleted by
-  // Collect after a day.
+  // Collect after a day. Whoever counts on what is in it has a shared flock(2) on it meanwhile.
   Result<Fd> OpenBlobs() const;
 
   // Those that sandboxes stand on, by their engine's word; nothing when a sandbox is damaged.
@@ -116,13 +119,23 @@ class LayerStore {
   // Of all layers that are in their places.
   Result<std::vector<std::string>> LayerIds() const;
 
+  // What the layer takes on the disk, with what lies beside it. It is measured once, and 0 for a
+  // layer that is not there.
+  Result<Bytes> DiskOf(const std::string& id) const;
+  // Of what is being made, and was left by those who were killed meanwhile.
+  Result<Bytes> DiskOfPartials() const;
+  // That of the `host` template; empty: there is none yet.
+  std::string HostLayer() const;
+
   // Deletes the layers that are not needed; returns how many. Deletes none while a metadata file or
   // a sandbox is damaged: it may need any. With `dry_run` only counts.
   Result<uint64_t> Collect(bool dry_run = false);
 
  private:
-  LayerStore(std::string directory, SandboxLister sandboxes)
-      : directory_(std::move(directory)), sandboxes_(std::move(sandboxes)) {}
+  LayerStore(const Paths& paths, SandboxLister sandboxes)
+      : state_dir_(paths.state_dir),
+        directory_(paths.templates_dir()),
+        sandboxes_(std::move(sandboxes)) {}
 
   std::string layers_dir() const { return directory_ + "/.layers"; }
   std::string partial_dir() const { return directory_ + "/.partial"; }
@@ -140,6 +153,7 @@ class LayerStore {
   Result<void> DeleteStalePartials();
   Result<void> DeleteStaleBlobs() const;
 
+  std::string state_dir_;
   std::string directory_;
   SandboxLister sandboxes_;
 };

@@ -131,6 +131,7 @@ Result<TemplateInfo> TemplateStore::AddSnapshot(const NewSnapshot& snapshot, Sna
   metadata.info.parent = snapshot.parent;
   metadata.info.written = draft.bytes;
   metadata.info.sandbox = snapshot.sandbox;
+  metadata.info.came = snapshot.came;
   metadata.info.notes = draft.notes;
   FillInfo(metadata);
   std::vector<std::shared_ptr<const Fd>> held;

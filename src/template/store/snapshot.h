@@ -26,6 +26,7 @@ struct NewSnapshot {
   std::string parent;   // the template that the sandbox was made from
   std::string sandbox;  // its id
   bool replace = false;
+  Came came = Came::kByHand;
 };
 
 // Copied, and without a name yet. Deleted when it goes away.

@@ -321,6 +321,7 @@ Result<TemplateInfo> TemplateStore::ImportRoot(const std::string& name, const st
   metadata.info.size = content.bytes;
   metadata.info.entries = content.entries;
   metadata.info.source = options.source_name.empty() ? source : options.source_name;
+  metadata.info.came = options.came;
   metadata.info.user = metadata.user.name;
   metadata.info.notes = content.notes;
   TRY(Finish(std::move(layer), metadata, options.replace));
@@ -383,6 +384,7 @@ Result<TemplateInfo> TemplateStore::AddChain(const std::string& name, const NewC
   metadata.info.entries = chain.entries;
   metadata.info.written = chain.written;
   metadata.info.source = options.source_name.empty() ? chain.origin.reference : options.source_name;
+  metadata.info.came = options.came;
   metadata.info.notes = chain.notes;
   FillInfo(metadata);
   TRY(Finish(std::move(top), metadata, options.replace));
@@ -429,6 +431,31 @@ Result<void> TemplateStore::Remove(const std::string& asked) {
   }));
   TRY(layers_.Collect());
   return {};
+}
+
+Result<bool> TemplateStore::RemoveIf(const std::string& name,
+                                     const std::function<bool(const Metadata&)>& is_still) {
+  bool removed = false;
+  TRY(layers_.WithLock([&]() -> Result<void> {
+    const auto metadata = metadata_->Read(name, MetadataPath(layers_, name));
+    if (!metadata || !is_still(**metadata)) return {};
+    removed = ::unlink(MetadataPath(layers_, name).c_str()) == 0;
+    if (!removed && errno != ENOENT) return Failure(Error::FromErrno("removing template " + name));
+    ForgetUse(layers_, name);
+    return {};
+  }));
+  return removed;
+}
+
+Result<void> TemplateStore::KeepByHand(const std::string& name) {
+  return layers_.WithLock([&]() -> Result<void> {
+    const std::string path = MetadataPath(layers_, name);
+    const auto kept = TRY(ReadMetadata(*metadata_, layers_, environments(), name));
+    if (kept->info.came == Came::kByHand) return {};
+    Metadata metadata = *kept;
+    metadata.info.came = Came::kByHand;
+    return WriteFileAtomic(path, TRY(SerializeMetadata(metadata)), 0600, /*durable=*/true);
+  });
 }
 
 Result<uint64_t> TemplateStore::CollectGarbage(bool dry_run) { return layers_.Collect(dry_run); }

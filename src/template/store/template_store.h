@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
 #include "template/store/snapshot.h"
+#include "template/store/space_budget.h"
 #include "template/template.h"
 
 namespace cay::templates {
@@ -101,6 +103,10 @@ class TemplateStore {
   // What is kept of all of them, by name, without `host`.
   Result<std::vector<std::shared_ptr<const Metadata>>> ReadAll() const;
   const LayerStore& layers() const { return layers_; }
+  // What the templates may take on the disk: what was set here, or is set for all (SetBudget).
+  SpaceBudget budget() const { return budget_ ? *budget_ : ReadBudget(layers_.directory()); }
+  // For this object alone. Before others use the store.
+  void Use(const SpaceBudget& budget) { budget_ = budget; }
   // Which names are environments' (Find), and may be built where they are not here. At first: those
   // of the program. Before others use the store.
   void Use(std::shared_ptr<const Environments> environments) {
@@ -115,6 +121,12 @@ class TemplateStore {
   // kNotFound, or kInvalidArgument for `host`. A layer that a live sandbox uses stays on disk for
   // it.
   Result<void> Remove(const std::string& asked);
+  // The same of exactly this name, if `is_still` says so of what it is by then; whether it was. Its
+  // layers go with the next CollectGarbage.
+  Result<bool> RemoveIf(const std::string& name,
+                        const std::function<bool(const Metadata& metadata)>& is_still);
+  // Somebody asks by its name for what came otherwise: from now on it stays.
+  Result<void> KeepByHand(const std::string& name);
 
   // Deletes the layers that no template, no sandbox and no caller of Find uses any more, and what a
   // killed import left; returns how many. Remove and Import do it too. With `dry_run` only counts.
@@ -142,6 +154,7 @@ class TemplateStore {
 
   LayerStore layers_;
   std::shared_ptr<const Environments> environments_{};  // null: the program's own
+  std::optional<SpaceBudget> budget_{};
   std::unique_ptr<MetadataCache> metadata_ = std::make_unique<MetadataCache>();
 };
 

@@ -9,87 +9,16 @@
 #include <optional>
 #include <set>
 
-#include "archive/directory_walk.h"
 #include "base/clock.h"
 #include "base/os/file.h"
-#include "base/os/sys.h"
 #include "template/metadata/layer_about.h"
+#include "template/store/disk_use.h"
 #include "template/store/last_used.h"
 
 namespace cay::templates {
 namespace {
 
-constexpr uint64_t kMaxNames = 20'000'000;
-constexpr Bytes kStatBlock = 512;
 constexpr size_t kMaxAboutBytes = 64 * 1024;
-
-// Adds up what is on the disk of a tree. What vanishes meanwhile has been removed.
-class DiskUse {
- public:
-  Result<Bytes> Of(const std::string& path) {
-    auto top = sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (!top && top.error().sys_errno() == ENOENT) return Bytes{0};
-    if (!top) return Failure(std::move(top).error());
-    archive::DirectoryWalk walk(*std::move(top), archive::Mounts::kStayOut);
-    std::vector<std::vector<std::string>> pending;
-    pending.push_back(TRY(AddDirectory(walk.current())));
-    while (!pending.empty()) {
-      if (pending.back().empty()) {
-        pending.pop_back();
-        if (!pending.empty()) TRY(walk.Leave());
-        continue;
-      }
-      std::string child = std::move(pending.back().back());
-      pending.back().pop_back();
-      // An ordinary user may have no right to look into a directory of a layer of its own.
-      if (!walk.Enter(std::move(child))) continue;
-      pending.push_back(TRY(AddDirectory(walk.current())));
-    }
-    return bytes_;
-  }
-
- private:
-  Result<std::vector<std::string>> AddDirectory(const Fd& directory) {
-    struct stat info{};
-    if (::fstat(directory.get(), &info) == 0) Add(info);
-    std::vector<std::string> subdirectories;
-    for (std::string& name : TRY(archive::ReadNames(directory, kMaxNames))) {
-      if (::fstatat(directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) continue;
-      if (S_ISDIR(info.st_mode)) {
-        subdirectories.push_back(std::move(name));
-      } else {
-        Add(info);
-      }
-    }
-    return subdirectories;
-  }
-
-  void Add(const struct stat& info) {
-    if (!S_ISDIR(info.st_mode) && info.st_nlink > 1 &&
-        !linked_.emplace(info.st_dev, info.st_ino).second) {
-      return;
-    }
-    bytes_ += static_cast<Bytes>(info.st_blocks) * kStatBlock;
-  }
-
-  Bytes bytes_ = 0;
-  std::set<std::pair<dev_t, ino_t>> linked_;
-};
-
-// Each layer measured once.
-class Layers {
- public:
-  explicit Layers(const LayerStore& store) : store_(store) {}
-  Result<Bytes> DiskOf(const std::string& id) {
-    const auto known = disk_.find(id);
-    if (known != disk_.end()) return known->second;
-    return disk_[id] = TRY(DiskUse().Of(store_.LayerRoot(id)));
-  }
-
- private:
-  const LayerStore& store_;
-  std::map<std::string, Bytes> disk_;
-};
 
 using Counts = std::map<std::string, size_t>;
 
@@ -103,6 +32,8 @@ Counts CountTemplates(const AllMetadata& all) {
   return counts;
 }
 
+}  // namespace
+
 int64_t LastUse(const LayerStore& layers, const Metadata& metadata) {
   return std::max(LastUseOf(layers, metadata.info.name), metadata.info.imported_unix_ms);
 }
@@ -114,26 +45,27 @@ Result<bool> IsInUse(const LayerStore& layers, const Metadata& metadata,
   return (of_sandboxes && of_sandboxes->contains(top)) || TRY(layers.IsHeld(top));
 }
 
+namespace {
+
 Result<TemplateUsage> Measure(const LayerStore& store, const Metadata& metadata,
                               const Counts& counts,
-                              const std::optional<std::set<std::string>>& of_sandboxes,
-                              Layers& layers) {
+                              const std::optional<std::set<std::string>>& of_sandboxes) {
   TemplateUsage usage{.name = metadata.info.name};
   usage.layers = metadata.layers.size();
   usage.last_used_unix_ms = LastUse(store, metadata);
   usage.in_use = TRY(IsInUse(store, metadata, of_sandboxes));
   for (const std::string& id : metadata.layers)
-    (counts.at(id) > 1 ? usage.shared : usage.own) += TRY(layers.DiskOf(id));
+    (counts.at(id) > 1 ? usage.shared : usage.own) += TRY(store.DiskOf(id));
   return usage;
 }
 
 struct Unused {
   std::vector<TemplateUsage> templates;
-  std::vector<std::string> layers;  // that go with them
+  std::vector<std::pair<std::string, Bytes>> layers;  // that go with them
   Bytes freed = 0;
 };
 
-Result<Unused> FindUnused(TemplateStore& store, Millis unused_for, Layers& layers) {
+Result<Unused> FindUnused(TemplateStore& store, Millis unused_for) {
   const auto of_sandboxes = TRY(store.layers().LayersOfSandboxes());
   if (!of_sandboxes) {
     return Failure(Error(ErrorCode::kIllegalState, Fault::kMachine,
@@ -148,15 +80,15 @@ Result<Unused> FindUnused(TemplateStore& store, Millis unused_for, Layers& layer
   for (const auto& each : all) {
     const Metadata& metadata = *each;
     if (LastUse(store.layers(), metadata) > oldest) continue;
-    TemplateUsage usage = TRY(Measure(store.layers(), metadata, counts, of_sandboxes, layers));
+    TemplateUsage usage = TRY(Measure(store.layers(), metadata, counts, of_sandboxes));
     if (usage.in_use) continue;
     unused.templates.push_back(std::move(usage));
     for (const std::string& id : metadata.layers) ++going[id];
   }
   for (const auto& [id, count] : going) {
     if (count < counts.at(id) || of_sandboxes->contains(id)) continue;
-    unused.layers.push_back(id);
-    unused.freed += TRY(layers.DiskOf(id));
+    unused.layers.emplace_back(id, TRY(store.layers().DiskOf(id)));
+    unused.freed += unused.layers.back().second;
   }
   return unused;
 }
@@ -170,7 +102,7 @@ Result<TemplateDetails> InspectTemplate(TemplateStore& store, const std::string&
   details.last_used_unix_ms = LastUse(store.layers(), details.metadata);
   for (const std::string& id : details.metadata.layers) {
     LayerDetails& layer = details.layers.emplace_back(id);
-    layer.disk = TRY(DiskUse().Of(store.layers().LayerRoot(id)));
+    layer.disk = TRY(store.layers().DiskOf(id));
     layer.is_cays_own = OwnLayerOf(details.metadata) == details.layers.size() - 1;
     if (const auto count = counts.find(id); count != counts.end()) layer.templates = count->second;
     // Beside layers of images only.
@@ -185,12 +117,11 @@ Result<StoreUsage> MeasureStore(TemplateStore& store) {
   const auto of_sandboxes = TRY(layers.LayersOfSandboxes());
   const AllMetadata all = TRY(store.ReadAll());
   const Counts counts = CountTemplates(all);
-  Layers measured(layers);
   StoreUsage usage;
   for (const auto& metadata : all)
-    usage.templates.push_back(TRY(Measure(layers, *metadata, counts, of_sandboxes, measured)));
+    usage.templates.push_back(TRY(Measure(layers, *metadata, counts, of_sandboxes)));
   for (const std::string& id : TRY(layers.LayerIds())) {
-    const Bytes disk = TRY(measured.DiskOf(id));
+    const Bytes disk = TRY(layers.DiskOf(id));
     usage.layers += disk;
     if (!counts.contains(id)) usage.unneeded += disk;
   }
@@ -200,8 +131,7 @@ Result<StoreUsage> MeasureStore(TemplateStore& store) {
 }
 
 Result<PruneReport> PruneTemplates(TemplateStore& store, const PruneOptions& options) {
-  Layers layers(store.layers());
-  const Unused unused = TRY(FindUnused(store, options.unused_for, layers));
+  const Unused unused = TRY(FindUnused(store, options.unused_for));
   PruneReport report;
   if (unused.templates.empty()) return report;
   if (options.dry_run) {
@@ -216,9 +146,8 @@ Result<PruneReport> PruneTemplates(TemplateStore& store, const PruneOptions& opt
     TRY(std::move(removed));
     report.removed.push_back(usage.name);
   }
-  for (const std::string& id : unused.layers) {
-    if (::access(store.layers().LayerRoot(id).c_str(), F_OK) < 0)
-      report.freed += TRY(layers.DiskOf(id));
+  for (const auto& [id, disk] : unused.layers) {
+    if (::access(store.layers().LayerRoot(id).c_str(), F_OK) < 0) report.freed += disk;
   }
   return report;
 }

@@ -5,11 +5,13 @@
 //   const PruneReport report = TRY(PruneTemplates(store, {.unused_for = 7 days}));
 //
 // Bytes on the disk are those of the blocks that files have there, of a file with several names
-// once. Measuring reads every directory of the layers. Blocking.
+// once. What a layer takes is measured when it is put into place. Blocking.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,12 @@ struct StoreUsage {
   Bytes total = 0;     // of the whole directory
 };
 Result<StoreUsage> MeasureStore(TemplateStore& store);
+
+// When it was used last, or came.
+int64_t LastUse(const LayerStore& layers, const Metadata& metadata);
+// By a sandbox (LayerStore::LayersOfSandboxes), or by somebody who holds it.
+Result<bool> IsInUse(const LayerStore& layers, const Metadata& metadata,
+                     const std::optional<std::set<std::string>>& of_sandboxes);
 
 struct PruneOptions {
   Millis unused_for{};

@@ -8,6 +8,7 @@
 #include "base/os/sys.h"
 #include "json/field_writer.h"
 #include "sandbox/lifecycle/snapshots.h"
+#include "template/space/make_room.h"
 #include "template/store/template_store.h"
 #include "template/template_fields.h"
 
@@ -58,6 +59,8 @@ Result<void> Put(const Services& services, Exchange& exchange) {
   templates::ImportOptions options;
   options.replace = TRY(QueryBool(request, "replace", false));
   options.source_name = "uploaded";
+  TRY(templates::MakeRoom(services.templates, request.content_length.value_or(0)));
+  options.check_room = templates::RoomCheck(services.templates);
   const Fd file = TRY(ReceiveFile(services, exchange, options.max_bytes));
   const auto info = TRY(services.templates.Import(
       request.Capture("name"), "/proc/self/fd/" + std::to_string(file.get()), options));
