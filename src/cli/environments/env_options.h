@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/string_map.h"
-#include "cli/builds/build_printer.h"
+#include "cli/steps/build_printer.h"
 #include "cli/frame/command.h"
 #include "cli/frame/option_tables.h"
 #include "cli/network/network_options.h"

@@ -106,6 +106,14 @@ Result<std::string> SerializeMetadata(const Metadata& metadata) {
   if (!metadata.info.parent.empty() || metadata.info.written > 0)
     object["written"] = static_cast<int64_t>(metadata.info.written);
   if (!metadata.info.sandbox.empty()) object["sandbox"] = metadata.info.sandbox;
+  if (!metadata.variables.empty())
+    object["variables"] = json::array(metadata.variables.begin(), metadata.variables.end());
+  if (!metadata.derived_key.empty()) {
+    object["derived"] = json::object{
+        {"key", metadata.derived_key},
+        {"packages",
+         json::array(metadata.info.packages.begin(), metadata.info.packages.end())}};
+  }
   for (const engine::Overlay& overlay : metadata.overlays) {
     json::value& list = object["overlays"];
     if (!list.is_array()) list.emplace_array();
@@ -188,6 +196,12 @@ Result<std::optional<ImageOrigin>> ImageOf(const std::string& name, const json::
   return origin;
 }
 
+// What is not there is none: a program before wrote none.
+void TakeTexts(const json::array& list, std::vector<std::string>& into) {
+  for (const json::value& one : list)
+    if (one.is_string()) into.emplace_back(one.get_string());
+}
+
 }  // namespace
 
 Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
@@ -205,6 +219,10 @@ Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
   metadata.info.parent = FindText(object, "parent").value_or("");
   if (object.contains("written")) metadata.info.written = TRY(NumberOf(name, object, "written"));
   metadata.info.sandbox = FindText(object, "sandbox").value_or("");
+  TakeTexts(ArrayOf(object, "variables"), metadata.variables);
+  const json::object& derived = ObjectOf(object, "derived");
+  metadata.derived_key = TextOf(derived, "key");
+  TakeTexts(ArrayOf(derived, "packages"), metadata.info.packages);
   metadata.info.imported_unix_ms =
       static_cast<int64_t>(TRY(NumberOf(name, object, "imported_unix_ms")));
   metadata.info.size = TRY(NumberOf(name, object, "size"));
