@@ -254,8 +254,9 @@ inline constexpr Key kTemplateRows[] = {
      .flag = "",
      .value = "WHO",
      .example = "all",
-     .doc = "For whose creates packages are installed (environment_config): never, nobody's; admin, "
-            "administrators'; all. They are builds, within what is said of builds here.",
+     .doc =
+         "For whose creates packages are installed (environment_config): never, nobody's; admin, "
+         "administrators'; all. They are builds, within what is said of builds here.",
      .list = false,
      .reloads = true,
      .set = &SetPackagePolicy,

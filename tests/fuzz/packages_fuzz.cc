@@ -1,6 +1,6 @@
 // Packages as strangers type them: whatever the text, reading it ends in a value or an error. What
-// was taken is one line, no option, and the same when it is read again; what a manager is given of a
-// file is what was read of it.
+// was taken is one line, no option, and the same when it is read again; what a manager is given of
+// a file is what was read of it.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -122,9 +122,8 @@ class Deriving {
     RunStep run = step.run;
     // What managers keep while they work lies there, and goes with the step.
     const NewLayer scratch = TRY(layers_.Begin());
-    run.mounts.push_back({.kind = StepMount::Kind::kLayers,
-                          .target = kScratch,
-                          .layers = {scratch.root()}});
+    run.mounts.push_back(
+        {.kind = StepMount::Kind::kLayers, .target = kScratch, .layers = {scratch.root()}});
     for (const std::string& variable : options_.env) run.env.push_back(variable);
     if (machine_.network != nullptr && !options_.authorities.empty())
       Trust(run, options_.authorities);
@@ -132,8 +131,8 @@ class Deriving {
     const auto& base = engine::HostLayersOf(plan_.base.root).overlays.front().layers;
     below.insert(below.end(), base.begin(), base.end());
     OutputEnd output;
-    const StepEnd end = TRY(runner_.Run(
-        run, below, layer.root(), [&](OutputStream stream, std::string_view bytes) {
+    const StepEnd end =
+        TRY(runner_.Run(run, below, layer.root(), [&](OutputStream stream, std::string_view bytes) {
           output.Add(bytes);
           BuildEvent event{.kind = BuildEvent::Kind::kOutput, .step = label};
           event.stream = stream;
@@ -179,9 +178,8 @@ class Deriving {
 
 Result<DerivePlan> PlanDerive(const templates::Template& base, const AskedPackages& asked,
                               const DeriveFor& whom) {
-  DerivePlan plan{.base = base,
-                  .packages = TRY(PlanPackages(asked, whom.usual, base)),
-                  .owner = whom.owner};
+  DerivePlan plan{.base = base, .owner = whom.owner};
+  plan.packages = TRY(PlanPackages(asked, whom.usual, base));
   if (plan.packages.set.none())
     return Failure(Error::Invalid("no packages are named: the list, or the file, has none"));
   plan.key = TRY(KeyOfBase(base, whom.owner));

@@ -26,8 +26,8 @@
 namespace cay::build {
 
 struct DeriveFor {
-  std::string owner{};  // whose cache is used; empty: whoever uses this machine
-  std::string prefix{};  // before the name: "@OWNER/", or nothing
+  std::string owner{};             // whose cache is used; empty: whoever uses this machine
+  std::string prefix{};            // before the name: "@OWNER/", or nothing
   std::optional<Manager> usual{};  // PlanPackages
 };
 
@@ -45,10 +45,10 @@ Result<DerivePlan> PlanDerive(const templates::Template& base, const AskedPackag
 
 struct DeriveOptions {
   StepLimits limits{};
-  Bytes max_bytes = 0;                // of content that all steps write together; 0: any
-  std::string authorities{};          // BuildRequest::authorities
-  std::vector<std::string> env{};     // "NAME=value" of the steps, not of the template: where an
-                                      // index is. No part of what a step depends on
+  Bytes max_bytes = 0;             // of content that all steps write together; 0: any
+  std::string authorities{};       // BuildRequest::authorities
+  std::vector<std::string> env{};  // "NAME=value" of the steps, not of the template: where an
+                                   // index is. No part of what a step depends on
   templates::BuiltBounds keep = BuildRequest{}.keep;  // of steps, and of derived templates
 };
 
@@ -58,9 +58,9 @@ Result<BuildEnd> Derive(const BuildMachine& machine, const DerivePlan& plan,
                         const DeriveOptions& options, const BuildWatch& watch,
                         const StopTimer& stop);
 
-// A step of these that did not succeed, for whoever asked for the packages: with the end of what the
-// manager wrote, and whose fault it is. kNotFound (the caller's): the registry does not have what
-// was asked for; kUnavailable (the machine's): the registry was not reached; kTimeout,
+// A step of these that did not succeed, for whoever asked for the packages: with the end of what
+// the manager wrote, and whose fault it is. kNotFound (the caller's): the registry does not have
+// what was asked for; kUnavailable (the machine's): the registry was not reached; kTimeout,
 // kResourceExhausted: the step's limits; kInvalidArgument (the caller's): whatever else.
 Error PackageError(const StepFailure& failure);
 

@@ -13,19 +13,38 @@ constexpr size_t kMaxBytes = 2000;
 
 // What managers write that did not reach their registry. They come before those of kMissing: pip
 // says that there is no such version, too, when it has reached nobody.
-constexpr std::array<std::string_view, 21> kUnreached = {
-    "NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ReadTimeoutError",
-    "ProxyError", "CERTIFICATE_VERIFY_FAILED", "Connection refused", "Network is unreachable",
-    "ConnectionResetError", "RemoteDisconnected", "ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN",
-    "ETIMEDOUT", "ECONNRESET", "ENETUNREACH", "UNABLE_TO_", "SELF_SIGNED_CERT",
-    "Temporary failure resolving", "Could not connect to", "Failed to fetch"};
+constexpr std::array<std::string_view, 21> kUnreached = {"NewConnectionError",
+                                                         "NameResolutionError",
+                                                         "ConnectTimeoutError",
+                                                         "ReadTimeoutError",
+                                                         "ProxyError",
+                                                         "CERTIFICATE_VERIFY_FAILED",
+                                                         "Connection refused",
+                                                         "Network is unreachable",
+                                                         "ConnectionResetError",
+                                                         "RemoteDisconnected",
+                                                         "ENOTFOUND",
+                                                         "ECONNREFUSED",
+                                                         "EAI_AGAIN",
+                                                         "ETIMEDOUT",
+                                                         "ECONNRESET",
+                                                         "ENETUNREACH",
+                                                         "UNABLE_TO_",
+                                                         "SELF_SIGNED_CERT",
+                                                         "Temporary failure resolving",
+                                                         "Could not connect to",
+                                                         "Failed to fetch"};
 
 // What they write where the registry does not have it.
-constexpr std::array<std::string_view, 9> kMissing = {
-    "No matching distribution found", "Could not find a version that satisfies",
-    "npm error code E404", "npm error code ETARGET", "npm ERR! code E404",
-    "npm ERR! code ETARGET", "Unable to locate package", "has no installation candidate",
-    "was not found"};
+constexpr std::array<std::string_view, 9> kMissing = {"No matching distribution found",
+                                                      "Could not find a version that satisfies",
+                                                      "npm error code E404",
+                                                      "npm error code ETARGET",
+                                                      "npm ERR! code E404",
+                                                      "npm ERR! code ETARGET",
+                                                      "Unable to locate package",
+                                                      "has no installation candidate",
+                                                      "was not found"};
 
 template <size_t N>
 bool HasAny(std::string_view text, const std::array<std::string_view, N>& all) {

@@ -25,10 +25,9 @@ TEST(PackageError, WhatTheRegistryDoesNotHaveIsTheCallersFault) {
 }
 
 TEST(PackageError, ARegistryThatWasNotReachedIsTheMachines) {
-  for (const char* output :
-       {"WARNING: Retrying (… NewConnectionError('…: Connection refused'))\n"
-        "ERROR: No matching distribution found for nope\n",
-        "npm error code ENOTFOUND\n", "E: Failed to fetch http://…\n"}) {
+  for (const char* output : {"WARNING: Retrying (… NewConnectionError('…: Connection refused'))\n"
+                             "ERROR: No matching distribution found for nope\n",
+                             "npm error code ENOTFOUND\n", "E: Failed to fetch http://…\n"}) {
     const Error error = ErrorOf(output);
     EXPECT_EQ(error.code(), ErrorCode::kUnavailable) << output;
     EXPECT_EQ(error.fault(), Fault::kMachine) << output;

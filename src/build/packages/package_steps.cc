@@ -81,7 +81,8 @@ class Planner {
     if (!plan_.set.apt.empty()) TRY(AddApt());
     if (!plan_.set.npm.empty()) TRY(AddNpm());
     if (!plan_.set.pip.empty()) TRY(AddPip());
-    if (path_ != ValueOf(base_.env, "PATH").value_or("")) plan_.variables.push_back("PATH=" + path_);
+    if (path_ != ValueOf(base_.env, "PATH").value_or(""))
+      plan_.variables.push_back("PATH=" + path_);
     return std::move(plan_);
   }
 
@@ -143,12 +144,12 @@ class Planner {
     const bool is_locked = !plan_.set.npm_lock.empty();
     const std::string directory(kNodeDirectory);
     PackageStep step{.manager = Manager::kNpm, .run = StepOver()};
-    step.text =
-        Listed(is_locked ? "npm ci" : "npm install", ToldOf(plan_.set, Manager::kNpm));
+    step.text = Listed(is_locked ? "npm ci" : "npm install", ToldOf(plan_.set, Manager::kNpm));
     step.run.cwd = directory;
-    step.run.argv = {"/bin/sh", "-c",         kNpmScript,   "sh",         npm->path,
-                     is_locked ? "ci" : "install", "--no-audit", "--no-fund",
-                     "--no-update-notifier", "--no-progress"};
+    step.run.argv = {"/bin/sh",      "-c",        kNpmScript,
+                     "sh",           npm->path,   is_locked ? "ci" : "install",
+                     "--no-audit",   "--no-fund", "--no-update-notifier",
+                     "--no-progress"};
     step.run.files.push_back(
         {.path = directory + "/package.json", .content = plan_.set.npm, .mode = 0644});
     if (is_locked) {
@@ -169,8 +170,14 @@ class Planner {
     }
     PackageStep step{.manager = Manager::kPip, .run = StepOver()};
     step.text = Listed("pip install", ToldOf(plan_.set, Manager::kPip));
-    step.run.argv = {pip->path, "install", "--no-input", "--disable-pip-version-check",
-                     "--progress-bar=off", "--no-cache-dir", "-r", std::string(kRequirements)};
+    step.run.argv = {pip->path,
+                     "install",
+                     "--no-input",
+                     "--disable-pip-version-check",
+                     "--progress-bar=off",
+                     "--no-cache-dir",
+                     "-r",
+                     std::string(kRequirements)};
     std::string lines;
     for (const std::string& line : plan_.set.pip) lines += line + "\n";
     step.run.files.push_back(

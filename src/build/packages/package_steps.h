@@ -33,9 +33,9 @@ struct PackageSteps {
   std::vector<std::string> variables{};  // of every process of the template's sandboxes
 };
 
-// `usual`: whose packages are that do not say it; empty: whose manager the template has, pip's where
-// it has several. kNotSupported, with the remedy, for a manager that the template does not have, or
-// cannot be used over this machine's own /usr; otherwise as ReadPackages.
+// `usual`: whose packages are that do not say it; empty: whose manager the template has, pip's
+// where it has several. kNotSupported, with the remedy, for a manager that the template does not
+// have, or cannot be used over this machine's own /usr; otherwise as ReadPackages.
 Result<PackageSteps> PlanPackages(const AskedPackages& asked, std::optional<Manager> usual,
                                   const templates::Template& base);
 

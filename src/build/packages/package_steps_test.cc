@@ -75,8 +75,8 @@ TEST_F(PackageSteps, WhatWasTypedIsInFilesAndArgumentsAndInNoScript) {
   Put("/root/usr/bin/pip");
   Put("/root/usr/bin/npm");
   Put("/root/usr/bin/apt-get");
-  const auto plan = PlanPackages({.packages = {"pip:evil-name", "npm:evil-name", "apt:evil-name"}},
-                                 {}, base_);
+  const auto plan =
+      PlanPackages({.packages = {"pip:evil-name", "npm:evil-name", "apt:evil-name"}}, {}, base_);
   ASSERT_TRUE(plan) << plan.error().ToString();
   ASSERT_EQ(plan->steps.size(), 3U);
   for (const PackageStep& step : plan->steps) {

@@ -31,8 +31,8 @@ Result<Programs> Programs::Of(const templates::Template& base) {
   std::vector<Tree> trees;
   for (const engine::Overlay& overlay : engine::HostLayersOf(base.root).overlays) {
     const std::vector<Fd> layers = TRY(templates::OpenLayerRoots(overlay.layers));
-    trees.push_back({.target = overlay.target,
-                     .files = TRY(FileTree::OfLayers(layers, templates::OverlayXattrsOfCaller()))});
+    FileTree files = TRY(FileTree::OfLayers(layers, templates::OverlayXattrsOfCaller()));
+    trees.push_back({.target = overlay.target, .files = std::move(files)});
   }
   if (trees.empty()) {
     return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
@@ -50,8 +50,8 @@ Result<std::optional<Program>> Programs::Find(std::string_view name) {
       if (!path.starts_with(below)) continue;
       // A symlink is a program's, too: where it leads may be in another overlay.
       const auto place = tree.files.Resolve(path.substr(below.size()), LastLink::kKeep);
-      const bool is_there = place && (place->kind == Place::Kind::kFile ||
-                                      place->kind == Place::Kind::kSymlink);
+      const bool is_there =
+          place && (place->kind == Place::Kind::kFile || place->kind == Place::Kind::kSymlink);
       if (is_there) {
         return Program{.path = path, .uid = place->info().st_uid, .gid = place->info().st_gid};
       }

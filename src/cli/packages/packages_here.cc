@@ -130,7 +130,8 @@ Result<void> AddPackageFile(AskedPackages& asked, const std::string& path) {
 Result<void> AddPackagesEnv(PackageOptions& options, std::string_view value) {
   const size_t equals = value.find('=');
   if (equals == 0 || equals == std::string_view::npos)
-    return Failure(Error::Invalid("\"" + std::string(value.substr(0, 80)) + "\" is not NAME=VALUE"));
+    return Failure(
+        Error::Invalid("\"" + std::string(value.substr(0, 80)) + "\" is not NAME=VALUE"));
   options.env.emplace_back(value);
   return {};
 }
@@ -139,8 +140,7 @@ Result<Template> WithPackages(templates::TemplateStore& store, const Template& b
                               const Paths& paths, const PackageOptions& options, const Ways& ways,
                               bool quiet) {
   const build::DerivePlan plan = TRY(build::PlanDerive(base, options.asked, {}));
-  if (!store.HasDerived(plan.name, plan.key))
-    TRY(Build(store, plan, paths, options, ways, quiet));
+  if (!store.HasDerived(plan.name, plan.key)) TRY(Build(store, plan, paths, options, ways, quiet));
   return store.Find(plan.name);
 }
 

@@ -31,8 +31,8 @@ Result<void> AddPackageFile(build::AskedPackages& asked, const std::string& path
 Result<void> AddPackagesEnv(PackageOptions& options, std::string_view value);
 
 // What `base` becomes with them. kNotSupported for an ordinary user where it has to be built; the
-// errors of build::PackageError; kUnavailable with ECANCELED where a signal stopped it. The relay of
-// the network is forked: there are no other threads. Blocking.
+// errors of build::PackageError; kUnavailable with ECANCELED where a signal stopped it. The relay
+// of the network is forked: there are no other threads. Blocking.
 Result<templates::Template> WithPackages(templates::TemplateStore& store,
                                          const templates::Template& base, const Paths& paths,
                                          const PackageOptions& options, const Ways& ways,

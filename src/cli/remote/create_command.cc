@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <span>
 
-#include "cli/client/call.h"
 #include "build/packages/derive.h"
+#include "cli/client/call.h"
 #include "cli/client/values.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/env_options.h"

@@ -135,8 +135,8 @@ Result<void> Run::InstallPackages(const Paths& paths) {
   TemplateStore store = TRY(OpenLocalTemplates(paths));
   const Template base =
       TRY(FindOrPull(store, options_.template_name, options_.pull, options_.quiet));
-  template_ = TRY(
-      WithPackages(store, base, paths, options_.packages, options_.ways, options_.quiet));
+  template_ =
+      TRY(WithPackages(store, base, paths, options_.packages, options_.ways, options_.quiet));
   Stage("packages");
   return {};
 }

@@ -60,7 +60,7 @@ struct RunOptions {
   std::string state_dir;  // empty: as base/os/paths.h says
   TypedCommand command;   // empty: what the template's image says
   PullWhen pull = PullWhen::kMissing;
-  PackageOptions packages;  // that the template is to have, too
+  PackageOptions packages;                // that the template is to have, too
   std::optional<std::string> entrypoint;  // instead of the image's; empty: none
   bool use_entrypoint = false;            // the image's, before the command that was given
 };

@@ -52,11 +52,11 @@ Result<Template> BuildKeeper::WithPackages(const Caller& caller, const Template&
   const auto rules = rules_.Get();
   TRY(CheckMayInstall(*rules, caller));
   TRY(CheckEngine());
-  const build::DerivePlan plan = TRY(
-      build::PlanDerive(base, packages.asked,
-                        {.owner = rules->share_cache ? std::string(kEverybody) : caller.owner,
-                         .prefix = "@" + caller.owner + "/",
-                         .usual = packages.usual}));
+  const build::DerivePlan plan =
+      TRY(build::PlanDerive(base, packages.asked,
+                            {.owner = rules->share_cache ? std::string(kEverybody) : caller.owner,
+                             .prefix = "@" + caller.owner + "/",
+                             .usual = packages.usual}));
   packages.asked = {.packages = plan.packages.set.told};
   packages.template_name = plan.name;
   Reap();

@@ -48,7 +48,7 @@ class Core {
   store::Store& store;
   EventLog& events;
   TemplateCache templates;
-  std::atomic<PullKeeper*> pulls = nullptr;  // null: what is not here is not found
+  std::atomic<PullKeeper*> pulls = nullptr;        // null: what is not here is not found
   std::atomic<PackageSource*> packages = nullptr;  // null: no packages are installed
   Registry registry;
   Admission admission;

@@ -34,7 +34,8 @@ uint32_t OwnerOf(const SandboxSpec& spec, const templates::Template& base) {
 bool CanComeFromPool(const SandboxSpec& spec, const templates::Template& base) {
   return spec.mounts.empty() && spec.tmpfs.empty() && spec.volumes.empty() && !spec.noexec &&
          !spec.read_only && spec.privileges == Privileges::kNone && spec.hostname.empty() &&
-         spec.project.empty() && spec.packages.none() && OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
+         spec.project.empty() && spec.packages.none() &&
+         OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
 }
 
 // The engine follows no symlinks; the state directory's path may have some.

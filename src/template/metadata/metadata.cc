@@ -111,8 +111,7 @@ Result<std::string> SerializeMetadata(const Metadata& metadata) {
   if (!metadata.derived_key.empty()) {
     object["derived"] = json::object{
         {"key", metadata.derived_key},
-        {"packages",
-         json::array(metadata.info.packages.begin(), metadata.info.packages.end())}};
+        {"packages", json::array(metadata.info.packages.begin(), metadata.info.packages.end())}};
   }
   for (const engine::Overlay& overlay : metadata.overlays) {
     json::value& list = object["overlays"];

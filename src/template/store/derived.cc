@@ -48,11 +48,11 @@ Result<std::vector<Candidate>> DerivedOf(const TemplateStore& store) {
   for (const auto& metadata : TRY(store.ReadAll())) {
     if (metadata->derived_key.empty()) continue;
     const TemplateInfo& info = metadata->info;
-    all.push_back({.name = info.name,
-                   .top = metadata->layers.front(),
-                   .used_unix_ms =
-                       std::max(LastUseOf(store.layers(), info.name), info.imported_unix_ms),
-                   .written = info.written});
+    all.push_back(
+        {.name = info.name,
+         .top = metadata->layers.front(),
+         .used_unix_ms = std::max(LastUseOf(store.layers(), info.name), info.imported_unix_ms),
+         .written = info.written});
   }
   std::ranges::sort(all, {}, &Candidate::used_unix_ms);
   return all;
@@ -65,8 +65,8 @@ Result<TemplateInfo> TemplateStore::AddDerived(const NewDerived& derived) {
   // A layer of its own, which has nothing: what the template is stands beside it.
   NewLayer top = TRY(layers_.Begin());
   std::vector<engine::Overlay> overlays = TRY(OverlaysOf(derived, top));
-  Metadata metadata = TRY(
-      BaseOf(layers_, engine::HostLayersOf(derived.base.root).overlays, derived.base.name));
+  Metadata metadata =
+      TRY(BaseOf(layers_, engine::HostLayersOf(derived.base.root).overlays, derived.base.name));
   metadata.layers = LayerIdsOf(overlays);
   metadata.overlays.clear();
   if (overlays.size() > 1) metadata.overlays = std::move(overlays);

@@ -51,10 +51,8 @@ Result<void> ReadEnvironmentConfig(JsonFields& fields, std::string_view name,
   asked.packages = TRY(ReadPackages(config));
   asked.requirements =
       TRY(config.String("requirements", AskedPackages::kMaxRequirements)).value_or("");
-  asked.package_json =
-      TRY(ReadJsonFile(config, "package_json", AskedPackages::kMaxPackageJson));
-  asked.package_lock =
-      TRY(ReadJsonFile(config, "package_lock", AskedPackages::kMaxPackageLock));
+  asked.package_json = TRY(ReadJsonFile(config, "package_json", AskedPackages::kMaxPackageJson));
+  asked.package_lock = TRY(ReadJsonFile(config, "package_lock", AskedPackages::kMaxPackageLock));
   variables = TRY(config.Strings("env_vars")).value_or(StringMap());
   return config.Finish();
 }
@@ -68,8 +66,7 @@ std::optional<Millis> PatienceOf(const http::Request& request) {
     one = Trim(one);
     if (!one.starts_with(kWait)) continue;
     const auto seconds = ParseUnsigned(one.substr(kWait.size()));
-    if (seconds && *seconds <= kMostSeconds)
-      return Millis(static_cast<int64_t>(*seconds) * 1000);
+    if (seconds && *seconds <= kMostSeconds) return Millis(static_cast<int64_t>(*seconds) * 1000);
   }
   return std::nullopt;
 }

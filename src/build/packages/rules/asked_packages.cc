@@ -14,9 +14,7 @@ namespace {
 
 constexpr std::array<std::string_view, kManagers> kNames = {"pip", "npm", "apt"};
 
-Error TooMuch(const std::string& what) {
-  return {ErrorCode::kLimitTooHigh, Fault::kCaller, what};
-}
+Error TooMuch(const std::string& what) { return {ErrorCode::kLimitTooHigh, Fault::kCaller, what}; }
 
 Result<void> CheckSize(std::string_view what, const std::string& text, Bytes most) {
   if (text.size() <= most) return {};
@@ -58,9 +56,8 @@ class Reading {
     TRY(ReadFiles());
     for (const std::string& package : asked_.packages) {
       if (package.size() > AskedPackages::kMaxPackage) {
-        return Failure(NotAPackage(package, "it is longer than " +
-                                                std::to_string(AskedPackages::kMaxPackage) +
-                                                " bytes"));
+        return Failure(NotAPackage(
+            package, "it is longer than " + std::to_string(AskedPackages::kMaxPackage) + " bytes"));
       }
       TRY(ReadOne(package, usual));
     }

@@ -47,13 +47,55 @@ TEST(PipRequirement, MarkersAreReadAndWrittenInOneForm) {
 }
 
 TEST(PipRequirement, NothingThatIsNoNameAndVersionIsTaken) {
-  for (const char* attack :
-       {"", " ", "-e", "-r other.txt", "--index-url=http://evil/", "-", "a -r b", "a --pre",
-        "a\n--index-url http://evil", "a\r-e .", "a; rm -rf /", "a$(id)", "a`id`", "a|b", "a&b",
-        "a>b>c", "a==", "a==-1", "a==1;", "a[", "a[b", "a[-e]", "a==1,", ".", "..", "./a", "/etc",
-        "~/a", "a/b", "C:\\a", "a @ http://evil/a.whl", "a@file:///etc/passwd", "http://evil/a.whl",
-        "git+https://evil/a.git#egg=a", "${HOME}", "a${HOME}", "a#b", "a==1 # b", "-a", "a-", "_a",
-        "a\\", "a\"", "a'", "a b", "\xC3\xA4", "a==1\xC3\xA4", "a==1 b==2", "a<<1"}) {
+  for (const char* attack : {"",
+                             " ",
+                             "-e",
+                             "-r other.txt",
+                             "--index-url=http://evil/",
+                             "-",
+                             "a -r b",
+                             "a --pre",
+                             "a\n--index-url http://evil",
+                             "a\r-e .",
+                             "a; rm -rf /",
+                             "a$(id)",
+                             "a`id`",
+                             "a|b",
+                             "a&b",
+                             "a>b>c",
+                             "a==",
+                             "a==-1",
+                             "a==1;",
+                             "a[",
+                             "a[b",
+                             "a[-e]",
+                             "a==1,",
+                             ".",
+                             "..",
+                             "./a",
+                             "/etc",
+                             "~/a",
+                             "a/b",
+                             "C:\\a",
+                             "a @ http://evil/a.whl",
+                             "a@file:///etc/passwd",
+                             "http://evil/a.whl",
+                             "git+https://evil/a.git#egg=a",
+                             "${HOME}",
+                             "a${HOME}",
+                             "a#b",
+                             "a==1 # b",
+                             "-a",
+                             "a-",
+                             "_a",
+                             "a\\",
+                             "a\"",
+                             "a'",
+                             "a b",
+                             "\xC3\xA4",
+                             "a==1\xC3\xA4",
+                             "a==1 b==2",
+                             "a<<1"}) {
     EXPECT_THAT(Pip(attack), HasSubstr("refused")) << attack;
   }
   EXPECT_THAT(Pip(std::string("a\0b", 3)), HasSubstr("refused"));
@@ -87,8 +129,8 @@ TEST(Requirements, AreReadAsPipReadsAFile) {
 TEST(Requirements, OptionsAreRefusedByTheirLine) {
   for (const char* line :
        {"-r other.txt", "--index-url http://evil/", "--extra-index-url=http://evil", "-e .",
-        "-c constraints.txt", "--find-links /", "--trusted-host evil", "--no-binary :all:",
-        "a --global-option=--x", "a --config-settings x=y", "a --hash=md5:aa",
+        "-c constraints.txt", "--find-links /", "--trusted-host evil",
+        "--no-binary :all:", "a --global-option=--x", "a --config-settings x=y", "a --hash=md5:aa",
         "a --hash=sha256:short", "a --hash"}) {
     const auto read = ParseRequirements("numpy\n" + std::string(line) + "\n");
     ASSERT_FALSE(read) << line;
@@ -113,12 +155,40 @@ TEST(NpmPackage, IsANameWithAScopeAndARange) {
 }
 
 TEST(NpmPackage, NothingElseIsTaken) {
-  for (const char* attack :
-       {"", "-g", "--registry=http://evil", "a b", "a@", "@a", "@/b", "@a/", "a/b", "./a", "../a",
-        "/a", ".a", "_a", "a@file:../b", "a@http://evil/a.tgz", "a@git+ssh://evil/a.git",
-        "a@user/repo", "a@npm:b@1", "a@github:user/repo", "a@$(id)", "a;b", "a|b", "a@1;2",
-        "a@--registry=x", "a@-g", "a\nb", "a@1\n2", "a@1.2.3.4", "a@ ||| 1", "\xC3\xA4", "a\"b",
-        "-a@1", "a@1.-2"}) {
+  for (const char* attack : {"",
+                             "-g",
+                             "--registry=http://evil",
+                             "a b",
+                             "a@",
+                             "@a",
+                             "@/b",
+                             "@a/",
+                             "a/b",
+                             "./a",
+                             "../a",
+                             "/a",
+                             ".a",
+                             "_a",
+                             "a@file:../b",
+                             "a@http://evil/a.tgz",
+                             "a@git+ssh://evil/a.git",
+                             "a@user/repo",
+                             "a@npm:b@1",
+                             "a@github:user/repo",
+                             "a@$(id)",
+                             "a;b",
+                             "a|b",
+                             "a@1;2",
+                             "a@--registry=x",
+                             "a@-g",
+                             "a\nb",
+                             "a@1\n2",
+                             "a@1.2.3.4",
+                             "a@ ||| 1",
+                             "\xC3\xA4",
+                             "a\"b",
+                             "-a@1",
+                             "a@1.-2"}) {
     EXPECT_THAT(Npm(attack), HasSubstr("refused")) << attack;
   }
   EXPECT_THAT(Npm(std::string(215, 'a')), HasSubstr("refused"));
@@ -130,10 +200,11 @@ TEST(PackageJson, OnlyWhatIsInstalledIsKept) {
       R"({"name":"app","version":"1.0.0","scripts":{"preinstall":"evil"},"bin":"x",
           "dependencies":{"lodash":"^4","b":""},"devDependencies":{"jest":"29"}})");
   ASSERT_TRUE(read) << read.error().ToString();
-  EXPECT_EQ(read->Text(),
-            "{\"name\":\"app\",\"version\":\"1.0.0\",\"private\":true,"
-            "\"dependencies\":{\"lodash\":\"^4\",\"b\":\"*\"},\"devDependencies\":{\"jest\":\"29\"}}"
-            "\n");
+  EXPECT_EQ(
+      read->Text(),
+      "{\"name\":\"app\",\"version\":\"1.0.0\",\"private\":true,"
+      "\"dependencies\":{\"lodash\":\"^4\",\"b\":\"*\"},\"devDependencies\":{\"jest\":\"29\"}}"
+      "\n");
 }
 
 TEST(PackageJson, PlacesAreRefused) {
@@ -169,17 +240,20 @@ TEST(AptPackage, IsANameAndAVersion) {
   EXPECT_EQ(*ParseAptPackage("jq"), "jq");
   EXPECT_EQ(*ParseAptPackage("g++"), "g++");
   EXPECT_EQ(*ParseAptPackage("libc6=2:2.36-9+deb12u4~a"), "libc6=2:2.36-9+deb12u4~a");
-  for (const char* attack :
-       {"", "a", "-y", "--allow-unauthenticated", "jq-", "./a.deb", "/tmp/a.deb", "jq/sid", "JQ",
-        "jq*", "jq?", "^jq", "jq jq", "jq;id", "jq$(id)", "jq=", "jq=-o", "jq=a", "jq=1 2", "jq=1;2",
-        "jq\n-y", "+a", ".a", "jq:amd64", "~nfoo", "?name(x)"}) {
+  for (const char* attack : {"",       "a",       "-y",         "--allow-unauthenticated",
+                             "jq-",    "./a.deb", "/tmp/a.deb", "jq/sid",
+                             "JQ",     "jq*",     "jq?",        "^jq",
+                             "jq jq",  "jq;id",   "jq$(id)",    "jq=",
+                             "jq=-o",  "jq=a",    "jq=1 2",     "jq=1;2",
+                             "jq\n-y", "+a",      ".a",         "jq:amd64",
+                             "~nfoo",  "?name(x)"}) {
     EXPECT_FALSE(ParseAptPackage(attack)) << attack;
   }
 }
 
 TEST(Packages, AreTheirManagersByTheWordBeforeThem) {
-  const auto set = ReadPackages({.packages = {"pandas==2.2.0", "npm:lodash@4", "apt:jq", "pip:six"}},
-                                Manager::kPip);
+  const auto set = ReadPackages(
+      {.packages = {"pandas==2.2.0", "npm:lodash@4", "apt:jq", "pip:six"}}, Manager::kPip);
   ASSERT_TRUE(set) << set.error().ToString();
   EXPECT_THAT(set->pip, ElementsAre("pandas==2.2.0", "six"));
   EXPECT_THAT(set->npm, HasSubstr(R"("dependencies":{"lodash":"4"})"));
@@ -190,7 +264,8 @@ TEST(Packages, AreTheirManagersByTheWordBeforeThem) {
 }
 
 TEST(Packages, OfOneKindAreTheSameInAnyOrder) {
-  const auto one = ReadPackages({.packages = {"b", "a", "a"}, .requirements = "c\n"}, Manager::kPip);
+  const auto one =
+      ReadPackages({.packages = {"b", "a", "a"}, .requirements = "c\n"}, Manager::kPip);
   const auto other = ReadPackages({.packages = {"c", "a", "b"}}, Manager::kPip);
   EXPECT_EQ(one->pip, other->pip);
 }
@@ -210,8 +285,8 @@ TEST(Packages, AreBounded) {
 
 TEST(Packages, ThatContradictEachOtherAreRefused) {
   EXPECT_FALSE(ReadPackages({.packages = {"npm:a@1", "npm:a@2"}}, Manager::kPip));
-  EXPECT_FALSE(ReadPackages({.package_lock = R"({"lockfileVersion":3,"packages":{}})"},
-                            Manager::kPip));
+  EXPECT_FALSE(
+      ReadPackages({.package_lock = R"({"lockfileVersion":3,"packages":{}})"}, Manager::kPip));
   const auto beside_lock =
       ReadPackages({.packages = {"npm:b"},
                     .package_json = R"({"dependencies":{"a":"1"}})",

@@ -54,8 +54,8 @@ bool IsConjunction(std::string_view text) {
   for (const std::string_view word : Split(text, ' ')) {
     if (word.empty()) continue;
     // An operator may stand apart from its version.
-    const bool joins = !words.empty() && words.back().find_first_not_of("<>=^~") ==
-                                             std::string::npos;
+    const bool joins =
+        !words.empty() && words.back().find_first_not_of("<>=^~") == std::string::npos;
     if (joins) {
       words.back() += word;
     } else {
@@ -78,8 +78,8 @@ Result<void> ReadList(const JsonValue::Object& object, std::string_view list,
   for (const JsonMember& member : *members) {
     const std::string* range = member.value.AsString();
     if (range == nullptr)
-      return Failure(Error::Invalid(where + ": the version of " + Shown(member.name) +
-                                    " is not a string"));
+      return Failure(
+          Error::Invalid(where + ": the version of " + Shown(member.name) + " is not a string"));
     const auto check = [&]() -> Result<void> {
       TRY(CheckNpmName(member.name));
       return CheckNpmRange(*range);
@@ -107,8 +107,8 @@ void WriteList(JsonWriter& json, std::string_view list, const std::vector<NpmPac
 Result<void> CheckLocked(const JsonMember& package) {
   const auto* members = package.value.AsObject();
   if (members == nullptr)
-    return Failure(Error::Invalid("package-lock.json: " + Shown(package.name) +
-                                  " is not an object"));
+    return Failure(
+        Error::Invalid("package-lock.json: " + Shown(package.name) + " is not an object"));
   for (const JsonMember& member : *members) {
     const bool* flag = member.value.AsBool();
     if (member.name == "link" && (flag == nullptr || *flag)) {
@@ -118,8 +118,8 @@ Result<void> CheckLocked(const JsonMember& package) {
     if (member.name != "resolved") continue;
     const std::string* url = member.value.AsString();
     if (url != nullptr && (url->starts_with("https://") || url->starts_with("http://"))) continue;
-    return Failure(Error::Invalid("package-lock.json: " + Shown(package.name) +
-                                  " comes from " + (url ? Shown(*url) : "what is no text") +
+    return Failure(Error::Invalid("package-lock.json: " + Shown(package.name) + " comes from " +
+                                  (url ? Shown(*url) : "what is no text") +
                                   ": packages are those of a registry"));
   }
   return {};
@@ -137,8 +137,9 @@ Result<void> CheckNpmName(std::string_view name) {
   }
   if (good && IsNamePart(rest)) return {};
   return Failure(NotAPackage(
-      name, "a name of npm has letters, digits, \".\", \"_\", \"~\" and \"-\", at most 214, begins "
-            "with a letter or digit, and may have a scope: @SCOPE/NAME"));
+      name,
+      "a name of npm has letters, digits, \".\", \"_\", \"~\" and \"-\", at most 214, begins "
+      "with a letter or digit, and may have a scope: @SCOPE/NAME"));
 }
 
 Result<void> CheckNpmRange(std::string_view range) {
@@ -217,8 +218,7 @@ Result<void> CheckPackageLock(std::string_view text) {
   }
   const auto packages = std::ranges::find(*object, "packages", &JsonMember::name);
   const auto* all = packages == object->end() ? nullptr : packages->value.AsObject();
-  if (all == nullptr)
-    return Failure(Error::Invalid("package-lock.json: it has no \"packages\""));
+  if (all == nullptr) return Failure(Error::Invalid("package-lock.json: it has no \"packages\""));
   for (const JsonMember& package : *all) TRY(CheckLocked(package));
   return {};
 }

@@ -1,5 +1,5 @@
-// Packages of npm, as far as they name what its registry has: a name, with its scope, and a range of
-// versions or a tag. No URL, path, alias or repository. Pure.
+// Packages of npm, as far as they name what its registry has: a name, with its scope, and a range
+// of versions or a tag. No URL, path, alias or repository. Pure.
 #pragma once
 
 #include <string>
@@ -31,9 +31,7 @@ struct PackageJson {
   std::vector<NpmPackage> optional{};
   std::vector<NpmPackage> peer{};
 
-  size_t size() const {
-    return dependencies.size() + dev.size() + optional.size() + peer.size();
-  }
+  size_t size() const { return dependencies.size() + dev.size() + optional.size() + peer.size(); }
   std::string Text() const;  // a package.json of it
 };
 Result<PackageJson> ParsePackageJson(std::string_view text);

@@ -17,21 +17,14 @@ constexpr size_t kMaxClauses = 16;
 constexpr size_t kMaxHashes = 256;
 constexpr int kMaxNesting = 8;
 
-constexpr std::array<std::string_view, 12> kMarkerVariables = {"python_version",
-                                                               "python_full_version",
-                                                               "os_name",
-                                                               "sys_platform",
-                                                               "platform_release",
-                                                               "platform_system",
-                                                               "platform_version",
-                                                               "platform_machine",
-                                                               "platform_python_implementation",
-                                                               "implementation_name",
-                                                               "implementation_version",
-                                                               "extra"};
+constexpr std::array<std::string_view, 12> kMarkerVariables = {
+    "python_version",      "python_full_version",    "os_name",
+    "sys_platform",        "platform_release",       "platform_system",
+    "platform_version",    "platform_machine",       "platform_python_implementation",
+    "implementation_name", "implementation_version", "extra"};
 // The longer ones first.
-constexpr std::array<std::string_view, 8> kComparisons = {"===", "~=", "==", "!=",
-                                                          "<=",  ">=", "<",  ">"};
+constexpr std::array<std::string_view, 8> kComparisons = {
+    "===", "~=", "==", "!=", "<=", ">=", "<", ">"};
 
 bool IsName(std::string_view text) {
   return !text.empty() && text.size() <= kMaxName && IsMadeOf(text, "._-") &&
@@ -94,8 +87,9 @@ class Reader {
       return Failure(Wrong("it names a place: packages are those of the registry, by name"));
     }
     if (IsName(name)) return std::string(name);
-    return Failure(Wrong("a name has letters, digits, \".\", \"_\" and \"-\", at most 128, and "
-                         "begins and ends with a letter or digit"));
+    return Failure(
+        Wrong("a name has letters, digits, \".\", \"_\" and \"-\", at most 128, and "
+              "begins and ends with a letter or digit"));
   }
 
   Result<std::string> ReadExtras() {
