@@ -54,23 +54,11 @@ class Packaged(Building):
         super().__init__(cay, directory)
 
     def start(self, **settings):
-        variables = self.index.variables()
-        usual = {"templates.packages": "all", "templates.packages_allow": self.index.place, "network.private_allowed": "host.cay.internal",
-                 "templates.build_memory": "1g", "templates.build_disk": "2g", "limits.memory": "256m"}
-        lists = {"templates.packages_env": variables}
-        values = {**usual, **settings}
         with open(os.path.join(self.state, "cay.toml"), "w") as out:
-            tables = {}
-            for name, value in {**values, **lists}.items():
-                table, _, key = name.partition(".")
-                tables.setdefault(table, {})[key] = value
-            for table, keys in tables.items():
-                out.write(f"[{table}]\n")
-                for key, value in keys.items():
-                    is_list = isinstance(value, list) or key in ("packages_allow", "private_allowed")
-                    out.write(f"{key} = {json.dumps([value] if is_list and not isinstance(value, list) else value)}\n")
+            out.write(f"[templates]\npackages_env = {json.dumps(self.index.variables())}\n")
         self.environment["CAY_CONFIG"] = os.path.join(self.state, "cay.toml")
-        super().start()
+        super().start(**{"templates.packages": "all", "templates.packages_allow": self.index.place, "network.private_allowed": "host.cay.internal",
+                         "templates.build_memory": "1g", "templates.build_disk": "2g", **settings})
 
     def run_here(self, *arguments, code=0):
         options = ["--packages-allow", self.index.place]
