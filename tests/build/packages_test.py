@@ -213,11 +213,11 @@ def a_create_that_cannot_have_them_says_why(world):
     expect(problem["code"] == "not_found" and "No matching distribution" in problem["detail"], f"{problem}")
     problem = world.create({"packages": ["-r /etc/passwd"]}, code=400)
     expect("option" in problem["detail"], f"{problem}")
-    problem = world.create({"packages": ["apt:jq"]}, code=501)
+    problem = world.create({"packages": ["apt:jq"]}, code=422)
     expect("own /usr" in problem["detail"], f"{problem}")
     for wrong in ({"pakages": []}, {"packages": "x"}, {"requirements": "-r x"}, {"package_lock": "{}"}):
         world.create(wrong, code=400)
-    world.create({"packages": [f"p{number}" for number in range(1001)]}, code=400)
+    world.create({"packages": [f"p{number}" for number in range(1001)]}, code=422)
     world.start(**{"templates.packages": "never"})
     problem = world.create({"packages": ["other==1.0"]}, code=403)
     expect("templates.packages" in problem["remedy"], f"{problem}")

@@ -61,7 +61,7 @@ Result<BuildEnd> Derive(const BuildMachine& machine, const DerivePlan& plan,
 // A step of these that did not succeed, for whoever asked for the packages: with the end of what
 // the manager wrote, and whose fault it is. kNotFound (the caller's): the registry does not have
 // what was asked for; kUnavailable (the machine's): the registry was not reached; kTimeout,
-// kResourceExhausted: the step's limits; kInvalidArgument (the caller's): whatever else.
+// kLimitTooHigh: the step's limits; kInvalidArgument (the caller's): whatever else.
 Error PackageError(const StepFailure& failure);
 
 }  // namespace cay::build

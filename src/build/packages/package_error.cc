@@ -77,7 +77,7 @@ Error PackageError(const StepFailure& failure) {
     return Error(ErrorCode::kTimeout, Fault::kMachine, what + " took longer than a step may" + tail)
         .WithRemedy("raise templates.step_timeout in the configuration");
   if (end.oom_killed || end.disk_full) {
-    return Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+    return Error(ErrorCode::kLimitTooHigh, Fault::kCaller,
                  what + (end.oom_killed ? " had no memory left" : " had no disk left") + tail)
         .WithRemedy(end.oom_killed ? "raise templates.build_memory in the configuration"
                                    : "raise templates.build_disk in the configuration");

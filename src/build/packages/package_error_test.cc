@@ -50,7 +50,7 @@ TEST(PackageError, HasTheLastLinesAndNoMore) {
 TEST(PackageError, LimitsOfTheStepAreSaid) {
   EXPECT_EQ(ErrorOf("x", {.timed_out = true}).code(), ErrorCode::kTimeout);
   const Error full = ErrorOf("x", {.exit_code = 1, .disk_full = true});
-  EXPECT_EQ(full.code(), ErrorCode::kResourceExhausted);
+  EXPECT_EQ(full.code(), ErrorCode::kLimitTooHigh);
   EXPECT_THAT(full.remedy().text(), HasSubstr("build_disk"));
   EXPECT_THAT(ErrorOf("", {.signal = 9}).message(), HasSubstr("signal 9"));
 }
