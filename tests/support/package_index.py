@@ -99,9 +99,9 @@ class Index:
         self.files[package[0]] = package[1]
 
     def add_npm(self, name, version, files):
-        packed = tar_gz({"package/package.json": json.dumps({"name": name, "version": version, **files.pop("package.json", {})}),
-                         **{f"package/{path}": text for path, text in files.items()}})
-        self.npm.setdefault(name, {})[version] = packed
+        about = {"name": name, "version": version, **files.pop("package.json", {})}
+        packed = tar_gz({"package/package.json": json.dumps(about), **{f"package/{path}": text for path, text in files.items()}})
+        self.npm.setdefault(name, {})[version] = (about, packed)
 
     def variables(self):
         return [f"PIP_INDEX_URL=http://{self.place}/simple/", "PIP_TRUSTED_HOST=host.cay.internal", "PIP_RETRIES=0", "PIP_TIMEOUT=10",
@@ -118,14 +118,14 @@ class Index:
             return ("application/octet-stream", self.files[path[7:]]) if path[7:] in self.files else None
         if path.startswith("/npm/-/"):
             name, _, version = path[7:].rpartition("@")
-            return ("application/octet-stream", self.npm[name][version]) if version in self.npm.get(name, {}) else None
+            return ("application/octet-stream", self.npm[name][version][1]) if version in self.npm.get(name, {}) else None
         name = path.removeprefix("/npm/")
         versions = self.npm.get(name)
         if not versions:
             return None
         return "application/json", json.dumps({
             "name": name, "dist-tags": {"latest": max(versions)},
-            "versions": {version: {"name": name, "version": version, "dist": {
+            "versions": {version: {**about, "dist": {
                 "tarball": f"http://{self.place}/npm/-/{name}@{version}",
                 "integrity": "sha512-" + base64.b64encode(hashlib.sha512(packed).digest()).decode()}}
-                for version, packed in versions.items()}}).encode()
+                for version, (about, packed) in versions.items()}}).encode()

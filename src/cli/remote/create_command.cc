@@ -127,8 +127,8 @@ Result<json::object> CreateOnce(ApiClient& api, const CreateOptions& options,
   if (!options.idempotency_key.empty()) {
     call.headers.Add("Idempotency-Key", options.idempotency_key);
   }
-  // Soon it says which build it waits for, which is shown then.
-  if (request.contains("environment_config")) call.headers.Add("Prefer", "wait=1");
+  // At once it says which build it waits for, which is shown then.
+  if (request.contains("environment_config")) call.headers.Add("Prefer", "wait=0");
   call.body = TRY(JsonBody(request));
   auto response = TRY(api.Send(std::move(call)));
   return ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes)));
