@@ -150,6 +150,8 @@ room() {
     build/fetch) echo build build/run ;;
     build/stages) echo build build/{copy,cache,run,fetch} ;;
     build/packing) echo build build/{copy,stages} ;;
+    build/packages/rules) ;;
+    build/packages) echo build build/{copy,cache,run,stages} build/packages/rules ;;
     http) ;;
     http/wire) echo http ;;
     http/transport) echo http http/wire ;;
@@ -164,7 +166,7 @@ room() {
     sandbox/templates) echo sandbox sandbox/events ;;
     sandbox/volumes) echo sandbox ;;
     sandbox/lifecycle) echo sandbox sandbox/{rules,events,records,state,projects,secrets,network,templates,volumes} sandbox/startup/rules ;;
-    sandbox/builds) echo sandbox sandbox/{events,network,templates,lifecycle} ;;
+    sandbox/builds) echo sandbox sandbox/{events,secrets,network,templates,lifecycle} ;;
     sandbox/processes) echo sandbox sandbox/{rules,commands,events,state,network,lifecycle} ;;
     sandbox/startup) echo sandbox sandbox/{lifecycle,processes} sandbox/startup/rules ;;
     api) ;;
@@ -183,11 +185,13 @@ room() {
     cli/serve) echo cli/{frame,local} ;;
     cli/network) echo cli/{frame,client} ;;
     cli/pulls) echo cli/{frame,local} ;;
-    cli/run) echo cli/{frame,local,network,pulls} ;;
-    cli/session) echo cli/{frame,client,local,run} ;;
-    cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session} ;;
-    cli/builds) echo cli/{frame,client,local,network,pulls,session,remote} ;;
-    cli/environments) echo cli/{frame,local,network,pulls,run,builds} ;;
+    cli/steps) echo cli/{frame,client,local,network} ;;
+    cli/packages) echo cli/{frame,local,network,steps} ;;
+    cli/run) echo cli/{frame,local,network,pulls,packages} ;;
+    cli/session) echo cli/{frame,client,local,run,steps} ;;
+    cli/remote) echo cli/{frame,client,local,network,pulls,run,copy,serve,session,steps,packages} ;;
+    cli/builds) echo cli/{frame,client,local,network,pulls,session,remote,steps} ;;
+    cli/environments) echo cli/{frame,local,network,pulls,run,builds,steps} ;;
     cli/volumes) echo cli/{frame,client,local,remote} ;;
     cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
     cli) echo cli/{frame,local} ;;

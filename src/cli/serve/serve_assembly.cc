@@ -177,6 +177,7 @@ Result<Parts> MakeParts(const Config& config) {
                                                                 .pulls = *parts.pulls,
                                                                 .store = *parts.store,
                                                                 .events = *parts.events}));
+  parts.manager->UsePackages(parts.builds.get());
   TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
   parts.collected = CollectLeftBehind(*parts.engine);
   // The sandboxes are known by now.

@@ -35,9 +35,13 @@ struct BuildKeeper::Entry {
   BuildLog log{};
   std::string dockerfile{};  // its path in the context
   bool cancelled = false;
+  bool is_of_packages = false;
+  std::optional<Error> package_error{};  // of packages that could not be installed
 
   // Until its end: of the thread that has it.
   build::BuildRequest request{};
+  std::optional<build::DerivePlan> derive{};  // instead of the request: packages
+  build::DeriveOptions derive_options{};
   std::unique_ptr<build::StepNetwork> network{};
   std::optional<templates::NewLayer> context{};  // the directory
   std::optional<StopTimer> stop{};               // any thread's, with the keeper's lock
@@ -47,6 +51,8 @@ struct BuildKeeper::Entry {
   void Release() {
     for (auto& [id, secret] : request.secrets) Wipe(secret);
     request = {};
+    derive.reset();
+    derive_options = {};
     network.reset();
     context.reset();
     place.reset();

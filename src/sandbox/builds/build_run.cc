@@ -79,14 +79,14 @@ Result<BuildEnd> BuildKeeper::Build(const EntryPtr& entry, const BuildRules& rul
       .store = services_.templates,
       .engine = services_.engine,
       .network = entry->network.get(),
-      .find_base =
-          [&](const std::string& image, const std::optional<Platform>& platform) {
-            return FindBase(*entry, rules, image, platform);
-          },
+      .find_base = [&](const std::string& image, const std::optional<Platform>& platform) {
+        return FindBase(*entry, rules, image, platform);
+      },
       .downloader = build::kThisProgram};
-  return build::Build(
-      machine, entry->request, [&](const build::BuildEvent& event) { Note(*entry, event); },
-      *entry->stop);
+  const auto watch = [&](const build::BuildEvent& event) { Note(*entry, event); };
+  if (entry->derive)
+    return build::Derive(machine, *entry->derive, entry->derive_options, watch, *entry->stop);
+  return build::Build(machine, entry->request, watch, *entry->stop);
 }
 
 // What the caller may use and is here, or an image that may be pulled for it.
@@ -135,6 +135,10 @@ void BuildKeeper::End(const EntryPtr& entry, Result<BuildEnd> ended) {
       for (const templates::TemplateInfo& made : ended->made)
         view.made.push_back({.name = made.name, .size = made.size});
       if (ended->failure) view.failure = FailedOf(*ended->failure);
+      if (ended->failure && entry->is_of_packages) {
+        entry->package_error = build::PackageError(*ended->failure);
+        view.error = entry->package_error;
+      }
     }
     if (ended && !ended->failure) {
       view.state = BuildState::kDone;
@@ -151,6 +155,7 @@ void BuildKeeper::End(const EntryPtr& entry, Result<BuildEnd> ended) {
         view.error = entry->stop->stopped() ? TookTooLong(rules_.Get()->timeout) : ended.error();
       ++metrics_.failed;
     }
+    if (entry->is_of_packages) deriving_.erase(view.names.front());
     entry->stop.reset();  // a descriptor
     told = view;
     ForgetLocked();

@@ -1,4 +1,4 @@
-#include "cli/builds/build_printer.h"
+#include "cli/steps/build_printer.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
