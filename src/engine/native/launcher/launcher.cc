@@ -21,6 +21,7 @@
 #include "engine/native/ipc/guest_socket.h"
 #include "engine/native/launcher/volume_users.h"
 #include "engine/native/record/request.h"
+#include "engine/native/rootfs/inside_programs.h"
 #include "engine/native/rootfs/own_names.h"
 #include "engine/native/rootfs/rootfs.h"
 #include "engine/native/rootfs/scratch.h"
@@ -289,6 +290,9 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
   }
   plan.attach_layers = attach_layers_;
   plan.idmap_scratch = record.scratch == Scratch::kDisk;
+  if (record.request.privileges == Privileges::kRoot) {
+    plan.inside_programs = TRY(MakeInsidePrograms(options_.paths.inside_dir(), GuestProgram()));
+  }
   auto spawned = Spawn(plan, stage_us);
   if (!spawned && ids_ && !attach_layers_ && RefusesDetachedMounts(spawned.error())) {
     TRY(BeginToAttachLayers());
