@@ -132,7 +132,7 @@ def unchanged(check):
 
 @unchanged
 def a_step_that_uses_everything_up_ends(world):
-    limits = ("-m", "64m", "--disk", "32m", "--step-timeout", "6s")
+    limits = ("-m", "64m", "--disk", "32m", "--step-timeout", "2s")
     for script in (":(){ : | : & }; :; sleep 60", "while true; do sleep 100 & done", "while true; do mkdir d; cd d; done",
                    "i=0; while true; do i=$((i+1)); : > /tmp/$i; done", "yes", "yes >&2", "tail /dev/zero", "dd if=/dev/zero of=/x bs=1M",
                    "kill -9 -1; sleep 60", "kill -STOP -1; kill -STOP $$; sleep 60", "trap '' TERM INT HUP; sleep 60 & wait; wait",
@@ -462,7 +462,7 @@ def an_archive_that_grows_is_stopped(world):
             return b"\0" * count
 
     bomb = os.path.join(world.top, "bomb.tar.gz")
-    size = 3 << 30
+    size = 1 << 30
     with gzip.open(bomb, "wb", 1) as out, tarfile.open(fileobj=out, mode="w|") as archive:
         for number in range(8):
             info = tarfile.TarInfo(f"zeros-{number}")
