@@ -164,6 +164,22 @@ def an_entrypoint_is_what_starts_commands(world):
         expect(out.split()[:3] == ["20", "300", "sandboxuser"], out)
 
 
+def directories_are_mounted_as_compose_mounts_them(world):
+    if "stages" not in world.built:
+        return
+    work, settings = os.path.join(world.top, "work"), os.path.join(world.top, "settings")
+    for path in (work, settings):
+        os.makedirs(path)
+        os.chown(path, 1000, 1000)
+    with open(os.path.join(settings, "config"), "w") as out:
+        out.write("of the host\n")
+    mounts = ("-v", f"{work}:/workspace:rw", "-v", f"{settings}:/home/app/.aws:ro")
+    script = "whoami; cat ~/.aws/config; echo x > made; touch ~/.aws/x 2>/dev/null || echo read-only"
+    said = world.run("run", "-q", "--template", "stages:local", *mounts, "--", "sh", "-c", script)
+    expect(said == "app\nof the host\nread-only\n", said)
+    expect(os.listdir(settings) == ["config"] and os.stat(os.path.join(work, "made")).st_uid == 1000, "what is written stays, its owner's")
+
+
 def a_service_is_healthy_and_answers_at_a_port(world):
     if "service" not in world.built:
         return
@@ -206,7 +222,8 @@ def what_nobody_kept_is_said_to_be_missing(world):
 
 
 CHECKS = (each_is_built_and_used_as_its_users_did, nothing_is_done_again_and_no_network_is_asked, a_stage_is_built_where_it_is_asked_for,
-          arguments_and_labels_are_in_what_is_built, an_entrypoint_is_what_starts_commands, a_service_is_healthy_and_answers_at_a_port,
+          arguments_and_labels_are_in_what_is_built, an_entrypoint_is_what_starts_commands,
+          directories_are_mounted_as_compose_mounts_them, a_service_is_healthy_and_answers_at_a_port,
           without_a_network_it_is_built_anew_of_what_was_kept, what_nobody_kept_is_said_to_be_missing)
 
 
