@@ -236,9 +236,9 @@ def fixture_context(name, top):
     return context, re.findall(r"(?:^FROM |--from=)(\S+:\S+)", text, re.MULTILINE)
 
 
-def fixtures(names, cay, peers, top, rounds):
+def fixtures(names, cay, peers, top, rounds, report):
     """Each fixture from nothing, with a network."""
-    result, loaded = {}, set()
+    loaded = set()
     for name in names:
         context, bases = fixture_context(name, top)
         for base in dict.fromkeys(bases):
@@ -262,19 +262,34 @@ def fixtures(names, cay, peers, top, rounds):
                 able.append(peer)
             except RuntimeError as error:
                 print(f"{name}: {peer.name}: not measured: {str(error)[-600:]}", file=sys.stderr)
-        result[f"fixture {name}, from nothing"] = in_turn(able, rounds, lambda peer: seconds(lambda: peer.build(context, network=True)))
-    return result
+        report.times(f"fixture {name}, from nothing", in_turn(able, rounds, lambda peer: seconds(lambda: peer.build(context, network=True))))
 
 
-def show(result, reads):
-    for what, of in result.items():
+class Report:
+    """What was measured: as a table, each part as soon as it is there, or all of it as JSON at the end."""
+
+    def __init__(self, as_json):
+        self.as_json, self.result = as_json, {}
+
+    def times(self, what, of):
+        self.result[what] = of
+        if self.as_json or not of:
+            return
         print(what)
         own = of.get("cay", next(iter(of.values())))["p50"]
         for name, taken in of.items():
             ratio = f"{taken['p50'] / own:6.2f}" if own else "     -"
-            print(f"  {name:22} p50 {taken['p50']:9.1f} ms   p99 {taken['p99']:9.1f} ms   x {ratio}   ({taken['samples']})")
-    print(f"a file of {reads['file_mib']} MiB of a template, read by {reads['sandboxes']} sandboxes at once")
-    print(f"  read from the disk     {reads['read_mib']} MiB, by one of them at most {reads['most_by_one_mib']} MiB")
+            print(f"  {name:22} p50 {taken['p50']:9.1f} ms   p99 {taken['p99']:9.1f} ms   x {ratio}   ({taken['samples']})", flush=True)
+
+    def reads(self, reads):
+        self.result["disk reads"] = reads
+        if not self.as_json:
+            print(f"a file of {reads['file_mib']} MiB of a template, read by {reads['sandboxes']} sandboxes at once\n"
+                  f"  read from the disk     {reads['read_mib']} MiB, by one of them at most {reads['most_by_one_mib']} MiB", flush=True)
+
+    def end(self):
+        if self.as_json:
+            print(json.dumps(self.result, indent=1))
 
 
 def main():
@@ -310,24 +325,22 @@ def main():
             except RuntimeError as error:
                 print(f"{peer.name}: not measured: {error}", file=sys.stderr)
                 peers.remove(peer)
-        result = {"build, done": in_turn(peers, options.rounds, lambda peer: seconds(lambda: peer.build(context)))}
+        report = Report(options.json)
+        report.times("build, done", in_turn(peers, options.rounds, lambda peer: seconds(lambda: peer.build(context))))
         for peer in peers:
             peer.build(context, cached=True)
-        result["build, found again"] = in_turn(peers, options.rounds, lambda peer: seconds(lambda: peer.build(context, cached=True)))
+        report.times("build, found again", in_turn(peers, options.rounds, lambda peer: seconds(lambda: peer.build(context, cached=True))))
         pullers = [peer for peer in peers if "buildkit" not in peer.name]
         other = Image(Env=["PATH=/bin"])
         for number in range(10):
             other.layer([file(f"data-{number}", os.urandom(6 << 20))])
         pulled_image = registry.push(other, "pulled:1")
-        result["pull of 60 MiB in 10 layers"] = in_turn(pullers, options.rounds, lambda peer: pulled(peer, pulled_image))
-        result["create"] = creates(cay, options.rounds * 10)
-        reads = disk_reads(cay, 50)
+        report.times("pull of 60 MiB in 10 layers", in_turn(pullers, options.rounds, lambda peer: pulled(peer, pulled_image)))
+        report.times("create", creates(cay, options.rounds * 10))
+        report.reads(disk_reads(cay, 50))
         if options.fixtures:
-            result.update(fixtures(options.fixtures.split(","), cay, peers, top, max(options.rounds // 2, 1)))
-        if options.json:
-            print(json.dumps({**result, "disk reads": reads}, indent=1))
-        else:
-            show(result, reads)
+            fixtures(options.fixtures.split(","), cay, peers, top, max(options.rounds // 2, 1), report)
+        report.end()
 
 
 if __name__ == "__main__":

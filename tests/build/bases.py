@@ -21,6 +21,9 @@ DEBIAN_PYTHON = ("RUN --mount=type=cache,target=/var/cache/apt apt-get update &&
                  "rm -rf /var/lib/apt/lists/*\n")
 # An interpreter and pip where the official image has them; what pip installs with --prefix=DIR can be copied there.
 VENV = "RUN python3 -m venv /usr/local\n" + PYTHON
+# The interpreter has pip, as a module.
+PIP = ("RUN ln -s python3.12 /usr/local/bin/python && python -m ensurepip && printf '#!/bin/sh\\nexec python3 -m pip \"$@\"\\n' > /usr/local/bin/pip && "
+       "chmod 755 /usr/local/bin/pip\n")
 NODE = """FROM debian:bookworm
 COPY bin/node /usr/local/bin/node
 COPY npm /usr/local/lib/node_modules/npm
@@ -33,7 +36,7 @@ BASES = {
     "ubuntu:22.04": "FROM debian:bookworm\n",
     "python:3.11-slim": "FROM debian:bookworm\n" + DEBIAN_PYTHON + VENV,
     "python:3.11": "FROM debian:bookworm\n" + DEBIAN_PYTHON + VENV,
-    "python:3.12-slim": INTERPRETER + PYTHON + "RUN ln -s python3.12 /usr/local/bin/python && python -m ensurepip && ln -s pip3 /usr/local/bin/pip\n",
+    "python:3.12-slim": INTERPRETER + PYTHON + PIP,
     "node:20-slim": NODE,
     "node:22-slim": NODE,
 }

@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """Dockerfiles, contexts and archives of somebody who wants out of a build, or to take the machine with it: each ends with an error that says
-what is wrong, or does inside what it would do anywhere, in bounded time; nothing outside is changed, and the next build works. By the command
-and by a server. --victim: attack-victim of tests/attacks, whose probes are tried as a step. Exits with 77 where not started by root, or without busybox."""
+what is wrong, or does inside what it would do anywhere, in bounded time; nothing outside is changed, and the next build works. hostile_server_test.py
+asks a server. --victim: attack-victim of tests/attacks, whose probes are tried as a step. Exits with 77 where not started by root, or without busybox."""
 
 import contextlib
 import gzip
-import hashlib
-import io
 import json
 import os
 import re
@@ -23,65 +21,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 sys.path.insert(0, os.path.join(HERE, "..", "template"))
-from build_test import WRONG, Built  # noqa: E402
+from build_test import Built  # noqa: E402
 from checks import eventually, expect, try_checks  # noqa: E402
-from images import directory, entry, file, small_root, symlink  # noqa: E402
-from server_build_test import Building, tar_of  # noqa: E402
+from hostile import CANARY, Host, digest_of_tree, hostile_archives  # noqa: E402
+from images import file  # noqa: E402
+from server_build_test import tar_of  # noqa: E402
 from world import options_where_there_are  # noqa: E402
-
-CANARY = "c4n4ry-of-the-host"
-# What is wrong with what a client sends is never the server's own fault.
-CLIENTS_ERRORS = range(400, 500)
-
-
-def digest_of_tree(top):
-    """Names, modes, targets and content of all that is below."""
-    digest = hashlib.sha256()
-    for path, directories, names in os.walk(top):
-        directories.sort()
-        for name in sorted(directories + names):
-            where = os.path.join(path, name)
-            status = os.lstat(where)
-            digest.update(f"{where} {status.st_mode} {status.st_uid} {status.st_gid}\0".encode(errors="surrogateescape"))
-            if stat.S_ISREG(status.st_mode):
-                with open(where, "rb") as content:
-                    digest.update(content.read())
-            elif stat.S_ISLNK(status.st_mode):
-                digest.update(os.readlink(where).encode())
-    return digest.hexdigest()
-
-
-class Host:
-    """What no build changes: files around it, settings of the kernel, mounts and loop devices."""
-
-    def __init__(self, top, state):
-        self.outside, self.state = os.path.join(top, "outside"), state
-        os.makedirs(os.path.join(self.outside, "directory"))
-        for name in ("secret", "directory/secret"):
-            with open(os.path.join(self.outside, name), "w") as out:
-                out.write(CANARY)
-
-    def now(self):
-        with open("/proc/self/mountinfo") as mounts, open("/proc/sys/kernel/core_pattern") as pattern, open("/bin/busybox", "rb") as program:
-            mounted = sorted(line.split(" ", 3)[3] for line in mounts if self.state in line)
-            settings = (pattern.read(), socket.gethostname(), hashlib.sha256(program.read()).hexdigest())
-        accounts = []
-        for path in ("/etc/passwd", "/etc/group", "/etc/shadow", "/bin/busybox", "/dev/null", "/etc"):
-            status = os.stat(path)
-            accounts.append((path, status.st_mode, status.st_uid, status.st_size, status.st_ino))
-        return digest_of_tree(self.outside), mounted, settings, accounts
-
-    def loops(self):
-        """Those of its sandboxes. A server keeps a few for those that come, and gives back the others some at a time."""
-        found = []
-        for name in os.listdir("/sys/block"):
-            try:
-                with open(f"/sys/block/{name}/loop/backing_file") as backing:
-                    found += [text for text in [backing.read().strip()] if text.startswith(self.state)]
-            except OSError:
-                pass
-        return found
-
 
 class Hostile(Built):
     def __init__(self, cay, top, victim):
@@ -132,7 +77,7 @@ def unchanged(check):
 
 @unchanged
 def a_step_that_uses_everything_up_ends(world):
-    limits = ("-m", "64m", "--disk", "32m", "--step-timeout", "6s")
+    limits = ("-m", "64m", "--disk", "32m", "--step-timeout", "2s")
     for script in (":(){ : | : & }; :; sleep 60", "while true; do sleep 100 & done", "while true; do mkdir d; cd d; done",
                    "i=0; while true; do i=$((i+1)); : > /tmp/$i; done", "yes", "yes >&2", "tail /dev/zero", "dd if=/dev/zero of=/x bs=1M",
                    "kill -9 -1; sleep 60", "kill -STOP -1; kill -STOP $$; sleep 60", "trap '' TERM INT HUP; sleep 60 & wait; wait",
@@ -395,52 +340,6 @@ def context_with_link(world, target):
 
 # Archives.
 
-def hostile_archives(outside):
-    """(name, bytes) of archives that want out."""
-    yield "parent", tar_of([file("../escaped", "x"), file("a/../../escaped", "x"), file("..", "x")])
-    yield "absolute", tar_of([file(f"{outside}/escaped", "x"), file("//escaped", "x")])
-    yield "link", tar_of([symlink("led", outside), file("led/escaped", "x")])
-    yield "links", tar_of([symlink("a", ".."), symlink("a/b", ".."), file("a/b/escaped", "x")])
-    yield "hard", tar_of([entry("led", tarfile.LNKTYPE, target=f"{outside}/secret"), entry("up", tarfile.LNKTYPE, target="../../outside/secret"),
-                          entry("passwd", tarfile.LNKTYPE, target="/etc/passwd")])
-    yield "hard to link", tar_of([symlink("s", f"{outside}/secret"), entry("led", tarfile.LNKTYPE, target="s"), file("led", "x")])
-    yield "twice", tar_of([file("f", "first"), symlink("f", outside), file("f/escaped", "x"), directory("f"), file("f", "last")])
-    yield "devices", tar_of([entry("sda", tarfile.BLKTYPE), entry("null", tarfile.CHRTYPE), entry("fifo", tarfile.FIFOTYPE)])
-    yield "setuid", tar_of([file("suid", "x", mode=0o6755), directory("sticky", mode=0o7777)])
-    yield "whiteouts", tar_of([file(".wh.etc", ""), file("a/.wh..wh..opq", ""), file(".wh..wh.x", "")])
-    yield "names", tar_of([file("new\nline", "x"), file("n" * 255, "x"), file("n" * 5000, "x"), file("\x01", "x"), file("d/" * 3000 + "f", "x")])
-    yield "over a directory", tar_of([directory("d"), file("d/f", "x"), file("d", "x"), file("d/f", "x")])
-    yield "owners", tar_of([file("o", "x", uid=2**31, gid=2**32 - 1), file("p", "x", uid=2**40)])
-    whole = tar_of([file("a", b"x" * 5000), file("b", b"y" * 5000)])
-    yield "cut", whole[:3000]
-    yield "damaged", whole[:200] + b"\xff" * 100 + whole[300:]
-    lying = bytearray(whole)
-    lying[124:136] = b"77777777777\0"
-    lying[148:156] = b"%06o\0 " % (sum(lying[:148]) + 8 * 32 + sum(lying[156:512]))
-    yield "a size that lies", bytes(lying)
-    yield "cut gzip", gzip.compress(whole)[:-200]
-    yield "pax", tar_of([file("p", "x")]).replace(b"ustar", b"ustar") + b"\0" * 4096
-    yield "sparse", sparse_archive(1 << 42)
-    yield "dockerfile", tar_of([symlink("Dockerfile", f"{outside}/secret")])
-    yield "dockerignore", tar_of([file("Dockerfile", "FROM base\nCOPY . /x\n"), symlink(".dockerignore", f"{outside}/secret")])
-    yield "dockerfile hard", tar_of([entry("Dockerfile", tarfile.LNKTYPE, target=f"{outside}/secret")])
-    yield "dockerfile loop", tar_of([symlink("Dockerfile", "Dockerfile")])
-    yield "dockerfile directory", tar_of([directory("Dockerfile"), file("Dockerfile/x", "x")])
-    yield "dockerfile fifo", tar_of([entry("Dockerfile", tarfile.FIFOTYPE)])
-
-
-def sparse_archive(size):
-    """One file that says to be so large, and has nothing: GNU tar's sparse format 1.0, in pax."""
-    info = tarfile.TarInfo("GNUSparseFile.0/large")
-    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "large", "GNU.sparse.realsize": str(size)}
-    content = (b"1\n%d\n0\n" % size).ljust(512, b"\0")
-    info.size = len(content)
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
 @unchanged
 def archives_are_unpacked_inside(world):
     for name, data in hostile_archives(world.host.outside):
@@ -462,7 +361,7 @@ def an_archive_that_grows_is_stopped(world):
             return b"\0" * count
 
     bomb = os.path.join(world.top, "bomb.tar.gz")
-    size = 3 << 30
+    size = 1 << 30
     with gzip.open(bomb, "wb", 1) as out, tarfile.open(fileobj=out, mode="w|") as archive:
         for number in range(8):
             info = tarfile.TarInfo(f"zeros-{number}")
@@ -514,128 +413,6 @@ def dockerfiles_without_measure_are_refused_in_time(world):
         expect(not world.tried(bombs[name])[0], f"{name}: it was built")
 
 
-# A server, and others on it.
-
-class HostileServer(Building):
-    def __init__(self, cay, top):
-        os.makedirs(os.path.join(top, "server"))
-        super().__init__(cay, os.path.join(top, "server"))
-        self.host = Host(os.path.join(top, "server"), self.state)
-
-    def upload(self, context, key=None, **options):
-        """The answer to an archive as it is."""
-        body = (b"--B\r\nContent-Disposition: form-data; name=\"options\"\r\n\r\n" + json.dumps(options).encode() +
-                b"\r\n--B\r\nContent-Disposition: form-data; name=\"context\"; filename=\"c\"\r\n\r\n" + context + b"\r\n--B--\r\n")
-        return self.request("POST", "/api/templates/builds", body, key or self.one, **{"Content-Type": "multipart/form-data; boundary=B"})
-
-    def outcome(self, status, build, what):
-        """How it ended, and all that was told of it. What is refused is refused as the client's fault."""
-        expect(status == 202 or status in CLIENTS_ERRORS, f"{what}: {status}: {build}")
-        told = json.dumps(build)
-        if status == 202:
-            build = self.ended(build)
-            told += json.dumps(build) + json.dumps(self.events(build, key=self.key))
-            expect(build["state"] in ("done", "failed"), f"{what}: {build}")
-            expect(build["state"] == "done" or build["error_code"] not in (None, "internal"), f"{what}: {build}")
-        expect(CANARY not in told and "root:x:0:0:root:/root:/bin/bash" not in told, f"{what}: it read the host's file: {told[:2000]}")
-        return build.get("state"), told
-
-    def said(self, build, key):
-        return "".join(data["text"] for kind, _, data in self.events(build, key=key) if kind == "output")
-
-    def held(self):
-        """What its process holds: descriptors and threads."""
-        pid = self.server.pid
-        return len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task"))
-
-
-def the_server_lives_on(check):
-    def run(world):
-        world.build("FROM base\nRUN true\n", key=world.one, names=["before"], no_cache=True)
-        before, pid, held = world.host.now(), world.server.pid, world.held()
-        check(world)
-        expect(world.server.poll() is None and world.server.pid == pid, "the server ended")
-        expect(world.host.now() == before, f"the host has changed: {before} {world.host.now()}")
-        eventually(lambda: world.sandboxes() == [] and world.aside() == [] and len(world.host.loops()) <= 2, "nothing is left")
-        done = world.build("FROM base\nRUN true\n", key=world.one, names=["after"], no_cache=True)
-        expect(done["state"] == "done", f"it builds: {done}")
-        eventually(lambda: world.held()[0] <= held[0] + 8 and world.held()[1] <= held[1] + 8, f"it holds {world.held()}, and held {held}")
-        found = subprocess.run(["grep", "-rl", "--", CANARY, world.state], capture_output=True, text=True)
-        expect(found.stdout == "", f"the host's file is in {found.stdout}")
-    run.__name__ = check.__name__
-    return run
-
-
-@the_server_lives_on
-def uploaded_contexts_lead_nowhere_outside(world):
-    dockerfile = "FROM base\nCOPY . /x/\nRUN cat /x/* /x/*/* 2>/dev/null; ls -la /x\n"
-    for name, data in hostile_archives(world.host.outside):
-        own = name.startswith("docker")
-        entries = tar_of([] if own else [file("Dockerfile", dockerfile)]).rstrip(b"\0")
-        entries += b"\0" * (-len(entries) % 512)
-        state, told = world.outcome(*world.upload(entries + data, names=["hostile"]), name)
-        if name in ("parent", "absolute", "cut", "damaged", "dockerfile", "dockerfile hard", "dockerfile fifo", "dockerfile directory",
-                    "dockerfile loop", "dockerignore"):
-            expect(state != "done", f"{name}: {told[:1000]}")
-    for name, context in (("nothing", b""), ("no archive", os.urandom(5000)), ("text", b"FROM base\n"), ("gzip", gzip.compress(tar_of([file("Dockerfile", dockerfile)]))),
-                          ("zeros", b"\0" * 100_000), ("no Dockerfile", tar_of([file("x", "x")])),
-                          ("twice", tar_of([file("Dockerfile", "FROM nothing\n"), file("Dockerfile", "FROM base\n")]))):
-        world.outcome(*world.upload(context, names=["hostile"]), name)
-    # A gigabyte and a half that was a megabyte and a half.
-    world.outcome(*world.upload(gzip.compress(b"\0" * (1 << 26), 9) * 24, names=["hostile"]), "a bomb")
-
-
-@the_server_lives_on
-def options_of_a_build_lead_nowhere(world):
-    context = tar_of([file("Dockerfile", "FROM base\nARG A\nRUN echo $A\n"), file("sub/other", "FROM base\n"), symlink("led", "/etc/passwd")])
-    for options in ({"dockerfile": "../../../etc/passwd"}, {"dockerfile": "/etc/passwd"}, {"dockerfile": "led"}, {"dockerfile": "sub"}, {"dockerfile": "Dockerfile/x"}, {"dockerfile": ""},
-                    {"dockerfile": "x\0y"}, {"dockerfile": "a/" * 5000}, {"dockerfile": "-"}, {"names": ["../x"]}, {"names": ["@other/x"]}, {"names": ["host"]},
-                    {"names": ["base"]}, {"names": ["a\nb"]}, {"names": ["x" * 5000]}, {"names": []}, {"names": ["x"] * 1000}, {"names": [".layers"]},
-                    {"names": "x"}, {"target": "x" * 100_000}, {"target": "../x"}, {"build_args": {"A": "x" * 500_000}}, {"build_args": {"A\0": "x"}},
-                    {"build_args": {"A": "$(id)`id`\n\0"}}, {"build_args": {f"A{n}": "x" for n in range(5000)}}, {"labels": {"\x1b[2J": "x" * 100_000}},
-                    {"secrets": {"../../x": "x"}}, {"secrets": {"s": "x" * 5_000_000}}, {"secrets": {f"s{n}": "x" for n in range(5000)}},
-                    {"platform": "../../x"}, {"network": {"allow": ["../../x"]}}, {"limits": {"memory": 1 << 60}}, {"state_dir": "/etc"}):
-        world.outcome(*world.upload(context, **{"names": ["hostile"], **options}), str(options)[:100])
-
-
-@the_server_lives_on
-def nothing_of_another_owners_builds_is_had(world):
-    secret = "s3cr3t-of-one-alone"
-    text = ("FROM base AS tool\nRUN echo of-one-alone-$(head -c 8 /dev/urandom | busybox od -An -tx1 | tr -d ' ') > /once\nFROM tool\n"
-            "RUN --mount=type=cache,id=shared,target=/c echo of-one-alone > /c/mine; ls /c\n"
-            "RUN --mount=type=secret,id=token,target=/t cat /t > /dev/null\nRUN cat /once\n").replace("tr -d ' '", "busybox tr -d ' '")
-    mine = world.build(text, key=world.one, names=["own"], secrets={"token": secret})
-    expect(mine["state"] == "done", f"{mine}")
-    # The same text and names, the same cache, and all ways to name what is another's.
-    theirs = world.begin(text.replace("echo of-one-alone > /c/mine; ", ""), key=world.other, names=["own"], secrets={"token": "another"})
-    expect(world.ended(theirs)["state"] == "done" and world.ended(theirs)["cached"] == 0, f"{world.ended(theirs)}")
-    expect("mine" not in world.said(theirs, world.other), "its cache was seen")
-    once = world.said(mine, world.one).split()[-1]
-    expect(once.startswith("of-one-alone-") and once not in world.said(theirs, world.other), "its layer was found")
-    for stolen in ("FROM @one/own\nRUN cat /once\n", "FROM one/own\nRUN cat /once\n", "FROM base\nCOPY --from=@one/own /once /once\nRUN cat /once\n",
-                   "FROM base\nRUN --mount=from=@one/own,target=/m cat /m/once\n", "FROM base\nRUN --mount=type=cache,from=@one/own,id=x,target=/m cat /m/once\n",
-                   "FROM base\nRUN --mount=type=cache,id=@one/shared,target=/m cat /m/mine\n", "FROM base\nRUN --mount=type=cache,id=one/shared,target=/m cat /m/mine\n",
-                   "FROM base\nRUN --mount=type=cache,id=../one/shared,target=/m cat /m/mine\n", "ARG B=@one/own\nFROM $B\n",
-                   "FROM base\nADD --checksum=sha256:" + "0" * 64 + " @one/own /x\n"):
-        build = world.build(stolen, key=world.other, names=["stolen"])
-        expect(build["state"] == "failed", f"{stolen}: {build}")
-        expect("of-one-alone" not in json.dumps(world.events(build, key=world.other)), f"{stolen}: it was had")
-    # What somebody calls as everybody's is called stays his own.
-    for name in ("base", "host"):
-        world.outcome(*world.send("FROM base\nRUN echo poisoned > /poisoned\n", key=world.one, names=[name]), name)
-    build = world.begin("FROM base\nRUN ls /\n", key=world.other, names=["x"], no_cache=True)
-    expect(world.ended(build)["state"] == "done" and "poisoned" not in world.said(build, world.other), "another's base was had")
-    for path in ("", "/events"):
-        expect(world.ask("GET", f"/api/templates/builds/{mine['id']}{path}", key=world.other)[0] == 404, f"{path}: it is nobody else's")
-    builds = world.ask("GET", "/api/templates/builds", key=world.other)[1]["builds"]
-    templates = world.ask("GET", "/api/templates", key=world.other)[1]["templates"]
-    expect({build["owner"] for build in builds} == {"other"}, f"{builds}")
-    expect(not any(template["name"].startswith("@one") for template in templates), f"{templates}")
-    found = subprocess.run(["grep", "-rl", "--", secret, world.state], capture_output=True, text=True)
-    expect(found.stdout == "", f"its secret is kept in {found.stdout}")
-
-
-SERVER_CHECKS = (uploaded_contexts_lead_nowhere_outside, options_of_a_build_lead_nowhere, nothing_of_another_owners_builds_is_had)
 CHECKS = (a_step_gets_no_further_than_root_of_any_sandbox, a_step_that_uses_everything_up_ends, what_a_step_leaves_in_its_layer_is_harmless, mounts_of_steps_lead_nowhere_outside,
           a_step_that_replaces_what_the_next_needs_harms_nobody, sources_lead_nowhere_outside, stages_and_destinations_lead_nowhere_outside,
           files_of_every_kind_are_copied_or_refused, a_large_file_of_nothing_does_not_fill_the_disk,
@@ -645,16 +422,9 @@ CHECKS = (a_step_gets_no_further_than_root_of_any_sandbox, a_step_that_uses_ever
 
 def main():
     options = options_where_there_are(paths=["--victim"])
-    failed = 0
     with tempfile.TemporaryDirectory(prefix="cay-hostile-") as top:
         os.chmod(top, 0o755)
-        failed += try_checks(CHECKS, Hostile(options.cay, top, options.victim), options.only)
-        world = HostileServer(options.cay, top)
-        try:
-            failed += try_checks(SERVER_CHECKS, world, options.only)
-        finally:
-            world.stop()
-    return 1 if failed else 0
+        return 1 if try_checks(CHECKS, Hostile(options.cay, top, options.victim), options.only) else 0
 
 
 if __name__ == "__main__":
