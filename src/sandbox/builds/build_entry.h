@@ -34,6 +34,7 @@ struct BuildKeeper::Entry {
   Caller caller{};
   BuildLog log{};
   std::string dockerfile{};  // its path in the context
+  bool pulls_again = false;  // BuildSpec::pull
   bool cancelled = false;
 
   // Until its end: of the thread that has it.
