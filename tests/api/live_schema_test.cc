@@ -119,8 +119,7 @@ void LiveSchemas::CheckTemplates(const SchemaChecker& schema, const std::string&
   CheckBuilds(schema);
   schema.Check("TemplateDetails", Get("/api/templates/schema?sizes=true").json());
   schema.Check("TemplatesUsage", Get("/api/templates/df").json());
-  schema.Check("TemplatePruneReport",
-               Post("/api/templates/prune", R"({"dry_run":true})").json());
+  schema.Check("TemplatePruneReport", Post("/api/templates/prune", R"({"dry_run":true})").json());
   const Reply push = Post("/api/templates/schema/push", R"({"image":"127.0.0.1:9/nobody:1"})");
   schema.Check("Push", push.json());
   schema.Check("Push", Get("/api/pushes/" + push.Text("id")).json());

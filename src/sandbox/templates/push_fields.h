@@ -1,5 +1,5 @@
-// Fields of pushes, each once (base/field.h). Made of these lists: the API's reader and writers, and
-// its schemas. What proves who asks is in what is asked for, and in no answer.
+// Fields of pushes, each once (base/field.h). Made of these lists: the API's reader and writers,
+// and its schemas. What proves who asks is in what is asked for, and in no answer.
 #pragma once
 
 #include <array>

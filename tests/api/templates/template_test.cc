@@ -81,7 +81,7 @@ TEST_F(Templates, AnExportIsAnArchiveOfAnImage) {
   ExpectProblem(Get(path + "?compression=xz"), 400, "invalid_argument");
   ExpectProblem(Get(path + "?format=docker&compression=gzip"), 400, "invalid_argument");
   ExpectProblem(Get(path + "?tag=UPPER"), 400, "invalid_argument");
-  ExpectProblem(Get("/api/templates/host/export"), 400, "invalid_argument");
+  ExpectProblem(Get("/api/templates/host/export"), 422, "invalid_argument");
   ExpectProblem(Get("/api/templates/api-none/export"), 404, "not_found");
 }
 
@@ -114,7 +114,7 @@ TEST_F(Templates, WhatIsNoRequestForAPushIsRefused) {
                 "invalid_argument");
   ExpectProblem(Post(path, R"({"image":"a:1","token":"c"})"), 400, "invalid_argument");
   ExpectProblem(Post("/api/templates/api-none/push", R"({"image":"a:1"})"), 404, "not_found");
-  ExpectProblem(Post("/api/templates/host/push", R"({"image":"a:1"})"), 400, "invalid_argument");
+  ExpectProblem(Post("/api/templates/host/push", R"({"image":"a:1"})"), 422, "invalid_argument");
   ExpectProblem(CallAs("somebody", "POST", path, R"({"image":"a:1"})"), 403, "permission_denied");
   ExpectProblem(CallAs("somebody", "POST", "/api/templates/@other%2Fx/push", R"({"image":"a:1"})"),
                 404, "not_found");
