@@ -193,7 +193,7 @@ room() {
     cli/builds) echo cli/{frame,client,local,network,pulls,session,remote,steps} ;;
     cli/environments) echo cli/{frame,local,network,pulls,run,builds,steps} ;;
     cli/volumes) echo cli/{frame,client,local,remote} ;;
-    cli/templates) echo cli/{frame,client,local,pulls,builds,remote} ;;
+    cli/templates) echo cli/{frame,client,local,pulls,builds,copy,session,remote} ;;
     cli) echo cli/{frame,local} ;;
     archive/formats) echo archive ;;
     json | crypto | protocol | archive | store | config | guest_link) ;;

@@ -6,8 +6,8 @@
 
 #include "base/encoding.h"
 #include "build/packing/pack_context.h"
-#include "build/stages/context.h"
 #include "cli/builds/build_upload.h"
+#include "cli/builds/typed_context.h"
 #include "cli/client/target.h"
 #include "cli/client/values.h"
 #include "cli/frame/console.h"
@@ -37,7 +37,7 @@ Result<void> CheckForServer(const BuildOptions& options) {
     return refuse("the limits of steps",
                   "templates.build_memory, build_cpus, build_disk and "
                   "step_timeout");
-  if (!options.registry.insecure.empty() || !options.registry.ca_file.empty() || options.pull)
+  if (!options.registry.insecure.empty() || !options.registry.ca_file.empty())
     return refuse("registries", "[templates]");
   if (!options.ways.resolvers.empty() || !options.ways.proxy.empty())
     return refuse("the way to the network", "network.resolvers and network.proxy");
@@ -55,10 +55,16 @@ json::object ObjectOf(const StringMap& map) {
   return object;
 }
 
-json::object OptionsObject(const BuildOptions& options, const std::string& file_name) {
-  json::object object = {{"dockerfile", build::kPackedDockerfile},
-                         {"file_name", ToUtf8Lossy(file_name)},
-                         {"no_cache", options.no_cache}};
+// `context`: of an archive its Dockerfile is in it, and keeps its name.
+json::object OptionsObject(const BuildOptions& options, const TypedContext& context) {
+  json::object object = {{"no_cache", options.no_cache}};
+  if (context.opened) {
+    object["dockerfile"] = build::kPackedDockerfile;
+    object["file_name"] = ToUtf8Lossy(context.opened->file_name);
+  } else if (!options.file.empty()) {
+    object["dockerfile"] = options.file;
+  }
+  if (options.pull) object["pull"] = true;
   json::array names(options.tags.begin(), options.tags.end());
   object["names"] = std::move(names);
   if (!options.target.empty()) object["target"] = options.target;
@@ -75,10 +81,10 @@ json::object OptionsObject(const BuildOptions& options, const std::string& file_
   return object;
 }
 
-Result<std::string> Begin(ApiClient& api, const BuildOptions& options,
-                          build::OpenedContext context) {
-  const std::string asked = TRY(JsonBody(OptionsObject(options, context.file_name)));
-  BuildUpload upload = TRY(BuildUpload::Start(asked, std::move(context)));
+Result<std::string> Begin(ApiClient& api, const BuildOptions& options, TypedContext context) {
+  const std::string asked = TRY(JsonBody(OptionsObject(options, context)));
+  BuildUpload upload = TRY(context.opened ? BuildUpload::Start(asked, *std::move(context.opened))
+                                          : BuildUpload::Start(asked, std::move(context.archive)));
   http::ClientRequest request;
   request.method = "POST";
   request.target = kBuilds;
@@ -143,9 +149,9 @@ Result<int> Conclude(const FollowedBuild& outcome, const BuildOptions& options,
 
 }  // namespace
 
-Result<int> BuildOnServer(ApiClient& api, BuildOptions& options, const std::string& directory) {
+Result<int> BuildOnServer(ApiClient& api, BuildOptions& options, const std::string& typed) {
   TRY(CheckForServer(options));
-  build::OpenedContext context = TRY(build::OpenContext(directory, options.file));
+  TypedContext context = TRY(OpenTypedContext(typed, options.file));
   const std::string id = TRY(Begin(api, options, std::move(context)));
   const SignalScope scope(false);
   CallersSignals signals = TRY(scope.Open());

@@ -34,6 +34,7 @@ struct BuildKeeper::Entry {
   Caller caller{};
   BuildLog log{};
   std::string dockerfile{};  // its path in the context
+  bool pulls_again = false;  // BuildSpec::pull
   bool cancelled = false;
   bool is_of_packages = false;
   std::optional<Error> package_error{};  // of packages that could not be installed

@@ -52,6 +52,21 @@ Result<void> CheckPlatform(const KeptTemplate& kept, const std::string& image,
                            asked->Text() + " was asked for"));
 }
 
+// Whether its registry may have another image of that name by now: one that no digest decides.
+bool MayHaveMoved(const std::string& name) {
+  return !templates::IsShortName(name) && !name.contains('@');
+}
+
+// What is here is everybody's, and would be another then.
+Result<void> CheckMayRenew(const Caller& caller, const std::string& name) {
+  if (caller.admin) return {};
+  return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                       "the image " + name +
+                           " is here, and everybody's: only administrators look again what "
+                           "its registry has now")
+                     .WithRemedy("leave \"pull\" out, or ask the administrator to pull it"));
+}
+
 }  // namespace
 
 void BuildKeeper::Run(const EntryPtr& entry) {
@@ -104,7 +119,10 @@ Result<KeptTemplate> BuildKeeper::FindBase(const Entry& entry, const BuildRules&
       return Failure(templates::NotBuilt(name, *environment));
     name = TRY(templates::ImageOfName(name)).Familiar();
   }
-  if (!is_owned && services_.pulls.IsWanted(name)) {
+  const bool is_wanted = !is_owned && services_.pulls.IsWanted(name);
+  const bool is_renewed = !is_owned && !is_wanted && entry.pulls_again && MayHaveMoved(name);
+  if (is_renewed) TRY(CheckMayRenew(entry.caller, name));
+  if (is_wanted || is_renewed) {
     // As long as the build may take, which is what ends it then.
     TRY(services_.pulls.Obtain(entry.caller, name, rules.timeout + kStopsBefore,
                                [&] { return entry.stop->stopped(); }));

@@ -156,6 +156,7 @@ Result<BuildKeeper::EntryPtr> BuildKeeper::Prepare(const Caller& caller, BuildSp
   request.secrets = std::move(spec.secrets);
   request.owner = rules.share_cache ? kEverybody : caller.owner;
   request.no_cache = spec.no_cache;
+  entry->pulls_again = spec.pull;
   request.limits = {.limits = rules.limits, .timeout = rules.step_timeout};
   request.keep = {.max_bytes = rules.cache_size, .max_age = rules.cache_age};
   BuildView& view = entry->view;
