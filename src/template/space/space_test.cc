@@ -44,7 +44,8 @@ class SpaceTest : public ::testing::Test {
     LayerTar tar;
     tar.Directory("usr").Directory("etc").File("usr/content", std::string(kContent, 'x'));
     dir_.Write("archive.tar", tar.Finish());
-    const auto info = store_->Import(name, dir_.At("archive.tar"), {.came = came});
+    const auto info =
+        store_->Import(name, dir_.At("archive.tar"), {.came = came, .on_progress = {}});
     ASSERT_TRUE(info.has_value()) << info.error().ToString();
     const std::string path = "state/templates/" + FileNameOf(name) + ".json";
     const int64_t when = UnixMs() - int64_t{hours} * 3'600'000;
