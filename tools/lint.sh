@@ -105,7 +105,8 @@ room() {
     guest/spawn) echo guest/files guest/confinement ;;
     guest/processes) echo guest/io guest/confinement guest/spawn ;;
     guest/operations) echo guest/io guest/files guest/spawn guest/processes ;;
-    guest) echo guest/io guest/files guest/confinement guest/processes guest/operations ;;
+    guest/sudo) echo guest/spawn guest/processes ;;
+    guest) echo guest/io guest/files guest/confinement guest/processes guest/operations guest/sudo ;;
     network/policy) ;;
     network/wire) echo network/policy ;;
     network/link) echo network/policy ;;

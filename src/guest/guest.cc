@@ -12,6 +12,7 @@
 #include "guest/files/temporaries.h"
 #include "guest/operations/server.h"
 #include "guest/processes/process_table.h"
+#include "guest/sudo/command_requests.h"
 
 namespace cay::guest {
 namespace {
@@ -35,6 +36,9 @@ Result<void> Serve(bool single_user, Privileges privileges) {
               .temporaries = temporaries,
               .single_user = single_user,
               .privileges = privileges};
+  CommandRequests requests(
+      {.loop = loop, .processes = *processes, .proc = proc, .privileges = privileges});
+  requests.Begin();
   Server server(guest, std::move(listener));
   TRY(server.Begin());
   return loop.Run();

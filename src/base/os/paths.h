@@ -23,6 +23,7 @@ struct Paths {
 
   std::string templates_dir() const { return state_dir + "/templates"; }
   std::string scratch_dir() const { return state_dir + "/scratch"; }      // empty filesystem images
+  std::string inside_dir() const { return state_dir + "/inside"; }        // programs of sandboxes
   std::string volumes_dir() const { return state_dir + "/volumes"; }      // one directory each
   std::string sandboxes_dir() const { return state_dir + "/sandboxes"; }  // one directory each
 

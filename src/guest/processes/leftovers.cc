@@ -14,6 +14,51 @@
 namespace cay::guest {
 namespace {
 
+constexpr std::string_view kMarkName = "Max file locks";
+
+// As fs/proc/base.c names them (lnames).
+struct NamedLimit {
+  std::string_view name;
+  int resource;
+};
+constexpr std::array<NamedLimit, 9> kLimitsOfCommands = {{
+    {"Max cpu time", RLIMIT_CPU},
+    {"Max file size", RLIMIT_FSIZE},
+    {"Max data size", RLIMIT_DATA},
+    {"Max stack size", RLIMIT_STACK},
+    {"Max core file size", RLIMIT_CORE},
+    {"Max locked memory", RLIMIT_MEMLOCK},
+    {"Max open files", RLIMIT_NOFILE},
+    {"Max address space", RLIMIT_AS},
+    {kMarkName, RLIMIT_LOCKS},
+}};
+
+std::optional<rlim_t> ParseLimitValue(std::string_view word) {
+  if (word == "unlimited") return RLIM_INFINITY;
+  rlim_t value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
+  return value;
+}
+
+// NAME  SOFT  HARD  UNITS, in columns of spaces.
+std::optional<rlimit> ParseLimit(std::string_view limits, std::string_view name) {
+  const size_t at = limits.find(name);
+  if (at == std::string_view::npos) return std::nullopt;
+  limits.remove_prefix(at + name.size());
+  limits = limits.substr(0, limits.find('\n'));
+  const auto next = [&] {
+    limits.remove_prefix(std::min(limits.find_first_not_of(' '), limits.size()));
+    const std::string_view word = limits.substr(0, limits.find(' '));
+    limits.remove_prefix(word.size());
+    return word;
+  };
+  const auto soft = ParseLimitValue(next());
+  const auto hard = ParseLimitValue(next());
+  if (!soft || !hard) return std::nullopt;
+  return rlimit{.rlim_cur = *soft, .rlim_max = *hard};
+}
+
 bool HasMark(const Fd& proc, pid_t pid, uint64_t process) {
   std::array<char, 4096> buffer;
   const uint64_t mark = ParseMark(ReadSmall(proc, std::to_string(pid) + "/limits", buffer));
@@ -39,22 +84,23 @@ std::optional<std::string> Children(const Fd& proc, pid_t thread) {
 }  // namespace
 
 uint64_t ParseMark(std::string_view limits) {
-  constexpr std::string_view kLine = "Max file locks";
-  const size_t at = limits.find(kLine);
-  if (at == std::string_view::npos) return UINT64_MAX;
-  limits.remove_prefix(at + kLine.size());
-  limits = limits.substr(0, limits.find('\n'));
-  const auto next = [&] {
-    limits.remove_prefix(std::min(limits.find_first_not_of(' '), limits.size()));
-    const std::string_view word = limits.substr(0, limits.find(' '));
-    limits.remove_prefix(word.size());
-    return word;
-  };
-  next();  // soft
-  const std::string_view hard = next();
-  uint64_t mark = UINT64_MAX;  // also for "unlimited"
-  std::from_chars(hard.data(), hard.data() + hard.size(), mark);
-  return mark;
+  const auto mark = ParseLimit(limits, kMarkName);
+  return mark ? mark->rlim_max : UINT64_MAX;
+}
+
+std::optional<std::vector<ChildRlimit>> ParseLimits(std::string_view limits) {
+  std::vector<ChildRlimit> parsed;
+  for (const NamedLimit& named : kLimitsOfCommands) {
+    const auto value = ParseLimit(limits, named.name);
+    if (!value) return std::nullopt;
+    parsed.push_back({named.resource, *value});
+  }
+  return parsed;
+}
+
+std::optional<std::vector<ChildRlimit>> LimitsOf(const Fd& proc, pid_t pid) {
+  std::array<char, 4096> buffer;
+  return ParseLimits(ReadSmall(proc, std::to_string(pid) + "/limits", buffer));
 }
 
 Result<std::vector<pid_t>> FindMarked(const Fd& proc, uint64_t process) {

@@ -10,12 +10,14 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "base/os/fd.h"
 #include "base/result.h"
+#include "guest/spawn/spawn_job.h"
 
 namespace cay::guest {
 
@@ -31,5 +33,11 @@ bool MayHaveOrphans(const Fd& proc, pid_t spawner_thread, std::span<const pid_t>
 
 // The mark in the text of a /proc/PID/limits; UINT64_MAX when there is none.
 uint64_t ParseMark(std::string_view limits);
+
+// The limits of a process that are a command's own, mark included: for one that is to have the
+// same. Nothing where its file cannot be read whole.
+std::optional<std::vector<ChildRlimit>> LimitsOf(const Fd& proc, pid_t pid);
+// The same of the file's text.
+std::optional<std::vector<ChildRlimit>> ParseLimits(std::string_view limits);
 
 }  // namespace cay::guest

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/os/log.h"
 #include "guest/processes/leftovers.h"
@@ -73,7 +74,7 @@ Result<Process::Stdio> MakeStdio(const protocol::StartRequest& request, SpawnJob
   Process::Stdio stdio;
   if (request.terminal) {
     Terminal terminal = TRY(OpenTerminal(*request.terminal, job.account, job.change_ids));
-    job.terminal = true;
+    job.terminal = STDIN_FILENO;
     job.stdin_fd = TRY(terminal.slave.Duplicate());
     job.stdout_fd = TRY(terminal.slave.Duplicate());
     job.stderr_fd = std::move(terminal.slave);
@@ -210,10 +211,29 @@ Result<std::shared_ptr<Process>> ProcessTable::Start(protocol::StartRequest requ
   ++next_id_;
   childless_ = false;
   processes_.emplace(id, process);
-  if (spawning_.empty()) loop_.SetTimer(spawn_timer_, EventLoop::Clock::now() + kSpawnPatience);
-  spawning_.push_back(id);
-  spawner_.Submit(job);
+  AwaitSpawn(job);
   return process;
+}
+
+Result<void> ProcessTable::Launch(std::shared_ptr<SideCommand> command) {
+  if (sides_.size() >= kMaxSideCommands) {
+    return Failure(Error(ErrorCode::kResourceExhausted, Fault::kCaller,
+                         std::to_string(kMaxSideCommands) + " commands run already that were " +
+                             "started inside as another user")
+                       .WithRemedy("wait for one to end"));
+  }
+  SpawnJob& job = command->job();
+  job.proc_fd = proc_.get();
+  childless_ = false;
+  sides_.push_back({.command = std::move(command), .spawned = false, .wait_status = {}});
+  AwaitSpawn(job);
+  return {};
+}
+
+void ProcessTable::AwaitSpawn(SpawnJob& job) {
+  if (spawning_.empty()) loop_.SetTimer(spawn_timer_, EventLoop::Clock::now() + kSpawnPatience);
+  spawning_.push_back(&job);
+  spawner_.Submit(job);
 }
 
 Result<std::shared_ptr<Process>> ProcessTable::Find(uint64_t id) const {
@@ -274,12 +294,39 @@ void ProcessTable::Reap() {
       if (process->pid() != pid || !process->awaits_reaping()) continue;
       dead.push_back({.process = process, .status = status, .usage = usage});
     }
+    ReapSide(pid, status);
   }
   // After all are reaped: so it is known whether anything is left.
   for (const Dead& one : dead) one.process->OnReaped(one.status, one.usage);
+  ForgetSides();
+}
+
+void ProcessTable::ReapSide(pid_t pid, int wait_status) {
+  for (Side& side : sides_) {
+    if (side.command->job().pid == pid && !side.wait_status) side.wait_status = wait_status;
+  }
+}
+
+// Tells those whose end is known, too: a child may be reaped before the spawner says that it ran.
+void ProcessTable::ForgetSides() {
+  std::vector<Side> over;
+  for (Side& side : sides_) {
+    const bool was_there = side.command->job().pid > 0;
+    if (side.spawned && (side.wait_status || !was_there)) over.push_back(side);
+  }
+  std::erase_if(sides_, [&](const Side& side) {
+    return std::ranges::any_of(over, [&](const Side& one) { return one.command == side.command; });
+  });
+  for (const Side& side : over) {
+    if (side.command->job().failed == SpawnStage::kNone)
+      side.command->OnReaped(side.wait_status.value_or(0));
+  }
 }
 
 void ProcessTable::BeginToArbitrate() {
+  if (when_requests_ && spawner_.requests()) {
+    std::exchange(when_requests_, nullptr)(*spawner_.requests());
+  }
   if (arbiter_.begun() || !spawner_.listener()) return;
   const Result<void> begun = arbiter_.Begin(*spawner_.listener(), spawner_.thread_id());
   if (!begun) LogError(begun.error().ToString());
@@ -288,23 +335,36 @@ void ProcessTable::BeginToArbitrate() {
 void ProcessTable::OnSpawnDone() {
   BeginToArbitrate();
   for (SpawnJob* job : spawner_.TakeDone()) {
-    const auto found = std::ranges::find_if(
-        processes_, [&](const auto& entry) { return &entry.second->job() == job; });
-    if (found == processes_.end()) continue;
-    const std::shared_ptr<Process> process = found->second;
-    std::erase(spawning_, process->id());
+    std::erase(spawning_, job);
     loop_.CancelTimer(spawn_timer_);
     if (!spawning_.empty()) loop_.SetTimer(spawn_timer_, EventLoop::Clock::now() + kSpawnPatience);
+    const auto found = std::ranges::find_if(
+        processes_, [&](const auto& entry) { return &entry.second->job() == job; });
+    if (found == processes_.end()) {
+      OnSideSpawned(*job);
+      continue;
+    }
+    const std::shared_ptr<Process> process = found->second;
     process->OnSpawned();
     if (dropped_.contains(process->id()) && process->leader_alive()) {
       ::kill(-process->pid(), SIGKILL);
     }
   }
+  ForgetSides();
+}
+
+void ProcessTable::OnSideSpawned(const SpawnJob& job) {
+  const auto found =
+      std::ranges::find_if(sides_, [&](const Side& side) { return &side.command->job() == &job; });
+  if (found == sides_.end()) return;
+  found->spawned = true;
+  const std::shared_ptr<SideCommand> command = found->command;
+  command->OnSpawned();
 }
 
 void ProcessTable::OnSpawnSlow() {
   if (spawning_.empty()) return;
-  const pid_t pid = processes_.at(spawning_.front())->pid();
+  const pid_t pid = spawning_.front()->pid;
   if (pid > 0) ::kill(pid, SIGKILL);
   loop_.SetTimer(spawn_timer_, EventLoop::Clock::now() + kSpawnPatience);
 }

@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -18,11 +20,13 @@
 #include "base/result.h"
 #include "guest/confinement/arbiter.h"
 #include "guest/processes/process.h"
+#include "guest/processes/side_command.h"
 #include "guest/spawn/spawner.h"
 #include "protocol/process_messages.h"
 
 namespace cay::guest {
 
+inline constexpr size_t kMaxSideCommands = 64;  // at a time
 inline constexpr size_t kMaxEndedBytes = 16 * 1024 * 1024;
 
 // A child that has not executed after this long is killed: hostile code of the same user can stop
@@ -40,6 +44,9 @@ class ProcessTable final : public EventLoop::Handler {
   // could not be executed is told to its followers.
   Result<std::shared_ptr<Process>> Start(protocol::StartRequest request);
 
+  // Submits a command of a process inside. kResourceExhausted with kMaxSideCommands of them.
+  Result<void> Launch(std::shared_ptr<SideCommand> command);
+
   // kNotFound says so when it was forgotten.
   Result<std::shared_ptr<Process>> Find(uint64_t id) const;
 
@@ -50,7 +57,20 @@ class ProcessTable final : public EventLoop::Handler {
   size_t running() const;
   size_t kept() const { return processes_.size(); }
 
+  // Called once, when the socket is there where processes inside ask for such commands: after the
+  // first command was started, and not where none may.
+  void WhenThereAreRequests(std::function<void(int listener)> then) {
+    when_requests_ = std::move(then);
+  }
+
  private:
+  // One that was launched. It is forgotten when the spawner is done with it, and it is reaped or
+  // was never there.
+  struct Side {
+    std::shared_ptr<SideCommand> command;
+    bool spawned = false;
+    std::optional<int> wait_status;
+  };
   class SpawnDone final : public EventLoop::Handler {
    public:
     explicit SpawnDone(ProcessTable& table) : table_(table) {}
@@ -72,9 +92,13 @@ class ProcessTable final : public EventLoop::Handler {
                Spawner& spawner, Arbiter& arbiter);
   void OnReady(uint32_t events) override;
   void Reap();
+  void ReapSide(pid_t pid, int wait_status);
   void BeginToArbitrate();
+  void AwaitSpawn(SpawnJob& job);
   void OnSpawnDone();
   void OnSpawnSlow();
+  void OnSideSpawned(const SpawnJob& job);
+  void ForgetSides();
   void OnEnded(Process& process);
   void Forget();
   std::vector<pid_t> FindLeftovers(uint64_t id) const;
@@ -91,10 +115,12 @@ class ProcessTable final : public EventLoop::Handler {
   SpawnDone spawn_done_;
   SpawnTimer spawn_timer_;
   std::map<uint64_t, std::shared_ptr<Process>> processes_;  // by id: the oldest first
-  std::vector<uint64_t> spawning_;                          // in the spawner's order
-  std::deque<uint64_t> ended_;                              // in the order of their ends
-  std::set<uint64_t> dropped_;                              // run on without a connection
-  std::vector<std::shared_ptr<Process>> retired_;           // forgotten while they were at work
+  std::vector<Side> sides_;
+  std::function<void(int)> when_requests_;
+  std::vector<const SpawnJob*> spawning_;          // in the spawner's order
+  std::deque<uint64_t> ended_;                     // in the order of their ends
+  std::set<uint64_t> dropped_;                     // run on without a connection
+  std::vector<std::shared_ptr<Process>> retired_;  // forgotten while they were at work
   uint64_t next_id_ = 1;
   bool childless_ = false;  // the last reaping found no child at all
 };

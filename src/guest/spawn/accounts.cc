@@ -173,12 +173,30 @@ Result<Account> ResolveUser(std::string_view spec, const AccountFiles& files) {
   return account;
 }
 
+AccountFiles ReadAccountFiles() {
+  return {.passwd = ReadAccountFile("/etc/passwd"), .group = ReadAccountFile("/etc/group")};
+}
+
+bool IsAdministrator(uid_t uid, const AccountFiles& files) {
+  if (uid == 0 || uid == kDefaultUid) return true;
+  const auto user =
+      FindPasswd(files.passwd, [uid](const PasswdEntry& entry) { return entry.uid == uid; });
+  if (!user) return false;
+  std::string_view group = files.group;
+  while (!group.empty()) {
+    const auto entry = ParseGroupLine(TakeField(group, '\n'));
+    if (!entry ||
+        std::ranges::find(kAdministratorGroups, entry->name) == kAdministratorGroups.end())
+      continue;
+    if (entry->gid == user->gid || HasMember(entry->members, user->name)) return true;
+  }
+  return false;
+}
+
 Result<Account> LookUpUser(std::string_view spec, bool single_user) {
   Account account;
   if (!spec.empty()) {
-    const AccountFiles files{.passwd = ReadAccountFile("/etc/passwd"),
-                             .group = ReadAccountFile("/etc/group")};
-    account = TRY(ResolveUser(spec, files));
+    account = TRY(ResolveUser(spec, ReadAccountFiles()));
   }
   if (single_user) {
     if (account.uid != kDefaultUid || account.gid != kDefaultGid) {

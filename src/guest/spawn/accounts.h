@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,5 +51,13 @@ Result<Account> ResolveUser(std::string_view spec, const AccountFiles& files);
 // The same with the files of this root filesystem, which are only opened when `spec` needs them.
 // In single-user mode everything but uid 1000, gid 1000 is kNotSupported.
 Result<Account> LookUpUser(std::string_view spec, bool single_user);
+
+// Of this root filesystem.
+AccountFiles ReadAccountFiles();
+
+// Who may start commands as anybody, where there is a root at all: root, the sandbox's usual user,
+// and members of these groups.
+inline constexpr std::array<std::string_view, 3> kAdministratorGroups = {"sudo", "wheel", "admin"};
+bool IsAdministrator(uid_t uid, const AccountFiles& files);
 
 }  // namespace cay::guest

@@ -85,5 +85,26 @@ TEST(LookUpUser, InSingleUserModeOnlyUid1000IsThere) {
   EXPECT_EQ(LookUpUser("0:0", true).error().code(), ErrorCode::kNotSupported);
 }
 
+TEST(IsAdministrator, RootTheUsualUserAndMembersOfTheGroups) {
+  const AccountFiles files{.passwd =
+                               "root:x:0:0::/root:/bin/sh\nalice:x:1001:1001::/:/bin/sh\n"
+                               "bob:x:1002:27::/:/bin/sh\ncarol:x:1003:1003::/:/bin/sh\n",
+                           .group = "sudo:x:27:alice\nwheel:x:10:x,carol\naudio:x:29:dave\n"};
+  EXPECT_TRUE(IsAdministrator(0, files));
+  EXPECT_TRUE(IsAdministrator(kDefaultUid, files));
+  EXPECT_TRUE(IsAdministrator(1001, files));
+  EXPECT_TRUE(IsAdministrator(1002, files));  // sudo is its own group
+  EXPECT_TRUE(IsAdministrator(1003, files));
+}
+
+TEST(IsAdministrator, NobodyElse) {
+  const AccountFiles files{.passwd = "dave:x:1004:1004::/:/bin/sh\nalice:x:1005:1:::\n",
+                           .group = "sudo:x:27:dav,davex\nsudoers:x:28:dave\n"};
+  EXPECT_FALSE(IsAdministrator(1004, files));
+  EXPECT_FALSE(IsAdministrator(1005, files));
+  EXPECT_FALSE(IsAdministrator(65'534, files));
+  EXPECT_FALSE(IsAdministrator(1006, {}));
+}
+
 }  // namespace
 }  // namespace cay::guest

@@ -92,7 +92,7 @@ void ExecFirst(SpawnJob& job) {
 SpawnStage Prepare(SpawnJob& job) {
   if (::setsid() < 0) return SpawnStage::kSession;
   if (!PlaceStdio(job)) return SpawnStage::kStdio;
-  if (job.terminal && ::ioctl(0, TIOCSCTTY, 0) < 0) return SpawnStage::kTerminal;
+  if (job.terminal && ::ioctl(*job.terminal, TIOCSCTTY, 0) < 0) return SpawnStage::kTerminal;
   if (::syscall(SYS_close_range, 3, ~0U, 0) < 0) return SpawnStage::kStdio;
   for (const ChildRlimit& limit : job.rlimits) {
     if (::syscall(SYS_prlimit64, 0, limit.resource, &limit.value, nullptr) < 0) {

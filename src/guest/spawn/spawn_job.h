@@ -46,11 +46,11 @@ struct SpawnJob {
   // What it has of kRootCapabilities, all of which the spawner has then; nobody has others.
   uint32_t capabilities = 0;
   std::vector<ChildRlimit> rlimits;
-  int proc_fd = -1;             // /proc, for the out-of-memory score
-  std::optional<Fd> stdin_fd;   // nothing: /dev/null, which is what the guest has
-  std::optional<Fd> stdout_fd;  // of a terminal all three are the terminal
+  int proc_fd = -1;            // /proc, for the out-of-memory score
+  std::optional<Fd> stdin_fd;  // nothing: /dev/null, which is what the guest has
+  std::optional<Fd> stdout_fd;
   std::optional<Fd> stderr_fd;
-  bool terminal = false;
+  std::optional<int> terminal;  // which of 0, 1, 2 becomes the terminal of its session
 
   // Out. `pid` is set before the child runs, the others before the spawner says that it is done.
   std::atomic<pid_t> pid = 0;

@@ -6,6 +6,7 @@
 #include "base/os/log.h"
 #include "guest/confinement/confine.h"
 #include "guest/spawn/child.h"
+#include "guest/spawn/request_socket.h"
 
 namespace cay::guest {
 namespace {
@@ -36,6 +37,15 @@ void* Spawner::ThreadMain(void* self) {
     ::_exit(1);
   }
   spawner.listener_ = *std::move(listener);
+  // Here, in the commands' Landlock domain: they reach no abstract socket of outside it.
+  if (spawner.privileges_ == Privileges::kRoot) {
+    Result<Fd> requests = ListenForRequests();
+    if (!requests) {
+      LogError(requests.error().ToString());
+      ::_exit(1);
+    }
+    spawner.requests_ = *std::move(requests);
+  }
   spawner.thread_id_ = ::gettid();
   if (::getpid() == 1 && spawner.thread_id_ != kThreadIdInside) {
     LogError("the spawner is not where the filter protects it");

@@ -40,6 +40,12 @@ class Spawner {
     return listener_ ? std::optional(listener_->get()) : std::nullopt;
   }
 
+  // Where processes inside ask to start commands as others (guest/sudo/root_socket.h); nothing
+  // where none may. Known as the listener is.
+  std::optional<int> requests() const {
+    return requests_ ? std::optional(requests_->get()) : std::nullopt;
+  }
+
   // In a sandbox: the guest's second thread is the second of the pid namespace, and the engine's
   // filter keeps commands from changing how it is scheduled (sandbox_policy.h).
   static constexpr pid_t kThreadIdInside = 2;
@@ -61,7 +67,8 @@ class Spawner {
   std::vector<SpawnJob*> submitted_;
   std::vector<SpawnJob*> done_;
   std::atomic<pid_t> thread_id_ = 0;
-  std::optional<Fd> listener_;  // written before the first job is done
+  std::optional<Fd> listener_;  // these two are written before the first job is done
+  std::optional<Fd> requests_;
 };
 
 }  // namespace cay::guest

@@ -21,9 +21,11 @@
 #include "engine/native/ipc/guest_socket.h"
 #include "engine/native/launcher/volume_users.h"
 #include "engine/native/record/request.h"
+#include "engine/native/rootfs/inside_programs.h"
 #include "engine/native/rootfs/own_names.h"
 #include "engine/native/rootfs/rootfs.h"
 #include "engine/native/rootfs/scratch.h"
+#include "engine/native/rootfs/uppers_ahead.h"
 #include "engine/native/rootfs/usual_places.h"
 #include "engine/native/spawn/caller_state.h"
 #include "engine/native/spawn/confine.h"
@@ -216,16 +218,9 @@ Result<void> Launcher::MakeScratch(Sandbox& sandbox) {
       TRY(MountScratch(sandbox));
     }
     sandbox.loop_device = volume::LoopDeviceOf(*sandbox.scratch_mount);
-    return FurnishImage(*sandbox.scratch_mount, record.request);
+    return FurnishUpper(*sandbox.scratch_mount, record.request);
   }
   return MountScratch(sandbox);
-}
-
-// What is in an empty image, and what this sandbox finds there.
-Result<void> Launcher::FurnishImage(const Fd& mount, const CreateRequest& request) {
-  const Fd upper = TRY(OpenUpperOfRoot(mount));
-  if (!HostLayersOf(request.root).has_usual_places) TRY(RemoveUsualPlaces(upper));
-  return WriteOwnNames(upper, request, {.root = 0, .owner = request.owner});
 }
 
 Result<void> Launcher::MountScratch(Sandbox& sandbox) {
@@ -295,6 +290,9 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
   }
   plan.attach_layers = attach_layers_;
   plan.idmap_scratch = record.scratch == Scratch::kDisk;
+  if (record.request.privileges == Privileges::kRoot) {
+    plan.inside_programs = TRY(MakeInsidePrograms(options_.paths.inside_dir(), GuestProgram()));
+  }
   auto spawned = Spawn(plan, stage_us);
   if (!spawned && ids_ && !attach_layers_ && RefusesDetachedMounts(spawned.error())) {
     TRY(BeginToAttachLayers());

@@ -149,7 +149,6 @@ class Launcher {
   static Result<void> CheckVolumes(const CreateRequest& request);
   Result<void> Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch);
   Result<void> MakeScratch(Sandbox& sandbox);
-  static Result<void> FurnishImage(const Fd& mount, const CreateRequest& request);
   Result<void> MountScratch(Sandbox& sandbox);
   Result<void> BeginToAttachLayers();
   // `network`: null, or where its sockets are put.

@@ -10,6 +10,7 @@
 #include "engine/native/launcher/launcher.h"
 #include "engine/native/record/request.h"
 #include "engine/native/rootfs/scratch.h"
+#include "engine/native/rootfs/uppers_ahead.h"
 #include "protocol/messages.h"
 #include "volume/disk/loop_device.h"
 
@@ -160,7 +161,7 @@ Result<std::optional<UnnamedScratch>> Launcher::MakeFreshScratch(const Sandbox& 
   if (!fresh || !TRY(CanBeNamedIn(home, fresh->image))) {
     fresh = TRY(MakeUnnamedScratchIn(home, options_.paths.scratch_dir(), request.limits));
   }
-  TRY(FurnishImage(fresh->mount, request));
+  TRY(FurnishUpper(fresh->mount, request));
   return fresh;
 }
 

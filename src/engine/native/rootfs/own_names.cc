@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <string_view>
 
 #include "base/os/sys.h"
 #include "engine/native/ids/userns.h"
@@ -32,20 +33,45 @@ Result<void> WriteFile(const Fd& directory, const char* name, const std::string&
   return {};
 }
 
+struct OwnNames {
+  std::string_view hostname;
+  bool in_etc;  // hosts and hostname
+  bool resolv_conf;
+  bool workspace;
+};
+
+Result<void> Write(const Fd& upper, const OwnNames& names, LayerOwners owners) {
+  if (names.in_etc) {
+    const Fd etc = TRY(MakeDirectory(upper, "etc", 0755, owners.root));
+    TRY(WriteFile(etc, "hosts", HostsFile(names.hostname), owners.root));
+    TRY(WriteFile(etc, "hostname", std::string(names.hostname) + "\n", owners.root));
+    if (names.resolv_conf) TRY(WriteFile(etc, "resolv.conf", kResolvConf, owners.root));
+  }
+  if (names.workspace) TRY(MakeDirectory(upper, "workspace", 01777, owners.owner));
+  return {};
+}
+
 }  // namespace
 
+bool NeedsUsualNames(const CreateRequest& request) {
+  return HostLayersOf(request.root).hostname.empty() && request.hostname == kUsualHostname &&
+         request.owner == kUserId;
+}
+
+Result<void> WriteUsualNames(const Fd& upper) {
+  return Write(upper,
+               {.hostname = kUsualHostname, .in_etc = true, .resolv_conf = true, .workspace = true},
+               {.root = 0, .owner = kUserId});
+}
+
 Result<void> WriteOwnNames(const Fd& upper, const CreateRequest& request, LayerOwners owners) {
-  const bool completed = !HostLayersOf(request.root).hostname.empty();
-  if (HostLayersOf(request.root).hostname != request.hostname) {
-    const Fd etc = TRY(MakeDirectory(upper, "etc", 0755, owners.root));
-    TRY(WriteFile(etc, "hosts", HostsFile(request.hostname), owners.root));
-    TRY(WriteFile(etc, "hostname", request.hostname + "\n", owners.root));
-    if (!completed) TRY(WriteFile(etc, "resolv.conf", kResolvConf, owners.root));
-  }
-  if (!completed || request.owner != kUserId) {
-    TRY(MakeDirectory(upper, "workspace", 01777, owners.owner));
-  }
-  return {};
+  const std::string& of_template = HostLayersOf(request.root).hostname;
+  return Write(upper,
+               {.hostname = request.hostname,
+                .in_etc = of_template != request.hostname,
+                .resolv_conf = of_template.empty(),
+                .workspace = of_template.empty() || request.owner != kUserId},
+               owners);
 }
 
 }  // namespace cay::engine::native

@@ -26,4 +26,9 @@ struct LayerOwners {
 // are not this sandbox's, and /workspace where it does not belong to request.owner.
 Result<void> WriteOwnNames(const Fd& upper, const CreateRequest& request, LayerOwners owners);
 
+// Whether that is what every sandbox of the usual name and owner gets on a root filesystem without
+// names of its own; and that, for ids of the filesystem that begin at 0.
+bool NeedsUsualNames(const CreateRequest& request);
+Result<void> WriteUsualNames(const Fd& upper);
+
 }  // namespace cay::engine::native

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "base/os/sys.h"
 #include "engine/native/ids/filesystem_ids.h"
 #include "engine/native/ids/userns.h"
+#include "engine/native/rootfs/inside_programs.h"
 #include "engine/native/rootfs/shown_cgroups.h"
 #include "volume/volume_dir.h"
 
@@ -221,6 +223,17 @@ Result<void> RootfsBuilder::TakeAttributes(const Fd& layer, const Fd& scratch, s
   return {};
 }
 
+// What a sandbox has besides is below all layers of the template.
+std::vector<std::string> RootfsBuilder::LayersOf(const HostLayers& root, size_t index) const {
+  std::vector<std::string> layers = root.overlays[index].layers;
+  const bool usr_is_apart = std::ranges::any_of(
+      root.overlays, [](const Overlay& overlay) { return overlay.target == "/usr"; });
+  std::string programs =
+      InsideProgramsOf(options_.inside_programs, root.overlays[index].target, usr_is_apart);
+  if (!programs.empty()) layers.push_back(std::move(programs));
+  return layers;
+}
+
 Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& scratch,
                                        size_t index) {
   const std::string writable = FdPath(scratch) + "/" + std::to_string(index);
@@ -228,7 +241,7 @@ Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& s
   std::vector<StagedMount> staged;
   const Overlay& overlay = HostLayersOf(request.root).overlays[index];
   const size_t topmost = layers_.size();
-  for (const std::string& layer : overlay.layers) {
+  for (const std::string& layer : LayersOf(HostLayersOf(request.root), index)) {
     layers_.push_back(TRY(OpenLayer(layer)));
     paths.lower.push_back(FdPath(layers_.back()));
     if (!options_.attach_layers || options_.in_user_namespace) continue;
@@ -246,7 +259,7 @@ Result<Fd> RootfsBuilder::BuildOverlay(const CreateRequest& request, const Fd& s
 Result<std::vector<Fd>> RootfsBuilder::BuildOverlays(const CreateRequest& request, Fd& scratch) {
   std::optional<StagedMount> staged;
   if (options_.attach_layers) {
-    staged.emplace(TRY(StagedMount::Attach(scratch, options_.staging_dir, kMaxLayers)));
+    staged.emplace(TRY(StagedMount::Attach(scratch, options_.staging_dir, kMaxLayers + 1)));
   }
   std::vector<Fd> overlays;
   for (size_t i = 0; i < HostLayersOf(request.root).overlays.size(); ++i) {

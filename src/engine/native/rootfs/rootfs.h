@@ -51,6 +51,7 @@ struct RootfsOptions {
   bool attach_layers = false;
   bool idmap_scratch = false;  // what is in the scratch belongs to 0 on disk
   bool in_user_namespace = false;
+  std::string inside_programs{};    // the tree of inside_programs.h; "": none
   std::vector<CgroupView> cgroups;  // what is shown of the sandbox's own (shown_cgroups.h)
 };
 
@@ -69,6 +70,7 @@ class RootfsBuilder {
 
  private:
   Result<Fd> BuildOverlay(const CreateRequest& request, const Fd& scratch, size_t index);
+  std::vector<std::string> LayersOf(const HostLayers& root, size_t index) const;
   Result<void> TakeAttributes(const Fd& layer, const Fd& scratch, size_t index) const;
   Result<std::vector<Fd>> BuildOverlays(const CreateRequest& request, Fd& scratch);
   Result<Fd> BuildDev() const;

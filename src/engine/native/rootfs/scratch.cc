@@ -13,6 +13,7 @@
 #include "base/os/log.h"
 #include "base/os/sys.h"
 #include "engine/native/rootfs/own_names.h"
+#include "engine/native/rootfs/uppers_ahead.h"
 #include "engine/native/rootfs/usual_places.h"
 #include "volume/disk/ext4_image.h"
 #include "volume/disk/loop_device.h"
@@ -26,26 +27,20 @@ constexpr std::array<const char*, 2> kOverlaysAhead = {"0", "1"};
 constexpr int kDetachTries = 500;
 constexpr useconds_t kDetachPauseUs = 10'000;
 
-// The 3 is for how it is made.
+// The number is for how it is made.
 std::string BaseImagePath(const std::string& images_dir, const Limits& limits) {
-  return images_dir + "/empty-ext4-4-" + std::to_string(limits.disk) + "-" +
+  return images_dir + "/empty-ext4-5-" + std::to_string(limits.disk) + "-" +
          std::to_string(EffectiveInodes(limits)) + ".img";
 }
 
-// A directory tree that mke2fs puts into the image: N/upper and N/work, and in the first the
-// places.
+// A directory tree that mke2fs puts into the image: N/upper and N/work, and what the first has.
 Result<void> MakeSkeleton(const std::string& path) {
   for (unsigned i = 0; i < kMaxOverlays; ++i) {
     const std::string overlay = path + "/" + std::to_string(i);
     TRY(MakeDirectories(overlay + "/upper", 0755));
     TRY(MakeDirectories(overlay + "/work", 0755));
   }
-  const Fd upper = TRY(sys::OpenAt(AT_FDCWD, (path + "/0/upper").c_str(), O_RDONLY | O_DIRECTORY));
-  if (!TRY(MakeUsualPlaces(upper, 0, kOpaqueOfRoot))) {
-    LogWarning(path + " is on a filesystem without " + kOpaqueOfRoot +
-               ": what directories that are listed hold is not bounded");
-  }
-  return {};
+  return MakeUppersAhead(TRY(sys::OpenAt(AT_FDCWD, (path + "/0").c_str(), O_RDONLY | O_DIRECTORY)));
 }
 
 Result<void> BuildBaseImage(const std::string& directory, const std::string& image,
@@ -59,7 +54,7 @@ Result<void> BuildBaseImage(const std::string& directory, const std::string& ima
   }
   // A few inodes are ext4's own and the skeleton's, not the sandbox's.
   const uint64_t inodes = EffectiveInodes(limits) + 16 + 3 * uint64_t{kMaxOverlays} +
-                          kUsualPlaces.size() + kOwnNamesInodes;
+                          kUsualPlaces.size() + kOwnNamesInodes + kUppersAheadInodes;
   return volume::RunMke2fs(
       {"-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "0", "-O",
        "^has_journal,^resize_inode,^sparse_super,sparse_super2,extent,metadata_csum", "-E",

@@ -7,7 +7,7 @@
 // journal: a sandbox's filesystem need not outlive a crash of the machine. In memory: a tmpfs.
 //
 // Either holds, for overlay number N of the root filesystem, the directories N/upper and N/work. An
-// image has the usual template's places (usual_places.h) in 0/upper.
+// image has more beside 0/upper (uppers_ahead.h).
 #pragma once
 
 #include <sys/types.h>

@@ -21,6 +21,15 @@ Result<bool> MakeOne(const Fd& upper, const UsualPlace& place, uid_t owner, cons
   return Failure(Error::FromErrno("making /" + std::string(place.path) + " opaque"));
 }
 
+Result<void> RemoveUsualPlaces(const Fd& upper) {
+  for (const UsualPlace& place : kUsualPlaces | std::views::reverse) {
+    if (::unlinkat(upper.get(), place.path, AT_REMOVEDIR) < 0 && errno != ENOENT) {
+      return Failure(Error::FromErrno("removing /" + std::string(place.path)));
+    }
+  }
+  return {};
+}
+
 Result<bool> MakeAll(const Fd& upper, const char* opaque, auto owner_of) {
   for (const UsualPlace& place : kUsualPlaces) {
     if (TRY(MakeOne(upper, place, owner_of(place), opaque))) continue;
@@ -46,15 +55,6 @@ Result<Fd> OpenAndGive(const Fd& upper, const char* path, mode_t mode, uid_t own
     return directory;
   }
   return Failure(Error::FromErrno("making /" + std::string(path)));
-}
-
-Result<void> RemoveUsualPlaces(const Fd& upper) {
-  for (const UsualPlace& place : kUsualPlaces | std::views::reverse) {
-    if (::unlinkat(upper.get(), place.path, AT_REMOVEDIR) < 0 && errno != ENOENT) {
-      return Failure(Error::FromErrno("removing /" + std::string(place.path)));
-    }
-  }
-  return {};
 }
 
 }  // namespace cay::engine::native

@@ -54,7 +54,4 @@ Result<bool> MakeUsualPlacesOfOne(const Fd& upper, uid_t owner, const char* opaq
 // is a symlink.
 Result<Fd> OpenAndGive(const Fd& upper, const char* path, mode_t mode, uid_t owner);
 
-// For another template.
-Result<void> RemoveUsualPlaces(const Fd& upper);
-
 }  // namespace cay::engine::native

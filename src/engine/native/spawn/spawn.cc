@@ -213,6 +213,7 @@ Result<std::vector<Fd>> SendMounts(const SpawnPlan& plan, const Fd& socket, pid_
   options.staging_dir = plan.staging_dir;
   options.attach_layers = plan.attach_layers;
   options.idmap_scratch = plan.idmap_scratch;
+  options.inside_programs = plan.inside_programs;
   options.cgroups = ViewsOf(plan);
   RootfsBuilder builder(options);
   const std::vector<PlacedMount> mounts = TRY(builder.Build(plan.request, *scratch));

@@ -45,6 +45,7 @@ struct SpawnPlan {
   bool limit_nproc = false;
   bool attach_layers = false;  // see RootfsOptions
   bool idmap_scratch = false;
+  std::string inside_programs{};  // see RootfsOptions
 };
 
 // The guest's process; it is a child of the caller, who must reap it. And its mount namespace: as
