@@ -20,8 +20,8 @@
 #include "engine/factory/factory.h"
 #include "sandbox/builds/build_keeper.h"
 #include "sandbox/startup/startup_keeper.h"
-#include "sandbox/templates/space_keeper.h"
 #include "sandbox/templates/push_keeper.h"
+#include "sandbox/templates/space_keeper.h"
 #include "template/store/template_store.h"
 
 namespace cay::cli {

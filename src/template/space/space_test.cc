@@ -92,7 +92,8 @@ class SpaceTest : public ::testing::Test {
   }
   std::vector<std::string> Names() {
     std::vector<std::string> names;
-    for (const TemplateInfo& info : *store_->List())
+    const auto all = store_->List();
+    for (const TemplateInfo& info : *all)
       if (info.name != "host") names.push_back(info.name);
     return names;
   }
