@@ -46,8 +46,8 @@ std::vector<Schema> SystemSchemas() {
           AnswerSchema<templates::fields::TemplateDetails>(templates::ToldTemplate()),
           AnswerSchema<templates::fields::TemplateUsage>(templates::TemplateUsage()),
           AnswerSchema<templates::fields::StoreUsage>(templates::ToldUsage()),
-          RequestSchema<templates::fields::PruneSpec>(templates::AskedPrune()),
-          AnswerSchema<templates::fields::PruneReport>(templates::ToldPrune())};
+          RequestSchema<templates::fields::TemplatePruneSpec>(templates::AskedPrune()),
+          AnswerSchema<templates::fields::TemplatePruneReport>(templates::ToldPrune())};
 }
 
 }  // namespace cay::api

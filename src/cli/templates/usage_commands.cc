@@ -143,7 +143,7 @@ Result<std::optional<json::object>> PruneHere(const PruneArguments& options) {
   const templates::ToldPrune told{.report = TRY(PruneTemplates(store, prune)),
                                   .dry_run = options.dry_run};
   if (refused) return std::nullopt;
-  return TRY(ObjectOfThis<fields::PruneReport>(told));
+  return TRY(ObjectOfThis<fields::TemplatePruneReport>(told));
 }
 
 Result<std::optional<json::object>> PruneThere(ApiClient& api, const PruneArguments& options) {

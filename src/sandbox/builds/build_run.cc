@@ -94,9 +94,10 @@ Result<BuildEnd> BuildKeeper::Build(const EntryPtr& entry, const BuildRules& rul
       .store = services_.templates,
       .engine = services_.engine,
       .network = entry->network.get(),
-      .find_base = [&](const std::string& image, const std::optional<Platform>& platform) {
-        return FindBase(*entry, rules, image, platform);
-      },
+      .find_base =
+          [&](const std::string& image, const std::optional<Platform>& platform) {
+            return FindBase(*entry, rules, image, platform);
+          },
       .downloader = build::kThisProgram};
   const auto watch = [&](const build::BuildEvent& event) { Note(*entry, event); };
   if (entry->derive)

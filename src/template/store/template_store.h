@@ -22,11 +22,11 @@
 #include "template/import/import.h"
 #include "template/metadata/metadata.h"
 #include "template/metadata/metadata_cache.h"
+#include "template/metadata/space_budget.h"
 #include "template/store/derived.h"
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
 #include "template/store/snapshot.h"
-#include "template/store/space_budget.h"
 #include "template/template.h"
 
 namespace cay::templates {

@@ -100,7 +100,7 @@ struct StoreUsage {
   }
 };
 
-struct PruneSpec {
+struct TemplatePruneSpec {
   static constexpr std::string_view kSchema = "TemplatePruneSpec";
   static void Of(auto& spec, auto& visit) {
     visit(About{.name = "unused_for",
@@ -115,7 +115,7 @@ struct PruneSpec {
 };
 
 // A ToldPrune.
-struct PruneReport {
+struct TemplatePruneReport {
   static constexpr std::string_view kSchema = "TemplatePruneReport";
   static void Of(const ToldPrune& told, auto& visit) {
     visit(About{"dry_run"}, field::Flag{}, told.dry_run);

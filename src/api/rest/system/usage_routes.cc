@@ -26,7 +26,7 @@ Result<void> Measure(const Services& services, Exchange& exchange, const Caller&
 
 Result<void> Prune(const Services& services, Exchange& exchange) {
   const JsonValue body = TRY(ReadJsonBody(exchange, kMaxSmallBody));
-  const auto asked = TRY((ReadObject<fields::PruneSpec, templates::AskedPrune>(body)));
+  const auto asked = TRY((ReadObject<fields::TemplatePruneSpec, templates::AskedPrune>(body)));
   templates::PruneOptions options{.unused_for = asked.unused_for, .dry_run = asked.dry_run};
   if (!asked.of_owners) {
     options.spares = [](const std::string& name) {
@@ -35,7 +35,7 @@ Result<void> Prune(const Services& services, Exchange& exchange) {
   }
   const templates::ToldPrune told{.report = TRY(PruneTemplates(services.templates, options)),
                                   .dry_run = asked.dry_run};
-  return RespondJson(exchange, 200, ObjectJson<fields::PruneReport>(told));
+  return RespondJson(exchange, 200, ObjectJson<fields::TemplatePruneReport>(told));
 }
 
 }  // namespace
