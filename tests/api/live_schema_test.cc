@@ -120,10 +120,13 @@ void LiveSchemas::CheckTemplates(const SchemaChecker& schema, const std::string&
   schema.Check("TemplateDetails", Get("/api/templates/schema?sizes=true").json());
   schema.Check("TemplatesUsage", Get("/api/templates/df").json());
   schema.Check("TemplatePruneReport", Post("/api/templates/prune", R"({"dry_run":true})").json());
-  const Reply push = Post("/api/templates/schema/push", R"({"image":"127.0.0.1:9/nobody:1"})");
+  // Nor there.
+  server_->Call("PUT", "/api/templates/schema-push", templates::LayerTar().File("a", "b").Finish());
+  const Reply push = Post("/api/templates/schema-push/push", R"({"image":"127.0.0.1:9/nobody:1"})");
   schema.Check("Push", push.json());
   schema.Check("Push", Get("/api/pushes/" + push.Text("id")).json());
   schema.Check("PushList", Get("/api/pushes").json());
+  schema.Check("PruneReport", Post("/api/system/prune", R"({"dry_run":true})").json());
 }
 
 // One that is done, and one that fails.
@@ -238,7 +241,7 @@ TEST_F(LiveSchemas, EveryAnswerIsAsDescribed) {
   CheckServer(schema);
   std::set<std::string> wanted = SchemasOfAnswers(description_.json());
   // There are none; made of their lists as the others are. ImageHealth is of images alone.
-  for (const char* name : {"Orphan", "PulledLayer", "FailedStep", "ImageHealth"})
+  for (const char* name : {"Orphan", "PulledLayer", "PushedLayer", "FailedStep", "ImageHealth"})
     wanted.erase(name);
   for (const std::string& name : wanted) {
     EXPECT_TRUE(schema.checked().contains(name)) << name << " is described, and never looked at";

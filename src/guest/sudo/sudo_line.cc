@@ -113,7 +113,7 @@ bool IsAssignment(std::string_view word) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   };
   return std::ranges::all_of(word.substr(0, equals), is_of_name) &&
-         !(word[0] >= '0' && word[0] <= '9');
+         (word[0] < '0' || word[0] > '9');
 }
 
 }  // namespace

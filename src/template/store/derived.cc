@@ -93,7 +93,7 @@ Result<TemplateInfo> TemplateStore::AddDerived(const NewDerived& derived) {
 }
 
 bool TemplateStore::HasDerived(const std::string& name, const std::string& key) const {
-  if (!Has(name)) return false;
+  if (key.empty() || !Has(name)) return false;
   const auto all = metadata_->Read(name, layers_.directory() + "/" + FileNameOf(name) + ".json");
   return all && (*all)->derived_key == key;
 }
