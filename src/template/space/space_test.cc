@@ -92,7 +92,10 @@ class SpaceTest : public ::testing::Test {
   }
   std::vector<std::string> Names() {
     std::vector<std::string> names;
-    for (const TemplateInfo& info : *store_->List())
+    const auto all = store_->List();
+    EXPECT_TRUE(all.has_value()) << all.error().ToString();
+    const auto infos = all.value_or(std::vector<TemplateInfo>());
+    for (const TemplateInfo& info : infos)
       if (info.name != "host") names.push_back(info.name);
     return names;
   }
