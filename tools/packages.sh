@@ -63,6 +63,10 @@ packages_lint=(
   shellcheck           "the scripts"
 )
 packages_docker=(docker.io "a peer to measure against")
+packages_builders=(
+  buildah              "a peer to measure against: builds of images"
+  podman               "a peer to measure against: builds and pulls of images"
+)
 packages_v2=(
   qemu-system-x86      "boots a kernel with one unified cgroup tree"
   cpio                 "makes that machine's first root filesystem"

@@ -59,6 +59,8 @@ std::string_view RequestFor(Action action) {
       return "GET /api/webhooks";
     case Action::kBuildEnvironment:
       return "cay env build {}, on the server's machine";
+    case Action::kAwaitBuild:
+      return "GET /api/templates/builds/{}";
   }
   return "{}";
 }

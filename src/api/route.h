@@ -20,6 +20,7 @@
 namespace cay::sandbox {
 class BuildKeeper;
 class ProjectFiles;
+class PushKeeper;
 }  // namespace cay::sandbox
 namespace cay::templates {
 class TemplateStore;
@@ -83,6 +84,8 @@ inline std::shared_ptr<Shares> MakeAnswerShares(Bytes whole) {
   return std::make_shared<Shares>(Shares::Bounds{.whole = whole, .each = whole / 2});
 }
 
+inline constexpr Shares::Bounds kExportShares{.whole = 4, .each = 2};
+
 // What the faces stand on. The references outlive every route.
 struct Services {
   sandbox::Manager& manager;
@@ -92,10 +95,13 @@ struct Services {
   templates::TemplateStore& templates;
   sandbox::PullKeeper& pulls;
   sandbox::BuildKeeper& builds;
+  sandbox::PushKeeper& pushes;
   ServerFacts facts = {};
   // Memory for answers whose size the sandbox decides (limits.output_held), and each owner's share
   // of it.
   std::shared_ptr<Shares> answers = MakeAnswerShares(kDefaultOutputHeld);
+  // Places for exports of templates, each of which packs a whole one on the disk.
+  std::shared_ptr<Shares> exports = std::make_shared<Shares>(kExportShares);
 };
 
 }  // namespace cay::api

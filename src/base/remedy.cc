@@ -36,6 +36,7 @@ constexpr std::array<std::string_view, kActionCount> kNames = {
     "list_keys",
     "list_webhooks",
     "build_environment",
+    "await_build",
 };
 
 // Around an encoded action, and between its name and what it is done to (ASCII's record and unit

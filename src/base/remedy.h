@@ -46,8 +46,9 @@ enum class Action : uint8_t {
   kListKeys,          //
   kListWebhooks,      //
   kBuildEnvironment,  // (an environment)
+  kAwaitBuild,        // (a build)
 };
-inline constexpr size_t kActionCount = 28;
+inline constexpr size_t kActionCount = 29;
 std::string_view ActionName(Action action);  // "start"
 std::optional<Action> ActionFromName(std::string_view name);
 

@@ -47,6 +47,8 @@ std::string_view NamesFrom(Completes completes) {
       return "cay ls --names 2>/dev/null";
     case Completes::kContexts:
       return "cay context list --quiet 2>/dev/null";
+    case Completes::kEnvironments:
+      return "cay env ls --quiet 2>/dev/null";
     default:
       return "";
   }
@@ -63,6 +65,7 @@ std::string BashReply(Completes completes, std::string_view words) {
     case Completes::kTemplates:
     case Completes::kSandboxes:
     case Completes::kContexts:
+    case Completes::kEnvironments:
       return "compgen -W \"$(" + std::string(NamesFrom(completes)) + ")\" -- \"$cur\"";
     case Completes::kPrograms:
       return "compgen -c -f -- \"$cur\"";
@@ -144,6 +147,8 @@ std::string ZshAction(Completes completes, std::string_view words) {
       return "_cay_sandboxes";
     case Completes::kContexts:
       return "_cay_contexts";
+    case Completes::kEnvironments:
+      return "_cay_environments";
     case Completes::kPrograms:
       return "_normal";
     case Completes::kSubcommands:
@@ -200,9 +205,10 @@ std::string ZshFunction(const Node& node) {
 std::string ZshScript() {
   std::string out =
       "#compdef cay\n# zsh completion of cay; load with: source <(cay completion zsh)\n";
-  for (auto [name, completes] : {std::pair("templates", Completes::kTemplates),
-                                 std::pair("sandboxes", Completes::kSandboxes),
-                                 std::pair("contexts", Completes::kContexts)}) {
+  for (auto [name, completes] :
+       {std::pair("templates", Completes::kTemplates),
+        std::pair("sandboxes", Completes::kSandboxes), std::pair("contexts", Completes::kContexts),
+        std::pair("environments", Completes::kEnvironments)}) {
     out.append("_cay_").append(name).append("() { local -a names; names=(${(f)\"$(");
     out.append(NamesFrom(completes)).append(")\"}); _describe ").append(name).append(" names; }\n");
   }
@@ -219,6 +225,7 @@ std::string FishValue(const OptionSpec& option) {
     case Completes::kTemplates:
     case Completes::kSandboxes:
     case Completes::kContexts:
+    case Completes::kEnvironments:
       return " -x -a '(" + std::string(NamesFrom(option.completes)) + ")'";
     case Completes::kWords:
       return " -x -a " + Quote(option.words);
@@ -263,6 +270,7 @@ std::string FishScript() {
       case Completes::kTemplates:
       case Completes::kSandboxes:
       case Completes::kContexts:
+      case Completes::kEnvironments:
         out += start + " -f -a '(";
         out.append(NamesFrom(node.command->completes)).append(")'\n");
         break;

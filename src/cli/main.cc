@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/os/process_title.h"
+#include "build/fetch/download_process.h"
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
 #include "cli/frame/environment.h"
@@ -31,8 +32,8 @@ int main(int argc, char** argv) {
   cay::NoteArguments(argc, argv);
   using cay::cli::Arguments;
   std::string_view first = argc > 1 ? argv[1] : "";
-  // The launcher starts from this same file, and so does who tells types of files; nothing else of
-  // the program is to run in them.
+  // The launcher starts from this same file, and so do others; nothing else of the program is to
+  // run in them.
   if (argc == 2 && first == "launcher") {
     return cay::engine::native::ServeLauncher(cay::Fd::Adopt(STDIN_FILENO),
                                               cay::cli::ForkedGuest());
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
   }
   if (argc == 2 && first == cay::network::kRelayCommand)
     return cay::network::ServeSpawnedRelay(cay::Fd::Adopt(STDIN_FILENO));
+  if (argc == 2 && first == cay::build::kDownloadCommand) return cay::build::ServeDownload();
   OpenStandardDescriptors();
   Arguments arguments(argv + 1, argc > 0 ? static_cast<size_t>(argc - 1) : 0);
   cay::cli::NoteUnknownVariables(first == "serve" || first == "config");

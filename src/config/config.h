@@ -30,7 +30,7 @@
 #include "sandbox/processes/process_types.h"
 #include "sandbox/projects/project_files.h"
 #include "sandbox/templates/pull_rules.h"
-#include "template/store/space_budget.h"
+#include "template/metadata/space_budget.h"
 
 namespace cay::config {
 

@@ -91,6 +91,36 @@ Result<void> SetBuildPolicy(Config& config, const Values& values) {
 Values ShowBuildPolicy(const Config& config) {
   return {std::string(sandbox::BuildPolicyName(config.builds.policy))};
 }
+Result<void> SetPackagePolicy(Config& config, const Values& values) {
+  config.builds.packages = TRY(sandbox::ParseBuildPolicy(values[0]));
+  return {};
+}
+Values ShowPackagePolicy(const Config& config) {
+  return {std::string(sandbox::BuildPolicyName(config.builds.packages))};
+}
+Result<void> SetPackageRules(Config& config, const Values& values) {
+  const network::Spec spec{.mode = network::Mode::kAllow, .allow = values};
+  TRY(network::Policy::Compile(spec, {.private_allowed = values}));
+  config.builds.packages_allow = values;
+  return {};
+}
+Result<void> SetPackageVariables(Config& config, const Values& values) {
+  for (const std::string& value : values) {
+    const size_t equals = value.find('=');
+    if (equals != 0 && equals != std::string::npos) continue;
+    return Failure(Error::Invalid("\"" + value.substr(0, 80) + "\" is not NAME=VALUE"));
+  }
+  config.builds.packages_env = values;
+  return {};
+}
+Result<void> SetPackageAuthorities(Config& config, const Values& values) {
+  for (const std::string& file : values) {
+    if (!file.starts_with('/'))
+      return Failure(Error::Invalid("\"" + file.substr(0, 200) + "\" is not an absolute path"));
+  }
+  config.builds.packages_ca = values;
+  return {};
+}
 Values ShowPullPolicy(const Config& config) {
   return {std::string(sandbox::PullPolicyName(config.pulls.policy))};
 }

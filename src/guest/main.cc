@@ -1,5 +1,5 @@
-// cay-guest: Cay's own process in a sandbox, its PID 1; and, by the names `sudo` and `su`, what asks
-// that for root (guest/sudo/client.h).
+// cay-guest: Cay's own process in a sandbox, its PID 1; and by the names `sudo` and `su` what asks
+// it for root (guest/sudo/client.h).
 //
 //   cay-guest [--single-user | --root]
 //

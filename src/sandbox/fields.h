@@ -180,6 +180,9 @@ struct Spec {
             "0: no limit"},
         field::Duration{}, spec.cpu_time);
     visit(About{"env", "env"}, field::kEnvironment, spec.env);
+    visit(About{"environment_config", "packages",
+                "packages that its template is to have beside its own, and variables"},
+          field::Own{.schema = "EnvironmentConfig"}, spec.packages);
     visit(About{"mounts", "mounts"}, field::Objects<Mount>{.max = 32, .max_read = 64}, spec.mounts);
     visit(About{"tmpfs", "tmpfs"}, field::Objects<Tmpfs>{.max = 64, .max_read = 64}, spec.tmpfs);
     visit(About{"volumes", "volumes",
@@ -313,6 +316,10 @@ struct View {
     visit(About{"reason"}, field::Text{}, view.reason);
     visit(About{"template"}, field::Text{}, spec.template_name);
     visit(About{"environment"}, field::Text{}, spec.template_name);
+    visit(About{.name = "packages", .text = "that its creator asked for, each with its manager"},
+          field::Texts{}, spec.packages.asked.packages);
+    visit(About{.name = "packages_template", .text = "what it was made from, to have them"},
+          field::Text{}, spec.packages.template_name);
     visit(About{"owner"}, field::Text{}, view.owner);
     visit(About{"memory_limit"}, field::Text{}, FormatBytes(view.limits.memory));
     visit(About{"cpu_limit"}, field::Text{}, FormatCpus(view.limits.cpus));

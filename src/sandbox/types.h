@@ -12,6 +12,7 @@
 #include "base/privileges.h"
 #include "base/string_map.h"
 #include "base/units.h"
+#include "build/packages/rules/asked_packages.h"
 #include "engine/engine.h"
 #include "network/link/limits.h"
 #include "network/policy/policy.h"
@@ -95,6 +96,19 @@ struct VolumeUse {
   friend bool operator==(const VolumeUse&, const VolumeUse&) = default;
 };
 
+// What a sandbox's template is to have beside what it has: as it was asked for, and, where it was
+// made, the template of it.
+struct PackagesSpec {
+  build::AskedPackages asked{};  // made: the packages alone, each with its manager
+  std::string template_name{};   // that has them; empty: not made yet
+  // Of this create alone: whose packages are that do not say it; and how long it waits for a build.
+  // Nothing: what the template has, what the server's configuration has.
+  std::optional<build::Manager> usual{};
+  std::optional<Millis> patience{};
+
+  bool none() const { return asked.none(); }
+};
+
 // What a client asks for. What it leaves out comes from the server's configuration.
 struct SandboxSpec {
   std::string template_name{};  // "": the configured default
@@ -122,6 +136,7 @@ struct SandboxSpec {
   // `cmd` alone it is the image's entrypoint.
   AskedEntrypoint entrypoint{};
   std::vector<std::string> cmd{};
+  PackagesSpec packages{};              // that its template is to have beside its own
   NetworkSpec network{};                // none, unless something else is asked for
   std::vector<engine::Mount> mounts{};  // only below the roots that the administrator listed
   std::vector<engine::Tmpfs> tmpfs{};

@@ -195,10 +195,22 @@ CREATE TABLE template_build (
 CREATE INDEX template_build_age ON template_build(asked_ms);
 )"};
 
+// sandbox/templates/push_table.cc; as above.
+constexpr Migration kTemplatePushes = {"pushes of templates", R"(
+CREATE TABLE template_push (
+  id TEXT PRIMARY KEY,
+  asked_ms INTEGER NOT NULL,
+  active INTEGER NOT NULL,
+  document BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX template_push_age ON template_push(asked_ms);
+)"};
+
 // In the order in which they are taken. New ones go to the end.
 constexpr std::array kAll = {
-    kSandboxes, kIdempotencyKeys, kEvents,          kProjectFiles, kApiKeys,       kAudit,
-    kWebhooks,  kProcesses,       kNumberedRecords, kOwners,       kTemplatePulls, kTemplateBuilds,
+    kSandboxes,     kIdempotencyKeys, kEvents,         kProjectFiles,    kApiKeys,
+    kAudit,         kWebhooks,        kProcesses,      kNumberedRecords, kOwners,
+    kTemplatePulls, kTemplateBuilds,  kTemplatePushes,
 };
 
 Result<int64_t> UserVersion(Database& db) {

@@ -82,6 +82,9 @@ struct TemplateInfo {
   std::vector<std::string> cmd{};
   std::vector<std::string> volumes{};        // paths
   std::vector<std::string> exposed_ports{};  // "8080/tcp"
+  // Of one that was made for the packages that sandboxes asked for: which ("pip:pandas==2.2.0"). It
+  // goes when it was not used for long (store/derived.h).
+  std::vector<std::string> packages{};
   ImportNotes notes;
 };
 

@@ -32,6 +32,10 @@ struct Template {
           field::Number{}, info.written);
     visit(About{.name = "sandbox", .text = "of a snapshot: the sandbox that it is of"},
           field::Text{}, info.sandbox);
+    visit(About{.name = "packages",
+                .text = "of one that was made for packages that sandboxes asked for: which; it "
+                        "goes when it was not used for long"},
+          field::Texts{}, info.packages);
     visit(About{.name = "entrypoint",
                 .text =
                     "of an image: its ENTRYPOINT; in a list of templates it is empty, as are cmd, "

@@ -25,6 +25,7 @@
 #include "sandbox/lifecycle/manager.h"
 #include "sandbox/processes/process_keeper.h"
 #include "sandbox/projects/project_files.h"
+#include "sandbox/templates/push_keeper.h"
 #include "store/store.h"
 #include "template/store/template_store.h"
 
@@ -43,6 +44,7 @@ struct Program {
   std::unique_ptr<store::Store> store;
   std::unique_ptr<sandbox::EventLog> events;
   std::unique_ptr<sandbox::PullKeeper> pulls;
+  std::unique_ptr<sandbox::PushKeeper> pushes;
   std::unique_ptr<sandbox::Manager> manager;
   std::unique_ptr<sandbox::BuildKeeper> builds;
   std::unique_ptr<sandbox::ProcessKeeper> processes;
@@ -66,6 +68,7 @@ Result<void> Program::OpenServices() {
   store = TRY(store::Store::Open(paths));
   events = TRY(sandbox::EventLog::Open(*store));
   pulls = TRY(sandbox::PullKeeper::Open({}, *templates, *store, *events));
+  pushes = TRY(sandbox::PushKeeper::Open({}, *templates, *store, *events));
   sandbox::ManagerOptions options;
   options.paths = paths;
   options.max_limits.memory = 2 * kGiB;
@@ -85,8 +88,8 @@ Result<void> Program::OpenServices() {
   facts.version = "test";
   facts.state_dir = paths.state_dir;
   facts.engine = "native";
-  const api::Services services{*manager,   *processes, *projects, *events,
-                               *templates, *pulls,     *builds,   std::move(facts)};
+  const api::Services services{*manager, *processes, *projects, *events,         *templates,
+                               *pulls,   *builds,    *pushes,   std::move(facts)};
   routes = api::rest::RestRoutes(services);
   std::ranges::move(api::rest::LegacyRoutes(services), std::back_inserter(routes));
   return {};

@@ -105,7 +105,7 @@ void LiveSchemas::CheckSandboxes(const SchemaChecker& schema) {
 
 void LiveSchemas::CheckTemplates(const SchemaChecker& schema, const std::string& sandbox) {
   schema.Check("TemplateList", Get("/api/templates").json());
-  schema.Check("Template", Get("/api/templates/host").json());
+  schema.Check("TemplateDetails", Get("/api/templates/host").json());
   schema.Check("Template", Post(sandbox + "/snapshots", R"({"name":"schema"})").json());
   schema.Check("Template", Get("/api/snapshots/schema").json());
   schema.Check("TemplateList", Get("/api/snapshots").json());
@@ -117,6 +117,13 @@ void LiveSchemas::CheckTemplates(const SchemaChecker& schema, const std::string&
   schema.Check("Pull", Get("/api/pulls/" + pull.Text("id")).json());
   schema.Check("PullList", Get("/api/pulls").json());
   CheckBuilds(schema);
+  schema.Check("TemplateDetails", Get("/api/templates/schema?sizes=true").json());
+  schema.Check("TemplatesUsage", Get("/api/templates/df").json());
+  schema.Check("TemplatePruneReport", Post("/api/templates/prune", R"({"dry_run":true})").json());
+  const Reply push = Post("/api/templates/schema/push", R"({"image":"127.0.0.1:9/nobody:1"})");
+  schema.Check("Push", push.json());
+  schema.Check("Push", Get("/api/pushes/" + push.Text("id")).json());
+  schema.Check("PushList", Get("/api/pushes").json());
 }
 
 // One that is done, and one that fails.

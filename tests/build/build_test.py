@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -342,6 +343,21 @@ def a_built_one_is_an_image_for_others(world):
            ("/etc/group\n" if "group" in world.shown("whole:1", "ls /etc") else "") + "b\n", "it is another one when it is imported again")
 
 
+def the_history_tells_of_all_layers_also_over_an_image_that_has_none(world):
+    image = Image(Env=["PATH=/bin"]).layer(small_root()).layer([file("second", "2")])
+    image.tells_history = False
+    image.write_layout(os.path.join(world.top, "untold"))
+    world.run("template", "import", "-q", "untold:1", os.path.join(world.top, "untold"))
+    world.build("FROM untold:1\nENV A=b\nRUN echo x > /x\n", "-t", "told:1")
+    archive = os.path.join(world.top, "told.tar")
+    world.run("template", "export", "-q", "--format", "docker", "told:1", archive)
+    with tarfile.open(archive) as files:
+        manifest = json.load(files.extractfile("manifest.json"))[0]
+        history = json.load(files.extractfile(manifest["Config"]))["history"]
+    made = [one.get("created_by", "") for one in history if not one.get("empty_layer")]
+    expect(made == ["", "", "RUN echo x > /x"] and len(manifest["Layers"]) == 3, f"{history}")
+
+
 def a_hostile_step_reaches_nothing(world):
     # Each of these works in no sandbox; and what it leaves in its layer reaches nothing either.
     out = world.build("""
@@ -386,7 +402,8 @@ CHECKS = (a_stage_is_built_and_only_what_it_needs, what_an_image_says_is_in_its_
           mounts_are_seen_and_are_in_no_layer, a_cache_is_there_in_the_next_build_and_in_no_layer, secrets_are_in_no_layer_and_no_record,
           stages_that_do_not_need_each_other_are_built_at_once, a_build_that_is_stopped_leaves_nothing_and_keeps_what_was_done,
           a_killed_build_leaves_nothing_that_is_half_made, what_a_step_leaves_running_is_gone_and_its_files_are_whole,
-          one_that_begins_with_nothing, a_built_one_is_an_image_for_others, a_hostile_step_reaches_nothing,
+          one_that_begins_with_nothing, a_built_one_is_an_image_for_others,
+          the_history_tells_of_all_layers_also_over_an_image_that_has_none, a_hostile_step_reaches_nothing,
           links_of_a_context_lead_nowhere_outside, an_ordinary_user_is_told_why_not)
 
 

@@ -172,6 +172,11 @@ PY
   COMP_WORDS=(cay template "")
   _cay
   [[ ${COMPREPLY[*]} == "build import export pull push list ls inspect df rm prune" ]]
+  cay() { "$CAY" "$@"; }
+  COMP_WORDS=(cay env test python-)
+  COMP_CWORD=3
+  _cay
+  [[ " ${COMPREPLY[*]} " == *" python-3.11 "* ]]
   for shell in zsh fish; do
     run "$CAY" completion $shell
     [[ $status == 0 && $output == *memory* ]]

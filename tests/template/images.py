@@ -62,17 +62,18 @@ def removal(path):
 class Image:
     def __init__(self, **config):
         self.config = config  # env, user, workdir, entrypoint, cmd: as Docker names them
+        self.tells_history = True
         self.blobs = {}
         self.layers = []
         self.diff_ids = []
 
-    def layer(self, entries):
+    def layer(self, entries, level=6):
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
             for info, content in entries:
                 archive.addfile(info, io.BytesIO(content))
         plain = buffer.getvalue()
-        stored = gzip.compress(plain, 6, mtime=0)
+        stored = gzip.compress(plain, level, mtime=0)
         self.layers.append({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": self.add(stored), "size": len(stored)})
         self.diff_ids.append(digest_of(plain))
         return self
@@ -83,7 +84,8 @@ class Image:
         return digest
 
     def manifest(self):
-        config = json.dumps({"architecture": "amd64", "os": "linux", "config": self.config,
+        history = {"history": [{"created_by": "a test"}] * len(self.diff_ids)} if self.tells_history else {}
+        config = json.dumps({"architecture": "amd64", "os": "linux", "config": self.config, **history,
                              "rootfs": {"type": "layers", "diff_ids": self.diff_ids}}).encode()
         return json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": self.add(config), "size": len(config)},

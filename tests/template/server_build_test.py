@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -274,6 +275,52 @@ def steps_reach_what_was_asked_for_and_nothing_else(world):
     world.start()
 
 
+class Redirector(Greeter):
+    """Leads to where its query says."""
+
+    def do_GET(self):
+        where = urllib.parse.unquote(self.path.partition("?")[2])
+        self.send_response(302 if where else 200)
+        if where:
+            self.send_header("Location", where)
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+
+def what_a_step_would_not_reach_is_not_fetched(world):
+    page = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirector)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
+    where = f"host.cay.internal:{page.server_port}"
+    world.start(**{"network.private_allowed": "host.cay.internal"})
+    own = world.url.rpartition(":")[2]
+
+    def built(url, **options):
+        build = world.ended(world.begin(f"FROM base\nADD {url} /fetched\n", key=world.one, names=["add"], no_cache=True, **options))
+        expect("s3cret" not in json.dumps([build, world.events(build)]), f"{url}: credentials are told: {build}")
+        return build["state"], build.get("error", "")
+
+    try:
+        allowed = {"allow": [where]}
+        expect(built(f"http://{where}/", network=allowed) == ("done", ""), "what is allowed is fetched")
+        expect(built(f"http://user:s3cret@{where}/?/", network=allowed) == ("done", ""), "with credentials, too")
+        state, error = built(f"http://{where}/")
+        expect(state == "failed" and "no network" in error, f"without a network: {error}")
+        for place in (f"127.0.0.1:{own}/health", f"host.cay.internal:{own}/health", f"localhost:{own}/health", f"[::1]:{own}/health",
+                      "169.254.169.254/latest/meta-data", f"127.0.0.1:{page.server_port}/"):
+            for network in (allowed, "open"):
+                state, error = built(f"http://user:s3cret@{place}", network=network)
+                expect(state == "failed" and "ADD of http://" in error, f"{place} by {network}: {state} {error}")
+            state, error = built(f"http://{where}/?http://{place}", network=allowed)
+            expect(state == "failed", f"{place} by a redirect: {state} {error}")
+            state, error = built(f"http://{place}/x.git", network=allowed)
+            expect(state == "failed", f"{place} as a repository: {state} {error}")
+        eventually(lambda: world.sandboxes() == [] and world.aside() == [], f"nothing is left: {world.sandboxes()} {world.aside()}")
+    finally:
+        page.shutdown()
+        page.server_close()
+    world.start()
+
+
 def secrets_are_seen_by_their_step_alone(world):
     build = world.begin("FROM base\nRUN --mount=type=secret,id=token wc -c </run/secrets/token\nRUN ls /run/secrets 2>&1 || true\n",
                         names=["secret"], secrets={"token": "s3cret-of-a-build"})
@@ -336,7 +383,7 @@ def the_command_does_it_too(world):
 
 CHECKS = (a_dockerfile_becomes_a_template_that_sandboxes_start_from, events_are_told_again_from_a_number_on, a_step_that_fails_says_where_and_what,
           one_that_sleeps_is_cancelled, owners_are_apart, an_administrator_decides,
-          steps_reach_what_was_asked_for_and_nothing_else, secrets_are_seen_by_their_step_alone,
+          steps_reach_what_was_asked_for_and_nothing_else, what_a_step_would_not_reach_is_not_fetched, secrets_are_seen_by_their_step_alone,
           a_server_that_is_killed_tells_of_it, the_command_does_it_too)
 
 

@@ -15,11 +15,14 @@ NOBODY = 65534
 USERS = (0, NOBODY)
 
 
-def options_where_there_are(*programs):
-    """What the command line says; ends the test as skipped where it is not root's, or one of the programs is not here."""
+def options_where_there_are(*programs, paths=()):
+    """What the command line says, with options of those names for paths; ends the test as skipped where it is not root's, or one of the
+    programs is not here."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cay", required=True, type=os.path.abspath)
     parser.add_argument("--only", help="a part of a check's name")
+    for name in paths:
+        parser.add_argument(name, type=os.path.abspath)
     options = parser.parse_args()
     missing = [name for name in programs if not shutil.which(name)]
     if missing or not os.path.exists("/bin/busybox") or os.geteuid() != 0:

@@ -180,6 +180,19 @@ void WritePullMetrics(MetricsText& text, const sandbox::PullMetrics& metrics) {
                         metrics.fetched}});
 }
 
+void WritePushMetrics(MetricsText& text, const sandbox::PushMetrics& metrics) {
+  WriteGauges(
+      text, {{"cay_template_pushes_running", "Pushes of templates under way.", metrics.running},
+             {"cay_template_pushes_waiting", "Pushes that wait for their turn.", metrics.waiting}});
+  text.Family("cay_template_pushes_total", "counter", "Pushes that have ended, by how.");
+  text.Sample({{"result", "done"}}, metrics.done);
+  text.Sample({{"result", "failed"}}, metrics.failed);
+  text.Sample({{"result", "cancelled"}}, metrics.cancelled);
+  text.Sample({{"result", "interrupted"}}, metrics.interrupted);
+  WriteCounters(
+      text, {{"cay_template_push_bytes_total", "Bytes of layers that were sent.", metrics.sent}});
+}
+
 void WriteBuildMetrics(MetricsText& text, const sandbox::BuildMetrics& metrics) {
   WriteGauges(
       text, {{"cay_template_builds_running", "Builds of templates under way.", metrics.running},

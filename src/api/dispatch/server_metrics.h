@@ -9,6 +9,7 @@
 #include "sandbox/builds/build_types.h"
 #include "sandbox/processes/process_keeper.h"
 #include "sandbox/templates/pull_types.h"
+#include "sandbox/templates/push_types.h"
 #include "store/store.h"
 
 namespace cay::api {
@@ -16,6 +17,7 @@ namespace cay::api {
 void WriteSandboxMetrics(MetricsText& text, const sandbox::ManagerMetrics& metrics);
 void WriteProcessMetrics(MetricsText& text, const sandbox::ProcessMetrics& metrics);
 void WritePullMetrics(MetricsText& text, const sandbox::PullMetrics& metrics);
+void WritePushMetrics(MetricsText& text, const sandbox::PushMetrics& metrics);
 void WriteBuildMetrics(MetricsText& text, const sandbox::BuildMetrics& metrics);
 void WriteStoreMetrics(MetricsText& text, const store::Store& store);
 void WriteConnectionMetrics(MetricsText& text, const http::ServerCounters& counters);

@@ -117,6 +117,11 @@ std::optional<LanguageVersion> ParseEnvironment(std::string_view name) {
   return LanguageVersion{std::string(language), std::string(version)};
 }
 
+std::string ProgramOfEnvironment(std::string_view name) {
+  const auto known = Known(name);
+  return known ? std::string(known->language->program) : std::string();
+}
+
 bool VersionMatches(std::string_view actual, std::string_view wanted) {
   const auto have = Split(actual, '.');
   const auto want = Split(wanted, '.');

@@ -23,6 +23,10 @@ struct LanguageVersion {
 };
 std::optional<LanguageVersion> ParseEnvironment(std::string_view name);
 
+// The program that runs an environment of a language, however it is spelled: "python3", "node" …;
+// empty for what is none.
+std::string ProgramOfEnvironment(std::string_view name);
+
 // Whether `actual` begins with the parts of `wanted`: 20.1.2 matches "20", "20.1" …
 bool VersionMatches(std::string_view actual, std::string_view wanted);
 

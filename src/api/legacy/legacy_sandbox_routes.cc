@@ -9,6 +9,7 @@
 #include "api/legacy/legacy_spec.h"
 #include "api/request.h"
 #include "api/rest/processes/execute_routes.h"
+#include "api/rest/sandboxes/environment_config.h"
 #include "api/rest/sandboxes/sandbox_json.h"
 #include "api/rest/sandboxes/sandbox_use.h"
 #include "base/clock.h"
@@ -91,6 +92,10 @@ Result<void> ResolveEnvironment(const Services& services, SandboxSpec& spec) {
       spec.template_name, names,
       [](const std::string& program) { return templates::HostInterpreterVersion(program); },
       services.templates.environments()));
+  // Of an environment of a language its packages are that language's, whatever template it is.
+  const std::string program = ProgramOfEnvironment(spec.template_name);
+  if (program == "python3") spec.packages.usual = build::Manager::kPip;
+  if (program == "node") spec.packages.usual = build::Manager::kNpm;
   if (resolved != spec.template_name) spec.metadata.emplace("environment", spec.template_name);
   spec.template_name = std::move(resolved);
   return {};
@@ -100,6 +105,7 @@ Result<void> Create(const Services& services, Exchange& exchange, const Caller& 
   const JsonValue body = TRY(ReadJsonBody(exchange));
   SandboxSpec spec = TRY(ReadLegacySpec(body));
   TRY(ResolveEnvironment(services, spec));
+  spec.packages.patience = PatienceOf(exchange.request());
   spec.face = kCreateFace;
   return RespondLegacy(
       exchange, 201,
@@ -120,6 +126,7 @@ Result<SandboxView> StartSession(const Services& services, Exchange& exchange,
   }
   if (there.error().code() != ErrorCode::kNotFound) return there;
   TRY(ResolveEnvironment(services, spec));
+  spec.packages.patience = PatienceOf(exchange.request());
   spec.name = session;
   spec.face = kSessionFace;
   if (spec.project.empty()) spec.project = session;

@@ -23,18 +23,24 @@ TEST(LegacySpec, HasTheNamesOfEarlierSystems) {
   EXPECT_TRUE(Read("{}"));
 }
 
-TEST(LegacySpec, PackagesAreRefusedWithTheReason) {
-  const auto refused = Read(R"({"environment_config":{"packages":["tensorflow","keras"]}})");
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), ErrorCode::kNotSupported);
-  EXPECT_THAT(refused.error().message(), HasSubstr("\"tensorflow\""));
-  EXPECT_THAT(refused.error().message(), HasSubstr("network"));
-  EXPECT_THAT(refused.error().remedy().text(), HasSubstr("import template"));
+TEST(LegacySpec, PackagesAreTakenAsTheyWereTyped) {
+  const auto spec = Read(
+      R"({"environment_config":{"packages":["tensorflow","keras"],"requirements":"numpy\n",
+          "package_json":{"dependencies":{"a":"1"}},"package_lock":"{}"}})");
+  ASSERT_TRUE(spec) << spec.error().ToString();
+  const build::AskedPackages& asked = spec->packages.asked;
+  EXPECT_EQ(asked.packages, (std::vector<std::string>{"tensorflow", "keras"}));
+  EXPECT_EQ(asked.requirements, "numpy\n");
+  EXPECT_EQ(asked.package_json, R"({"dependencies":{"a":"1"}})");
+  EXPECT_EQ(asked.package_lock, "{}");
+  EXPECT_TRUE(Read("{}")->packages.none());
   for (const char* bad : {R"({"packages":"tensorflow"})", R"({"packages":[1]})",
-                          R"({"pakages":[]})", R"({"env_vars":{"A":1}})", R"([])"}) {
+                          R"({"pakages":[]})", R"({"env_vars":{"A":1}})", R"([])",
+                          R"({"requirements":["a"]})", R"({"package_json":[]})"}) {
     const auto wrong = Read(R"({"environment_config":)" + std::string(bad) + "}");
     ASSERT_FALSE(wrong) << bad;
     EXPECT_EQ(wrong.error().code(), ErrorCode::kInvalidArgument) << bad;
+    EXPECT_THAT(wrong.error().message(), HasSubstr("environment_config")) << bad;
   }
 }
 

@@ -4,8 +4,6 @@
 namespace cay::api {
 namespace {
 
-struct EnvironmentConfig {};
-
 // A request for a sandbox: Cay's own fields, and those of earlier systems
 // (api/legacy/legacy_spec.cc).
 struct LegacySpec {
@@ -18,7 +16,6 @@ struct LegacySpec {
     visit(About{.name = "environment_type",
                 .text = "the same as environment: python3.11, python-3.11, node20 …"},
           field::Text{.max_length = 2048}, spec.template_name);
-    visit(About{"environment_config"}, EnvironmentConfig{}, spec.env);
   }
 };
 
@@ -31,19 +28,6 @@ class LegacySchema : public FieldSchema {
   void operator()(const About& about, field::Text kind, const std::string& text) {
     if (!kind.alias.empty()) kind.pattern = {};
     FieldSchema::operator()(about, kind, text);
-  }
-  void operator()(const About& about, EnvironmentConfig, const auto&) {
-    Begin(about, false);
-    WriteType("object");
-    json().Key("properties").BeginObject();
-    Begin(About{"packages"}, false);
-    WriteType("array");
-    json().Key("items").BeginObject().Member("type", "string").EndObject().Member("maxItems", 0);
-    End("none: they would need a network");
-    FieldSchema::operator()(About{.name = "env_vars", .text = "the same as env"},
-                            field::kEnvironment, StringMap());
-    json().EndObject().Member("additionalProperties", false);
-    End(about.text);
   }
 };
 

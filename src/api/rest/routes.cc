@@ -18,9 +18,12 @@ std::vector<Route> RestRoutes(const Services& services) {
   AddPortRoutes(services, routes);
   AddEventRoutes(services, routes);
   AddTemplateRoutes(services, routes);
+  AddUsageRoutes(services, routes);
+  AddExportRoutes(services, routes);
   AddSnapshotRoutes(services, routes);
   AddVolumeRoutes(services, routes);
   AddPullRoutes(services, routes);
+  AddPushRoutes(services, routes);
   AddBuildRoutes(services, routes);
   AddSecretRoutes(services, routes);
   AddOrphanRoutes(services, routes);

@@ -26,9 +26,12 @@ void AddArchiveRoutes(const Services& services, Routes& routes);    // archive_r
 void AddPortRoutes(const Services& services, Routes& routes);       // port_routes.cc
 void AddEventRoutes(const Services& services, Routes& routes);      // event_routes.cc
 void AddTemplateRoutes(const Services& services, Routes& routes);   // template_routes.cc
+void AddUsageRoutes(const Services& services, Routes& routes);      // usage_routes.cc
+void AddExportRoutes(const Services& services, Routes& routes);     // export_routes.cc
 void AddSnapshotRoutes(const Services& services, Routes& routes);   // snapshot_routes.cc
 void AddVolumeRoutes(const Services& services, Routes& routes);     // volume_routes.cc
 void AddPullRoutes(const Services& services, Routes& routes);       // pull_routes.cc
+void AddPushRoutes(const Services& services, Routes& routes);       // push_routes.cc
 void AddBuildRoutes(const Services& services, Routes& routes);      // build_routes.cc
 void AddSecretRoutes(const Services& services, Routes& routes);     // secret_routes.cc
 void AddOrphanRoutes(const Services& services, Routes& routes);     // orphan_routes.cc

@@ -142,7 +142,7 @@ class Planner {
   }
 
   Result<void> Copy(const FetchedFile& source) {
-    TRY(CheckName(source.name));
+    if (!source.name.empty()) TRY(CheckName(source.name));
     struct stat info{};
     if (::fstat(source.file->get(), &info) < 0) {
       return Failure(Error::FromErrno("looking at what was fetched"));
@@ -191,6 +191,11 @@ class Planner {
     std::string path = TRY(Destination());
     const CopyTarget::Found found = TRY(target_.Look(path));
     if (found.kind == CopyTarget::Kind::kDirectory) {
+      if (name.empty()) {
+        return Failure(Error::Invalid("what is fetched has no name in \"/" + Printable(path) +
+                                      "\", which is a directory")
+                           .WithRemedy("let the destination end with the name of a file"));
+      }
       path = JoinPath(path, name);
     } else if (found.planned) {
       return Failure(Error::Impossible("several files would become \"/" + Printable(path) + "\"")

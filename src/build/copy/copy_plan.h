@@ -71,7 +71,8 @@ struct InlineFile {
 };
 // What somebody fetched for an ADD of a URL.
 struct FetchedFile {
-  std::string name{};                         // one component: the last of the URL's path
+  std::string name{};                         // one component: the last of the URL's path; empty:
+                                              // it has none, and comes into no directory
   std::shared_ptr<const Fd> file{};           // a regular file, for reading, at any offset
   std::optional<archive::Timestamp> mtime{};  // nothing: the time of the build
 };

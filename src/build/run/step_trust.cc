@@ -1,12 +1,9 @@
 #include "build/run/step_trust.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace cay::build {
 namespace {
-
-constexpr std::string_view kFile = "/run/cay-authorities.pem";
 
 // Of OpenSSL (Go's own TLS has it, too), curl, requests, pip, Node.js, git and Cargo.
 constexpr std::string_view kVariables[] = {
@@ -17,14 +14,14 @@ constexpr std::string_view kVariables[] = {
 }  // namespace
 
 void Trust(RunStep& step, const std::string& authorities) {
-  StepSecret file{.target = std::string(kFile), .content = authorities};
+  StepSecret file{.target = std::string(kAuthoritiesFile), .content = authorities};
   file.mode = 0444;
   step.secrets.push_back(std::move(file));
   for (const std::string_view name : kVariables) {
     const std::string entry = std::string(name) + "=";
     const bool is_set = std::ranges::any_of(
         step.env, [&](const std::string& variable) { return variable.starts_with(entry); });
-    if (!is_set) step.env.push_back(entry + std::string(kFile));
+    if (!is_set) step.env.push_back(entry + std::string(kAuthoritiesFile));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "build/cache/step_key.h"
+#include "template/oci/history.h"
 
 namespace cay::build {
 namespace {
@@ -29,6 +30,7 @@ Result<Base> BaseOfTemplate(const KeptTemplate& kept) {
   Base base{.chain = {}, .config = {.platform = templates::oci::Platform::Native()}};
   if (kept.metadata->image) base.config = kept.metadata->image->config;
   GivePath(base.config);
+  templates::oci::CompleteHistory(base.config);
   StepKey key("layers");
   const std::vector<templates::oci::Digest> diff_ids = base.config.diff_ids;
   for (const size_t index : TRY(templates::LayersOfImage(*kept.metadata))) {
@@ -39,6 +41,9 @@ Result<Base> BaseOfTemplate(const KeptTemplate& kept) {
                                  .diff_id = place < diff_ids.size() ? diff_ids[place].text() : "",
                                  .is_of_base = true,
                                  .hold = kept.hold});
+    if (place >= diff_ids.size())
+      base.config.history.push_back(
+          {.created_by = kept.metadata->image ? "cay snapshot" : "cay template import"});
     key.Add("layer", id);
   }
   if (!base.chain.layers.empty()) {

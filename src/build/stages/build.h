@@ -26,10 +26,8 @@
 #include "base/result.h"
 #include "base/string_map.h"
 #include "build/build_event.h"
-#include "build/copy/copy_plan.h"
 #include "build/run/step_runner.h"
 #include "build/stop.h"
-#include "template/dockerfile/instruction.h"
 #include "template/dockerfile/patterns/ignore.h"
 #include "template/oci/platform.h"
 #include "template/store/built_layers.h"
@@ -38,22 +36,22 @@
 namespace cay::build {
 
 inline constexpr size_t kMaxStepsAtATime = 16;
+inline constexpr const char* kThisProgram = "/proc/self/exe";
 inline constexpr Bytes kMaxSecret = 512 * kKiB;  // of each
 
 // The template that a FROM, a --from names: it is here already, or brought here. `platform`: what
 // was asked for; nothing: this machine's. Calls come one at a time.
 using FindBase = std::function<Result<templates::KeptTemplate>(
     const std::string& image, const std::optional<templates::oci::Platform>& platform)>;
-// What an ADD names by a URL. Calls come from any thread.
-using Fetch = std::function<Result<CopySource>(const std::string& url,
-                                               const templates::dockerfile::Add& add)>;
 
 struct BuildMachine {
   templates::TemplateStore& store;
   engine::Engine& engine;
   StepNetwork* network = nullptr;  // null: no step has a network
   FindBase find_base{};
-  Fetch fetch{};  // empty: ADD takes no URLs
+  // A file of the program that, started as `PROGRAM build-download` (fetch/download_process.h),
+  // fetches what ADD names by a URL: kThisProgram for `cay`. Empty: ADD takes no URLs.
+  std::string downloader{};
 };
 
 struct BuildRequest {

@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <optional>
+
 #include "archive/safe_path.h"
 #include "base/os/sys.h"
 #include "template/dockerfile/dockerfile.h"
@@ -39,7 +42,12 @@ Result<std::string> ReadAtMost(const Fd& file, Bytes most, const std::string& na
 Result<std::string> ReadRegular(Result<Fd> file, Bytes most, const std::string& name) {
   if (!file) {
     Error error = std::move(file).error();
-    if (error.sys_errno() != ENOENT) return Failure(std::move(error).WithContext(name));
+    const int why = error.sys_errno();
+    if (why == EXDEV) return Failure(Error::Invalid(name + " leads out of the context"));
+    if (why == ELOOP || why == ENAMETOOLONG) {
+      return Failure(Error::Invalid(name + ": " + ErrnoText(why)));
+    }
+    if (why != ENOENT && why != ENOTDIR) return Failure(std::move(error).WithContext(name));
     Error missing(ErrorCode::kNotFound, Fault::kCaller, "there is no " + name);
     missing.set_sys_errno(ENOENT);
     return Failure(std::move(missing));
@@ -54,13 +62,24 @@ Result<Fd> OpenHere(const std::string& path) {
   return sys::OpenAt(AT_FDCWD, path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-// Of a stranger's tree: nothing is followed, nothing outside is reached.
+// Of a tree that may be a stranger's: links lead on inside of it (EXDEV otherwise).
 Result<Fd> OpenBeneath(const Fd& directory, const std::string& path) {
   const std::string inside = TRY(archive::NormalizeEntryPath(path));
   open_how how{};
   how.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   return sys::OpenAt2(directory.get(), inside.c_str(), how);
+}
+
+// Where `path` is in the directory, by their words; nothing when it is not in it.
+std::optional<std::string> PathInside(const std::string& directory, const std::string& path) {
+  std::error_code no_directory;
+  const auto whole = [&](const std::string& name) {
+    return std::filesystem::absolute(name, no_directory).lexically_normal();
+  };
+  const auto inside = whole(path).lexically_relative(whole(directory + "/"));
+  if (no_directory || inside.empty() || *inside.begin() == "..") return std::nullopt;
+  return inside.string();
 }
 
 Result<IgnorePatterns> ParseIgnore(const std::string& text, const std::string& name) {
@@ -97,13 +116,17 @@ Result<OpenedContext> OpenContext(const std::string& directory, const std::strin
   } else {
     const std::string path =
         dockerfile.empty() ? directory + "/" + std::string(kUsualDockerfile) : dockerfile;
+    const auto inside = PathInside(directory, path);
+    const auto open = [&](const std::string& suffix) {
+      return inside ? OpenBeneath(*context.directory, *inside + suffix) : OpenHere(path + suffix);
+    };
     context.file_name = dockerfile.empty() ? std::string(kUsualDockerfile) : dockerfile;
-    context.dockerfile =
-        TRY(ReadRegular(OpenHere(path), templates::dockerfile::kMaxDockerfile, path));
-    files.emplace_back(path + std::string(kIgnoreFile), OpenHere(path + std::string(kIgnoreFile)));
+    context.dockerfile = TRY(ReadRegular(open(""), templates::dockerfile::kMaxDockerfile, path));
+    const std::string ignore(kIgnoreFile);
+    files.emplace_back(path + ignore, open(ignore));
   }
-  const std::string usual = directory + "/" + std::string(kIgnoreFile);
-  files.emplace_back(usual, OpenHere(usual));
+  const std::string usual(kIgnoreFile);
+  files.emplace_back(directory + "/" + usual, OpenBeneath(*context.directory, usual));
   context.ignore = TRY(ReadIgnore(files));
   return context;
 }

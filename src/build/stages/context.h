@@ -20,7 +20,8 @@ struct OpenedContext {
 
 // `dockerfile`: a path of this machine, or "-" for standard input; empty: the Dockerfile of the
 // context. What is ignored is said by DOCKERFILE.dockerignore beside it, or else by .dockerignore
-// of the context. kNotFound, kInvalidArgument, kLimitTooHigh.
+// of the context. The context may be a stranger's: of its own files, by the words of their paths,
+// links lead only to others of them. kNotFound, kInvalidArgument, kLimitTooHigh.
 Result<OpenedContext> OpenContext(const std::string& directory, const std::string& dockerfile);
 
 // The same of a directory that a stranger's archive was unpacked into: `dockerfile` is a path in

@@ -99,5 +99,40 @@ TEST_F(ContextTest, AStrangersDockerfileIsInsideOfTheContext) {
   EXPECT_TRUE(OpenUnpacked(""));
 }
 
+// A clone of somebody's repository, built as root: what its links name is not read.
+TEST_F(ContextTest, LinksOfTheContextsOwnFilesStayInside) {
+  Write("secret", "secret\n");
+  Write("c/real", "FROM scratch\n");
+  Write("c/patterns", "*.o\n");
+  std::filesystem::create_symlink("real", directory_ + "/c/Dockerfile");
+  std::filesystem::create_symlink("patterns", directory_ + "/c/.dockerignore");
+  for (const char* named : {"", "c/Dockerfile", "c/../c/./Dockerfile"}) {
+    const auto opened = Open(named);
+    ASSERT_TRUE(opened) << opened.error().message();
+    EXPECT_TRUE(opened->ignore.Ignores("a.o"));
+  }
+  for (const std::string& target :
+       {std::string("../secret"), directory_ + "/secret", std::string("/etc/passwd")}) {
+    std::filesystem::remove(directory_ + "/c/Dockerfile");
+    std::filesystem::create_symlink(target, directory_ + "/c/Dockerfile");
+    for (const char* context : {"/c", "/c/", "/c/.", "/c/../c"}) {
+      const auto opened = OpenContext(directory_ + context, "");
+      ASSERT_FALSE(opened) << context;
+      EXPECT_THAT(opened.error().message(), HasSubstr("leads out of the context"));
+      EXPECT_FALSE(OpenContext(directory_ + context, directory_ + "/c/Dockerfile")) << context;
+    }
+  }
+  std::filesystem::remove(directory_ + "/c/.dockerignore");
+  std::filesystem::create_symlink("../secret", directory_ + "/c/.dockerignore");
+  EXPECT_THAT(Open("c/real").error().message(), HasSubstr("leads out of the context"));
+}
+
+// What is no part of the context is the caller's own, who said so.
+TEST_F(ContextTest, LinksElsewhereAreFollowed) {
+  Write("file", "FROM scratch\n");
+  std::filesystem::create_symlink("file", directory_ + "/led");
+  EXPECT_TRUE(Open("led"));
+}
+
 }  // namespace
 }  // namespace cay::build

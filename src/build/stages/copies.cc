@@ -1,9 +1,7 @@
 #include "build/stages/copies.h"
 
-#include <algorithm>
-#include <array>
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "build/stages/aside.h"
 #include "build/stages/run_mounts.h"
@@ -12,13 +10,6 @@ namespace cay::build {
 namespace {
 
 namespace df = templates::dockerfile;
-
-// As BuildKit tells them from paths of the context.
-bool IsRemote(std::string_view source) {
-  constexpr std::array<std::string_view, 4> kBegins = {"http://", "https://", "git://", "git@"};
-  return std::ranges::any_of(kBegins,
-                             [&](std::string_view begin) { return source.starts_with(begin); });
-}
 
 Result<void> TakeFiles(const df::FilesToCopy& files, FileTree& below,
                        const std::string& working_dir, CopyRequest& request) {
@@ -53,21 +44,10 @@ Result<CopyInputs> InputsOf(BuildParts& parts, size_t stage, const df::Copy& cop
 }
 
 Result<CopyInputs> InputsOf(BuildParts& parts, const df::Add& add, FileTree& below,
-                            const std::string& working_dir) {
+                            const std::string& working_dir, std::vector<CopySource> sources) {
   CopyInputs inputs{.tree = TRY(ContextOf(parts.request))};
   inputs.request.from = inputs.tree.get();
-  for (CopySource& source : SourcesOf(add.files)) {
-    const auto* const path = std::get_if<PathSource>(&source);
-    if (path == nullptr || !IsRemote(path->pattern)) {
-      inputs.request.sources.push_back(std::move(source));
-      continue;
-    }
-    if (!parts.machine.fetch) {
-      return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
-                           "ADD of " + path->pattern + ": this build fetches nothing"));
-    }
-    inputs.request.sources.push_back(TRY(parts.machine.fetch(path->pattern, add)));
-  }
+  inputs.request.sources = std::move(sources);
   inputs.request.add = true;
   inputs.request.unpack = add.unpack;
   TRY(TakeFiles(add.files, below, working_dir, inputs.request));

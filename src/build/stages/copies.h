@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "build/copy/copy_plan.h"
@@ -16,11 +18,12 @@ struct CopyInputs {
   CopyRequest request{};           // has the tree
 };
 
-// `below`: what it comes onto. What an ADD names by a URL is fetched.
+// `below`: what it comes onto. `sources`: of an ADD, with what it fetched (adds.h).
 Result<CopyInputs> InputsOf(BuildParts& parts, size_t stage,
                             const templates::dockerfile::Copy& copy, FileTree& below,
                             const std::string& working_dir);
 Result<CopyInputs> InputsOf(BuildParts& parts, const templates::dockerfile::Add& add,
-                            FileTree& below, const std::string& working_dir);
+                            FileTree& below, const std::string& working_dir,
+                            std::vector<CopySource> sources);
 
 }  // namespace cay::build

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "build/fetch/remote_source.h"
 
 namespace cay::build {
 namespace {
@@ -36,14 +37,19 @@ std::string Cut(std::string line, size_t most) {
   return line.substr(0, end) + "…";
 }
 
+// A user and password of a URL are in no event and in no image's history.
+std::string Source(const templates::dockerfile::Instruction& instruction) {
+  return OneLine(WithoutCredentials(instruction.source));
+}
+
 }  // namespace
 
 std::string DisplayOf(const templates::dockerfile::Instruction& instruction) {
-  return Cut(OneLine(instruction.source), kMaxDisplay);
+  return Cut(Source(instruction), kMaxDisplay);
 }
 
 std::string HistoryOf(const templates::dockerfile::Instruction& instruction) {
-  return Cut(OneLine(instruction.source), kMaxHistory);
+  return Cut(Source(instruction), kMaxHistory);
 }
 
 }  // namespace cay::build

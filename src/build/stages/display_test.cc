@@ -21,6 +21,12 @@ TEST(Display, WhatDoesNotPrintIsNotShown) {
   EXPECT_EQ(DisplayOf(Of("RUN echo \x1b[31mred")), "RUN echo ?[31mred");
 }
 
+TEST(Display, CredentialsOfUrlsAreNotShown) {
+  const std::string text = "ADD https://user:s3cret@example.org/x /";
+  EXPECT_EQ(DisplayOf(Of(text)), "ADD https://***@example.org/x /");
+  EXPECT_EQ(HistoryOf(Of(text)), DisplayOf(Of(text)));
+}
+
 TEST(Display, ALongOneIsCutBetweenCharacters) {
   const std::string shown = DisplayOf(Of("RUN " + std::string(155, 'x') + "éé"));
   EXPECT_EQ(shown, "RUN " + std::string(155, 'x') + "…");

@@ -9,6 +9,7 @@
 #include "build/copy/apply_copy.h"
 #include "build/copy/copy_archive.h"
 #include "build/run/step_trust.h"
+#include "build/stages/adds.h"
 #include "build/stages/aside.h"
 #include "build/stages/copies.h"
 #include "build/stages/display.h"
@@ -95,9 +96,16 @@ class Stage {
   Result<std::optional<LayerContent>> MakeRun(RunStep& step, RunMounts& mounts,
                                               const NewLayer& layer, const StepLabel& label);
   Result<bool> DoCopy(CopyInputs inputs, const df::Instruction& step, const StepLabel& label);
+  Result<bool> DoAdd(const df::Add& add, const df::Instruction& step, const StepLabel& label);
+  Result<std::string> KeyOfPinned(const df::Add& add, const AddSources& sources) const;
+  Result<CopyPlan> PlanOf(const CopyRequest& request, std::span<const Fd> lower,
+                          const StepLabel& label);
   Result<bool> DoWorkdir(const df::Instruction& step, const StepLabel& label);
   Result<bool> AddCopy(CopyPlan& plan, std::span<const Fd> lower, const df::Instruction& step,
                        const StepLabel& label);
+  Result<std::optional<LayerContent>> MakeCopy(CopyPlan& plan, std::span<const Fd> lower,
+                                               const std::optional<std::string>& digest,
+                                               const NewLayer& layer);
 
   const templates::oci::ProcessConfig& process() const { return changes_.config().process; }
   std::string WorkingDir() const {
@@ -152,10 +160,7 @@ Result<bool> Stage::Dispatch(const df::Instruction& step, const StepLabel& label
     FileTree below = TRY(TreeOf(chain_));
     return DoCopy(TRY(InputsOf(parts_, index_, *copy, below, WorkingDir())), step, label);
   }
-  if (const auto* add = step.As<df::Add>()) {
-    FileTree below = TRY(TreeOf(chain_));
-    return DoCopy(TRY(InputsOf(parts_, *add, below, WorkingDir())), step, label);
-  }
+  if (const auto* add = step.As<df::Add>()) return DoAdd(*add, step, label);
   TRY(changes_.Apply(step));
   if (step.As<df::Workdir>() != nullptr) return DoWorkdir(step, label);
   NoteHistory(step, /*has_layer=*/false);
@@ -251,9 +256,9 @@ Result<std::optional<LayerContent>> Stage::MakeRun(RunStep& step, RunMounts& mou
   return content;
 }
 
-Result<bool> Stage::DoCopy(CopyInputs inputs, const df::Instruction& step, const StepLabel& label) {
-  const std::vector<Fd> lower = TRY(chain_.OpenRoots());
-  CopyPlan plan = TRY(PlanCopy(inputs.request, lower));
+Result<CopyPlan> Stage::PlanOf(const CopyRequest& request, std::span<const Fd> lower,
+                               const StepLabel& label) {
+  CopyPlan plan = TRY(PlanCopy(request, lower));
   for (const CopyPlan::Unmatched& pattern : plan.unmatched()) {
     parts_.told.Note(label, "nothing matches " + pattern.pattern +
                                 (pattern.only_ignored ? " but what .dockerignore leaves out" : ""));
@@ -263,7 +268,62 @@ Result<bool> Stage::DoCopy(CopyInputs inputs, const df::Instruction& step, const
         label, "left out sockets, FIFOs and devices: " + std::to_string(plan.skipped_special()) +
                    ", the first is " + plan.first_skipped());
   }
+  return plan;
+}
+
+Result<bool> Stage::DoCopy(CopyInputs inputs, const df::Instruction& step, const StepLabel& label) {
+  const std::vector<Fd> lower = TRY(chain_.OpenRoots());
+  CopyPlan plan = TRY(PlanOf(inputs.request, lower, label));
   return AddCopy(plan, lower, step, label);
+}
+
+// All that decides what the layer of fetched sources is, where it is known what they are.
+Result<std::string> Stage::KeyOfPinned(const df::Add& add, const AddSources& sources) const {
+  return StepKey("add")
+      .Add("owner", parts_.request.owner)
+      .Add("parent", chain_.key)
+      .Add("sources", sources.Pins())
+      .Add("destination", add.files.destination)
+      .Add("cwd", WorkingDir())
+      .Add("chown", add.files.chown)
+      .Add("chmod", add.files.chmod)
+      .Add("link", add.files.link ? "yes" : "no")
+      .Add("excludes", add.files.excludes)
+      .Add("unpack", add.unpack.value_or(false) ? "yes" : "no")
+      .Finish();
+}
+
+Result<bool> Stage::DoAdd(const df::Add& add, const df::Instruction& step, const StepLabel& label) {
+  AddSources sources = TRY(AddSources::Look(parts_, label, add));
+  FileTree below = TRY(TreeOf(chain_));
+  const auto fetch = [&]() -> Result<CopyInputs> {
+    return InputsOf(parts_, add, below, WorkingDir(), TRY(sources.Fetch()));
+  };
+  if (!sources.pinned()) return DoCopy(TRY(fetch()), step, label);
+  return AddLayer(TRY(KeyOfPinned(add, sources)), step, label,
+                  [&](const NewLayer& layer) -> Result<std::optional<LayerContent>> {
+                    const std::vector<Fd> lower = TRY(chain_.OpenRoots());
+                    const CopyInputs inputs = TRY(fetch());
+                    CopyPlan plan = TRY(PlanOf(inputs.request, lower, label));
+                    return MakeCopy(plan, lower, std::nullopt, layer);
+                  });
+}
+
+Result<std::optional<LayerContent>> Stage::MakeCopy(CopyPlan& plan, std::span<const Fd> lower,
+                                                    const std::optional<std::string>& digest,
+                                                    const NewLayer& layer) {
+  const Fd root = TRY(templates::OpenLayerRoot(layer.root()));
+  templates::ImportOptions watched;
+  watched.is_stopped = [this] { return parts_.stop.stopped(); };
+  templates::ImportWatch watch(watched);
+  ApplyOptions options{.expected_digest = digest};
+  options.layer.on_progress = [&](const templates::LayerProgress& now) {
+    return watch.Note({now.entries, now.bytes}, root);
+  };
+  const auto report = TRY(ApplyCopy(plan, lower, root, options));
+  return LayerContent{.bytes = report.unpacked.bytes,
+                      .entries = report.unpacked.entries,
+                      .notes = templates::NotesOf(report.unpacked)};
 }
 
 Result<bool> Stage::AddCopy(CopyPlan& plan, std::span<const Fd> lower, const df::Instruction& step,
@@ -279,20 +339,7 @@ Result<bool> Stage::AddCopy(CopyPlan& plan, std::span<const Fd> lower, const df:
                                   .Add("content", digest)
                                   .Finish());
   return AddLayer(key, step, label,
-                  [&](const NewLayer& layer) -> Result<std::optional<LayerContent>> {
-                    const Fd root = TRY(templates::OpenLayerRoot(layer.root()));
-                    templates::ImportOptions watched;
-                    watched.is_stopped = [this] { return parts_.stop.stopped(); };
-                    templates::ImportWatch watch(watched);
-                    ApplyOptions options{.expected_digest = digest};
-                    options.layer.on_progress = [&](const templates::LayerProgress& now) {
-                      return watch.Note({now.entries, now.bytes}, root);
-                    };
-                    const auto report = TRY(ApplyCopy(plan, lower, root, options));
-                    return LayerContent{.bytes = report.unpacked.bytes,
-                                        .entries = report.unpacked.entries,
-                                        .notes = templates::NotesOf(report.unpacked)};
-                  });
+                  [&](const NewLayer& layer) { return MakeCopy(plan, lower, digest, layer); });
 }
 
 Result<bool> Stage::DoWorkdir(const df::Instruction& step, const StepLabel& label) {

@@ -5,6 +5,7 @@
 #include "cli/builds/build_here.h"
 #include "cli/builds/build_options.h"
 #include "cli/builds/server_build.h"
+#include "cli/builds/typed_context.h"
 #include "cli/client/call.h"
 #include "cli/frame/console.h"
 #include "cli/remote/server_templates.h"
@@ -55,12 +56,18 @@ Result<void> PrintMade(const build::BuildEnd& end, const BuildOptions& options) 
   return {};
 }
 
-Result<int> BuildOf(BuildOptions& options, const std::string& directory) {
+Result<int> BuildOf(BuildOptions& options, const std::string& typed) {
   TRY(CheckMayBuild());
   const bool quiet = options.quiet || options.json;
   Paths paths = TRY(Paths::Resolve(options.state_dir));
-  build::OpenedContext context = TRY(build::OpenContext(directory, options.file));
-  HereBuild build{.request = RequestOf(options, std::move(context)), .paths = std::move(paths)};
+  TypedContext context = TRY(OpenTypedContext(typed, options.file));
+  std::optional<UnpackedContext> unpacked;  // what an archive held, until the build has ended
+  if (context.archive) {
+    unpacked.emplace(TRY(UnpackContextHere(paths, *context.archive, options.file)));
+    context.opened = unpacked->context;
+  }
+  HereBuild build{.request = RequestOf(options, *std::move(context.opened)),
+                  .paths = std::move(paths)};
   build.network = options.network;
   build.ways = options.ways;
   build.authorities = options.authorities;

@@ -1,23 +1,19 @@
 #include "cli/builds/build_here.h"
 
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <memory>
 #include <thread>
 #include <utility>
 
-#include "base/os/file.h"
-#include "base/os/wakeup.h"
-#include "cli/builds/build_network.h"
 #include "cli/frame/console.h"
-#include "cli/frame/signal_scope.h"
 #include "cli/local/forked_guest.h"
 #include "cli/local/local_survey.h"
+#include "cli/steps/build_network.h"
+#include "cli/steps/stop_at_signal.h"
 #include "engine/factory/factory.h"
 #include "sandbox/secrets/trust.h"
 
@@ -25,51 +21,6 @@ namespace cay::cli {
 namespace {
 
 constexpr int kExitBuildFailed = 1;  // a step did, as docker's
-
-// Stops the build at the first signal that asks for it; the second ends this program.
-class StopAtSignal {
- public:
-  static Result<std::unique_ptr<StopAtSignal>> Begin(StopTimer& stop) {
-    auto begun = std::unique_ptr<StopAtSignal>(new StopAtSignal(stop));
-    begun->signals_.emplace(TRY(begun->scope_.Open()));
-    begun->ended_.emplace(TRY(Wakeup::Make()));
-    begun->thread_ = std::thread([raw = begun.get()] { raw->Wait(); });
-    return begun;
-  }
-  StopAtSignal(const StopAtSignal&) = delete;
-  StopAtSignal& operator=(const StopAtSignal&) = delete;
-  ~StopAtSignal() {
-    if (!thread_.joinable()) return;
-    ended_->Raise();
-    thread_.join();
-  }
-
-  int signal() const { return signal_.load(); }
-
- private:
-  explicit StopAtSignal(StopTimer& stop) : stop_(stop), scope_(false) {}
-
-  void Wait() {
-    while (true) {
-      pollfd polled[2] = {{signals_->fd(), POLLIN, 0}, {ended_->fd(), POLLIN, 0}};
-      if (::poll(polled, 2, -1) < 0 && errno != EINTR) return;
-      if (polled[1].revents != 0) return;
-      while (const auto signal = signals_->Next(nullptr)) {
-        if (signal->kind == CallersSignal::Kind::kEndNow) ::_exit(kExitSignalBase + signal->signal);
-        if (signal->kind != CallersSignal::Kind::kEnd) continue;
-        signal_.store(signal->signal);
-        stop_.Stop();
-      }
-    }
-  }
-
-  StopTimer& stop_;
-  SignalScope scope_;
-  std::optional<CallersSignals> signals_;
-  std::optional<Wakeup> ended_;
-  std::atomic<int> signal_ = 0;
-  std::thread thread_;
-};
 
 // Whether nothing else is known to be why it failed.
 bool MayWantNetwork(const build::StepEnd& end) {
@@ -83,21 +34,6 @@ void NoteNetwork(BuildNetwork* network) {
     return;
   }
   for (const std::string& denied : network->Denied()) Note("network: " + denied);
-}
-
-// This machine's, and those of the files.
-Result<std::string> ReadAuthorities(const std::vector<std::string>& files) {
-  std::string all;
-  if (files.empty()) return all;
-  for (const Fd& file : TRY(sandbox::OpenTrusted(files))) {
-    const std::string path = "/proc/self/fd/" + std::to_string(file.get());
-    all += TRY(ReadFile(path, build::kMaxSecret)) + "\n";
-  }
-  if (all.size() > build::kMaxSecret) {
-    return Failure(Error::Invalid("the authorities that steps are to trust are more than " +
-                                  HumanBytes(build::kMaxSecret)));
-  }
-  return all;
 }
 
 void UseProcessors(build::BuildRequest& request, bool has_cpus) {
@@ -120,7 +56,7 @@ Result<void> CheckMayBuild() {
 
 Result<HereEnd> BuildHere(HereBuild build) {
   TRY(CheckMayBuild());
-  build.request.authorities = TRY(ReadAuthorities(build.authorities));
+  build.request.authorities = TRY(sandbox::ReadTrusted(build.authorities, build::kMaxSecret));
   UseProcessors(build.request, build.has_cpus);
   std::unique_ptr<BuildNetwork> network;
   if (build.network.mode != network::Mode::kNone)
@@ -139,10 +75,11 @@ Result<HereEnd> BuildHere(HereBuild build) {
       .store = store,
       .engine = *engine,
       .network = network.get(),
-      .find_base = [&](const std::string& image,
-                       const std::optional<templates::oci::Platform>& platform) {
-        return FindBaseHere(store, image, platform, build.bases);
-      }};
+      .find_base =
+          [&](const std::string& image, const std::optional<templates::oci::Platform>& platform) {
+            return FindBaseHere(store, image, platform, build.bases);
+          },
+      .downloader = build::kThisProgram};
   auto end = build::Build(
       machine, build.request, [&](const build::BuildEvent& event) { printer.Take(event); }, stop);
   printer.Clear();
@@ -150,7 +87,11 @@ Result<HereEnd> BuildHere(HereBuild build) {
     Note("the build was stopped; what it finished is kept for the next one");
     return HereEnd{.exit_code = kExitSignalBase + signals->signal(), .stopped = true};
   }
-  if (!end) return Failure(std::move(end).error());
+  if (!end) {
+    if (network != nullptr && end.error().code() == ErrorCode::kUnavailable)
+      NoteNetwork(network.get());
+    return Failure(std::move(end).error());
+  }
   if (end->failure) {
     printer.TakeFailure(*end->failure, build.request.file_name);
     if (MayWantNetwork(end->failure->end)) NoteNetwork(network.get());

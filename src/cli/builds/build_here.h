@@ -8,10 +8,10 @@
 #include "base/os/paths.h"
 #include "base/result.h"
 #include "build/stages/build.h"
-#include "cli/builds/build_printer.h"
 #include "cli/builds/find_base.h"
 #include "cli/frame/command.h"
 #include "cli/network/network_options.h"
+#include "cli/steps/build_printer.h"
 #include "network/policy/policy.h"
 
 namespace cay::cli {

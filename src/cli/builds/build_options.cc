@@ -64,7 +64,8 @@ constexpr OptionSpec kOptions[] = {
     {.name = "file",
      .short_name = 'f',
      .value = "FILE",
-     .help = "The Dockerfile (-: standard input; default CONTEXT/Dockerfile)",
+     .help =
+         "The Dockerfile (-: standard input; default CONTEXT/Dockerfile; of a tar: a path in it)",
      .example = "./docker/Dockerfile",
      .completes = Completes::kFiles,
      .apply = kText<BuildOptions, &BuildOptions::file>},
@@ -177,13 +178,16 @@ Result<TypedSecret> ReadTypedSecret(string_view text) {
 constinit const Command kTemplateBuildCommand = {
     .name = "build",
     .summary = "Make a template of a Dockerfile",
-    .usage = "[OPTIONS] CONTEXT",
+    .usage = "[OPTIONS] DIR|TAR|-",
     .description =
         "Each RUN is done in a sandbox, as root inside, without a network unless --net or --allow\n"
         "says otherwise. What a step made is kept, and found again by what it depends on.\n"
         "An image that FROM names is a template of this machine, or pulled; Debian's own is made "
         "by\n"
         "mmdebstrap where no registry is reached.\n"
+        "The context is a directory, or a tar (plain, gzip, zstd); - is standard input: a tar, or "
+        "a\n"
+        "Dockerfile alone.\n"
         "With --url, --context or a current context a server builds it, within its configuration:\n"
         "the build goes on when this command ends, but a signal cancels it.\n"
         "Exits with 1 when a step failed.\n",
@@ -191,10 +195,11 @@ constinit const Command kTemplateBuildCommand = {
     .examples =
         "cay template build -t app .\n"
         "cay template build -t app:test --target test --net pypi .\n"
+        "cay template build -t small - <Dockerfile\n"
         "cay template build -t app --build-arg VERSION=1.2 --secret id=token,src=token.txt .\n",
     .min_arguments = 1,
     .max_arguments = 1,
-    .completes = Completes::kDirectories,
+    .completes = Completes::kFiles,
     .run = &ParseAndAct<BuildOptions, BuildMain>,
 };
 

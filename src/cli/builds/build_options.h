@@ -8,11 +8,11 @@
 #include "base/result.h"
 #include "base/string_map.h"
 #include "build/run/step_runner.h"
-#include "cli/builds/build_printer.h"
 #include "cli/client/call.h"
 #include "cli/frame/command.h"
 #include "cli/network/network_options.h"
 #include "cli/pulls/registry_options.h"
+#include "cli/steps/build_printer.h"
 #include "template/oci/platform.h"
 
 namespace cay::cli {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "base/id.h"
 #include "base/os/fd.h"
@@ -29,15 +30,14 @@ std::string Begin(const std::string& boundary, const std::string& options) {
 
 class BuildUpload::Impl {
  public:
-  Impl(const std::string& boundary, const std::string& options, build::OpenedContext context,
-       SocketPair sockets)
+  Impl(const std::string& boundary, const std::string& options, Pack pack, SocketPair sockets)
       : content_type_("multipart/form-data; boundary=" + boundary),
         text_(Begin(boundary, options)),
         end_("\r\n--" + boundary + "--\r\n"),
         reader_(std::move(sockets.first)),
-        thread_([this, writer = std::move(sockets.second), from = std::move(context)] {
+        thread_([this, writer = std::move(sockets.second), pack = std::move(pack)] {
           archive::SocketSink sink(writer, "sending the context");
-          packed_ = build::PackContext(from, sink);
+          packed_ = pack(sink);
           ::shutdown(writer.get(), SHUT_RDWR);
         }) {}
   Impl(const Impl&) = delete;
@@ -94,12 +94,27 @@ BuildUpload::BuildUpload(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 BuildUpload::BuildUpload(BuildUpload&&) noexcept = default;
 BuildUpload::~BuildUpload() = default;
 
-Result<BuildUpload> BuildUpload::Start(const std::string& options, build::OpenedContext context) {
+Result<BuildUpload> BuildUpload::StartWith(const std::string& options, Pack pack) {
   // Random: no archive has it.
   const std::string boundary = "cay-" + TRY(SandboxId::Generate()).text();
   SocketPair sockets = TRY(MakeSocketPair(SOCK_STREAM));
   return BuildUpload(
-      std::make_unique<Impl>(boundary, options, std::move(context), std::move(sockets)));
+      std::make_unique<Impl>(boundary, options, std::move(pack), std::move(sockets)));
+}
+
+Result<BuildUpload> BuildUpload::Start(const std::string& options, build::OpenedContext context) {
+  return StartWith(options, [from = std::move(context)](archive::ByteSink& sink) {
+    return build::PackContext(from, sink);
+  });
+}
+
+Result<BuildUpload> BuildUpload::Start(const std::string& options,
+                                       std::shared_ptr<archive::ByteSource> archive) {
+  return StartWith(options, [from = std::move(archive)](archive::ByteSink& sink) -> Result<void> {
+    std::vector<char> space(64 * kKiB);
+    while (const size_t got = TRY(from->Read(space))) TRY(sink.Write({space.data(), got}));
+    return {};
+  });
 }
 
 const std::string& BuildUpload::content_type() const { return impl_->content_type(); }

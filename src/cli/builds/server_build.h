@@ -11,6 +11,6 @@
 namespace cay::cli {
 
 // The exit code, as of a build on this machine.
-Result<int> BuildOnServer(ApiClient& api, BuildOptions& options, const std::string& directory);
+Result<int> BuildOnServer(ApiClient& api, BuildOptions& options, const std::string& typed);
 
 }  // namespace cay::cli

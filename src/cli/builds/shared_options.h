@@ -7,9 +7,9 @@
 #include <string_view>
 #include <utility>
 
-#include "cli/builds/build_printer.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/option_tables.h"
+#include "cli/steps/build_printer.h"
 
 namespace cay::cli {
 

@@ -111,6 +111,7 @@ constinit const Command kTest = {
     .options = kTestOptions,
     .examples = "cay env test python-3.11\ncay env test --all\n",
     .max_arguments = 1000,
+    .completes = Completes::kEnvironments,
     .run = &ParseAndRun<EnvOptions, EnvTestMain>,
 };
 

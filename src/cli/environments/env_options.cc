@@ -103,6 +103,7 @@ constinit const Command kEnvBuildCommand = {
         "cay env build --all --progress plain\n"
         "cay env build --from ./environments mine\n",
     .max_arguments = 1000,
+    .completes = Completes::kEnvironments,
     .run = &ParseAndRun<EnvBuildOptions, EnvBuildMain>,
 };
 

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "base/string_map.h"
-#include "cli/builds/build_printer.h"
 #include "cli/frame/command.h"
 #include "cli/frame/option_tables.h"
 #include "cli/network/network_options.h"
 #include "cli/pulls/registry_options.h"
+#include "cli/steps/build_printer.h"
 #include "network/policy/policy.h"
 #include "template/store/template_store.h"
 

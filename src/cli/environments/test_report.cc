@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "cli/builds/build_printer.h"
 #include "cli/frame/command.h"
 #include "cli/frame/console.h"
+#include "cli/steps/build_printer.h"
 
 namespace cay::cli {
 namespace {

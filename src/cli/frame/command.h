@@ -38,12 +38,13 @@ enum class Completes : uint8_t {
   kNothing,
   kFiles,
   kDirectories,
-  kTemplates,    // names, asked of `cay template list --quiet`
-  kPrograms,     // a command line
-  kSandboxes,    // ids and names, asked of `cay ls`
-  kContexts,     // names, asked of `cay context list --quiet`
-  kSubcommands,  // of `cay`
-  kWords,        // the `words` beside it
+  kTemplates,     // names, asked of `cay template list --quiet`
+  kPrograms,      // a command line
+  kSandboxes,     // ids and names, asked of `cay ls`
+  kContexts,      // names, asked of `cay context list --quiet`
+  kSubcommands,   // of `cay`
+  kWords,         // the `words` beside it
+  kEnvironments,  // names, asked of `cay env ls --quiet`
 };
 
 struct OptionSpec {

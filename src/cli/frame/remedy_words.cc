@@ -59,6 +59,8 @@ std::string_view CommandFor(Action action) {
       return "GET /api/webhooks";
     case Action::kBuildEnvironment:
       return "cay env build {}";
+    case Action::kAwaitBuild:
+      return "cay events -f";
   }
   return "{}";
 }

@@ -9,6 +9,7 @@
 
 #include "cli/frame/option_tables.h"
 #include "template/registry/registry_client.h"
+#include "template/registry/rules/credentials.h"
 
 namespace cay::cli {
 
@@ -16,6 +17,9 @@ struct RegistryOptions {
   std::vector<std::string> insecure;
   std::string ca_file;
 };
+
+// Docker's own file of them.
+Result<templates::registry::CredentialStore> LoadDockerCredentials();
 
 // With the credentials of Docker's own file.
 Result<std::unique_ptr<templates::registry::RegistryClient>> OpenRegistryClient(

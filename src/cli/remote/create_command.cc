@@ -8,13 +8,16 @@
 #include <cstdint>
 #include <span>
 
+#include "build/packages/derive.h"
 #include "cli/client/call.h"
 #include "cli/client/values.h"
 #include "cli/frame/argument_values.h"
 #include "cli/frame/env_options.h"
 #include "cli/frame/limits_file.h"
+#include "cli/packages/package_options.h"
 #include "cli/remote/change_options.h"
 #include "cli/remote/server_templates.h"
+#include "cli/session/follow_build.h"
 
 namespace cay::cli {
 namespace {
@@ -31,6 +34,7 @@ struct CreateOptions : ServerOptions {
   json::array volumes;
   json::array tmpfs;
   std::optional<AskedNetwork> network;
+  PackageOptions packages;  // what is asked alone
   std::string idempotency_key;
   std::string limits_file;
   bool use_entrypoint = false;
@@ -84,6 +88,36 @@ Result<void> AddLimitsOfFile(const CreateOptions& options, json::object& request
   return {};
 }
 
+json::object PackagesObject(const build::AskedPackages& asked) {
+  json::object config;
+  if (!asked.packages.empty())
+    config["packages"] = json::array(asked.packages.begin(), asked.packages.end());
+  if (!asked.requirements.empty()) config["requirements"] = asked.requirements;
+  if (!asked.package_json.empty()) config["package_json"] = asked.package_json;
+  if (!asked.package_lock.empty()) config["package_lock"] = asked.package_lock;
+  return config;
+}
+
+// The build of its packages, shown as one of this machine; an error when it made nothing.
+Result<void> AwaitPackages(ApiClient& api, const std::string& id, bool quiet) {
+  const SignalScope scope(false);
+  CallersSignals signals = TRY(scope.Open());
+  BuildPrinter printer(quiet ? BuildProgress::kQuiet : BuildProgress::kAuto);
+  const auto followed = FollowBuild(api, id, printer, signals);
+  printer.Clear();
+  if (!followed) return Failure(followed.error());
+  if (followed->failure) return Failure(build::PackageError(*followed->failure));
+  const std::string state = TextOf(followed->build, "state");
+  if (state == "done") return {};
+  if (state == "failed")
+    return Failure(Error(ErrorCodeFromName(TextOf(followed->build, "error_code")), Fault::kCaller,
+                         TextOf(followed->build, "error")));
+  Error stopped(ErrorCode::kUnavailable, Fault::kCaller,
+                "installing the packages was stopped; what was finished is kept");
+  if (followed->signal != 0) stopped.set_sys_errno(ECANCELED);
+  return Failure(std::move(stopped));
+}
+
 Result<json::object> CreateOnce(ApiClient& api, const CreateOptions& options,
                                 const json::object& request) {
   http::ClientRequest call;
@@ -93,6 +127,8 @@ Result<json::object> CreateOnce(ApiClient& api, const CreateOptions& options,
   if (!options.idempotency_key.empty()) {
     call.headers.Add("Idempotency-Key", options.idempotency_key);
   }
+  // At once it says which build it waits for, which is shown then.
+  if (request.contains("environment_config")) call.headers.Add("Prefer", "wait=0");
   call.body = TRY(JsonBody(request));
   auto response = TRY(api.Send(std::move(call)));
   return ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes)));
@@ -105,6 +141,12 @@ Result<json::object> CreateOrAwait(ApiClient& api, const CreateOptions& options,
     auto created = CreateOnce(api, options, request);
     if (created) return created;
     const auto& parts = created.error().remedy().parts();
+    const auto built =
+        std::ranges::find(parts, Action::kAwaitBuild, [](const auto& part) { return part.action; });
+    if (built != parts.end()) {
+      TRY(AwaitPackages(api, built->text, options.quiet));
+      continue;
+    }
     const auto awaited =
         std::ranges::find(parts, Action::kAwaitPull, [](const auto& part) { return part.action; });
     if (awaited == parts.end()) return created;
@@ -156,6 +198,8 @@ Result<int> CreateMain(ApiClient& api, CreateOptions& options, Positionals& rest
   if (!options.volumes.empty()) request["volumes"] = options.volumes;
   if (options.network) request["network"] = NetworkObject(*options.network);
   if (!options.tmpfs.empty()) request["tmpfs"] = options.tmpfs;
+  if (!options.packages.asked.none())
+    request["environment_config"] = PackagesObject(options.packages.asked);
   TRY(AddLimitsOfFile(options, request));
   const json::object sandbox = TRY(CreateOrAwait(api, options, request));
   if (!options.quiet) {
@@ -256,6 +300,9 @@ constexpr OptionSpec kOptions[] = {
      .completes = Completes::kWords,
      .words = "none root",
      .apply = kInto<PutText<CreateOptions, "privileges">>},
+
+    kPackagesOption<CreateOptions>,
+    kRequirementsOption<CreateOptions>,
 
     kServerNetOption<CreateOptions>,
     kServerAllowOption<CreateOptions>,

@@ -21,10 +21,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string TemplatePath(const std::string& name) {
-  return "/api/templates/" + EncodeComponent(name);
-}
-
 Result<size_t> ReadSome(const Fd& file, std::span<char> space) {
   while (true) {
     const ssize_t got = ::read(file.get(), space.data(), space.size());
@@ -35,6 +31,10 @@ Result<size_t> ReadSome(const Fd& file, std::span<char> space) {
 
 }  // namespace
 
+std::string TemplatePath(const std::string& name) {
+  return "/api/templates/" + EncodeComponent(name);
+}
+
 Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
                                              const std::string& state_dir) {
   if (!state_dir.empty()) return std::nullopt;
@@ -43,15 +43,8 @@ Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
   return TRY(ApiClient::Open(std::move(connection)));
 }
 
-Result<void> CheckNoServer(const ConnectionOptions& options, const std::string& state_dir) {
-  if (!TRY(NamedServer(options, state_dir))) return {};
-  return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
-                       "this is done where the server runs, with its state directory")
-                     .WithRemedy("run it there, with --state-dir"));
-}
-
 Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
-                           const std::string& source, bool replace) {
+                           const std::string& source, const templates::ImportOptions& import) {
   const int raw = source == "-" ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
                                 : ::open(source.c_str(), O_RDONLY | O_CLOEXEC);
   if (raw < 0) return Failure(Error::FromErrno(source));
@@ -61,7 +54,13 @@ Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const s
   std::optional<PackStream> tar;
   http::ClientRequest request;
   request.method = "PUT";
-  request.target = Target(TemplatePath(name)).Add("replace", replace ? "true" : "false").text();
+  Target target = Target(TemplatePath(name))
+                      .Add("replace", import.replace ? "true" : "false")
+                      .AddUnlessEmpty("tag", import.tag)
+                      .AddUnlessEmpty("platform", import.platform);
+  if (import.max_bytes != templates::ImportOptions().max_bytes)
+    target = std::move(target).Add("max_size", std::to_string(import.max_bytes));
+  request.target = target.text();
   request.headers.Add("Content-Type", "application/octet-stream");
   if (S_ISDIR(info.st_mode)) {
     tar.emplace(TRY(PackStream::Start(source, ".", {})));
@@ -75,8 +74,11 @@ Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const s
     return got;
   };
   auto response = TRY(api.Send(std::move(request)));
-  TRY(response->ReadAll(kMaxAnswerBytes));
-  if (!options.quiet) TRY(Print("imported " + name + "; try: cay create " + name + "\n"));
+  const json::object made = TRY(ParseJsonObject(TRY(response->ReadAll(kMaxAnswerBytes))));
+  if (options.quiet) return 0;
+  TRY(Print("imported " + name + "; try: cay create " + name + "\n"));
+  const std::string notes = TextOf(made, "notes");
+  if (!notes.empty()) Note(notes);
   return 0;
 }
 

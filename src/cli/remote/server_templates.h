@@ -8,6 +8,7 @@
 
 #include "cli/client/call.h"
 #include "sandbox/templates/pull_types.h"
+#include "template/template.h"
 
 namespace cay::cli {
 
@@ -16,12 +17,13 @@ namespace cay::cli {
 Result<std::optional<ApiClient>> NamedServer(const ConnectionOptions& options,
                                              const std::string& state_dir);
 
-// For what is done on the server's machine only: kNotSupported when a server is named.
-Result<void> CheckNoServer(const ConnectionOptions& options, const std::string& state_dir);
+// Of the API.
+std::string TemplatePath(const std::string& name);
 
 // `source`: a tar ("-": standard input), or a directory that is packed on the way.
+// `import`: replace, tag, platform and max_bytes.
 Result<int> ImportToServer(ApiClient& api, const ServerOptions& options, const std::string& name,
-                           const std::string& source, bool replace);
+                           const std::string& source, const templates::ImportOptions& import);
 // Follows it with the bars of a local one. The server goes on with it, whatever ends here.
 Result<int> PullOnServer(ApiClient& api, const ServerOptions& options,
                          const sandbox::PullSpec& spec);

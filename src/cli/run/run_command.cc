@@ -49,6 +49,7 @@ class Run {
   Error ExplainNotFound(Error error) const;
   Result<SessionEnd> Live();
   Result<void> Create();
+  Result<void> InstallPackages(const Paths& paths);
   Result<void> StartNetwork(const Paths& paths);
   Result<void> Publish();
   Result<void> OpenNetwork(engine::NetworkSockets sockets);
@@ -129,9 +130,21 @@ Result<SessionEnd> Run::Live() {
   return Command();
 }
 
+// Before the sandbox's own network and engine are there: a build has its own.
+Result<void> Run::InstallPackages(const Paths& paths) {
+  TemplateStore store = TRY(OpenLocalTemplates(paths));
+  const Template base =
+      TRY(FindOrPull(store, options_.template_name, options_.pull, options_.quiet));
+  template_ =
+      TRY(WithPackages(store, base, paths, options_.packages, options_.ways, options_.quiet));
+  Stage("packages");
+  return {};
+}
+
 Result<void> Run::Create() {
   std::vector<engine::Mount> mounts = TRY(ResolveMounts(options_.mounts));
   Paths paths = TRY(Paths::Resolve(options_.state_dir));
+  if (!options_.packages.asked.none()) TRY(InstallPackages(paths));
   engine::EngineOptions engine_options;
   engine_options.paths = paths;
   engine_options.one_shot = true;
@@ -145,7 +158,8 @@ Result<void> Run::Create() {
   TRY(Publish());
   Stage("launcher");
   TemplateStore store = TRY(OpenLocalTemplates(paths));
-  template_ = TRY(FindOrPull(store, options_.template_name, options_.pull, options_.quiet));
+  if (!template_)
+    template_ = TRY(FindOrPull(store, options_.template_name, options_.pull, options_.quiet));
   command_ = TRY(CommandOf(options_, *template_));
   Stage("template");
   engine::CreateRequest request = BuildCreateRequest(options_, *id_, *template_, std::move(mounts));

@@ -6,6 +6,7 @@
 #include "cli/frame/terminal_mode.h"
 #include "cli/network/network_options.h"
 #include "cli/network/run_ports.h"
+#include "cli/packages/package_options.h"
 #include "sandbox/rules/spec_rules.h"
 
 namespace cay::cli {
@@ -178,6 +179,12 @@ constexpr OptionSpec kOptions[] = {
      .example = "/var/lib/cay",
      .completes = Completes::kDirectories,
      .apply = kText<RunOptions, &RunOptions::state_dir>},
+
+    kPackagesOption<RunOptions>,
+    kRequirementsOption<RunOptions>,
+    kPackagesAllowOption<RunOptions>,
+    kPackagesEnvOption<RunOptions>,
+    kPackagesCaOption<RunOptions>,
 
     {.name = "memory",
      .short_name = 'm',

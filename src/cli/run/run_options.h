@@ -15,6 +15,7 @@
 #include "cli/frame/argument_values.h"
 #include "cli/frame/command.h"
 #include "cli/network/network_options.h"
+#include "cli/packages/packages_here.h"
 #include "cli/pulls/local_pull.h"
 #include "cli/run/run_secrets.h"
 #include "engine/engine.h"
@@ -59,6 +60,7 @@ struct RunOptions {
   std::string state_dir;  // empty: as base/os/paths.h says
   TypedCommand command;   // empty: what the template's image says
   PullWhen pull = PullWhen::kMissing;
+  PackageOptions packages;                // that the template is to have, too
   std::optional<std::string> entrypoint;  // instead of the image's; empty: none
   bool use_entrypoint = false;            // the image's, before the command that was given
 };

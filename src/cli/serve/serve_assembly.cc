@@ -20,6 +20,7 @@
 #include "engine/factory/factory.h"
 #include "sandbox/builds/build_keeper.h"
 #include "sandbox/startup/startup_keeper.h"
+#include "sandbox/templates/push_keeper.h"
 #include "sandbox/templates/space_keeper.h"
 #include "template/store/template_store.h"
 
@@ -74,6 +75,7 @@ struct Parts {
   std::unique_ptr<sandbox::EventLog> events;
   std::unique_ptr<sandbox::PullKeeper> pulls;
   std::unique_ptr<sandbox::SpaceKeeper> space;
+  std::unique_ptr<sandbox::PushKeeper> pushes;
   std::unique_ptr<sandbox::Manager> manager;
   std::unique_ptr<sandbox::BuildKeeper> builds;
   engine::GarbageReport collected;
@@ -167,6 +169,8 @@ Result<Parts> MakeParts(const Config& config) {
   parts.events = TRY(sandbox::EventLog::Open(*parts.store));
   parts.pulls =
       TRY(sandbox::PullKeeper::Open(config.pulls, *parts.templates, *parts.store, *parts.events));
+  parts.pushes =
+      TRY(sandbox::PushKeeper::Open(config.pulls, *parts.templates, *parts.store, *parts.events));
   parts.manager =
       TRY(sandbox::Manager::Open(ManagerOptionsOf(config, parts.paths, ConfiguredApi(config)),
                                  *parts.engine, *parts.templates, *parts.store, *parts.events));
@@ -177,6 +181,7 @@ Result<Parts> MakeParts(const Config& config) {
                                                                 .pulls = *parts.pulls,
                                                                 .store = *parts.store,
                                                                 .events = *parts.events}));
+  parts.manager->UsePackages(parts.builds.get());
   TRY(CheckKeysAreNotLost(*parts.keys, *parts.manager));
   parts.collected = CollectLeftBehind(*parts.engine);
   // The sandboxes are known by now.
@@ -223,6 +228,7 @@ class Assembly : public ServeAssembly {
                                  .templates = *parts_.templates,
                                  .pulls = *parts_.pulls,
                                  .builds = *parts_.builds,
+                                 .pushes = *parts_.pushes,
                                  .facts = FactsOf(config, parts_),
                                  .answers = api::MakeAnswerShares(config.output_held)};
     std::vector<api::Route> routes = api::rest::RestRoutes(services);
@@ -288,6 +294,7 @@ class Assembly : public ServeAssembly {
     dispatcher_.set_log_requests(config.log_requests);
     parts_.webhooks->Reconfigure(config.webhooks);
     parts_.pulls->Reconfigure(config.pulls);
+    parts_.pushes->Reconfigure(config.pulls);
     parts_.builds->Reconfigure(config.builds);
     parts_.space->Reconfigure(config.space);
     parts_.manager->Reconfigure(ManagerOptionsOf(config, parts_.paths, api_));
@@ -301,6 +308,7 @@ class Assembly : public ServeAssembly {
     parts_.builds->Stop();
     parts_.pulls->Stop();
     parts_.space->Stop();
+    parts_.pushes->Stop();
     parts_.webhooks->Stop();
     parts_.events->Close();
   }
@@ -312,6 +320,7 @@ class Assembly : public ServeAssembly {
     api::WriteSandboxMetrics(text, parts_.manager->Metrics());
     api::WriteProcessMetrics(text, parts_.processes->GetMetrics());
     api::WritePullMetrics(text, parts_.pulls->GetMetrics());
+    api::WritePushMetrics(text, parts_.pushes->GetMetrics());
     api::WriteBuildMetrics(text, parts_.builds->GetMetrics());
     api::WriteStoreMetrics(text, *parts_.store);
     if (const http::Server* server = server_.load()) {

@@ -1,4 +1,5 @@
-// cay template export: a template as a file that docker, podman, skopeo and others read.
+// cay template export: a template of this machine, or of a server, as a file that docker, podman,
+// skopeo and others read.
 #include "cli/templates/export_command.h"
 
 #include <fcntl.h>
@@ -7,17 +8,22 @@
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <optional>
 #include <string>
 
+#include "archive/unpack.h"
 #include "base/id.h"
 #include "base/os/file.h"
 #include "base/os/sys.h"
 #include "cli/client/call.h"
+#include "cli/client/target.h"
+#include "cli/copy/progress.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
+#include "template/export/image_form.h"
 #include "template/export/write_image.h"
 #include "template/store/template_name.h"
 
@@ -30,6 +36,9 @@ using templates::oci::ImageReference;
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kEvery{100};
+// Of a layout that a server sends: more than any image has.
+constexpr uint64_t kMaxLayoutFiles = 10'000;
+constexpr Bytes kMaxLayoutBytes = 256 * kGiB;
 
 enum class Format : uint8_t { kOci, kDocker, kOciDirectory };
 
@@ -48,12 +57,12 @@ Result<Format> ParseFormat(std::string_view text) {
 }
 
 // What is made beside its name, and gets it when it is whole; removed otherwise.
-class Target {
+class NewFile {
  public:
-  explicit Target(std::string path) : path_(std::move(path)) {}
-  Target(const Target&) = delete;
-  Target& operator=(const Target&) = delete;
-  ~Target() {
+  explicit NewFile(std::string path) : path_(std::move(path)) {}
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+  ~NewFile() {
     // Nobody is left to be told when this fails.
     if (!aside_.empty()) [[maybe_unused]]
       const Result<void> removed = RemoveTreeAt(AT_FDCWD, aside_);
@@ -84,20 +93,19 @@ class Target {
   std::string aside_;
 };
 
-Result<void> WriteArchive(const ExportArguments& options, const PackedImage& image,
-                          const ImageReference& reference, const Fd& file) {
-  archive::FdSink sink(file);
-  return options.format == Format::kDocker ? WriteDockerArchive(image, reference, sink)
-                                           : WriteOciArchive(image, reference, sink);
-}
+// How an image gets into an archive, and into an empty directory.
+struct Writers {
+  std::function<Result<void>(archive::ByteSink& sink)> archive;
+  std::function<Result<void>(const std::string& directory)> directory;
+};
 
-Result<void> WriteTo(const ExportArguments& options, const PackedImage& image,
-                     const ImageReference& reference, const std::string& path) {
-  Target target(path);
+Result<void> WriteTo(const ExportArguments& options, const Writers& writers,
+                     const std::string& path) {
+  NewFile target(path);
   if (options.format == Format::kOciDirectory) {
     const std::string aside = TRY(target.MakeAside());
     TRY(sys::MkdirAt(AT_FDCWD, aside.c_str(), 0755));
-    TRY(WriteOciLayout(image, reference, aside));
+    TRY(writers.directory(aside));
     return target.Publish();
   }
   struct stat info{};
@@ -108,26 +116,30 @@ Result<void> WriteTo(const ExportArguments& options, const PackedImage& image,
                                 : ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
     if (raw < 0) return Failure(Error::FromErrno("writing " + path));
     const Fd file = Fd::Adopt(raw);
-    return WriteArchive(options, image, reference, file);
+    archive::FdSink sink(file);
+    return writers.archive(sink);
   }
   const std::string aside = TRY(target.MakeAside());
   {
     const Fd file = TRY(sys::OpenAt(AT_FDCWD, aside.c_str(),
                                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
-    TRY(WriteArchive(options, image, reference, file));
+    archive::FdSink sink(file);
+    TRY(writers.archive(sink));
   }
   return target.Publish();
 }
 
+templates::ImageForm FormOf(const ExportArguments& options) {
+  return options.format == Format::kDocker ? templates::ImageForm::kDocker
+                                           : templates::ImageForm::kOci;
+}
+
 Result<void> CheckArguments(const ExportArguments& options, const std::string& path) {
-  if (!options.tag.empty()) TRY(ReferenceToWrite(options.tag, ""));
+  if (!options.tag.empty()) TRY(templates::ReferenceToWrite(options.tag, ""));
   if (options.format == Format::kOciDirectory && path == "-")
     return Failure(Error::Invalid("a directory cannot be written to standard output"));
-  if (options.format == Format::kDocker &&
-      options.compression.value_or(Compression::kNone) != Compression::kNone) {
-    return Failure(Error::Invalid("a docker archive has its layers without compression")
-                       .WithRemedy("compress the whole of it, or take --format oci"));
-  }
+  [[maybe_unused]] const Compression compression =
+      TRY(CompressionFor(FormOf(options), options.compression));
   if (path == "-" && ::isatty(STDOUT_FILENO) == 1) {
     return Failure(Error::Invalid("an archive is not written to a terminal")
                        .WithRemedy("name a file, or lead standard output into one"));
@@ -141,14 +153,15 @@ void ShowProgress(const templates::PackProgress& now) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
-Result<int> ExportMain(ExportArguments& options, Positionals& rest) {
-  const std::string& path = rest.values[1];
-  TRY(CheckNoServer(options.connection, options.state_dir));
-  TRY(CheckArguments(options, path));
+void NoteExported(const ExportArguments& options, const std::string& what) {
+  if (!options.quiet) Note("exported " + what);
+}
+
+Result<int> ExportHere(const ExportArguments& options, const std::string& name,
+                       const std::string& path) {
   auto store = TRY(OpenLocalTemplates(TRY(Paths::Resolve(options.state_dir))));
   templates::PackImageOptions pack;
-  pack.compression = options.compression.value_or(
-      options.format == Format::kDocker ? Compression::kNone : Compression::kGzip);
+  pack.compression = TRY(CompressionFor(FormOf(options), options.compression));
   const bool watched = !options.quiet && ::isatty(STDERR_FILENO) == 1;
   if (watched) {
     pack.on_progress = [next = Clock::time_point()](const auto& now) mutable -> Result<void> {
@@ -158,20 +171,97 @@ Result<int> ExportMain(ExportArguments& options, Positionals& rest) {
       return {};
     };
   }
-  const auto image = PackImage(store, rest.values[0], pack);
+  const auto image = PackImage(store, name, pack);
   // Takes the progress line away.
   if (watched) [[maybe_unused]]
     const ssize_t written = ::write(STDERR_FILENO, "\r\x1b[K", 4);
   if (!image) return Failure(image.error());
-  const ImageReference reference = TRY(ReferenceToWrite(options.tag, image->name));
-  TRY(WriteTo(options, *image, reference, path));
-  if (!options.quiet) {
-    Note("exported " + image->name + " as " + reference.Familiar() + " (" +
-         std::to_string(image->layers.size()) +
-         (image->layers.size() == 1 ? " layer, " : " layers, ") + image->descriptor.digest.text() +
-         ")");
-  }
+  const ImageReference reference = TRY(templates::ReferenceToWrite(options.tag, image->name));
+  const Writers writers{
+      .archive =
+          [&](archive::ByteSink& sink) {
+            return options.format == Format::kDocker ? WriteDockerArchive(*image, reference, sink)
+                                                     : WriteOciArchive(*image, reference, sink);
+          },
+      .directory = [&](const std::string& to) { return WriteOciLayout(*image, reference, to); }};
+  TRY(WriteTo(options, writers, path));
+  NoteExported(options, image->name + " as " + reference.Familiar() + " (" +
+                            std::to_string(image->layers.size()) +
+                            (image->layers.size() == 1 ? " layer, " : " layers, ") +
+                            image->descriptor.digest.text() + ")");
   return 0;
+}
+
+std::string_view CompressionName(Compression compression) {
+  switch (compression) {
+    case Compression::kGzip:
+      return "gzip";
+    case Compression::kZstd:
+      return "zstd";
+    case Compression::kNone:
+      break;
+  }
+  return "none";
+}
+
+// The answer's body; what of it came is shown.
+class ResponseSource final : public archive::ByteSource {
+ public:
+  ResponseSource(http::ClientResponse& response, const std::string& name, bool quiet)
+      : response_(response), progress_(name, std::nullopt, quiet) {}
+  Result<size_t> Read(std::span<char> into) override {
+    const size_t got = TRY(response_.Read(into));
+    progress_.Add(got);
+    return got;
+  }
+
+ private:
+  http::ClientResponse& response_;
+  Progress progress_;
+};
+
+Result<int> ExportThere(ApiClient& api, const ExportArguments& options, const std::string& name,
+                        const std::string& path) {
+  http::ClientRequest request;
+  request.target =
+      Target(TemplatePath(name) + "/export")
+          .Add("format", options.format == Format::kDocker ? "docker" : "oci")
+          .AddUnlessEmpty("tag", options.tag)
+          .AddUnlessEmpty("compression", options.compression ? CompressionName(*options.compression)
+                                                             : std::string_view())
+          .text();
+  const auto response = TRY(api.Send(std::move(request)));
+  ResponseSource source(*response, name, options.quiet);
+  const Writers writers{.archive = [&](archive::ByteSink& sink) -> Result<void> {
+                          std::vector<char> space(256 * kKiB);
+                          while (const size_t got = TRY(source.Read(space)))
+                            TRY(sink.Write({space.data(), got}));
+                          return {};
+                        },
+                        .directory = [&](const std::string& to) -> Result<void> {
+                          const Fd directory = TRY(sys::OpenAt(AT_FDCWD, to.c_str(),
+                                                               O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+                          archive::UnpackOptions unpack;
+                          unpack.max_entries = kMaxLayoutFiles;
+                          unpack.max_bytes = kMaxLayoutBytes;
+                          TRY(archive::Unpack(source, directory, unpack));
+                          return {};
+                        }};
+  TRY(WriteTo(options, writers, path));
+  NoteExported(options, name + " (" +
+                            std::string(response->headers()
+                                            .Find("Docker-Content-Digest")
+                                            .value_or("of a digest that it does not say")) +
+                            ")");
+  return 0;
+}
+
+Result<int> ExportMain(ExportArguments& options, Positionals& rest) {
+  TRY(CheckArguments(options, rest.values[1]));
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
+    return FinishCall(*server, ExportThere(*server, options, rest.values[0], rest.values[1]));
+  }
+  return ExportHere(options, rest.values[0], rest.values[1]);
 }
 
 constexpr OptionSpec kOptions[] = {
@@ -189,7 +279,7 @@ constexpr OptionSpec kOptions[] = {
      .example = "zstd",
      .completes = Completes::kWords,
      .words = "gzip zstd none",
-     .apply = kParsed<ExportArguments, &ExportArguments::compression, ParseCompression>},
+     .apply = kParsed<ExportArguments, &ExportArguments::compression, templates::ParseCompression>},
     {.name = "tag",
      .value = "IMAGE",
      .help = "Name the image so in it (default: as the template is named)",
@@ -207,22 +297,6 @@ constexpr OptionSpec kOptions[] = {
 
 }  // namespace
 
-Result<Compression> ParseCompression(std::string_view text) {
-  if (text == "gzip") return Compression::kGzip;
-  if (text == "zstd") return Compression::kZstd;
-  if (text == "none") return Compression::kNone;
-  return Failure(Error::Invalid("a compression is gzip, zstd or none"));
-}
-
-Result<ImageReference> ReferenceToWrite(const std::string& asked, const std::string& name) {
-  auto reference = TRY(asked.empty() ? templates::ImageOfName(name) : ImageReference::Parse(asked));
-  if (reference.digest && !asked.empty())
-    return Failure(Error::Invalid("an image is named by a tag: its digest is what comes of it"));
-  reference.digest.reset();
-  if (reference.tag.empty()) reference.tag = "latest";
-  return reference;
-}
-
 constinit const Command kTemplateExportCommand = {
     .name = "export",
     .summary = "Write a template as an image that docker, podman and skopeo read",
@@ -230,7 +304,7 @@ constinit const Command kTemplateExportCommand = {
     .description =
         "Of an image that was pulled or imported, the image comes out, without what Cay added; of "
         "a root\n"
-        "filesystem one layer. The same template gives the same bytes. `host` is this machine's "
+        "filesystem one layer. The same template gives the same bytes. `host` is a machine's "
         "own /usr,\n"
         "and cannot be written.\n",
     .options = kOptions,

@@ -1,4 +1,4 @@
-// cay template push: a template of this machine becomes an image of a registry.
+// cay template push: a template of this machine, or of a server, becomes an image of a registry.
 #include <string>
 #include <utility>
 
@@ -10,22 +10,45 @@
 #include "cli/pulls/registry_options.h"
 #include "cli/remote/server_templates.h"
 #include "cli/templates/export_command.h"
+#include "cli/templates/server_push.h"
+#include "template/export/image_form.h"
 #include "template/pull/push_image.h"
 
 namespace cay::cli {
 namespace {
 
 struct PushArguments : ServerOptions {
-  archive::Compression compression = archive::Compression::kGzip;
+  std::string compression;  // empty: gzip
   RegistryOptions registry;
   std::string state_dir;
 };
 
+Result<void> SetCompression(PushArguments& options, std::string_view value) {
+  [[maybe_unused]] const auto compression = TRY(templates::ParseCompression(value));
+  options.compression = value;
+  return {};
+}
+
+Result<int> PushThere(ApiClient& api, const PushArguments& options, const std::string& name,
+                      const templates::oci::ImageReference& image) {
+  if (!options.registry.insecure.empty() || !options.registry.ca_file.empty()) {
+    return Failure(Error::Invalid("a server decides itself about registries")
+                       .WithRemedy("leave --insecure-registry and --registry-ca out; its "
+                                   "configuration has [templates]"));
+  }
+  sandbox::PushSpec spec;
+  spec.image = image.Familiar();
+  spec.compression = options.compression;
+  return PushOnServer(api, options, name, image, spec);
+}
+
 Result<int> PushMain(PushArguments& options, Positionals& rest) {
-  TRY(CheckNoServer(options.connection, options.state_dir));
-  auto image = TRY(ReferenceToWrite(rest.values[1], rest.values[0]));
+  auto image = TRY(templates::ReferenceToWrite(rest.values[1], rest.values[0]));
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir)))
+    return FinishCall(*server, PushThere(*server, options, rest.values[0], image));
   templates::PushOptions push{.name = rest.values[0], .image = std::move(image)};
-  push.compression = options.compression;
+  if (!options.compression.empty())
+    push.compression = TRY(templates::ParseCompression(options.compression));
   auto store = TRY(OpenLocalTemplates(TRY(Paths::Resolve(options.state_dir))));
   const auto client = TRY(OpenRegistryClient(options.registry));
   templates::registry::CallOptions call;
@@ -49,7 +72,7 @@ constexpr OptionSpec kOptions[] = {
      .example = "zstd",
      .completes = Completes::kWords,
      .words = "gzip zstd none",
-     .apply = kParsed<PushArguments, &PushArguments::compression, ParseCompression>},
+     .apply = &Into<PushArguments, SetCompression>},
     kInsecureRegistryOption<PushArguments>,
     kRegistryCaOption<PushArguments>,
     {.name = "quiet",
@@ -71,7 +94,9 @@ constinit const Command kTemplatePushCommand = {
     .description =
         "What is sent is what `cay template export` writes. Layers that the registry has are not "
         "sent again.\n"
-        "Credentials are those of ~/.docker/config.json (docker login, skopeo login).\n",
+        "Credentials are those of ~/.docker/config.json (docker login, skopeo login). A server is "
+        "sent those\n"
+        "of that registry, for this push alone; its push goes on when this command ends.\n",
     .options = kOptions,
     .examples =
         "cay template push app registry.example:5000/team/app:1.3\n"

@@ -52,13 +52,8 @@ void ShowProgress(const ImportProgress& progress) {
 
 Result<int> ImportMain(ImportArguments& options, Positionals& rest) {
   if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
-    if (!options.import.tag.empty() || !options.import.platform.empty()) {
-      return Failure(Error(ErrorCode::kNotSupported, Fault::kCaller,
-                           "a server takes the only image there is, for its own platform")
-                         .WithRemedy("import it where the server runs, with --state-dir"));
-    }
-    return FinishCall(*server, ImportToServer(*server, options, rest.values[0], rest.values[1],
-                                              options.import.replace));
+    return FinishCall(
+        *server, ImportToServer(*server, options, rest.values[0], rest.values[1], options.import));
   }
   TemplateStore store = TRY(OpenStore(options.state_dir));
   bool watched = !options.quiet && ::isatty(STDERR_FILENO) == 1;

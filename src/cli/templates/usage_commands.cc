@@ -1,37 +1,37 @@
-// cay template inspect | df | prune: what templates of this machine are made of, what they take on
-// the disk, and the removal of those that nobody uses.
+// cay template inspect | df | prune: what templates of this machine, or of a server, are made of,
+// what they take on the disk, and the removal of those that nobody uses.
 #include "cli/templates/usage_commands.h"
 
 #include <unistd.h>
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "cli/client/call.h"
+#include "cli/client/target.h"
 #include "cli/client/values.h"
 #include "cli/frame/console.h"
 #include "cli/frame/option_tables.h"
 #include "cli/local/local_survey.h"
 #include "cli/remote/server_templates.h"
+#include "cli/templates/usage_text.h"
 #include "json/field_writer.h"
-#include "json/json_writer.h"
-#include "template/oci/image_config.h"
-#include "template/usage/template_usage.h"
+#include "template/store/template_name.h"
+#include "template/usage/usage_fields.h"
 
 namespace cay::cli {
 namespace {
 
 namespace json = boost::json;
+namespace fields = templates::fields;
 
-using templates::LayerDetails;
-using templates::StoreUsage;
-using templates::TemplateDetails;
+using templates::Measured;
 using templates::TemplateStore;
-using templates::TemplateUsage;
 
 constexpr Millis kUnusedFor{7LL * 24 * 3600 * 1000};
 constexpr size_t kMaxAnswer = 64;
@@ -44,215 +44,145 @@ struct PruneArguments : UsageArguments {
   Millis unused_for = kUnusedFor;
   bool dry_run = false;
   bool force = false;
+  bool of_owners = false;
 };
 
 Result<TemplateStore> OpenStore(const UsageArguments& options) {
-  TRY(CheckNoServer(options.connection, options.state_dir));
   return OpenLocalTemplates(TRY(Paths::Resolve(options.state_dir)));
 }
 
-// As the API writes times.
-json::value Time(int64_t unix_ms) {
-  JsonWriter writer;
-  WriteTime(writer, unix_ms == 0 ? std::nullopt : std::optional(unix_ms));
-  const auto value = ParseJson(writer.text());
-  return value ? *value : json::value();
+// As the API has it.
+template <class List>
+Result<json::object> ObjectOfThis(const auto& told) {
+  return ParseJsonObject(ObjectJson<List>(told).text());
 }
-
-int64_t Number(uint64_t value) { return static_cast<int64_t>(value); }
 
 // --- inspect
 
-json::array LayersJson(const TemplateDetails& details) {
-  json::array layers;
-  for (const LayerDetails& layer : details.layers) {
-    layers.push_back(json::object{
-        {"id", layer.id},
-        {"chain_id", layer.chain_id.empty() ? json::value() : json::value(layer.chain_id)},
-        {"disk_bytes", Number(layer.disk)},
-        {"templates", Number(layer.templates)},
-        {"of_cay", layer.is_cays_own}});
-  }
-  return layers;
-}
+using Inspect = std::function<Result<json::object>(const std::string& name)>;
 
-Result<json::object> DetailsJson(const TemplateDetails& details) {
-  const templates::TemplateInfo& info = details.metadata.info;
-  json::object object{{"name", info.name},
-                      {"source", info.source},
-                      {"size", Number(info.size)},
-                      {"entries", Number(info.entries)},
-                      {"user", info.user},
-                      {"digest", info.digest},
-                      {"imported_at", Time(info.imported_unix_ms)},
-                      {"last_used_at", Time(details.last_used_unix_ms)},
-                      {"notes", templates::DescribeNotes(info.notes)},
-                      {"layers", LayersJson(details)},
-                      {"reference", nullptr},
-                      {"image", nullptr}};
-  if (const auto& image = details.metadata.image) {
-    object["reference"] = image->reference;
-    object["image"] = TRY(ParseJson(TRY(templates::oci::EncodeImageConfig(image->config))));
-  }
-  return object;
-}
-
-std::string Words(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
-void AddLine(std::string& text, std::string_view what, const std::string& value) {
-  if (value.empty()) return;
-  std::string line(what);
-  line.resize(12, ' ');
-  text += line + OneLine(value) + "\n";
-}
-
-void AddImage(std::string& text, const templates::ImageOrigin& image) {
-  const templates::oci::ProcessConfig& process = image.config.process;
-  AddLine(text, "image", image.reference);
-  AddLine(text, "digest", image.digest);
-  AddLine(text, "platform", image.config.platform.Text());
-  AddLine(text, "created", image.config.created);
-  AddLine(text, "user", process.user.empty() ? "root" : process.user);
-  AddLine(text, "workdir", process.working_dir.empty() ? "/" : process.working_dir);
-  AddLine(text, "entrypoint", Words(process.entrypoint));
-  AddLine(text, "command", Words(process.cmd));
-  for (const std::string& volume : process.volumes) AddLine(text, "volume", volume);
-  for (const auto& port : process.exposed_ports) AddLine(text, "exposes", port.Text());
-  AddLine(text, "stop signal", process.stop_signal);
-  if (process.healthcheck) AddLine(text, "healthcheck", Words(process.healthcheck->test));
-  for (const std::string& variable : process.env) AddLine(text, "env", variable);
-  for (const auto& [name, value] : process.labels) AddLine(text, "label", name + "=" + value);
-}
-
-std::string DetailsText(const TemplateDetails& details) {
-  const templates::TemplateInfo& info = details.metadata.info;
-  const int64_t now = UnixMs();
-  std::string text;
-  AddLine(text, "name", info.name);
-  AddLine(text, "source", info.source);
-  if (details.metadata.image) {
-    AddImage(text, *details.metadata.image);
-  } else {
-    AddLine(text, "user", info.user);
-  }
-  AddLine(text, "size", HumanBytes(info.size) + " in " + std::to_string(info.entries) + " entries");
-  AddLine(text, "imported", FormatAge(now - info.imported_unix_ms) + " ago");
-  AddLine(text, "last used", FormatAge(now - details.last_used_unix_ms) + " ago");
-  AddLine(text, "notes", templates::DescribeNotes(info.notes));
-  std::vector<std::vector<std::string>> rows = {{"LAYER", "DISK", "TEMPLATES", "CONTENT"}};
-  for (const LayerDetails& layer : details.layers) {
-    rows.push_back({layer.id, HumanBytes(layer.disk), std::to_string(layer.templates),
-                    layer.is_cays_own ? "of Cay: what every sandbox needs"
-                    : layer.chain_id.empty()
-                        ? (details.metadata.image ? "made here" : "the root filesystem")
-                        : layer.chain_id});
-  }
-  return text + "\n" + FormatTable(rows);
-}
-
-Result<int> InspectMain(UsageArguments& options, Positionals& rest) {
-  TemplateStore store = TRY(OpenStore(options));
+Result<int> PrintDetails(const UsageArguments& options, const Positionals& rest,
+                         const Inspect& inspect) {
   json::array list;
   std::string text;
   for (const std::string& name : rest.values) {
-    const TemplateDetails details = TRY(InspectTemplate(store, name));
+    const json::object told = TRY(inspect(name));
+    json::object details = DetailsForPeople(told);
     if (options.json) {
-      list.push_back(TRY(DetailsJson(details)));
+      list.push_back(std::move(details));
     } else {
-      text += (text.empty() ? "" : "\n") + DetailsText(details);
+      text += (text.empty() ? "" : "\n") + FormatDetails(details, UnixMs());
     }
   }
   TRY(Print(options.json ? PrettyJson(list) : text));
   return 0;
 }
 
+Result<int> InspectMain(UsageArguments& options, Positionals& rest) {
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir))) {
+    return FinishCall(*server, PrintDetails(options, rest, [&](const std::string& name) {
+      return server->Get(Target(TemplatePath(name)).Add("sizes", "true").text());
+    }));
+  }
+  TemplateStore store = TRY(OpenStore(options));
+  return PrintDetails(options, rest, [&](const std::string& name) -> Result<json::object> {
+    auto details = TRY(InspectTemplate(store, name));
+    const auto told = TRY(TellTemplate(std::move(details), Measured::kYes));
+    return ObjectOfThis<fields::TemplateDetails>(told);
+  });
+}
+
 // --- df
 
-json::object UsageJson(const TemplateUsage& usage) {
-  return {{"name", usage.name},
-          {"own_bytes", Number(usage.own)},
-          {"shared_bytes", Number(usage.shared)},
-          {"layers", Number(usage.layers)},
-          {"last_used_at", Time(usage.last_used_unix_ms)},
-          {"in_use", usage.in_use}};
+Result<int> PrintUsage(const UsageArguments& options, const Result<json::object>& usage) {
+  if (!usage) return Failure(usage.error());
+  TRY(Print(options.json ? PrettyJson(*usage) : FormatUsage(*usage, UnixMs())));
+  return 0;
 }
 
 Result<int> DfMain(UsageArguments& options, Positionals&) {
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir)))
+    return FinishCall(*server, PrintUsage(options, server->Get("/api/templates/df")));
   TemplateStore store = TRY(OpenStore(options));
-  const StoreUsage usage = TRY(MeasureStore(store));
-  if (options.json) {
-    json::array list;
-    for (const TemplateUsage& each : usage.templates) list.push_back(UsageJson(each));
-    TRY(Print(PrettyJson(json::object{{"templates", std::move(list)},
-                                      {"layers_bytes", Number(usage.layers)},
-                                      {"unneeded_bytes", Number(usage.unneeded)},
-                                      {"fetched_bytes", Number(usage.blobs)},
-                                      {"total_bytes", Number(usage.total)}})));
-    return 0;
-  }
-  const int64_t now = UnixMs();
-  std::vector<std::vector<std::string>> rows = {
-      {"NAME", "OWN", "SHARED", "LAYERS", "USED", "IN USE"}};
-  for (const TemplateUsage& each : usage.templates) {
-    rows.push_back({each.name, HumanBytes(each.own), HumanBytes(each.shared),
-                    std::to_string(each.layers), FormatAge(now - each.last_used_unix_ms),
-                    each.in_use ? "yes" : "-"});
-  }
-  std::string text = FormatTable(rows);
-  text += "\nlayers: " + HumanBytes(usage.layers);
-  if (usage.unneeded > 0) text += ", of which no template needs " + HumanBytes(usage.unneeded);
-  text += "; fetched and not unpacked: " + HumanBytes(usage.blobs) +
-          "; together: " + HumanBytes(usage.total) + "\n";
-  TRY(Print(text));
-  return 0;
+  const templates::ToldUsage told{.usage = TRY(MeasureStore(store)), .sums = true};
+  return PrintUsage(options, ObjectOfThis<fields::StoreUsage>(told));
 }
 
 // --- prune
 
-Result<bool> Ask(const std::vector<TemplateUsage>& unused, Bytes freed) {
+Result<bool> Ask(const std::vector<std::string>& unused, Bytes freed) {
   std::string text;
-  for (const TemplateUsage& usage : unused) text += "  " + OneLine(usage.name) + "\n";
+  for (const std::string& name : unused) text += "  " + OneLine(name) + "\n";
   return AskYes("These templates were not used of late:\n" + text + "Remove them, and free " +
                 HumanBytes(freed) + "? [y/N] ");
 }
 
-Result<int> PruneMain(PruneArguments& options, Positionals&) {
+bool IsAsked(const PruneArguments& options) {
+  return !options.force && !options.dry_run && ::isatty(STDIN_FILENO) == 1 &&
+         ::isatty(STDERR_FILENO) == 1;
+}
+
+// Nothing: a person said no.
+Result<std::optional<json::object>> PruneHere(const PruneArguments& options) {
   TemplateStore store = TRY(OpenStore(options));
   templates::PruneOptions prune{.unused_for = options.unused_for, .dry_run = options.dry_run};
-  bool refused = false;
-  if (!options.force && ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1) {
-    prune.confirm = [&](const auto& unused, Bytes freed) -> Result<bool> {
-      const auto yes = Ask(unused, freed);
-      refused = yes && !*yes;
-      return yes;
+  if (!options.of_owners) {
+    prune.spares = [](const std::string& name) {
+      return templates::ParseOwnedName(name).has_value();
     };
   }
-  const templates::PruneReport report = TRY(PruneTemplates(store, prune));
-  if (options.json) {
-    TRY(Print(PrettyJson(
-        json::object{{"dry_run", options.dry_run},
-                     {"removed", json::array(report.removed.begin(), report.removed.end())},
-                     {"freed_bytes", Number(report.freed)}})));
-    return refused ? 1 : 0;
+  bool refused = false;
+  if (IsAsked(options)) {
+    prune.confirm = [&](const auto& unused, Bytes freed) -> Result<bool> {
+      std::vector<std::string> names;
+      for (const templates::TemplateUsage& usage : unused) names.push_back(usage.name);
+      refused = !TRY(Ask(names, freed));
+      return !refused;
+    };
   }
-  if (refused) {
-    TRY(Print("nothing was removed\n"));
+  const templates::ToldPrune told{.report = TRY(PruneTemplates(store, prune)),
+                                  .dry_run = options.dry_run};
+  if (refused) return std::nullopt;
+  return TRY(ObjectOfThis<fields::TemplatePruneReport>(told));
+}
+
+Result<std::optional<json::object>> PruneThere(ApiClient& api, const PruneArguments& options) {
+  const std::string path = "/api/templates/prune";
+  json::object request = {{"unused_for", static_cast<double>(options.unused_for.count()) / 1000},
+                          {"of_owners", options.of_owners},
+                          {"dry_run", true}};
+  if (IsAsked(options)) {
+    const json::object would = TRY(api.Call("POST", path, request));
+    std::vector<std::string> names;
+    for (const json::value& name : ArrayOf(would, "removed"))
+      if (name.is_string()) names.emplace_back(name.get_string());
+    if (names.empty()) return would;
+    const Bytes freed = NumberOf<uint64_t>(would, "freed_bytes").value_or(0);
+    if (!TRY(Ask(names, freed))) return std::nullopt;
+  }
+  request["dry_run"] = options.dry_run;
+  return TRY(api.Call("POST", path, request));
+}
+
+Result<int> PrintPruned(const PruneArguments& options,
+                        const Result<std::optional<json::object>>& done) {
+  if (!done) return Failure(done.error());
+  if (!*done) {
+    TRY(Print(options.json
+                  ? PrettyJson(json::object{
+                        {"dry_run", false}, {"removed", json::array()}, {"freed_bytes", 0}})
+                  : "nothing was removed\n"));
     return 1;
   }
-  std::string text;
-  for (const std::string& name : report.removed)
-    text += (options.dry_run ? "would remove " : "removed ") + name + "\n";
-  if (report.removed.empty()) {
-    text = "no template is unused for " + FormatDuration(options.unused_for) + "\n";
-  } else {
-    text += (options.dry_run ? "would free " : "freed ") + HumanBytes(report.freed) + "\n";
-  }
-  TRY(Print(text));
+  TRY(Print(options.json ? PrettyJson(**done)
+                         : FormatPruned(**done, FormatDuration(options.unused_for))));
   return 0;
+}
+
+Result<int> PruneMain(PruneArguments& options, Positionals&) {
+  if (auto server = TRY(NamedServer(options.connection, options.state_dir)))
+    return FinishCall(*server, PrintPruned(options, PruneThere(*server, options)));
+  return PrintPruned(options, PruneHere(options));
 }
 
 constexpr OptionSpec kUsageOptions[] = {
@@ -266,6 +196,9 @@ constexpr OptionSpec kPruneOptions[] = {
      .help = "Only those that were not used for this long (default 7d)",
      .example = "30d",
      .apply = kParsed<PruneArguments, &PruneArguments::unused_for, ParseDuration>},
+    {.name = "owners",
+     .help = "Owners' own of a server, too: snapshots, and what was built for them",
+     .apply = kFlag<PruneArguments, &PruneArguments::of_owners>},
     {.name = "dry-run",
      .short_name = 'n',
      .help = "Only say what would be removed",
@@ -324,6 +257,7 @@ constinit const Command kTemplatePruneCommand = {
     .description =
         "Templates that sandboxes stand on stay. When a template was last used is known to within "
         "an hour.\n"
+        "Owners' own templates stay, unless it is said. A server wants a key of scope admin.\n"
         "On a terminal it asks before it removes anything.\n",
     .options = kPruneOptions,
     .examples = "cay template prune --dry-run\ncay template prune --unused-for 30d -f\n",

@@ -34,19 +34,26 @@ struct BuildKeeper::Entry {
   Caller caller{};
   BuildLog log{};
   std::string dockerfile{};  // its path in the context
+  bool pulls_again = false;  // BuildSpec::pull
   bool cancelled = false;
+  bool is_of_packages = false;
+  std::optional<Error> package_error{};  // of packages that could not be installed
 
   // Until its end: of the thread that has it.
   build::BuildRequest request{};
+  std::optional<build::DerivePlan> derive{};  // instead of the request: packages
+  build::DeriveOptions derive_options{};
   std::unique_ptr<build::StepNetwork> network{};
   std::optional<templates::NewLayer> context{};  // the directory
-  std::optional<StopTimer> stop{};               // any thread's
+  std::optional<StopTimer> stop{};               // any thread's, with the keeper's lock
   std::optional<Place> place{};
 
   // Without the keeper's lock: files are deleted.
   void Release() {
     for (auto& [id, secret] : request.secrets) Wipe(secret);
     request = {};
+    derive.reset();
+    derive_options = {};
     network.reset();
     context.reset();
     place.reset();

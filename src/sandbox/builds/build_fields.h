@@ -38,6 +38,10 @@ struct BuildSpec {
     visit(About{.name = "platform", .text = "left out: the server's"},
           field::Text{.max_bytes = 128, .example = "linux/amd64"}, spec.platform);
     visit(About{.name = "no_cache", .text = "do every step again"}, field::Flag{}, spec.no_cache);
+    visit(About{.name = "pull",
+                .text = "look again in their registries what the images of FROM are now, which is "
+                        "for administrators"},
+          field::Flag{}, spec.pull);
     visit(About{.name = "network", .text = "of its steps; left out: none"},
           field::Own{.schema = "NetworkAsked"}, spec.network);
   }

@@ -32,6 +32,7 @@
 #include "archive/byte_stream.h"
 #include "base/replaceable.h"
 #include "base/result.h"
+#include "build/packages/derive.h"
 #include "build/stages/build.h"
 #include "engine/engine.h"
 #include "sandbox/builds/build_log.h"
@@ -39,6 +40,7 @@
 #include "sandbox/builds/build_types.h"
 #include "sandbox/events/event_log.h"
 #include "sandbox/lifecycle/manager.h"
+#include "sandbox/package_source.h"
 #include "sandbox/templates/pull_keeper.h"
 #include "store/store.h"
 #include "template/store/template_store.h"
@@ -60,11 +62,11 @@ struct BuildPage {
   LoggedEvents log;
 };
 
-class BuildKeeper {
+class BuildKeeper : public PackageSource {
  public:
   static Result<std::unique_ptr<BuildKeeper>> Open(const BuildRules& rules,
                                                    const BuildServices& services);
-  ~BuildKeeper();
+  ~BuildKeeper() override;
   BuildKeeper(const BuildKeeper&) = delete;
   BuildKeeper& operator=(const BuildKeeper&) = delete;
 
@@ -87,6 +89,11 @@ class BuildKeeper {
   // It ends soon. kIllegalState for one that has ended.
   Result<BuildView> Cancel(const Caller& caller, const std::string& id);
 
+  // A create's: builds as any other, known by what they make. Who asks for what is on its way waits
+  // for the same build.
+  Result<templates::Template> WithPackages(const Caller& caller, const templates::Template& base,
+                                           PackagesSpec& packages) override;
+
   void Reconfigure(const BuildRules& rules) { rules_.Set(rules); }
   BuildRules rules() const { return *rules_.Get(); }
   BuildMetrics GetMetrics();
@@ -107,6 +114,15 @@ class BuildKeeper {
   Result<EntryPtr> Prepare(const Caller& caller, BuildSpec spec, const BuildRules& rules);
   Result<void> Receive(Entry& entry, const BuildRules& rules, archive::ByteSource& context);
   Result<BuildView> Enter(const EntryPtr& entry);
+
+  // package_builds.cc
+  Result<EntryPtr> JoinOrBegin(const Caller& caller, const build::DerivePlan& plan,
+                               const BuildRules& rules);
+  Result<EntryPtr> PrepareDerived(const Caller& caller, const build::DerivePlan& plan,
+                                  const BuildRules& rules);
+  Result<void> AwaitDerived(const EntryPtr& entry, Millis patience);
+
+  Result<void> CheckEngine() const;
 
   // build_run.cc
   void Run(const EntryPtr& entry);
@@ -130,6 +146,7 @@ class BuildKeeper {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, EntryPtr> builds_;      // by id
+  std::map<std::string, EntryPtr> deriving_;    // by the derived template's name
   std::map<std::string, size_t> under_way_;     // by owner: with those whose context is on its way
   std::list<EntryPtr> waiting_;                 // in the order in which they were asked for
   std::map<std::string, std::thread> threads_;  // by the build's id

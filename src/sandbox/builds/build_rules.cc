@@ -32,6 +32,17 @@ Result<void> CheckMayBuild(const BuildRules& rules, const Caller& caller) {
                      .WithRemedy("the administrator's configuration has templates.build"));
 }
 
+Result<void> CheckMayInstall(const BuildRules& rules, const Caller& caller) {
+  if (rules.packages == BuildPolicy::kAll) return {};
+  if (rules.packages == BuildPolicy::kAdmin && caller.admin) return {};
+  return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                       rules.packages == BuildPolicy::kNever
+                           ? "this server installs no packages for sandboxes"
+                           : "packages are installed for administrators' sandboxes alone here")
+                     .WithRemedy("the administrator's configuration has templates.packages; a "
+                                 "template that has them is used as any other"));
+}
+
 size_t MostOf(const BuildRules& rules, const Caller& caller) {
   const size_t all = rules.at_a_time + rules.waiting;
   return caller.admin ? all : std::max<size_t>(all / 2, 1);

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/units.h"
@@ -35,10 +37,18 @@ struct BuildRules {
   bool share_cache = false;      // by all owners, and not by each for itself
   Bytes cache_size = 20 * kGiB;  // of what is kept for later builds, of all owners together
   Millis cache_age{30LL * 24 * 3'600'000};
+  // Of packages that creates ask for, which are builds as any other.
+  BuildPolicy packages = BuildPolicy::kAdmin;
+  Millis packages_patience{600'000};          // of a create, for its packages
+  std::vector<std::string> packages_allow{};  // rules: what is reached beside the registries
+  std::vector<std::string> packages_env{};    // "NAME=value" of the installation alone
+  std::vector<std::string> packages_ca{};     // files (PEM) that it trusts, beside the machine's
 };
 
 // kPermissionDenied unless the caller may build.
 Result<void> CheckMayBuild(const BuildRules& rules, const Caller& caller);
+// kPermissionDenied unless packages are installed for the caller.
+Result<void> CheckMayInstall(const BuildRules& rules, const Caller& caller);
 // How many of one owner's may be under way or wait: a half of all, that others come to theirs; of
 // an administrator, all.
 size_t MostOf(const BuildRules& rules, const Caller& caller);

@@ -20,6 +20,18 @@ TEST(BuildRules, WhoMayBuildIsTheAdministratorsToSay) {
   EXPECT_FALSE(CheckMayBuild(rules, kAdmin));
 }
 
+TEST(BuildRules, ForWhomPackagesAreInstalledIsTheAdministratorsToSay) {
+  BuildRules rules{.policy = BuildPolicy::kNever};
+  EXPECT_TRUE(CheckMayInstall(rules, kAdmin)) << "whoever builds";
+  const auto refused = CheckMayInstall(rules, kSomebody);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPermissionDenied);
+  rules.packages = BuildPolicy::kAll;
+  EXPECT_TRUE(CheckMayInstall(rules, kSomebody));
+  rules.packages = BuildPolicy::kNever;
+  EXPECT_FALSE(CheckMayInstall(rules, kAdmin));
+}
+
 TEST(BuildRules, APolicyIsOneOfThreeWords) {
   for (const auto policy : {BuildPolicy::kNever, BuildPolicy::kAdmin, BuildPolicy::kAll})
     EXPECT_EQ(*ParseBuildPolicy(BuildPolicyName(policy)), policy);

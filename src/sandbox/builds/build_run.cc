@@ -52,6 +52,21 @@ Result<void> CheckPlatform(const KeptTemplate& kept, const std::string& image,
                            asked->Text() + " was asked for"));
 }
 
+// Whether its registry may have another image of that name by now: one that no digest decides.
+bool MayHaveMoved(const std::string& name) {
+  return !templates::IsShortName(name) && !name.contains('@');
+}
+
+// What is here is everybody's, and would be another then.
+Result<void> CheckMayRenew(const Caller& caller, const std::string& name) {
+  if (caller.admin) return {};
+  return Failure(Error(ErrorCode::kPermissionDenied, Fault::kCaller,
+                       "the image " + name +
+                           " is here, and everybody's: only administrators look again what "
+                           "its registry has now")
+                     .WithRemedy("leave \"pull\" out, or ask the administrator to pull it"));
+}
+
 }  // namespace
 
 void BuildKeeper::Run(const EntryPtr& entry) {
@@ -79,12 +94,15 @@ Result<BuildEnd> BuildKeeper::Build(const EntryPtr& entry, const BuildRules& rul
       .store = services_.templates,
       .engine = services_.engine,
       .network = entry->network.get(),
-      .find_base = [&](const std::string& image, const std::optional<Platform>& platform) {
-        return FindBase(*entry, rules, image, platform);
-      }};
-  return build::Build(
-      machine, entry->request, [&](const build::BuildEvent& event) { Note(*entry, event); },
-      *entry->stop);
+      .find_base =
+          [&](const std::string& image, const std::optional<Platform>& platform) {
+            return FindBase(*entry, rules, image, platform);
+          },
+      .downloader = build::kThisProgram};
+  const auto watch = [&](const build::BuildEvent& event) { Note(*entry, event); };
+  if (entry->derive)
+    return build::Derive(machine, *entry->derive, entry->derive_options, watch, *entry->stop);
+  return build::Build(machine, entry->request, watch, *entry->stop);
 }
 
 // What the caller may use and is here, or an image that may be pulled for it.
@@ -102,7 +120,10 @@ Result<KeptTemplate> BuildKeeper::FindBase(const Entry& entry, const BuildRules&
       return Failure(templates::NotBuilt(name, *environment));
     name = TRY(templates::ImageOfName(name)).Familiar();
   }
-  if (!is_owned && services_.pulls.IsWanted(name)) {
+  const bool is_wanted = !is_owned && services_.pulls.IsWanted(name);
+  const bool is_renewed = !is_owned && !is_wanted && entry.pulls_again && MayHaveMoved(name);
+  if (is_renewed) TRY(CheckMayRenew(entry.caller, name));
+  if (is_wanted || is_renewed) {
     // As long as the build may take, which is what ends it then.
     TRY(services_.pulls.Obtain(entry.caller, name, rules.timeout + kStopsBefore,
                                [&] { return entry.stop->stopped(); }));
@@ -133,6 +154,10 @@ void BuildKeeper::End(const EntryPtr& entry, Result<BuildEnd> ended) {
       for (const templates::TemplateInfo& made : ended->made)
         view.made.push_back({.name = made.name, .size = made.size});
       if (ended->failure) view.failure = FailedOf(*ended->failure);
+      if (ended->failure && entry->is_of_packages) {
+        entry->package_error = build::PackageError(*ended->failure);
+        view.error = entry->package_error;
+      }
     }
     if (ended && !ended->failure) {
       view.state = BuildState::kDone;
@@ -149,6 +174,8 @@ void BuildKeeper::End(const EntryPtr& entry, Result<BuildEnd> ended) {
         view.error = entry->stop->stopped() ? TookTooLong(rules_.Get()->timeout) : ended.error();
       ++metrics_.failed;
     }
+    if (entry->is_of_packages) deriving_.erase(view.names.front());
+    entry->stop.reset();  // a descriptor
     told = view;
     ForgetLocked();
     changed_.notify_all();

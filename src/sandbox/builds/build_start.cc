@@ -116,17 +116,20 @@ BuildKeeper::Place::~Place() {
   if (--own->second == 0) keeper_->under_way_.erase(own);
 }
 
+Result<void> BuildKeeper::CheckEngine() const {
+  if (services_.engine.capabilities().root) return {};
+  return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
+                       "this server cannot build templates: the steps of a Dockerfile are done "
+                       "by root and other users of a sandbox, and its sandboxes have a single "
+                       "user")
+                     .WithRemedy("run the server as root; or import an image"));
+}
+
 Result<BuildView> BuildKeeper::Start(const Caller& caller, BuildSpec spec,
                                      archive::ByteSource& context) {
   const auto rules = rules_.Get();
   TRY(CheckMayBuild(*rules, caller));
-  if (!services_.engine.capabilities().root) {
-    return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
-                         "this server cannot build templates: the steps of a Dockerfile are done "
-                         "by root and other users of a sandbox, and its sandboxes have a single "
-                         "user")
-                       .WithRemedy("run the server as root; or import an image"));
-  }
+  TRY(CheckEngine());
   Reap();
   const EntryPtr entry = TRY(Prepare(caller, std::move(spec), *rules));
   auto started = [&]() -> Result<BuildView> {
@@ -153,6 +156,7 @@ Result<BuildKeeper::EntryPtr> BuildKeeper::Prepare(const Caller& caller, BuildSp
   request.secrets = std::move(spec.secrets);
   request.owner = rules.share_cache ? kEverybody : caller.owner;
   request.no_cache = spec.no_cache;
+  entry->pulls_again = spec.pull;
   request.limits = {.limits = rules.limits, .timeout = rules.step_timeout};
   request.keep = {.max_bytes = rules.cache_size, .max_age = rules.cache_age};
   BuildView& view = entry->view;

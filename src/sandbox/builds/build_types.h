@@ -28,6 +28,7 @@ struct BuildSpec {
   StringMap secrets{};     // contents by their ids; never written down
   std::string platform{};  // "linux/arm64"; empty: this machine's
   bool no_cache = false;
+  bool pull = false;      // images of FROM are looked at again in their registries
   NetworkSpec network{};  // of its steps
 };
 

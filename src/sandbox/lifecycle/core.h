@@ -16,6 +16,7 @@
 #include "sandbox/events/event_log.h"
 #include "sandbox/network/network_keeper.h"
 #include "sandbox/options.h"
+#include "sandbox/package_source.h"
 #include "sandbox/records/record.h"
 #include "sandbox/rules/engine_rules.h"
 #include "sandbox/secrets/secret_keeper.h"
@@ -47,7 +48,8 @@ class Core {
   store::Store& store;
   EventLog& events;
   TemplateCache templates;
-  std::atomic<PullKeeper*> pulls = nullptr;  // null: what is not here is not found
+  std::atomic<PullKeeper*> pulls = nullptr;        // null: what is not here is not found
+  std::atomic<PackageSource*> packages = nullptr;  // null: no packages are installed
   Registry registry;
   Admission admission;
   MetricsBook metrics;

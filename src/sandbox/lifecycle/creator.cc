@@ -34,7 +34,8 @@ uint32_t OwnerOf(const SandboxSpec& spec, const templates::Template& base) {
 bool CanComeFromPool(const SandboxSpec& spec, const templates::Template& base) {
   return spec.mounts.empty() && spec.tmpfs.empty() && spec.volumes.empty() && !spec.noexec &&
          !spec.read_only && spec.privileges == Privileges::kNone && spec.hostname.empty() &&
-         spec.project.empty() && OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
+         spec.project.empty() && spec.packages.none() &&
+         OwnerOf(spec, base) == engine::CreateRequest::kUsualOwner;
 }
 
 // The engine follows no symlinks; the state directory's path may have some.
@@ -286,6 +287,7 @@ Result<SandboxView> Creator::CreateNew(const Caller& caller, const SandboxSpec& 
   // However it was spelled: what the administrator says of a template is said of its own name.
   SandboxSpec named = spec;
   named.template_name = base.name;
+  base = TRY(AddPackages(caller, std::move(base), named, *options));
   ResolvedSpec resolved = TRY(ResolveSpec(named, *options));
   TRY(CheckCan(resolved.spec, core_.engine_is));
   TRY(core_.secrets.Grant(caller.owner, options->network.bounds, resolved.spec.env, {},
@@ -319,13 +321,35 @@ Result<templates::Template> Creator::FindTemplate(const Caller& caller, const Sa
     // Nothing is fetched for a sandbox that would be refused.
     SandboxSpec named = spec;
     named.template_name = TRY(templates::NormalTemplateName(name));
-    const ResolvedSpec resolved = TRY(ResolveSpec(named, options));
-    TRY(CheckCan(resolved.spec, core_.engine_is));
-    TRY(core_.admission.Claim(caller.owner, caller.max_sandboxes));
-    core_.admission.Unclaim(caller.owner);
+    TRY(CheckWouldBeMade(caller, named, options));
     TRY(pulls->Obtain(caller, name));
   }
   return core_.templates.Find(name);
+}
+
+Result<void> Creator::CheckWouldBeMade(const Caller& caller, const SandboxSpec& named,
+                                       const ManagerOptions& options) {
+  const ResolvedSpec resolved = TRY(ResolveSpec(named, options));
+  TRY(CheckCan(resolved.spec, core_.engine_is));
+  TRY(core_.admission.Claim(caller.owner, caller.max_sandboxes));
+  core_.admission.Unclaim(caller.owner);
+  return {};
+}
+
+// What is said of the base, is said of it with packages: it keeps the name.
+Result<templates::Template> Creator::AddPackages(const Caller& caller, templates::Template base,
+                                                 SandboxSpec& named,
+                                                 const ManagerOptions& options) {
+  if (named.packages.none()) return base;
+  PackageSource* const source = core_.packages;
+  if (source == nullptr) {
+    return Failure(Error(ErrorCode::kNotSupported, Fault::kMachine,
+                         "this server installs no packages in templates"));
+  }
+  TRY(CheckWouldBeMade(caller, named, options));
+  templates::Template with = TRY(source->WithPackages(caller, base, named.packages));
+  with.name = base.name;
+  return with;
 }
 
 Result<void> Creator::Obtain(Making& making) {

@@ -40,6 +40,12 @@ class Creator {
   // Waits for an image that is pulled for it, where the rules of pulls say so.
   Result<templates::Template> FindTemplate(const Caller& caller, const SandboxSpec& spec,
                                            const ManagerOptions& options);
+  // kPermissionDenied and the like of one that would be refused, before anything is done for it.
+  Result<void> CheckWouldBeMade(const Caller& caller, const SandboxSpec& named,
+                                const ManagerOptions& options);
+  // The same with the packages of the spec, where it asks for some.
+  Result<templates::Template> AddPackages(const Caller& caller, templates::Template base,
+                                          SandboxSpec& named, const ManagerOptions& options);
   Result<void> Obtain(Making& making);
   Result<bool> ObtainFromPool(Making& making);
   Result<void> ObtainFromEngine(Making& making);

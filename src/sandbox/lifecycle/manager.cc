@@ -131,6 +131,7 @@ Result<std::unique_ptr<Manager>> Manager::Open(ManagerOptions options, engine::E
 const ReconcileReport& Manager::reconciled() const { return impl_->report; }
 
 void Manager::UsePulls(PullKeeper* pulls) { impl_->core.pulls = pulls; }
+void Manager::UsePackages(PackageSource* packages) { impl_->core.packages = packages; }
 
 Result<SandboxView> Manager::Create(const Caller& caller, const SandboxSpec& spec,
                                     const Idempotency& idempotency) {

@@ -29,6 +29,7 @@
 #include "sandbox/metrics.h"
 #include "sandbox/network/network_report.h"
 #include "sandbox/options.h"
+#include "sandbox/package_source.h"
 #include "sandbox/secrets/secret_keeper.h"
 #include "sandbox/templates/pull_keeper.h"
 #include "sandbox/types.h"
@@ -52,6 +53,8 @@ class Manager {
   // From here on creates pull images as its rules say; it outlives the manager's last call. Null:
   // no more.
   void UsePulls(PullKeeper* pulls);
+  // Likewise who installs the packages that creates ask for.
+  void UsePackages(PackageSource* packages);
 
   // With the same key, owner and request it gives the same sandbox again (kIllegalState when that
   // has been destroyed since); with the same key and another request, kAlreadyExists. Keys are kept

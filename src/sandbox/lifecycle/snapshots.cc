@@ -72,7 +72,8 @@ Result<Snapshots::Room> Snapshots::RoomOf(const std::string& owner, const std::s
   for (const TemplateInfo& info : TRY(core_.templates.store().List())) {
     const auto owned = templates::ParseOwnedName(info.name);
     if (!owned || owned->owner != owner || info.name == replaced) continue;
-    left.count -= std::min<size_t>(left.count, 1);
+    // What is made for packages goes by itself.
+    if (info.packages.empty()) left.count -= std::min<size_t>(left.count, 1);
     left.bytes -= std::min(left.bytes, info.written);
   }
   if (left.count > 0 && left.bytes > 0) return left;

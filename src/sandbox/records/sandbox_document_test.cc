@@ -48,6 +48,10 @@ struct Filler {
   void operator()(const field::About&, auto, AskedEntrypoint& asked) {
     asked = {.kind = AskedEntrypoint::Kind::kOwn, .argv = {"/entry", std::to_string(next++)}};
   }
+  void operator()(const field::About&, auto, PackagesSpec& packages) {
+    packages.asked.packages = {"pip:six", "apt:jq"};
+    packages.template_name = "@team/packages-" + std::to_string(next++);
+  }
   void operator()(const field::About&, auto, std::vector<VolumeUse>& volumes) {
     volumes = {{"data", "/data", true}, {"other", "/other", false}};
   }
@@ -105,6 +109,10 @@ struct Teller {
   void operator()(const field::About&, auto, const AskedEntrypoint& asked) {
     told.push_back(std::to_string(static_cast<int>(asked.kind)));
     told.insert(told.end(), asked.argv.begin(), asked.argv.end());
+  }
+  void operator()(const field::About&, auto, const PackagesSpec& packages) {
+    told.insert(told.end(), packages.asked.packages.begin(), packages.asked.packages.end());
+    told.push_back(packages.template_name);
   }
   void operator()(const field::About&, auto, const NetworkSpec& spec) {
     told.emplace_back(network::ModeName(spec.policy.mode));

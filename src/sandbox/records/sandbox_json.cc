@@ -119,6 +119,12 @@ class SpecWriter {
     }
     object_[about.kept] = std::move(array);
   }
+  void operator()(const field::About& about, const field::Own&, const PackagesSpec& packages) {
+    if (packages.none()) return;
+    const std::vector<std::string>& names = packages.asked.packages;
+    object_[about.kept] = json::object{{"names", json::array(names.begin(), names.end())},
+                                       {"template", packages.template_name}};
+  }
   void operator()(const field::About& about, const field::Own&, const NetworkSpec& spec) {
     if (spec == NetworkSpec{}) return;
     NetworkWriter writer;
@@ -251,6 +257,12 @@ class SpecReader {
       volumes.push_back(
           {TextOf(volume, "name"), TextOf(volume, "path"), FlagOf(volume, "read_only")});
     }
+  }
+  void operator()(const field::About& about, const field::Own&, PackagesSpec& packages) {
+    const json::object object = ObjectOf(object_, about.kept);
+    packages.template_name = TextOf(object, "template");
+    for (const json::value& value : ArrayOf(object, "names"))
+      if (value.is_string()) packages.asked.packages.emplace_back(value.get_string());
   }
   void operator()(const field::About& about, const field::Own&, NetworkSpec& spec) {
     const json::object object = ObjectOf(object_, about.kept);

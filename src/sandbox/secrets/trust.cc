@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/os/file.h"
 #include "base/os/sys.h"
 #include "network/link/messages.h"
 
@@ -124,6 +125,18 @@ Result<std::vector<Fd>> OpenTrusted(const std::vector<std::string>& extra) {
     opened.push_back(*std::move(file));
   }
   return opened;
+}
+
+Result<std::string> ReadTrusted(const std::vector<std::string>& extra, Bytes most) {
+  std::string all;
+  if (extra.empty()) return all;
+  for (const Fd& file : TRY(OpenTrusted(extra))) {
+    const std::string path = "/proc/self/fd/" + std::to_string(file.get());
+    all += TRY(ReadFile(path, most)) + "\n";
+  }
+  if (all.size() <= most) return all;
+  return Failure(
+      Error::Invalid("the authorities that steps are to trust are more than " + HumanBytes(most)));
 }
 
 }  // namespace cay::sandbox

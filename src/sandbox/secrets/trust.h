@@ -33,5 +33,7 @@ Result<void> InstallAuthority(const GuestChannel& guest,
 
 // This machine's certificates of authorities, and these files' beside them, opened.
 Result<std::vector<Fd>> OpenTrusted(const std::vector<std::string>& extra);
+// Their text, at most so much; empty where there are no files beside the machine's.
+Result<std::string> ReadTrusted(const std::vector<std::string>& extra, Bytes most);
 
 }  // namespace cay::sandbox

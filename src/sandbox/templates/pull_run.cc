@@ -7,30 +7,16 @@
 #include "json/json_writer.h"
 #include "sandbox/templates/pull_keeper.h"
 #include "sandbox/templates/pull_table.h"
+#include "sandbox/templates/registry_errors.h"
 #include "template/registry/registry_client.h"
 
 namespace cay::sandbox {
-namespace {
 
 using store::Database;
 using templates::PullProgress;
 using templates::registry::CallOptions;
 using templates::registry::CredentialStore;
 using templates::registry::RegistryClient;
-
-// What a registry does wrong is its own, and no defect of this machine.
-Error OfRegistry(Error error) {
-  ErrorCode code = error.code();
-  if (code == ErrorCode::kPermissionDenied && error.fault() == Fault::kMachine)
-    code = ErrorCode::kProtocol;
-  // Nor is it the caller's who named the image.
-  const bool is_others = code == ErrorCode::kProtocol || code == ErrorCode::kUnavailable ||
-                         code == ErrorCode::kTimeout;
-  if (!is_others) return error;
-  return Error(code, Fault::kMachine, error.message()).WithRemedy(error.remedy());
-}
-
-}  // namespace
 
 void PullKeeper::Run(const EntryPtr& entry) {
   const auto rules = rules_.Get();

@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "base/result.h"
-#include "template/store/space_budget.h"
+#include "template/metadata/space_budget.h"
 #include "template/store/template_store.h"
 
 namespace cay::sandbox {

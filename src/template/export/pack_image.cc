@@ -10,6 +10,7 @@
 #include "template/export/layer_tar.h"
 #include "template/layers/lower_chain.h"
 #include "template/oci/document.h"
+#include "template/oci/history.h"
 
 namespace cay::templates {
 namespace {
@@ -115,6 +116,7 @@ Result<PackedImage> PackImage(TemplateStore& store, const std::string& name,
   oci::ImageConfig config =
       kept.metadata->image ? kept.metadata->image->config : ConfigOfRoot(kept);
   const size_t below = config.diff_ids.size();
+  if (kept.metadata->image && layers.size() > below) oci::CompleteHistory(config);
   for (size_t i = below; kept.metadata->image && i < layers.size(); ++i) {
     config.history.push_back({.created = oci::TimestampOf(kept.metadata->info.imported_unix_ms),
                               .created_by = "cay snapshot"});

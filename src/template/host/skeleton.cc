@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <vector>
 
 #include "base/os/file.h"
@@ -70,6 +71,14 @@ constexpr std::array kGenerated = {
 template <size_t N>
 Result<void> EnsureAll(LayerTree& tree, const std::array<Place, N>& places) {
   for (const Place& place : places) TRY(tree.EnsureDirectory(place.path, place.node));
+  return {};
+}
+
+// What an image has in /workspace stays as its own user has it, who may be another than 1000.
+Result<void> EnsureWorkspace(LayerTree& tree) {
+  TRY(tree.EnsureDirectory(kWorkspace.front().path, kWorkspace.front().node));
+  for (const Place& place : kWorkspace | std::views::drop(1))
+    TRY(tree.EnsureDirectoryKept(place.path, place.node));
   return {};
 }
 
@@ -317,7 +326,7 @@ Result<TemplateUser> CompleteImage(LayerTree& tree) {
   TRY(tree.EnsureDirectory(".", {.mode = 0755}));
   TRY(EnsureAll(tree, kMountPoints));
   TRY(tree.EnsureDirectoryKept("etc", {.mode = 0755}));
-  TRY(EnsureAll(tree, kWorkspace));
+  TRY(EnsureWorkspace(tree));
   TRY(WriteNames(tree));
   TRY(MakeCgroupPlaces(tree));
   TRY(NamePython(tree));

@@ -10,8 +10,8 @@
 //     agent_workspace/         user's, 0755
 //     outputs/                 user's, 0755
 //
-// In a sandbox that an ordinary user made, `user` is the only user and owns all of it: there
-// project_files is read-only by agreement, not by force.
+// The three that an image has stay as they are in it. In a sandbox that an ordinary user made,
+// `user` is the only user: there project_files is read-only by agreement, not by force.
 #pragma once
 
 #include <array>

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "template/test_directory.h"
 
@@ -49,6 +50,29 @@ TEST_F(HostSkeletonTest, TakesPhpsSettingsUnlessTheyHoldAPassword) {
   Make();
   EXPECT_TRUE(layer_.Exists("etc/php/8.2/cli/php.ini"));
   EXPECT_FALSE(layer_.Exists("etc/php/8.2/mods-available/own.ini"));
+}
+
+// Its user may have another id than Cay's, and its files are where it looks for them.
+TEST(ImportedSkeleton, LeavesTheDirectoriesOfAnImagesWorkspaceAsTheyAre) {
+  TestDirectory layer;
+  layer.MakeDirectory("bin");
+  layer.Write("bin/sh", "", 0755);
+  layer.MakeDirectory("etc");
+  layer.MakeDirectory("workspace/project_files");
+  const std::string files = layer.path() + "/workspace/project_files";
+  ASSERT_EQ(::chmod(files.c_str(), 0750), 0);
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(files.c_str(), 999, 998), 0);
+  }
+  auto tree = LayerTree::Open(layer.path());
+  ASSERT_TRUE(tree.has_value());
+  const auto user = CompleteImported(*tree);
+  ASSERT_TRUE(user.has_value()) << user.error().ToString();
+  struct stat info{};
+  ASSERT_EQ(::stat(files.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0750U);
+  EXPECT_EQ(info.st_uid, ::geteuid() == 0 ? 999U : ::geteuid());
+  EXPECT_TRUE(layer.Exists("workspace/agent_workspace"));
 }
 
 }  // namespace

@@ -107,6 +107,13 @@ Result<std::string> SerializeMetadata(const Metadata& metadata) {
     object["written"] = static_cast<int64_t>(metadata.info.written);
   if (!metadata.info.sandbox.empty()) object["sandbox"] = metadata.info.sandbox;
   if (metadata.info.came != Came::kByHand) object["came"] = CameName(metadata.info.came);
+  if (!metadata.variables.empty())
+    object["variables"] = json::array(metadata.variables.begin(), metadata.variables.end());
+  if (!metadata.derived_key.empty()) {
+    object["derived"] = json::object{
+        {"key", metadata.derived_key},
+        {"packages", json::array(metadata.info.packages.begin(), metadata.info.packages.end())}};
+  }
   for (const engine::Overlay& overlay : metadata.overlays) {
     json::value& list = object["overlays"];
     if (!list.is_array()) list.emplace_array();
@@ -189,6 +196,12 @@ Result<std::optional<ImageOrigin>> ImageOf(const std::string& name, const json::
   return origin;
 }
 
+// What is not there is none: a program before wrote none.
+void TakeTexts(const json::array& list, std::vector<std::string>& into) {
+  for (const json::value& one : list)
+    if (one.is_string()) into.emplace_back(one.get_string());
+}
+
 }  // namespace
 
 Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
@@ -207,6 +220,10 @@ Result<Metadata> ParseMetadata(const std::string& name, std::string_view text) {
   if (object.contains("written")) metadata.info.written = TRY(NumberOf(name, object, "written"));
   metadata.info.sandbox = FindText(object, "sandbox").value_or("");
   metadata.info.came = CameOf(FindText(object, "came").value_or(""));
+  TakeTexts(ArrayOf(object, "variables"), metadata.variables);
+  const json::object& derived = ObjectOf(object, "derived");
+  metadata.derived_key = TextOf(derived, "key");
+  TakeTexts(ArrayOf(derived, "packages"), metadata.info.packages);
   metadata.info.imported_unix_ms =
       static_cast<int64_t>(TRY(NumberOf(name, object, "imported_unix_ms")));
   metadata.info.size = TRY(NumberOf(name, object, "size"));

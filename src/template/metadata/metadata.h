@@ -30,6 +30,10 @@ struct Metadata {
   std::string
       hostname;  // see engine::RootFilesystem; empty: imported by a Cay that did not write it
   std::optional<ImageOrigin> image;  // null: a root filesystem
+  // "NAME=value" of every process, where there is no image to say them; over the user's own.
+  std::vector<std::string> variables{};
+  // Of one that was derived (store/derived.h): the digest of all that it depends on.
+  std::string derived_key{};
 };
 
 // Which of `layers` is Cay's own: above those of the image, and below what sandboxes wrote. Nothing

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "template/oci/history.h"
+
 namespace cay::templates::oci {
 namespace {
 
@@ -135,6 +137,24 @@ TEST(ImageConfig, MayHaveNoConfigNoHistoryAndNoLayer) {
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->process, ProcessConfig());
   EXPECT_THAT(config->diff_ids, IsEmpty());
+}
+
+TEST(ImageConfig, AHistoryIsCompletedBelowWhatItTells) {
+  auto config = DecodeImageConfig(R"({"architecture":"amd64","os":"linux",
+    "history":[{"created_by":"ENV A=b","empty_layer":true},{"created_by":"COPY . /"}],
+    "rootfs":{"type":"layers","diff_ids":[")" +
+                                  Sha('1') + R"(",")" + Sha('2') + R"(",")" + Sha('3') + R"("]}})");
+  ASSERT_TRUE(config) << config.error().message();
+  CompleteHistory(*config);
+  ASSERT_THAT(config->history, SizeIs(4));
+  EXPECT_EQ(config->history[1], HistoryEntry());
+  EXPECT_EQ(config->history[3].created_by, "COPY . /");
+  const ImageConfig complete = *config;
+  CompleteHistory(*config);
+  EXPECT_EQ(*config, complete);
+  const auto read_again = DecodeImageConfig(*EncodeImageConfig(complete));
+  ASSERT_TRUE(read_again) << read_again.error().message();
+  EXPECT_EQ(*read_again, complete);
 }
 
 TEST(ImageConfig, ThatIsWrongSaysWhere) {

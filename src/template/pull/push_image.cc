@@ -1,6 +1,7 @@
 #include "template/pull/push_image.h"
 
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "archive/byte_stream.h"
@@ -39,7 +40,10 @@ class Push {
       return {};
     };
     const PackedImage image = TRY(PackImage(store_, options_.name, pack));
-    for (const PackedLayer& layer : image.layers) TRY(SendLayer(layer));
+    // An image may have the same layer several times.
+    std::set<std::string> sent;
+    for (const PackedLayer& layer : image.layers)
+      if (sent.insert(layer.blob.digest.text()).second) TRY(SendLayer(layer));
     const auto config = [&]() -> Result<registry::Ask::Source> {
       auto source = std::make_shared<archive::StringSource>(image.config_bytes);
       return [source](std::span<char> space) { return source->Read(space); };

@@ -1,4 +1,4 @@
-// Room for what is about to grow: within the budget (store/space_budget.h), and on the disk.
+// Room for what is about to grow: within the budget (metadata/space_budget.h), and on the disk.
 //
 //   TRY(MakeRoom(store, 800 * kMiB));        // before a pull of so much
 //   options.check_room = RoomCheck(store);   // and while it is unpacked

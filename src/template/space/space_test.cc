@@ -93,9 +93,7 @@ class SpaceTest : public ::testing::Test {
   std::vector<std::string> Names() {
     std::vector<std::string> names;
     const auto all = store_->List();
-    EXPECT_TRUE(all.has_value()) << all.error().ToString();
-    const auto infos = all.value_or(std::vector<TemplateInfo>());
-    for (const TemplateInfo& info : infos)
+    for (const TemplateInfo& info : *all)
       if (info.name != "host") names.push_back(info.name);
     return names;
   }

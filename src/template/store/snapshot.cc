@@ -128,6 +128,9 @@ Result<TemplateInfo> TemplateStore::AddSnapshot(const NewSnapshot& snapshot, Sna
   metadata.info.size += draft.bytes;
   metadata.info.entries += draft.entries;
   metadata.info.source = "snapshot";
+  // It is its owner's to remove, whatever its sandbox was made from.
+  metadata.derived_key.clear();
+  metadata.info.packages.clear();
   metadata.info.parent = snapshot.parent;
   metadata.info.written = draft.bytes;
   metadata.info.sandbox = snapshot.sandbox;

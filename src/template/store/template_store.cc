@@ -243,6 +243,11 @@ Result<Template> TemplateStore::Find(const std::string& name) {
   found.root = RootOf(layers_, *kept.metadata);
   found.env = UsersEnvironment(kept.metadata->user);
   found.user = kept.metadata->user.name;
+  for (const std::string& variable : kept.metadata->variables) {
+    const std::string prefix = variable.substr(0, variable.find('=') + 1);
+    std::erase_if(found.env, [&](const std::string& one) { return one.starts_with(prefix); });
+    found.env.push_back(variable);
+  }
   if (kept.metadata->image) {
     found.process = {kept.metadata, &kept.metadata->image->config.process};
     TakeFromImage(found, *found.process);

@@ -22,10 +22,11 @@
 #include "template/import/import.h"
 #include "template/metadata/metadata.h"
 #include "template/metadata/metadata_cache.h"
+#include "template/metadata/space_budget.h"
+#include "template/store/derived.h"
 #include "template/store/image_layers.h"
 #include "template/store/layer_store.h"
 #include "template/store/snapshot.h"
-#include "template/store/space_budget.h"
 #include "template/template.h"
 
 namespace cay::templates {
@@ -91,6 +92,12 @@ class TemplateStore {
                                       const ImportOptions& options);
   // kNotFound when nobody knows any more what the sandbox was made from.
   Result<TemplateInfo> AddSnapshot(const NewSnapshot& snapshot, SnapshotDraft draft);
+
+  // Another template with packages above it; one of its name gives way. kNotFound when nobody knows
+  // any more what the base is.
+  Result<TemplateInfo> AddDerived(const NewDerived& derived);
+  // Whether there is a derived one of that name that was made of this.
+  bool HasDerived(const std::string& name, const std::string& key) const;
 
   // Which of its layers are here, the lowest first: what need not be fetched.
   Result<std::vector<bool>> FindLayers(const NewImage& image) const;

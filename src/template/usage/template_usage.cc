@@ -65,14 +65,14 @@ struct Unused {
   Bytes freed = 0;
 };
 
-Result<Unused> FindUnused(TemplateStore& store, Millis unused_for) {
+Result<Unused> FindUnused(TemplateStore& store, const PruneOptions& options) {
   const auto of_sandboxes = TRY(store.layers().LayersOfSandboxes());
   if (!of_sandboxes) {
     return Failure(Error(ErrorCode::kIllegalState, Fault::kMachine,
                          "a sandbox's record is damaged: which templates are in use is not known")
                        .WithRemedy("look at it with cay ps, and remove it"));
   }
-  const int64_t oldest = UnixMs() - unused_for.count();
+  const int64_t oldest = UnixMs() - options.unused_for.count();
   const AllMetadata all = TRY(store.ReadAll());
   const Counts counts = CountTemplates(all);
   Unused unused;
@@ -80,6 +80,7 @@ Result<Unused> FindUnused(TemplateStore& store, Millis unused_for) {
   for (const auto& each : all) {
     const Metadata& metadata = *each;
     if (LastUse(store.layers(), metadata) > oldest) continue;
+    if (options.spares && options.spares(metadata.info.name)) continue;
     TemplateUsage usage = TRY(Measure(store.layers(), metadata, counts, of_sandboxes));
     if (usage.in_use) continue;
     unused.templates.push_back(std::move(usage));
@@ -95,14 +96,15 @@ Result<Unused> FindUnused(TemplateStore& store, Millis unused_for) {
 
 }  // namespace
 
-Result<TemplateDetails> InspectTemplate(TemplateStore& store, const std::string& name) {
+Result<TemplateDetails> InspectTemplate(TemplateStore& store, const std::string& name,
+                                        Measured measured) {
   const KeptTemplate kept = TRY(store.Open(name));
   const Counts counts = CountTemplates(TRY(store.ReadAll()));
   TemplateDetails details{.metadata = *kept.metadata};
   details.last_used_unix_ms = LastUse(store.layers(), details.metadata);
   for (const std::string& id : details.metadata.layers) {
     LayerDetails& layer = details.layers.emplace_back(id);
-    layer.disk = TRY(store.layers().DiskOf(id));
+    if (measured == Measured::kYes) layer.disk = TRY(store.layers().DiskOf(id));
     layer.is_cays_own = OwnLayerOf(details.metadata) == details.layers.size() - 1;
     if (const auto count = counts.find(id); count != counts.end()) layer.templates = count->second;
     // Beside layers of images only.
@@ -131,7 +133,7 @@ Result<StoreUsage> MeasureStore(TemplateStore& store) {
 }
 
 Result<PruneReport> PruneTemplates(TemplateStore& store, const PruneOptions& options) {
-  const Unused unused = TRY(FindUnused(store, options.unused_for));
+  const Unused unused = TRY(FindUnused(store, options));
   PruneReport report;
   if (unused.templates.empty()) return report;
   if (options.dry_run) {

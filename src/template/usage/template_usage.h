@@ -36,8 +36,12 @@ struct TemplateDetails {
   int64_t last_used_unix_ms = 0;       // when it was imported, where it was not used since
 };
 
+// Whether what layers take on the disk is looked at; otherwise it is 0.
+enum class Measured : uint8_t { kNo, kYes };
+
 // kNotFound; kInvalidArgument for `host`.
-Result<TemplateDetails> InspectTemplate(TemplateStore& store, const std::string& name);
+Result<TemplateDetails> InspectTemplate(TemplateStore& store, const std::string& name,
+                                        Measured measured = Measured::kYes);
 
 struct TemplateUsage {
   std::string name;
@@ -66,6 +70,8 @@ Result<bool> IsInUse(const LayerStore& layers, const Metadata& metadata,
 struct PruneOptions {
   Millis unused_for{};
   bool dry_run = false;
+  // Whether a template stays however long it was not used, by its name. May be empty.
+  std::function<bool(const std::string& name)> spares{};
   // Asked when it is known what would go, unless nothing would; false: nothing goes. May be empty.
   std::function<Result<bool>(const std::vector<TemplateUsage>& unused, Bytes freed)> confirm{};
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/rest/sandboxes/environment_config.h"
 #include "api/rest/sandboxes/network_json.h"
 #include "json/field_reader.h"
 #include "json/field_writer.h"
@@ -31,6 +32,11 @@ class SpecReader : public FieldReader {
   void operator()(const About& about, const field::Own&, sandbox::AskedEntrypoint& member) {
     Read([&](JsonFields& fields) { return ReadEntrypoint(fields, about.name, member); });
   }
+  void operator()(const About& about, const field::Own&, sandbox::PackagesSpec& member) {
+    Read([&](JsonFields& fields) {
+      return ReadEnvironmentConfig(fields, about.name, member, variables_);
+    });
+  }
   void operator()(const About& about, const field::Own&, sandbox::NetworkSpec& member) {
     Read([&](JsonFields& fields) -> Result<void> {
       member = TRY(ReadNetwork(fields, about.name)).value_or(sandbox::NetworkSpec{});
@@ -44,6 +50,9 @@ class SpecReader : public FieldReader {
       return {};
     });
   }
+
+  // Those of environment_config.
+  const StringMap& variables() const { return variables_; }
 
  private:
   static Result<void> ReadEntrypoint(JsonFields& fields, std::string_view name,
@@ -85,6 +94,8 @@ class SpecReader : public FieldReader {
     member = *privileges;
     return {};
   }
+
+  StringMap variables_{};
 };
 
 }  // namespace
@@ -95,6 +106,7 @@ Result<SandboxSpec> ReadSandboxSpec(const JsonValue& body) {
   SpecReader reader(fields);
   sandbox::fields::Spec::Of(spec, reader);
   TRY(reader.Finish());
+  TRY(MergeVariables(reader.variables(), spec.env));
   return spec;
 }
 

@@ -2,6 +2,7 @@
 #include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
+#include "api/rest/sandboxes/environment_config.h"
 #include "api/rest/sandboxes/sandbox_json.h"
 #include "api/rest/sandboxes/sandbox_use.h"
 #include "json/field_writer.h"
@@ -31,7 +32,8 @@ std::optional<std::string> MetadataKey(std::string_view name) {
 
 Result<void> Create(Manager& manager, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange));
-  const auto spec = TRY(ReadSandboxSpec(body));
+  auto spec = TRY(ReadSandboxSpec(body));
+  spec.packages.patience = PatienceOf(exchange.request());
   const auto view = TRY(manager.Create(caller, spec, IdempotencyOf(exchange.request(), body)));
   return RespondJson(exchange, 201, SandboxJson(view),
                      {{"Location", "/api/sandboxes/" + view.id.text()}});

@@ -1,10 +1,8 @@
 // Pulls: images of registries on their way to being templates.
-#include <thread>
-
 #include "api/json_response.h"
 #include "api/request.h"
 #include "api/rest/routes.h"
-#include "api/sse.h"
+#include "api/rest/system/follow_progress.h"
 #include "json/field_reader.h"
 #include "json/field_writer.h"
 #include "sandbox/templates/pull_fields.h"
@@ -17,11 +15,6 @@ namespace fields = sandbox::fields;
 using http::Exchange;
 using sandbox::Caller;
 using sandbox::PullView;
-
-// A wait cannot be woken by a client that goes: so it is looked after so often. And a client is
-// told no more often than it could look.
-constexpr Millis kLook{1000};
-constexpr Millis kLeastBetween{100};
 
 Result<void> Start(const Services& services, Exchange& exchange, const Caller& caller) {
   const JsonValue body = TRY(ReadJsonBody(exchange, kMaxSmallBody));
@@ -47,32 +40,8 @@ Result<void> Cancel(const Services& services, Exchange& exchange, const Caller& 
   return RespondJson(exchange, 202, ObjectJson<fields::Pull>(pull));
 }
 
-// Each event has all of it as it is: one that was missed is not missing.
-Result<void> Pump(const Services& services, Exchange& exchange, const Caller& caller,
-                  const std::string& id, uint64_t after, SseStream& stream) {
-  while (!exchange.ClientGone()) {
-    const PullView pull = TRY(services.pulls.Await(caller, id, after, kLook));
-    const JsonWriter json = ObjectJson<fields::Pull>(pull);
-    if (HasEnded(pull.state)) return stream.End("end", json.text());
-    if (pull.change > after) {
-      TRY(stream.Send("progress", json.text(), pull.change));
-      after = pull.change;
-    } else if (services.pulls.stopping()) {
-      return stream.End("end", R"({"reason":"the server is shutting down"})");
-    }
-    TRY(stream.PingIfQuiet());
-    std::this_thread::sleep_for(kLeastBetween);
-  }
-  return {};
-}
-
 Result<void> Follow(const Services& services, Exchange& exchange, const Caller& caller) {
-  const std::string id = exchange.request().Capture("id");
-  const auto after = TRY(ResumePoint(exchange.request(), "after"));
-  TRY(services.pulls.Get(caller, id));
-  SseStream stream = TRY(SseStream::Begin(exchange));
-  const auto done = Pump(services, exchange, caller, id, after.value_or(0), stream);
-  return done ? done : stream.EndWithError(done.error());
+  return FollowProgress<fields::Pull>(services.pulls, exchange, caller);
 }
 
 }  // namespace

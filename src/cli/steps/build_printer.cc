@@ -1,4 +1,4 @@
-#include "cli/builds/build_printer.h"
+#include "cli/steps/build_printer.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -53,7 +53,8 @@ std::string Heading(const build::StepLabel& step) {
 
 // What changes an image's configuration alone is done in no time: nothing is said of it.
 bool IsWork(std::string_view text) {
-  constexpr std::array<std::string_view, 5> kWork = {"run", "copy", "add", "from", "workdir"};
+  constexpr std::array<std::string_view, 8> kWork = {"run",     "copy",    "add", "from",
+                                                     "workdir", "apt-get", "npm", "pip"};
   const std::string word = Lower(text.substr(0, text.find(' ')));
   return std::ranges::find(kWork, word) != kWork.end();
 }

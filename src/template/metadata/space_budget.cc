@@ -1,4 +1,4 @@
-#include "template/store/space_budget.h"
+#include "template/metadata/space_budget.h"
 
 #include <boost/json.hpp>
 

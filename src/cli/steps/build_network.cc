@@ -1,4 +1,4 @@
-#include "cli/builds/build_network.h"
+#include "cli/steps/build_network.h"
 
 #include <utility>
 
