@@ -217,10 +217,11 @@ TEST_F(SpaceTest, ABudgetMakesRoomBeforeItRefuses) {
   Import("mine", Came::kByHand, 9);
   EXPECT_TRUE(MakeRoom(*store_, kContent));
   EXPECT_THAT(Names(), UnorderedElementsAre("mine", "pulled")) << "there is no budget";
-  ASSERT_TRUE(WriteBudget(store_->layers().directory(), {.max_bytes = 1'000'000}));
+  const Bytes used = Measure().used;
+  ASSERT_TRUE(WriteBudget(store_->layers().directory(), {.max_bytes = used + kContent}));
   EXPECT_TRUE(MakeRoom(*store_, kContent / 2));
   EXPECT_THAT(Names(), UnorderedElementsAre("mine", "pulled")) << "there was room";
-  EXPECT_TRUE(MakeRoom(*store_, 2 * kContent));
+  EXPECT_TRUE(MakeRoom(*store_, kContent + kContent / 2));
   EXPECT_THAT(Names(), ElementsAre("mine"));
   const auto refused = MakeRoom(*store_, 4 * kContent);
   ASSERT_FALSE(refused);

@@ -295,7 +295,10 @@ Result<Bytes> LayerStore::DiskOf(const std::string& id) const {
   return RecordDisk(path);
 }
 
-Result<Bytes> LayerStore::DiskOfPartials() const { return DiskUse().Of(partial_dir()); }
+Result<Bytes> LayerStore::DiskOfPartials() const {
+  if (TRY(Names(partial_dir())).empty()) return Bytes{0};
+  return DiskUse().Of(partial_dir());
+}
 
 std::string LayerStore::HostLayer() const {
   const auto stamp = LayersOfMetadata(std::string(kHostStamp));
