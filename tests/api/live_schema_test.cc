@@ -121,7 +121,8 @@ void LiveSchemas::CheckTemplates(const SchemaChecker& schema, const std::string&
   schema.Check("TemplatesUsage", Get("/api/templates/df").json());
   schema.Check("TemplatePruneReport", Post("/api/templates/prune", R"({"dry_run":true})").json());
   // Nor there.
-  server_->Call("PUT", "/api/templates/schema-push", templates::LayerTar().File("a", "b").Finish());
+  server_->Call("PUT", "/api/templates/schema-push",
+                templates::LayerTar().Directory("etc").Directory("usr").Finish());
   const Reply push = Post("/api/templates/schema-push/push", R"({"image":"127.0.0.1:9/nobody:1"})");
   schema.Check("Push", push.json());
   schema.Check("Push", Get("/api/pushes/" + push.Text("id")).json());
