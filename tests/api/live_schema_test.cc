@@ -127,7 +127,8 @@ void LiveSchemas::CheckTemplates(const SchemaChecker& schema, const std::string&
   schema.Check("Push", push.json());
   schema.Check("Push", Get("/api/pushes/" + push.Text("id")).json());
   schema.Check("PushList", Get("/api/pushes").json());
-  schema.Check("PruneReport", Post("/api/system/prune", R"({"dry_run":true})").json());
+  schema.Check("Space", Get("/api/system/df?verbose=true").json());
+  schema.Check("PruneReport", Post("/api/system/prune", R"({"dry_run":true,"all":true})").json());
 }
 
 // One that is done, and one that fails.
