@@ -151,9 +151,7 @@ protocol::ProcessInfo Process::Describe() const {
 }
 
 void Process::OnSpawned() {
-  job_.stdin_fd.reset();
-  job_.stdout_fd.reset();
-  job_.stderr_fd.reset();
+  job_.CloseStdio();
   if (job_.failed != SpawnStage::kNone) {
     start_error_ = DescribeSpawnFailure(job_);
     state_ = State::kEnded;
@@ -162,9 +160,7 @@ void Process::OnSpawned() {
     return;
   }
   // What was only for the start may be large, and the process may live for long.
-  job_.argv = {};
-  job_.env = {};
-  job_.candidates = {};
+  job_.LetGoOfStrings();
   request_.env = {};
   if (request_.argv.size() > protocol::kMaxListedArguments) {
     request_.argv.resize(protocol::kMaxListedArguments);

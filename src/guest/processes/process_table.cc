@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "base/nul.h"
 #include "base/os/log.h"
 #include "guest/processes/leftovers.h"
 #include "guest/spawn/accounts.h"
@@ -35,8 +36,6 @@ constexpr std::array<KnownLimit, 7> kLimits = {{
     {RlimitKind::kAddressSpace, RLIMIT_AS, "address space"},
     {RlimitKind::kMemlock, RLIMIT_MEMLOCK, "locked memory"},
 }};
-
-bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 Result<std::vector<ChildRlimit>> Limits(const protocol::StartRequest& request, uint64_t id) {
   std::vector<ChildRlimit> limits = {
@@ -98,14 +97,6 @@ Result<Process::Stdio> MakeStdio(const protocol::StartRequest& request, SpawnJob
   job.stderr_fd = std::move(err.write);
   stdio.err = std::move(err.read);
   return stdio;
-}
-
-std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
-  std::vector<const char*> pointers;
-  pointers.reserve(strings.size() + 1);
-  for (const std::string& text : strings) pointers.push_back(text.c_str());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 }  // namespace
@@ -198,8 +189,7 @@ Result<std::shared_ptr<Process>> ProcessTable::Start(protocol::StartRequest requ
   job.change_ids = plan.change_ids;
   job.capabilities = capabilities;
   job.candidates = std::move(candidates);
-  job.argv = Pointers(process->request().argv);
-  job.env = Pointers(process->request().env);
+  job.Borrow(process->request().argv, process->request().env);
   job.cwd = process->request().cwd;
   job.rlimits = std::move(limits);
   job.proc_fd = proc_.get();

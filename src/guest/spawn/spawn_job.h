@@ -36,6 +36,12 @@ enum class SpawnStage : uint8_t {
 };
 
 struct SpawnJob {
+  // `argv` and `env` of the command: borrowed, until they are let go of.
+  void Borrow(const std::vector<std::string>& arguments, const std::vector<std::string>& variables);
+  // Once the spawner is done: what was only for the start, and may be large.
+  void CloseStdio();
+  void LetGoOfStrings();
+
   // In. The strings must outlive the job.
   std::vector<std::string> candidates;  // for execve, in order; not empty
   std::vector<const char*> argv;        // ends with nullptr

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/nul.h"
 #include "guest/processes/leftovers.h"
 #include "guest/spawn/path_lookup.h"
 #include "guest/spawn/spawn_error.h"
@@ -59,16 +60,6 @@ std::vector<Fd> DescriptorsOf(msghdr& message) {
   }
   return taken;
 }
-
-std::vector<const char*> Pointers(const std::vector<std::string>& strings) {
-  std::vector<const char*> pointers;
-  pointers.reserve(strings.size() + 1);
-  for (const std::string& text : strings) pointers.push_back(text.c_str());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
-bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 Result<void> CheckRequest(const protocol::StartRequest& request) {
   if (request.argv.empty() || request.argv.front().empty() || request.cwd.empty())
@@ -204,25 +195,19 @@ Result<void> CommandRequest::Start(protocol::StartRequest request) {
   if (job_.candidates.empty()) {
     return Failure(Error(ErrorCode::kCommandNotFound, Fault::kCaller, "the command is too long"));
   }
-  job_.argv = Pointers(request_.argv);
-  job_.env = Pointers(request_.env);
+  job_.Borrow(request_.argv, request_.env);
   job_.cwd = request_.cwd;
   TRY(TakeDescriptors());
   return in_.processes.Launch(shared_from_this());
 }
 
 void CommandRequest::OnSpawned() {
-  job_.stdin_fd.reset();
-  job_.stdout_fd.reset();
-  job_.stderr_fd.reset();
+  job_.CloseStdio();
   if (job_.failed != SpawnStage::kNone) {
     Fail(DescribeSpawnFailure(job_));
     return;
   }
-  // What was only for the start may be large.
-  job_.argv = {};
-  job_.env = {};
-  job_.candidates = {};
+  job_.LetGoOfStrings();
   request_ = {};
   spawned_ = true;
   if (closed_) {

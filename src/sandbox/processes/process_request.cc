@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "base/nul.h"
 #include "guest_link/file_paths.h"
 #include "guest_link/request_limits.h"
 #include "protocol/cbor.h"
@@ -15,8 +16,6 @@ constexpr size_t kMaxTagBytes = 128;
 constexpr size_t kRememberedArguments = 64;
 constexpr size_t kRememberedBytes = 4096;
 constexpr const char* kMore = "\xe2\x80\xa6";
-
-bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 Failure TooHigh(const std::string& what, const std::string& maximum) {
   return Failure(

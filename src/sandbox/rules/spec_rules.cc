@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "base/encoding.h"
+#include "base/nul.h"
 #include "network/policy/publish.h"
 #include "protocol/file_messages.h"
 #include "sandbox/fields.h"
@@ -47,8 +48,6 @@ Result<void> CheckName(std::string_view what, std::string_view name) {
                      .WithRemedy("use 1 to 128 letters, digits, '.', '_' and '-', the first one a "
                                  "letter or a digit"));
 }
-
-bool HasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
 Result<void> CheckMetadata(const StringMap& metadata) {
   if (metadata.size() > kMaxMetadata) {
