@@ -256,6 +256,14 @@ Result<void> Launcher::BeginToAttachLayers() {
   return {};
 }
 
+// The program is looked through once, and not for each sandbox.
+Result<std::string> Launcher::InsidePrograms() {
+  const bool is_there = !inside_programs_.empty() && ::access(inside_programs_.c_str(), F_OK) == 0;
+  if (!is_there)
+    inside_programs_ = TRY(MakeInsidePrograms(options_.paths.inside_dir(), GuestProgram()));
+  return inside_programs_;
+}
+
 Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
                                   std::optional<NetworkSockets>* network) {
   const Record& record = sandbox.record;
@@ -290,9 +298,7 @@ Result<void> Launcher::SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
   }
   plan.attach_layers = attach_layers_;
   plan.idmap_scratch = record.scratch == Scratch::kDisk;
-  if (record.request.privileges == Privileges::kRoot) {
-    plan.inside_programs = TRY(MakeInsidePrograms(options_.paths.inside_dir(), GuestProgram()));
-  }
+  if (record.request.privileges == Privileges::kRoot) plan.inside_programs = TRY(InsidePrograms());
   auto spawned = Spawn(plan, stage_us);
   if (!spawned && ids_ && !attach_layers_ && RefusesDetachedMounts(spawned.error())) {
     TRY(BeginToAttachLayers());

@@ -150,6 +150,7 @@ class Launcher {
   Result<void> Prepare(Sandbox& sandbox, StageLaps& stage_us, Stopwatch& watch);
   Result<void> MakeScratch(Sandbox& sandbox);
   Result<void> MountScratch(Sandbox& sandbox);
+  Result<std::string> InsidePrograms();
   Result<void> BeginToAttachLayers();
   // `network`: null, or where its sockets are put.
   Result<void> SpawnGuest(Sandbox& sandbox, StageLaps& stage_us,
@@ -224,6 +225,7 @@ class Launcher {
   std::string staging_dir_;
   std::optional<Fd> suid_dumpable_;  // /proc/sys/fs/suid_dumpable, where there is one
   bool attach_layers_ = false;
+  std::string inside_programs_;          // "": not made yet (inside_programs.h)
   bool loops_spent_ = false;             // since the last look at what there is of loop devices
   size_t spare_loops_ = SIZE_MAX;        // at that look
   bool has_made_ = false;                // a sandbox, since it was opened
