@@ -9,18 +9,23 @@
 
 namespace cay::guest {
 
-Result<Terminal> OpenTerminal(protocol::TerminalSize size, const Account& account,
-                              bool change_owner) {
-  Fd master = TRY(sys::OpenAt(AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK));
+Result<Terminal> OpenTerminalPair(int flags) {
+  Fd master = TRY(sys::OpenAt(AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | flags));
   int unlock = 0;
   TRY(sys::Ioctl(master, TIOCSPTLCK, &unlock, "unlocking a terminal"));
   Fd slave = Fd::Adopt(
       TRY(sys::IoctlInt(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC, "opening a terminal")));
-  TRY(ResizeTerminal(master, size));
-  if (change_owner && ::fchown(slave.get(), account.uid, static_cast<gid_t>(-1)) < 0) {
+  return Terminal{.master = std::move(master), .slave = std::move(slave)};
+}
+
+Result<Terminal> OpenTerminal(protocol::TerminalSize size, const Account& account,
+                              bool change_owner) {
+  Terminal terminal = TRY(OpenTerminalPair(O_NONBLOCK));
+  TRY(ResizeTerminal(terminal.master, size));
+  if (change_owner && ::fchown(terminal.slave.get(), account.uid, static_cast<gid_t>(-1)) < 0) {
     return Failure(Error::FromErrno("giving a terminal to its user"));
   }
-  return Terminal{.master = std::move(master), .slave = std::move(slave)};
+  return terminal;
 }
 
 Result<void> ResizeTerminal(const Fd& master, protocol::TerminalSize size) {

@@ -12,12 +12,16 @@
 namespace cay::guest {
 
 struct Terminal {
-  Fd master;  // non-blocking
-  Fd slave;   // owned by the account, so that the command can open it by name
+  Fd master;
+  Fd slave;
 };
 
-// In single-user mode the terminal is the guest's own user's, and stays so. The slave is opened
+// A new one, of whoever opens it; `flags` of open(2) for the master besides. The slave is opened
 // through the master (TIOCGPTPEER): no path in the code's filesystem is believed.
+Result<Terminal> OpenTerminalPair(int flags);
+
+// One whose master is non-blocking, and whose slave the account owns, so that the command can open
+// it by name. In single-user mode it is the guest's own user's, and stays so.
 Result<Terminal> OpenTerminal(protocol::TerminalSize size, const Account& account,
                               bool change_owner);
 

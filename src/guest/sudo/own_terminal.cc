@@ -8,7 +8,7 @@
 #include <array>
 #include <cerrno>
 
-#include "base/os/sys.h"
+#include "guest/spawn/terminal.h"
 
 namespace cay::guest::sudo {
 namespace {
@@ -47,14 +47,10 @@ Result<std::optional<OwnTerminal>> OwnTerminal::Open() {
   Fd caller = Fd::Adopt(raw);
   termios modes{};
   if (::tcgetattr(caller.get(), &modes) < 0) return std::nullopt;
-  Fd master = TRY(sys::OpenAt(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY));
-  int unlock = 0;
-  TRY(sys::Ioctl(master, TIOCSPTLCK, &unlock, "unlocking a terminal"));
-  Fd slave = Fd::Adopt(
-      TRY(sys::IoctlInt(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC, "opening a terminal")));
-  ::tcsetattr(slave.get(), TCSANOW, &modes);
+  Terminal pair = TRY(OpenTerminalPair(0));
+  ::tcsetattr(pair.slave.get(), TCSANOW, &modes);
   std::optional<OwnTerminal> made(
-      OwnTerminal(std::move(caller), std::move(master), std::move(slave), modes));
+      OwnTerminal(std::move(caller), std::move(pair.master), std::move(pair.slave), modes));
   made->TakeSize();
   made->reads_ = IsTerminal(STDIN_FILENO);
   return made;
@@ -80,7 +76,8 @@ void OwnTerminal::TakeSize() const {
 }
 
 void OwnTerminal::TakeForeground() {
-  if (::tcgetpgrp(caller_->get()) != ::getpgrp()) {
+  // What reads nothing of it needs no keys as they are; in a pipeline others write to it meanwhile.
+  if (!reads_ || ::tcgetpgrp(caller_->get()) != ::getpgrp()) {
     raw_ = false;  // its modes are another's now
     return;
   }

@@ -41,7 +41,7 @@ class OwnTerminal {
   void TakeForeground();
 
   // -1 while it is in the background, where to read would stop it.
-  int input_fd() const { return raw_ && reads_ ? caller_->get() : -1; }
+  int input_fd() const { return raw_ ? caller_->get() : -1; }
   int master_fd() const { return master_->get(); }
   // Also a command that ended may have left something to be shown.
   void ShowRest();
