@@ -12,8 +12,7 @@
 #include "cli/client/values.h"
 #include "cli/copy/progress.h"
 #include "cli/pulls/pull_bars.h"
-#include "cli/session/event_source.h"
-#include "cli/session/process_output.h"
+#include "cli/session/follow_transfer.h"
 #include "guest_link/host_archive.h"
 
 namespace cay::cli {
@@ -101,34 +100,12 @@ void ShowPull(PullBars& bars, const json::object& pull) {
   if (unpacked > 0) bars.Show({.stage = PullProgress::Stage::kUnpacking, .done = unpacked});
 }
 
-Result<void> EndOfPull(const json::object& pull) {
-  const std::string state = TextOf(pull, "state");
-  if (state == "done") return {};
-  if (state == "failed")
-    return Failure(Error(ErrorCodeFromName(TextOf(pull, "error_code")), Fault::kCaller,
-                         TextOf(pull, "error")));
-  return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the pull is " + state)
-                     .WithRemedy("pull it again: what was fetched is kept"));
-}
-
 }  // namespace
 
 Result<void> FollowPull(ApiClient& api, const std::string& id, bool quiet) {
   PullBars bars(quiet);
-  const std::string path = "/api/pulls/" + EncodeComponent(id) + "/events";
-  EventSource source([&](const std::string& last_id) { return api.OpenEvents(path, last_id); });
-  while (true) {
-    const std::optional<ServerEvent> event = TRY(source.Next());
-    if (!event) {
-      source.Wait();
-      continue;
-    }
-    const json::object pull = TRY(EventData(*event));
-    if (event->type == "error") return Failure(ProblemError(pull, event->data));
-    if (TextOf(pull, "state").empty()) continue;  // the server ends; the next one knows of it
-    ShowPull(bars, pull);
-    if (event->type == "end") return EndOfPull(pull);
-  }
+  TRY(FollowTransfer(api, kPullKind, id, [&](const json::object& now) { ShowPull(bars, now); }));
+  return {};
 }
 
 Result<int> PullOnServer(ApiClient& api, const ServerOptions& options,

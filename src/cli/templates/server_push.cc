@@ -5,14 +5,12 @@
 #include <string>
 #include <utility>
 
-#include "cli/client/target.h"
 #include "cli/client/values.h"
 #include "cli/frame/console.h"
 #include "cli/pulls/pull_bars.h"
 #include "cli/pulls/registry_options.h"
 #include "cli/remote/server_templates.h"
-#include "cli/session/event_source.h"
-#include "cli/session/process_output.h"
+#include "cli/session/follow_transfer.h"
 
 namespace cay::cli {
 namespace {
@@ -66,32 +64,11 @@ void ShowPush(PullBars& bars, const json::object& push) {
 }
 
 // The digest of what was pushed.
-Result<std::string> EndOfPush(const json::object& push) {
-  const std::string state = TextOf(push, "state");
-  if (state == "done") return TextOf(push, "digest");
-  if (state == "failed")
-    return Failure(Error(ErrorCodeFromName(TextOf(push, "error_code")), Fault::kCaller,
-                         TextOf(push, "error")));
-  return Failure(Error(ErrorCode::kUnavailable, Fault::kMachine, "the push is " + state)
-                     .WithRemedy("push it again: what the registry has is not sent again"));
-}
-
 Result<std::string> FollowPush(ApiClient& api, const std::string& id, bool quiet) {
   PullBars bars(quiet);
-  const std::string path = "/api/pushes/" + EncodeComponent(id) + "/events";
-  EventSource source([&](const std::string& last_id) { return api.OpenEvents(path, last_id); });
-  while (true) {
-    const std::optional<ServerEvent> event = TRY(source.Next());
-    if (!event) {
-      source.Wait();
-      continue;
-    }
-    const json::object push = TRY(EventData(*event));
-    if (event->type == "error") return Failure(ProblemError(push, event->data));
-    if (TextOf(push, "state").empty()) continue;  // the server ends; the next one knows of it
-    ShowPush(bars, push);
-    if (event->type == "end") return EndOfPush(push);
-  }
+  const json::object push = TRY(
+      FollowTransfer(api, kPushKind, id, [&](const json::object& now) { ShowPush(bars, now); }));
+  return TextOf(push, "digest");
 }
 
 }  // namespace
